@@ -1,0 +1,1 @@
+"""What an installation needs besides the code: settings, deployments, units, and the demonstration."""

@@ -1,0 +1,1 @@
+"""The DICOM node: receives, keeps and sends DICOM, and knows when a study is complete."""

@@ -1,0 +1,120 @@
+"""Who sends to us: the centres and where their results go back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+_AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
+_CENTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+
+
+class Completeness(StrEnum):
+    """What happens when the instances that an RTSTRUCT lists cannot all be had."""
+
+    LENIENT = "lenient"
+    """After the quiet period the CT is matched by study, Frame of Reference and geometry, and scored with a warning."""
+    STRICT = "strict"
+    """After the quiet period the study is reported as incomplete, with what is missing."""
+
+
+class Role(StrEnum):
+    """What a centre's patients are used for."""
+
+    TRAINING = "training"
+    EXTERNAL = "external"
+
+
+def is_ae_title(value: str) -> bool:
+    """Say whether `value` is an AE title (PS3.5 section 6.2, VR AE: 1-16 characters, no backslash, not blank)."""
+    return _AE_TITLE.fullmatch(value) is not None
+
+
+@dataclass(frozen=True)
+class ReturnDestination:
+    """The centre's own AE, to which structured reports are sent.
+
+    Parameters
+    ----------
+    ae_title : str
+        AE title of the receiving system (PS3.5 section 6.2).
+    host : str
+        Host name or address.
+    port : int
+        TCP port, 1-65535.
+
+    Raises
+    ------
+    ValueError
+        If the AE title or the port is outside its range.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        if not is_ae_title(self.ae_title):
+            raise ValueError(f"the return AE title {self.ae_title!r} is not an AE title: use 1-16 printable characters")
+        if not 0 < self.port < 65536:
+            raise ValueError(f"the return port {self.port} is not a TCP port: use 1-65535")
+
+
+@dataclass(frozen=True)
+class Center:
+    """One centre: how its systems call us, how its contours are named, where its results go.
+
+    Parameters
+    ----------
+    name : str
+        Short name, used in paths, run names and reports: letters, digits, ``-`` and ``_``.
+    ae_titles : tuple of str
+        Calling AE titles that belong to this centre.
+    gtv_pattern : str
+        Regular expression, matched against the whole ROI name without regard to case; it must match exactly one ROI.
+    completeness : Completeness
+        What happens when the instances that an RTSTRUCT lists cannot all be had.
+    quiet_period_s : float
+        Seconds without a new instance after which a study is no longer waited for.
+    role : Role
+        Training centres' features are extracted but not scored.
+    return_to : ReturnDestination or None
+        Where structured reports are sent; `None` keeps them in the archive only.
+
+    Raises
+    ------
+    ValueError
+        If the name, an AE title or the pattern is not usable.
+    """
+
+    name: str
+    ae_titles: tuple[str, ...]
+    gtv_pattern: str = r"gtv[-_ ]?(p|1|primary)?"
+    completeness: Completeness = Completeness.LENIENT
+    quiet_period_s: float = 60.0
+    role: Role = Role.EXTERNAL
+    return_to: ReturnDestination | None = None
+
+    def __post_init__(self) -> None:
+        if not _CENTER_NAME.fullmatch(self.name):
+            raise ValueError(f"the centre name {self.name!r} is not usable: use 1-32 letters, digits, '-' and '_'")
+        if not self.ae_titles:
+            raise ValueError(f"centre {self.name} has no calling AE title: give at least one in ae_titles")
+        for title in self.ae_titles:
+            if not is_ae_title(title):
+                raise ValueError(f"{title!r} of centre {self.name} is not an AE title: use 1-16 printable characters")
+        if self.quiet_period_s <= 0:
+            raise ValueError(f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than 0")
+        try:
+            re.compile(self.gtv_pattern)
+        except re.error as error:
+            raise ValueError(
+                f"gtv_pattern {self.gtv_pattern!r} of centre {self.name} is not a regular expression: {error}"
+            ) from error
+
+
+def center_by_ae_title(centers: tuple[Center, ...], ae_title: str) -> Center | None:
+    """Return the centre that calls itself `ae_title`, or `None` when no centre does."""
+    wanted = ae_title.strip()
+    return next((center for center in centers if wanted in center.ae_titles), None)

@@ -1,0 +1,1 @@
+"""Turns a complete study into feature vectors and keeps them, with the expectations that data must meet first."""

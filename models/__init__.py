@@ -1,0 +1,1 @@
+"""The network, the signatures and the combined model: trains, freezes, verifies, scores."""

@@ -1,0 +1,50 @@
+"""What every test may ask for: real data, R's answers and real DICOM peers, each skipped in one line where it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _absent(reason: str, requirement: str) -> NoReturn:
+    if os.environ.get(requirement) == "1":
+        pytest.fail(f"{reason}, and {requirement}=1 asks for it")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real CT, RTSTRUCT and clinical data, read in place."""
+    folder = Path(os.environ.get("ANNULUS_REAL_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "pat1").is_dir():
+        _absent(f"no real data in {folder}: set ANNULUS_REAL_DATA", "ANNULUS_REQUIRE_REAL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracle(real_data: Path) -> Path:
+    """The folder with R's answers on the real clinical data."""
+    folder = real_data.parent / "oracle"
+    if not (folder / "oracle.json").is_file():
+        _absent(f"no answers of R in {folder}", "ANNULUS_REQUIRE_REAL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def peer() -> Callable[[str], str]:
+    """Find the program of a real peer (DCMTK, dicom3tools, Orthanc) by name."""
+
+    def find(program: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            _absent(f"{program} is not installed: apt-get install dcmtk dicom3tools orthanc", "ANNULUS_REQUIRE_PEERS")
+        return path
+
+    return find
