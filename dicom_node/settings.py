@@ -78,7 +78,11 @@ class NodeSettings(BaseSettings):
     """What the node reads of the settings file; other known tables are left to their owners."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ANNULUS_", env_nested_delimiter="__", extra="ignore", frozen=True, nested_model_default_partial_update=True
+        env_prefix="ANNULUS_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     node: NodeTable = NodeTable()

@@ -1,4 +1,4 @@
-"""What every test may ask for: real data, R's answers and real DICOM peers, each skipped in one line where it is missing."""
+"""What every test may ask for: real data, R's answers and real DICOM peers; what is missing is skipped in one line."""
 
 from __future__ import annotations
 
