@@ -1,0 +1,261 @@
+"""The RTSTRUCT: its ROIs, which of them is the GTV, and the voxels that a contour encloses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import RTStructureSetStorage
+
+from feature_store.ct_headers import UNREADABLE
+from feature_store.errors import AmbiguousGtvError, ContourError, NoGtvError, UnreadableInstance
+
+CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
+"""Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
+MALFORMED = "MALFORMED"
+"""Our own geometric type of a contour whose data cannot be read as points; only the chosen ROI must be free of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Roi:
+    """One region of interest of a structure set.
+
+    Parameters
+    ----------
+    number : int
+        ROI Number (3006,0022).
+    name : str
+        ROI Name (3006,0026), without surrounding blanks.
+    contours : tuple of ndarray, each of shape (n, 3)
+        Points (x, y, z) in mm in patient coordinates; read-only.
+    frame_of_reference_uid : str or None
+        Frame of Reference of the points.
+    geometric_types : tuple of str
+        One Contour Geometric Type for each contour; empty stands for ``CLOSED_PLANAR`` throughout.
+
+    Raises
+    ------
+    ContourError
+        If an array is not (n, 3) or the geometric types are not one for each contour.
+    """
+
+    number: int
+    name: str
+    contours: tuple[npt.NDArray[np.float64], ...]
+    frame_of_reference_uid: str | None
+    geometric_types: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.geometric_types:
+            object.__setattr__(self, "geometric_types", ("CLOSED_PLANAR",) * len(self.contours))
+        if len(self.geometric_types) != len(self.contours) or any(
+            c.ndim != 2 or c.shape[1] != 3 for c in self.contours
+        ):
+            raise ContourError(
+                "malformed-contour",
+                f"ROI {self.name!r} needs points of shape (n, 3) and one geometric type for each contour.",
+            )
+        for points in self.contours:
+            points.setflags(write=False)
+
+
+@dataclass(frozen=True, eq=False)
+class StructureSet:
+    """An RTSTRUCT instance (PS3.3 C.8.8.5 Structure Set, C.8.8.6 ROI Contour).
+
+    Parameters
+    ----------
+    sop_instance_uid, series_instance_uid, study_instance_uid : str
+        Its identity.
+    frame_of_reference_uid : str or None
+        The Frame of Reference that all ROIs share, or the first that is referenced.
+    rois : tuple of Roi
+        In the order of the Structure Set ROI Sequence.
+    referenced_sop_instance_uids : frozenset of str
+        Images that it lists, for the series or for single contours.
+    """
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    frame_of_reference_uid: str | None
+    rois: tuple[Roi, ...]
+    referenced_sop_instance_uids: frozenset[str]
+
+    @property
+    def roi_names(self) -> tuple[str, ...]:
+        """Names of the ROIs, in order."""
+        return tuple(roi.name for roi in self.rois)
+
+
+def read_structure_set(path: Path) -> StructureSet:
+    """Read an RTSTRUCT.
+
+    Parameters
+    ----------
+    path : Path
+        A file of RT Structure Set Storage.
+
+    Returns
+    -------
+    StructureSet
+        A contour whose data cannot be read as points is kept, empty, with the type ``MALFORMED``: it matters only if
+        its ROI is the one that is used.
+
+    Raises
+    ------
+    UnreadableInstance
+        If the file is not DICOM, not RT Structure Set Storage, or has no usable identity or ROI list.
+    """
+    try:
+        dataset = pydicom.dcmread(path)
+        sop_class = dataset.get("SOPClassUID")
+    except UNREADABLE as error:
+        raise UnreadableInstance(
+            "unreadable-rtstruct", f"The RTSTRUCT cannot be read as DICOM ({type(error).__name__}). Send it again."
+        ) from error
+    if sop_class != RTStructureSetStorage:
+        name = getattr(sop_class, "name", "no SOP class")
+        raise UnreadableInstance("not-rtstruct", f"Expected RT Structure Set Storage, found {name}.")
+    try:
+        return _structure_set(dataset)
+    except UNREADABLE as error:
+        raise UnreadableInstance(
+            "rtstruct-content",
+            "The RTSTRUCT lacks usable values for its UIDs or its list of ROIs (PS3.3 C.8.8.5, C.8.8.6). "
+            "Export it again from the planning system.",
+        ) from error
+
+
+def matching_rois(structure_set: StructureSet, pattern: str) -> tuple[Roi, ...]:
+    """Return the ROIs whose whole name matches the regular expression `pattern`, ignoring case."""
+    rule = re.compile(pattern, re.IGNORECASE)
+    return tuple(roi for roi in structure_set.rois if rule.fullmatch(roi.name))
+
+
+def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
+    """Return the one ROI that is the GTV by the centre's rule.
+
+    Parameters
+    ----------
+    structure_set : StructureSet
+        Where to look.
+    pattern : str
+        Regular expression for the whole ROI name, without regard to case.
+
+    Returns
+    -------
+    Roi
+        It has at least one contour, and all its contours are closed, planar and of at least 3 points.
+
+    Raises
+    ------
+    NoGtvError, AmbiguousGtvError
+        If no ROI or more than one matches.
+    ContourError
+        If the ROI has no contours, or one that encloses no area.
+    """
+    found = matching_rois(structure_set, pattern)
+    names = ", ".join(map(repr, structure_set.roi_names)) or "none"
+    if not found:
+        raise NoGtvError(
+            "no-gtv",
+            f"No ROI is the GTV: expected one whose whole name matches {pattern!r}, found {names}. "
+            "Rename the ROI, or mend the centre's gtv_pattern.",
+            structure_set.roi_names,
+        )
+    if len(found) > 1:
+        matches = tuple(roi.name for roi in found)
+        raise AmbiguousGtvError(
+            "ambiguous-gtv",
+            f"{len(found)} ROIs could be the GTV ({', '.join(map(repr, matches))}): expected exactly one whose whole "
+            f"name matches {pattern!r}. Make the centre's gtv_pattern narrower, or send one GTV.",
+            matches,
+        )
+    check_contours(found[0])
+    return found[0]
+
+
+def check_contours(roi: Roi) -> None:
+    """Raise `ContourError` unless every contour of `roi` is CLOSED_PLANAR, finite, and of 3 points or more."""
+    if not roi.contours:
+        raise ContourError(
+            "empty-roi", f"ROI {roi.name!r} has no contours: expected at least one. Draw it, or send another one."
+        )
+    for n, (points, kind) in enumerate(zip(roi.contours, roi.geometric_types, strict=True), start=1):
+        where = f"Contour {n} of {len(roi.contours)} of ROI {roi.name!r}"
+        if kind == MALFORMED:
+            raise ContourError(
+                "malformed-contour",
+                f"{where} has contour data that are not triplets of numbers, or not as many as it announces "
+                "(PS3.3 C.8.8.6). Export the RTSTRUCT again.",
+            )
+        if kind not in CLOSED_TYPES:
+            raise ContourError("open-contour", f"{where} is of type {kind}: expected CLOSED_PLANAR. Close it.")
+        if len(points) < 3 or not np.isfinite(points).all():
+            raise ContourError(
+                "empty-contour",
+                f"{where} has {len(points)} points or one that is not finite: expected 3 or more. Redraw it.",
+            )
+
+
+def _structure_set(dataset: Dataset) -> StructureSet:
+    frames = {
+        int(item.ROINumber): str(item.ReferencedFrameOfReferenceUID)
+        for item in dataset.StructureSetROISequence
+        if item.get("ReferencedFrameOfReferenceUID")
+    }
+    contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or ()}
+    rois = []
+    for item in dataset.StructureSetROISequence:
+        number = int(item.ROINumber)
+        drawn = (contours[number].get("ContourSequence") or ()) if number in contours else ()
+        read = [_contour(contour) for contour in drawn]
+        rois.append(
+            Roi(
+                number=number,
+                name=str(item.get("ROIName") or "").strip(),
+                contours=tuple(points for points, _ in read),
+                frame_of_reference_uid=frames.get(number),
+                geometric_types=tuple(kind for _, kind in read),
+            )
+        )
+    shared = {roi.frame_of_reference_uid for roi in rois}
+    referenced = [str(item.FrameOfReferenceUID) for item in dataset.get("ReferencedFrameOfReferenceSequence") or ()]
+    return StructureSet(
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        frame_of_reference_uid=shared.pop() if len(shared) == 1 else next(iter(referenced), None),
+        rois=tuple(rois),
+        referenced_sop_instance_uids=frozenset(_referenced_images(dataset)),
+    )
+
+
+def _contour(item: Dataset) -> tuple[npt.NDArray[np.float64], str]:
+    try:
+        numbers = np.array(item.get("ContourData") or (), dtype=np.float64)
+        announced = item.get("NumberOfContourPoints")
+        if numbers.size % 3 or (announced is not None and int(announced) * 3 != numbers.size):
+            return np.empty((0, 3)), MALFORMED
+    except (ValueError, TypeError):
+        return np.empty((0, 3)), MALFORMED
+    return numbers.reshape(-1, 3), str(item.get("ContourGeometricType") or "")
+
+
+def _referenced_images(dataset: Dataset) -> Iterable[str]:
+    for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ():
+        for study in frame.get("RTReferencedStudySequence") or ():
+            for series in study.get("RTReferencedSeriesSequence") or ():
+                for image in series.get("ContourImageSequence") or ():
+                    yield str(image.ReferencedSOPInstanceUID)
+    for roi in dataset.get("ROIContourSequence") or ():
+        for contour in roi.get("ContourSequence") or ():
+            for image in contour.get("ContourImageSequence") or ():
+                yield str(image.ReferencedSOPInstanceUID)

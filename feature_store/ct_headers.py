@@ -1,0 +1,326 @@
+"""The facts of a CT series that can be known without its pixels: positions, orientation, spacing, acquisition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import CTImageStorage
+
+from feature_store.errors import CtGeometryError, UnreadableInstance
+
+_T = TypeVar("_T")
+_DIRECTION_TOLERANCE = 1e-3
+_ACQUISITION_TAGS = ("KVP", "SliceThickness", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "StudyDate")
+UNREADABLE = (InvalidDicomError, EOFError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
+"""What pydicom raises, at reading or at first access of a value, when the bytes are not what they say."""
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """How the first slice was acquired; a tag that is absent or empty is `None`.
+
+    Parameters
+    ----------
+    kvp : float or None
+        Peak kilovoltage in kV (0018,0060).
+    slice_thickness_mm : float or None
+        Nominal slice thickness in mm (0018,0050); not the distance between slices.
+    manufacturer, model_name, convolution_kernel : str or None
+        (0008,0070), (0008,1090), (0018,1210).
+    rows, columns : int
+        Size of the slice in pixels.
+    study_date_present : bool
+        Whether a study date is there; the date itself is not kept.
+    missing_tags : tuple of str
+        Keywords of those tags above that are absent or empty.
+    """
+
+    kvp: float | None
+    slice_thickness_mm: float | None
+    manufacturer: str | None
+    model_name: str | None
+    convolution_kernel: str | None
+    rows: int
+    columns: int
+    study_date_present: bool
+    missing_tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SliceHeader:
+    """One CT slice without its pixels (PS3.3 C.7.6.2 Image Plane, C.8.2.1 CT Image).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    sop_instance_uid, series_instance_uid, study_instance_uid : str
+        Its identity.
+    frame_of_reference_uid : str or None
+        Frame of Reference (0020,0052).
+    position_mm : tuple of 3 float
+        Centre of the first voxel, (x, y, z) in mm.
+    orientation : tuple of 6 float
+        Direction cosines along a row, then along a column.
+    pixel_spacing_mm : tuple of 2 float
+        Distance of rows, then of columns, in mm.
+    rows, columns : int
+        Size in pixels.
+    rescale_slope, rescale_intercept : float or None
+        From stored values to HU.
+    rescale_type : str or None
+        Unit of the rescaled values (0028,1054); `None` stands for HU (PS3.3 C.8.2.1.1.2).
+    acquisition : Acquisition
+        How it was acquired.
+    """
+
+    path: Path
+    sop_instance_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    frame_of_reference_uid: str | None
+    position_mm: tuple[float, ...]
+    orientation: tuple[float, ...]
+    pixel_spacing_mm: tuple[float, ...]
+    rows: int
+    columns: int
+    rescale_slope: float | None
+    rescale_intercept: float | None
+    rescale_type: str | None
+    acquisition: Acquisition
+
+
+@dataclass(frozen=True)
+class CtHeaders:
+    """The slices of one CT, ordered along their normal; nothing is promised about their regularity.
+
+    Parameters
+    ----------
+    slices : tuple of SliceHeader
+        In ascending position along the normal of the first slice given.
+
+    Raises
+    ------
+    CtGeometryError
+        If there is no slice.
+    """
+
+    slices: tuple[SliceHeader, ...]
+
+    def __post_init__(self) -> None:
+        if not self.slices:
+            raise CtGeometryError("no-ct", "The study has no CT slice; expected at least 2. Send the CT series.")
+        along = [float(np.dot(header.position_mm, self.normal)) for header in self.slices]
+        order = sorted(range(len(along)), key=lambda index: (along[index], self.slices[index].sop_instance_uid))
+        object.__setattr__(self, "slices", tuple(self.slices[index] for index in order))
+
+    @property
+    def normal(self) -> npt.NDArray[np.float64]:
+        """Unit normal of the first slice, shape (3,): row direction x column direction."""
+        orientation = np.asarray(self.slices[0].orientation)
+        normal = np.cross(orientation[:3], orientation[3:])
+        return np.asarray(normal / np.linalg.norm(normal), dtype=np.float64)
+
+    @property
+    def positions_mm(self) -> npt.NDArray[np.float64]:
+        """Centres of the slices' first voxels, shape (n, 3), (x, y, z) in mm."""
+        return np.array([header.position_mm for header in self.slices], dtype=np.float64)
+
+    @property
+    def slice_positions_mm(self) -> npt.NDArray[np.float64]:
+        """Positions along the normal, shape (n,), ascending, in mm."""
+        return np.asarray(self.positions_mm @ self.normal, dtype=np.float64)
+
+    @property
+    def slice_gaps_mm(self) -> npt.NDArray[np.float64]:
+        """Distances between neighbouring slices along the normal, shape (n - 1,), in mm."""
+        return np.diff(self.slice_positions_mm)
+
+    @property
+    def median_gap_mm(self) -> float | None:
+        """Median distance between neighbouring slices in mm; `None` for one slice."""
+        return float(np.median(self.slice_gaps_mm)) if len(self.slices) > 1 else None
+
+    @property
+    def largest_gap_ratio(self) -> float | None:
+        """Largest gap over median gap; infinite if the median is 0, `None` for one slice."""
+        median = self.median_gap_mm
+        if median is None:
+            return None
+        return float(self.slice_gaps_mm.max()) / median if median > 0 else float("inf")
+
+    @property
+    def orientation_consistent(self) -> bool:
+        """Whether all slices have the same direction cosines (within 1e-3) and these are orthogonal unit vectors."""
+        cosines = np.array([header.orientation for header in self.slices]).reshape(-1, 2, 3)
+        gram = cosines[0] @ cosines[0].T
+        return bool(
+            np.abs(gram - np.eye(2)).max() <= _DIRECTION_TOLERANCE
+            and np.abs(cosines - cosines[0]).max() <= _DIRECTION_TOLERANCE
+        )
+
+    @property
+    def spacing_consistent(self) -> bool:
+        """Whether all slices have the same pixel spacing (within 1e-4 mm) and size."""
+        spacings = np.array([header.pixel_spacing_mm for header in self.slices])
+        sizes = {(header.rows, header.columns) for header in self.slices}
+        return bool(np.abs(spacings - spacings[0]).max() <= 1e-4) and len(sizes) == 1
+
+    @property
+    def one_series(self) -> bool:
+        """Whether all slices are of one series."""
+        return len({header.series_instance_uid for header in self.slices}) == 1
+
+    @property
+    def frame_of_reference_uids(self) -> frozenset[str | None]:
+        """The Frames of Reference that occur; `None` stands for slices without one."""
+        return frozenset(header.frame_of_reference_uid for header in self.slices)
+
+    @property
+    def acquisition(self) -> Acquisition:
+        """How the first slice was acquired."""
+        return self.slices[0].acquisition
+
+    def outside_count(self, contours: Sequence[npt.NDArray[np.float64]]) -> int:
+        """Count the contours with a point beyond the outermost slices by more than half a gap, or beyond the pixels.
+
+        Parameters
+        ----------
+        contours : sequence of ndarray, shape (n, 3)
+            Points (x, y, z) in mm, patient coordinates.
+        """
+        first = self.slices[0]
+        axes = np.vstack([np.asarray(first.orientation).reshape(2, 3), self.normal])
+        half = np.array([first.pixel_spacing_mm[1], first.pixel_spacing_mm[0], self.median_gap_mm or 0.0]) / 2 + 1e-3
+        span = np.array(
+            [
+                (first.columns - 1) * first.pixel_spacing_mm[1],
+                (first.rows - 1) * first.pixel_spacing_mm[0],
+                np.ptp(self.slice_positions_mm),
+            ]
+        )
+        count = 0
+        for points in contours:
+            relative = (points - np.asarray(first.position_mm)) @ axes.T
+            count += bool(np.any(relative < -half) or np.any(relative > span + half))
+        return count
+
+
+def read_ct_headers(paths: Sequence[Path]) -> CtHeaders:
+    """Read what is known of the CT slices without their pixels.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of CT Image Storage, in any order.
+
+    Returns
+    -------
+    CtHeaders
+        Ordered along the normal; irregular geometry is told by its properties, not refused.
+
+    Raises
+    ------
+    UnreadableInstance
+        If a file is not DICOM, not CT Image Storage, or has no usable position, orientation, spacing or size.
+    CtGeometryError
+        If there is no file.
+    """
+    return CtHeaders(
+        tuple(_read_header(path, f"CT instance {n} of {len(paths)}") for n, path in enumerate(paths, start=1))
+    )
+
+
+def _read_header(path: Path, which: str) -> SliceHeader:
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        sop_class, modality = dataset.get("SOPClassUID"), dataset.get("Modality", "CT")
+    except UNREADABLE as error:
+        raise UnreadableInstance(
+            "unreadable-ct", f"{which} cannot be read as DICOM ({type(error).__name__}). Send the series again."
+        ) from error
+    if sop_class != CTImageStorage or modality != "CT":
+        name = getattr(sop_class, "name", "no SOP class")
+        raise UnreadableInstance(
+            "not-ct",
+            f"{which} is not a CT: expected CT Image Storage with modality CT, found {name} with {modality!r}.",
+        )
+    try:
+        header = _header(dataset, path)
+    except UNREADABLE as error:
+        raise UnreadableInstance(
+            "ct-header",
+            f"{which} lacks usable values for its UIDs, position, orientation, pixel spacing, size or rescale; "
+            "these are required by the Image Plane module (PS3.3 C.7.6.2). Send it as the scanner made it.",
+        ) from error
+    numbers = np.array([*header.position_mm, *header.orientation, *header.pixel_spacing_mm])
+    normal = np.cross(header.orientation[:3], header.orientation[3:])
+    if (
+        not np.isfinite(numbers).all()
+        or min(*header.pixel_spacing_mm, header.rows, header.columns) <= 0
+        or np.linalg.norm(normal) < 0.5
+    ):
+        raise UnreadableInstance(
+            "ct-header",
+            f"{which} has an impossible geometry: position {header.position_mm} mm, orientation {header.orientation}, "
+            f"pixel spacing {header.pixel_spacing_mm} mm. Send it as the scanner made it.",
+        )
+    return header
+
+
+def _header(dataset: Dataset, path: Path) -> SliceHeader:
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    frame = _optional(dataset, "FrameOfReferenceUID", str)
+    return SliceHeader(
+        path=path,
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        study_instance_uid=str(dataset.StudyInstanceUID),
+        frame_of_reference_uid=frame,
+        position_mm=_numbers(dataset, "ImagePositionPatient", 3),
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
+        pixel_spacing_mm=_numbers(dataset, "PixelSpacing", 2),
+        rows=rows,
+        columns=columns,
+        rescale_slope=_optional(dataset, "RescaleSlope", float),
+        rescale_intercept=_optional(dataset, "RescaleIntercept", float),
+        rescale_type=_optional(dataset, "RescaleType", str),
+        acquisition=Acquisition(
+            kvp=_optional(dataset, "KVP", float),
+            slice_thickness_mm=_optional(dataset, "SliceThickness", float),
+            manufacturer=_optional(dataset, "Manufacturer", str),
+            model_name=_optional(dataset, "ManufacturerModelName", str),
+            convolution_kernel=_optional(dataset, "ConvolutionKernel", _joined),
+            rows=rows,
+            columns=columns,
+            study_date_present=_optional(dataset, "StudyDate", str) is not None,
+            missing_tags=tuple(tag for tag in _ACQUISITION_TAGS if _optional(dataset, tag, _joined) is None),
+        ),
+    )
+
+
+def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
+    values = tuple(float(value) for value in dataset[keyword].value)
+    if len(values) != count:
+        raise ValueError(f"{keyword} has {len(values)} values, expected {count}")
+    return values
+
+
+def _joined(value: Any) -> str:
+    return value if isinstance(value, str) else "\\".join(map(str, value)) if hasattr(value, "__iter__") else str(value)
+
+
+def _optional(dataset: Dataset, keyword: str, kind: Callable[[Any], _T]) -> _T | None:
+    try:
+        value = dataset.get(keyword)
+        return None if value is None or _joined(value).strip() == "" else kind(value)
+    except (ValueError, TypeError, OverflowError):  # an unusable value says as little as an absent one
+        return None

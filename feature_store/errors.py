@@ -1,0 +1,84 @@
+"""What can go wrong between a complete study and its features.
+
+::
+
+    FeatureStoreError
+    └── StudyDefect (ValueError)          the study cannot be right: it is quarantined with this sentence
+        ├── UnreadableInstance            an instance is not DICOM, not of the expected class, or cut short
+        ├── CtGeometryError               the CT slices do not form one regular volume in HU
+        ├── ContourError                  a contour cannot belong to this CT, or is no closed planar contour
+        │   ├── NoGtvError (LookupError)  no ROI name matches the centre's rule
+        │   └── AmbiguousGtvError         more than one does
+        ├── RegionError                   the GTV or a ring has too few voxels for features
+        └── ExtractionError               features do not exist for this region or image
+"""
+
+from __future__ import annotations
+
+
+class FeatureStoreError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class StudyDefect(FeatureStoreError, ValueError):  # noqa: N818 - a defect of the study, not of the program
+    """The study cannot be right as it is; other studies are not affected.
+
+    Parameters
+    ----------
+    code : str
+        Short slug that stays the same between releases, for grouping (``missing-slice``).
+    sentence : str
+        What is wrong, where, expected and found, and how to mend it. It never carries a patient identifier.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class UnreadableInstance(StudyDefect):
+    """An instance is not DICOM, not of the expected SOP class, or lacks bytes."""
+
+
+class CtGeometryError(StudyDefect):
+    """The CT slices do not form one regular volume in Hounsfield units."""
+
+
+class ContourError(StudyDefect):
+    """A contour cannot belong to this CT, or is not a closed planar contour."""
+
+
+class _RoiChoiceError(ContourError):
+    """A rule for the GTV did not find exactly one ROI.
+
+    Parameters
+    ----------
+    code, sentence : str
+        As in `StudyDefect`.
+    roi_names : tuple of str
+        For `NoGtvError` all ROI names of the structure set, for `AmbiguousGtvError` those that match.
+    """
+
+    def __init__(self, code: str, sentence: str, roi_names: tuple[str, ...] = ()) -> None:
+        super().__init__(code, sentence)
+        self.roi_names = roi_names
+
+
+class NoGtvError(_RoiChoiceError, LookupError):
+    """No ROI name matches the rule; `roi_names` holds the names that exist."""
+
+
+class AmbiguousGtvError(_RoiChoiceError):
+    """More than one ROI name matches the rule; `roi_names` holds those."""
+
+
+class RegionError(StudyDefect):
+    """The GTV or a ring has too few voxels for features."""
+
+
+class ExtractionError(StudyDefect):
+    """Features do not exist for this region or image: every vector has all its values, or there is none."""
