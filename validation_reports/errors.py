@@ -1,0 +1,29 @@
+"""What can go wrong in this package.
+
+::
+
+    ValidationReportError
+    +-- StructuredReportError (ValueError)   the report for one patient cannot be built or written from what was given
+    +-- CohortError (ValueError)             the scores and outcomes of a centre do not fit together
+    +-- ReportFormatError (ValueError)       a stored validation report cannot be read back
+
+A number that cannot be estimated is no error: it is a `NotEstimable` with its sentence, and stands in the report.
+"""
+
+from __future__ import annotations
+
+
+class ValidationReportError(Exception):
+    """Base of every error of this package."""
+
+
+class StructuredReportError(ValidationReportError, ValueError):
+    """The structured report for one patient cannot be built or written from what was given."""
+
+
+class CohortError(ValidationReportError, ValueError):
+    """The scores and outcomes of a centre do not fit together."""
+
+
+class ReportFormatError(ValidationReportError, ValueError):
+    """A stored validation report cannot be read back."""

@@ -1,0 +1,75 @@
+"""The coded concepts of the structured report, and the private coding scheme that they need.
+
+Standard codes come from SNOMED CT (SCT), the DICOM Controlled Terminology (DCM) and UCUM (PS3.16). What no standard
+code says (a prognostic score, a survival probability at a horizon) has a code of the scheme 99ANNULUS, which every
+report identifies in its Coding Scheme Identification Sequence (PS3.3 section C.12.1).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from pydicom.sr.coding import Code
+
+SCHEME = "99ANNULUS"
+SCHEME_NAME = "Annulus prognostic model concepts"
+MANUFACTURER = "Annulus"
+
+GROSS_TUMOUR_VOLUME = Code("228791009", "SCT", "Gross tumor volume")
+LUNG = Code("39607008", "SCT", "Lung structure")
+COMPUTED_TOMOGRAPHY = Code("77477000", "SCT", "Computed Tomography")
+HIGH = Code("15508007", "SCT", "High")
+LOW = Code("75976002", "SCT", "Low")
+SOURCE = Code("260753009", "SCT", "Source")
+NO_UNITS = Code("1", "UCUM", "no units")
+
+SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
+SERIES_INSTANCE_UID = Code("112002", "DCM", "Series Instance UID")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
+MODALITY = Code("121139", "DCM", "Modality")
+CT_MODALITY = Code("CT", "DCM", "Computed Tomography")
+FRAME_OF_REFERENCE_UID = Code("112227", "DCM", "Frame of Reference UID")
+
+RISK_SCORE = Code("risk-score", SCHEME, "Prognostic risk score (linear predictor, log hazard ratio)")
+RISK_GROUP = Code("risk-group", SCHEME, "Prognostic risk group")
+ROI_NUMBER = Code("roi-number", SCHEME, "ROI Number of the contour in its RT Structure Set")
+NOTICE = Code("notice", SCHEME, "Conditions of use of this report")
+MODEL_DIGEST = Code("model-digest", SCHEME, "SHA-256 digest of the frozen model")
+SOFTWARE_VERSION = Code("software-version", SCHEME, "Software version")
+WARNING = Code("warning", SCHEME, "Warning about the data behind this score")
+
+_DAYS_PER_MONTH = 365.25 / 12
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+_NAMESPACE = uuid.UUID("8d0c7b0a-5f0e-5c4e-9a35-2a1c3f6f7b11")
+
+
+def survival_concept(days: int) -> Code:
+    """Return the concept of the predicted probability of being alive `days` after the start of radiotherapy."""
+    months = round(days / _DAYS_PER_MONTH)
+    whole_months = abs(days - months * _DAYS_PER_MONTH) < 3
+    horizon = f"{months} months" if whole_months else f"{days} days"
+    return Code(f"survival-{days}d", SCHEME, f"Predicted probability of overall survival at {horizon}")
+
+
+def derived_uid(*parts: str) -> str:
+    """Derive a UID from text: the same parts always give the same UID (PS3.5 section B.2, root 2.25).
+
+    Parameters
+    ----------
+    *parts : str
+        What the object is made of, for example the study content's digest, the model digest and ``"report"``.
+
+    Returns
+    -------
+    str
+        ``2.25.`` followed by a name-based UUID as a decimal number, at most 44 characters.
+    """
+    name = "".join(f"{len(part)}:{part}" for part in parts)
+    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
+
+
+def is_uid(value: str) -> bool:
+    """Say whether `value` is a UID (PS3.5 section 9.1)."""
+    return len(value) <= 64 and _UID.fullmatch(value) is not None
