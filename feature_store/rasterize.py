@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +118,7 @@ def _toggle(plane: npt.NDArray[np.bool_], polygon: npt.NDArray[np.float64]) -> N
 
 def _check_sequence(mask: npt.NDArray[np.bool_], slices: list[int], roi: Roi, volume: CtVolume) -> None:
     """Refuse a gap between contoured slices through which the contours evidently go on."""
-    for below, above in zip(slices, slices[1:], strict=False):
+    for below, above in pairwise(slices):
         smaller = min(int(mask[below].sum()), int(mask[above].sum()))
         shared = int((mask[below] & mask[above]).sum())
         if above - below > 1 and shared > 0.5 * smaller:

@@ -1,0 +1,1 @@
+"""Radiomic features: the 1316 PyRadiomics values of each region."""

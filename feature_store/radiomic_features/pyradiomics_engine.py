@@ -1,0 +1,80 @@
+"""PyRadiomics as it comes, on the whole image: slow, and the definition of what the fast extractor must give."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK
+
+from feature_store.errors import ExtractionError
+from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
+from feature_store.regions import Region
+
+
+def silence_pyradiomics() -> None:
+    """Keep PyRadiomics from logging a line for each image and region; what matters is checked on the values."""
+    logging.getLogger("radiomics").setLevel(logging.CRITICAL)
+
+
+def pyradiomics_settings(settings: ExtractionSettings) -> dict[str, Any]:
+    """Return the settings as PyRadiomics' keyword arguments."""
+    return {
+        "binWidth": settings.bin_width,
+        "normalize": settings.normalize,
+        "normalizeScale": settings.normalize_scale,
+        "additionalInfo": False,
+    }
+
+
+def extract_with_pyradiomics(
+    image: Any, regions: Mapping[Region, npt.NDArray[np.bool_]], settings: ExtractionSettings
+) -> dict[Region, FeatureVector]:
+    """Extract features with `RadiomicsFeatureExtractor.execute`, one region after the other.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        CT in HU on the harmonised grid.
+    regions : mapping of Region to ndarray of bool, shape (z, y, x)
+        Masks on the same grid.
+    settings : ExtractionSettings
+        How.
+
+    Returns
+    -------
+    dict of Region to FeatureVector
+        In the order of `regions`.
+
+    Raises
+    ------
+    ExtractionError
+        If PyRadiomics refuses a region or leaves features out.
+    """
+    import radiomics.featureextractor  # noqa: PLC0415 - takes a second, and only this engine needs it whole
+
+    silence_pyradiomics()
+    extractor = radiomics.featureextractor.RadiomicsFeatureExtractor(**pyradiomics_settings(settings))
+    extractor.disableAllImageTypes()
+    extractor.enableImageTypeByName("Original")
+    extractor.enableImageTypeByName("Wavelet", customArgs={"wavelet": settings.wavelet})
+    extractor.enableImageTypeByName("LoG", customArgs={"sigma": list(settings.log_sigmas_mm)})
+    extractor.disableAllFeatures()
+    extractor.enableFeaturesByName(**{group: list(names) for group, names in FEATURES_BY_CLASS.items()})
+    vectors = {}
+    for region, mask in regions.items():
+        label: Any = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
+        label.CopyInformation(image)
+        try:
+            found = extractor.execute(image, label)
+        except ValueError as error:
+            raise ExtractionError(
+                "pyradiomics-refused", f"PyRadiomics refuses region {region}: {error}. Check the contour."
+            ) from error
+        values = [float(found.get(name, np.nan)) for name in FEATURE_NAMES]
+        vectors[region] = FeatureVector(region, np.array(values), settings.digest)
+    return vectors
