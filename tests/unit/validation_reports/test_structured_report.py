@@ -25,8 +25,6 @@ from validation_reports.structured_report import (
 
 STUDIES = ("pat1", "sts/STS_001", "sts/STS_002", "sts/STS_003", "sts/STS_008", "sts/STS_019", "sts/STS_025")
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")
-# Reading real files that hold values longer than their VR allows.
-pytestmark = pytest.mark.filterwarnings("ignore:The value length:UserWarning")
 
 
 @dataclass(frozen=True)
