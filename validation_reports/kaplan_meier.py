@@ -1,0 +1,189 @@
+"""Kaplan-Meier curves with Greenwood's variance, numbers at risk and medians, as R's ``survival::survfit`` gives them.
+
+References
+----------
+.. [1] Kaplan EL, Meier P. JASA 1958;53:457-481.
+.. [2] Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data. 2nd ed. Wiley 2002, section 1.4
+   (interval on the log-log scale).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.survival_data import Survival
+from validation_reports.not_estimable import NotEstimable, normal_quantile
+
+Array = NDArray[np.float64]
+CI_METHOD = "log-log"
+_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
+
+
+@dataclass(frozen=True)
+class SurvivalCurve:
+    """A Kaplan-Meier curve, one entry per distinct time of follow-up.
+
+    Parameters
+    ----------
+    days : tuple of float
+        Distinct times, ascending.
+    survival, standard_error : tuple of float
+        Probability of being alive just after each time, and its Greenwood standard error.
+    lower, upper : tuple of float
+        Pointwise interval on the log-log scale; where the curve is 1 or 0 the interval is the point itself.
+    at_risk, deaths : tuple of int
+        Patients at risk just before each time, and deaths at it.
+    confidence : float
+        Of the interval.
+    """
+
+    days: tuple[float, ...]
+    survival: tuple[float, ...]
+    standard_error: tuple[float, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    at_risk: tuple[int, ...]
+    deaths: tuple[int, ...]
+    confidence: float
+
+    def number_at_risk(self, days: Sequence[float]) -> tuple[int, ...]:
+        """Return how many patients were still followed just before each of `days`."""
+        positions = np.searchsorted(self.days, days, side="left")
+        return tuple(self.at_risk[i] if i < len(self.at_risk) else 0 for i in positions)
+
+    @property
+    def last_day(self) -> float:
+        """Longest follow-up in days."""
+        return self.days[-1]
+
+
+@dataclass(frozen=True)
+class SurvivalAt:
+    """Survival at one horizon: days, probability, Greenwood standard error, interval, patients still at risk."""
+
+    days: float
+    survival: float
+    standard_error: float
+    lower: float
+    upper: float
+    at_risk: int
+
+
+@dataclass(frozen=True)
+class MedianTime:
+    """A median in days; a limit that the curve does not reach is `None`."""
+
+    days: float
+    lower: float | None
+    upper: float | None
+
+
+def kaplan_meier(survival: Survival, confidence: float = 0.95) -> SurvivalCurve:
+    """Estimate the survival curve.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of at least one patient.
+    confidence : float
+        Of the pointwise intervals.
+
+    Returns
+    -------
+    SurvivalCurve
+        S(t) = prod (1 - d_i / n_i); variance S(t)^2 sum d_i / (n_i (n_i - d_i)) [1]_.
+    """
+    z = normal_quantile(confidence)
+    days, inverse = np.unique(survival.days, return_inverse=True)
+    deaths = np.bincount(inverse, weights=survival.event.astype(np.float64), minlength=days.size)
+    leaving = np.bincount(inverse, minlength=days.size)
+    at_risk = survival.n - np.concatenate([[0], np.cumsum(leaving)[:-1]])
+    estimate = np.cumprod((at_risk - deaths) / at_risk)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative_variance = np.cumsum(deaths / (at_risk * (at_risk - deaths)))
+        error = np.where(estimate > 0, estimate * np.sqrt(relative_variance), 0.0)
+        log_survival = np.log(estimate)
+        spread = z * np.sqrt(relative_variance) / -log_survival
+        inside = (estimate > 0) & (estimate < 1)
+        lower = np.where(inside, np.exp(log_survival * np.exp(spread)), estimate)
+        upper = np.where(inside, np.exp(log_survival * np.exp(-spread)), estimate)
+    return SurvivalCurve(
+        days=_floats(days),
+        survival=_floats(estimate),
+        standard_error=_floats(error),
+        lower=_floats(lower),
+        upper=_floats(upper),
+        at_risk=tuple(int(n) for n in at_risk),
+        deaths=tuple(int(d) for d in deaths),
+        confidence=confidence,
+    )
+
+
+def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
+    """Read a curve at a horizon; beyond the longest follow-up there is no estimate unless everybody has died."""
+    if days > curve.last_day and curve.survival[-1] > 0:
+        return NotEstimable(
+            f"Survival at {days:g} days is not estimated: the longest follow-up is {curve.last_day:g} days."
+        )
+    position = int(np.searchsorted(curve.days, days, side="right")) - 1
+    (at_risk,) = curve.number_at_risk([days])
+    if position < 0:
+        return SurvivalAt(days, 1.0, 0.0, 1.0, 1.0, at_risk)
+    return SurvivalAt(
+        days,
+        curve.survival[position],
+        curve.standard_error[position],
+        curve.lower[position],
+        curve.upper[position],
+        at_risk,
+    )
+
+
+def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
+    """Return the median with its interval; where the curve is flat at 0.5 it is the middle of that step, as in R."""
+    times = np.asarray(curve.days)
+    median = _first_below_half(times, np.asarray(curve.survival))
+    if median is None:
+        return NotEstimable(
+            f"The median is not reached: survival is still {curve.survival[-1]:.2f} at the longest follow-up, "
+            f"{curve.last_day:g} days."
+        )
+    # R has no interval where the curve has come to 0
+    known = np.asarray(curve.survival) > 0
+    return MedianTime(
+        median,
+        _first_below_half(times[known], np.asarray(curve.lower)[known]),
+        _first_below_half(times[known], np.asarray(curve.upper)[known]),
+    )
+
+
+def median_follow_up(survival: Survival) -> MedianTime | NotEstimable:
+    """Return the median follow-up by reverse Kaplan-Meier: censoring is the event, death ends the watch [1]_.
+
+    References
+    ----------
+    .. [1] Schemper M, Smith TL. Control Clin Trials 1996;17:343-346.
+    """
+    if survival.n_events == survival.n:
+        return NotEstimable("Every patient died, so there is no potential follow-up to estimate.")
+    return median_time(kaplan_meier(Survival(survival.days, ~survival.event)))
+
+
+def _first_below_half(times: Array, values: Array) -> float | None:
+    """Quantile rule of R's quantile.survfit for one half, `values` falling from 1."""
+    if not values.size or values.min() > 0.5 + _TOLERANCE:
+        return None
+    keep = np.concatenate([[True], np.diff(values) != 0])
+    steps, levels = times[keep], values[keep]
+    first = steps[int(np.argmax(levels <= 0.5 + _TOLERANCE))]
+    below = levels < 0.5 - _TOLERANCE
+    last = steps[int(np.argmax(below))] if below.any() else times[-1]
+    return float((first + last) / 2)
+
+
+def _floats(values: Array) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
