@@ -48,7 +48,7 @@ class FeatureVector:
             raise ExtractionError(
                 "undefined-features",
                 f"{lacking.size} of {len(FEATURE_NAMES)} features of region {self.region} have no finite "
-                f"value (such as {examples}): the region is too small, too thin or too uniform for texture. Check the contour.",
+                f"value (such as {examples}): it is too small, too thin or too uniform for texture. Check the contour.",
             )
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
