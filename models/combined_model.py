@@ -1,0 +1,325 @@
+"""The combined model: signatures' features -> principal components -> Cox -> risk (paper, 'Combined model').
+
+Training learns everything that scoring needs: z-scores, selected features, component loadings, Cox coefficients, the
+baseline hazard and the cut-off. Scoring is then a few sums, the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
+from models.cox_regression import fit_cox
+from models.errors import FeatureMismatchError, TrainingError
+from models.feature_selection import frozen_vector
+from models.lasso_cox import assign_folds
+from models.principal_components import PrincipalComponents, fit_principal_components
+from models.risk_sets import Array
+from models.signature import SelectionSettings, Signature, train_signature
+from models.survival_data import Survival
+
+DEEP_BLOCK = "deep"
+BLOCKS = ("gtv", "ring_6mm", DEEP_BLOCK)
+"""The blocks of the paper's final model."""
+HORIZONS = (365, 730, 1095)
+"""Days at which survival is predicted: one, two and three years."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """What the model says of one patient.
+
+    Parameters
+    ----------
+    linear_predictor : float
+        Log hazard relative to the average training patient.
+    high_risk : bool
+        True above the cut-off.
+    survival : mapping of int to float
+        Probability of being alive after so many days.
+    contributions : mapping of str to float
+        Part of the linear predictor that comes from each block; they add up to it.
+    """
+
+    linear_predictor: float
+    high_risk: bool
+    survival: Mapping[int, float]
+    contributions: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "survival", MappingProxyType(dict(self.survival)))
+        object.__setattr__(self, "contributions", MappingProxyType(dict(self.contributions)))
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """Facts of the fit.
+
+    Parameters
+    ----------
+    n, n_events : int
+        Training patients and deaths.
+    seed : int
+        Seed of the cross-validation folds.
+    settings : SelectionSettings
+        How features were selected.
+    variance_explained : float
+        Share of the selected features' variance that the components keep.
+    log_likelihood, null_log_likelihood : float
+        Partial log-likelihood of the Cox model and of the empty model.
+    """
+
+    n: int
+    n_events: int
+    seed: int
+    settings: SelectionSettings
+    variance_explained: float
+    log_likelihood: float
+    null_log_likelihood: float
+
+
+@dataclass(frozen=True, eq=False)
+class CombinedModel:
+    """A trained model, ready to score.
+
+    Parameters
+    ----------
+    signatures : tuple of Signature
+        One per block, p features in all.
+    components : PrincipalComponents
+        Of the p z-scores, k components.
+    cox_coefficients, cox_standard_errors : ndarray, shape (k,)
+        Log hazard ratio per unit of each component, and its standard error.
+    baseline : BaselineHazard
+        Cumulative hazard of a patient whose linear predictor is 0 (Efron).
+    cutoff : float
+        Median linear predictor of the training patients; above it is high risk.
+    horizons : tuple of int
+        Days at which survival is predicted.
+    training : TrainingSummary
+        Facts of the fit.
+
+    Raises
+    ------
+    TrainingError
+        If the parts do not fit together or a horizon is beyond the training patients' follow-up.
+    """
+
+    signatures: tuple[Signature, ...]
+    components: PrincipalComponents
+    cox_coefficients: Array
+    cox_standard_errors: Array
+    baseline: BaselineHazard
+    cutoff: float
+    horizons: tuple[int, ...]
+    training: TrainingSummary
+
+    def __post_init__(self) -> None:
+        coefficients, errors = frozen_vector(self.cox_coefficients), frozen_vector(self.cox_standard_errors)
+        p, k = self.components.loadings.shape
+        if p != len(self.features) or coefficients.shape != (k,) or errors.shape != (k,):
+            raise TrainingError(
+                f"The model has {len(self.features)} features, loadings of shape {(p, k)} and {coefficients.size} Cox "
+                "coefficients: expected one row per feature and one column per coefficient."
+            )
+        if not (np.isfinite(coefficients).all() and np.isfinite(errors).all() and np.isfinite(self.cutoff)):
+            raise TrainingError("A Cox coefficient or the cut-off is not a finite number: train the model again.")
+        beyond = [horizon for horizon in self.horizons if not 0 < horizon <= self.baseline.last_day]
+        if beyond or not self.horizons:
+            raise TrainingError(
+                f"Survival at {beyond[0] if beyond else 'no'} days cannot be predicted from follow-up of up to "
+                f"{self.baseline.last_day:g} days: use horizons within the training patients' follow-up."
+            )
+        object.__setattr__(self, "cox_coefficients", coefficients)
+        object.__setattr__(self, "cox_standard_errors", errors)
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The blocks that the model reads."""
+        return tuple(signature.block for signature in self.signatures)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The feature columns that the model reads, in the order of the loadings."""
+        return tuple(feature for signature in self.signatures for feature in signature.features)
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether deep features are among `features`."""
+        return DEEP_BLOCK in self.blocks
+
+    @property
+    def feature_weights(self) -> Array:
+        """Log hazard per standard deviation of each feature, shape (p,): loadings times Cox coefficients."""
+        return self.components.loadings @ self.cox_coefficients
+
+    def score(self, features: pd.DataFrame) -> tuple[Risk, ...]:
+        """Score patients.
+
+        Parameters
+        ----------
+        features : DataFrame, shape (n, any)
+            One row per patient, with at least the columns of `features`; others are ignored.
+
+        Returns
+        -------
+        tuple of Risk
+            One per row, in their order.
+
+        Raises
+        ------
+        FeatureMismatchError
+            If a column is absent or a value is missing.
+        """
+        parts = self._parts(features)
+        linear_predictor = parts.sum(axis=1)
+        survival = self.baseline.survival(self.horizons, linear_predictor)
+        blocks = np.array([signature.block for signature in self.signatures for _ in signature.features])
+        by_block = {block: parts[:, blocks == block].sum(axis=1) for block in self.blocks}
+        return tuple(
+            Risk(
+                float(value),
+                bool(value > self.cutoff),
+                {horizon: float(survival[row, column]) for column, horizon in enumerate(self.horizons)},
+                {block: float(part[row]) for block, part in by_block.items()},
+            )
+            for row, value in enumerate(linear_predictor)
+        )
+
+    def linear_predictor(self, features: pd.DataFrame) -> Array:
+        """Return each patient's linear predictor, shape (n,), centred on the training mean."""
+        return np.asarray(self._parts(features).sum(axis=1), dtype=np.float64)
+
+    def signature_values(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Return each single signature's value, one column per block, for comparison with the combined model."""
+        return pd.DataFrame(
+            {signature.block: signature.values(features) for signature in self.signatures}, index=features.index
+        )
+
+    def _parts(self, features: pd.DataFrame) -> Array:
+        """Each feature's part of the linear predictor, shape (n, p)."""
+        z = _stacked(self.signatures, features)
+        return np.asarray((z - self.components.center) * self.feature_weights, dtype=np.float64)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings, from which `from_record` makes the same model."""
+        return {
+            "signatures": [signature.to_record() for signature in self.signatures],
+            "components": self.components.to_record(),
+            "cox_coefficients": self.cox_coefficients.tolist(),
+            "cox_standard_errors": self.cox_standard_errors.tolist(),
+            "baseline": {
+                "days": self.baseline.days.tolist(),
+                "cumulative": self.baseline.cumulative.tolist(),
+                "last_day": self.baseline.last_day,
+            },
+            "cutoff": self.cutoff,
+            "horizons": list(self.horizons),
+            "training": asdict(self.training),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> CombinedModel:
+        """Make a model from `to_record`'s answer; its parts validate themselves."""
+        training = dict(record["training"])
+        training["settings"] = SelectionSettings(**training["settings"])
+        return cls(
+            signatures=tuple(Signature.from_record(signature) for signature in record["signatures"]),
+            components=PrincipalComponents.from_record(record["components"]),
+            cox_coefficients=record["cox_coefficients"],
+            cox_standard_errors=record["cox_standard_errors"],
+            baseline=BaselineHazard(**record["baseline"]),
+            cutoff=float(record["cutoff"]),
+            horizons=tuple(record["horizons"]),
+            training=TrainingSummary(**training),
+        )
+
+
+def train_combined_model(
+    features: pd.DataFrame,
+    outcome: Survival,
+    *,
+    seed: int,
+    blocks: Sequence[str] = BLOCKS,
+    horizons: Sequence[int] = HORIZONS,
+    settings: SelectionSettings | None = None,
+    folds: NDArray[np.intp] | None = None,
+) -> CombinedModel:
+    """Train the combined model on one centre.
+
+    The result does not depend on the order of the patients: they are sorted by their key first.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (n, any)
+        Indexed by patient key, columns ``<block>:<name>``.
+    outcome : Survival
+        Follow-up of the same patients in the same order.
+    seed : int
+        Seed of the cross-validation folds, which all blocks share.
+    blocks : sequence of str
+        Blocks to combine.
+    horizons : sequence of int
+        Days at which survival will be predicted.
+    settings : SelectionSettings, optional
+        Default is the paper's.
+    folds : ndarray of int, shape (n,), optional
+        Fold of each patient (as in `features`) to use instead of drawing them.
+
+    Returns
+    -------
+    CombinedModel
+
+    Raises
+    ------
+    NoFeatureSelectedError
+        If a block is left without a feature; its `block` attribute says which.
+    TrainingError
+        If there are too few deaths, no such block, or a horizon beyond follow-up.
+    FeatureMismatchError
+        If patients repeat, lengths differ or a value is missing.
+    """
+    if features.shape[0] != outcome.n:
+        raise FeatureMismatchError(
+            f"There are features of {features.shape[0]} patients and outcomes of {outcome.n}: give both for the same "
+            "patients in the same order."
+        )
+    if features.index.has_duplicates:
+        raise FeatureMismatchError(
+            f"{int(features.index.duplicated().sum())} rows of features repeat a patient: give each patient once."
+        )
+    if not blocks or len(set(blocks)) != len(blocks):
+        raise TrainingError("The blocks of the combined model are empty or repeat: name each block once.")
+    chosen = settings or SelectionSettings()
+    order = np.argsort(features.index.to_numpy().astype(str), kind="stable")
+    table, survival = features.iloc[order], outcome.subset(order)
+    shared = assign_folds(survival, chosen.n_folds, seed) if folds is None else np.asarray(folds)[order]
+    signatures = tuple(train_signature(block, table, survival, settings=chosen, folds=shared) for block in blocks)
+    z = _stacked(signatures, table)
+    components, explained = fit_principal_components(z)
+    fit = fit_cox(components.scores(z), survival)
+    linear_predictor = components.scores(z) @ fit.coefficients
+    return CombinedModel(
+        signatures=signatures,
+        components=components,
+        cox_coefficients=fit.coefficients,
+        cox_standard_errors=fit.standard_errors,
+        baseline=baseline_cumulative_hazard(linear_predictor, survival),
+        cutoff=float(np.median(linear_predictor)),
+        horizons=tuple(int(horizon) for horizon in horizons),
+        training=TrainingSummary(
+            survival.n, survival.n_events, seed, chosen, explained, fit.log_likelihood, fit.null_log_likelihood
+        ),
+    )
+
+
+def _stacked(signatures: tuple[Signature, ...], table: pd.DataFrame) -> Array:
+    """Z-scores of all selected features side by side, shape (n, p)."""
+    return np.hstack([signature.z_score.apply(table) for signature in signatures])

@@ -1,0 +1,236 @@
+"""A signature: the weighted sum of the few features of one block that the Lasso left (paper, 'Signatures').
+
+A block is what stands before the colon of a feature column: a region (``gtv``, ``ring_6mm``) or ``deep``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.errors import NoFeatureSelectedError, TrainingError
+from models.feature_selection import ZScore, frozen_vector, select_univariate
+from models.lasso_cox import assign_folds, cross_validate_lasso, lasso_lambdas
+from models.risk_sets import Array
+from models.survival_data import Survival
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """How features are selected.
+
+    Parameters
+    ----------
+    alpha : float
+        Level of the univariate Cox p value.
+    n_folds : int
+        Folds of the Lasso's cross-validation.
+    n_lambdas : int
+        Penalties on the path.
+    lambda_ratio : float
+        Smallest over largest penalty.
+
+    Raises
+    ------
+    TrainingError
+        If a setting is outside its range.
+    """
+
+    alpha: float = 0.05
+    n_folds: int = 10
+    n_lambdas: int = 60
+    lambda_ratio: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 1:
+            raise TrainingError(f"The selection level alpha is {self.alpha}: use a number above 0 and up to 1.")
+        if self.n_folds < 2:
+            raise TrainingError(f"Cross-validation has {self.n_folds} folds: use at least 2.")
+        if self.n_lambdas < 2 or not 0 < self.lambda_ratio < 1:
+            raise TrainingError(
+                f"The Lasso path has {self.n_lambdas} penalties down to {self.lambda_ratio} of the largest: use at "
+                "least 2 penalties and a ratio between 0 and 1."
+            )
+
+
+@dataclass(frozen=True)
+class SelectionSummary:
+    """What was offered and what each step left.
+
+    Parameters
+    ----------
+    n_offered, n_unusable, n_significant, n_selected : int
+        Features at the start, left out as constant or not estimable, below alpha alone, kept by the Lasso.
+    lambda_min : float
+        Penalty chosen.
+    deviance : float
+        Its cross-validated deviance per death.
+    """
+
+    n_offered: int
+    n_unusable: int
+    n_significant: int
+    n_selected: int
+    lambda_min: float
+    deviance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """A frozen signature of one block.
+
+    Parameters
+    ----------
+    block : str
+        Region name or ``deep``.
+    z_score : ZScore
+        The p selected features with the training centre's means and standard deviations.
+    coefficients : ndarray, shape (p,)
+        Lasso coefficients per standard deviation, none of them 0.
+    selection : SelectionSummary
+        How they were found.
+
+    Raises
+    ------
+    TrainingError
+        If there is not one finite, non-zero coefficient per feature, or a feature is of another block.
+    """
+
+    block: str
+    z_score: ZScore
+    coefficients: Array
+    selection: SelectionSummary
+
+    def __post_init__(self) -> None:
+        coefficients = frozen_vector(self.coefficients)
+        if coefficients.shape != (len(self.z_score.features),) or coefficients.size == 0:
+            raise TrainingError(
+                f"The signature of {self.block} has {len(self.z_score.features)} features and {coefficients.size} "
+                "coefficients: expected one each, and at least one."
+            )
+        if not np.isfinite(coefficients).all() or (coefficients == 0).any():
+            raise TrainingError(f"A coefficient of the signature of {self.block} is 0 or not finite: train it again.")
+        foreign = [name for name in self.z_score.features if block_of(name) != self.block]
+        if foreign:
+            raise TrainingError(f"The signature of {self.block} has a feature of another block: {foreign[0]}.")
+        object.__setattr__(self, "coefficients", coefficients)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The selected feature columns."""
+        return self.z_score.features
+
+    def values(self, table: pd.DataFrame) -> Array:
+        """Return each patient's sum of coefficient x z-score, shape (n,).
+
+        Raises
+        ------
+        FeatureMismatchError
+            If a selected column is absent or has a missing value.
+        """
+        return self.z_score.apply(table) @ self.coefficients
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings, from which `from_record` makes the same signature."""
+        return {
+            "block": self.block,
+            "features": list(self.features),
+            "means": self.z_score.means.tolist(),
+            "sds": self.z_score.sds.tolist(),
+            "coefficients": self.coefficients.tolist(),
+            "selection": asdict(self.selection),
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Signature:
+        """Make a signature from `to_record`'s answer."""
+        z_score = ZScore(tuple(record["features"]), record["means"], record["sds"])
+        return cls(record["block"], z_score, record["coefficients"], SelectionSummary(**record["selection"]))
+
+
+def block_of(column: str) -> str:
+    """Return the block of a feature column: what stands before the colon."""
+    return column.partition(":")[0]
+
+
+def block_columns(table: pd.DataFrame, block: str) -> pd.DataFrame:
+    """Return the columns of `block`, in their order."""
+    return table.loc[:, [block_of(str(column)) == block for column in table.columns]]
+
+
+def train_signature(
+    block: str,
+    table: pd.DataFrame,
+    survival: Survival,
+    *,
+    settings: SelectionSettings | None = None,
+    seed: int = 0,
+    folds: NDArray[np.intp] | None = None,
+) -> Signature:
+    """Select the features of one block and weigh them.
+
+    Parameters
+    ----------
+    block : str
+        Block to train.
+    table : DataFrame, shape (n, any)
+        Features of the training patients; only columns of `block` are looked at.
+    survival : Survival
+        Follow-up of the same patients in the same order.
+    settings : SelectionSettings, optional
+        Default is the paper's.
+    seed : int
+        Seed of the cross-validation folds.
+    folds : ndarray of int, shape (n,), optional
+        Folds to use instead of drawing them.
+
+    Returns
+    -------
+    Signature
+
+    Raises
+    ------
+    NoFeatureSelectedError
+        If no feature is associated with survival, or the Lasso keeps none.
+    TrainingError
+        If there are too few deaths.
+    """
+    chosen = settings or SelectionSettings()
+    candidates = block_columns(table, block)
+    if candidates.shape[1] == 0:
+        raise TrainingError(f"There is no feature column of block {block}: extract it, or train without this block.")
+    if folds is None:
+        folds = assign_folds(survival, chosen.n_folds, seed)
+    selection = select_univariate(candidates, survival, chosen.alpha)
+    n_significant = len(selection.z_score.features)
+    if n_significant == 0:
+        raise NoFeatureSelectedError(
+            f"None of {candidates.shape[1]} features of block {block} has a univariate Cox p value below "
+            f"{chosen.alpha:g} in {survival.n} patients with {survival.n_events} deaths: train on more patients or "
+            "without this block.",
+            block,
+        )
+    z = selection.z_score.apply(candidates)
+    lambdas = lasso_lambdas(z, survival, chosen.n_lambdas, chosen.lambda_ratio)
+    lasso = cross_validate_lasso(z, survival, lambdas, folds)
+    kept = np.flatnonzero(np.abs(lasso.coefficients_min) > 0)
+    if kept.size == 0:
+        raise NoFeatureSelectedError(
+            f"The Lasso keeps none of {n_significant} features of block {block}, because an empty model predicts the "
+            f"patients left out best ({survival.n} patients, {survival.n_events} deaths): train on more patients or "
+            "without this block.",
+            block,
+        )
+    summary = SelectionSummary(
+        selection.n_offered,
+        len(selection.dropped),
+        n_significant,
+        int(kept.size),
+        lasso.lambda_min,
+        float(lasso.deviance[lasso.index_min]),
+    )
+    return Signature(block, selection.z_score.keep(kept), lasso.coefficients_min[kept], summary)
