@@ -11,6 +11,15 @@ import pandas as pd
 import pytest
 
 from models.survival_data import Survival
+from validation_reports.calibration import (
+    CalibrationSlope,
+    HorizonCalibration,
+    ObservedExpected,
+    RiskEstimate,
+    SmoothCalibration,
+    calibrate,
+    smooth_calibration,
+)
 from validation_reports.discrimination import Concordance, harrell_c
 from validation_reports.kaplan_meier import (
     MedianTime,
@@ -140,3 +149,45 @@ def test_bootstrap_concordances(oracle: Path, patients: pd.DataFrame) -> None:
         c = harrell_c(_survival(table), table.lp)
         assert isinstance(c, Concordance)
         assert c.estimate == pytest.approx(expected, abs=1e-10)
+
+
+HORIZONS = {365: "risk1y", 730: "risk2y", 1095: "risk3y"}
+
+
+@pytest.mark.parametrize("which", SETS)
+def test_calibration(which: str, oracle: Path, patients: pd.DataFrame, r: dict[str, Any]) -> None:
+    table = patients[patients.set == which]
+    found = calibrate(_survival(table), table.lp, {days: 1 - table[risk] for days, risk in HORIZONS.items()})
+    assert isinstance(found.slope, CalibrationSlope)
+    assert [found.slope.estimate, found.slope.standard_error, found.slope.lower, found.slope.upper] == pytest.approx(
+        r[which]["cal_slope"], abs=1e-6
+    )
+    groups_of_r = pd.read_csv(oracle / f"calib_groups_{which}.csv")
+    for (days, at_horizon), ratio, smooth in zip(found.horizons, r[which]["OE"], r[which]["calib"], strict=True):
+        assert isinstance(at_horizon, HorizonCalibration)
+        assert isinstance(at_horizon.ratio, ObservedExpected)
+        assert (days, days) == (ratio["t"], smooth["t"])
+        assert [
+            at_horizon.observed.estimate, at_horizon.predicted, at_horizon.ratio.estimate,
+            at_horizon.ratio.log_standard_error,
+        ] == pytest.approx([ratio["O"], ratio["E"], ratio["OE"], ratio["se_logO_greenwood"]], abs=1e-10)  # fmt: skip
+        expected = groups_of_r[groups_of_r.t == days]
+        assert [group.n for group in at_horizon.groups] == list(expected.n)
+        for group, row in zip(at_horizon.groups, expected.itertuples(), strict=True):
+            assert isinstance(group.observed, RiskEstimate)
+            assert [group.predicted, group.observed.estimate, group.observed.standard_error] == pytest.approx(
+                [row.pred, row.obs, row.se], abs=1e-10
+            )
+        assert isinstance(at_horizon.smooth, SmoothCalibration)
+        assert [at_horizon.smooth.ici, at_horizon.smooth.e50, at_horizon.smooth.e90] == pytest.approx(
+            [smooth["ICI"], smooth["E50"], smooth["E90"]], abs=1e-3
+        )
+
+
+def test_smooth_calibration_against_coxph(patients: pd.DataFrame, r: dict[str, Any]) -> None:
+    """The same spline fitted by R's coxph, whose hazard is Efron's like ours."""
+    table = patients[patients.set == "test"]
+    for row in r["test"]["calib_coxph"]:
+        smooth = smooth_calibration(_survival(table), table[HORIZONS[row["t"]]].to_numpy(), row["t"])
+        assert isinstance(smooth, SmoothCalibration)
+        assert [smooth.ici, smooth.e50, smooth.e90] == pytest.approx([row["ICI"], row["E50"], row["E90"]], abs=1e-6)
