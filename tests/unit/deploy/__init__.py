@@ -1,0 +1,1 @@
+"""Tests of what an installation needs besides the code."""
