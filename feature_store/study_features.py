@@ -1,0 +1,122 @@
+"""From the files of one complete study to its features: load, harmonise, make regions, extract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_store.contours import Roi, StructureSet, read_structure_set, select_gtv
+from feature_store.ct_volume import CtVolume, read_ct_volume
+from feature_store.deep_input import deep_input
+from feature_store.harmonize import resample_ct, resample_mask
+from feature_store.radiomic_features.extractor import extract
+from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.settings import ExtractionSettings
+from feature_store.rasterize import rasterize
+from feature_store.regions import Region, make_regions
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedStudy:
+    """A CT with its contour.
+
+    Parameters
+    ----------
+    volume : CtVolume
+        The CT in HU on its own grid.
+    structure_set : StructureSet
+        The RTSTRUCT.
+    gtv : Roi
+        The ROI that the centre's rule chose.
+    gtv_mask : ndarray of bool, shape (z, y, x)
+        Its voxels on the CT's grid.
+    """
+
+    volume: CtVolume
+    structure_set: StructureSet
+    gtv: Roi
+    gtv_mask: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyFeatures:
+    """What was measured on one study.
+
+    Parameters
+    ----------
+    vectors : mapping of Region to FeatureVector
+        The GTV first, then the rings.
+    deep_input : ndarray of float32, shape (64, 64, 64)
+        The network's input.
+    gtv_voxels : int
+        Voxels of the GTV on the harmonised grid (mm3 at a spacing of 1 mm).
+    ring_cut_by_field_of_view : bool
+        Whether a ring would extend beyond the CT.
+    harmonized_shape : tuple of 3 int
+        Size (z, y, x) of the harmonised CT.
+    """
+
+    vectors: Mapping[Region, FeatureVector]
+    deep_input: npt.NDArray[np.float32]
+    gtv_voxels: int
+    ring_cut_by_field_of_view: bool
+    harmonized_shape: tuple[int, int, int]
+
+
+def load_study(ct_paths: Sequence[Path], rtstruct_path: Path, gtv_pattern: str) -> LoadedStudy:
+    """Read a CT series and its RTSTRUCT, choose the GTV and rasterise it.
+
+    Parameters
+    ----------
+    ct_paths : sequence of Path
+        The CT instances, in any order.
+    rtstruct_path : Path
+        The RTSTRUCT instance.
+    gtv_pattern : str
+        Regular expression for the whole name of the GTV, without regard to case.
+
+    Raises
+    ------
+    StudyDefect
+        If an instance, the geometry or the contour cannot be right.
+    """
+    structure_set = read_structure_set(rtstruct_path)
+    gtv = select_gtv(structure_set, gtv_pattern)
+    volume = read_ct_volume(ct_paths)
+    return LoadedStudy(volume, structure_set, gtv, rasterize(gtv, volume))
+
+
+def compute_features(
+    study: LoadedStudy, settings: ExtractionSettings, ring_widths_mm: Sequence[float] = (6.0,)
+) -> StudyFeatures:
+    """Harmonise a study, make its regions and measure them (paper: harmonisation, regions, radiomics, deep input).
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The CT and its GTV.
+    settings : ExtractionSettings
+        How features are made; `spacing_mm` is the harmonised grid.
+    ring_widths_mm : sequence of float
+        Rings beside the GTV, in mm: 3, 6 or 9.
+
+    Raises
+    ------
+    StudyDefect
+        If a region is too small or a feature does not exist.
+    """
+    image = resample_ct(study.volume, settings.spacing_mm)
+    gtv_mask = resample_mask(study.gtv_mask, study.volume, image)
+    regions = make_regions(gtv_mask, image.GetSpacing(), ring_widths_mm)
+    depth, height, width = gtv_mask.shape
+    return StudyFeatures(
+        vectors=extract(image, regions.masks, settings),
+        deep_input=deep_input(image, gtv_mask),
+        gtv_voxels=int(np.count_nonzero(gtv_mask)),
+        ring_cut_by_field_of_view=regions.cut_by_field_of_view,
+        harmonized_shape=(depth, height, width),
+    )
