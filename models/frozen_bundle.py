@@ -1,0 +1,259 @@
+"""A frozen bundle: everything that a score depends on, in one folder that cannot change unnoticed.
+
+::
+
+    bundle/
+        manifest.json   who trained what on which data; size and SHA-256 of every other file
+        model.json      the combined model
+        network.npz     the network's weights, where the model reads deep features
+
+The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle does not score.
+JSON is canonical (sorted keys, no spaces, shortest exact numbers), so freezing the same model again gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from models.bundle_facts import BundleFacts
+from models.combined_model import CombinedModel
+from models.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.errors import BundleError, FeatureMismatchError
+
+SCHEMA = "annulus-bundle/1"
+MANIFEST, MODEL, NETWORK = "manifest.json", "model.json", "network.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenBundle:
+    """A bundle that was read and found to be what it says.
+
+    Parameters
+    ----------
+    digest : str
+        SHA-256 of its manifest.
+    facts : BundleFacts
+        What it is for and where it comes from.
+    model : CombinedModel
+        The model.
+    network : NetworkWeights or None
+        Present exactly when the model reads deep features.
+    """
+
+    digest: str
+    facts: BundleFacts
+    model: CombinedModel
+    network: NetworkWeights | None
+
+    @cached_property
+    def deep_feature_extractor(self) -> DeepFeatureExtractor:
+        """The warm network; the first use imports TensorFlow.
+
+        Raises
+        ------
+        BundleError
+            If the model has no network.
+        """
+        if self.network is None:
+            raise BundleError(f"The model {self.facts.name} reads no deep features, so its bundle has no network.")
+        return DeepFeatureExtractor(self.network)
+
+    def check_extraction(self, settings_digest: str) -> None:
+        """Refuse features that were extracted with other settings than the model's.
+
+        Raises
+        ------
+        FeatureMismatchError
+            If `settings_digest` is not the model's.
+        """
+        expected = self.facts.extraction_settings_digest
+        if settings_digest != expected:
+            raise FeatureMismatchError(
+                f"The features were extracted with settings {settings_digest[:12]}, but the model {self.facts.name} "
+                f"was trained with settings {expected[:12]}: extract them again with the bundle's settings."
+            )
+
+
+def freeze(folder: Path, model: CombinedModel, network: NetworkWeights | None, facts: BundleFacts) -> str:
+    """Write a bundle, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the bundle will be; its parent must exist.
+    model : CombinedModel
+        The trained model.
+    network : NetworkWeights or None
+        Weights of the network, if the model reads deep features; otherwise they are left out.
+    facts : BundleFacts
+        What it is for and where it comes from.
+
+    Returns
+    -------
+    str
+        The bundle's digest. Freezing the same again is allowed and changes nothing.
+
+    Raises
+    ------
+    BundleError
+        If the network is missing, or `folder` already holds something else.
+    """
+    if model.needs_network and network is None:
+        raise BundleError("The model reads deep features, but no network was given: freeze both together.")
+    contents = {MODEL: canonical_json(model.to_record())}
+    if model.needs_network and network is not None:
+        contents[NETWORK] = network.to_npz()
+    manifest = canonical_json(
+        {
+            "schema": SCHEMA,
+            "facts": facts.to_record(),
+            "files": {name: {"sha256": _sha256(data), "size": len(data)} for name, data in contents.items()},
+        }
+    )
+    digest = _sha256(manifest)
+    if folder.exists():
+        if read_digest(folder) != digest:
+            raise BundleError(f"The folder {folder.name} already holds another bundle: freeze into a new folder.")
+        load(folder, digest)
+        return digest
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, data in {**contents, MANIFEST: manifest}.items():
+            _write_durably(partial / name, data)
+        partial.chmod(0o755)
+        _sync_folder(partial)
+        partial.rename(folder)
+        _sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return digest
+
+
+def read_digest(folder: Path) -> str:
+    """Return the digest of the bundle in `folder`, without checking its files.
+
+    Raises
+    ------
+    BundleError
+        If there is no manifest.
+    """
+    return _sha256(_read(folder, MANIFEST))
+
+
+def load(folder: Path, pinned_digest: str) -> FrozenBundle:
+    """Read a bundle and check every byte of it.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    pinned_digest : str
+        Digest that the settings pin.
+
+    Returns
+    -------
+    FrozenBundle
+
+    Raises
+    ------
+    BundleError
+        If the bundle is missing, of another schema, not the pinned one, or changed.
+    """
+    manifest = _read(folder, MANIFEST)
+    digest = _sha256(manifest)
+    if digest != pinned_digest:
+        raise BundleError(
+            f"The bundle in {folder.name} has digest {digest[:12]}, but {pinned_digest[:12]} is pinned: put the pinned "
+            "bundle back, or pin this one after reviewing it."
+        )
+    record = _parse(manifest, MANIFEST)
+    if record.get("schema") != SCHEMA:
+        raise BundleError(
+            f"The bundle in {folder.name} has schema {record.get('schema')!r}, but this software reads {SCHEMA!r}: use "
+            "the software version that froze it, or freeze it again."
+        )
+    contents = _verified_files(folder, record)
+    try:
+        facts = BundleFacts.from_record(record["facts"])
+        model = CombinedModel.from_record(_parse(contents[MODEL], MODEL))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"The bundle in {folder.name} does not hold a usable model: freeze it again.") from error
+    network = NetworkWeights.from_npz(contents[NETWORK]) if NETWORK in contents else None
+    if model.needs_network != (network is not None):
+        raise BundleError(f"The bundle in {folder.name} and its model disagree on the network: freeze it again.")
+    return FrozenBundle(digest, facts, model, network)
+
+
+def canonical_json(record: Mapping[str, Any]) -> bytes:
+    """Return JSON with sorted keys, no spaces and shortest exact numbers; NaN and infinity are refused."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]:
+    listed = record.get("files")
+    if not isinstance(listed, dict) or not {MODEL} <= set(listed) <= {MODEL, NETWORK}:
+        raise BundleError(f"The manifest of {folder.name} does not list {MODEL}: freeze the bundle again.")
+    present = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if extra := present - set(listed):
+        raise BundleError(
+            f"The bundle in {folder.name} holds {min(extra)}, which its manifest does not list: remove it."
+        )
+    contents = {}
+    for name, expected in sorted(listed.items()):
+        contents[name] = _read(folder, name)
+        if len(contents[name]) != expected.get("size") or _sha256(contents[name]) != expected.get("sha256"):
+            raise BundleError(
+                f"The file {name} of the bundle in {folder.name} was changed after freezing: {len(contents[name])} "
+                f"bytes found, {expected.get('size')} listed, SHA-256 {_sha256(contents[name])[:12]} found, "
+                f"{str(expected.get('sha256'))[:12]} listed; put the original back."
+            )
+    return contents
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the whole bundle."
+        ) from error
+
+
+def _parse(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        record = json.loads(content)
+    except ValueError as error:
+        raise BundleError(f"The bundle's {name} is not JSON: put the original back.") from error
+    if not isinstance(record, dict):
+        raise BundleError(f"The bundle's {name} is not a JSON object: put the original back.")
+    return record
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

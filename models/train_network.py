@@ -1,0 +1,244 @@
+"""Trains the 3D-SE-ResNet on the tumours and outcomes of one centre (paper, 'Deep learning network').
+
+A part of the patients, drawn so that deaths and censored patients are shared evenly, is held out: training stops when
+their loss has not fallen for `patience` epochs, and the weights of the best epoch are kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.deep_features import NetworkWeights, checked_inputs
+from models.errors import NotConvergedError, TrainingError
+from models.survival_data import Survival
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NetworkTraining:
+    """How the network is trained; the defaults are the paper's.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the training patients, at most.
+    batch : int
+        Patients per step; risk sets are taken within it.
+    learning_rate, decay, decay_steps : float, float, int
+        Adam's step, multiplied by `decay` once every `decay_steps` steps, smoothly.
+    patience : int
+        Epochs without a lower held-out loss after which training stops.
+    held_out : float
+        Share of the patients that decides when to stop; 0 trains on all for all epochs.
+    squeeze_excitation : bool
+        `False` trains the ablation without SE modules.
+
+    Raises
+    ------
+    TrainingError
+        If a setting is outside its range.
+    """
+
+    epochs: int = 100
+    batch: int = 32
+    learning_rate: float = 1e-4
+    decay: float = 0.96
+    decay_steps: int = 1000
+    patience: int = 15
+    held_out: float = 0.2
+    squeeze_excitation: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch", 2), ("decay_steps", 1), ("patience", 1)):
+            if getattr(self, name) < least:
+                raise TrainingError(f"The network training's {name} is {getattr(self, name)}: use at least {least}.")
+        if not (self.learning_rate > 0 and 0 < self.decay <= 1):
+            raise TrainingError(
+                f"The learning rate {self.learning_rate} or its decay {self.decay} is out of range: use a rate above 0 "
+                "and a decay above 0 and up to 1."
+            )
+        if not 0 <= self.held_out < 1:
+            raise TrainingError(f"The held-out share is {self.held_out}: use 0 or more, and less than 1.")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch achieved.
+
+    Parameters
+    ----------
+    number : int
+        From 1.
+    loss : float
+        Mean loss of the batches, with weight decay.
+    held_out_loss : float or None
+        Loss of the patients held out, `None` without any.
+    best : bool
+        Whether this epoch's weights are the best so far.
+    """
+
+    number: int
+    loss: float
+    held_out_loss: float | None
+    best: bool
+
+
+def train_network(
+    inputs: ArrayLike,
+    survival: Survival,
+    training: NetworkTraining | None = None,
+    *,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> NetworkWeights:
+    """Train the network; on a CPU the same seed gives the same weights.
+
+    Sets the process-wide random seeds and TensorFlow's determinism, so train in a process of its own.
+
+    Parameters
+    ----------
+    inputs : array_like of float32, shape (n, 64, 64, 64)
+        GTV regions, resized and z-scored.
+    survival : Survival
+        Follow-up of the same patients in the same order.
+    training : NetworkTraining, optional
+        Default is the paper's.
+    seed : int
+        Seed of weights, dropout, held-out patients and order.
+    on_epoch : callable, optional
+        Called after each epoch with an `Epoch`.
+
+    Returns
+    -------
+    NetworkWeights
+
+    Raises
+    ------
+    TrainingError
+        If there are too few patients or deaths.
+    FeatureMismatchError
+        If an input has another shape or is not finite.
+    NotConvergedError
+        If the loss stops being a number.
+    """
+    chosen = training or NetworkTraining()
+    volumes = checked_inputs(inputs)
+    if volumes.shape[0] != survival.n:
+        raise TrainingError(
+            f"There are {volumes.shape[0]} network inputs and {survival.n} outcomes: give both for the same patients."
+        )
+    split = split_patients(survival, chosen.held_out, seed)
+    outcome = np.column_stack([survival.days, survival.event]).astype(np.float32)
+    return _fit(volumes[..., np.newaxis], outcome, split, chosen, seed=seed, on_epoch=on_epoch)
+
+
+def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw the patients that decide when to stop, in equal shares of deaths and of censored patients.
+
+    Parameters
+    ----------
+    survival : Survival
+        The cohort.
+    held_out : float
+        Share to hold out.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    learning, held_out : ndarray of int
+        Positions, ascending.
+
+    Raises
+    ------
+    TrainingError
+        If either part has fewer than two deaths.
+    """
+    random = np.random.default_rng(seed)
+    groups = (np.flatnonzero(survival.event), np.flatnonzero(~survival.event))
+    parts = [random.permutation(group)[: round(held_out * group.size)] for group in groups]
+    outside = np.sort(np.concatenate(parts)).astype(np.intp)
+    inside = np.setdiff1d(np.arange(survival.n), outside).astype(np.intp)
+    for rows, what in ((inside, "train"), (outside, "be held out")):
+        deaths = int(survival.event[rows].sum())
+        if deaths < 2 and (what == "train" or held_out > 0):
+            raise TrainingError(
+                f"Of {survival.n} patients, {rows.size} would {what}, with {deaths} deaths among them: the loss "
+                "compares deaths with each other, so at least two are needed; use a larger cohort."
+            )
+    return inside, outside
+
+
+def _fit(
+    volumes: NDArray[np.float32],
+    outcome: NDArray[np.float32],
+    split: tuple[NDArray[np.intp], NDArray[np.intp]],
+    training: NetworkTraining,
+    *,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> NetworkWeights:
+    # These import TensorFlow.
+    from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415
+    from models.keras_backend import keras, make_deterministic  # noqa: PLC0415
+    from models.se_resnet import build_se_resnet, network_weights  # noqa: PLC0415
+
+    learning, held_out = split
+    keras.backend.clear_session()
+    make_deterministic(seed)
+    network = build_se_resnet(squeeze_excitation=training.squeeze_excitation)
+    schedule = keras.optimizers.schedules.ExponentialDecay(training.learning_rate, training.decay_steps, training.decay)
+    network.compile(keras.optimizers.Adam(schedule), loss=negative_cox_log_likelihood, jit_compile=False)
+    random = np.random.default_rng(seed)
+    best: NetworkWeights | None = None
+    best_loss, since_best = np.inf, 0
+    for number in range(1, training.epochs + 1):
+        order = random.permutation(learning)
+        losses = [
+            float(network.train_on_batch(volumes[rows], outcome[rows]))
+            for rows in _batches(order, outcome[:, 1], training.batch)
+        ]
+        loss = float(np.mean(losses))
+        watched = _held_out_loss(network, volumes, outcome, held_out) if held_out.size else None
+        if not np.isfinite(loss) or (watched is not None and not np.isfinite(watched)):
+            raise NotConvergedError(f"The network's loss is no number in epoch {number}: use a smaller learning rate.")
+        improved = watched is None or watched < best_loss
+        if improved:
+            best_loss, since_best = (watched if watched is not None else best_loss), 0
+            best = network_weights(network, squeeze_excitation=training.squeeze_excitation)
+        else:
+            since_best += 1
+        _LOG.info("network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched)
+        if on_epoch is not None:
+            on_epoch(Epoch(number, loss, watched, improved))
+        if since_best >= training.patience:
+            break
+    if best is None:
+        raise NotConvergedError("No epoch of the network's training gave a usable loss: use a smaller learning rate.")
+    return best
+
+
+def _batches(order: NDArray[np.intp], event: NDArray[np.float32], size: int) -> list[NDArray[np.intp]]:
+    """Cut the order into batches of near-equal size; one without a death teaches nothing and is left out."""
+    parts = np.array_split(order, max(1, -(-order.size // size)))
+    return [rows for rows in parts if event[rows].sum() > 0]
+
+
+def _held_out_loss(
+    network: Any, volumes: NDArray[np.float32], outcome: NDArray[np.float32], rows: NDArray[np.intp]
+) -> float:
+    from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415 - imports TensorFlow
+
+    predicted = np.concatenate([np.asarray(network.predict_on_batch(volumes[part])) for part in _chunks(rows, 16)])
+    return float(negative_cox_log_likelihood(outcome[rows], predicted))
+
+
+def _chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    return [rows[start : start + size] for start in range(0, rows.size, size)]
