@@ -13,6 +13,7 @@ import SimpleITK
 
 from feature_store.radiomic_features.filters import Values
 from feature_store.radiomic_features.settings import FEATURES_BY_CLASS
+from feature_store.radiomic_features.surface_mesh import surface_mesh
 
 _GROUPS = tuple(group for group in FEATURES_BY_CLASS if group != "shape")
 
@@ -46,6 +47,25 @@ class _BinnedOnce:
         return binned.matrix.copy()
 
 
+class _MeshOnce:
+    """Mixed into PyRadiomics' shape class: takes area, volume and diameters from `surface_mesh`."""
+
+    inputImage: Any  # noqa: N815 - PyRadiomics' names throughout
+    inputMask: Any  # noqa: N815
+
+    def _initSegmentBasedCalculation(self) -> None:  # noqa: N802
+        self.pixelSpacing = np.array(self.inputImage.GetSpacing()[::-1])
+        self.maskArray = SimpleITK.GetArrayFromImage(self.inputMask) == 1
+        self.labelledVoxelCoordinates = np.nonzero(self.maskArray)
+        z, y, x = self.pixelSpacing.tolist()
+        mesh = surface_mesh(self.maskArray, (z, y, x))
+        self.SurfaceArea, self.Volume, self.diameters = mesh.area_mm2, mesh.volume_mm3, mesh.diameters_mm
+        places = np.stack(self.labelledVoxelCoordinates, axis=1) * self.pixelSpacing
+        places -= places.mean(axis=0)
+        self.eigenValues = np.linalg.eigvalsh(places.T @ places / len(places))  # ascending; symmetric, so real
+        self.eigenValues[(self.eigenValues < 0) & (self.eigenValues > -1e-10)] = 0
+
+
 @cache
 def _binned_classes() -> dict[str, Any]:
     """Return PyRadiomics' classes with `_BinnedOnce` mixed in, by their name in feature names."""
@@ -62,6 +82,15 @@ def _binned_classes() -> dict[str, Any]:
             {"__module__": original.__module__, "getFeatureNames": classmethod(lambda _, names=names: names)},
         )
     return classes
+
+
+@cache
+def _shape_class() -> Any:
+    """Return PyRadiomics' shape class with `_MeshOnce` mixed in."""
+    from radiomics import shape  # noqa: PLC0415 - importing PyRadiomics takes about a second
+
+    original = shape.RadiomicsShape
+    return type(original.__name__, (_MeshOnce, original), {"__module__": original.__module__})
 
 
 def bin_region(values: Values, mask: npt.NDArray[np.bool_], bin_width: float) -> BinnedRegion:
@@ -116,11 +145,9 @@ def intensity_features(
 
 
 def shape_features(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> list[float]:
-    """Return the 14 shape features of a region, cropped to its bounding box (z, y, x)."""
-    from radiomics import shape  # noqa: PLC0415 - importing PyRadiomics takes about a second
-
+    """Return the 14 shape features of a region, cropped to its bounding box (z, y, x); spacing along (x, y, z)."""
     image, label = _images(mask.astype(np.float32), mask, spacing_mm)
-    features = shape.RadiomicsShape(image, label).execute()
+    features = _shape_class()(image, label).execute()
     return [float(features[name]) for name in FEATURES_BY_CLASS["shape"]]
 
 
