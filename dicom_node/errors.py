@@ -1,0 +1,119 @@
+"""What can go wrong in the node, one small tree.
+
+::
+
+    NodeError
+    ├── ReceivedDataError(ValueError)             what a peer sent cannot be kept as an instance
+    │   ├── UnreadableDatasetError                no DICOM dataset, or no usable identity in it
+    │   ├── DamagedInstanceError                  cut off, or too little pixel data; carries what could be read
+    │   ├── IdentityMismatchError                 the command or the presentation context names another object
+    │   └── ConflictingContentError               a known SOP Instance UID with other content
+    ├── ArchiveError(OSError)                     the archive cannot be written or is not ours
+    │   └── LowDiskError                          too little space to accept another instance
+    ├── RegistryUnavailableError(ConnectionError) the registry did not commit
+    ├── UnknownStudyError(LookupError)            no such study or no such content of it
+    ├── DeliveryError(ConnectionError)            a centre's AE did not take a report
+    └── NodeAlreadyRunningError(RuntimeError)     another node uses the same folder
+
+Every message is a sentence that may be shown to anybody: it names no patient, no UID and no file name of a peer.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from dicom_node.study import Identity
+
+
+class IncidentKind(StrEnum):
+    """The events that an operator must hear of."""
+
+    UNREADABLE_DATASET = "unreadable-dataset"
+    DAMAGED_INSTANCE = "damaged-instance"
+    IDENTITY_MISMATCH = "identity-mismatch"
+    CONFLICTING_CONTENT = "conflicting-content"
+    LOW_DISK = "low-disk"
+    ARCHIVE_FAILURE = "archive-failure"
+    REGISTRY_FAILURE = "registry-failure"
+    MISSING_FILE = "missing-file"
+    UNKNOWN_CALLER = "unknown-caller"
+    WRONG_CALLED_AE = "wrong-called-ae"
+    TOO_MANY_ASSOCIATIONS = "too-many-associations"
+
+
+class NodeError(Exception):
+    """Anything that the node refuses or cannot do."""
+
+    kind: ClassVar[IncidentKind | None] = None
+
+
+class ReceivedDataError(NodeError, ValueError):
+    """What a peer sent cannot be kept as an instance."""
+
+
+class UnreadableDatasetError(ReceivedDataError):
+    """The bytes are no DICOM dataset, or it lacks a usable identity."""
+
+    kind = IncidentKind.UNREADABLE_DATASET
+
+
+class DamagedInstanceError(ReceivedDataError):
+    """The dataset is cut off, or holds less pixel data than it announces.
+
+    Parameters
+    ----------
+    message : str
+        The sentence.
+    identity : Identity or None
+        What could be read before the damage; `None` when not even the study is known.
+    """
+
+    kind = IncidentKind.DAMAGED_INSTANCE
+
+    def __init__(self, message: str, identity: Identity | None = None) -> None:
+        super().__init__(message)
+        self.identity = identity
+
+
+class IdentityMismatchError(ReceivedDataError):
+    """The C-STORE command or the presentation context names another object than the dataset."""
+
+    kind = IncidentKind.IDENTITY_MISMATCH
+
+
+class ConflictingContentError(ReceivedDataError):
+    """A known SOP Instance UID arrived with other content."""
+
+    kind = IncidentKind.CONFLICTING_CONTENT
+
+
+class ArchiveError(NodeError, OSError):
+    """The archive cannot be written, or was made with another pseudonym key."""
+
+    kind = IncidentKind.ARCHIVE_FAILURE
+
+
+class LowDiskError(ArchiveError):
+    """There is too little space to accept another instance."""
+
+    kind = IncidentKind.LOW_DISK
+
+
+class RegistryUnavailableError(NodeError, ConnectionError):
+    """The registry did not commit."""
+
+    kind = IncidentKind.REGISTRY_FAILURE
+
+
+class UnknownStudyError(NodeError, LookupError):
+    """The registry knows no such study, or no such content of it."""
+
+
+class DeliveryError(NodeError, ConnectionError):
+    """A centre's AE did not take a report."""
+
+
+class NodeAlreadyRunningError(NodeError, RuntimeError):
+    """Another node uses the same folder."""

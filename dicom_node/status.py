@@ -1,0 +1,89 @@
+"""One table: what we refuse -> the DIMSE status of the C-STORE response (PS3.4 table B.2-1, PS3.7 annex C)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicom_node.errors import (
+    ArchiveError,
+    ConflictingContentError,
+    DamagedInstanceError,
+    IdentityMismatchError,
+    LowDiskError,
+    NodeError,
+    RegistryUnavailableError,
+    UnreadableDatasetError,
+)
+
+SUCCESS = 0x0000
+"""PS3.4 table B.2-1: Success."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One row of the table.
+
+    Parameters
+    ----------
+    error : type of NodeError
+        The error that is answered, with its sub-classes unless they have a row of their own.
+    status : int
+        The status code, (0000,0900).
+    clause : str
+        Where the standard defines it.
+    """
+
+    error: type[NodeError]
+    status: int
+    clause: str
+
+
+REFUSALS = (
+    Refusal(LowDiskError, 0xA700, "PS3.4 table B.2-1, Refused: Out of Resources"),
+    Refusal(ArchiveError, 0xA701, "PS3.4 table B.2-1, Refused: Out of Resources"),
+    Refusal(RegistryUnavailableError, 0xA702, "PS3.4 table B.2-1, Refused: Out of Resources"),
+    Refusal(IdentityMismatchError, 0xA900, "PS3.4 table B.2-1, Error: Data Set does not match SOP Class"),
+    Refusal(UnreadableDatasetError, 0xC000, "PS3.4 table B.2-1, Error: Cannot understand"),
+    Refusal(DamagedInstanceError, 0xC001, "PS3.4 table B.2-1, Error: Cannot understand"),
+    Refusal(ConflictingContentError, 0x0111, "PS3.7 section C.5, Duplicate SOP Instance"),
+    Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure"),
+)
+"""From the most specific error to the most general: the first row that fits is the answer."""
+
+
+def status_of(error: NodeError) -> int:
+    """Return the DIMSE status that answers a C-STORE which failed with `error`.
+
+    Parameters
+    ----------
+    error : NodeError
+        Why the instance was not accepted.
+
+    Returns
+    -------
+    int
+        A failure status (0000,0900).
+    """
+    return next(refusal.status for refusal in REFUSALS if isinstance(error, refusal.error))
+
+
+def is_delivered(status: int) -> bool:
+    """Say whether a C-STORE response means that the peer has the object: success or warning (PS3.4 table B.2-1).
+
+    Parameters
+    ----------
+    status : int
+        The status (0000,0900) of the response.
+    """
+    return status == SUCCESS or is_warning(status)
+
+
+def is_warning(status: int) -> bool:
+    """Say whether a C-STORE status is a warning: 0xBxxx, 0x0001, 0x0107 or 0x0116 (PS3.7 annex C.4).
+
+    Parameters
+    ----------
+    status : int
+        The status (0000,0900) of the response.
+    """
+    return status >> 12 == 0xB or status in {0x0001, 0x0107, 0x0116}
