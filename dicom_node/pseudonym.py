@@ -1,0 +1,66 @@
+"""Keyed pseudonyms: the only names of patients, studies and instances outside the registry and the files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+LENGTH = 16
+"""Characters of a pseudonym: 80 bits, so that a million of them collide with a probability below 1e-12."""
+
+_MINIMUM_KEY_BYTES = 16
+
+
+def pseudonym(key: bytes, *parts: str) -> str:
+    """Return the keyed pseudonym of `parts`.
+
+    HMAC-SHA256 (RFC 2104) over the parts, each preceded by its length so that ``("ab", "c")`` and ``("a", "bc")``
+    differ, in lower-case base32 (RFC 4648).
+
+    Parameters
+    ----------
+    key : bytes
+        The secret, at least 16 bytes; the same for the life of the archive.
+    *parts : str
+        What is named; the first says which kind of name it is.
+
+    Returns
+    -------
+    str
+        16 characters of ``a-z2-7``.
+
+    Raises
+    ------
+    ValueError
+        If the key is too short or there is nothing to name.
+    """
+    if len(key) < _MINIMUM_KEY_BYTES:
+        raise ValueError(f"the pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}")
+    if not parts:
+        raise ValueError("a pseudonym needs at least one part to stand for, found none")
+    digest = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return base64.b32encode(digest.digest()).decode().lower()[:LENGTH]
+
+
+def patient_key(key: bytes, center: str, patient_id: str) -> str:
+    """Return the pseudonym of a patient of `center` with the Patient ID (0010,0020), blanks around it ignored."""
+    return pseudonym(key, "patient", center, patient_id.strip())
+
+
+def study_key(key: bytes, center: str, study_instance_uid: str) -> str:
+    """Return the pseudonym of a study of `center` with the Study Instance UID (0020,000D)."""
+    return pseudonym(key, "study", center, study_instance_uid)
+
+
+def instance_key(key: bytes, center: str, sop_instance_uid: str) -> str:
+    """Return the pseudonym of an instance of `center` with the SOP Instance UID (0008,0018)."""
+    return pseudonym(key, "instance", center, sop_instance_uid)
+
+
+def key_fingerprint(key: bytes) -> str:
+    """Return what an archive keeps to recognise its key; the key cannot be had from it."""
+    return pseudonym(key, "fingerprint")
