@@ -1,0 +1,397 @@
+"""What arrives: the facts that the node needs of a CT slice or an RTSTRUCT, read from the bytes as received."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import data_element_generator
+
+from dicom_node.errors import DamagedInstanceError, UnreadableDatasetError
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+RT_STRUCTURE_SET_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.481.3"
+COMPREHENSIVE_3D_SR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.88.34"
+IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
+EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
+
+TRANSFER_SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+"""What is accepted: pixel data that every later step reads without a decoder (PS3.5 annexes A.1, A.2)."""
+
+Bounds = tuple[float, float, float, float, float, float]
+"""x0, x1, y0, y1, z0, z1 in mm, DICOM patient coordinates."""
+
+_UID = re.compile(r"(?=.{3,64}\Z)[0-9]+(?:\.[0-9]+)+")
+_SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+
+_SPECIFIC_CHARACTER_SET = 0x00080005
+_SOP_CLASS_UID = 0x00080016
+_SOP_INSTANCE_UID = 0x00080018
+_INSTANCE_CREATION = (0x00080012, 0x00080013)
+_MODALITY = 0x00080060
+_PATIENT_ID = 0x00100020
+_STUDY_INSTANCE_UID = 0x0020000D
+_SERIES_INSTANCE_UID = 0x0020000E
+_FRAME_OF_REFERENCE_UID = 0x00200052
+_IMAGE_POSITION = 0x00200032
+_IMAGE_ORIENTATION = 0x00200037
+_PIXEL_SPACING = 0x00280030
+_SAMPLES_PER_PIXEL = 0x00280002
+_NUMBER_OF_FRAMES = 0x00280008
+_ROWS = 0x00280010
+_COLUMNS = 0x00280011
+_BITS_ALLOCATED = 0x00280100
+_PIXEL_DATA = 0x7FE00010
+_STRUCTURE_SET = (0x30060008, 0x30060009)
+_REFERENCED_FRAME_OF_REFERENCE_SEQUENCE = 0x30060010
+_RT_REFERENCED_STUDY_SEQUENCE = 0x30060012
+_RT_REFERENCED_SERIES_SEQUENCE = 0x30060014
+_CONTOUR_IMAGE_SEQUENCE = 0x30060016
+_STRUCTURE_SET_ROI_SEQUENCE = 0x30060020
+_REFERENCED_FRAME_OF_REFERENCE_UID = 0x30060024
+_ROI_CONTOUR_SEQUENCE = 0x30060039
+_CONTOUR_SEQUENCE = 0x30060040
+_CONTOUR_DATA = 0x30060050
+_REFERENCED_SOP_CLASS_UID = 0x00081150
+_REFERENCED_SOP_INSTANCE_UID = 0x00081155
+
+_Elements = Mapping[int, RawDataElement | DataElement]
+
+
+def is_uid(value: str) -> bool:
+    """Say whether `value` can be a UID: digits and dots, at most 64 characters (PS3.5 section 9.1).
+
+    Components with a leading zero break the standard but exist in the field, and do no harm here.
+    """
+    return _UID.fullmatch(value) is not None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who an instance is.
+
+    Parameters
+    ----------
+    sop_instance_uid, sop_class_uid, study_instance_uid, series_instance_uid : str
+        The UIDs of the dataset.
+    patient_id : str
+        Patient ID (0010,0020); may be empty.
+
+    Raises
+    ------
+    UnreadableDatasetError
+        If a UID is missing or is none (PS3.5 section 9.1).
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("SOP Instance UID (0008,0018)", self.sop_instance_uid),
+            ("SOP Class UID (0008,0016)", self.sop_class_uid),
+            ("Study Instance UID (0020,000D)", self.study_instance_uid),
+            ("Series Instance UID (0020,000E)", self.series_instance_uid),
+        ):
+            if not is_uid(value):
+                raise UnreadableDatasetError(
+                    f"the {name} of a received instance is {'missing' if not value else 'no UID'}: expected digits and "
+                    "dots, at most 64 characters (PS3.5 section 9.1); mend the instance at its source and send it again"
+                )
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Where a slice lies (PS3.3 section C.7.6.2).
+
+    Parameters
+    ----------
+    position : tuple of float
+        Centre of the first pixel, x, y, z in mm.
+    orientation : tuple of float
+        Direction cosines of a row and of a column.
+    spacing : tuple of float
+        Distance between rows and between columns in mm.
+    rows, columns : int
+        Pixels.
+    """
+
+    position: tuple[float, float, float]
+    orientation: tuple[float, float, float, float, float, float]
+    spacing: tuple[float, float]
+    rows: int
+    columns: int
+
+    @property
+    def normal(self) -> tuple[float, float, float]:
+        """The unit vector across the slice: row x column."""
+        (a, b, c), (d, e, f) = self.orientation[:3], self.orientation[3:]
+        return (b * f - c * e, c * d - a * f, a * e - b * d)
+
+
+@dataclass(frozen=True)
+class InstanceHeader:
+    """The facts that the node needs of one instance.
+
+    Parameters
+    ----------
+    identity : Identity
+        Who it is.
+    modality : str
+        Modality (0008,0060).
+    frame_of_reference_uid : str or None
+        Frame of Reference UID (0020,0052).
+    plane : Plane or None
+        Where a CT slice lies; `None` when the dataset does not say so.
+    """
+
+    identity: Identity
+    modality: str
+    frame_of_reference_uid: str | None
+    plane: Plane | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an RTSTRUCT needs: it lists the CT instances on which it was drawn (PS3.3 section C.8.8.5).
+
+    Parameters
+    ----------
+    referenced_sop_instance_uids : tuple of str
+        CT instances listed for the series or for a contour, sorted, each once.
+    frame_of_reference_uid : str or None
+        The frame in which the contours are drawn.
+    contour_bounds_mm : tuple of float or None
+        Bounds of all contours, x0, x1, y0, y1, z0, z1; `None` without contours.
+    made_at : tuple of str
+        Structure Set Date and Time, then Instance Creation Date and Time: larger is newer.
+    """
+
+    referenced_sop_instance_uids: tuple[str, ...]
+    frame_of_reference_uid: str | None
+    contour_bounds_mm: Bounds | None
+    made_at: tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class ReceivedInstance:
+    """One instance as read: its header and, of an RTSTRUCT, its manifest."""
+
+    header: InstanceHeader
+    manifest: Manifest | None
+
+
+def read_instance(dataset: bytes, transfer_syntax: str) -> ReceivedInstance:
+    """Read the facts of an instance, and refuse what is damaged.
+
+    Parameters
+    ----------
+    dataset : bytes
+        The dataset as received, without file meta information.
+    transfer_syntax : str
+        One of `TRANSFER_SYNTAXES`.
+
+    Returns
+    -------
+    ReceivedInstance
+        The header, and the manifest of an RTSTRUCT.
+
+    Raises
+    ------
+    UnreadableDatasetError
+        If it is no dataset, or lacks a usable identity.
+    DamagedInstanceError
+        If it is cut off, or holds less pixel data or fewer contours than it must.
+    """
+    if transfer_syntax not in TRANSFER_SYNTAXES:
+        raise UnreadableDatasetError(
+            "an instance came in a transfer syntax that is not kept: expected Implicit or Explicit VR Little Endian; "
+            "send it uncompressed"
+        )
+    elements, damage = _scan(dataset, implicit=transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN)
+    try:
+        identity = _identity(elements)
+    except UnreadableDatasetError as error:
+        if damage:
+            raise DamagedInstanceError(damage) from error
+        raise
+    if damage:
+        raise DamagedInstanceError(damage, identity)
+    if identity.sop_class_uid == CT_IMAGE_STORAGE:
+        _check_pixel_data(elements, identity)
+        return ReceivedInstance(_header(elements, identity, _plane(elements)), None)
+    if identity.sop_class_uid == RT_STRUCTURE_SET_STORAGE:
+        return ReceivedInstance(_header(elements, identity, None), _manifest(elements, identity))
+    return ReceivedInstance(_header(elements, identity, None), None)
+
+
+def _scan(dataset: bytes, *, implicit: bool) -> tuple[_Elements, str | None]:
+    """Return the top-level elements, and a sentence if the dataset ends before its last element does."""
+    elements: dict[int, RawDataElement | DataElement] = {}
+    stream = BytesIO(dataset)
+    end = 0
+    try:
+        for element in data_element_generator(stream, implicit, is_little_endian=True):
+            elements[int(element.tag)] = element
+            if isinstance(element, RawDataElement) and element.length != _UNDEFINED_LENGTH:
+                end = element.value_tell + element.length
+            else:
+                end = stream.tell()
+                if dataset[end - 8 : end] != _SEQUENCE_DELIMITER:
+                    break
+    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+        if not elements:
+            raise UnreadableDatasetError(
+                f"{len(dataset)} bytes were received that are no DICOM dataset in the negotiated transfer syntax; "
+                "check the sending system"
+            ) from error
+        return elements, f"a dataset of {len(dataset)} bytes cannot be read to its end: send it again"
+    if end == len(dataset) and elements:
+        return elements, None
+    if not elements:
+        raise UnreadableDatasetError("an empty dataset was received: send the instance again")
+    return elements, (
+        f"a dataset ends after {len(dataset)} bytes in the middle of an element, expected at least {end} bytes: "
+        "it was cut off; send it again from an undamaged copy"
+    )
+
+
+def _bytes(elements: _Elements | Dataset, tag: int) -> bytes:
+    element = elements.get_item(tag) if isinstance(elements, Dataset) else elements.get(tag)
+    value = getattr(element, "value", None)
+    return value if isinstance(value, bytes) else b""
+
+
+def _text(elements: _Elements | Dataset, tag: int) -> str:
+    return _bytes(elements, tag).decode("ascii", errors="replace").strip(" \0")
+
+
+def _numbers(elements: _Elements, tag: int, count: int) -> tuple[float, ...] | None:
+    """Return the decimal strings of an element, or `None` unless there are `count` numbers."""
+    try:
+        values = tuple(float(part) for part in _text(elements, tag).split("\\"))
+    except ValueError:
+        return None
+    return values if len(values) == count else None
+
+
+def _unsigned_short(elements: _Elements, tag: int, default: int) -> int:
+    value = _bytes(elements, tag)
+    return int.from_bytes(value[:2], "little") if len(value) >= 2 else default
+
+
+def _items(elements: _Elements | Dataset, tag: int) -> Iterator[Dataset]:
+    """Return the items of a sequence; none when it is absent or empty."""
+    dataset = elements if isinstance(elements, Dataset) else Dataset(dict(elements))  # type: ignore[arg-type]
+    return iter(dataset[tag].value or ()) if tag in dataset else iter(())
+
+
+def _identity(elements: _Elements) -> Identity:
+    encodings = convert_encodings(_text(elements, _SPECIFIC_CHARACTER_SET).split("\\"))
+    return Identity(
+        sop_instance_uid=_text(elements, _SOP_INSTANCE_UID),
+        sop_class_uid=_text(elements, _SOP_CLASS_UID),
+        study_instance_uid=_text(elements, _STUDY_INSTANCE_UID),
+        series_instance_uid=_text(elements, _SERIES_INSTANCE_UID),
+        patient_id=decode_bytes(_bytes(elements, _PATIENT_ID), encodings, set()).strip(" \0"),
+    )
+
+
+def _header(elements: _Elements, identity: Identity, plane: Plane | None) -> InstanceHeader:
+    return InstanceHeader(
+        identity=identity,
+        modality=_text(elements, _MODALITY),
+        frame_of_reference_uid=_text(elements, _FRAME_OF_REFERENCE_UID) or None,
+        plane=plane,
+    )
+
+
+def _plane(elements: _Elements) -> Plane | None:
+    position = _numbers(elements, _IMAGE_POSITION, 3)
+    orientation = _numbers(elements, _IMAGE_ORIENTATION, 6)
+    spacing = _numbers(elements, _PIXEL_SPACING, 2)
+    if position is None or orientation is None or spacing is None:
+        return None
+    return Plane(
+        position=(position[0], position[1], position[2]),
+        orientation=(*orientation[:3], *orientation[3:]),  # type: ignore[arg-type]
+        spacing=(spacing[0], spacing[1]),
+        rows=_unsigned_short(elements, _ROWS, 0),
+        columns=_unsigned_short(elements, _COLUMNS, 0),
+    )
+
+
+def _check_pixel_data(elements: _Elements, identity: Identity) -> None:
+    """Compare the length of the native pixel data with what the header announces (PS3.5 section 8.1.1)."""
+    rows, columns = _unsigned_short(elements, _ROWS, 0), _unsigned_short(elements, _COLUMNS, 0)
+    samples, bits = _unsigned_short(elements, _SAMPLES_PER_PIXEL, 1), _unsigned_short(elements, _BITS_ALLOCATED, 16)
+    frames = _numbers(elements, _NUMBER_OF_FRAMES, 1) or (1.0,)
+    expected = (rows * columns * samples * int(frames[0]) * bits + 7) // 8
+    found = len(_bytes(elements, _PIXEL_DATA))
+    if not expected or found < expected:
+        raise DamagedInstanceError(
+            f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x {columns} pixels of "
+            f"{bits} bits: send it again from an undamaged copy",
+            identity,
+        )
+
+
+def _manifest(elements: _Elements, identity: Identity) -> Manifest:
+    try:
+        return _read_manifest(elements)
+    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+        raise DamagedInstanceError(
+            "the contours or the references of an RTSTRUCT cannot be read: send it again from an undamaged copy",
+            identity,
+        ) from error
+
+
+def _read_manifest(elements: _Elements) -> Manifest:
+    dataset = Dataset(dict(elements))  # type: ignore[arg-type]
+    dataset.set_original_encoding(False, True, None)
+    images: list[Dataset] = []
+    frames = [_text(roi, _REFERENCED_FRAME_OF_REFERENCE_UID) for roi in _items(dataset, _STRUCTURE_SET_ROI_SEQUENCE)]
+    for frame in _items(dataset, _REFERENCED_FRAME_OF_REFERENCE_SEQUENCE):
+        frames.append(_text(frame, _FRAME_OF_REFERENCE_UID))
+        for study in _items(frame, _RT_REFERENCED_STUDY_SEQUENCE):
+            for series in _items(study, _RT_REFERENCED_SERIES_SEQUENCE):
+                images += _items(series, _CONTOUR_IMAGE_SEQUENCE)
+    points: list[float] = []
+    for roi in _items(dataset, _ROI_CONTOUR_SEQUENCE):
+        for contour in _items(roi, _CONTOUR_SEQUENCE):
+            images += _items(contour, _CONTOUR_IMAGE_SEQUENCE)
+            if data := _text(contour, _CONTOUR_DATA):
+                points += map(float, data.split("\\"))
+    frames.append(_text(dataset, _FRAME_OF_REFERENCE_UID))
+    return Manifest(
+        referenced_sop_instance_uids=tuple(sorted({uid for image in images if (uid := _referenced_ct(image))})),
+        frame_of_reference_uid=next(filter(None, frames), None),
+        contour_bounds_mm=_bounds(points),
+        made_at=(*(_text(dataset, tag) for tag in _STRUCTURE_SET + _INSTANCE_CREATION),),  # type: ignore[arg-type]
+    )
+
+
+def _referenced_ct(image: Dataset) -> str | None:
+    if _text(image, _REFERENCED_SOP_CLASS_UID) not in {CT_IMAGE_STORAGE, ""}:
+        return None
+    return _text(image, _REFERENCED_SOP_INSTANCE_UID) or None
+
+
+def _bounds(points: list[float]) -> Bounds | None:
+    if not points:
+        return None
+    if len(points) % 3:
+        raise ValueError("a contour's coordinates are no triplets")
+    x, y, z = points[0::3], points[1::3], points[2::3]
+    return (min(x), max(x), min(y), max(y), min(z), max(z))
