@@ -1,0 +1,117 @@
+"""The delivery queue: reports that a centre's AE has not taken yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from dicom_node.registry_schema import Database
+from dicom_node.registry_schema import deliveries as table
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One report that waits for its centre.
+
+    Parameters
+    ----------
+    id : int
+        Its number.
+    study_key : str
+        The study's pseudonym.
+    center : str
+        The centre.
+    path : Path
+        The report's file.
+    attempts : int
+        How often sending it has failed.
+    """
+
+    id: int
+    study_key: str
+    center: str
+    path: Path
+    attempts: int
+
+
+class DeliveryQueue:
+    """The part of the registry that keeps deliveries; `Outbox.finish` puts them in."""
+
+    _database: Database
+
+    def due_deliveries(self, centers: Collection[str], limit: int = 100) -> list[Delivery]:
+        """Return the deliveries that are due, the oldest first.
+
+        Parameters
+        ----------
+        centers : collection of str
+            Only deliveries to these centres.
+        limit : int
+            At most so many.
+        """
+        query = (
+            select(table.c.id, table.c.study_key, table.c.center, table.c.path, table.c.attempts)
+            .where(
+                table.c.delivered_at.is_(None),
+                table.c.center.in_(list(centers)),
+                table.c.due_at <= self._database.now(),
+            )
+            .order_by(table.c.due_at, table.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).mappings()
+            return [Delivery(**{**row, "path": Path(row["path"])}) for row in rows]
+
+    def mark_delivered(self, delivery_id: int, sentence: str | None = None) -> None:
+        """Record that the centre has the report.
+
+        Parameters
+        ----------
+        delivery_id : int
+            The delivery.
+        sentence : str, optional
+            What the centre warned of.
+        """
+        now = self._database.now()
+        with self._database.write() as connection:
+            connection.execute(
+                update(table).where(table.c.id == delivery_id).values(delivered_at=now, sentence=sentence)
+            )
+
+    def mark_failed(self, delivery_id: int, sentence: str, retry_after_s: float) -> None:
+        """Record that sending failed, and when to try again.
+
+        Parameters
+        ----------
+        delivery_id : int
+            The delivery.
+        sentence : str
+            Why it failed.
+        retry_after_s : float
+            Seconds until it is due again.
+        """
+        due = self._database.now() + timedelta(seconds=retry_after_s)
+        with self._database.write() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == delivery_id, table.c.delivered_at.is_(None))
+                .values(attempts=table.c.attempts + 1, sentence=sentence, due_at=due)
+            )
+
+    def undelivered(self) -> list[tuple[Delivery, str | None, datetime]]:
+        """Return every waiting delivery with the reason of its last failure and when it is due."""
+        query = select(table).where(table.c.delivered_at.is_(None)).order_by(table.c.id)
+        with self._database.read() as connection:
+            return [
+                (
+                    Delivery(row.id, row.study_key, row.center, Path(row.path), row.attempts),
+                    row.sentence,
+                    row.due_at,
+                )
+                for row in connection.execute(query)
+            ]

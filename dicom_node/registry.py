@@ -1,0 +1,67 @@
+"""The registry: the index of the archive, the states of the studies, the outbox, the deliveries and the incidents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dicom_node.delivery_queue import Delivery, DeliveryQueue
+from dicom_node.incidents import Incident, IncidentLog
+from dicom_node.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
+from dicom_node.registry_schema import Clock, Database, utc_now
+from dicom_node.settings import NodeTable
+from dicom_node.study_index import InstanceRecord, StudyIndex, StudySummary
+from dicom_node.study_states import OutboxState, StudyState
+
+__all__ = [
+    "Delivery",
+    "Incident",
+    "InstanceFile",
+    "InstanceRecord",
+    "OutboxItem",
+    "OutboxState",
+    "Registry",
+    "StudyFiles",
+    "StudyState",
+    "StudySummary",
+    "open_registry",
+]
+
+
+class Registry(StudyIndex, Outbox, DeliveryQueue, IncidentLog):
+    """The node's memory; every method is one transaction and may be called from any thread and process.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL: ``sqlite:////folder/registry.sqlite`` or ``postgresql+psycopg://...``.
+    archive_folder : Path
+        The folder ``archive`` of the node, in which instance files are looked up.
+    clock : callable, optional
+        Returns the current time, aware, in UTC.
+
+    Raises
+    ------
+    RegistryUnavailableError
+        If the registry cannot be opened.
+    """
+
+    def __init__(self, url: str, archive_folder: Path, clock: Clock = utc_now) -> None:
+        self._database = Database(url, clock)
+        self._archive_folder = archive_folder
+
+    def close(self) -> None:
+        """Close every connection to the database."""
+        self._database.close()
+
+
+def open_registry(node: NodeTable, clock: Clock = utc_now) -> Registry:
+    """Open the registry of a node as its settings say.
+
+    Parameters
+    ----------
+    node : NodeTable
+        The settings' ``[node]`` table.
+    clock : callable, optional
+        Returns the current time, aware, in UTC.
+    """
+    return Registry(node.resolved_registry_url(), node.folder / "archive", clock)

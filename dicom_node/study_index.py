@@ -1,0 +1,312 @@
+"""The index of what has arrived, and the state of every study; decides completeness in the storing transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, case, delete, func, select, update
+
+from dicom_node.center import Center
+from dicom_node.registry_schema import (
+    Database,
+    centers,
+    damaged,
+    deliveries,
+    instances,
+    manifests,
+    references,
+    studies,
+)
+from dicom_node.study import Identity, InstanceHeader, Manifest
+from dicom_node.study_states import StudyState, decide_study
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """One stored instance, as the index keeps it.
+
+    Parameters
+    ----------
+    center : str
+        The centre's name.
+    study_key, patient_key, instance_key : str
+        Pseudonyms.
+    header : InstanceHeader
+        What was read of it.
+    manifest : Manifest or None
+        Of an RTSTRUCT.
+    content_sha256 : str
+        SHA-256 of the dataset's bytes.
+    relative_path : str
+        Where it lies in the archive.
+    """
+
+    center: str
+    study_key: str
+    patient_key: str
+    instance_key: str
+    header: InstanceHeader
+    manifest: Manifest | None
+    content_sha256: str
+    relative_path: str
+
+
+@dataclass(frozen=True)
+class KnownInstance:
+    """What the index says of an instance that is here."""
+
+    study_key: str
+    content_sha256: str
+    relative_path: str
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """One line about a study.
+
+    Parameters
+    ----------
+    study_key, patient_key, center : str
+        Which study.
+    state : StudyState
+        Where it is.
+    sentence : str or None
+        Why it is there, when that needs saying.
+    instances : int
+        How many instances are here.
+    received_at, updated_at : datetime
+        When the first instance came and when the state last changed, UTC.
+    delivered : bool or None
+        Whether the centre has the newest report; `None` when there is none to deliver.
+    """
+
+    study_key: str
+    patient_key: str
+    center: str
+    state: StudyState
+    sentence: str | None
+    instances: int
+    received_at: datetime
+    updated_at: datetime
+    delivered: bool | None
+
+
+class StudyIndex:
+    """The part of the registry that knows instances and studies."""
+
+    _database: Database
+
+    def set_centers(self, known: Iterable[Center]) -> None:
+        """Record the centres of the settings, so that other processes know which of them want reports."""
+        with self._database.write() as connection:
+            connection.execute(delete(centers))
+            for center in known:
+                connection.execute(
+                    centers.insert().values(name=center.name, wants_reports=center.return_to is not None)
+                )
+
+    def known_instance(self, center: str, instance_key: str) -> KnownInstance | None:
+        """Return what is known of an instance, or `None`."""
+        query = select(instances.c.study_key, instances.c.content_sha256, instances.c.relative_path).where(
+            instances.c.center == center, instances.c.instance_key == instance_key
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return KnownInstance(**row) if row else None
+
+    def known_paths(self) -> set[str]:
+        """Return the relative path of every indexed instance."""
+        with self._database.read() as connection:
+            return set(connection.scalars(select(instances.c.relative_path)))
+
+    def add_instance(self, record: InstanceRecord) -> None:
+        """Index a stored instance; when it completes its study, the outbox row is written in the same transaction.
+
+        Idempotent: an instance that is known already changes nothing but the study's quiet period.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the transaction did not commit.
+        """
+        self.add_instances((record,))
+
+    def add_instances(self, records: Sequence[InstanceRecord]) -> None:
+        """Index stored instances in one transaction, and decide each study once."""
+        now = self._database.now()
+        with self._database.write() as connection:
+            changed = [
+                record.study_key
+                for record in sorted(records, key=lambda one: one.study_key)
+                if self._insert(connection, record, now)
+            ]
+            for study_key in dict.fromkeys(changed):
+                decide_study(connection, study_key, now)
+
+    def note_damaged(self, center: str, study_key: str, patient_key: str, identity: Identity) -> None:
+        """Remember that an instance of a study came damaged, until it comes undamaged."""
+        now = self._database.now()
+        with self._database.write() as connection:
+            self._lock_study(connection, center, study_key, patient_key, now)
+            here = select(instances.c.id).where(
+                instances.c.study_key == study_key, instances.c.sop_instance_uid == identity.sop_instance_uid
+            )
+            if connection.execute(here).first():
+                return
+            row = self._database.insert(damaged).values(
+                study_key=study_key,
+                sop_instance_uid=identity.sop_instance_uid,
+                series_instance_uid=identity.series_instance_uid,
+            )
+            connection.execute(row.on_conflict_do_nothing())
+            _touch(connection, study_key, now)
+            decide_study(connection, study_key, now)
+
+    def forget_instances(self, relative_paths: Iterable[str]) -> None:
+        """Remove instances whose files are gone, so that they are accepted again."""
+        with self._database.write() as connection:
+            for path in relative_paths:
+                connection.execute(delete(instances).where(instances.c.relative_path == path))
+
+    def restart_quiet_periods(self) -> None:
+        """Let every open study wait for a full quiet period again: nothing could arrive while the node was down."""
+        now = self._database.now()
+        with self._database.write() as connection:
+            connection.execute(update(studies).where(studies.c.is_open).values(last_instance_at=now))
+
+    def settle(self, center: Center) -> int:
+        """Decide the studies of a centre whose quiet period has passed.
+
+        Parameters
+        ----------
+        center : Center
+            The centre, with its quiet period and its rule.
+
+        Returns
+        -------
+        int
+            How many studies were decided.
+        """
+        now = self._database.now()
+        is_due = and_(
+            studies.c.is_open.is_(True),
+            studies.c.center == center.name,
+            studies.c.last_instance_at <= now - timedelta(seconds=center.quiet_period_s),
+        )
+        with self._database.read() as connection:
+            due = list(connection.scalars(select(studies.c.study_key).where(is_due)))
+        for study_key in due:
+            with self._database.write() as connection:
+                locked = select(studies.c.study_key).where(studies.c.study_key == study_key, is_due).with_for_update()
+                if connection.execute(locked).first():
+                    decide_study(connection, study_key, now, center.completeness)
+        return len(due)
+
+    def studies(self, center: str | None = None) -> list[StudySummary]:
+        """Return every study, the newest first.
+
+        Parameters
+        ----------
+        center : str, optional
+            Only this centre's.
+        """
+        counts = select(func.count()).where(instances.c.study_key == studies.c.study_key).scalar_subquery()
+        newest_delivery = (
+            select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
+            .where(deliveries.c.study_key == studies.c.study_key)
+            .order_by(deliveries.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(studies, counts.label("instances"), newest_delivery.label("delivered")).order_by(
+            studies.c.received_at.desc(), studies.c.study_key
+        )
+        if center is not None:
+            query = query.where(studies.c.center == center)
+        with self._database.read() as connection:
+            return [
+                StudySummary(
+                    study_key=row.study_key,
+                    patient_key=row.patient_key,
+                    center=row.center,
+                    state=StudyState(row.state),
+                    sentence=row.sentence,
+                    instances=row.instances,
+                    received_at=row.received_at,
+                    updated_at=row.updated_at,
+                    delivered=None if row.delivered is None else bool(row.delivered),
+                )
+                for row in connection.execute(query)
+            ]
+
+    def _insert(self, connection: Connection, record: InstanceRecord, now: datetime) -> bool:
+        """Insert one instance; say whether it was new or repaired a damaged one."""
+        identity = record.header.identity
+        self._lock_study(connection, record.center, record.study_key, record.patient_key, now)
+        mended = connection.execute(
+            delete(damaged).where(
+                damaged.c.study_key == record.study_key, damaged.c.sop_instance_uid == identity.sop_instance_uid
+            )
+        ).rowcount
+        row = self._database.insert(instances).values(
+            center=record.center,
+            instance_key=record.instance_key,
+            study_key=record.study_key,
+            patient_key=record.patient_key,
+            sop_instance_uid=identity.sop_instance_uid,
+            sop_class_uid=identity.sop_class_uid,
+            series_instance_uid=identity.series_instance_uid,
+            frame_of_reference_uid=record.header.frame_of_reference_uid,
+            plane=json.dumps(asdict(record.header.plane)) if record.header.plane else None,
+            content_sha256=record.content_sha256,
+            relative_path=record.relative_path,
+            received_at=now,
+        )
+        instance_id = connection.scalar(row.on_conflict_do_nothing().returning(instances.c.id))
+        if instance_id is None:
+            waiting = and_(studies.c.study_key == record.study_key, studies.c.is_open)
+            connection.execute(update(studies).where(waiting).values(last_instance_at=now))
+            return bool(mended)
+        if record.manifest is not None:
+            _insert_manifest(connection, instance_id, record.study_key, record.manifest)
+        _touch(connection, record.study_key, now)
+        return True
+
+    def _lock_study(self, connection: Connection, center: str, study_key: str, patient_key: str, now: datetime) -> None:
+        """Make the study's row if there is none, and hold it, so that two last instances see each other."""
+        row = self._database.insert(studies).values(
+            study_key=study_key,
+            patient_key=patient_key,
+            center=center,
+            state=StudyState.RECEIVING,
+            is_open=True,
+            received_at=now,
+            last_instance_at=now,
+            updated_at=now,
+        )
+        connection.execute(row.on_conflict_do_nothing())
+        connection.execute(select(studies.c.study_key).where(studies.c.study_key == study_key).with_for_update()).one()
+
+
+def _touch(connection: Connection, study_key: str, now: datetime) -> None:
+    connection.execute(
+        update(studies).where(studies.c.study_key == study_key).values(is_open=True, last_instance_at=now)
+    )
+
+
+def _insert_manifest(connection: Connection, instance_id: int, study_key: str, manifest: Manifest) -> None:
+    connection.execute(
+        manifests.insert().values(
+            instance_id=instance_id,
+            study_key=study_key,
+            frame_of_reference_uid=manifest.frame_of_reference_uid,
+            contour_bounds_mm=json.dumps(manifest.contour_bounds_mm),
+            made_at=json.dumps(manifest.made_at),
+        )
+    )
+    listed = [{"manifest_id": instance_id, "sop_instance_uid": uid} for uid in manifest.referenced_sop_instance_uids]
+    if listed:
+        connection.execute(references.insert(), listed)
