@@ -66,6 +66,7 @@ class NodeTable(BaseModel):
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
     network_timeout_s: float = Field(default=60.0, gt=0)
+    minimum_free_bytes: int = Field(default=2**30, ge=0)
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
 

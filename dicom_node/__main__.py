@@ -1,0 +1,138 @@
+"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo CENTER``: the node's commands."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom import config
+
+from dicom_node.errors import NodeError
+from dicom_node.node import Node
+from dicom_node.registry import Registry, open_registry
+from dicom_node.sender import echo
+from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key
+from dicom_node.status_table import incident_lines, study_lines
+
+_log = logging.getLogger("dicom_node")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; by default the process's.
+
+    Returns
+    -------
+    int
+        0 when done, 1 when it failed, 2 when the settings cannot be used.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may hold UIDs
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    config.settings.reading_validation_mode = config.IGNORE  # its warnings quote values
+    try:
+        settings = NodeSettings.load(options.settings)
+        return _run(options, settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (NodeError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dicom_node", description="The DICOM node of Annulus.")
+    parser.add_argument("--settings", type=Path, help="the settings file (default: ANNULUS_SETTINGS, annulus.toml)")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="receive, and deliver reports (the default)")
+    commands.add_parser("status", help="which studies are here, and what they wait for")
+    commands.add_parser("incidents", help="what went wrong")
+    commands.add_parser("reindex", help="bring the registry in line with the archive's files")
+    commands.add_parser("echo", help="verify a centre's return AE").add_argument("center", help="the centre's name")
+    return parser
+
+
+def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
+    match options.command:
+        case "status" | "incidents":
+            registry = open_registry(settings.node)
+            try:
+                _print(_lines(options.command, registry))
+            finally:
+                registry.close()
+            return 0
+        case "reindex":
+            node = Node(settings, pseudonym_key())
+            try:
+                done = node.reindex()
+            finally:
+                node.stop()
+            words = f"{done.added} files indexed, {done.missing} entries without a file forgotten"
+            _print([f"{words}, {done.set_aside} files moved to the quarantine"])
+            return 0
+        case "echo":
+            return _echo(settings, options.center)
+        case _:
+            return _serve(settings)
+
+
+def _serve(settings: NodeSettings) -> int:
+    if not settings.center:
+        raise SettingsError("the settings name no centre, so that nobody could send: add a [center.NAME] table")
+    node = Node(settings, pseudonym_key())
+    wake = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: wake.set())
+    try:
+        node.start()
+        names = ", ".join(settings.center)
+        _log.info(
+            "annulus dicom node ready: AE %s at %s:%s, centres %s",
+            settings.node.ae_title,
+            settings.node.host,
+            node.port,
+            names,
+        )
+        sys.stderr.flush()
+        while not wake.wait(timeout=0.5) and not node.failed.is_set():
+            pass
+    finally:
+        node.stop()
+    _log.info("annulus dicom node stopped")
+    return 1 if node.failed.is_set() else 0
+
+
+def _echo(settings: NodeSettings, name: str) -> int:
+    center = next((one for one in settings.centers() if one.name == name), None)
+    if center is None or center.return_to is None:
+        known = ", ".join(one.name for one in settings.centers() if one.return_to) or "none"
+        raise SettingsError(f"centre {name} has no return AE in the settings: expected one of {known}")
+    echo(center.return_to, settings.node.ae_title)
+    _print([f"{center.return_to.ae_title} at {center.return_to.host}:{center.return_to.port} answers"])
+    return 0
+
+
+def _lines(command: str, registry: Registry) -> list[str]:
+    if command == "incidents":
+        return incident_lines(registry.incidents())
+    return study_lines(registry.studies(), registry.outbox_state(), registry.undelivered())
+
+
+def _print(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The running node: the receiver, the sweep that settles quiet studies, and the deliveries."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from dicom_node.archive import Archive
+from dicom_node.errors import NodeError
+from dicom_node.ingest import Ingest, Reindexed
+from dicom_node.pseudonym import key_fingerprint
+from dicom_node.receiver import Receiver, ReceiverSettings
+from dicom_node.registry import open_registry
+from dicom_node.registry_schema import Clock, utc_now
+from dicom_node.sender import deliver_due
+from dicom_node.settings import NodeSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Node:
+    """Everything that runs in the node's process.
+
+    Opening it takes the folder and brings the registry in line with the files; nothing is received before that.
+
+    Parameters
+    ----------
+    settings : NodeSettings
+        The settings.
+    key : bytes
+        The pseudonym key.
+    clock : callable, optional
+        Returns the current time, aware, in UTC.
+
+    Raises
+    ------
+    NodeError
+        If the folder is in use, was made with another key, or the registry cannot be opened.
+    """
+
+    def __init__(self, settings: NodeSettings, key: bytes, clock: Clock = utc_now) -> None:
+        node = settings.node
+        self._settings = node
+        self._centers = settings.centers()
+        self._archive = Archive(node.folder, node.minimum_free_bytes)
+        self._archive.open(key_fingerprint(key))
+        try:
+            self.registry = open_registry(node, clock)
+        except NodeError:
+            self._archive.close()
+            raise
+        self.ingest = Ingest(self._archive, self.registry, key)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._receiver: Receiver | None = None
+        self.failed = threading.Event()
+
+    def reindex(self) -> Reindexed:
+        """Bring the registry in line with the files."""
+        self.registry.set_centers(self._centers)
+        return self.ingest.reindex()
+
+    def start(self) -> None:
+        """Reindex, then receive, sweep and deliver until `stop`.
+
+        Raises
+        ------
+        ValueError
+            If the settings name no centre.
+        OSError
+            If the port cannot be bound.
+        """
+        node = self._settings
+        listening = ReceiverSettings(
+            node.ae_title, node.host, node.port, node.maximum_associations, node.network_timeout_s
+        )
+        self._receiver = Receiver(listening, self._centers, self.ingest, self.registry)
+        reindexed = self.reindex()
+        if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
+            _log.info("brought the registry in line with the archive: %s", reindexed)
+        self.registry.restart_quiet_periods()
+        self._receiver.start()
+        for name, work in (("sweep", self.sweep), ("deliver", self.deliver)):
+            thread = threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    @property
+    def port(self) -> int:
+        """The port that is bound.
+
+        Raises
+        ------
+        RuntimeError
+            If the node has not been started.
+        """
+        if self._receiver is None:
+            raise RuntimeError("the node has no port before it is started")
+        return self._receiver.port
+
+    def sweep(self) -> int:
+        """Decide the studies that have been quiet for long enough, and return how many."""
+        return sum(self.registry.settle(center) for center in self._centers)
+
+    def deliver(self) -> int:
+        """Send the reports that are due, and return how many were delivered."""
+        node = self._settings
+        return deliver_due(
+            self.registry, node.ae_title, self._centers, node.delivery_first_retry_s, node.delivery_longest_retry_s
+        )
+
+    def stop(self) -> None:
+        """Accept nothing more, finish what is running, and let go of the folder."""
+        self._stopping.set()
+        if self._receiver is not None:
+            self._receiver.stop()
+        for thread in self._threads:
+            thread.join(timeout=60)
+        self.registry.close()
+        self._archive.close()
+
+    def _repeat(self, work: Callable[[], int]) -> None:
+        """Do the work every sweep interval; an error of ours waits for the next turn, any other ends the node."""
+        while not self._stopping.is_set():
+            try:
+                work()
+            except NodeError as error:
+                _log.warning("%s", error)
+            except Exception:
+                _log.exception("the node stops, because of an error that nobody foresaw")
+                self.failed.set()
+                raise
+            self._stopping.wait(self._settings.sweep_interval_s)
