@@ -20,6 +20,7 @@ from validation_reports.calibration import (
     calibrate,
     smooth_calibration,
 )
+from validation_reports.cohort_table import DifferenceTest, compare_counts, compare_numbers
 from validation_reports.discrimination import Concordance, harrell_c
 from validation_reports.kaplan_meier import (
     MedianTime,
@@ -30,6 +31,7 @@ from validation_reports.kaplan_meier import (
     survival_at,
 )
 from validation_reports.risk_groups import HazardRatio, LogRank, compare_risk_groups, log_rank
+from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
 pytestmark = pytest.mark.real_data
 SETS = ("train", "test")
@@ -191,3 +193,33 @@ def test_smooth_calibration_against_coxph(patients: pd.DataFrame, r: dict[str, A
         smooth = smooth_calibration(_survival(table), table[HORIZONS[row["t"]]].to_numpy(), row["t"])
         assert isinstance(smooth, SmoothCalibration)
         assert [smooth.ici, smooth.e50, smooth.e90] == pytest.approx([row["ICI"], row["E50"], row["E90"]], abs=1e-6)
+
+
+@pytest.mark.parametrize("which", SETS)
+def test_time_dependent_auc(which: str, patients: pd.DataFrame, r: dict[str, Any]) -> None:
+    table = patients[patients.set == which]
+    for row in r[which]["timeROC"]:
+        auc = time_dependent_auc(_survival(table), table.lp, row["t"])
+        assert isinstance(auc, TimeDependentAuc)
+        assert [auc.cases, auc.controls] == [row["cases"], row["controls"]]
+        assert auc.estimate == pytest.approx(row["AUC"], abs=1e-10)
+        assert auc.standard_error == pytest.approx(row["se"], abs=1e-10)
+    for row in r[which]["score_auc"]:
+        auc = time_dependent_auc(_survival(table), table.lp, row["times"])
+        assert isinstance(auc, TimeDependentAuc)
+        assert [auc.lower, auc.upper] == pytest.approx([row["lower"], row["upper"]], abs=1e-10)
+
+
+def test_tests_between_cohorts(patients: pd.DataFrame, r: dict[str, Any]) -> None:
+    """Train against test, as if they were two centres."""
+    ages = [patients[patients.set == which]["age"].dropna().to_numpy() for which in SETS]
+    ranks = compare_numbers(ages)
+    assert isinstance(ranks, DifferenceTest)
+    assert ranks.method == "Mann-Whitney test", "Shapiro-Wilk rejects normality in the test half"
+    assert ranks.p_value == pytest.approx(r["table1"]["age_mw"][1], abs=1e-10)
+    for column, answer in (("sex", "sex_chisq"), ("stage", "stage_chisq")):
+        counts = pd.crosstab(patients["set"], patients[column]).to_numpy()
+        test = compare_counts(counts)
+        assert isinstance(test, DifferenceTest)
+        assert test.p_value == pytest.approx(r["table1"][answer], abs=1e-10)
+        assert test.method == "chi-square test"

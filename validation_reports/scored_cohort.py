@@ -1,0 +1,153 @@
+"""One centre's scored patients with their outcomes: what every statistic of a report is computed from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.survival_data import Survival
+from validation_reports.errors import CohortError
+
+COVARIATES = ("age", "sex", "histology", "stage")
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredCohort:
+    """Scores and outcomes of the patients of one centre, in one order.
+
+    Parameters
+    ----------
+    center : str
+        Name of the centre, or the label of a pool.
+    patient_keys : tuple of str
+        Pseudonyms of the n patients that are analysed.
+    survival : Survival
+        Their follow-up.
+    linear_predictor : ndarray of float64, shape (n,)
+        The frozen model's linear predictor.
+    high_risk : ndarray of bool, shape (n,)
+        Whether it lies above the frozen cut-off.
+    predicted_survival : mapping of int to ndarray of float64, shape (n,)
+        The frozen model's survival probability by horizon in days.
+    covariates : DataFrame
+        Columns ``age`` (years), ``sex``, ``histology``, ``stage``; one row per patient; missing values are allowed.
+    excluded : tuple of (str, str)
+        Pseudonym and reason of each patient who is not analysed.
+    warnings : mapping of str to int
+        Sentence on the data, and how many of the patients it concerns.
+
+    Raises
+    ------
+    CohortError
+        If the parts are not of the same patients, a patient comes twice, or a number is not finite.
+    """
+
+    center: str
+    patient_keys: tuple[str, ...]
+    survival: Survival
+    linear_predictor: NDArray[np.float64]
+    high_risk: NDArray[np.bool_]
+    predicted_survival: Mapping[int, NDArray[np.float64]]
+    covariates: pd.DataFrame
+    excluded: tuple[tuple[str, str], ...] = ()
+    warnings: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = self.survival.n
+        score = _column("linear predictor", self.linear_predictor, n, self.center)
+        predicted = {
+            int(days): _column(f"survival at {days} days", self.predicted_survival[days], n, self.center)
+            for days in sorted(self.predicted_survival)
+        }
+        for days, values in predicted.items():
+            if ((values < 0) | (values > 1)).any():
+                raise CohortError(f"{self.center}: a predicted survival at {days} days lies outside 0-1.")
+        high = np.array(self.high_risk, dtype=np.bool_)
+        if high.shape != (n,) or len(self.patient_keys) != n or len(self.covariates) != n:
+            raise CohortError(
+                f"{self.center}: found {n} outcomes, {len(self.patient_keys)} patients, {high.size} risk groups and "
+                f"{len(self.covariates)} rows of covariates: give one of each for every patient."
+            )
+        _check_patients(self.center, self.patient_keys, self.excluded)
+        missing = [name for name in COVARIATES if name not in self.covariates.columns]
+        if missing:
+            raise CohortError(f"{self.center}: the covariates have no column {', '.join(missing)}.")
+        high.flags.writeable = False
+        object.__setattr__(self, "linear_predictor", score)
+        object.__setattr__(self, "high_risk", high)
+        object.__setattr__(self, "predicted_survival", MappingProxyType(predicted))
+        object.__setattr__(self, "covariates", self.covariates[list(COVARIATES)].reset_index(drop=True))
+        object.__setattr__(self, "warnings", MappingProxyType(dict(self.warnings)))
+
+    @property
+    def n(self) -> int:
+        """Number of patients analysed."""
+        return self.survival.n
+
+
+def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
+    """Put the patients of several centres together, as if they were one centre's.
+
+    Parameters
+    ----------
+    cohorts : sequence of ScoredCohort
+        At least one, all with the same horizons; a pseudonym may occur in one centre only.
+    label : str
+        Name of the pool.
+
+    Raises
+    ------
+    CohortError
+        If there is no cohort, or the centres have other horizons or a patient in common.
+    """
+    if not cohorts:
+        raise CohortError("There is no centre to pool: give at least one cohort.")
+    horizons = {tuple(cohort.predicted_survival) for cohort in cohorts}
+    if len(horizons) > 1:
+        raise CohortError(f"The centres were scored at {len(horizons)} different sets of horizons: score them alike.")
+    warnings: Counter[str] = Counter()
+    for cohort in cohorts:
+        warnings.update(cohort.warnings)
+    return ScoredCohort(
+        center=label,
+        patient_keys=tuple(key for cohort in cohorts for key in cohort.patient_keys),
+        survival=Survival(
+            np.concatenate([cohort.survival.days for cohort in cohorts]),
+            np.concatenate([cohort.survival.event for cohort in cohorts]),
+        ),
+        linear_predictor=np.concatenate([cohort.linear_predictor for cohort in cohorts]),
+        high_risk=np.concatenate([cohort.high_risk for cohort in cohorts]),
+        predicted_survival={
+            days: np.concatenate([cohort.predicted_survival[days] for cohort in cohorts]) for days in horizons.pop()
+        },
+        covariates=pd.concat([cohort.covariates for cohort in cohorts], ignore_index=True),
+        excluded=tuple(patient for cohort in cohorts for patient in cohort.excluded),
+        warnings=warnings,
+    )
+
+
+def _column(what: str, values: NDArray[np.float64], n: int, center: str) -> NDArray[np.float64]:
+    column = np.array(values, dtype=np.float64)
+    if column.shape != (n,):
+        raise CohortError(
+            f"{center}: the {what} has shape {column.shape}, expected one value for each of {n} patients."
+        )
+    if bad := int((~np.isfinite(column)).sum()):
+        raise CohortError(f"{center}: the {what} of {bad} patients is not a finite number: exclude them.")
+    column.flags.writeable = False
+    return column
+
+
+def _check_patients(center: str, keys: tuple[str, ...], excluded: tuple[tuple[str, str], ...]) -> None:
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise CohortError(f"{center}: {len(twice)} patients come twice, the first is {twice[0]}: keep one row each.")
+    both = set(keys) & {key for key, _ in excluded}
+    if both:
+        raise CohortError(f"{center}: {len(both)} patients are both analysed and excluded, the first is {min(both)}.")
