@@ -70,8 +70,7 @@ def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtV
     low, high = index.min(axis=0), index.max(axis=0)
     last = np.array(volume.hu.shape[::-1]) - 1
     if np.any(low < -_EDGE_TOLERANCE) or np.any(high > last + _EDGE_TOLERANCE):
-        beyond_mm = np.maximum(-low, high - last).max(initial=0.0, where=(low < 0) | (high > last))
-        beyond_mm *= max(volume.spacing_mm)
+        beyond_mm = float(((np.maximum(-low, high - last) - 0.5) * volume.spacing_mm).max())
         raise ContourError(
             "outside-ct",
             f"{where} leaves the CT by up to {beyond_mm:.1f} mm: expected every point within the outermost voxels. "

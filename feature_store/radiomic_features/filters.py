@@ -39,7 +39,7 @@ def filtered_images(image: Any, box: Box, settings: ExtractionSettings) -> Itera
     Yields
     ------
     tuple of str and ndarray, shape of the box
-        PyRadiomics' name of the image, and its values: float64, for the LoG images float32.
+        PyRadiomics' name of the image, and its values: float64, for the LoG images (and without normalisation) float32.
 
     Raises
     ------
@@ -49,11 +49,13 @@ def filtered_images(image: Any, box: Box, settings: ExtractionSettings) -> Itera
     whole: npt.NDArray[np.float32] = SimpleITK.GetArrayViewFromImage(image)
     spacing_mm: tuple[float, ...] = image.GetSpacing()
     check_size(whole.shape, spacing_mm, settings)
-    shift, scale = _normalisation(whole, settings)
+    shift, scale = _normalisation(whole)
 
-    def normalised(part: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def normalised(part: npt.NDArray[np.float32]) -> Values:
+        if not settings.normalize:
+            return part
         # The order of operations is ITK's, so that the values are the same to the last bit.
-        return (part.astype(np.float64) + shift) * scale * (settings.normalize_scale if settings.normalize else 1.0)
+        return (part.astype(np.float64) + shift) * scale * settings.normalize_scale
 
     names = iter(image_names(settings))
     yield next(names), normalised(whole[box])
@@ -77,7 +79,7 @@ def check_size(shape: tuple[int, ...], spacing_mm: tuple[float, ...], settings: 
 
 
 def laplacian_of_gaussian(
-    values: npt.NDArray[np.float64], inner: Box, spacing_mm: tuple[float, ...], sigma_mm: float
+    values: Values, inner: Box, spacing_mm: tuple[float, ...], sigma_mm: float
 ) -> npt.NDArray[np.float32]:
     """Return the scale-normalised Laplacian of Gaussian within `inner`, equal to ITK's to the last bit.
 
@@ -86,7 +88,7 @@ def laplacian_of_gaussian(
 
     Parameters
     ----------
-    values : ndarray of float64, shape (z, y, x)
+    values : ndarray of float64 or float32, shape (z, y, x)
         The image with its margin.
     inner : tuple of 3 slice
         What is wanted of it.
@@ -116,7 +118,7 @@ def laplacian_of_gaussian(
     return total
 
 
-def _normalisation(whole: npt.NDArray[np.float32], settings: ExtractionSettings) -> tuple[float, float]:
+def _normalisation(whole: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Return shift and scale of the normalisation by the mean and standard deviation (ddof 1) of the whole image."""
     mean = float(np.mean([plane.mean(dtype=np.float64) for plane in whole]))
     squares = [float(np.square(plane.astype(np.float64) - mean).sum()) for plane in whole]
@@ -127,7 +129,7 @@ def _normalisation(whole: npt.NDArray[np.float32], settings: ExtractionSettings)
             f"The harmonised CT has mean {mean:g} and standard deviation {deviation:g} HU: expected finite values that "
             "differ. Check that the CT holds an image.",
         )
-    return (-mean, 1.0 / deviation) if settings.normalize else (0.0, 1.0)
+    return -mean, 1.0 / deviation
 
 
 def _periodic(whole: npt.NDArray[np.float32], box: Box) -> npt.NDArray[np.float32]:
@@ -144,7 +146,7 @@ def _periodic(whole: npt.NDArray[np.float32], box: Box) -> npt.NDArray[np.float3
     return whole[np.ix_(*lines)]
 
 
-def _wavelet(values: npt.NDArray[np.float64], box: Box, wavelet: str) -> dict[str, Values]:
+def _wavelet(values: Values, box: Box, wavelet: str) -> dict[str, Values]:
     """Return the eight sub-bands within the box; `values` has the margin of `_periodic`."""
     import pywt  # noqa: PLC0415 - only where wavelets are asked for
 

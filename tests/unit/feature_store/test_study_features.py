@@ -1,0 +1,58 @@
+"""From files to features in two calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from feature_store.errors import AmbiguousGtvError, RegionError
+from feature_store.radiomic_features.settings import ExtractionSettings
+from feature_store.regions import Region
+from feature_store.study_features import compute_features, load_study
+from tests.unit.feature_store.dicom_files import write_ct, write_rtstruct
+
+
+def circle(radius: float, z: float) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    return np.column_stack([14 + radius * np.cos(angle), 30 + radius * np.sin(angle), np.full(60, z)])
+
+
+def synthetic(folder: Path, radius: float, names: tuple[str, ...] = ("GTV-1", "PTV")) -> tuple[list[Path], Path]:
+    noise = np.random.default_rng(1).normal(size=(14, 50, 48))
+    hu = np.clip(ndimage.gaussian_filter(noise, 1) * 800 - 100, -1000, 1500)
+    ct = write_ct(folder / "ct", hu.astype(np.int16), spacing_mm=(1.0, 1.0, 3.0))
+    contours = [circle(radius, -30 + 3 * z) for z in range(4, 10)]
+    return ct, write_rtstruct(folder / "rs.dcm", [(name, contours) for name in names])
+
+
+def test_a_synthetic_study(tmp_path: Path) -> None:
+    ct, rtstruct = synthetic(tmp_path, 7)
+    study = load_study(ct, rtstruct, "gtv.*")
+    assert study.gtv.name == "GTV-1"
+    features = compute_features(study, ExtractionSettings(), (3, 6))
+    assert list(features.vectors) == [Region.GTV, Region.RING_3MM, Region.RING_6MM]
+    assert features.harmonized_shape == (42, 50, 48)
+    assert features.gtv_voxels == 3 * int(study.gtv_mask.sum())
+    assert features.gtv_voxels == pytest.approx(np.pi * 7**2 * 18, rel=0.06)
+    assert not features.ring_cut_by_field_of_view
+    assert features.deep_input.shape == (64, 64, 64)
+    assert features.vectors[Region.GTV].as_dict()["original_shape_VoxelVolume"] == features.gtv_voxels
+
+
+def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:
+    features = compute_features(load_study(*synthetic(tmp_path, 20), "gtv.*"), ExtractionSettings())
+    assert features.ring_cut_by_field_of_view
+
+
+def test_a_contour_between_the_voxels_is_a_verdict(tmp_path: Path) -> None:
+    study = load_study(*synthetic(tmp_path, 0.3), "gtv.*")
+    with pytest.raises(RegionError, match="expected at least 27"):
+        compute_features(study, ExtractionSettings())
+
+
+def test_the_rule_of_the_centre_is_asked_first(tmp_path: Path) -> None:
+    with pytest.raises(AmbiguousGtvError):
+        load_study(*synthetic(tmp_path, 7, ("GTV-1", "GTV-2")), "gtv.*")
