@@ -1,7 +1,7 @@
 """The original and the 13 filtered images, computed only where the regions are, equal to filtering the whole image.
 
 A filter's value at a voxel depends on what is near: the coif1 wavelet reaches 3 voxels; the recursive Gaussian forgets
-what is 12 sigma away to below the precision of its float32 result. So each filter sees the regions' box with that
+what is 14 sigma away to about the precision of its float32 result. So each filter sees the regions' box with that
 margin. Only the mean and standard deviation of the normalisation come from the whole image.
 """
 
@@ -21,7 +21,7 @@ Box = tuple[slice, slice, slice]
 Values = npt.NDArray[np.floating[Any]]
 
 _WAVELET_REACH = 3
-_LOG_REACH_SIGMAS = 12.0
+_LOG_REACH_SIGMAS = 14.0
 
 
 def filtered_images(image: Any, box: Box, settings: ExtractionSettings) -> Iterator[tuple[str, Values]]:

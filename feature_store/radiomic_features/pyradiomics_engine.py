@@ -18,6 +18,8 @@ from feature_store.regions import Region
 
 def silence_pyradiomics() -> None:
     """Keep PyRadiomics from logging a line for each image and region; what matters is checked on the values."""
+    import radiomics  # noqa: F401, PLC0415 - its import sets its logger's level, so it must come first
+
     logging.getLogger("radiomics").setLevel(logging.CRITICAL)
 
 
