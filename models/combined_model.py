@@ -158,7 +158,8 @@ class CombinedModel:
     @property
     def feature_weights(self) -> Array:
         """Log hazard per standard deviation of each feature, shape (p,): loadings times Cox coefficients."""
-        return self.components.loadings @ self.cox_coefficients
+        # Sums in a fixed order, so that a score has the same bits however many patients are scored at once.
+        return np.asarray((self.components.loadings * self.cox_coefficients).sum(axis=1), dtype=np.float64)
 
     def score(self, features: pd.DataFrame) -> tuple[Risk, ...]:
         """Score patients.
@@ -182,7 +183,7 @@ class CombinedModel:
         linear_predictor = parts.sum(axis=1)
         survival = self.baseline.survival(self.horizons, linear_predictor)
         blocks = np.array([signature.block for signature in self.signatures for _ in signature.features])
-        by_block = {block: parts[:, blocks == block].sum(axis=1) for block in self.blocks}
+        by_block = {block: np.ascontiguousarray(parts[:, blocks == block]).sum(axis=1) for block in self.blocks}
         return tuple(
             Risk(
                 float(value),

@@ -208,6 +208,6 @@ def feature_values(table: pd.DataFrame, features: tuple[str, ...]) -> Array:
 
 def frozen_vector(values: ArrayLike) -> Array:
     """Return a read-only float64 copy of `values`."""
-    array = np.array(values, dtype=np.float64)
+    array = np.array(values, dtype=np.float64, order="C")
     array.flags.writeable = False
     return array

@@ -132,7 +132,8 @@ class Signature:
         FeatureMismatchError
             If a selected column is absent or has a missing value.
         """
-        return self.z_score.apply(table) @ self.coefficients
+        # A row sum, not a matrix product: the same bits however many patients are scored at once.
+        return np.asarray((self.z_score.apply(table) * self.coefficients).sum(axis=1), dtype=np.float64)
 
     def to_record(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings, from which `from_record` makes the same signature."""
