@@ -206,6 +206,8 @@ def calibrate_at(
         Of all intervals.
     """
     z = normal_quantile(confidence)
+    if refusal := too_few_events(f"Calibration at {days} days", survival.n_events, survival.n):
+        return refusal
     at_horizon = survival_at(kaplan_meier(survival, confidence), days)
     if isinstance(at_horizon, NotEstimable):
         return at_horizon
