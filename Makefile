@@ -1,0 +1,49 @@
+# Two commands do the main things on a fresh machine: `make demo` and `make test`. Each does its own set-up.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && break; done)
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install demo demo-ui test check lint format lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+install: $(INSTALLED)  ## the virtual environment with every dependency, at the locked versions
+
+$(INSTALLED): requirements.lock
+	@sh deploy/check_prerequisites.sh "$(PYTHON)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	touch $(INSTALLED)
+
+demo: install  ## three synthetic centres from DICOM push to validation report, in the folder annulus-demo
+	$(BIN)/python -m deploy.demo
+
+demo-ui: install  ## the Prefect UI with the runs of the last demonstration
+	$(BIN)/python -m deploy.demo ui
+
+test: install  ## every test; what a missing peer or missing real data skips is said in one line
+	$(BIN)/python -m pytest
+
+check: lint  ## what .ci/run checks besides the tests
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: install  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+
+clean:  ## remove the virtual environment and the demonstration
+	rm -rf $(VENV) annulus-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
