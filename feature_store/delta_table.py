@@ -1,0 +1,219 @@
+"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at any version."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from feature_store.errors import FeatureStoreError
+
+WRITTEN_AT = "written_at"
+ROW_DIGEST = "row_digest"
+_ATTEMPTS = 40
+_LONGEST_WAIT_S = 1.0
+_COMPACT_EVERY = 100
+_FOREVER = "interval 36500 days"
+
+
+class StoreError(FeatureStoreError, RuntimeError):
+    """A table of the feature store cannot be read or written as asked."""
+
+
+@dataclass(frozen=True)
+class KeyedTable:
+    """A Delta table with one row per key.
+
+    Parameters
+    ----------
+    uri : str
+        Folder or object-store URL of the table.
+    key : tuple of str
+        Names of the columns that identify a row. They come first in `schema`.
+    schema : pyarrow.Schema
+        Columns of a row as callers give them; when it was written, and a digest of its content, are added.
+    partition : str
+        The key column by which files are kept apart: writers of different partitions never meet.
+    storage_options : mapping of str to str
+        Access to an object store, as `deltalake` takes it.
+    """
+
+    uri: str
+    key: tuple[str, ...]
+    schema: pa.Schema
+    partition: str = "center"
+    storage_options: Mapping[str, str] = field(default_factory=dict)
+
+    def version(self) -> int | None:
+        """Return the newest version; `None` while nothing has been written."""
+        table = self._open(None)
+        return None if table is None else int(table.version())
+
+    def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, or replace those with the same key.
+
+        A row that is there already with the same content is left alone, so that a repeated write makes no new version.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            Values by column name; no two with the same key, all in one partition.
+
+        Raises
+        ------
+        StoreError
+            If the table cannot be written, or other writers were faster in each of many attempts.
+        """
+        if not rows:
+            return
+        source = self._source(rows)
+        predicate = " AND ".join(f"target.{name} = source.{name}" for name in self.key)
+        # a literal lets Delta Lake see that writers of other partitions do not conflict
+        value = str(rows[0][self.partition]).replace("'", "''")
+        predicate = f"target.{self.partition} = '{value}' AND {predicate}"
+        for attempt in range(_ATTEMPTS):
+            table = self._open_or_create()
+            try:
+                # without streaming, the keys' smallest and largest values are known and other files are not read
+                merge = table.merge(source, predicate, "source", "target", streamed_exec=False)
+                merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
+                merge.when_not_matched_insert_all().execute()
+            except CommitFailedError:
+                time.sleep(min(_LONGEST_WAIT_S, 0.01 * 2**attempt) * (0.5 + secrets.randbelow(1000) / 1000))
+            except DeltaError as error:
+                raise StoreError(
+                    f"The table {self._name} cannot be written: {error}. Check the store's disk."
+                ) from error
+            else:
+                self._compact_now_and_then(table)
+                return
+        raise StoreError(
+            f"The table {self._name} could not be written in {_ATTEMPTS} attempts, expected to be the only writer "
+            "in one of them: other processes write to it without pause. Start fewer at once."
+        )
+
+    def read(
+        self, equal: Mapping[str, str | None], columns: Sequence[str] | None = None, version: int | None = None
+    ) -> pa.Table:
+        """Read rows.
+
+        Parameters
+        ----------
+        equal : mapping of str to str or None
+            Values that columns must have; `None` stands for any.
+        columns : sequence of str, optional
+            Columns to read; all by default.
+        version : int, optional
+            Version of the table; the newest by default.
+
+        Returns
+        -------
+        pyarrow.Table
+            The rows in no particular order; none while nothing has been written.
+
+        Raises
+        ------
+        StoreError
+            If there is no such version, or the files cannot be read.
+        """
+        table = self._open(version)
+        if table is None:
+            full = self._full_schema()
+            return (full if columns is None else pa.schema([full.field(name) for name in columns])).empty_table()
+        filters = [(name, "=", value) for name, value in equal.items() if value is not None]
+        try:
+            return table.to_pyarrow_table(columns=None if columns is None else list(columns), filters=filters or None)
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"The table {self._name} cannot be read: {error}. Check the store's disk.") from error
+
+    def compact(self) -> None:
+        """Join small files into large ones; the rows stay the same and every earlier version stays readable."""
+        table = self._open(None)
+        if table is not None:
+            self._compact(table)
+
+    def _compact_now_and_then(self, table: DeltaTable) -> None:
+        if table.version() % _COMPACT_EVERY == 0:
+            self._compact(table)
+
+    def _compact(self, table: DeltaTable) -> None:
+        try:
+            table.optimize.compact()
+        except CommitFailedError:
+            return  # somebody writes: a later compaction will do
+
+    @property
+    def _name(self) -> str:
+        return self.uri.rstrip("/").rsplit("/", 1)[-1]
+
+    def _full_schema(self) -> pa.Schema:
+        added = [pa.field(WRITTEN_AT, pa.timestamp("us", "UTC")), pa.field(ROW_DIGEST, pa.string())]
+        keys = len(self.key)
+        return pa.schema([*list(self.schema)[:keys], *added, *list(self.schema)[keys:]])
+
+    def _source(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        now = datetime.now(UTC)
+        full = [{**row, WRITTEN_AT: now, ROW_DIGEST: _digest(row)} for row in rows]
+        return pa.Table.from_pylist(full, schema=self._full_schema())
+
+    def _open(self, version: int | None) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.uri, version=version, storage_options=dict(self.storage_options) or None)
+        except TableNotFoundError:
+            if version is None:
+                return None
+            raise StoreError(f"The table {self._name} does not exist, expected version {version} of it.") from None
+        except DeltaError as error:
+            which = "" if version is None else f" at version {version}"
+            raise StoreError(
+                f"The table {self._name} cannot be opened{which}: {error}. Restore the store from a backup, or ask "
+                "for a version that it has."
+            ) from error
+
+    def _open_or_create(self) -> DeltaTable:
+        table = self._open(None)
+        if table is not None:
+            return table
+        try:
+            DeltaTable.create(
+                self.uri,
+                self._full_schema(),
+                mode="ignore",
+                partition_by=[self.partition],
+                storage_options=dict(self.storage_options) or None,
+                configuration={
+                    # statistics of the key columns only: they choose files, those of values never would
+                    "delta.dataSkippingNumIndexedCols": str(len(self.key)),
+                    # reports name versions, so no version is ever cleaned away
+                    "delta.logRetentionDuration": _FOREVER,
+                    "delta.deletedFileRetentionDuration": _FOREVER,
+                },
+            )
+        except DeltaError as error:  # another process may have made it in the same moment
+            table = self._open(None)
+            if table is None:
+                raise StoreError(
+                    f"The table {self._name} cannot be made: {error}. Check that the store's folder is writable."
+                ) from error
+            return table
+        made = self._open(None)
+        if made is None:
+            raise StoreError(f"The table {self._name} was made and is not there: check the store's disk.")
+        return made
+
+
+def _digest(row: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(row):
+        value = row[name]
+        content = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(f"{name}:{len(content)}:".encode() + content)
+    return digest.hexdigest()

@@ -1,0 +1,406 @@
+"""The feature store: everything that is known of the studies under pseudonyms, in Delta tables that keep every version.
+
+Long vectors are list columns, not 1316 columns each: a MERGE of 1316 columns takes seconds of planning, one of a list
+takes hundredths. The names of the values are `FEATURE_NAMES`, fixed by the settings digest that is part of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.delta_table import ROW_DIGEST, WRITTEN_AT, KeyedTable, StoreError
+from feature_store.expectations import Finding, Severity
+from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.regions import Region
+
+DEEP_INPUT_SHAPE = (64, 64, 64)
+DEEP_FEATURES = 512
+
+_TEXT, _REAL = pa.string(), pa.float64()
+_IDENTITY = [(name, _TEXT) for name in ("center", "patient_key", "study_key", "content_digest")]
+_STUDY = ("center", "patient_key", "study_key", "content_digest")
+_TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
+    "radiomics": (
+        (*_STUDY, "region", "settings_digest"),
+        [*_IDENTITY, ("region", _TEXT), ("settings_digest", _TEXT), ("features", pa.list_(_REAL))],
+    ),
+    "deep_input": (_STUDY, [*_IDENTITY, ("voxels", pa.binary())]),
+    "deep": (
+        (*_STUDY, "network_digest"),
+        [*_IDENTITY, ("network_digest", _TEXT), ("features", pa.list_(pa.float32()))],
+    ),
+    "clinical": (
+        ("center", "patient_key"),
+        [
+            ("center", _TEXT),
+            ("patient_key", _TEXT),
+            ("age", _REAL),
+            ("sex", _TEXT),
+            ("histology", _TEXT),
+            ("stage", _TEXT),
+            ("survival_days", _REAL),
+            ("event", pa.bool_()),
+        ],
+    ),
+    "scores": (
+        (*_STUDY, "model_digest"),
+        [
+            *_IDENTITY,
+            ("model_digest", _TEXT),
+            ("linear_predictor", _REAL),
+            ("high_risk", pa.bool_()),
+            ("horizon_days", pa.list_(pa.int32())),
+            ("survival", pa.list_(_REAL)),
+            ("roi_number", pa.int32()),
+            ("warnings", pa.list_(_TEXT)),
+            ("software_version", _TEXT),
+            ("scored_at", pa.timestamp("us", "UTC")),
+        ],
+    ),
+    "findings": ((*_STUDY, "code"), [*_IDENTITY, ("code", _TEXT), ("severity", _TEXT), ("sentence", _TEXT)]),
+}
+"""Key columns and all columns of each table."""
+
+
+@dataclass(frozen=True, order=True)
+class StudyIdentity:
+    """One content of one study, under pseudonyms.
+
+    Parameters
+    ----------
+    center : str
+        Name of the centre.
+    patient_key, study_key : str
+        Keyed pseudonyms.
+    content_digest : str
+        SHA-256 over the RTSTRUCT and CT instances that the study consists of.
+
+    Raises
+    ------
+    ValueError
+        If one of them is empty.
+    """
+
+    center: str
+    patient_key: str
+    study_key: str
+    content_digest: str
+
+    def __post_init__(self) -> None:
+        empty = [name for name, value in asdict(self).items() if not value]
+        if empty:
+            raise ValueError(f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty")
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """What one frozen model said of one content of one study.
+
+    Parameters
+    ----------
+    identity : StudyIdentity
+        Which study and content.
+    model_digest : str
+        Digest of the frozen bundle.
+    linear_predictor : float
+        Log relative hazard.
+    high_risk : bool
+        Whether it lies above the frozen cut-off.
+    survival : mapping of int to float
+        Predicted survival probability by horizon in days.
+    roi_number : int
+        ROI Number of the contour that was scored.
+    warnings : tuple of str
+        What was not as the paper's protocol has it.
+    software_version : str
+        Version of this software.
+    scored_at : datetime
+        When, timezone-aware.
+
+    Raises
+    ------
+    ValueError
+        If the linear predictor or a probability is not a number in its range, or the time has no zone.
+    """
+
+    identity: StudyIdentity
+    model_digest: str
+    linear_predictor: float
+    high_risk: bool
+    survival: Mapping[int, float]
+    roi_number: int
+    warnings: tuple[str, ...]
+    software_version: str
+    scored_at: datetime
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.linear_predictor):
+            raise ValueError(f"the linear predictor is {self.linear_predictor}: expected a finite number")
+        for days, probability in self.survival.items():
+            if not 0 <= probability <= 1:
+                raise ValueError(f"survival at {days} days is {probability}: expected a probability")
+        if self.scored_at.tzinfo is None:
+            raise ValueError("the time of scoring has no zone: expected a timezone-aware datetime")
+        object.__setattr__(self, "survival", MappingProxyType(dict(sorted(self.survival.items()))))
+
+
+class FeatureStore:
+    """Delta tables in one folder or under one URL.
+
+    Every write is an idempotent upsert that several processes may do at once. Reads see the newest version of each
+    table, or those of `versions`, with which the numbers of a report can be recomputed.
+
+    Parameters
+    ----------
+    location : Path or str
+        Folder, or object-store URL such as ``s3://bucket/prefix``.
+    versions : mapping of str to int, optional
+        Version of each table to read; such a store is read-only, and tables that are not named are empty.
+    storage_options : mapping of str to str, optional
+        Access to an object store, as `deltalake` takes it.
+    """
+
+    def __init__(
+        self,
+        location: Path | str,
+        versions: Mapping[str, int] | None = None,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> None:
+        self._location = str(location).rstrip("/")
+        self._versions = None if versions is None else dict(versions)
+        self._options = dict(storage_options or {})
+        self._tables = {
+            name: KeyedTable(f"{self._location}/{name}", key, pa.schema(columns), storage_options=self._options)
+            for name, (key, columns) in _TABLES.items()
+        }
+
+    def versions(self) -> dict[str, int]:
+        """Return the version of each table that reads see; tables that were never written are left out."""
+        if self._versions is not None:
+            return dict(self._versions)
+        found = {name: table.version() for name, table in self._tables.items()}
+        return {name: version for name, version in found.items() if version is not None}
+
+    def pinned(self, versions: Mapping[str, int] | None = None) -> FeatureStore:
+        """Return a read-only store that stays at `versions`, or at the present ones."""
+        return FeatureStore(self._location, self.versions() if versions is None else versions, self._options)
+
+    def compact(self) -> None:
+        """Join the small files that single studies leave; rows and earlier versions stay as they are."""
+        for table in self._tables.values():
+            table.compact()
+
+    def put_radiomics(self, identity: StudyIdentity, vectors: Mapping[Region, FeatureVector]) -> None:
+        """Keep the radiomic features of a study's regions."""
+        self._write(
+            "radiomics",
+            [
+                {
+                    **asdict(identity),
+                    "region": str(region),
+                    "settings_digest": vector.settings_digest,
+                    "features": list(vector.as_dict().values()),
+                }
+                for region, vector in vectors.items()
+            ],
+        )
+
+    def radiomics(self, identity: StudyIdentity, settings_digest: str) -> dict[Region, FeatureVector]:
+        """Return the radiomic features of a study's regions; empty if there are none by these settings."""
+        rows = self._read("radiomics", {**asdict(identity), "settings_digest": settings_digest})
+        return {
+            Region(row["region"]): FeatureVector(Region(row["region"]), np.array(row["features"]), settings_digest)
+            for row in sorted(rows.to_pylist(), key=lambda row: list(Region).index(Region(row["region"])))
+        }
+
+    def put_deep_input(self, identity: StudyIdentity, voxels: npt.NDArray[np.float32]) -> None:
+        """Keep the network's input of a study, shape (64, 64, 64)."""
+        if voxels.shape != DEEP_INPUT_SHAPE:
+            raise ValueError(f"the network's input has shape {voxels.shape}: expected {DEEP_INPUT_SHAPE}")
+        self._write("deep_input", [{**asdict(identity), "voxels": voxels.astype("<f4").tobytes()}])
+
+    def deep_inputs(self, center: str | None) -> tuple[tuple[StudyIdentity, ...], npt.NDArray[np.float32]]:
+        """Return the network's inputs of a centre (`None`: of all), for each patient of the content written last.
+
+        Returns
+        -------
+        tuple of StudyIdentity
+            The n studies, in the order of their patient keys.
+        ndarray of float32, shape (n, 64, 64, 64)
+            Their inputs.
+        """
+        rows = _newest(self._read("deep_input", {"center": center}).to_pylist(), ("center", "patient_key"))
+        flat = [np.frombuffer(row["voxels"], dtype="<f4").reshape(DEEP_INPUT_SHAPE) for row in rows]
+        inputs = np.stack(flat) if flat else np.empty((0, *DEEP_INPUT_SHAPE))
+        return tuple(_identity(row) for row in rows), inputs.astype(np.float32)
+
+    def put_deep(self, identity: StudyIdentity, features: npt.NDArray[np.floating], network_digest: str) -> None:
+        """Keep the deep features of a study, shape (512,)."""
+        if features.shape != (DEEP_FEATURES,) or not np.isfinite(features).all():
+            raise ValueError(f"deep features have shape {features.shape}: expected ({DEEP_FEATURES},), all finite")
+        values = features.astype(np.float32).tolist()
+        self._write("deep", [{**asdict(identity), "network_digest": network_digest, "features": values}])
+
+    def put_clinical(self, table: ClinicalTable) -> None:
+        """Keep the clinical records of a table; a patient's earlier record is replaced."""
+        for center in sorted({record.center for record in table.records}):
+            self._write("clinical", [asdict(record) for record in table.records if record.center == center])
+
+    def clinical(self, center: str | None) -> tuple[ClinicalRecord, ...]:
+        """Return the clinical records of a centre (`None`: of all), by centre and patient key."""
+        rows = self._read("clinical", {"center": center}).to_pylist()
+        return tuple(_clinical_record(row) for row in sorted(rows, key=lambda row: (row["center"], row["patient_key"])))
+
+    def clinical_record(self, center: str, patient_key: str) -> ClinicalRecord | None:
+        """Return one patient's clinical record, if the centre has sent one."""
+        rows = self._read("clinical", {"center": center, "patient_key": patient_key}).to_pylist()
+        return _clinical_record(rows[0]) if rows else None
+
+    def put_score(self, row: ScoreRow) -> None:
+        """Keep a score; one by the same model for the same content is replaced."""
+        self._write("scores", [_score_columns(row)])
+
+    def scores(self, model_digest: str, center: str | None) -> tuple[ScoreRow, ...]:
+        """Return all scores by a model at a centre (`None`: at all), by study and time."""
+        rows = self._read("scores", {"model_digest": model_digest, "center": center}).to_pylist()
+        return tuple(sorted(map(_score_row, rows), key=lambda row: (row.identity, row.scored_at)))
+
+    def score(self, study_key: str, content_digest: str, model_digest: str) -> ScoreRow | None:
+        """Return what a model said of one content of a study, if it did."""
+        key = {"study_key": study_key, "content_digest": content_digest, "model_digest": model_digest}
+        rows = self._read("scores", key).to_pylist()
+        return _score_row(rows[0]) if rows else None
+
+    def put_findings(self, identity: StudyIdentity, findings: Sequence[Finding]) -> None:
+        """Keep what was found of a study; an earlier finding with the same code is replaced, others stay."""
+        self._write("findings", [{**asdict(identity), **asdict(finding)} for finding in findings])
+
+    def findings(self, center: str | None) -> tuple[tuple[StudyIdentity, Finding], ...]:
+        """Return all findings at a centre (`None`: at all), by study and code."""
+        rows = self._read("findings", {"center": center}).to_pylist()
+        found = [(_identity(row), Finding(Severity(row["severity"]), row["code"], row["sentence"])) for row in rows]
+        return tuple(sorted(found, key=lambda pair: (pair[0], pair[1].code)))
+
+    def features(
+        self, center: str | None, regions: Sequence[Region], settings_digest: str, network_digest: str | None = None
+    ) -> pd.DataFrame:
+        """Return the features of a centre's patients as one matrix.
+
+        Parameters
+        ----------
+        center : str or None
+            Name of the centre; `None` for all.
+        regions : sequence of Region
+            Regions whose radiomic features are wanted.
+        settings_digest : str
+            Settings that they were extracted with.
+        network_digest : str, optional
+            Network whose deep features are wanted; none by default.
+
+        Returns
+        -------
+        DataFrame
+            Index ``patient_key`` in order, columns ``<region>:<name>`` and ``deep:000`` to ``deep:511``. Of each
+            patient the content that was written last counts; one that lacks a region or its deep features is left out.
+        """
+        radiomics = self._read("radiomics", {"center": center, "settings_digest": settings_digest}).to_pylist()
+        wanted = [
+            (f"{region}:", {_study(row): row for row in radiomics if row["region"] == region}) for region in regions
+        ]
+        if network_digest is not None:
+            deep = self._read("deep", {"center": center, "network_digest": network_digest}).to_pylist()
+            wanted.append(("deep:", {_study(row): row for row in deep}))
+        if not wanted:
+            raise ValueError("no features are asked for: name at least one region or a network")
+        complete = set.intersection(*(set(rows) for _, rows in wanted))
+        chosen = _newest([wanted[0][1][study] for study in complete], ("center", "patient_key"))
+        studies = [_study(row) for row in chosen]
+        index = pd.Index([row["patient_key"] for row in chosen], name="patient_key", dtype="object")
+        blocks = []
+        for prefix, rows in wanted:
+            names = [f"{index:03d}" for index in range(DEEP_FEATURES)] if prefix == "deep:" else FEATURE_NAMES
+            values = np.array([rows[study]["features"] for study in studies], dtype=np.float64)
+            blocks.append(
+                pd.DataFrame(
+                    values.reshape(len(studies), len(names)), index=index, columns=[prefix + name for name in names]
+                )
+            )
+        return pd.concat(blocks, axis=1)
+
+    def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
+        if self._versions is not None:
+            raise StoreError(
+                "This view of the feature store is pinned to versions and cannot be written: open it anew."
+            )
+        self._tables[table].upsert(rows)
+
+    def _read(self, table: str, equal: Mapping[str, str | None]) -> pa.Table:
+        version = None
+        if self._versions is not None:
+            version = self._versions.get(table)
+            if version is None:
+                return pa.schema(_TABLES[table][1]).empty_table()
+        return self._tables[table].read(equal, version=version)
+
+
+def _identity(row: Mapping[str, Any]) -> StudyIdentity:
+    return StudyIdentity(*(row[name] for name in _STUDY))
+
+
+def _study(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] for name in _STUDY)
+
+
+def _newest(rows: Sequence[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return for each value of `by` the row that was written last, ordered by patient key."""
+    newest: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: (row[WRITTEN_AT], row["content_digest"])):
+        newest[tuple(row[name] for name in by)] = row
+    return sorted(newest.values(), key=lambda row: (row["patient_key"], row["center"]))
+
+
+def _clinical_record(row: Mapping[str, Any]) -> ClinicalRecord:
+    content = {name: value for name, value in row.items() if name not in {WRITTEN_AT, ROW_DIGEST}}
+    sex, histology = content.pop("sex"), content.pop("histology")
+    return ClinicalRecord(**content, sex=sex and Sex(sex), histology=histology and Histology(histology))
+
+
+def _score_columns(row: ScoreRow) -> dict[str, Any]:
+    return {
+        **asdict(row.identity),
+        "model_digest": row.model_digest,
+        "linear_predictor": row.linear_predictor,
+        "high_risk": row.high_risk,
+        "horizon_days": list(row.survival),
+        "survival": list(row.survival.values()),
+        "roi_number": row.roi_number,
+        "warnings": list(row.warnings),
+        "software_version": row.software_version,
+        "scored_at": row.scored_at,
+    }
+
+
+def _score_row(row: Mapping[str, Any]) -> ScoreRow:
+    return ScoreRow(
+        identity=_identity(row),
+        model_digest=row["model_digest"],
+        linear_predictor=row["linear_predictor"],
+        high_risk=row["high_risk"],
+        survival=dict(zip(row["horizon_days"], row["survival"], strict=True)),
+        roi_number=row["roi_number"],
+        warnings=tuple(row["warnings"]),
+        software_version=row["software_version"],
+        scored_at=row["scored_at"],
+    )
