@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.baseline_hazard import baseline_cumulative_hazard
-from models.cox_regression import fit_cox
+from models.cox_regression import CoxFit, fit_cox
 from models.errors import NotConvergedError, TrainingError
 from models.survival_data import Survival
 from validation_reports.kaplan_meier import kaplan_meier, survival_at
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
+from validation_reports.single_cox import single_cox
 
 Array = NDArray[np.float64]
 MINIMUM_GROUP = 10
@@ -181,11 +182,10 @@ def calibration_slope(
         return refusal
     if np.ptp(score) == 0:
         return NotEstimable("The calibration slope is not estimated: all patients have the same score.")
-    try:
-        fit = fit_cox(score[:, None], survival)
-    except NotConvergedError:
-        return NotEstimable("The calibration slope is not estimated: the score orders these deaths without any error.")
-    slope, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
+    fit = single_cox(score, survival)
+    if fit is None:
+        return NotEstimable("The calibration slope is not estimated: these deaths do not determine it.")
+    slope, error = fit.estimate, fit.standard_error
     return CalibrationSlope(slope, error, slope - z * error, slope + z * error, confidence)
 
 
@@ -239,14 +239,18 @@ def smooth_calibration(survival: Survival, predicted_risk: Array, days: int) -> 
     knots = np.quantile(x, _KNOTS)
     if (np.diff(knots) <= 0).any():
         return NotEstimable("A smooth curve is not estimated: too many patients have the same predicted risk.")
+    fit: CoxFit | None
     try:
         fit = fit_cox(_spline(x, knots), survival)
     except (NotConvergedError, TrainingError):
+        fit = None
+    if fit is None or not (np.diag(fit.covariance) > 0).all():
         return NotEstimable("A smooth curve is not estimated: its Cox regression has no finite solution.")
-    baseline = baseline_cumulative_hazard(fit.linear_predictor(_spline(x, knots)), survival)
+    linear_predictor = fit.linear_predictor
+    baseline = baseline_cumulative_hazard(linear_predictor(_spline(x, knots)), survival)
 
     def smoothed(values: Array) -> Array:
-        return 1.0 - baseline.survival(days, fit.linear_predictor(_spline(values, knots)))
+        return 1.0 - baseline.survival(days, linear_predictor(_spline(values, knots)))
 
     error = np.abs(smoothed(x) - predicted_risk)
     grid = np.linspace(x.min(), x.max(), _CURVE_POINTS)

@@ -40,6 +40,7 @@ def render_html(report: ValidationReport) -> str:
             report=report,
             provenance=report.provenance,
             results=results,
+            sections=[*([report.pooled] if report.pooled else []), *report.centers],
             overall=report.overall,
             lines=headline(report),
             table=report.cohort_table,

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
-from models.cox_regression import fit_cox
-from models.errors import NotConvergedError
 from models.survival_data import Survival
 from validation_reports.kaplan_meier import MedianTime, SurvivalCurve, kaplan_meier, median_time
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
+from validation_reports.single_cox import single_cox
 
+_LARGEST_LOG_RATIO = float(np.log(1e6))
 HAZARD_RATIO_METHOD = "Cox regression, Efron ties, Wald interval"
 LOG_RANK_METHOD = "log-rank test, two-sided, 1 degree of freedom"
 
@@ -118,11 +118,11 @@ def hazard_ratio(survival: Survival, high: NDArray[np.bool_], confidence: float 
     z = normal_quantile(confidence)
     if refusal := _refusal("The hazard ratio", survival, high, needs_deaths=True):
         return refusal
-    try:
-        fit = fit_cox(high.astype(np.float64)[:, None], survival)
-    except NotConvergedError:
-        return NotEstimable("The hazard ratio is not estimated: one group had died before the other's first death.")
-    log_ratio, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
+    fit = single_cox(high, survival)
+    reach = float("inf") if fit is None else abs(fit.estimate) + z * fit.standard_error
+    if fit is None or reach > _LARGEST_LOG_RATIO:
+        return NotEstimable("The hazard ratio is not estimated: these deaths do not determine it.")
+    log_ratio, error = fit.estimate, fit.standard_error
     return HazardRatio(
         estimate=float(np.exp(log_ratio)),
         lower=float(np.exp(log_ratio - z * error)),

@@ -1,0 +1,47 @@
+"""A Cox regression on one covariate, or the admission that these deaths do not determine it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from models.cox_regression import fit_cox
+from models.errors import NotConvergedError, TrainingError
+from models.survival_data import Survival
+
+_LARGEST_REACH = float(np.log(1e6))
+"""An estimate or standard error beyond this many log hazards per standard deviation tells of a flat likelihood."""
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """Log hazard ratio per unit of the covariate and its standard error."""
+
+    estimate: float
+    standard_error: float
+
+
+def single_cox(covariate: ArrayLike, survival: Survival) -> Coefficient | None:
+    """Fit a Cox model with Efron ties; `None` where the likelihood has no maximum or hardly any curvature.
+
+    Parameters
+    ----------
+    covariate : array_like, shape (n,)
+        Finite, not constant.
+    survival : Survival
+        Follow-up of the same n patients.
+    """
+    x = np.asarray(covariate, dtype=np.float64)
+    try:
+        fit = fit_cox(x[:, None], survival)
+    except (NotConvergedError, TrainingError):
+        return None
+    estimate, variance = float(fit.coefficients[0]), float(fit.covariance[0, 0])
+    spread = float(x.std())
+    if not (np.isfinite(estimate) and 0 < variance < np.inf):
+        return None
+    if max(abs(estimate), float(np.sqrt(variance))) * spread > _LARGEST_REACH:
+        return None
+    return Coefficient(estimate, float(np.sqrt(variance)))
