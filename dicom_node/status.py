@@ -45,7 +45,7 @@ REFUSALS = (
     Refusal(IdentityMismatchError, 0xA900, "PS3.4 table B.2-1, Error: Data Set does not match SOP Class"),
     Refusal(UnreadableDatasetError, 0xC000, "PS3.4 table B.2-1, Error: Cannot understand"),
     Refusal(DamagedInstanceError, 0xC001, "PS3.4 table B.2-1, Error: Cannot understand"),
-    Refusal(ConflictingContentError, 0x0111, "PS3.7 section C.5, Duplicate SOP Instance"),
+    Refusal(ConflictingContentError, 0xC002, "PS3.4 table B.2-1, Error: Cannot understand"),
     Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure"),
 )
 """From the most specific error to the most general: the first row that fits is the answer."""

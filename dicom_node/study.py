@@ -348,6 +348,12 @@ def _check_pixel_data(elements: _Elements, identity: Identity) -> None:
 
 
 def _manifest(elements: _Elements, identity: Identity) -> Manifest:
+    if _STRUCTURE_SET_ROI_SEQUENCE not in elements or _ROI_CONTOUR_SEQUENCE not in elements:
+        raise DamagedInstanceError(
+            "an RTSTRUCT lacks its Structure Set ROI Sequence (3006,0020) or its ROI Contour Sequence (3006,0039): "
+            "expected both (PS3.3 sections C.8.8.5 and C.8.8.6); export it again",
+            identity,
+        )
     try:
         return _read_manifest(elements)
     except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised

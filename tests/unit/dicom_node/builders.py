@@ -1,0 +1,189 @@
+"""Small real datasets, encoded as a peer would send them, and a clock that tests set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import UID
+
+from dicom_node.archive import Archive
+from dicom_node.center import Center, Completeness, ReturnDestination
+from dicom_node.ingest import Ingest, StoreRequest
+from dicom_node.pseudonym import key_fingerprint
+from dicom_node.registry import Registry
+from dicom_node.study import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    RT_STRUCTURE_SET_STORAGE,
+)
+
+KEY = b"a key that is only used in tests"
+FRAME = "1.2.3.4"
+OTHER_FRAME = "1.2.3.5"
+ROWS, COLUMNS, SPACING_MM, SLICE_MM = 8, 10, 2.0, 3.0
+
+
+class SetClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2024, 5, 17, 8, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+def encode(dataset: Dataset, transfer_syntax: str = IMPLICIT_VR_LITTLE_ENDIAN) -> bytes:
+    """Return the bytes of a dataset as they travel in a C-STORE."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian = True
+    buffer.is_implicit_VR = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
+    write_dataset(buffer, dataset)
+    return buffer.getvalue()
+
+
+def _identity(sop_class: str, sop: str, study: str, series: str, patient: str) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
+    dataset.SOPClassUID = sop_class
+    dataset.SOPInstanceUID = sop
+    dataset.StudyInstanceUID = study
+    dataset.SeriesInstanceUID = series
+    dataset.PatientID = patient
+    dataset.PatientName = "Synthetic^Nobody"
+    return dataset
+
+
+def ct_slice(
+    index: int,
+    *,
+    study: str = "1.2.1",
+    series: str = "1.2.1.1",
+    frame: str = FRAME,
+    patient: str = "P1",
+    origin_mm: float = 0.0,
+    gray: int = 7,
+) -> Dataset:
+    """Return one axial slice of 8 x 10 pixels of 2 mm at z = origin + 3 mm x index."""
+    dataset = _identity(CT_IMAGE_STORAGE, f"{series}.{index + 1}", study, series, patient)
+    dataset.Modality = "CT"
+    dataset.FrameOfReferenceUID = frame
+    dataset.ImagePositionPatient = [0, 0, origin_mm + SLICE_MM * index]
+    dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing = [SPACING_MM, SPACING_MM]
+    dataset.SamplesPerPixel = 1
+    dataset.Rows, dataset.Columns = ROWS, COLUMNS
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.PixelRepresentation = 0
+    dataset.add_new(0x7FE00010, "OW", gray.to_bytes(2, "little") * (ROWS * COLUMNS))
+    return dataset
+
+
+def rtstruct(
+    listed: list[str],
+    *,
+    study: str = "1.2.1",
+    sop: str = "1.2.1.9.1",
+    frame: str = FRAME,
+    patient: str = "P1",
+    square_mm: tuple[float, float, float] = (4.0, 6.0, 3.0),
+    made: tuple[str, str] = ("20240517", "083000"),
+) -> Dataset:
+    """Return an RTSTRUCT with one square contour from `square_mm[0]` to `[1]` in x and y at z = `[2]`."""
+    dataset = _identity(RT_STRUCTURE_SET_STORAGE, sop, study, "1.2.1.9", patient)
+    dataset.Modality = "RTSTRUCT"
+    dataset.StructureSetDate, dataset.StructureSetTime = made
+    image_items = []
+    for uid in listed:
+        image = Dataset()
+        image.ReferencedSOPClassUID = CT_IMAGE_STORAGE
+        image.ReferencedSOPInstanceUID = uid
+        image_items.append(image)
+    series_item, study_item, frame_item, roi = Dataset(), Dataset(), Dataset(), Dataset()
+    series_item.SeriesInstanceUID = "1.2.1.1"
+    series_item.ContourImageSequence = image_items
+    study_item.RTReferencedSeriesSequence = [series_item]
+    frame_item.FrameOfReferenceUID = frame
+    frame_item.RTReferencedStudySequence = [study_item]
+    dataset.ReferencedFrameOfReferenceSequence = [frame_item]
+    roi.ROINumber = 1
+    roi.ROIName = "GTV-1"
+    roi.ReferencedFrameOfReferenceUID = frame
+    dataset.StructureSetROISequence = [roi]
+    low, high, z = square_mm
+    contour, roi_contour = Dataset(), Dataset()
+    contour.ContourGeometricType = "CLOSED_PLANAR"
+    contour.NumberOfContourPoints = 4
+    contour.ContourData = [low, low, z, high, low, z, high, high, z, low, high, z]
+    roi_contour.ReferencedROINumber = 1
+    roi_contour.ContourSequence = [contour]
+    dataset.ROIContourSequence = [roi_contour]
+    return dataset
+
+
+def request(dataset: Dataset, transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) -> StoreRequest:
+    """Return the C-STORE request of a dataset."""
+    return StoreRequest(
+        sop_class_uid=str(dataset.SOPClassUID),
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        context_class_uid=str(dataset.SOPClassUID),
+        transfer_syntax=transfer_syntax,
+        dataset=encode(dataset, transfer_syntax),
+    )
+
+
+def center(
+    name: str = "alpha",
+    *,
+    completeness: Completeness = Completeness.LENIENT,
+    return_to: ReturnDestination | None = None,
+) -> Center:
+    """Return a centre with a quiet period of one minute."""
+    return Center(
+        name=name, ae_titles=(name.upper(),), completeness=completeness, quiet_period_s=60.0, return_to=return_to
+    )
+
+
+@dataclass
+class Bench:
+    """An archive and a registry in one folder, as the node uses them."""
+
+    folder: Path
+    clock: SetClock = field(default_factory=SetClock)
+    minimum_free_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self.archive = Archive(self.folder, self.minimum_free_bytes)
+        self.archive.open(key_fingerprint(KEY))
+        self.registry = Registry(f"sqlite:///{self.folder / 'registry.sqlite'}", self.archive.instances, self.clock)
+        self.ingest = Ingest(self.archive, self.registry, KEY)
+
+    def push(self, *datasets: Dataset, center_name: str = "alpha") -> None:
+        for dataset in datasets:
+            self.ingest.receive(center_name, request(dataset))
+
+    def close(self) -> None:
+        self.registry.close()
+        self.archive.close()
+
+    def reopen(self) -> Bench:
+        self.close()
+        bench = Bench(self.folder, self.clock, self.minimum_free_bytes)
+        bench.ingest.reindex()
+        return bench
+
+
+def whole_study(count: int = 4) -> tuple[list[Dataset], Dataset]:
+    """Return the slices of a study and the RTSTRUCT that lists them."""
+    slices = [ct_slice(index) for index in range(count)]
+    return slices, rtstruct([str(one.SOPInstanceUID) for one in slices])

@@ -1,0 +1,93 @@
+"""One file, the environment over it, and a sentence for whatever is misspelt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dicom_node.center import Completeness, ReturnDestination
+from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, settings_file
+
+FILE = """
+[node]
+port = 11113
+quiet_period_s = 5
+[center.alpha]
+ae_titles = ["ALPHA"]
+completeness = "strict"
+[center.alpha.return_to]
+ae_title = "PACS"
+host = "pacs.example"
+port = 104
+[center.beta]
+ae_titles = ["BETA", "BETA2"]
+quiet_period_s = 7
+[model]
+whatever = "is left to its owner"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("ANNULUS_SETTINGS", raising=False)
+    path = tmp_path / "annulus.toml"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+def test_the_file_is_read(file: Path) -> None:
+    settings = NodeSettings.load(file)
+    alpha, beta = settings.centers()
+    assert settings.node.port == 11113
+    assert (alpha.completeness, alpha.quiet_period_s) == (Completeness.STRICT, 5.0)
+    assert alpha.return_to == ReturnDestination("PACS", "pacs.example", 104)
+    assert (beta.ae_titles, beta.quiet_period_s, beta.return_to) == (("BETA", "BETA2"), 7.0, None)
+
+
+def test_the_environment_wins_and_leaves_the_rest(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNULUS_NODE__PORT", "11114")
+    settings = NodeSettings.load(file)
+    assert (settings.node.port, settings.node.quiet_period_s) == (11114, 5.0)
+
+
+def test_the_variable_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNULUS_SETTINGS", str(file))
+    assert settings_file() == file
+    assert NodeSettings.load().node.port == 11113
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[node]\nprot = 1", "node.prot: Extra inputs are not permitted"),
+        ("[nod]\nport = 1", "unknown table or key nod: expected node, center"),
+        ("[node]\nport = 0", "node.port: Input should be greater than 0"),
+        ("[node", "is not TOML"),
+        ("[center.a]\nae_titles = ['X']\n[center.b]\nae_titles = ['X']", "AE title X is given to both a and b"),
+        ("[center.a]\nae_titles = []", "centre a has no calling AE title"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(file: Path, text: str, sentence: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=sentence):
+        NodeSettings.load(file)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        NodeSettings.load(tmp_path / "none.toml")
+
+
+def test_the_registry_lies_in_the_folder_unless_a_url_is_given(tmp_path: Path) -> None:
+    node = NodeSettings.load(None).node.model_copy(update={"folder": tmp_path})
+    assert node.resolved_registry_url() == f"sqlite:///{tmp_path / 'registry.sqlite'}"
+    assert node.model_copy(update={"registry_url": "postgresql://x"}).resolved_registry_url() == "postgresql://x"
+
+
+def test_the_key_comes_from_the_environment_and_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", "k" * 16)
+    assert pseudonym_key() == b"k" * 16
+    monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", "k" * 15)
+    with pytest.raises(SettingsError, match="holds 15 bytes, expected at least 16"):
+        pseudonym_key()
