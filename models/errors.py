@@ -3,12 +3,12 @@
 ::
 
     ModelError (Exception)
-    ├── SurvivalDataError (ValueError)      days and events that cannot be survival data
-    ├── TrainingError (ValueError)          data from which no model can be fitted
-    │   ├── NoFeatureSelectedError          a selection step left nothing
-    │   └── NotConvergedError (ArithmeticError)  an iteration did not reach its tolerance
-    ├── FeatureMismatchError (ValueError)        features that are not those of the model
-    └── BundleError (RuntimeError)          a frozen bundle that must not be used
+    ├── SurvivalDataError (ValueError)              days and events that cannot be survival data
+    ├── TrainingError (ValueError)                  data from which no model can be fitted
+    │   ├── NoFeatureSelectedError                  a selection step left nothing
+    │   └── NotConvergedError (ArithmeticError)     an iteration did not reach its tolerance
+    ├── FeatureMismatchError (ValueError)           features that are not those of the model
+    └── BundleError (RuntimeError)                  a frozen bundle that must not be used
 """
 
 from __future__ import annotations

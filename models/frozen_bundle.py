@@ -211,6 +211,10 @@ def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]
         )
     contents = {}
     for name, expected in sorted(listed.items()):
+        if not isinstance(expected, dict):
+            raise BundleError(
+                f"The manifest of {folder.name} gives no size and SHA-256 of {name}: freeze the bundle again."
+            )
         contents[name] = _read(folder, name)
         if len(contents[name]) != expected.get("size") or _sha256(contents[name]) != expected.get("sha256"):
             raise BundleError(

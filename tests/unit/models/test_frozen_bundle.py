@@ -114,6 +114,7 @@ def test_a_foreign_file_is_refused(tmp_path: Path, model: CombinedModel, facts: 
     [
         ({"schema": "other/9"}, "has schema 'other/9'"),
         ({"files": {"../model.json": {"size": 1, "sha256": ""}}}, "does not list model.json"),
+        ({"files": {"model.json": 5}}, "gives no size and SHA-256 of model.json"),
         ({"files": []}, "does not list model.json"),
         ({"facts": {}}, "does not hold a usable model"),
     ],
