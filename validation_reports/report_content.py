@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from highdicom import sr
 from pydicom.dataset import Dataset
 
+from models.combined_model import Risk
 from validation_reports import report_codes as concept
 from validation_reports.errors import StructuredReportError
 
@@ -17,22 +17,6 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEMONSTRATION_NOTICE = "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _HAS_ACQ_CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
-
-
-class ScoredRisk(Protocol):
-    """What the report needs of the model's answer for one patient; `models.combined_model.Risk` is one."""
-
-    @property
-    def linear_predictor(self) -> float:
-        """Log hazard relative to the training mean."""
-
-    @property
-    def high_risk(self) -> bool:
-        """Whether the linear predictor lies above the frozen cut-off."""
-
-    @property
-    def survival(self) -> dict[int, float]:
-        """Predicted probability of being alive, by days since the start of radiotherapy."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +81,7 @@ class ScoreFacts:
     ----------
     roi : RoiReference
         The contour.
-    risk : ScoredRisk
+    risk : Risk
         The model's answer.
     model : ModelReference
         The frozen model.
@@ -110,7 +94,7 @@ class ScoreFacts:
     """
 
     roi: RoiReference
-    risk: ScoredRisk
+    risk: Risk
     model: ModelReference
     software_version: str
     warnings: tuple[str, ...]

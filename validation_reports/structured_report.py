@@ -27,11 +27,12 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, DT, TM, validate_value
 
+from models.combined_model import Risk
 from validation_reports import report_codes as concept
 from validation_reports.errors import StructuredReportError
-from validation_reports.report_content import ModelReference, RoiReference, ScoredRisk, ScoreFacts, measurement_report
+from validation_reports.report_content import ModelReference, RoiReference, ScoreFacts, measurement_report
 
-__all__ = ["ModelReference", "RoiReference", "ScoredRisk", "build_structured_report", "write_structured_report"]
+__all__ = ["ModelReference", "RoiReference", "build_structured_report", "write_structured_report"]
 
 _CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _RT_STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -49,7 +50,7 @@ def build_structured_report(
     ct_datasets: Sequence[Dataset],
     rtstruct: Dataset,
     roi: RoiReference,
-    risk: ScoredRisk,
+    risk: Risk,
     model: ModelReference,
     *,
     software_version: str,
@@ -70,7 +71,7 @@ def build_structured_report(
         The RT Structure Set that holds the contour; header attributes are enough.
     roi : RoiReference
         The contour in it.
-    risk : ScoredRisk
+    risk : Risk
         The model's answer.
     model : ModelReference
         The frozen model.
@@ -202,7 +203,7 @@ def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
         )
 
 
-def _check_values(risk: ScoredRisk, software_version: str, created_at: datetime, uids: tuple[str, str]) -> None:
+def _check_values(risk: Risk, software_version: str, created_at: datetime, uids: tuple[str, str]) -> None:
     if not math.isfinite(risk.linear_predictor):
         raise StructuredReportError("the risk score is not a finite number: nothing can be reported")
     for days, probability in risk.survival.items():

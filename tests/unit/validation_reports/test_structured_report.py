@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from models.combined_model import Risk
 from validation_reports.errors import StructuredReportError
 from validation_reports.report_codes import derived_uid, is_uid, survival_concept
 from validation_reports.structured_report import (
@@ -27,13 +28,7 @@ STUDIES = ("pat1", "sts/STS_001", "sts/STS_002", "sts/STS_003", "sts/STS_008", "
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a model says of one patient."""
-
-    linear_predictor: float = 0.4321
-    high_risk: bool = True
-    survival: dict[int, float] = field(default_factory=lambda: {365: 0.61, 730: 0.37, 1095: 0.22})
+RISK = Risk(0.4321, True, {365: 0.61, 730: 0.37, 1095: 0.22}, {"gtv": 0.3, "ring_6mm": 0.1321})
 
 
 def _study(folder: Path) -> tuple[list[Dataset], Dataset]:
@@ -47,7 +42,7 @@ def _study(folder: Path) -> tuple[list[Dataset], Dataset]:
 def _report(ct: list[Dataset], rtstruct: Dataset, **changes: Any) -> Dataset:
     given: dict[str, Any] = {
         "roi": RoiReference(1, "GTV-1"),
-        "risk": Answer(),
+        "risk": RISK,
         "model": MODEL,
         "software_version": "0.1.0",
         "warnings": ("The tube voltage is missing.", "The slices are 6 mm apart, expected 2-5 mm."),
@@ -243,9 +238,9 @@ def test_what_cannot_stand_in_a_report_is_refused(pat1: tuple[list[Dataset], Dat
         ([*ct, ct[0]], rtstruct, {}, "given twice"),
         ([rtstruct], rtstruct, {}, "expected CT Image Storage"),
         (ct, ct[0], {}, "expected RT Structure Set Storage"),
-        (ct, rtstruct, {"risk": Answer(linear_predictor=float("nan"))}, "not a finite number"),
-        (ct, rtstruct, {"risk": Answer(survival={365: float("nan")})}, "at 365 days is nan"),
-        (ct, rtstruct, {"risk": Answer(survival={365: 1.01})}, "expected a probability"),
+        (ct, rtstruct, {"risk": replace(RISK, linear_predictor=float("nan"))}, "not a finite number"),
+        (ct, rtstruct, {"risk": replace(RISK, survival={365: float("nan")})}, "at 365 days is nan"),
+        (ct, rtstruct, {"risk": replace(RISK, survival={365: 1.01})}, "expected a probability"),
         (ct, rtstruct, {"software_version": "x" * 65}, "65 characters"),
         (ct, rtstruct, {"created_at": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
         (ct, rtstruct, {"sop_instance_uid": "../../x"}, "not a UID"),
