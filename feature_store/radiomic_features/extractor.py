@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from feature_store.errors import ExtractionError
-from feature_store.radiomic_features.feature_classes import intensity_features, shape_features
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.filters import Box, filtered_images
-from feature_store.radiomic_features.pyradiomics_engine import pyradiomics_settings, silence_pyradiomics
-from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
+from feature_store.radiomic_features.filters import Box, Values, filtered_images
+from feature_store.radiomic_features.first_order import first_order_features, grey_levels
+from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
+from feature_store.radiomic_features.shape import shape_features
+from feature_store.radiomic_features.texture import texture_features
+from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
 from feature_store.regions import LEAST_VOXELS, Region, bounding_box
 
 
@@ -48,22 +51,48 @@ def extract(
         return {}
     shape = tuple(reversed(image.GetSize()))
     boxes = {region: _checked_box(region, mask, shape) for region, mask in regions.items()}
-    spacing_mm: tuple[float, ...] = image.GetSpacing()
+    spacing_mm: tuple[float, float, float] = image.GetSpacing()
     if not np.allclose(spacing_mm, settings.spacing_mm, atol=1e-6):
         raise ExtractionError(
             "spacing",
             f"The CT has a spacing of {spacing_mm} mm: expected {settings.spacing_mm:g} mm. Harmonise it first.",
         )
-    silence_pyradiomics()
-    options = pyradiomics_settings(settings)
     common = _union(list(boxes.values()))
-    cropped = {region: mask[boxes[region]] for region, mask in regions.items()}
-    found = {region: shape_features(mask, spacing_mm) for region, mask in cropped.items()}
+    places = {region: _Place.of(mask, boxes[region], common) for region, mask in regions.items()}
+    found = {
+        region: _in_order("shape", shape_features(mask[boxes[region]], spacing_mm)) for region, mask in regions.items()
+    }
+    volume_mm3 = float(np.prod(spacing_mm))
     for _, values in filtered_images(image, common, settings):
-        for region, mask in cropped.items():
-            part = values[_within(boxes[region], common)]
-            found[region].extend(intensity_features(part, mask, spacing_mm, options))
+        flat = values.ravel()
+        for region, place in places.items():
+            found[region].extend(_intensity_features(flat[place.voxels], place, settings.bin_width, volume_mm3))
     return {region: FeatureVector(region, np.array(values), settings.digest) for region, values in found.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A region's voxels: their places in the common box, and their neighbourhood."""
+
+    voxels: npt.NDArray[np.intp]
+    texture: TextureRegion
+
+    @classmethod
+    def of(cls, mask: npt.NDArray[np.bool_], box: Box, common: Box) -> _Place:
+        return cls(np.flatnonzero(mask[common]), TextureRegion.of(mask[box]))
+
+
+def _intensity_features(inside: Values, place: _Place, bin_width: float, volume_mm3: float) -> list[float]:
+    """Return the 93 first-order and texture features of a region of one image, in the order of `FEATURES_BY_CLASS`."""
+    levels = grey_levels(inside, bin_width)
+    found = _in_order("firstorder", first_order_features(inside, levels, volume_mm3))
+    for group, features in texture_features(texture_matrices(place.texture, levels)).items():
+        found += _in_order(group, features)
+    return found
+
+
+def _in_order(group: str, features: Mapping[str, float]) -> list[float]:
+    return [features[name] for name in FEATURES_BY_CLASS[group]]
 
 
 def _checked_box(region: Region, mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> Box:
@@ -87,9 +116,4 @@ def _checked_box(region: Region, mask: npt.NDArray[np.bool_], shape: tuple[int, 
 
 def _union(boxes: list[Box]) -> Box:
     z, y, x = (slice(min(b[a].start for b in boxes), max(b[a].stop for b in boxes)) for a in range(3))
-    return z, y, x
-
-
-def _within(box: Box, outer: Box) -> Box:
-    z, y, x = (slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
     return z, y, x
