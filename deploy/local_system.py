@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -29,7 +30,7 @@ OFFLINE_PREFECT = {
 """With these no part of Prefect speaks to the outside."""
 
 
-class PartFailed(RuntimeError):
+class PartFailedError(RuntimeError):
     """A part ended, or was not ready in time; the message names its log."""
 
 
@@ -132,30 +133,34 @@ class LocalSystem:
 
         Raises
         ------
-        PartFailed
+        PartFailedError
             If it ends with another exit code than 0.
         """
         process = self.start(name, *module_and_arguments)
         code = process.wait()
         del self._parts[name]
         if code != 0:
-            raise PartFailed(f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})")
+            raise PartFailedError(
+                f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})"
+            )
 
     def wait_until(self, name: str, condition: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `condition` holds while the part called `name` lives.
 
         Raises
         ------
-        PartFailed
+        PartFailedError
             If the part ends or the time is up.
         """
         deadline = time.monotonic() + timeout_s
         while not condition():
             code = self._parts[name].poll()
             if code is not None:
-                raise PartFailed(f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})")
+                raise PartFailedError(
+                    f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})"
+                )
             if time.monotonic() > deadline:
-                raise PartFailed(f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})")
+                raise PartFailedError(f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})")
             time.sleep(_POLL_S)
 
     def stop(self, name: str) -> None:
@@ -163,10 +168,8 @@ class LocalSystem:
         process = self._parts.pop(name)
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_GRACE_S)
-            except subprocess.TimeoutExpired:
-                pass
         self._end_group(process)
 
     def kill(self, name: str) -> None:
@@ -174,10 +177,8 @@ class LocalSystem:
         self._end_group(self._parts.pop(name))
 
     def _end_group(self, process: subprocess.Popen[bytes]) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
 
     def _last_line(self, name: str) -> str:

@@ -1,0 +1,243 @@
+"""The demonstration: three synthetic centres, from DICOM push to validation report, with the real parts.
+
+``python -m deploy.demo`` runs it in the folder ``annulus-demo``; ``python -m deploy.demo ui`` shows its runs later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import shutil
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from deploy.demo.cohort import DEMO_CENTERS, CenterFiles, CenterSpec, write_center
+from deploy.local_system import LocalSystem, PartFailedError, free_port
+from dicom_node.registry import Registry, StudyState, StudySummary, open_registry
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
+from models.frozen_bundle import read_digest
+
+FOLDER = Path("annulus-demo")
+PREFECT_PORT = 4200
+SEED = 20260101
+NETWORK_EPOCHS = 4
+_DONE = {StudyState.SCORED, StudyState.EXTRACTED, StudyState.QUARANTINED}
+_STUDY_TIMEOUT_S = 1200.0
+_PROGRESS_EVERY_S = 5.0
+
+
+class Progress:
+    """Says what happens, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print one line of progress."""
+        print(f"[{time.monotonic() - self._start:5.0f} s] {text}", flush=True)
+
+
+def main() -> int:
+    """Run the demonstration or show its runs; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=("run", "ui"), default="run")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the patients to make (default: %(default)s)")
+    options = parser.parse_args()
+    if options.what == "ui":
+        return show_ui(options.folder)
+    centers = [spec.scaled(options.scale) for spec in DEMO_CENTERS]
+    try:
+        return run(options.folder, centers)
+    except PartFailedError as error:
+        print(f"The demonstration stopped: {error}", file=sys.stderr)
+        return 1
+
+
+def run(folder: Path, specs: list[CenterSpec]) -> int:
+    """Run the demonstration in `folder`, whose earlier demonstration is removed."""
+    progress = Progress()
+    _empty(folder)
+    training, *external = specs
+    ports = {spec.name: free_port() for spec in specs}
+    settings = _write_settings(folder, specs, ports)
+    environment = {PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32), SETTINGS_VARIABLE: str(settings)}
+    with LocalSystem(folder, environment) as system:
+        progress.say("starting the Prefect server, the DICOM node and a PACS for each centre")
+        system.start_prefect_server()
+        system.start_node(NodeSettings.load(settings).node.port)
+        registry = open_registry(NodeSettings.load(settings).node)
+        for spec in specs:
+            received = folder / "pacs" / spec.name / "received"
+            received.mkdir(parents=True)
+            system.start(
+                f"pacs-{spec.name}", "pynetdicom", "storescp", str(ports[spec.name]),
+                "-aet", f"PACS_{spec.name}", "-od", str(received.absolute()), "-q",
+            )  # fmt: skip
+        made: dict[str, CenterFiles] = {}
+        for spec in specs:
+            progress.say(f"centre {spec.name}: making {spec.patients} synthetic patients as DICOM ({spec.description})")
+            made[spec.name] = write_center(folder / "pacs" / spec.name, spec, SEED)
+        system.wait_for_prefect()
+        for spec in specs:
+            system.run("import-clinical", "flows", "import-clinical", spec.name, str(made[spec.name].clinical_csv))
+
+        system.start_dispatcher()
+        _push(system, progress, settings, training)
+        _wait_for_studies(system, progress, registry, training.name, len(made[training.name].study_folders))
+
+        progress.say(f"training on centre {training.name}: network, feature selection, Cox model, frozen bundle")
+        bundle = folder / "bundle"
+        system.run(
+            "train", "flows", "train", training.name, str(bundle.absolute()), "--name", "annulus-demonstration",
+            "--seed", str(SEED), "--epochs", str(NETWORK_EPOCHS), "--demonstration",
+        )  # fmt: skip
+        digest = read_digest(bundle)
+        _pin(settings, bundle, digest)
+        progress.say(f"frozen: bundle {digest[:16]}, pinned in {settings.name}")
+
+        system.stop("dispatcher")
+        system.start_dispatcher()
+        for spec in external:
+            _push(system, progress, settings, spec)
+        for spec in external:
+            _wait_for_studies(system, progress, registry, spec.name, len(made[spec.name].study_folders))
+        _wait_for_delivery(system, registry, progress)
+
+        progress.say("validating " + ", ".join(spec.name for spec in external) + " and both together")
+        system.run("validate", "flows", "validate", *(spec.name for spec in external), "--name", "demonstration")
+    _summarise(folder, registry, specs, progress)
+    return 0
+
+
+def show_ui(folder: Path) -> int:
+    """Serve the Prefect UI over the runs of the last demonstration until interrupted."""
+    if not (folder / "prefect").is_dir():
+        print(f"there is no demonstration in {folder}: run make demo first", file=sys.stderr)
+        return 1
+    with LocalSystem(folder, {}, PREFECT_PORT) as system:
+        system.start_prefect_server()
+        system.wait_for_prefect()
+        print(f"Prefect UI of the demonstration: {system.prefect_url}/runs (stop with Ctrl-C)", flush=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()) and not (folder / "annulus.toml").is_file():
+        raise PartFailedError(f"{folder} holds something else than a demonstration; remove it or give another --folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _write_settings(folder: Path, specs: list[CenterSpec], ports: dict[str, int]) -> Path:
+    here = folder.absolute()
+    lines = [
+        "# Settings of the demonstration.",
+        "[node]",
+        f"port = {free_port()}",
+        f'folder = "{here / "node"}"',
+        "quiet_period_s = 5.0",
+        "[validation]",
+        f'reports = "{here / "reports"}"',
+        "[prefect]",
+        "workers = 2",
+    ]
+    for index, spec in enumerate(specs):
+        lines += [
+            f"[center.{spec.name}]",
+            f'ae_titles = ["PACS_{spec.name}"]',
+            f'role = "{"external" if index else "training"}"',
+            f"[center.{spec.name}.return_to]",
+            f'ae_title = "PACS_{spec.name}"',
+            'host = "127.0.0.1"',
+            f"port = {ports[spec.name]}",
+        ]
+    path = here / "annulus.toml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _pin(settings: Path, bundle: Path, digest: str) -> None:
+    with settings.open("a", encoding="utf-8") as file:
+        file.write(f'[model]\nbundle = "{bundle.absolute()}"\ndigest = "{digest}"\n')
+
+
+def _push(system: LocalSystem, progress: Progress, settings: Path, spec: CenterSpec) -> None:
+    node = NodeSettings.load(settings).node
+    progress.say(f"centre {spec.name}: its PACS pushes every study to the node by C-STORE")
+    system.start(
+        f"push-{spec.name}", "pynetdicom", "storescu", "127.0.0.1", str(node.port),
+        str(system.folder / "pacs" / spec.name / "dicom"), "-r", "-q",
+        "-aet", f"PACS_{spec.name}", "-aec", node.ae_title,
+    )  # fmt: skip
+
+
+def _wait_for_studies(system: LocalSystem, progress: Progress, registry: Registry, center: str, expected: int) -> None:
+    last = -_PROGRESS_EVERY_S
+
+    def finished() -> bool:
+        nonlocal last
+        states = Counter(study.state for study in registry.studies(center))
+        done = sum(states[state] for state in _DONE)
+        if done == expected or time.monotonic() - last >= _PROGRESS_EVERY_S:
+            last = time.monotonic()
+            counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+            progress.say(f"centre {center}: {done} of {expected} studies done ({counts or 'none here yet'})")
+        return done == expected
+
+    system.wait_until("dispatcher", finished, _STUDY_TIMEOUT_S)
+
+
+def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progress) -> None:
+    progress.say("waiting until every structured report is in its centre's PACS")
+    system.wait_until(
+        "node",
+        lambda: all(study.delivered for study in registry.studies() if study.state is StudyState.SCORED),
+        _STUDY_TIMEOUT_S,
+    )
+
+
+def _summarise(folder: Path, registry: Registry, specs: list[CenterSpec], progress: Progress) -> None:
+    studies = registry.studies()
+    quarantined = [study for study in studies if study.state is StudyState.QUARANTINED]
+    report = max((folder / "reports").glob("*/report.json"))
+    numbers = json.loads(report.read_text(encoding="utf-8"))
+    print("\nWhat happened")
+    for spec in specs:
+        print(f"  centre {spec.name}: {_counts([study for study in studies if study.center == spec.name])}")
+    for study in quarantined:
+        print(f"  quarantined: {study.center} {study.patient_key}: {study.sentence}")
+    print(f"  C-index: {_concordances(numbers)}")
+    print(f"  validation report: {report.with_name('report.html')}")
+    print(f"  structured reports (DICOM SR): {folder / 'pacs'}/*/received")
+    print(f"  frozen bundle: {folder / 'bundle'}")
+    print(f"  Prefect UI of these runs: make demo-ui, then http://127.0.0.1:{PREFECT_PORT}/runs")
+    print("  demonstration model, not for clinical use")
+    progress.say("done")
+
+
+def _counts(studies: list[StudySummary]) -> str:
+    states = Counter(study.state for study in studies)
+    delivered = sum(bool(study.delivered) for study in studies)
+    parts = [f"{len(studies)} studies received"]
+    parts += [
+        f"{states[state]} {state}"
+        for state in (StudyState.EXTRACTED, StudyState.SCORED, StudyState.QUARANTINED)
+        if states[state]
+    ]
+    return ", ".join([*parts, f"{delivered} SR delivered"] if delivered else parts)
+
+
+def _concordances(numbers: dict[str, object]) -> str:
+    return str(numbers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

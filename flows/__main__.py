@@ -1,0 +1,113 @@
+"""``python -m flows``: the commands of a data manager and a biostatistician."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit code: 0 done, 1 refused with a sentence, 2 unusable settings or arguments."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for talkative in ("httpx", "httpcore"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    if options.settings is not None:
+        os.environ[SETTINGS_VARIABLE] = str(options.settings.absolute())
+    try:
+        return int(options.command(options))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows", description="Annulus: flows and their dispatcher")
+    parser.add_argument("--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    dispatch = commands.add_parser("dispatch", help="score what the node hands over, in warm processes, until stopped")
+    dispatch.set_defaults(command=_dispatch)
+
+    serve = commands.add_parser("serve", help="serve the deployments for `prefect deployment run` and the Prefect UI")
+    serve.set_defaults(command=_serve)
+
+    clinical = commands.add_parser("import-clinical", help="read a centre's clinical CSV into the feature store")
+    clinical.add_argument("center", help="name of the centre in the settings file")
+    clinical.add_argument("csv", type=Path, help="the CSV file; patient identifiers are replaced by pseudonyms")
+    clinical.set_defaults(command=_import_clinical)
+
+    train = commands.add_parser("train", help="train on a centre in the feature store and freeze a bundle")
+    train.add_argument("center", help="the training centre")
+    train.add_argument("bundle", type=Path, help="folder of the new bundle")
+    train.add_argument("--name", default="annulus", help="name of the model (default: %(default)s)")
+    train.add_argument("--seed", type=int, default=20260101, help="seed of everything random (default: %(default)s)")
+    train.add_argument("--epochs", type=int, default=100, help="epochs of the network (default: %(default)s)")
+    train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
+    train.set_defaults(command=_train)
+
+    validate = commands.add_parser("validate", help="write the validation report of one or more centres")
+    validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
+    validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
+    validate.set_defaults(command=_validate)
+    return parser
+
+
+def _dispatch(_options: argparse.Namespace) -> int:
+    from flows.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
+    from flows.installation import installation  # noqa: PLC0415
+
+    dispatch(installation())
+    return 0
+
+
+def _serve(_options: argparse.Namespace) -> int:
+    from flows.deployments import serve_deployments  # noqa: PLC0415
+
+    serve_deployments()
+    return 0
+
+
+def _import_clinical(options: argparse.Namespace) -> int:
+    from flows.import_clinical import import_clinical  # noqa: PLC0415
+
+    return _ended(import_clinical(options.center, str(options.csv.absolute()), return_state=True))
+
+
+def _train(options: argparse.Namespace) -> int:
+    from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
+
+    request = TrainingRequest(
+        center=options.center,
+        bundle=options.bundle.absolute(),
+        name=options.name,
+        seed=options.seed,
+        network_epochs=options.epochs,
+        demonstration=options.demonstration,
+    )
+    return _ended(train_model(request, return_state=True))
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from flows.validate import CohortQuery, validate_cohort  # noqa: PLC0415
+
+    return _ended(validate_cohort(CohortQuery(name=options.name, centers=options.centers), return_state=True))
+
+
+def _ended(state: object) -> int:
+    """Print the verdict of a run and turn its state into an exit code."""
+    from prefect.client.schemas.objects import State  # noqa: PLC0415
+
+    if not isinstance(state, State):
+        raise TypeError(f"a flow run ends in a state, found {type(state).__name__}")
+    print(state.message or state.name)
+    return 0 if state.is_completed() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""The dispatcher: turns outbox rows into Prefect runs, in warm processes that stay alive from study to study.
+
+The parent starts the workers, replaces one that dies, and reports the node's incidents as runs of their own. Each
+worker claims one row at a time under a lease. A worker that is killed loses its lease, and the row goes to another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from functools import cache
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
+from prefect.states import Crashed
+
+from dicom_node.center import Role
+from dicom_node.registry import OutboxItem
+from flows.installation import Installation, installation
+from flows.report_incident import report_incident
+from flows.score_study import FINISHED, extract_study, score_study
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_DOUBLING = 12
+_STOP_GRACE_S = 60.0
+
+
+def dispatch(work: Installation) -> None:
+    """Run the dispatcher until SIGTERM or SIGINT; the studies under way are finished first."""
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    released = work.registry.release_held()
+    if released:
+        logger.info("%d held studies are due again", released)
+    context = multiprocessing.get_context("spawn")
+    workers: list[BaseProcess] = []
+    settings = work.settings.prefect
+    try:
+        while not stop.is_set():
+            dead = [worker for worker in workers if not worker.is_alive()]
+            for worker in dead:
+                logger.warning("worker %s ended with exit code %s and is replaced", worker.pid, worker.exitcode)
+            workers = [worker for worker in workers if worker.is_alive()]
+            while len(workers) < settings.workers:
+                worker = context.Process(target=_work, args=(os.getpid(),), name="annulus-worker")
+                worker.start()
+                workers.append(worker)
+            if prefect_answers():
+                _report_incidents(work)
+            stop.wait(settings.poll_interval_s)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        deadline = time.monotonic() + _STOP_GRACE_S
+        for worker in workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+
+
+def prefect_answers() -> bool:
+    """Say whether the Prefect server that ``PREFECT_API_URL`` names is healthy."""
+    url = get_current_settings().api.url
+    if url is None:
+        return False
+    try:
+        return _http().get(f"{url}/health").is_success
+    except httpx.HTTPError:
+        return False
+
+
+@cache
+def _http() -> httpx.Client:
+    """Keep one client per process: making one reads every certificate of the machine."""
+    return httpx.Client(timeout=5.0)
+
+
+def run_next(work: Installation, owner: str) -> bool:
+    """Claim the oldest due row of the outbox and run its flow; return whether there was one."""
+    lease_s = work.settings.prefect.lease_s
+    item = work.registry.claim(owner, lease_s)
+    if item is None:
+        return False
+    close_abandoned_run(item)
+    study_flow = extract_study if work.center(item.center).role is Role.TRAINING else score_study
+
+    def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+        del flow, state
+        work.registry.attach_flow_run(item.id, owner, str(flow_run.id))
+
+    with _lease_renewed(work, item, owner, lease_s):
+        try:
+            state = study_flow.with_options(on_running=[remember_run])(
+                study_key=item.study_key, content_digest=item.content_digest, return_state=True
+            )
+            unfinished = None if state.name in FINISHED else state.message or f"the run ended as {state.name}"
+        except httpx.HTTPError as error:
+            unfinished = f"the Prefect server stopped answering while the study was worked on ({type(error).__name__})"
+    if unfinished is not None:
+        wait_s = retry_after_s(
+            item.attempts, work.settings.prefect.first_retry_s, work.settings.prefect.longest_retry_s
+        )
+        work.registry.hold(item.id, owner, unfinished, wait_s)
+        logger.warning("study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished)
+    return True
+
+
+def retry_after_s(attempts: int, first_s: float, longest_s: float) -> float:
+    """Return the wait before the next attempt: doubled each time, never above `longest_s` seconds."""
+    return float(min(longest_s, first_s * 2 ** min(max(attempts - 1, 0), _LONGEST_DOUBLING)))
+
+
+def close_abandoned_run(item: OutboxItem) -> None:
+    """Mark the run of an earlier attempt, whose process died, as crashed, so that it does not look alive for ever."""
+    if item.flow_run_id is None:
+        return
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(UUID(item.flow_run_id)).state
+        if state is None or not state.is_final():
+            client.set_flow_run_state(
+                UUID(item.flow_run_id),
+                Crashed(message="the process of this run ended before the study was finished; a new run takes it up"),
+                force=True,
+            )
+
+
+@contextlib.contextmanager
+def _lease_renewed(work: Installation, item: OutboxItem, owner: str, lease_s: float) -> Iterator[None]:
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(lease_s / 3):
+            if not work.registry.renew(item.id, owner, lease_s):
+                logger.warning("the lease on study %s was lost; its result is kept once all the same", item.study_key)
+                return
+
+    thread = threading.Thread(target=renew, daemon=True, name="lease")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _work(parent: int) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    work = installation()
+    settings = work.settings.prefect
+    owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
+    # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every study.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        while not stop.is_set() and os.getppid() == parent:
+            if not prefect_answers():
+                logger.warning("the Prefect server does not answer; studies wait in the outbox")
+                stop.wait(settings.first_retry_s)
+            elif not run_next(work, owner):
+                stop.wait(settings.poll_interval_s)
+
+
+def _report_incidents(work: Installation) -> None:
+    incidents = work.registry.unreported_incidents()
+    for incident in incidents:
+        report_incident(
+            incident.kind, incident.center or "unknown", incident.sentence, incident.count, return_state=True
+        )
+    if incidents:
+        work.registry.mark_reported([incident.id for incident in incidents])
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)

@@ -1,0 +1,41 @@
+"""The flow `import-clinical`: a centre's clinical CSV into the feature store, pseudonymised on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from dicom_node.pseudonym import patient_key
+from dicom_node.settings import pseudonym_key
+from feature_store.clinical import read_clinical_csv
+from feature_store.errors import FeatureStoreError
+from flows.installation import installation
+
+
+@flow(name="import-clinical", flow_run_name="{center}")
+def import_clinical(center: str, csv: str) -> State[None]:
+    """Read the clinical table of one centre.
+
+    Parameters
+    ----------
+    center : str
+        The centre's name in the settings file.
+    csv : str
+        Path of the CSV file; its columns are described in ``deploy/clinical-table.md``.
+    """
+    work = installation()
+    name, key = work.center(center).name, pseudonym_key()
+    try:
+        table = read_clinical_csv(Path(csv), name, lambda patient_id: patient_key(key, name, patient_id))
+    except FeatureStoreError as error:
+        get_run_logger().error(str(error))
+        return Failed(name="Refused", message=str(error))
+    work.store.put_clinical(table)
+    for row, sentence in table.rejected:
+        get_run_logger().warning("row %d: %s", row, sentence)
+    return Completed(
+        message=f"{len(table.records)} patients of centre {name} imported, {len(table.rejected)} rows rejected"
+    )

@@ -1,0 +1,82 @@
+"""One opened installation: settings, registry, feature store and frozen model, once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from dicom_node.center import Center
+from dicom_node.registry import Registry, open_registry
+from dicom_node.settings import SettingsError
+from feature_store.store import FeatureStore
+from flows.settings import Settings
+from models.frozen_bundle import FrozenBundle, load
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every flow works with.
+
+    Parameters
+    ----------
+    settings : Settings
+        The validated settings file.
+    """
+
+    settings: Settings
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry of the DICOM node."""
+        return open_registry(self.settings.node)
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        """The feature store."""
+        return FeatureStore(self.settings.store_location())
+
+    @cached_property
+    def bundle(self) -> FrozenBundle:
+        """The frozen model that the settings pin.
+
+        Raises
+        ------
+        SettingsError
+            If no bundle or no digest is set.
+        BundleError
+            If the bundle is missing, changed, or not the pinned one.
+        """
+        model = self.settings.model
+        if model.bundle is None or model.digest is None:
+            raise SettingsError(
+                "no frozen model is pinned: give both bundle and digest in the [model] table of the settings file "
+                "(python -m models verify FOLDER prints the digest)"
+            )
+        bundle = load(model.bundle, model.digest)
+        bundle.check_extraction(self.settings.extraction().digest)
+        return bundle
+
+    def center(self, name: str) -> Center:
+        """Return the centre called `name`.
+
+        Raises
+        ------
+        SettingsError
+            If the settings file has no such centre.
+        """
+        centers = {center.name: center for center in self.settings.centers()}
+        if name not in centers:
+            raise SettingsError(f"the settings file has no centre {name}: it has {', '.join(centers) or 'none'}")
+        return centers[name]
+
+    def structured_report_file(self, center: str, study_key: str, content_digest: str) -> Path:
+        """Return where the structured report of this study content by the pinned model is kept."""
+        name = f"{content_digest[:16]}-{self.bundle.digest[:16]}.dcm"
+        return self.settings.node.folder / "structured_reports" / center / study_key / name
+
+
+@cache
+def installation() -> Installation:
+    """Open the installation that ``ANNULUS_SETTINGS`` or ``annulus.toml`` describes, once per process."""
+    return Installation(Settings.load())

@@ -1,0 +1,33 @@
+"""The flow `report-incident`: what the DICOM node refused, made visible where data managers look."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Failed
+
+
+def _run_name() -> str:
+    parameters = runtime.flow_run.parameters
+    return f"{parameters['center']} · {parameters['kind']}"
+
+
+@flow(name="report-incident", flow_run_name=_run_name)
+def report_incident(kind: str, center: str, sentence: str, count: int) -> State[None]:
+    """Show one refusal of the DICOM node as a run.
+
+    Parameters
+    ----------
+    kind : str
+        What kind of refusal it was, as the registry names it.
+    center : str
+        The centre's name, or ``unknown``.
+    sentence : str
+        What was refused, why, and how to mend it.
+    count : int
+        How often it has happened.
+    """
+    del kind, center  # they name the run
+    message = f"{sentence} (seen {count} times)" if count > 1 else sentence
+    get_run_logger().error(message)
+    return Failed(message=message, name="Refused")

@@ -1,0 +1,198 @@
+"""The flows `extract-study` and `score-study`: one complete study, from its files to its verdict.
+
+Both end in a state whose message is the verdict in a sentence: *Extracted*, *Scored*, *Quarantined* (the study cannot
+be right; mend it and push it again) or *Held* (nothing is wrong with the study; the dispatcher tries again).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from prefect import flow, get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydicom import dcmread
+
+from dicom_node.registry import StudyFiles, StudyState
+from dicom_node.settings import SettingsError
+from feature_store.errors import StudyDefect
+from feature_store.store import ScoreRow
+from feature_store.study_features import StudyFeatures
+from flows.installation import Installation, installation
+from flows.settings import software_version
+from flows.study_tasks import CheckedStudy, check_and_load, extract_features, identity_of
+from models.combined_model import Risk
+from models.deep_features import DEEP_COLUMNS
+from models.errors import ModelError
+
+FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", "Quarantined"})
+"""Names of the final states after which the dispatcher has nothing left to do for a study."""
+
+
+def _run_name() -> str:
+    study_key = str(runtime.flow_run.parameters["study_key"])
+    try:
+        files = installation().registry.study_files(study_key)
+    except LookupError:
+        return study_key
+    return f"{files.center} · {files.patient_key}"
+
+
+@flow(name="extract-study", flow_run_name=_run_name)
+def extract_study(study_key: str, content_digest: str | None = None) -> State[None]:
+    """Extract the features of one complete study of a training centre.
+
+    Parameters
+    ----------
+    study_key : str
+        The study's keyed pseudonym.
+    content_digest : str, optional
+        Which content of the study; by default the newest.
+    """
+    work = installation()
+    files = work.registry.study_files(study_key, content_digest)
+    if work.registry.result(study_key, files.content_digest, None) is not None:
+        return Completed(name="Already extracted", message="this content of the study has been extracted before")
+    try:
+        checked = check_and_load(work, files)
+        _, region_findings = extract_features(work, files, checked)
+    except StudyDefect as defect:
+        return _quarantine(work, files, None, defect)
+    sentence = f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
+    work.registry.finish(study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None)
+    return Completed(name="Extracted", message=sentence)
+
+
+@flow(name="score-study", flow_run_name=_run_name)
+def score_study(study_key: str, content_digest: str | None = None) -> State[None]:
+    """Score one complete study with the pinned frozen model and queue its structured report for delivery.
+
+    Parameters
+    ----------
+    study_key : str
+        The study's keyed pseudonym.
+    content_digest : str, optional
+        Which content of the study; by default the newest.
+    """
+    work = installation()
+    files = work.registry.study_files(study_key, content_digest)
+    try:
+        model_digest = work.bundle.digest
+    except (ModelError, SettingsError) as refusal:
+        get_run_logger().error(str(refusal))
+        return Failed(name="Held", message=str(refusal))
+    if work.registry.result(study_key, files.content_digest, model_digest) is not None:
+        return Completed(name="Already scored", message="this model has scored this content of the study before")
+    try:
+        checked = check_and_load(work, files)
+        features, region_findings = extract_features(work, files, checked)
+        warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
+        risk, scored_at = score(work, files, checked, features, warnings)
+        report = write_report(work, files, checked, risk, warnings, scored_at)
+    except StudyDefect as defect:
+        return _quarantine(work, files, model_digest, defect)
+    sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
+    work.registry.finish(study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report)
+    return Completed(name="Scored", message=sentence)
+
+
+@task(name="score", cache_policy=NO_CACHE)
+def score(
+    work: Installation, files: StudyFiles, checked: CheckedStudy, features: StudyFeatures, warnings: Sequence[str]
+) -> tuple[Risk, datetime]:
+    """Compute the deep features and the risk, and keep both in the feature store; the time of a first try stays."""
+    bundle = work.bundle
+    columns = {
+        f"{region}:{name}": value
+        for region, vector in features.vectors.items()
+        for name, value in vector.as_dict().items()
+    }
+    if bundle.network is not None:
+        deep = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
+        work.store.put_deep(identity_of(files), deep, bundle.network.digest)
+        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
+    (risk,) = bundle.model.score(pd.DataFrame([columns]))
+    earlier = work.store.score(files.study_key, files.content_digest, bundle.digest)
+    scored_at = earlier.scored_at if earlier else datetime.now(UTC)
+    work.store.put_score(
+        ScoreRow(
+            identity=identity_of(files),
+            model_digest=bundle.digest,
+            linear_predictor=risk.linear_predictor,
+            high_risk=risk.high_risk,
+            survival=risk.survival,
+            roi_number=checked.study.gtv.number,
+            warnings=tuple(warnings),
+            software_version=software_version(),
+            scored_at=scored_at,
+        )
+    )
+    return risk, scored_at
+
+
+@task(name="write structured report", cache_policy=NO_CACHE)
+def write_report(
+    work: Installation,
+    files: StudyFiles,
+    checked: CheckedStudy,
+    risk: Risk,
+    warnings: Sequence[str],
+    scored_at: datetime,
+) -> Path:
+    """Write the structured report of one score; the same score gives the same bytes."""
+    from validation_reports.report_codes import derived_uid  # noqa: PLC0415 - highdicom takes seconds to import
+    from validation_reports.structured_report import (  # noqa: PLC0415 - highdicom takes seconds to import
+        ModelReference,
+        RoiReference,
+        build_structured_report,
+        write_structured_report,
+    )
+
+    bundle = work.bundle
+    path = work.structured_report_file(files.center, files.study_key, files.content_digest)
+    if not path.exists():
+        dataset = build_structured_report(
+            ct_datasets=[dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
+            rtstruct=dcmread(files.rtstruct.path),
+            roi=RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name),
+            risk=risk,
+            model=ModelReference(
+                name=bundle.facts.name,
+                version=bundle.facts.version,
+                digest=bundle.digest,
+                demonstration=bundle.facts.demonstration,
+                intended_use=bundle.facts.intended_use,
+            ),
+            software_version=software_version(),
+            warnings=warnings,
+            created_at=scored_at,
+            sop_instance_uid=derived_uid("instance", files.content_digest, bundle.digest),
+            series_instance_uid=derived_uid("series", files.study_key, bundle.digest),
+            center=files.center,
+        )
+        write_structured_report(dataset, path)
+    return path
+
+
+def _quarantine(work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect) -> State[None]:
+    sentence = str(defect)
+    get_run_logger().error(sentence)
+    work.registry.finish(
+        files.study_key, files.content_digest, model_digest, StudyState.QUARANTINED, sentence, structured_report=None
+    )
+    return Failed(name="Quarantined", message=sentence)
+
+
+def _risk_in_words(risk: Risk) -> str:
+    survival = ", ".join(f"{probability:.0%} at {days} days" for days, probability in sorted(risk.survival.items()))
+    group = "high" if risk.high_risk else "low"
+    return f"{group} risk, linear predictor {risk.linear_predictor:+.3f}, predicted survival {survival}"
+
+
+def _warned(warnings: Sequence[object]) -> str:
+    return f"; {len(warnings)} warnings" if warnings else ""

@@ -1,0 +1,121 @@
+"""The steps that every study goes through, as Prefect tasks around the pure functions of the other packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from dicom_node.archive import read_part10
+from dicom_node.registry import StudyFiles
+from feature_store.clinical import ClinicalRecord
+from feature_store.contours import read_structure_set
+from feature_store.ct_volume import read_ct_headers
+from feature_store.errors import StudyDefect, UnreadableInstance
+from feature_store.expectations import Finding, Severity, check_regions, check_study
+from feature_store.radiomic_features.extractor import extract
+from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
+from feature_store.store import StudyIdentity
+from feature_store.study_facts import StudyFacts, study_facts, with_regions
+from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
+from flows.installation import Installation
+
+ENGINES = {"crops": extract, "pyradiomics": extract_with_pyradiomics}
+"""The extraction engines by the name that the settings give them; their values are equal."""
+
+
+@dataclass(frozen=True)
+class CheckedStudy:
+    """A study that may be worked on.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        CT volume, structure set and the mask of the GTV.
+    facts : StudyFacts
+        What the expectations looked at.
+    findings : tuple of Finding
+        What was not as the paper's protocol has it; warnings only.
+    """
+
+    study: LoadedStudy
+    facts: StudyFacts
+    findings: tuple[Finding, ...]
+
+
+def identity_of(files: StudyFiles) -> StudyIdentity:
+    """Return the pseudonymous identity under which the results of a study are kept."""
+    return StudyIdentity(
+        center=files.center,
+        patient_key=files.patient_key,
+        study_key=files.study_key,
+        content_digest=files.content_digest,
+    )
+
+
+@task(name="check and load", cache_policy=NO_CACHE)
+def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
+    """Verify the files, hold the study against the expectations, and load it.
+
+    Raises
+    ------
+    StudyDefect
+        If the files changed on disk, cannot be read, or a critical expectation is not met.
+    """
+    _verify(files)
+    ct: list[Path] = [instance.path for instance in files.ct]
+    pattern = work.center(files.center).gtv_pattern
+    headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
+    facts = study_facts(headers, structure_set, pattern, clinical_record(work, files))
+    findings = _kept(work, files, check_study(facts))
+    return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
+
+
+@task(name="extract features", cache_policy=NO_CACHE)
+def extract_features(
+    work: Installation, files: StudyFiles, checked: CheckedStudy
+) -> tuple[StudyFeatures, tuple[Finding, ...]]:
+    """Harmonise, make the regions, extract their radiomics, and keep all in the feature store.
+
+    Raises
+    ------
+    StudyDefect
+        If a region is degenerate or a feature is not finite.
+    """
+    settings = work.settings
+    features = compute_features(
+        checked.study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
+    )
+    facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
+    findings = _kept(work, files, check_regions(facts))
+    work.store.put_radiomics(identity_of(files), features.vectors)
+    work.store.put_deep_input(identity_of(files), features.deep_input)
+    return features, findings
+
+
+def clinical_record(work: Installation, files: StudyFiles) -> ClinicalRecord | None:
+    """Return the clinical record of the study's patient, if its centre has sent one."""
+    return work.store.clinical_record(files.center, files.patient_key)
+
+
+def _verify(files: StudyFiles) -> None:
+    for instance in (files.rtstruct, *files.ct):
+        if not instance.path.is_file() or read_part10(instance.path).content_sha256 != instance.content_sha256:
+            kind = "the RTSTRUCT" if instance is files.rtstruct else "a CT slice"
+            raise UnreadableInstance(
+                "changed-on-disk",
+                f"The file of {kind} in the archive is not the one that was received: its SHA-256 is expected to be "
+                f"{instance.content_sha256[:16]}… and is not. Check the disk, remove the file and push the study anew.",
+            )
+
+
+def _kept(work: Installation, files: StudyFiles, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    work.store.put_findings(identity_of(files), findings)
+    critical = [finding for finding in findings if finding.severity is Severity.CRITICAL]
+    if critical:
+        raise StudyDefect(critical[0].code, " ".join(finding.sentence for finding in critical))
+    for finding in findings:
+        get_run_logger().warning(finding.sentence)
+    return findings

@@ -1,0 +1,161 @@
+"""The flow `train-model`: the paper's training steps on one centre of the feature store, ending in a frozen bundle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import BaseModel, ConfigDict, Field
+
+from dicom_node.settings import SettingsError
+from feature_store.clinical import ClinicalRecord, eligible
+from feature_store.errors import FeatureStoreError
+from feature_store.regions import Region
+from flows.installation import Installation, installation
+from flows.settings import software_version
+from models.bundle_facts import BundleFacts
+from models.combined_model import BLOCKS, CombinedModel, train_combined_model
+from models.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.errors import ModelError, NoFeatureSelectedError, TrainingError
+from models.frozen_bundle import freeze
+from models.survival_data import Survival
+
+RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scikit-survival", "keras", "tensorflow-cpu")
+INTENDED_USE = (
+    "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer from the planning CT "
+    "and its GTV contour; not validated for decisions about patients."
+)
+DEMONSTRATION_USE = (
+    "Demonstration model, not for clinical use: trained on synthetic patients to show how the system works."
+)
+
+
+class TrainingRequest(BaseModel):
+    """What to train on and where to put the result."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    center: str = Field(description="Training centre, as the settings file names it.")
+    bundle: Path = Field(description="Folder of the new bundle; it must not hold another one.")
+    name: str = Field(default="annulus", description="Name of the model.")
+    version: str = Field(default="1", description="Version of the model.")
+    seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
+    network_epochs: int = Field(default=100, ge=1, description="Epochs of the network, at most.")
+    demonstration: bool = Field(default=False, description="Mark the bundle as not for clinical use.")
+
+
+@flow(name="train-model", flow_run_name="{request.center}")
+def train_model(request: TrainingRequest) -> State[None]:
+    """Train the network, select features, fit the combined model and freeze all of it.
+
+    Parameters
+    ----------
+    request : TrainingRequest
+        Training centre, folder of the bundle, seed, epochs.
+    """
+    work = installation()
+    try:
+        center = work.center(request.center).name
+        records = eligible_records(work, center)
+        network = train_deep_features(work, request, records)
+        model = fit_combined_model(work, request, records, network)
+        digest = freeze(request.bundle, model, network, bundle_facts(work, request))
+    except (ModelError, FeatureStoreError, SettingsError) as error:
+        get_run_logger().error(str(error))
+        return Failed(name="Refused", message=str(error))
+    return Completed(
+        message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients with "
+        f"{model.training.n_events} deaths: pin this digest in the [model] table"
+    )
+
+
+@task(name="train network", cache_policy=NO_CACHE)
+def train_deep_features(
+    work: Installation, request: TrainingRequest, records: dict[str, ClinicalRecord]
+) -> NetworkWeights:
+    """Train the network on the centre's GTV regions and keep the deep features of all its patients."""
+    from models.train_network import Epoch, NetworkTraining, train_network  # noqa: PLC0415 - imports TensorFlow
+
+    logger = get_run_logger()
+    identities, inputs = work.store.deep_inputs(request.center)
+    used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
+    if not used:
+        raise TrainingError(
+            f"Centre {request.center} has {len(identities)} studies with features and {len(records)} eligible clinical "
+            "records, but no patient with both: push its studies and import its clinical table first."
+        )
+
+    def tell(epoch: Epoch) -> None:
+        logger.info("epoch %d of at most %d: loss %.4f", epoch.number, request.network_epochs, epoch.loss)
+
+    network = train_network(
+        inputs[used],
+        survival_of([records[identities[row].patient_key] for row in used]),
+        NetworkTraining(epochs=request.network_epochs),
+        seed=request.seed,
+        on_epoch=tell,
+    )
+    deep: NDArray[np.float32] = DeepFeatureExtractor(network).extract(inputs)
+    for identity, features in zip(identities, deep, strict=True):
+        work.store.put_deep(identity, features, network.digest)
+    return network
+
+
+@task(name="fit combined model", cache_policy=NO_CACHE)
+def fit_combined_model(
+    work: Installation, request: TrainingRequest, records: dict[str, ClinicalRecord], network: NetworkWeights
+) -> CombinedModel:
+    """Select features in each block and fit the combined model; a block without a prognostic feature is left out."""
+    features = work.store.features(
+        request.center, [Region.GTV, Region.RING_6MM], work.settings.extraction().digest, network.digest
+    )
+    patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
+    survival = survival_of([records[key] for key in patients.index])
+    blocks = list(BLOCKS)
+    while True:
+        try:
+            return train_combined_model(patients, survival, seed=request.seed, blocks=blocks)
+        except NoFeatureSelectedError as error:
+            if len(blocks) == 1:
+                raise
+            blocks.remove(error.block)
+            get_run_logger().warning("The model is combined without the block %s: %s", error.block, error)
+
+
+def eligible_records(work: Installation, center: str) -> dict[str, ClinicalRecord]:
+    """Return the clinical records of a centre that meet the inclusion criteria, by patient."""
+    return {record.patient_key: record for record in work.store.clinical(center) if eligible(record).eligible}
+
+
+def survival_of(records: list[ClinicalRecord]) -> Survival:
+    """Return the follow-up of patients in their order."""
+    return Survival(
+        np.array([record.survival_days for record in records], dtype=np.float64),
+        np.array([record.event for record in records], dtype=np.bool_),
+    )
+
+
+def bundle_facts(work: Installation, request: TrainingRequest) -> BundleFacts:
+    """Return what must be known of the bundle besides its numbers."""
+    extraction = work.settings.extraction()
+    return BundleFacts(
+        name=request.name,
+        version=request.version,
+        intended_use=DEMONSTRATION_USE if request.demonstration else INTENDED_USE,
+        demonstration=request.demonstration,
+        extraction_settings=extraction.to_json(),
+        extraction_settings_digest=extraction.digest,
+        training_center=request.center,
+        created_at=datetime.now(UTC),
+        software_version=software_version(),
+        store_versions=work.store.versions(),
+        package_versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+    )

@@ -1,0 +1,122 @@
+"""What the field spoils: each bad study ends with a sentence in log, registry and Prefect; the others are unharmed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dicom_node.registry import StudyState
+from tests.integration import synthetic_studies as spoil
+from tests.integration.conftest import Running, wait_until
+
+Start = Callable[[str], Running]
+Peer = Callable[[str], str]
+CENTERS = "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = ['BAD']\n"
+
+SPOILED: dict[str, tuple[Callable[[list[Path]], list[Path]], str]] = {
+    "NO-GTV": (spoil.without_gtv, r"(?i)no ROI|found none|expected one ROI"),
+    "TWO-GTV": (spoil.with_two_gtvs, r"(?i)GTV-1.*GTVp"),
+    "GAP": (spoil.without_a_slice, r"(?i)gap|missing|slice"),
+    "FRAME": (spoil.in_another_frame_of_reference, r"(?i)frame of reference"),
+    "EMPTY": (spoil.with_empty_contour, r"(?i)no contour|empty"),
+    "VOXEL": (spoil.with_one_voxel_contour, r"(?i)voxel"),
+}
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    folder = tmp_path_factory.mktemp("studies")
+    return {name: spoil.write_study(folder / name, name) for name in ("GOOD-1", "GOOD-2", *SPOILED)}
+
+
+def test_bad_studies_are_quarantined_with_a_sentence_and_good_ones_scored(
+    start_installation: Start, peer: Peer, studies: dict[str, list[Path]]
+) -> None:
+    running = start_installation(CENTERS)
+    assert running.push(peer, studies["GOOD-1"], "GOOD") == 0
+    for name, (spoiled, _) in SPOILED.items():
+        assert running.push(peer, spoiled(studies[name]), "BAD") == 0
+    assert running.push(peer, studies["GOOD-2"], "GOOD") == 0
+
+    quarantined = running.wait_for(len(SPOILED), StudyState.QUARANTINED)
+    scored = running.wait_for(2, StudyState.SCORED)
+    assert {study.center for study in scored} == {"GOOD"}
+    assert len(quarantined) == len(SPOILED)
+
+    sentences = [study.sentence or "" for study in quarantined]
+    log = running.system.log("dispatcher").read_text()
+    in_prefect = {run["parameters"]["study_key"]: run["state"] for run in running.own_runs()}
+    for name, (_, pattern) in SPOILED.items():
+        assert any(re.search(pattern, sentence) for sentence in sentences), (name, sentences)
+    for study in quarantined:
+        print(f"\n{study.sentence}")
+        assert study.sentence is not None
+        assert study.sentence in log
+        assert in_prefect[study.study_key]["name"] == "Quarantined"
+        assert in_prefect[study.study_key]["message"] == study.sentence
+        assert "SYNTHETIC" not in study.sentence
+
+    # the patients of the good centre are in no clinical table: scored with a warning, left out of validation
+    without_row = running.registry.studies("GOOD")
+    assert all(study.state is StudyState.SCORED and "warning" in (study.sentence or "") for study in without_row)
+    state = running.run_flow("validate", "GOOD")
+    assert state.returncode == 1
+    assert "the centre's clinical table has no row for this patient" in state.stdout
+
+
+def test_nobody_unknown_is_let_in_and_that_is_seen(
+    start_installation: Start, peer: Peer, studies: dict[str, list[Path]]
+) -> None:
+    running = start_installation(CENTERS)
+    assert running.push(peer, studies["GOOD-1"][:1], "STRANGER") != 0
+
+    def shown() -> bool:
+        return any("STRANGER" in (run["state"]["message"] or "") for run in running.flow_runs())
+
+    wait_until(shown, 60, "the refusal is a Prefect run")
+    (incident,) = [item for item in running.registry.incidents() if "STRANGER" in item.sentence]
+    assert incident.sentence in running.system.log("node").read_text()
+    assert running.studies() == []
+
+
+def test_a_file_that_changed_on_disk_quarantines_its_study(
+    start_installation: Start, peer: Peer, studies: dict[str, list[Path]]
+) -> None:
+    running = start_installation(CENTERS)
+    running.system.kill("dispatcher")
+    assert running.push(peer, studies["GOOD-1"], "GOOD") == 0
+    running.wait_for(1, StudyState.QUEUED)
+    victim = next((running.folder / "node" / "archive").rglob("*.dcm"))
+    victim.chmod(0o600)
+    victim.write_bytes(victim.read_bytes()[:-4000])
+    running.system.start_dispatcher()
+    (study,) = running.wait_for(1, StudyState.QUARANTINED)
+    assert "is not the one that was received" in (study.sentence or "")
+
+
+def test_a_changed_bundle_does_not_score_and_nothing_is_lost(
+    start_installation: Start, peer: Peer, studies: dict[str, list[Path]], bundle: tuple[Path, str], tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(bundle[0], changed)
+    weights = bytearray((changed / "network.npz").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (changed / "network.npz").write_bytes(weights)
+
+    running = start_installation(CENTERS)
+    running.use_bundle(changed)
+    assert running.push(peer, studies["GOOD-1"], "GOOD") == 0
+    (study,) = running.wait_for(1, StudyState.HELD)
+    assert "network.npz" in (study.sentence or "")
+    wait_until(lambda: any(run["state_name"] == "Held" for run in running.own_runs()), 60, "the run says Held")
+    (held, *_) = [run for run in running.own_runs() if run["state_name"] == "Held"]
+    assert "network.npz" in held["state"]["message"]
+
+    shutil.copy(bundle[0] / "network.npz", changed / "network.npz")
+    running.wait_for(1, StudyState.SCORED)

@@ -1,0 +1,99 @@
+"""The settings file: documented key by key, strict about misspellings, overridden by the environment."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from dicom_node.center import Completeness, Role
+from dicom_node.settings import TABLES, CenterTable, NodeSettings, NodeTable, ReturnTable, SettingsError
+from flows.settings import FeaturesTable, ModelTable, PrefectTable, Settings, ValidationTable, software_version
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "deploy" / "settings.example.toml"
+TABLE_MODELS: dict[str, type[BaseModel]] = {
+    "node": NodeTable,
+    "center.B": CenterTable,
+    "center.B.return_to": ReturnTable,
+    "features": FeaturesTable,
+    "model": ModelTable,
+    "validation": ValidationTable,
+    "prefect": PrefectTable,
+}
+
+
+def _documented_keys(table: str) -> set[str]:
+    section = re.split(r"^\[", EXAMPLE.read_text(), flags=re.MULTILINE)
+    body = next(part.split("\n", 1)[1] for part in section if part.startswith(f"{table}]"))
+    return set(re.findall(r"^(?:# )?(\w+) = ", body, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("table", TABLE_MODELS)
+def test_the_example_documents_every_key_and_no_other(table: str) -> None:
+    keys = set(TABLE_MODELS[table].model_fields)
+    if table == "center.B":
+        keys -= {"return_to"}
+    assert _documented_keys(table) == keys
+
+
+def test_the_example_is_a_valid_settings_file() -> None:
+    settings = Settings.load(EXAMPLE)
+    (center,) = settings.centers()
+    assert center.name == "B"
+    assert center.quiet_period_s == 120.0
+    assert center.return_to is not None
+    assert center.return_to.port == 104
+
+
+def test_every_table_has_an_owner() -> None:
+    assert set(Settings.model_fields) == set(TABLES)
+    assert set(tomllib.loads(EXAMPLE.read_text())) == set(TABLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[node]\nprot = 1\n", "node.prot"),
+        ("[nod]\nport = 1\n", "nod"),
+        ("[node]\nport = 70000\n", "node.port"),
+        ("[model]\ndigest = 'short'\n", "model.digest"),
+        ("[features]\nring_widths_mm = [5]\n", "features.ring_widths_mm"),
+        ("[center.B]\nae_titles = ['B']\ngtv_pattern = '('\n", "gtv_pattern"),
+        ("[center.B]\nae_titles = []\n", "no calling AE title"),
+        ("[center.B]\nae_titles = ['X']\n[center.C]\nae_titles = ['X']\n", "both B and C"),
+        ("[node\n", "not TOML"),
+    ],
+)
+def test_a_mistake_is_named_in_a_sentence(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "annulus.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(named)):
+        Settings.load(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml cannot be read"):
+        Settings.load(tmp_path / "absent.toml")
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "annulus.toml"
+    file.write_text("[node]\nport = 104\nae_title = 'HERE'\n[prefect]\nworkers = 3\n")
+    monkeypatch.setenv("ANNULUS_NODE__PORT", "11119")
+    settings = Settings.load(file)
+    assert (settings.node.port, settings.node.ae_title, settings.prefect.workers) == (11119, "HERE", 3)
+
+
+def test_the_node_leaves_the_tables_of_others_alone(tmp_path: Path) -> None:
+    file = tmp_path / "annulus.toml"
+    file.write_text("[features]\nbin_width = 25.0\n[center.B]\nae_titles = ['B']\nrole = 'training'\n")
+    (center,) = NodeSettings.load(file).centers()
+    assert (center.role, center.completeness) == (Role.TRAINING, Completeness.LENIENT)
+
+
+def test_the_software_version_is_that_of_the_project() -> None:
+    assert software_version() == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

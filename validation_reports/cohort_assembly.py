@@ -1,0 +1,92 @@
+"""Scores, clinical records and verdicts of one centre, joined into the cohort that is analysed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from feature_store.clinical import ClinicalRecord, eligible
+from feature_store.store import ScoreRow
+from models.survival_data import Survival
+from validation_reports.errors import CohortError
+from validation_reports.scored_cohort import ScoredCohort
+
+NO_CLINICAL_ROW = "scored, but the centre's clinical table has no row for this patient"
+NOT_SCORED = "in the clinical table, but the pinned model has scored no study of this patient"
+
+
+def assemble_cohort(
+    center: str,
+    scores: Sequence[ScoreRow],
+    records: Sequence[ClinicalRecord],
+    quarantined: Mapping[str, str],
+    horizons: Sequence[int],
+) -> ScoredCohort:
+    """Join what is known of a centre's patients; whoever is left out is named with the reason.
+
+    Parameters
+    ----------
+    center : str
+        The centre.
+    scores : sequence of ScoreRow
+        Scores by one model; of several for a patient the newest counts.
+    records : sequence of ClinicalRecord
+        The centre's clinical table.
+    quarantined : mapping of str to str
+        Sentence of the quarantine by patient key.
+    horizons : sequence of int
+        Days at which predicted survival is wanted.
+
+    Returns
+    -------
+    ScoredCohort
+        Sorted by patient key.
+
+    Raises
+    ------
+    CohortError
+        If nobody is left to analyse.
+    """
+    score_of = {score.identity.patient_key: score for score in sorted(scores, key=lambda score: score.scored_at)}
+    record_of = {record.patient_key: record for record in records}
+    excluded: dict[str, str] = {key: f"quarantined: {why}" for key, why in quarantined.items() if key not in score_of}
+    for key in sorted(score_of.keys() | record_of.keys()):
+        if key in excluded:
+            continue
+        if key not in score_of:
+            excluded[key] = NOT_SCORED
+        elif key not in record_of:
+            excluded[key] = NO_CLINICAL_ROW
+        elif (reason := eligible(record_of[key]).reason) is not None:
+            excluded[key] = reason
+    included = sorted((score_of.keys() & record_of.keys()) - excluded.keys())
+    if not included:
+        reasons = Counter(excluded.values())
+        raise CohortError(
+            f"No patient of centre {center} can be analysed, expected at least one with a score and a clinical row: "
+            + ("; ".join(f"{count} x {why}" for why, count in reasons.most_common()) or "it has no patients at all")
+            + ". Push its studies, import its clinical table, or validate another centre."
+        )
+    chosen = [(score_of[key], record_of[key]) for key in included]
+    return ScoredCohort(
+        center=center,
+        patient_keys=tuple(included),
+        survival=Survival(
+            np.array([record.survival_days for _, record in chosen], dtype=np.float64),
+            np.array([record.event for _, record in chosen], dtype=np.bool_),
+        ),
+        linear_predictor=np.array([score.linear_predictor for score, _ in chosen], dtype=np.float64),
+        high_risk=np.array([score.high_risk for score, _ in chosen], dtype=np.bool_),
+        predicted_survival={
+            days: np.array([score.survival[days] for score, _ in chosen], dtype=np.float64) for days in horizons
+        },
+        covariates=pd.DataFrame(
+            [(record.age, record.sex, record.histology, record.stage) for _, record in chosen],
+            columns=["age", "sex", "histology", "stage"],
+        ),
+        excluded=tuple(sorted(excluded.items())),
+        warnings=Counter(warning for score, _ in chosen for warning in score.warnings),
+    )
