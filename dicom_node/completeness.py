@@ -156,11 +156,10 @@ def _match(
     listed = rtstruct.manifest.referenced_sop_instance_uids
     tally = f"the RTSTRUCT lists {len(listed)} CT instances, of which {len(found)} are here"
     series, how = choose_series(contents.ct, rtstruct.manifest)
-    needed = set(listed) | {ct.sop_instance_uid for ct in series}
     lost = [
         one
         for one in contents.damaged
-        if one.sop_instance_uid in needed or one.series_instance_uid == series[0].series_instance_uid
+        if one.sop_instance_uid in listed or one.series_instance_uid == series[0].series_instance_uid
     ]
     if lost:
         return Incomplete(

@@ -191,7 +191,7 @@ class Outbox:
             held = update(outbox).where(outbox.c.state == OutboxState.HELD, outbox.c.due_at > now)
             return connection.execute(held.values(due_at=now)).rowcount
 
-    def finish(  # noqa: PLR0917 - a result is told in this order everywhere
+    def finish(
         self,
         study_key: str,
         content_digest: str,

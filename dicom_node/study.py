@@ -228,12 +228,17 @@ def read_instance(dataset: bytes, transfer_syntax: str) -> ReceivedInstance:
         raise
     if damage:
         raise DamagedInstanceError(damage, identity)
-    if identity.sop_class_uid == CT_IMAGE_STORAGE:
+    is_ct = identity.sop_class_uid == CT_IMAGE_STORAGE
+    if is_ct:
         _check_pixel_data(elements, identity)
-        return ReceivedInstance(_header(elements, identity, _plane(elements)), None)
-    if identity.sop_class_uid == RT_STRUCTURE_SET_STORAGE:
-        return ReceivedInstance(_header(elements, identity, None), _manifest(elements, identity))
-    return ReceivedInstance(_header(elements, identity, None), None)
+    header = InstanceHeader(
+        identity=identity,
+        modality=_text(elements, _MODALITY),
+        frame_of_reference_uid=_text(elements, _FRAME_OF_REFERENCE_UID) or None,
+        plane=_plane(elements) if is_ct else None,
+    )
+    is_rtstruct = identity.sop_class_uid == RT_STRUCTURE_SET_STORAGE
+    return ReceivedInstance(header, _manifest(elements, identity) if is_rtstruct else None)
 
 
 def _scan(dataset: bytes, *, implicit: bool) -> tuple[_Elements, str | None]:
@@ -305,15 +310,6 @@ def _identity(elements: _Elements) -> Identity:
         study_instance_uid=_text(elements, _STUDY_INSTANCE_UID),
         series_instance_uid=_text(elements, _SERIES_INSTANCE_UID),
         patient_id=decode_bytes(_bytes(elements, _PATIENT_ID), encodings, set()).strip(" \0"),
-    )
-
-
-def _header(elements: _Elements, identity: Identity, plane: Plane | None) -> InstanceHeader:
-    return InstanceHeader(
-        identity=identity,
-        modality=_text(elements, _MODALITY),
-        frame_of_reference_uid=_text(elements, _FRAME_OF_REFERENCE_UID) or None,
-        plane=plane,
     )
 
 

@@ -351,7 +351,7 @@ def _orthanc(program: str, port: int, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("program", "command"), [("storescp", _storescp), ("Orthanc", _orthanc)])
-def test_a_report_waits_for_a_pacs_that_is_down_and_is_delivered_once(  # noqa: PLR0917 - fixtures and parameters
+def test_a_report_waits_for_a_pacs_that_is_down_and_is_delivered_once(
     node: LiveNode,
     tmp_path: Path,
     peer: Find,

@@ -73,6 +73,25 @@ def test_file_and_folders_are_fsynced_before_store_returns(tmp_path: Path, monke
     assert synced.index(file) < len(synced) - 1
 
 
+def test_of_two_contents_written_at_once_the_first_published_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, other = Archive(tmp_path), Archive(tmp_path)
+    fsync = os.fsync
+
+    def let_the_other_in(descriptor: int) -> None:
+        fsync(descriptor)
+        if "/.tmp/" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            monkeypatch.setattr(os, "fsync", fsync)
+            other.store("alpha", "study", "instance", _instance(gray=8))
+
+    monkeypatch.setattr(os, "fsync", let_the_other_in)
+    with pytest.raises(ConflictingContentError):
+        archive.store("alpha", "study", "instance", _instance(gray=7))
+    (file,) = archive.files()
+    assert read_part10(file.path) == _instance(gray=8)
+
+
 def test_too_little_space_refuses_before_writing(tmp_path: Path) -> None:
     archive = Archive(tmp_path, minimum_free_bytes=2**62)
     with pytest.raises(LowDiskError, match="nothing more is accepted until space is made"):
