@@ -20,7 +20,6 @@ WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40
 _LONGEST_WAIT_S = 1.0
-_COMPACT_EVERY = 100
 _FOREVER = "interval 36500 days"
 
 
@@ -44,6 +43,8 @@ class KeyedTable:
         The key column by which files are kept apart: writers of different partitions never meet.
     storage_options : mapping of str to str
         Access to an object store, as `deltalake` takes it.
+    compact_every : int or None
+        Versions after which small files are joined; `None` for tables whose rows are large files of their own.
     """
 
     uri: str
@@ -51,6 +52,7 @@ class KeyedTable:
     schema: pa.Schema
     partition: str = "center"
     storage_options: Mapping[str, str] = field(default_factory=dict)
+    compact_every: int | None = 100
 
     def version(self) -> int | None:
         """Return the newest version; `None` while nothing has been written."""
@@ -77,8 +79,7 @@ class KeyedTable:
         source = self._source(rows)
         predicate = " AND ".join(f"target.{name} = source.{name}" for name in self.key)
         # a literal lets Delta Lake see that writers of other partitions do not conflict
-        value = str(rows[0][self.partition]).replace("'", "''")
-        predicate = f"target.{self.partition} = '{value}' AND {predicate}"
+        predicate = f"target.{self.partition} = {_literal(rows[0][self.partition])} AND {predicate}"
         for attempt in range(_ATTEMPTS):
             table = self._open_or_create()
             try:
@@ -93,7 +94,8 @@ class KeyedTable:
                     f"The table {self._name} cannot be written: {error}. Check the store's disk."
                 ) from error
             else:
-                self._compact_now_and_then(table)
+                if self.compact_every is not None and table.version() % self.compact_every == 0:
+                    self.compact()
                 return
         raise StoreError(
             f"The table {self._name} could not be written in {_ATTEMPTS} attempts, expected to be the only writer "
@@ -124,27 +126,25 @@ class KeyedTable:
         StoreError
             If there is no such version, or the files cannot be read.
         """
+        schema = self._full_schema()
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
         table = self._open(version)
         if table is None:
-            full = self._full_schema()
-            return (full if columns is None else pa.schema([full.field(name) for name in columns])).empty_table()
-        filters = [(name, "=", value) for name, value in equal.items() if value is not None]
+            return schema.empty_table()
+        predicate = " AND ".join(f"{name} = {_literal(value)}" for name, value in equal.items() if value is not None)
         try:
-            return table.to_pyarrow_table(columns=None if columns is None else list(columns), filters=filters or None)
+            # not to_pyarrow_table: its filters fail where a file's smallest and largest text differ
+            rows = pa.table(table.scan(columns=schema.names, predicate=predicate or None))
         except (DeltaError, OSError) as error:
             raise StoreError(f"The table {self._name} cannot be read: {error}. Check the store's disk.") from error
+        return rows.select(schema.names).cast(schema)
 
     def compact(self) -> None:
         """Join small files into large ones; the rows stay the same and every earlier version stays readable."""
         table = self._open(None)
-        if table is not None:
-            self._compact(table)
-
-    def _compact_now_and_then(self, table: DeltaTable) -> None:
-        if table.version() % _COMPACT_EVERY == 0:
-            self._compact(table)
-
-    def _compact(self, table: DeltaTable) -> None:
+        if table is None or self.compact_every is None:
+            return
         try:
             table.optimize.compact()
         except CommitFailedError:
@@ -208,6 +208,11 @@ class KeyedTable:
         if made is None:
             raise StoreError(f"The table {self._name} was made and is not there: check the store's disk.")
         return made
+
+
+def _literal(value: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _digest(row: Mapping[str, Any]) -> str:

@@ -182,7 +182,13 @@ class FeatureStore:
         self._versions = None if versions is None else dict(versions)
         self._options = dict(storage_options or {})
         self._tables = {
-            name: KeyedTable(f"{self._location}/{name}", key, pa.schema(columns), storage_options=self._options)
+            name: KeyedTable(
+                f"{self._location}/{name}",
+                key,
+                pa.schema(columns),
+                storage_options=self._options,
+                compact_every=None if name == "deep_input" else 100,
+            )
             for name, (key, columns) in _TABLES.items()
         }
 

@@ -1,0 +1,89 @@
+"""Keyed tables: upserts from several processes at once, and keys that need care."""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from feature_store.delta_table import KeyedTable, StoreError
+
+SCHEMA = pa.schema([("center", pa.string()), ("key", pa.string()), ("values", pa.list_(pa.float64()))])
+
+
+def table_at(folder: Path | str, compact_every: int | None = 100) -> KeyedTable:
+    return KeyedTable(f"{folder}/table", ("center", "key"), SCHEMA, compact_every=compact_every)
+
+
+def row(key: str, value: float = 1.0, center: str = "A") -> dict[str, object]:
+    return {"center": center, "key": key, "values": [value] * 3}
+
+
+def _write(folder: str, barrier: Barrier, own: str, count: int) -> None:
+    table = table_at(folder, compact_every=10)
+    barrier.wait(60)
+    for number in range(count):
+        table.upsert([row(f"shared {number}")])
+        table.upsert([row(f"{own} {number}", 2.0)])
+
+
+def test_two_processes_that_write_the_same_leave_each_row_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")  # deltalake's threads do not survive a fork
+    barrier = context.Barrier(2)
+    writers = [context.Process(target=_write, args=(str(tmp_path), barrier, own, 10)) for own in ("first", "second")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    found = sorted(table_at(tmp_path).read({}).column("key").to_pylist())
+    assert found == sorted(f"{kind} {number}" for kind in ("first", "second", "shared") for number in range(10))
+
+
+def test_keys_may_hold_any_character(tmp_path: Path) -> None:
+    table = table_at(tmp_path)
+    keys = ["it's", 'a "quote"', "semi;colon -- x", "ümläut", "slash/../..", ""]
+    for center in ("O'Brien", "A"):
+        for _ in range(2):
+            table.upsert([row(key, center=center) for key in keys])
+    assert table.version() == 2
+    assert sorted(table.read({"center": "O'Brien"}).column("key").to_pylist()) == sorted(keys)
+    assert table.read({"key": "it's"}).num_rows == 2
+
+
+def test_small_files_are_joined_now_and_then_and_versions_stay(tmp_path: Path) -> None:
+    table = table_at(tmp_path, compact_every=5)
+    for number in range(5):
+        table.upsert([row(str(number))])
+    assert len(DeltaTable(table.uri).file_uris()) == 1
+    assert table.read({}).num_rows == 5
+    assert table.read({}, version=3).num_rows == 3
+    untouched = table_at(tmp_path / "other", compact_every=None)
+    for number in range(5):
+        untouched.upsert([row(str(number))])
+    untouched.compact()
+    assert len(DeltaTable(untouched.uri).file_uris()) == 5
+
+
+def test_no_rows_are_no_write_and_chosen_columns_are_all_that_is_read(tmp_path: Path) -> None:
+    table = table_at(tmp_path)
+    table.upsert([])
+    assert table.version() is None
+    assert table.read({}, ["key"]).schema.names == ["key"]
+    table.upsert([row("k")])
+    assert table.read({}, ["key"]).to_pylist() == [{"key": "k"}]
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "table").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match=r"The table table cannot be (made|opened)"):
+        table_at(tmp_path).upsert([row("k")])
+
+
+def test_a_version_of_a_table_that_was_never_written_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist, expected version 3"):
+        table_at(tmp_path).read({}, version=3)

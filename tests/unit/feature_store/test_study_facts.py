@@ -1,0 +1,86 @@
+"""Facts of real studies, and of synthetic ones with a known defect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.cohort import DEMO_CENTERS, BadStudy, CenterSpec, write_center
+from feature_store.clinical import ClinicalRecord, Histology, Sex
+from feature_store.contours import read_structure_set
+from feature_store.ct_headers import read_ct_headers
+from feature_store.study_facts import StudyFacts, study_facts, with_regions
+
+PATTERN = r"gtv[-_ ]?(p|1|primary)?"
+
+
+def facts_of(
+    ct: list[Path], structures: Path, pattern: str = PATTERN, clinical: ClinicalRecord | None = None
+) -> StudyFacts:
+    return study_facts(read_ct_headers(ct), read_structure_set(structures), pattern, clinical)
+
+
+def synthetic(folder: Path, spec: CenterSpec) -> StudyFacts:
+    study = write_center(folder, spec, 3).study_folders[-1]
+    return facts_of(sorted(study.glob("CT_*.dcm")), study / "RS.dcm")
+
+
+def test_pat1_is_regular_and_lacks_what_its_header_leaves_empty(real_data: Path) -> None:
+    (structures,) = (real_data / "pat1" / "rtstruct").glob("*.dcm")
+    facts = facts_of(sorted((real_data / "pat1" / "ct").glob("*.dcm")), structures)
+    assert (facts.n_slices, facts.rows, facts.columns, facts.median_gap_mm) == (60, 201, 204, 3.0)
+    assert facts.largest_gap_ratio == pytest.approx(1.0)
+    assert facts.orientation_consistent
+    assert facts.spacing_consistent
+    assert facts.one_series
+    assert facts.same_frame_of_reference
+    assert (facts.gtv_candidates, facts.contours_outside_ct, facts.coinciding_slices) == (("GTV-1",), 0, 0)
+    assert {"KVP", "StudyDate"} <= set(facts.missing_tags)
+    assert (facts.kvp, facts.clinical_row, facts.age, facts.gtv_voxels) == (None, False, None, None)
+
+
+def test_a_clinical_record_adds_what_it_says(tmp_path: Path) -> None:
+    record = ClinicalRecord("k", "C", 71.0, Sex.MALE, Histology.SQUAMOUS, "II", 10.0, True)
+    study = write_center(tmp_path, replace(DEMO_CENTERS[2], patients=1), 3).study_folders[0]
+    facts = facts_of(sorted(study.glob("CT_*.dcm")), study / "RS.dcm", clinical=record)
+    assert (facts.clinical_row, facts.age, facts.histology) == (True, 71.0, Histology.SQUAMOUS)
+    assert (facts.manufacturer, facts.kvp, facts.slice_thickness_mm) == ("Philips", 120.0, 5.0)
+    assert facts.missing_tags == ()
+    assert facts.roi_names == ("Lung_L", "SpinalCord", "GTV-1", "PTV")
+
+
+def test_a_missing_slice_is_found_where_it_is(tmp_path: Path) -> None:
+    facts = synthetic(tmp_path, replace(DEMO_CENTERS[1], patients=1, bad_study=BadStudy.MISSING_SLICE))
+    assert facts.n_slices == 44
+    assert facts.largest_gap_ratio == pytest.approx(2.0)
+    assert facts.median_gap_mm == pytest.approx(2.0)
+    assert facts.largest_gap_after_mm is not None
+
+
+def test_two_gtvs_are_both_candidates(tmp_path: Path) -> None:
+    facts = synthetic(tmp_path, replace(DEMO_CENTERS[1], patients=1, bad_study=BadStudy.TWO_GTVS))
+    assert facts.gtv_candidates == ("GTV-1", "GTV")
+
+
+def test_a_ct_that_is_cut_short_leaves_contours_outside(tmp_path: Path) -> None:
+    study = write_center(tmp_path, replace(DEMO_CENTERS[0], patients=1), 3).study_folders[0]
+    slices = sorted(study.glob("CT_*.dcm"))
+    whole, half = facts_of(slices, study / "RS.dcm"), facts_of(slices[:18], study / "RS.dcm")
+    assert whole.contours_outside_ct == 0
+    assert 0 < half.contours_outside_ct < half.gtv_contours == whole.gtv_contours
+
+
+def test_slices_of_two_patients_agree_in_little(tmp_path: Path) -> None:
+    first, second = write_center(tmp_path, replace(DEMO_CENTERS[0], patients=2), 3).study_folders
+    facts = facts_of([*first.glob("CT_*.dcm"), *second.glob("CT_*.dcm")], first / "RS.dcm")
+    assert not facts.one_series
+    assert not facts.same_frame_of_reference
+
+
+def test_regions_complete_the_facts(tmp_path: Path) -> None:
+    facts = synthetic(tmp_path, replace(DEMO_CENTERS[0], patients=1))
+    complete = with_regions(facts, 12_345, ring_cut_by_field_of_view=True)
+    assert (complete.gtv_voxels, complete.ring_cut_by_field_of_view) == (12_345, True)
+    assert replace(complete, gtv_voxels=None, ring_cut_by_field_of_view=None) == facts
