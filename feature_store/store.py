@@ -7,10 +7,8 @@ takes hundredths. The names of the values are `FEATURE_NAMES`, fixed by the sett
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,142 +16,26 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.delta_table import ROW_DIGEST, WRITTEN_AT, KeyedTable, StoreError
+from feature_store.clinical import ClinicalRecord, ClinicalTable
+from feature_store.delta_table import KeyedTable, StoreError
 from feature_store.expectations import Finding, Severity
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.regions import Region
+from feature_store.store_rows import (
+    DEEP_FEATURES,
+    DEEP_INPUT_SHAPE,
+    TABLES,
+    ScoreRow,
+    StudyIdentity,
+    clinical_record_of,
+    identity_of,
+    newest_by,
+    row_of_score,
+    score_of,
+)
 
-DEEP_INPUT_SHAPE = (64, 64, 64)
-DEEP_FEATURES = 512
-
-_TEXT, _REAL = pa.string(), pa.float64()
-_IDENTITY = [(name, _TEXT) for name in ("center", "patient_key", "study_key", "content_digest")]
-_STUDY = ("center", "patient_key", "study_key", "content_digest")
-_TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
-    "radiomics": (
-        (*_STUDY, "region", "settings_digest"),
-        [*_IDENTITY, ("region", _TEXT), ("settings_digest", _TEXT), ("features", pa.list_(_REAL))],
-    ),
-    "deep_input": (_STUDY, [*_IDENTITY, ("voxels", pa.binary())]),
-    "deep": (
-        (*_STUDY, "network_digest"),
-        [*_IDENTITY, ("network_digest", _TEXT), ("features", pa.list_(pa.float32()))],
-    ),
-    "clinical": (
-        ("center", "patient_key"),
-        [
-            ("center", _TEXT),
-            ("patient_key", _TEXT),
-            ("age", _REAL),
-            ("sex", _TEXT),
-            ("histology", _TEXT),
-            ("stage", _TEXT),
-            ("survival_days", _REAL),
-            ("event", pa.bool_()),
-        ],
-    ),
-    "scores": (
-        (*_STUDY, "model_digest"),
-        [
-            *_IDENTITY,
-            ("model_digest", _TEXT),
-            ("linear_predictor", _REAL),
-            ("high_risk", pa.bool_()),
-            ("horizon_days", pa.list_(pa.int32())),
-            ("survival", pa.list_(_REAL)),
-            ("roi_number", pa.int32()),
-            ("warnings", pa.list_(_TEXT)),
-            ("software_version", _TEXT),
-            ("scored_at", pa.timestamp("us", "UTC")),
-        ],
-    ),
-    "findings": ((*_STUDY, "code"), [*_IDENTITY, ("code", _TEXT), ("severity", _TEXT), ("sentence", _TEXT)]),
-}
-"""Key columns and all columns of each table."""
-
-
-@dataclass(frozen=True, order=True)
-class StudyIdentity:
-    """One content of one study, under pseudonyms.
-
-    Parameters
-    ----------
-    center : str
-        Name of the centre.
-    patient_key, study_key : str
-        Keyed pseudonyms.
-    content_digest : str
-        SHA-256 over the RTSTRUCT and CT instances that the study consists of.
-
-    Raises
-    ------
-    ValueError
-        If one of them is empty.
-    """
-
-    center: str
-    patient_key: str
-    study_key: str
-    content_digest: str
-
-    def __post_init__(self) -> None:
-        empty = [name for name, value in asdict(self).items() if not value]
-        if empty:
-            raise ValueError(f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty")
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """What one frozen model said of one content of one study.
-
-    Parameters
-    ----------
-    identity : StudyIdentity
-        Which study and content.
-    model_digest : str
-        Digest of the frozen bundle.
-    linear_predictor : float
-        Log relative hazard.
-    high_risk : bool
-        Whether it lies above the frozen cut-off.
-    survival : mapping of int to float
-        Predicted survival probability by horizon in days.
-    roi_number : int
-        ROI Number of the contour that was scored.
-    warnings : tuple of str
-        What was not as the paper's protocol has it.
-    software_version : str
-        Version of this software.
-    scored_at : datetime
-        When, timezone-aware.
-
-    Raises
-    ------
-    ValueError
-        If the linear predictor or a probability is not a number in its range, or the time has no zone.
-    """
-
-    identity: StudyIdentity
-    model_digest: str
-    linear_predictor: float
-    high_risk: bool
-    survival: Mapping[int, float]
-    roi_number: int
-    warnings: tuple[str, ...]
-    software_version: str
-    scored_at: datetime
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.linear_predictor):
-            raise ValueError(f"the linear predictor is {self.linear_predictor}: expected a finite number")
-        for days, probability in self.survival.items():
-            if not 0 <= probability <= 1:
-                raise ValueError(f"survival at {days} days is {probability}: expected a probability")
-        if self.scored_at.tzinfo is None:
-            raise ValueError("the time of scoring has no zone: expected a timezone-aware datetime")
-        object.__setattr__(self, "survival", MappingProxyType(dict(sorted(self.survival.items()))))
+__all__ = ["FeatureStore", "ScoreRow", "StoreError", "StudyIdentity"]
 
 
 class FeatureStore:
@@ -189,7 +71,7 @@ class FeatureStore:
                 storage_options=self._options,
                 compact_every=None if name == "deep_input" else 100,
             )
-            for name, (key, columns) in _TABLES.items()
+            for name, (key, columns) in TABLES.items()
         }
 
     def versions(self) -> dict[str, int]:
@@ -247,10 +129,10 @@ class FeatureStore:
         ndarray of float32, shape (n, 64, 64, 64)
             Their inputs.
         """
-        rows = _newest(self._read("deep_input", {"center": center}).to_pylist(), ("center", "patient_key"))
+        rows = newest_by(self._read("deep_input", {"center": center}).to_pylist(), ("center", "patient_key"))
         flat = [np.frombuffer(row["voxels"], dtype="<f4").reshape(DEEP_INPUT_SHAPE) for row in rows]
         inputs = np.stack(flat) if flat else np.empty((0, *DEEP_INPUT_SHAPE))
-        return tuple(_identity(row) for row in rows), inputs.astype(np.float32)
+        return tuple(identity_of(row) for row in rows), inputs.astype(np.float32)
 
     def put_deep(self, identity: StudyIdentity, features: npt.NDArray[np.floating], network_digest: str) -> None:
         """Keep the deep features of a study, shape (512,)."""
@@ -267,27 +149,29 @@ class FeatureStore:
     def clinical(self, center: str | None) -> tuple[ClinicalRecord, ...]:
         """Return the clinical records of a centre (`None`: of all), by centre and patient key."""
         rows = self._read("clinical", {"center": center}).to_pylist()
-        return tuple(_clinical_record(row) for row in sorted(rows, key=lambda row: (row["center"], row["patient_key"])))
+        return tuple(
+            clinical_record_of(row) for row in sorted(rows, key=lambda row: (row["center"], row["patient_key"]))
+        )
 
     def clinical_record(self, center: str, patient_key: str) -> ClinicalRecord | None:
         """Return one patient's clinical record, if the centre has sent one."""
         rows = self._read("clinical", {"center": center, "patient_key": patient_key}).to_pylist()
-        return _clinical_record(rows[0]) if rows else None
+        return clinical_record_of(rows[0]) if rows else None
 
     def put_score(self, row: ScoreRow) -> None:
         """Keep a score; one by the same model for the same content is replaced."""
-        self._write("scores", [_score_columns(row)])
+        self._write("scores", [row_of_score(row)])
 
     def scores(self, model_digest: str, center: str | None) -> tuple[ScoreRow, ...]:
         """Return all scores by a model at a centre (`None`: at all), by study and time."""
         rows = self._read("scores", {"model_digest": model_digest, "center": center}).to_pylist()
-        return tuple(sorted(map(_score_row, rows), key=lambda row: (row.identity, row.scored_at)))
+        return tuple(sorted(map(score_of, rows), key=lambda row: (row.identity, row.scored_at)))
 
     def score(self, study_key: str, content_digest: str, model_digest: str) -> ScoreRow | None:
         """Return what a model said of one content of a study, if it did."""
         key = {"study_key": study_key, "content_digest": content_digest, "model_digest": model_digest}
         rows = self._read("scores", key).to_pylist()
-        return _score_row(rows[0]) if rows else None
+        return score_of(rows[0]) if rows else None
 
     def put_findings(self, identity: StudyIdentity, findings: Sequence[Finding]) -> None:
         """Keep what was found of a study; an earlier finding with the same code is replaced, others stay."""
@@ -296,7 +180,7 @@ class FeatureStore:
     def findings(self, center: str | None) -> tuple[tuple[StudyIdentity, Finding], ...]:
         """Return all findings at a centre (`None`: at all), by study and code."""
         rows = self._read("findings", {"center": center}).to_pylist()
-        found = [(_identity(row), Finding(Severity(row["severity"]), row["code"], row["sentence"])) for row in rows]
+        found = [(identity_of(row), Finding(Severity(row["severity"]), row["code"], row["sentence"])) for row in rows]
         return tuple(sorted(found, key=lambda pair: (pair[0], pair[1].code)))
 
     def features(
@@ -323,16 +207,17 @@ class FeatureStore:
         """
         radiomics = self._read("radiomics", {"center": center, "settings_digest": settings_digest}).to_pylist()
         wanted = [
-            (f"{region}:", {_study(row): row for row in radiomics if row["region"] == region}) for region in regions
+            (f"{region}:", {identity_of(row): row for row in radiomics if row["region"] == region})
+            for region in regions
         ]
         if network_digest is not None:
             deep = self._read("deep", {"center": center, "network_digest": network_digest}).to_pylist()
-            wanted.append(("deep:", {_study(row): row for row in deep}))
+            wanted.append(("deep:", {identity_of(row): row for row in deep}))
         if not wanted:
             raise ValueError("no features are asked for: name at least one region or a network")
         complete = set.intersection(*(set(rows) for _, rows in wanted))
-        chosen = _newest([wanted[0][1][study] for study in complete], ("center", "patient_key"))
-        studies = [_study(row) for row in chosen]
+        chosen = newest_by([wanted[0][1][study] for study in complete], ("center", "patient_key"))
+        studies = [identity_of(row) for row in chosen]
         index = pd.Index([row["patient_key"] for row in chosen], name="patient_key", dtype="object")
         blocks = []
         for prefix, rows in wanted:
@@ -357,56 +242,5 @@ class FeatureStore:
         if self._versions is not None:
             version = self._versions.get(table)
             if version is None:
-                return pa.schema(_TABLES[table][1]).empty_table()
+                return pa.schema(TABLES[table][1]).empty_table()
         return self._tables[table].read(equal, version=version)
-
-
-def _identity(row: Mapping[str, Any]) -> StudyIdentity:
-    return StudyIdentity(*(row[name] for name in _STUDY))
-
-
-def _study(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(row[name] for name in _STUDY)
-
-
-def _newest(rows: Sequence[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return for each value of `by` the row that was written last, ordered by patient key."""
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: (row[WRITTEN_AT], row["content_digest"])):
-        newest[tuple(row[name] for name in by)] = row
-    return sorted(newest.values(), key=lambda row: (row["patient_key"], row["center"]))
-
-
-def _clinical_record(row: Mapping[str, Any]) -> ClinicalRecord:
-    content = {name: value for name, value in row.items() if name not in {WRITTEN_AT, ROW_DIGEST}}
-    sex, histology = content.pop("sex"), content.pop("histology")
-    return ClinicalRecord(**content, sex=sex and Sex(sex), histology=histology and Histology(histology))
-
-
-def _score_columns(row: ScoreRow) -> dict[str, Any]:
-    return {
-        **asdict(row.identity),
-        "model_digest": row.model_digest,
-        "linear_predictor": row.linear_predictor,
-        "high_risk": row.high_risk,
-        "horizon_days": list(row.survival),
-        "survival": list(row.survival.values()),
-        "roi_number": row.roi_number,
-        "warnings": list(row.warnings),
-        "software_version": row.software_version,
-        "scored_at": row.scored_at,
-    }
-
-
-def _score_row(row: Mapping[str, Any]) -> ScoreRow:
-    return ScoreRow(
-        identity=_identity(row),
-        model_digest=row["model_digest"],
-        linear_predictor=row["linear_predictor"],
-        high_risk=row["high_risk"],
-        survival=dict(zip(row["horizon_days"], row["survival"], strict=True)),
-        roi_number=row["roi_number"],
-        warnings=tuple(row["warnings"]),
-        software_version=row["software_version"],
-        scored_at=row["scored_at"],
-    )
