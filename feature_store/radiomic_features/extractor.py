@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from feature_store.errors import ExtractionError
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.filters import Box, Values, filtered_images
+from feature_store.radiomic_features.filters import Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
+from feature_store.radiomic_features.recursive_gaussian import Box
 from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features

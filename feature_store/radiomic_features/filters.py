@@ -15,9 +15,9 @@ import numpy.typing as npt
 import SimpleITK
 
 from feature_store.errors import ExtractionError
+from feature_store.radiomic_features.recursive_gaussian import Box, laplacian_of_gaussian
 from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings, image_names
 
-Box = tuple[slice, slice, slice]
 Values = npt.NDArray[np.floating[Any]]
 
 _WAVELET_REACH = 3
@@ -47,7 +47,7 @@ def filtered_images(image: Any, box: Box, settings: ExtractionSettings) -> Itera
         If the image is constant, has a value that is not finite, or is too thin for the largest LoG.
     """
     whole: npt.NDArray[np.float32] = SimpleITK.GetArrayViewFromImage(image)
-    spacing_mm: tuple[float, ...] = image.GetSpacing()
+    spacing_mm: tuple[float, float, float] = image.GetSpacing()
     check_size(whole.shape, spacing_mm, settings)
     shift, scale = _normalisation(whole)
 
@@ -62,9 +62,12 @@ def filtered_images(image: Any, box: Box, settings: ExtractionSettings) -> Itera
     bands = _wavelet(normalised(_periodic(whole, box)), box, settings.wavelet)
     for band in WAVELET_BANDS:
         yield next(names), bands.pop(band)
+    widest, _ = _with_margin(whole.shape, box, _log_reach(max(settings.log_sigmas_mm), spacing_mm))
+    values = normalised(whole[widest]).astype(np.float64, order="C", copy=False)
+    within = _relative(box, widest)
     for sigma in settings.log_sigmas_mm:
-        padded, inner = _with_margin(whole.shape, box, [_LOG_REACH_SIGMAS * sigma / s for s in reversed(spacing_mm)])
-        yield next(names), laplacian_of_gaussian(normalised(whole[padded]), inner, spacing_mm, sigma)
+        padded, inner = _with_margin(values.shape, within, _log_reach(sigma, spacing_mm))
+        yield next(names), laplacian_of_gaussian(values, padded, inner, spacing_mm, sigma)
 
 
 def check_size(shape: tuple[int, ...], spacing_mm: tuple[float, ...], settings: ExtractionSettings) -> None:
@@ -76,46 +79,6 @@ def check_size(shape: tuple[int, ...], spacing_mm: tuple[float, ...], settings: 
             f"The harmonised CT has {shape} voxels (z, y, x): expected at least {tuple(least)} for a Laplacian of "
             f"Gaussian of {max(settings.log_sigmas_mm):g} mm. Send the whole series.",
         )
-
-
-def laplacian_of_gaussian(
-    values: Values, inner: Box, spacing_mm: tuple[float, ...], sigma_mm: float
-) -> npt.NDArray[np.float32]:
-    """Return the scale-normalised Laplacian of Gaussian within `inner`, equal to ITK's to the last bit.
-
-    ITK's recursive filters work line by line, so after the pass along an axis only `inner` is kept of that axis. The
-    order of the passes and the float32 between them are those of ``LaplacianRecursiveGaussianImageFilter``.
-
-    Parameters
-    ----------
-    values : ndarray of float64 or float32, shape (z, y, x)
-        The image with its margin.
-    inner : tuple of 3 slice
-        What is wanted of it.
-    spacing_mm : tuple of 3 float
-        Along (x, y, z).
-    sigma_mm : float
-        Width of the Gaussian in mm.
-    """
-    make_filter: Any = SimpleITK.RecursiveGaussianImageFilter
-    recursive = make_filter()
-    recursive.SetSigma(sigma_mm)
-    recursive.SetNormalizeAcrossScale(True)
-    source: Any = SimpleITK.GetImageFromArray(values)
-    source.SetSpacing(spacing_mm)
-    total: npt.NDArray[np.float32] | None = None
-    for axis in range(3):
-        part = source
-        for direction in (axis, *(other for other in range(3) if other != axis)):
-            recursive.SetDirection(direction)
-            recursive.SetOrder(recursive.SecondOrder if direction == axis else recursive.ZeroOrder)
-            keep = [slice(None)] * 3
-            keep[direction] = inner[2 - direction]
-            part = recursive.Execute(part)[tuple(keep)]
-        term = SimpleITK.GetArrayViewFromImage(part).astype(np.float64) / spacing_mm[axis] ** 2
-        total = (term if total is None else total + term).astype(np.float32)
-    assert total is not None  # noqa: S101 - for the type checker: there are three axes
-    return total
 
 
 def _normalisation(whole: npt.NDArray[np.float32]) -> tuple[float, float]:
@@ -155,10 +118,18 @@ def _wavelet(values: Values, box: Box, wavelet: str) -> dict[str, Values]:
     return {name.replace("a", "L").replace("d", "H"): band[inner] for name, band in bands.items()}
 
 
+def _log_reach(sigma_mm: float, spacing_mm: tuple[float, ...]) -> list[float]:
+    return [_LOG_REACH_SIGMAS * sigma_mm / s for s in reversed(spacing_mm)]
+
+
 def _with_margin(shape: tuple[int, ...], box: Box, margins: list[float]) -> tuple[Box, Box]:
     """Return the box enlarged by the margins as far as the image goes, and where the box lies in it."""
     starts = [max(0, part.start - int(np.ceil(m))) for part, m in zip(box, margins, strict=True)]
     stops = [min(n, part.stop + int(np.ceil(m))) for part, m, n in zip(box, margins, shape, strict=True)]
     padded = (slice(starts[0], stops[0]), slice(starts[1], stops[1]), slice(starts[2], stops[2]))
-    z, y, x = (slice(part.start - start, part.stop - start) for part, start in zip(box, starts, strict=True))
-    return padded, (z, y, x)
+    return padded, _relative(box, padded)
+
+
+def _relative(box: Box, outer: Box) -> Box:
+    z, y, x = (slice(b.start - o.start, b.stop - o.start) for b, o in zip(box, outer, strict=True))
+    return z, y, x

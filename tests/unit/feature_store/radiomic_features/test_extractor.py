@@ -18,7 +18,6 @@ from feature_store.errors import ExtractionError
 from feature_store.harmonize import resample_ct, resample_mask
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.filters import laplacian_of_gaussian
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.regions import Region, make_regions
@@ -88,20 +87,6 @@ def test_the_same_input_gives_the_same_bits() -> None:
     image, masks = textured((40, 41, 43))
     first, second = (extract(image, masks, SETTINGS)[Region.GTV].values for _ in range(2))
     np.testing.assert_array_equal(first, second)
-
-
-@pytest.mark.parametrize("sigma", [1.0, 3.0])
-def test_the_laplacian_is_itks_to_the_last_bit(sigma: float) -> None:
-    values = np.random.default_rng(4).normal(0, 100, (30, 33, 36))
-    image: Any = SimpleITK.GetImageFromArray(values)
-    image.SetSpacing((1.0, 1.5, 2.0))
-    make_filter: Any = SimpleITK.LaplacianRecursiveGaussianImageFilter
-    whole = make_filter()
-    whole.SetSigma(sigma)
-    whole.SetNormalizeAcrossScale(True)
-    inner = (slice(10, 18), slice(9, 24), slice(14, 20))
-    expected = SimpleITK.GetArrayFromImage(whole.Execute(image))[inner]
-    np.testing.assert_array_equal(laplacian_of_gaussian(values, inner, (1.0, 1.5, 2.0), sigma), expected)
 
 
 def test_pyradiomics_is_silent_in_a_fresh_process() -> None:
