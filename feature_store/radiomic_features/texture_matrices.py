@@ -51,11 +51,9 @@ class TextureRegion:
     def of(cls, mask: npt.NDArray[np.bool_]) -> TextureRegion:
         """Locate the voxels of `mask`, of shape (z, y, x) and not empty."""
         padded = np.pad(mask, 1)
-        _, height, width = padded.shape
-        offsets = np.array([(z * height + y) * width + x for z, y, x in _DIRECTIONS], dtype=np.int64)
+        offsets = np.array([_offset(padded.shape, direction) for direction in _DIRECTIONS], dtype=np.int64)
         voxels = np.flatnonzero(padded).astype(np.int32)
-        places = np.argwhere(mask)
-        used = np.array([_has_line(places, np.array(direction)) for direction in _DIRECTIONS])
+        used = np.array([_has_line(padded, direction) for direction in _DIRECTIONS])
         return cls(padded.size, voxels, offsets, used, max(mask.shape))
 
 
@@ -107,35 +105,45 @@ def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]
     ranks[occurring] = np.arange(1, n + 1)
     labels = np.zeros(region.padded_size, dtype=np.int32)
     labels[region.voxels] = ranks[grey_levels]
-    values = np.concatenate(([0.0], occurring.astype(np.float64)))
-    glcm = np.zeros((_N_DIRECTIONS, n, n), dtype=np.int64)
-    glrlm = np.zeros((_N_DIRECTIONS, n, region.longest_run), dtype=np.int64)
-    gldm = np.zeros((n, _N_DEPENDENCES), dtype=np.int64)
-    counts, sums = np.zeros(n), np.zeros(n)
+    values = np.concatenate(([0], occurring)).astype(np.int64)
+    glcm = np.zeros((_N_DIRECTIONS, n + 1, n + 1), dtype=np.int32)
+    glrlm = np.zeros((_N_DIRECTIONS, n + 1, region.longest_run), dtype=np.int32)
+    gldm = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32)
+    counts, sums = np.zeros(n + 1), np.zeros(n + 1)
     longest = _count_neighbours(labels, region.voxels, region.offsets, values, glcm, glrlm, gldm, counts, sums)
     zone_ranks, zone_sizes = _flood_zones(labels, region.voxels, region.offsets)
     sizes, columns = np.unique(zone_sizes, return_inverse=True)
     glszm = np.bincount(zone_ranks * len(sizes) + columns, minlength=n * len(sizes)).reshape(n, len(sizes))
-    both_ways = glcm + glcm.transpose(0, 2, 1)
+    one_way = glcm[:, 1:, 1:].astype(np.float64)
     return TextureMatrices(
         levels=occurring.astype(np.float64),
-        glcm=both_ways.astype(np.float64),
-        glrlm=glrlm[region.used_directions, :, :longest].astype(np.float64),
+        glcm=one_way + one_way.transpose(0, 2, 1),
+        glrlm=glrlm[region.used_directions, 1:, :longest].astype(np.float64),
         glszm=glszm.astype(np.float64),
         zone_sizes=sizes.astype(np.float64),
-        gldm=gldm.astype(np.float64),
-        ngtdm_counts=counts,
-        ngtdm_sums=sums,
+        gldm=gldm[1:].astype(np.float64),
+        ngtdm_counts=counts[1:],
+        ngtdm_sums=sums[1:],
     )
 
 
-def _has_line(places: Counts, direction: Counts) -> bool:
-    """Tell whether two of the places (n, 3) lie on one line along a direction, adjacent or not."""
-    axis = int(np.flatnonzero(direction)[0])
-    starts = places - places[:, axis, None] * (direction * direction[axis])
+def _has_line(padded: npt.NDArray[np.bool_], direction: tuple[int, int, int]) -> bool:
+    """Tell whether two voxels lie on one line along a direction, adjacent or not; the outermost voxels are empty."""
+    flat = padded.ravel()
+    offset = _offset(padded.shape, direction)
+    if np.any(flat[offset:] & flat[:-offset]):
+        return True
+    places = np.argwhere(padded)
+    axis = next(axis for axis in range(3) if direction[axis])  # its step is 1
+    starts = places - places[:, axis, None] * np.array(direction)
     starts -= starts.min(axis=0)
     keys = np.ravel_multi_index(tuple(starts.T), tuple(starts.max(axis=0) + 1))
     return bool(np.bincount(keys).max() > 1)
+
+
+def _offset(shape: tuple[int, ...], direction: tuple[int, int, int]) -> int:
+    z, y, x = direction
+    return (z * shape[1] + y) * shape[2] + x
 
 
 @compiled
@@ -143,44 +151,41 @@ def _count_neighbours(
     labels: Flat,
     voxels: Flat,
     offsets: Counts,
-    values: Floats,
-    glcm: Counts,
-    glrlm: Counts,
-    gldm: Counts,
+    values: Counts,
+    glcm: Flat,
+    glrlm: Flat,
+    gldm: Flat,
     counts: Floats,
     sums: Floats,
 ) -> int:
-    """Fill the matrices; `labels` are ranks from 1, 0 outside the region. Return the longest run."""
-    longest = 0
+    """Fill the matrices; `labels` are ranks from 1, 0 outside the region. Return the longest run.
+
+    Nearly nothing branches, since what a neighbour is cannot be predicted: what does not count adds 0, or to the
+    matrices' unused row of level 0. Indices are unsigned, since signed ones are looked at for counting from the end.
+    """
+    lengths = np.zeros((len(labels), _N_DIRECTIONS), dtype=np.uint16)  # of the run before each voxel
+    longest = np.int64(0)
     for place in voxels:
-        label = labels[place]
-        neighbours, total, dependence = 0, 0.0, 0
-        for direction in range(_N_DIRECTIONS):
-            offset = offsets[direction]
-            after, before = labels[place + offset], labels[place - offset]
-            if after > 0:
-                glcm[direction, label - 1, after - 1] += 1
-                neighbours += 1
-                total += values[after]
-            if before > 0:
-                neighbours += 1
-                total += values[before]
-            if after == label:
-                dependence += 1
-            if before == label:
-                dependence += 1
-            else:
-                length, ahead = 0, place + offset
-                while labels[ahead] == label:
-                    length += 1
-                    ahead += offset
-                glrlm[direction, label - 1, length] += 1
-                longest = max(longest, length + 1)
-        gldm[label - 1, dependence] += 1
-        counts[label - 1] += 1
+        here, label = np.uintp(place), np.uintp(labels[np.uintp(place)])
+        neighbours, total, dependence = np.int64(0), np.int64(0), np.int64(0)
+        for d in range(_N_DIRECTIONS):
+            direction, last = np.uintp(d), np.uintp(place - offsets[np.uintp(d)])
+            after, before = np.uintp(labels[np.uintp(place + offsets[direction])]), np.uintp(labels[last])
+            same = np.int64(before == label)
+            glcm[direction, label, after] += 1
+            neighbours += np.int64(after > 0) + np.int64(before > 0)
+            total += values[after] + values[before]
+            dependence += np.int64(after == label) + same
+            length = same * (np.int64(lengths[last, direction]) + 1)
+            lengths[here, direction] = length
+            glrlm[direction, label, np.uintp(length)] += np.int32(after != label)
+            if length > longest:  # noqa: PLR1730 - max() is not typed for numpy's integers
+                longest = length
+        gldm[label, np.uintp(dependence)] += 1
+        counts[label] += 1
         if neighbours > 0:
-            sums[label - 1] += abs(values[label] - total / neighbours)
-    return longest
+            sums[label] += abs(values[label] - total / neighbours)
+    return int(longest) + 1
 
 
 @compiled
