@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && b
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install demo demo-ui test check lint format lock clean
+.PHONY: help install demo demo-ui bench-radiomics test check lint format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -25,6 +25,9 @@ demo: install  ## three synthetic centres from DICOM push to validation report, 
 
 demo-ui: install  ## the Prefect UI with the runs of the last demonstration
 	$(BIN)/python -m deploy.demo ui
+
+bench-radiomics: install  ## speed and values against PyRadiomics; ARGS=--quick for about a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_radiomics $(ARGS)
 
 test: install  ## every test; what a missing peer or missing real data skips is said in one line
 	$(BIN)/python -m pytest
