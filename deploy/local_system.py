@@ -144,8 +144,8 @@ class LocalSystem:
                 f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})"
             )
 
-    def wait_until(self, name: str, condition: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until `condition` holds while the part called `name` lives.
+    def wait_until(self, name: str, condition: Callable[[], bool], timeout_s: float, every_s: float = _POLL_S) -> None:
+        """Wait until `condition` holds, asked every so many seconds, while the part called `name` lives.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class LocalSystem:
                 )
             if time.monotonic() > deadline:
                 raise PartFailedError(f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})")
-            time.sleep(_POLL_S)
+            time.sleep(every_s)
 
     def stop(self, name: str) -> None:
         """Ask a part to end, and end what is left of it after a minute."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ class Receiver:
         """
         address = (self._settings.host, self._settings.port)
         self._server = self._ae.start_server(address, block=False, evt_handlers=self._handlers)
+        # Accepted sockets inherit it: otherwise each answer waits for the peer's delayed acknowledgement.
+        self._server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def stop(self, drain_s: float = 10.0) -> None:
         """Accept nothing more, let running associations end, then abort what is left.

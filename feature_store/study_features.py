@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,10 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.rasterize import rasterize
 from feature_store.regions import Region, make_regions
+
+ExtractionEngine = Callable[
+    [Any, Mapping[Region, npt.NDArray[np.bool_]], ExtractionSettings], dict[Region, FeatureVector]
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +96,10 @@ def load_study(ct_paths: Sequence[Path], rtstruct_path: Path, gtv_pattern: str) 
 
 
 def compute_features(
-    study: LoadedStudy, settings: ExtractionSettings, ring_widths_mm: Sequence[float] = (6.0,)
+    study: LoadedStudy,
+    settings: ExtractionSettings,
+    ring_widths_mm: Sequence[float] = (6.0,),
+    engine: ExtractionEngine = extract,
 ) -> StudyFeatures:
     """Harmonise a study, make its regions and measure them (paper: harmonisation, regions, radiomics, deep input).
 
@@ -103,6 +111,8 @@ def compute_features(
         How features are made; `spacing_mm` is the harmonised grid.
     ring_widths_mm : sequence of float
         Rings beside the GTV, in mm: 3, 6 or 9.
+    engine : callable
+        `extract`, or `extract_with_pyradiomics`, which is slow and gives the same values.
 
     Raises
     ------
@@ -114,7 +124,7 @@ def compute_features(
     regions = make_regions(gtv_mask, image.GetSpacing(), ring_widths_mm)
     depth, height, width = gtv_mask.shape
     return StudyFeatures(
-        vectors=extract(image, regions.masks, settings),
+        vectors=engine(image, regions.masks, settings),
         deep_input=deep_input(image, gtv_mask),
         gtv_voxels=int(np.count_nonzero(gtv_mask)),
         ring_cut_by_field_of_view=regions.cut_by_field_of_view,

@@ -22,6 +22,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import numpy as np
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -30,9 +31,13 @@ from prefect.states import Crashed
 
 from dicom_node.center import Role
 from dicom_node.registry import OutboxItem
+from dicom_node.settings import SettingsError
+from feature_store.expectations import study_suite
 from flows.installation import Installation, installation
 from flows.report_incident import report_incident
 from flows.score_study import FINISHED, extract_study, score_study
+from models.deep_features import INPUT_SHAPE
+from models.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -165,6 +170,7 @@ def _work(parent: int) -> None:
     _stop_on_signals(stop)
     work = installation()
     settings = work.settings.prefect
+    warm_up(work)
     owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
     # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every study.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -174,6 +180,18 @@ def _work(parent: int) -> None:
                 stop.wait(settings.first_retry_s)
             elif not run_next(work, owner):
                 stop.wait(settings.poll_interval_s)
+
+
+def warm_up(work: Installation) -> None:
+    """Import what the first study would otherwise wait for, and let the network answer once."""
+    study_suite()
+    try:
+        bundle = work.bundle
+    except (ModelError, SettingsError) as refusal:
+        logger.warning("studies of external centres are held until this is mended: %s", refusal)
+        return
+    if bundle.network is not None:
+        bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))
 
 
 def _report_incidents(work: Installation) -> None:

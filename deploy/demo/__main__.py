@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -19,14 +19,17 @@ from deploy.local_system import LocalSystem, PartFailedError, free_port
 from dicom_node.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
 from models.frozen_bundle import read_digest
+from validation_reports.center_rows import center_rows
+from validation_reports.validation_report import from_json
 
 FOLDER = Path("annulus-demo")
 PREFECT_PORT = 4200
 SEED = 20260101
-NETWORK_EPOCHS = 4
+NETWORK_EPOCHS = 3
 _DONE = {StudyState.SCORED, StudyState.EXTRACTED, StudyState.QUARANTINED}
 _STUDY_TIMEOUT_S = 1200.0
 _PROGRESS_EVERY_S = 5.0
+_LOOK_EVERY_S = 1.0
 
 
 class Progress:
@@ -49,6 +52,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.what == "ui":
         return show_ui(options.folder)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     centers = [spec.scaled(options.scale) for spec in DEMO_CENTERS]
     try:
         return run(options.folder, centers)
@@ -77,16 +81,14 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
                 f"pacs-{spec.name}", "pynetdicom", "storescp", str(ports[spec.name]),
                 "-aet", f"PACS_{spec.name}", "-od", str(received.absolute()), "-q",
             )  # fmt: skip
-        made: dict[str, CenterFiles] = {}
-        for spec in specs:
-            progress.say(f"centre {spec.name}: making {spec.patients} synthetic patients as DICOM ({spec.description})")
-            made[spec.name] = write_center(folder / "pacs" / spec.name, spec, SEED)
-        system.wait_for_prefect()
-        for spec in specs:
-            system.run("import-clinical", "flows", "import-clinical", spec.name, str(made[spec.name].clinical_csv))
-
         system.start_dispatcher()
+        made = {training.name: _make(folder, training, progress)}
+        system.wait_for_prefect()
+        _import_clinical(system, made[training.name], training.name)
         _push(system, progress, settings, training)
+        for spec in external:
+            made[spec.name] = _make(folder, spec, progress)
+            _import_clinical(system, made[spec.name], spec.name)
         _wait_for_studies(system, progress, registry, training.name, len(made[training.name].study_folders))
 
         progress.say(f"training on centre {training.name}: network, feature selection, Cox model, frozen bundle")
@@ -169,6 +171,15 @@ def _pin(settings: Path, bundle: Path, digest: str) -> None:
         file.write(f'[model]\nbundle = "{bundle.absolute()}"\ndigest = "{digest}"\n')
 
 
+def _make(folder: Path, spec: CenterSpec, progress: Progress) -> CenterFiles:
+    progress.say(f"centre {spec.name}: making {spec.patients} synthetic patients as DICOM ({spec.description})")
+    return write_center(folder / "pacs" / spec.name, spec, SEED)
+
+
+def _import_clinical(system: LocalSystem, files: CenterFiles, center: str) -> None:
+    system.run("import-clinical", "flows", "import-clinical", center, str(files.clinical_csv))
+
+
 def _push(system: LocalSystem, progress: Progress, settings: Path, spec: CenterSpec) -> None:
     node = NodeSettings.load(settings).node
     progress.say(f"centre {spec.name}: its PACS pushes every study to the node by C-STORE")
@@ -192,7 +203,7 @@ def _wait_for_studies(system: LocalSystem, progress: Progress, registry: Registr
             progress.say(f"centre {center}: {done} of {expected} studies done ({counts or 'none here yet'})")
         return done == expected
 
-    system.wait_until("dispatcher", finished, _STUDY_TIMEOUT_S)
+    system.wait_until("dispatcher", finished, _STUDY_TIMEOUT_S, _LOOK_EVERY_S)
 
 
 def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progress) -> None:
@@ -201,6 +212,7 @@ def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progre
         "node",
         lambda: all(study.delivered for study in registry.studies() if study.state is StudyState.SCORED),
         _STUDY_TIMEOUT_S,
+        _LOOK_EVERY_S,
     )
 
 
@@ -208,13 +220,14 @@ def _summarise(folder: Path, registry: Registry, specs: list[CenterSpec], progre
     studies = registry.studies()
     quarantined = [study for study in studies if study.state is StudyState.QUARANTINED]
     report = max((folder / "reports").glob("*/report.json"))
-    numbers = json.loads(report.read_text(encoding="utf-8"))
     print("\nWhat happened")
     for spec in specs:
         print(f"  centre {spec.name}: {_counts([study for study in studies if study.center == spec.name])}")
     for study in quarantined:
         print(f"  quarantined: {study.center} {study.patient_key}: {study.sentence}")
-    print(f"  C-index: {_concordances(numbers)}")
+    for row in center_rows(from_json(report.read_text(encoding="utf-8"))):
+        found = f"C-index {row['C-index']}, hazard ratio {row['hazard ratio']}"
+        print(f"  {row['centre']}: {found} in {row['patients']} patients with {row['deaths']} deaths")
     print(f"  validation report: {report.with_name('report.html')}")
     print(f"  structured reports (DICOM SR): {folder / 'pacs'}/*/received")
     print(f"  frozen bundle: {folder / 'bundle'}")
@@ -233,10 +246,6 @@ def _counts(studies: list[StudySummary]) -> str:
         if states[state]
     ]
     return ", ".join([*parts, f"{delivered} SR delivered"] if delivered else parts)
-
-
-def _concordances(numbers: dict[str, object]) -> str:
-    return str(numbers)
 
 
 if __name__ == "__main__":
