@@ -17,7 +17,10 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
+from feature_store.radiomic_features.compiled import compiled
+
 Floats = npt.NDArray[np.float64]
+Halves = npt.NDArray[np.int64]
 
 _CORNERS = tuple(product((0, 1), repeat=3))
 
@@ -86,30 +89,64 @@ def _cube_table(spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats,
     return areas, volumes, slopes
 
 
-def _edge_middles(padded: npt.NDArray[np.bool_], axis: int) -> Floats:
-    """Return the mesh vertices on the edges along an axis, shape (n, 3), in voxels."""
-    index = np.argwhere(np.diff(padded, axis=axis)).astype(np.float64)
-    index[:, axis] += 0.5
+def _edge_middles(padded: npt.NDArray[np.bool_], axis: int) -> Halves:
+    """Return the mesh vertices on the edges along an axis, shape (n, 3), in half voxels."""
+    index = 2 * np.argwhere(np.diff(padded, axis=axis))
+    index[:, axis] += 1
     return index
 
 
-def _diameters_mm(vertices: Floats, spacing: Floats) -> tuple[float, float, float, float]:
-    points = vertices * spacing
-    z, y, x = (max(_largest_distance(group) for group in _groups(vertices[:, axis], points)) for axis in range(3))
-    return z, y, x, _largest_distance(points[ConvexHull(points).vertices])
+def _diameters_mm(vertices: Halves, spacing: Floats) -> tuple[float, float, float, float]:
+    half = spacing / 2
+    ends = [_line_ends(vertices, *axes) for axes in ((0, 1, 2), (1, 0, 2), (2, 0, 1))]
+    in_slice = _largest_in_planes(*ends[0], half[1], half[2])
+    in_column = _largest_in_planes(*ends[1], half[0], half[2])
+    in_row = _largest_in_planes(*ends[2], half[0], half[1])
+    low, high = ends[0]
+    z, y = np.nonzero(high >= 0)
+    outermost = np.concatenate([np.stack([z, y, x[z, y]], axis=1) for x in (low, high)])
+    points = outermost * half
+    largest = float(pdist(points[ConvexHull(points).vertices]).max())
+    return in_slice, in_column, in_row, largest
 
 
-def _groups(key: Floats, points: Floats) -> list[Floats]:
-    order = np.argsort(key, kind="stable")
-    return np.split(points[order], np.flatnonzero(np.diff(key[order])) + 1)
+@compiled
+def _line_ends(vertices: Halves, plane: int, row: int, column: int) -> tuple[Halves, Halves]:
+    """Return the lowest and highest column of the vertices in each row of each plane; where there are none, -1."""
+    planes, rows = vertices[:, plane].max() + 1, vertices[:, row].max() + 1
+    low, high = np.full((planes, rows), -1), np.full((planes, rows), -1)
+    for vertex in vertices:
+        p, r, c = vertex[plane], vertex[row], vertex[column]
+        if high[p, r] < 0:
+            low[p, r] = high[p, r] = c
+        else:
+            low[p, r] = min(low[p, r], c)
+            high[p, r] = max(high[p, r], c)
+    return low, high
 
 
-def _largest_distance(points: Floats) -> float:
-    """Return the largest distance of two points; only the outermost of each line of them can have it."""
-    if len(points) > 64:
-        spread = np.argsort(np.ptp(points, axis=0))
-        lines, along = points[:, spread[:2]], points[:, spread[2]]
-        order = np.lexsort((along, lines[:, 1], lines[:, 0]))
-        changes = np.any(np.diff(lines[order], axis=0) != 0, axis=1)
-        points = points[order[np.r_[True, changes] | np.r_[changes, True]]]
-    return float(pdist(points).max()) if len(points) > 1 else 0.0
+@compiled
+def _largest_in_planes(low: Halves, high: Halves, row_mm: float, column_mm: float) -> float:
+    """Return the largest distance of two vertices in one plane; planes that are too small for it are not searched."""
+    planes, rows = low.shape
+    diagonals = np.zeros(planes)
+    for p in range(planes):
+        used = np.flatnonzero(high[p] >= 0)
+        if len(used) > 0:
+            across = (high[p][used].max() - low[p][used].min()) * column_mm
+            diagonals[p] = ((used[-1] - used[0]) * row_mm) ** 2 + across**2
+    at_row, at_column = np.empty(2 * rows), np.empty(2 * rows)
+    largest = 0.0
+    for p in np.argsort(-diagonals):
+        if diagonals[p] <= largest:
+            break
+        n = 0
+        for r in np.flatnonzero(high[p] >= 0):
+            for column in (low[p, r], high[p, r]):
+                at_row[n], at_column[n] = r * row_mm, column * column_mm
+                n += 1
+        for i in range(n):
+            for j in range(i):
+                square = (at_row[i] - at_row[j]) ** 2 + (at_column[i] - at_column[j]) ** 2
+                largest = max(largest, square)
+    return float(np.sqrt(largest))
