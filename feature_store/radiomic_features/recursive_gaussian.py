@@ -15,7 +15,7 @@ from math import cos, exp, sin
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.radiomic_features.compiled import compiled
+from feature_store.compiled import compiled
 
 Box = tuple[slice, slice, slice]
 Floats = npt.NDArray[np.float64]

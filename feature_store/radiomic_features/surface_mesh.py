@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
-from feature_store.radiomic_features.compiled import compiled
+from feature_store.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Halves = npt.NDArray[np.int64]
@@ -110,43 +110,50 @@ def _diameters_mm(vertices: Halves, spacing: Floats) -> tuple[float, float, floa
     return in_slice, in_column, in_row, largest
 
 
-@compiled
 def _line_ends(vertices: Halves, plane: int, row: int, column: int) -> tuple[Halves, Halves]:
     """Return the lowest and highest column of the vertices in each row of each plane; where there are none, -1."""
-    planes, rows = vertices[:, plane].max() + 1, vertices[:, row].max() + 1
-    low, high = np.full((planes, rows), -1), np.full((planes, rows), -1)
-    for vertex in vertices:
-        p, r, c = vertex[plane], vertex[row], vertex[column]
-        if high[p, r] < 0:
-            low[p, r] = high[p, r] = c
-        else:
-            low[p, r] = min(low[p, r], c)
-            high[p, r] = max(high[p, r], c)
+    shape = vertices[:, plane].max() + 1, vertices[:, row].max() + 1
+    low, high = np.full(shape, -1), np.full(shape, -1)
+    _spread(np.ascontiguousarray(vertices[:, [plane, row, column]]), low, high)
     return low, high
 
 
-@compiled
 def _largest_in_planes(low: Halves, high: Halves, row_mm: float, column_mm: float) -> float:
     """Return the largest distance of two vertices in one plane; planes that are too small for it are not searched."""
-    planes, rows = low.shape
-    diagonals = np.zeros(planes)
-    for p in range(planes):
-        used = np.flatnonzero(high[p] >= 0)
-        if len(used) > 0:
-            across = (high[p][used].max() - low[p][used].min()) * column_mm
-            diagonals[p] = ((used[-1] - used[0]) * row_mm) ** 2 + across**2
-    at_row, at_column = np.empty(2 * rows), np.empty(2 * rows)
+    used = high >= 0
+    occupied = np.flatnonzero(used.any(axis=1))
+    low, high, used = low[occupied], high[occupied], used[occupied]
+    rows = used.shape[1] - used[:, ::-1].argmax(axis=1) - 1 - used.argmax(axis=1)
+    columns = high.max(axis=1) - np.where(used, low, high.max()).min(axis=1)
+    squares = (rows * row_mm) ** 2 + (columns * column_mm) ** 2
+    return float(np.sqrt(_search_planes(low, high, np.argsort(-squares), squares, row_mm, column_mm)))
+
+
+@compiled
+def _spread(vertices: Halves, low: Halves, high: Halves) -> None:
+    """Note the lowest and highest column of each row of each plane; `vertices` are (plane, row, column)."""
+    for i in range(len(vertices)):
+        plane, row, column = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        high[plane, row] = max(high[plane, row], column)
+        if low[plane, row] < 0 or low[plane, row] > column:
+            low[plane, row] = column
+
+
+@compiled
+def _search_planes(low: Halves, high: Halves, order: Halves, squares: Floats, row_mm: float, column_mm: float) -> float:
+    """Return the largest squared distance; `squares` are those of the planes' bounding boxes, `order` descending."""
+    at_row, at_column = np.empty(2 * low.shape[1]), np.empty(2 * low.shape[1])
     largest = 0.0
-    for p in np.argsort(-diagonals):
-        if diagonals[p] <= largest:
+    for plane in order:
+        if squares[plane] <= largest:
             break
         n = 0
-        for r in np.flatnonzero(high[p] >= 0):
-            for column in (low[p, r], high[p, r]):
-                at_row[n], at_column[n] = r * row_mm, column * column_mm
-                n += 1
+        for row in range(low.shape[1]):
+            if high[plane, row] >= 0:
+                at_row[n], at_column[n] = row * row_mm, low[plane, row] * column_mm
+                at_row[n + 1], at_column[n + 1] = row * row_mm, high[plane, row] * column_mm
+                n += 2
         for i in range(n):
             for j in range(i):
-                square = (at_row[i] - at_row[j]) ** 2 + (at_column[i] - at_column[j]) ** 2
-                largest = max(largest, square)
-    return float(np.sqrt(largest))
+                largest = max(largest, (at_row[i] - at_row[j]) ** 2 + (at_column[i] - at_column[j]) ** 2)
+    return largest

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.radiomic_features.compiled import compiled
+from feature_store.compiled import compiled
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

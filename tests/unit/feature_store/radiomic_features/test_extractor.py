@@ -21,14 +21,19 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.regions import Region, make_regions
-from feature_store.study_features import load_study
+from feature_store.study_features import LoadedStudy, load_study
+from tests.integration.synthetic_studies import write_study
 
 Masks = dict[Region, npt.NDArray[np.bool_]]
 SETTINGS = ExtractionSettings()
 
 
 def real(folder: Path, pattern: str) -> tuple[Any, Masks]:
-    study = load_study(sorted((folder / "ct").glob("*.dcm")), next((folder / "rtstruct").glob("*.dcm")), pattern)
+    ct, structure_set = sorted((folder / "ct").glob("*.dcm")), next((folder / "rtstruct").glob("*.dcm"))
+    return harmonized(load_study(ct, structure_set, pattern))
+
+
+def harmonized(study: LoadedStudy) -> tuple[Any, Masks]:
     image = resample_ct(study.volume)
     mask = resample_mask(study.gtv_mask, study.volume, image)
     return image, dict(make_regions(mask, image.GetSpacing()).masks)
@@ -166,6 +171,12 @@ def test_the_oracle_speaks_in_the_same_errors() -> None:
     image, masks = _one_voxel(*textured((30, 30, 30)))
     with pytest.raises(ExtractionError, match="PyRadiomics refuses region gtv"):
         extract_with_pyradiomics(image, masks, SETTINGS)
+
+
+def test_a_synthetic_planning_study(tmp_path: Path) -> None:
+    *ct, structure_set = write_study(tmp_path, "P1")
+    image, masks = harmonized(load_study(ct, structure_set, "gtv-1"))
+    assert_equal(extract(image, masks, SETTINGS), extract_with_pyradiomics(image, masks, SETTINGS))
 
 
 @pytest.mark.slow

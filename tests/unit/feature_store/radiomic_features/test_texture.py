@@ -152,10 +152,11 @@ def test_kernels_import_where_their_folder_is_read_only(tmp_path: Path) -> None:
     root = Path(__file__).parents[4]
     package = tmp_path / "feature_store" / "radiomic_features"
     package.mkdir(parents=True)
-    for name in ("__init__.py", "compiled.py", "texture_matrices.py"):
-        (package / name).write_bytes((root / "feature_store" / "radiomic_features" / name).read_bytes())
-    (tmp_path / "feature_store" / "__init__.py").touch()
-    (package / "__pycache__").write_text("a file where numba wants a folder")
+    modules = ("__init__.py", "compiled.py", "radiomic_features/__init__.py", "radiomic_features/texture_matrices.py")
+    for name in modules:
+        (tmp_path / "feature_store" / name).write_bytes((root / "feature_store" / name).read_bytes())
+    for folder in (package, package.parent):
+        (folder / "__pycache__").write_text("a file where numba wants a folder")
     program = (
         "import numpy as np; from feature_store.radiomic_features.texture_matrices import *;"
         "texture_matrices(TextureRegion.of(np.ones((3, 3, 3), dtype=bool)), np.ones(27, dtype=int))"
