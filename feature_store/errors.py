@@ -3,6 +3,9 @@
 ::
 
     FeatureStoreError
+    ├── ClinicalTableError (ValueError)   a clinical table cannot be read             (`clinical`)
+    ├── ExpectationError (RuntimeError)   an expectation could not be evaluated       (`expectations`)
+    ├── StoreError (RuntimeError)         a table cannot be read or written as asked  (`delta_table`)
     └── StudyDefect (ValueError)          the study cannot be right: it is quarantined with this sentence
         ├── UnreadableInstance            an instance is not DICOM, not of the expected class, or cut short
         ├── CtGeometryError               the CT slices do not form one regular volume in HU

@@ -12,6 +12,7 @@ from dicom_node.pseudonym import patient_key
 from dicom_node.settings import pseudonym_key
 from feature_store.clinical import read_clinical_csv
 from feature_store.errors import FeatureStoreError
+from feature_store.expectations import Severity, check_clinical
 from flows.installation import installation
 
 
@@ -33,9 +34,13 @@ def import_clinical(center: str, csv: str) -> State[None]:
     except FeatureStoreError as error:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
+    findings = check_clinical(table.records)
+    critical = " ".join(finding.sentence for finding in findings if finding.severity is Severity.CRITICAL)
+    for sentence in [*(sentence for _, sentence in table.rejected), *(finding.sentence for finding in findings)]:
+        get_run_logger().warning(sentence)
+    if critical:
+        return Failed(name="Refused", message=critical)
     work.store.put_clinical(table)
-    for row, sentence in table.rejected:
-        get_run_logger().warning("row %d: %s", row, sentence)
     return Completed(
         message=f"{len(table.records)} patients of centre {name} imported, {len(table.rejected)} rows rejected"
     )

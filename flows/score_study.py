@@ -6,7 +6,7 @@ be right; mend it and push it again) or *Held* (nothing is wrong with the study;
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,19 +18,22 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydicom import dcmread
 
+from dicom_node.center import Role
+from dicom_node.errors import NodeError, UnknownStudyError
 from dicom_node.registry import StudyFiles, StudyState
 from dicom_node.settings import SettingsError
-from feature_store.errors import StudyDefect
+from feature_store.errors import FeatureStoreError, StudyDefect
 from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures
 from flows.installation import Installation, installation
 from flows.settings import software_version
-from flows.study_tasks import CheckedStudy, check_and_load, extract_features, identity_of
+from flows.study_tasks import QUARANTINED, CheckedStudy, check_and_load, extract_features, identity_of
 from models.combined_model import Risk
 from models.deep_features import DEEP_COLUMNS
 from models.errors import ModelError
+from validation_reports.errors import StructuredReportError
 
-FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", "Quarantined"})
+FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
 """Names of the final states after which the dispatcher has nothing left to do for a study."""
 
 
@@ -54,18 +57,7 @@ def extract_study(study_key: str, content_digest: str | None = None) -> State[No
     content_digest : str, optional
         Which content of the study; by default the newest.
     """
-    work = installation()
-    files = work.registry.study_files(study_key, content_digest)
-    if work.registry.result(study_key, files.content_digest, None) is not None:
-        return Completed(name="Already extracted", message="this content of the study has been extracted before")
-    try:
-        checked = check_and_load(work, files)
-        _, region_findings = extract_features(work, files, checked)
-    except StudyDefect as defect:
-        return _quarantine(work, files, None, defect)
-    sentence = f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
-    work.registry.finish(study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None)
-    return Completed(name="Extracted", message=sentence)
+    return _concluded(_extract, study_key, content_digest)
 
 
 @flow(name="score-study", flow_run_name=_run_name)
@@ -79,14 +71,41 @@ def score_study(study_key: str, content_digest: str | None = None) -> State[None
     content_digest : str, optional
         Which content of the study; by default the newest.
     """
+    return _concluded(_score, study_key, content_digest)
+
+
+def _concluded(
+    conclude: Callable[[Installation, StudyFiles], State[None]], study_key: str, content_digest: str | None
+) -> State[None]:
     work = installation()
-    files = work.registry.study_files(study_key, content_digest)
     try:
-        model_digest = work.bundle.digest
-    except (ModelError, SettingsError) as refusal:
-        get_run_logger().error(str(refusal))
-        return Failed(name="Held", message=str(refusal))
-    if work.registry.result(study_key, files.content_digest, model_digest) is not None:
+        return conclude(work, work.registry.study_files(study_key, content_digest))
+    except UnknownStudyError as error:
+        return _failed("Refused", str(error))
+    except (SettingsError, ModelError, FeatureStoreError, NodeError) as error:
+        return _failed("Held", str(error))
+
+
+def _extract(work: Installation, files: StudyFiles) -> State[None]:
+    if work.center(files.center).role is not Role.TRAINING:
+        return _failed("Refused", f"Centre {files.center} is external: its studies are scored, use score-study.")
+    if work.registry.result(files.study_key, files.content_digest, None) is not None:
+        return Completed(name="Already extracted", message="this content of the study has been extracted before")
+    try:
+        checked = check_and_load(work, files)
+        _, region_findings = extract_features(work, files, checked)
+    except StudyDefect as defect:
+        return _quarantine(work, files, None, defect)
+    sentence = f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
+    work.registry.finish(files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None)
+    return Completed(name="Extracted", message=sentence)
+
+
+def _score(work: Installation, files: StudyFiles) -> State[None]:
+    if work.center(files.center).role is not Role.EXTERNAL:
+        return _failed("Refused", f"Centre {files.center} trains the model: its studies are extracted, not scored.")
+    model_digest = work.bundle.digest
+    if work.registry.result(files.study_key, files.content_digest, model_digest) is not None:
         return Completed(name="Already scored", message="this model has scored this content of the study before")
     try:
         checked = check_and_load(work, files)
@@ -94,10 +113,10 @@ def score_study(study_key: str, content_digest: str | None = None) -> State[None
         warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
         risk, scored_at = score(work, files, checked, features, warnings)
         report = write_report(work, files, checked, risk, warnings, scored_at)
-    except StudyDefect as defect:
+    except (StudyDefect, StructuredReportError) as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
-    work.registry.finish(study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report)
+    work.registry.finish(files.study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report)
     return Completed(name="Scored", message=sentence)
 
 
@@ -179,13 +198,19 @@ def write_report(
     return path
 
 
-def _quarantine(work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect) -> State[None]:
-    sentence = str(defect)
+def _failed(name: str, sentence: str) -> State[None]:
     get_run_logger().error(sentence)
+    return Failed(name=name, message=sentence)
+
+
+def _quarantine(
+    work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect | StructuredReportError
+) -> State[None]:
+    sentence = str(defect)
     work.registry.finish(
         files.study_key, files.content_digest, model_digest, StudyState.QUARANTINED, sentence, structured_report=None
     )
-    return Failed(name="Quarantined", message=sentence)
+    return _failed(QUARANTINED, sentence)
 
 
 def _risk_in_words(risk: Risk) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Failed
 
 from dicom_node.archive import read_part10
 from dicom_node.registry import StudyFiles
@@ -21,6 +25,9 @@ from feature_store.store import StudyIdentity
 from feature_store.study_facts import StudyFacts, study_facts, with_regions
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
 from flows.installation import Installation
+
+QUARANTINED = "Quarantined"
+"""Name of the final state of a study that cannot be right, and of the step that found it."""
 
 ENGINES = {"crops": extract, "pyradiomics": extract_with_pyradiomics}
 """The extraction engines by the name that the settings give them; their values are equal."""
@@ -55,7 +62,34 @@ def identity_of(files: StudyFiles) -> StudyIdentity:
     )
 
 
-@task(name="check and load", cache_policy=NO_CACHE)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a step a Prefect task that shows a `StudyDefect` as the state *Quarantined*, without traceback."""
+
+    def decorate(step: Callable[P, R]) -> Callable[P, R]:
+        @task(name=name, cache_policy=NO_CACHE)
+        def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+            try:
+                return step(*args, **kwargs)
+            except StudyDefect as defect:
+                return Failed(name=QUARANTINED, message=str(defect))
+
+        @wraps(step)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            state = run(*args, return_state=True, **kwargs)
+            if state.name == QUARANTINED:
+                raise StudyDefect("study", state.message or "")
+            return cast("R", state.result())
+
+        return call
+
+    return decorate
+
+
+@study_task("check and load")
 def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
     """Verify the files, hold the study against the expectations, and load it.
 
@@ -73,7 +107,7 @@ def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
     return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
 
 
-@task(name="extract features", cache_policy=NO_CACHE)
+@study_task("extract features")
 def extract_features(
     work: Installation, files: StudyFiles, checked: CheckedStudy
 ) -> tuple[StudyFeatures, tuple[Finding, ...]]:

@@ -146,6 +146,10 @@ class Running:
         """Return the studies that are in one of the states."""
         return [study for study in self.registry.studies() if not states or study.state in states]
 
+    def state_of(self, study_key: str) -> StudyState:
+        """Return the state of one study."""
+        return next(study.state for study in self.registry.studies() if study.study_key == study_key)
+
     def wait_for(self, count: int, *states: StudyState, timeout_s: float = 300) -> list[StudySummary]:
         """Wait until `count` studies are in one of the states, and return them."""
         wait_until(
@@ -208,15 +212,15 @@ class Running:
         return runs
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start_installation(
-    tmp_path: Path, prefect_port: int, bundle: tuple[Path, str]
+    tmp_path_factory: pytest.TempPathFactory, prefect_port: int, bundle: tuple[Path, str]
 ) -> Iterator[Callable[[str], Running]]:
-    """Start installations with the given ``[center]`` tables; all are stopped at the end of the test."""
+    """Start installations with the given ``[center]`` tables; all are stopped at the end of the module."""
     started: list[Running] = []
 
     def start(centers: str) -> Running:
-        running = Running(tmp_path, prefect_port, centers, bundle)
+        running = Running(tmp_path_factory.mktemp("installation"), prefect_port, centers, bundle)
         running.system.__enter__()
         started.append(running)
         running.start()

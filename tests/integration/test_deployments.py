@@ -1,0 +1,65 @@
+"""`prefect deployment run` scores a study and validates a cohort, and the answer is the run's state."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local_system import ROOT
+from dicom_node.registry import StudyState
+from tests.integration.conftest import Running, ask, wait_until
+from tests.integration.synthetic_studies import write_study
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+
+def _deployment_run(running: Running, deployment: str, **parameters: Any) -> dict[str, Any]:
+    """Start a run as a biostatistician would, and return it when it has ended."""
+    values = [text for name, value in parameters.items() for text in ("-p", f"{name}={json.dumps(value)}")]
+    command = [sys.executable, "-m", "prefect", "deployment", "run", deployment, *values]
+    subprocess.run(command, cwd=ROOT, env=running.system.environment, check=True, capture_output=True, timeout=120)
+    flow, name = deployment.split("/")
+    body = {
+        "flows": {"name": {"any_": [flow]}},
+        "deployments": {"name": {"any_": [name]}},
+        "sort": "EXPECTED_START_TIME_DESC",
+    }
+
+    def ended() -> dict[str, Any] | None:
+        runs = ask(f"{running.system.prefect_url}/api/flow_runs/filter", body)
+        final = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+        return next((run for run in runs if run["state_type"] in final), None)
+
+    wait_until(lambda: ended() is not None, 240, f"the run of {deployment} has ended")
+    run = ended()
+    assert run is not None
+    return run
+
+
+def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
+    start_installation: Callable[[str], Running], peer: Callable[[str], str], tmp_path: Path
+) -> None:
+    running = start_installation("[center.B]\nae_titles = ['B']\n")
+    running.system.kill("dispatcher")
+    assert running.push(peer, write_study(tmp_path / "study", "P1"), "B") == 0
+    (study,) = running.wait_for(1, StudyState.QUEUED)
+    running.system.start("deployments", "flows", "serve")
+    wait_until(lambda: len(ask(f"{running.system.prefect_url}/api/deployments/filter", {})) >= 5, 120, "deployments")
+
+    scored = _deployment_run(running, "score-study/by-hand", study_key=study.study_key)
+    assert (scored["state_name"], scored["state_type"]) == ("Scored", "COMPLETED")
+    assert [item.state for item in running.studies()] == [StudyState.SCORED]
+
+    other = _deployment_run(running, "extract-study/by-hand", study_key=study.study_key)
+    assert other["state_name"] == "Refused"
+    assert [item.state for item in running.studies()] == [StudyState.SCORED]
+
+    refused = _deployment_run(running, "validate-cohort/ad-hoc", cohort={"name": "none", "centers": ["NOWHERE"]})
+    assert refused["state_name"] == "Refused"
+    assert "no centre NOWHERE" in refused["state"]["message"]
