@@ -173,6 +173,7 @@ def test_the_oracle_speaks_in_the_same_errors() -> None:
         extract_with_pyradiomics(image, masks, SETTINGS)
 
 
+@pytest.mark.slow
 def test_a_synthetic_planning_study(tmp_path: Path) -> None:
     *ct, structure_set = write_study(tmp_path, "P1")
     image, masks = harmonized(load_study(ct, structure_set, "gtv-1"))
