@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +30,15 @@ from models.survival_data import Survival
 _THRESHOLD = 1e-12
 """Largest change of a coefficient, in deviance, at which coordinate descent ends (glmnet's ``thresh``)."""
 _MAX_PASSES = 1_000_000
+
+
+class LambdaRule(StrEnum):
+    """Which penalty of the cross-validated path is taken (glmnet's ``lambda.min`` and ``lambda.1se``)."""
+
+    MIN = "min"
+    """The penalty with the smallest deviance."""
+    ONE_STANDARD_ERROR = "1se"
+    """The largest penalty whose deviance is within one standard error of the smallest: fewer features."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +69,24 @@ class LassoCrossValidation:
         return float(self.lambdas[self.index_min])
 
     @property
+    def index_1se(self) -> int:
+        """Position of the largest penalty within one standard error of the smallest deviance (``lambda.1se``)."""
+        within = self.deviance <= self.deviance[self.index_min] + self.deviance_error[self.index_min]
+        return int(np.argmax(within))
+
+    @property
+    def lambda_1se(self) -> float:
+        """The largest penalty whose deviance is within one standard error of the smallest."""
+        return float(self.lambdas[self.index_1se])
+
+    @property
     def coefficients_min(self) -> Array:
         """Coefficients at `lambda_min`, shape (p,)."""
         return self.coefficients[:, self.index_min]
+
+    def index(self, rule: LambdaRule) -> int:
+        """Return the position of the penalty that `rule` takes."""
+        return self.index_min if rule is LambdaRule.MIN else self.index_1se
 
 
 def lasso_lambdas(columns: ArrayLike, survival: Survival, count: int = 100, ratio: float = 0.05) -> Array:

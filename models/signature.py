@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.feature_selection import ZScore, frozen_vector, select_univariate
-from models.lasso_cox import assign_folds, cross_validate_lasso, lasso_lambdas
+from models.lasso_cox import LambdaRule, assign_folds, cross_validate_lasso, lasso_lambdas
 from models.risk_sets import Array
 from models.survival_data import Survival
+
+_HOW_WELL = {LambdaRule.MIN: "best", LambdaRule.ONE_STANDARD_ERROR: "within one standard error of the best model"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class SelectionSettings:
         Penalties on the path.
     lambda_ratio : float
         Smallest over largest penalty.
+    lambda_rule : LambdaRule
+        Which penalty is taken: ``min`` (default) or ``1se``, which keeps fewer features.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class SelectionSettings:
     n_folds: int = 10
     n_lambdas: int = 60
     lambda_ratio: float = 0.05
+    lambda_rule: LambdaRule = LambdaRule.MIN
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
@@ -55,6 +60,11 @@ class SelectionSettings:
                 f"The Lasso path has {self.n_lambdas} penalties down to {self.lambda_ratio} of the largest: use at "
                 "least 2 penalties and a ratio between 0 and 1."
             )
+        if self.lambda_rule not in list(LambdaRule):
+            raise TrainingError(
+                f"The rule {self.lambda_rule!r} does not choose a penalty: use " + " or ".join(LambdaRule) + "."
+            )
+        object.__setattr__(self, "lambda_rule", LambdaRule(self.lambda_rule))
 
 
 @dataclass(frozen=True)
@@ -65,8 +75,8 @@ class SelectionSummary:
     ----------
     n_offered, n_unusable, n_significant, n_selected : int
         Features at the start, left out as constant or not estimable, below alpha alone, kept by the Lasso.
-    lambda_min : float
-        Penalty chosen.
+    penalty : float
+        The Lasso's penalty, chosen by the settings' rule.
     deviance : float
         Its cross-validated deviance per death.
     """
@@ -75,7 +85,7 @@ class SelectionSummary:
     n_unusable: int
     n_significant: int
     n_selected: int
-    lambda_min: float
+    penalty: float
     deviance: float
 
 
@@ -218,12 +228,14 @@ def train_signature(
     z = selection.z_score.apply(candidates)
     lambdas = lasso_lambdas(z, survival, chosen.n_lambdas, chosen.lambda_ratio)
     lasso = cross_validate_lasso(z, survival, lambdas, folds)
-    kept = np.flatnonzero(np.abs(lasso.coefficients_min) > 0)
+    position = lasso.index(chosen.lambda_rule)
+    coefficients = lasso.coefficients[:, position]
+    kept = np.flatnonzero(np.abs(coefficients) > 0)
     if kept.size == 0:
         raise NoFeatureSelectedError(
             f"The Lasso keeps none of {n_significant} features of block {block}, because an empty model predicts the "
-            f"patients left out best ({survival.n} patients, {survival.n_events} deaths): train on more patients or "
-            "without this block.",
+            f"patients left out {_HOW_WELL[chosen.lambda_rule]} ({survival.n} patients, {survival.n_events} deaths): "
+            "train on more patients or without this block.",
             block,
         )
     summary = SelectionSummary(
@@ -231,7 +243,7 @@ def train_signature(
         len(selection.dropped),
         n_significant,
         int(kept.size),
-        lasso.lambda_min,
-        float(lasso.deviance[lasso.index_min]),
+        float(lasso.lambdas[position]),
+        float(lasso.deviance[position]),
     )
-    return Signature(block, selection.z_score.keep(kept), lasso.coefficients_min[kept], summary)
+    return Signature(block, selection.z_score.keep(kept), coefficients[kept], summary)

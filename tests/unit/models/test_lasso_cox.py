@@ -7,7 +7,15 @@ import pytest
 
 from models.errors import TrainingError
 from models.feature_selection import fit_z_score
-from models.lasso_cox import assign_folds, cross_validate_lasso, lasso_lambdas, lasso_path, partial_deviance
+from models.lasso_cox import (
+    LambdaRule,
+    LassoCrossValidation,
+    assign_folds,
+    cross_validate_lasso,
+    lasso_lambdas,
+    lasso_path,
+    partial_deviance,
+)
 from models.survival_data import Survival
 from tests.unit.models.conftest import Cohort
 
@@ -58,6 +66,29 @@ def test_cross_validation_prefers_signal_to_noise(cohort: Cohort) -> None:
     assert result.coefficients_min[0] > 0.3
     assert result.deviance[result.index_min] < result.deviance[0]
     assert result.lambda_min == result.lambdas[result.index_min]
+
+
+@pytest.mark.parametrize(
+    ("deviance", "error_at_min", "expected"),
+    [
+        ([10.0, 9.4, 9.2, 9.0, 9.1], 0.3, 2),  # within the error, not the nearest to its edge
+        ([10.0, 9.2, 9.4, 9.0, 9.1], 0.3, 1),  # the largest penalty within it, even before a hump
+        ([10.0, 9.25, 9.2, 9.0, 9.1], 0.25, 1),  # exactly one standard error is within
+        ([10.0, 9.4, 9.2, 9.0, 9.1], 2.0, 0),
+        ([10.0, 9.4, 9.2, 9.0, 9.1], 0.0, 3),
+        ([9.0, 9.4, 9.2, 9.6, 9.9], 0.3, 0),
+    ],
+)
+def test_one_standard_error_above_the_smallest_deviance(
+    deviance: list[float], error_at_min: float, expected: int
+) -> None:
+    lambdas = np.geomspace(1.0, 0.1, 5)
+    errors = np.full(5, 5.0)  # only the error at the smallest deviance counts
+    errors[np.argmin(deviance)] = error_at_min
+    result = LassoCrossValidation(lambdas, np.zeros((2, 5)), np.array(deviance), errors, int(np.argmin(deviance)))
+    assert result.index(LambdaRule.ONE_STANDARD_ERROR) == result.index_1se == expected
+    assert result.lambda_1se == lambdas[expected] >= result.lambda_min
+    assert result.index(LambdaRule.MIN) == result.index_min
 
 
 def test_folds_share_deaths_evenly(cohort: Cohort) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.feature_selection import ZScore
+from models.lasso_cox import LambdaRule
 from models.signature import SelectionSettings, SelectionSummary, Signature, block_columns, train_signature
 from tests.unit.models.conftest import Cohort, make_cohort
 
@@ -31,6 +32,17 @@ def test_its_value_is_the_weighted_sum_of_z_scores() -> None:
     )
     table = pd.DataFrame({"gtv:b": [6.0], "gtv:a": [5.0]})
     assert signature.values(table).tolist() == [0.5 * 2 - 1.0 * 1]
+
+
+def test_one_standard_error_keeps_fewer_features_that_still_follow_the_hazard(cohort: Cohort) -> None:
+    rule = SelectionSettings(lambda_rule=LambdaRule.ONE_STANDARD_ERROR)
+    full = train_signature("gtv", cohort.features, cohort.survival, seed=1)
+    lean = train_signature("gtv", cohort.features, cohort.survival, seed=1, settings=rule)
+    assert len(lean.features) < len(full.features)
+    assert lean.selection.penalty > full.selection.penalty
+    assert lean.selection.deviance >= full.selection.deviance
+    others = make_cohort(seed=77)
+    assert np.corrcoef(lean.values(others.features), others.log_hazard)[0, 1] > 0.8
 
 
 def test_it_survives_json(cohort: Cohort) -> None:
@@ -84,7 +96,13 @@ def test_an_invalid_signature_cannot_exist(features: tuple[str, ...], coefficien
         Signature("gtv", z_score, np.array(coefficients), SUMMARY)
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"n_folds": 1}, {"n_lambdas": 1}, {"lambda_ratio": 1.0}])
-def test_settings_out_of_range(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": 0.0}, {"n_folds": 1}, {"n_lambdas": 1}, {"lambda_ratio": 1.0}, {"lambda_rule": "2se"}]
+)
+def test_settings_out_of_range(wrong: dict[str, object]) -> None:
     with pytest.raises(TrainingError):
         SelectionSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_rule_may_be_given_by_its_name() -> None:
+    assert SelectionSettings(lambda_rule="1se").lambda_rule is LambdaRule.ONE_STANDARD_ERROR  # type: ignore[arg-type]
