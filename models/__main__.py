@@ -56,8 +56,10 @@ def describe(bundle: FrozenBundle) -> list[str]:
         f"extraction        settings {facts.extraction_settings_digest}",
         f"network           {bundle.network.digest if bundle.network else 'none'}",
         f"components        {model.cox_coefficients.size}, {training.variance_explained:.1%} of the variance",
+        f"selection         p < {training.settings.alpha:g}, Lasso at lambda.{training.settings.lambda_rule}",
         f"cut-off           {model.cutoff:.6f} (linear predictor; above is high risk)",
     ]
+    lines += [f"warning           {warning}" for warning in training.warnings]
     for horizon, hazard in zip(model.horizons, model.baseline.at(model.horizons), strict=True):
         lines.append(f"baseline hazard   {hazard:.6f} at {horizon} days")
     weights = iter(model.feature_weights)

@@ -19,7 +19,7 @@ from models.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
 from models.cox_regression import fit_cox
 from models.errors import FeatureMismatchError, TrainingError
 from models.feature_selection import frozen_vector
-from models.lasso_cox import assign_folds
+from models.lasso_cox import LambdaRule, assign_folds
 from models.principal_components import PrincipalComponents, fit_principal_components
 from models.risk_sets import Array
 from models.signature import SelectionSettings, Signature, train_signature
@@ -30,6 +30,14 @@ BLOCKS = ("gtv", "ring_6mm", DEEP_BLOCK)
 """The blocks of the paper's final model."""
 HORIZONS = (365, 730, 1095)
 """Days at which survival is predicted: one, two and three years."""
+EVENTS_PER_COMPONENT = 10
+"""With fewer deaths per coefficient, Cox coefficients tend to be too large [1]_.
+
+References
+----------
+.. [1] Peduzzi P, Concato J, Feinstein AR, Holford TR. Importance of events per independent variable in proportional
+   hazards regression analysis. II. J Clin Epidemiol 1995;48(12):1503-1510.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class TrainingSummary:
         Share of the selected features' variance that the components keep.
     log_likelihood, null_log_likelihood : float
         Partial log-likelihood of the Cox model and of the empty model.
+    warnings : tuple of str
+        Sentences on what makes the model less trustworthy.
     """
 
     n: int
@@ -83,6 +93,10 @@ class TrainingSummary:
     variance_explained: float
     log_likelihood: float
     null_log_likelihood: float
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "warnings", tuple(self.warnings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,7 +330,14 @@ def train_combined_model(
         cutoff=float(np.median(linear_predictor)),
         horizons=tuple(int(horizon) for horizon in horizons),
         training=TrainingSummary(
-            survival.n, survival.n_events, seed, chosen, explained, fit.log_likelihood, fit.null_log_likelihood
+            survival.n,
+            survival.n_events,
+            seed,
+            chosen,
+            explained,
+            fit.log_likelihood,
+            fit.null_log_likelihood,
+            _warnings(survival, fit.coefficients.size),
         ),
     )
 
@@ -324,3 +345,17 @@ def train_combined_model(
 def _stacked(signatures: tuple[Signature, ...], table: pd.DataFrame) -> Array:
     """Z-scores of all selected features side by side, shape (n, p)."""
     return np.hstack([signature.z_score.apply(table) for signature in signatures])
+
+
+def _warnings(survival: Survival, n_components: int) -> tuple[str, ...]:
+    """What to say of a Cox model with so many components."""
+    if survival.n_events >= EVENTS_PER_COMPONENT * n_components:
+        return ()
+    per_component = survival.n_events / n_components
+    sentence = (
+        f"The Cox model has {n_components} component{'s' if n_components > 1 else ''} for {survival.n_events} deaths, "
+        f"{per_component:.1f} deaths per component where at least {EVENTS_PER_COMPONENT} are advised: expect risks "
+        "that are too extreme in other patients; train on more patients, or keep fewer features with the lambda rule "
+        f"{LambdaRule.ONE_STANDARD_ERROR}."
+    )
+    return (sentence,)

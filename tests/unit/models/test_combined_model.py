@@ -7,12 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from models.combined_model import CombinedModel, train_combined_model
+from models.combined_model import EVENTS_PER_COMPONENT, CombinedModel, train_combined_model
 from models.errors import FeatureMismatchError, NoFeatureSelectedError, TrainingError
+from models.lasso_cox import LambdaRule
+from models.signature import SelectionSettings
 from models.survival_data import Survival
 from tests.unit.models.conftest import Cohort, make_cohort
 
 BLOCKS = ("gtv", "ring_6mm")
+LEAN = LambdaRule.ONE_STANDARD_ERROR
 
 
 def test_it_follows_the_hazard_in_patients_it_never_saw(model: CombinedModel) -> None:
@@ -72,6 +75,25 @@ def test_it_survives_json_to_the_last_bit(cohort: Cohort, model: CombinedModel) 
     again = CombinedModel.from_record(json.loads(json.dumps(model.to_record())))
     assert again.to_record() == model.to_record()
     assert again.score(cohort.features) == model.score(cohort.features)
+
+
+def test_too_many_components_for_the_deaths_are_said_to_be(model: CombinedModel) -> None:
+    per_component = model.training.n_events / model.cox_coefficients.size
+    assert per_component < EVENTS_PER_COMPONENT
+    (warning,) = model.training.warnings
+    assert f"{model.cox_coefficients.size} components for {model.training.n_events} deaths" in warning
+    assert CombinedModel.from_record(json.loads(json.dumps(model.to_record()))).training == model.training
+
+
+def test_enough_deaths_per_component_need_no_warning(cohort: Cohort) -> None:
+    lean = train_combined_model(
+        cohort.features, cohort.survival, seed=1, blocks=BLOCKS, settings=SelectionSettings(lambda_rule=LEAN)
+    )
+    assert lean.training.n_events >= EVENTS_PER_COMPONENT * lean.cox_coefficients.size
+    assert lean.training.warnings == ()
+    record = json.loads(json.dumps(lean.to_record()))
+    assert record["training"]["settings"]["lambda_rule"] == "1se"
+    assert CombinedModel.from_record(record).training.settings.lambda_rule is LEAN
 
 
 def test_deep_features_need_the_network() -> None:
