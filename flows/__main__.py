@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--name", default="annulus", help="name of the model (default: %(default)s)")
     train.add_argument("--seed", type=int, default=20260101, help="seed of everything random (default: %(default)s)")
     train.add_argument("--epochs", type=int, default=100, help="epochs of the network (default: %(default)s)")
+    train.add_argument(
+        "--lambda-rule",
+        choices=("min", "1se"),
+        default="min",
+        help="penalty of the Lasso: smallest deviance, or within one standard error, which keeps fewer features "
+        "(default: %(default)s)",
+    )
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
@@ -81,6 +88,7 @@ def _import_clinical(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
+    from models.lasso_cox import LambdaRule  # noqa: PLC0415
 
     request = TrainingRequest(
         center=options.center,
@@ -88,6 +96,7 @@ def _train(options: argparse.Namespace) -> int:
         name=options.name,
         seed=options.seed,
         network_epochs=options.epochs,
+        lambda_rule=LambdaRule(options.lambda_rule),
         demonstration=options.demonstration,
     )
     return _ended(train_model(request, return_state=True))

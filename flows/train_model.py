@@ -26,6 +26,8 @@ from models.combined_model import BLOCKS, CombinedModel, train_combined_model
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import ModelError, NoFeatureSelectedError, TrainingError
 from models.frozen_bundle import freeze
+from models.lasso_cox import LambdaRule
+from models.signature import SelectionSettings
 from models.survival_data import Survival
 
 RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scikit-survival", "keras", "tensorflow-cpu")
@@ -49,6 +51,9 @@ class TrainingRequest(BaseModel):
     version: str = Field(default="1", description="Version of the model.")
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
     network_epochs: int = Field(default=100, ge=1, description="Epochs of the network, at most.")
+    lambda_rule: LambdaRule = Field(
+        default=LambdaRule.MIN, description="Penalty of the Lasso: smallest deviance, or 1se for fewer features."
+    )
     demonstration: bool = Field(default=False, description="Mark the bundle as not for clinical use.")
 
 
@@ -119,15 +124,20 @@ def fit_combined_model(
     )
     patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
     survival = survival_of([records[key] for key in patients.index])
+    settings = SelectionSettings(lambda_rule=request.lambda_rule)
     blocks = list(BLOCKS)
     while True:
         try:
-            return train_combined_model(patients, survival, seed=request.seed, blocks=blocks)
+            model = train_combined_model(patients, survival, seed=request.seed, blocks=blocks, settings=settings)
         except NoFeatureSelectedError as error:
             if len(blocks) == 1:
                 raise
             blocks.remove(error.block)
             get_run_logger().warning("The model is combined without the block %s: %s", error.block, error)
+        else:
+            for warning in model.training.warnings:
+                get_run_logger().warning(warning)
+            return model
 
 
 def eligible_records(work: Installation, center: str) -> dict[str, ClinicalRecord]:
