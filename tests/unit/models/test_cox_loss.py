@@ -11,7 +11,7 @@ from tests.unit.models.conftest import Cohort
 
 
 def loss(days: object, event: object, eta: object) -> float:
-    from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415 - imports TensorFlow
+    from models.cox_loss import negative_cox_log_likelihood
 
     outcome = np.column_stack([np.asarray(days), np.asarray(event)]).astype(np.float32)
     return float(negative_cox_log_likelihood(outcome, np.asarray(eta, dtype=np.float32).reshape(-1, 1)))
