@@ -1,6 +1,6 @@
 """Synthetic centres: patients whose survival follows from how their tumours look, as DICOM files and clinical tables.
 
-Lobulation, texture and rim carry most of the hazard and volume some of it; everything else (age, sex, stage beyond
+Rim and texture carry most of the hazard, lobulation and volume some of it; everything else (age, sex, stage beyond
 volume, histology, scanner) carries none. What was planted is kept in ``truth.csv``, which the system never reads.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from deploy.demo.phantom import GTV, Phantom, Scanner, TumourTraits, make_phantom
 from deploy.demo.planning_study import SyntheticPatient, write_planning_study
 
-LOG_HAZARD = TumourTraits(volume=0.55, shape=0.85, heterogeneity=0.95, rim=0.95)
+LOG_HAZARD = TumourTraits(volume=0.52, shape=0.6, heterogeneity=1.0, rim=1.1)
 """Log-hazard per standard score of each trait: standard deviation 1.63, which allows a C-index of about 0.80."""
 _MEDIAN_DAYS = 650.0
 _WEIBULL_SHAPE = 1.2
@@ -47,8 +47,8 @@ class CenterSpec:
         Name of the centre; part of its Patient IDs.
     patients : int
         Number of patients with a good study.
-    scanner : Scanner
-        How it makes its planning CTs.
+    scanners : tuple of Scanner
+        How it makes its planning CTs; its patients take turns, whatever their tumours look like.
     adenocarcinoma_share : float
         Share of adenocarcinomas; the others are squamous cell carcinomas.
     bad_study : BadStudy or None
@@ -57,26 +57,40 @@ class CenterSpec:
     Raises
     ------
     ValueError
-        If there is no patient, or the share is not between 0 and 1.
+        If there is no patient or no scanner, or the share is not between 0 and 1.
     """
 
     name: str
     patients: int
-    scanner: Scanner
+    scanners: tuple[Scanner, ...]
     adenocarcinoma_share: float = 0.4
     bad_study: BadStudy | None = None
 
     def __post_init__(self) -> None:
         if self.patients < 1:
             raise ValueError(f"centre {self.name} is to have {self.patients} patients: expected at least 1")
+        if not self.scanners:
+            raise ValueError(f"centre {self.name} has no scanner: give at least 1")
         if not 0 <= self.adenocarcinoma_share <= 1:
             raise ValueError(f"adenocarcinoma_share of centre {self.name} is {self.adenocarcinoma_share}: use 0 to 1")
 
     @property
     def description(self) -> str:
-        """The centre's scanner in words, and its bad study."""
+        """The centre's scanners in words, and its bad study."""
+        vendors, voltages, slices = (
+            " and ".join(text for text in (", ".join(found[:-1]), found[-1]) if text)
+            for found in (
+                sorted({scanner.manufacturer for scanner in self.scanners}),
+                [f"{kvp:g}" for kvp in sorted({scanner.kvp for scanner in self.scanners})],
+                [f"{step:g}" for step in sorted({scanner.slice_mm for scanner in self.scanners})],
+            )
+        )
         bad = f", and one study with {self.bad_study}" if self.bad_study else ""
-        return f"{self.scanner.manufacturer}, {self.scanner.kvp:g} kV, {self.scanner.slice_mm:g} mm slices{bad}"
+        return f"{vendors}, {voltages} kV, {slices} mm slices{bad}"
+
+    def scanner_of(self, index: int) -> Scanner:
+        """Return the scanner of the patient at that position, from 0: the scanners in turn."""
+        return self.scanners[index % len(self.scanners)]
 
     def scaled(self, share: float) -> CenterSpec:
         """Return the same centre with that share of its patients, at least 2."""
@@ -84,17 +98,31 @@ class CenterSpec:
 
 
 DEMO_CENTERS = (
-    CenterSpec("A", 56, Scanner("SIEMENS", "B30f", 120, 3.0, 36, noise_hu=12, blur_mm=0.8), adenocarcinoma_share=0.3),
+    CenterSpec(
+        "A",
+        60,
+        (
+            Scanner("SIEMENS", "B30f", 120, 3.0, 36, noise_hu=12, blur_mm=0.8),
+            Scanner("SIEMENS", "B20f", 120, 5.0, 22, noise_hu=8, blur_mm=1.1),
+            Scanner("TOSHIBA", "FC18", 120, 2.0, 54, noise_hu=20, blur_mm=0.65),
+            Scanner("TOSHIBA", "FC08", 120, 3.0, 36, noise_hu=15, blur_mm=0.95),
+        ),
+        adenocarcinoma_share=0.3,
+    ),
     CenterSpec(
         "B",
-        26,
-        Scanner("GE MEDICAL SYSTEMS", "STANDARD", 140, 2.0, 45, noise_hu=18, blur_mm=0.7, signed=True),
+        24,
+        (Scanner("GE MEDICAL SYSTEMS", "STANDARD", 140, 2.0, 45, noise_hu=18, blur_mm=0.7, signed=True),),
         adenocarcinoma_share=0.5,
         bad_study=BadStudy.TWO_GTVS,
     ),
-    CenterSpec("C", 26, Scanner("Philips", "B", 120, 5.0, 30, noise_hu=9, blur_mm=1.0), adenocarcinoma_share=0.4),
+    CenterSpec("C", 24, (Scanner("Philips", "B", 120, 5.0, 30, noise_hu=9, blur_mm=1.0),), adenocarcinoma_share=0.4),
 )
-"""The centres of the demonstration: A trains, B and C validate, each with another scanner."""
+"""The centres of the demonstration: A trains on four protocols, B and C validate, each with a vendor A does not have.
+
+As in a real training centre, the protocol says nothing of the hazard, so that what only the protocol moves looks
+unrelated to survival, and what both move has a wide standard deviation.
+"""
 
 
 @dataclass(frozen=True)
@@ -195,7 +223,8 @@ def write_center(folder: Path, spec: CenterSpec, seed: int) -> CenterFiles:
     dicom = folder / "dicom"
     folders = []
     for index, member in enumerate(members):
-        phantom = make_phantom(member.traits, spec.scanner, _generator(spec, seed, index + 1))
+        scanner = spec.scanner_of(index)
+        phantom = make_phantom(member.traits, scanner, _generator(spec, seed, index + 1))
         folders.append(dicom / member.patient.patient_id)
         bad = spec.bad_study if index == spec.patients else None
         lost: frozenset[int] = frozenset()
@@ -203,7 +232,7 @@ def write_center(folder: Path, spec: CenterSpec, seed: int) -> CenterFiles:
             phantom = _with_second_gtv(phantom)
         elif bad is BadStudy.MISSING_SLICE:
             lost = frozenset({_middle_slice(phantom)})
-        write_planning_study(folders[-1], member.patient, phantom, spec.scanner, lost)
+        write_planning_study(folders[-1], member.patient, phantom, scanner, lost)
     files = CenterFiles(dicom, tuple(folders), folder / "clinical.csv", folder / "truth.csv")
     _write_table(files.clinical_csv, (_clinical_row(member) for member in members))
     _write_table(files.truth_csv, (_truth_row(member) for member in members))

@@ -73,19 +73,44 @@ def test_traits_of_a_small_centre_cover_their_range() -> None:
 
 def test_demo_centers_are_as_documented() -> None:
     assert [(spec.name, spec.patients, spec.bad_study) for spec in DEMO_CENTERS] == [
-        ("A", 56, None),
-        ("B", 26, BadStudy.TWO_GTVS),
-        ("C", 26, None),
+        ("A", 60, None),
+        ("B", 24, BadStudy.TWO_GTVS),
+        ("C", 24, None),
     ]
-    assert len({spec.scanner.manufacturer for spec in DEMO_CENTERS}) == 3
-    assert DEMO_CENTERS[0].scaled(0.25).patients == 14
+    assert DEMO_CENTERS[0].scaled(0.25).patients == 15
     assert DEMO_CENTERS[2].scaled(0.001).patients == 2
+
+
+def test_validating_centres_have_vendors_that_training_never_saw() -> None:
+    training, *external = [{scanner.manufacturer for scanner in spec.scanners} for spec in DEMO_CENTERS]
+    assert all(training.isdisjoint(vendors) for vendors in external)
+    assert external[0].isdisjoint(external[1])
+    a = DEMO_CENTERS[0]
+    assert {scanner.slice_mm for scanner in a.scanners} == {2.0, 3.0, 5.0}
+    assert a.patients % len(a.scanners) == 0
+    assert a.description == "SIEMENS and TOSHIBA, 120 kV, 2, 3 and 5 mm slices"
+
+
+def test_scanners_say_nothing_of_the_hazard() -> None:
+    spec = replace(DEMO_CENTERS[0], patients=2000)
+    hazard = np.array([member.log_hazard for member in make_cohort(spec, SEED)]).reshape(-1, len(spec.scanners))
+    means, error = hazard.mean(axis=0), hazard.std() / np.sqrt(len(hazard))
+    assert np.ptp(means) < 4 * error
+
+
+def test_patients_take_the_scanners_in_turn(tmp_path: Path) -> None:
+    spec = replace(DEMO_CENTERS[0], patients=len(DEMO_CENTERS[0].scanners) + 1)
+    folders = write_center(tmp_path, spec, SEED).study_folders
+    headers = [pydicom.dcmread(folder / "CT_000.dcm", stop_before_pixels=True) for folder in folders]
+    assert [(str(h.Manufacturer), str(h.ConvolutionKernel), float(h.SliceThickness)) for h in headers] == [
+        (scanner.manufacturer, scanner.kernel, scanner.slice_mm) for scanner in (*spec.scanners, spec.scanners[0])
+    ]
 
 
 def test_centre_is_written_with_every_study_and_both_tables(files: CenterFiles, small: CenterSpec) -> None:
     assert [folder.name for folder in files.study_folders] == ["SYN-B-001", "SYN-B-002", "SYN-B-003"]
     for folder in files.study_folders:
-        assert len(list(folder.glob("CT_*.dcm"))) == small.scanner.n_slices
+        assert len(list(folder.glob("CT_*.dcm"))) == small.scanners[0].n_slices
     clinical, truth = read_table(files.clinical_csv), read_table(files.truth_csv)
     assert [row["patient_id"] for row in clinical] == [folder.name for folder in files.study_folders]
     assert [row["patient_id"] for row in truth] == [row["patient_id"] for row in clinical]
@@ -163,7 +188,7 @@ def test_bad_study_with_a_missing_slice_lacks_one_within_the_tumour(small: Cente
         float(pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2]) for path in bad.glob("CT_*.dcm")
     )
     gap = int(np.argmax(np.diff(heights)))
-    assert heights[gap + 1] - heights[gap] == pytest.approx(2 * small.scanner.slice_mm)
+    assert heights[gap + 1] - heights[gap] == pytest.approx(2 * small.scanners[0].slice_mm)
     structures = pydicom.dcmread(bad / "RS.dcm")
     number = next(roi.ROINumber for roi in structures.StructureSetROISequence if roi.ROIName == "GTV-1")
     drawn = next(roi for roi in structures.ROIContourSequence if roi.ReferencedROINumber == number)
@@ -184,3 +209,8 @@ def test_dciodvfy_finds_no_error(files: CenterFiles, peer: Callable[[str], str])
 def test_a_centre_without_patients_is_refused(small: CenterSpec) -> None:
     with pytest.raises(ValueError, match="expected at least 1"):
         replace(small, patients=0)
+
+
+def test_a_centre_without_scanners_is_refused(small: CenterSpec) -> None:
+    with pytest.raises(ValueError, match="centre B has no scanner"):
+        replace(small, scanners=())
