@@ -53,6 +53,7 @@ def dispatch(work: Installation) -> None:
     if released:
         logger.info("%d held studies are due again", released)
     context = multiprocessing.get_context("spawn")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores; threads of threads only fight
     workers: list[BaseProcess] = []
     settings = work.settings.prefect
     try:

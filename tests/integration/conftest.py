@@ -160,13 +160,11 @@ class Running:
         return self.studies(*states)
 
     def use_bundle(self, folder: Path) -> None:
-        """Let the dispatcher score with another folder under the same pinned digest."""
+        """Let the dispatcher, when it starts next, score with another folder under the same pinned digest."""
         lines = self.settings.read_text().splitlines()
         self.settings.write_text(
             "\n".join(f"bundle = '{folder}'" if line.startswith("bundle = ") else line for line in lines) + "\n"
         )
-        self.system.kill("dispatcher")
-        self.system.start_dispatcher()
 
     def run_flow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command of ``python -m flows`` to its end."""

@@ -127,6 +127,7 @@ def test_a_changed_file_and_a_changed_bundle_are_noticed_and_nothing_is_lost(
     (sound,) = {study.study_key for study in running.wait_for(2, StudyState.QUEUED)} - {rotten}
 
     running.use_bundle(changed)
+    running.system.start_dispatcher()
     for study in running.wait_for(2, StudyState.HELD):
         assert "network.npz" in (study.sentence or "")
     wait_until(lambda: {"Held"} <= {run["state_name"] for run in running.own_runs()}, 60, "a run says Held")
