@@ -1,0 +1,104 @@
+"""Training from the feature store: the rule that was asked for is used, and what weakens the model is logged."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pydantic
+import pytest
+
+from feature_store.clinical import ClinicalRecord, Histology, Sex
+from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.regions import Region
+from feature_store.store import StudyIdentity
+from flows import train_model
+from flows.__main__ import _parser
+from flows.installation import Installation
+from flows.settings import Settings
+from flows.train_model import TrainingRequest, fit_combined_model
+from models.deep_features import NetworkWeights
+from models.lasso_cox import LambdaRule
+
+PATIENTS = 50
+NETWORK = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})
+
+
+def test_the_rule_is_asked_for_by_its_name() -> None:
+    assert _parser().parse_args(["train", "A", "bundle"]).lambda_rule == LambdaRule.MIN
+    assert _parser().parse_args(["train", "A", "bundle", "--lambda-rule", "1se"]).lambda_rule == "1se"
+    request = TrainingRequest.model_validate({"center": "A", "bundle": "bundle", "lambda_rule": "1se"})
+    assert request.lambda_rule is LambdaRule.ONE_STANDARD_ERROR
+    assert TrainingRequest(center="A", bundle=Path("bundle")).lambda_rule is LambdaRule.MIN
+    with pytest.raises(pydantic.ValidationError, match="lambda_rule"):
+        TrainingRequest.model_validate({"center": "A", "bundle": "bundle", "lambda_rule": "2se"})
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """A centre of which some GTV features follow the hazard, and nothing else varies."""
+    folder = tmp_path_factory.mktemp("installation")
+    file = folder / "annulus.toml"
+    file.write_text(f'[node]\nfolder = "{folder / "node"}"\n[center.A]\nae_titles = ["A"]\nrole = "training"\n')
+    work = Installation(Settings.load(file))
+    rng = np.random.default_rng(3)
+    digest = work.settings.extraction().digest
+    for key, hazard in records_and_hazards():
+        identity = StudyIdentity("A", key, f"study-{key}", "c" * 64)
+        gtv, ring = np.ones((2, len(FEATURE_NAMES)))
+        gtv[:30] = hazard + rng.normal(size=30)
+        work.store.put_radiomics(
+            identity,
+            {
+                Region.GTV: FeatureVector(Region.GTV, gtv, digest),
+                Region.RING_6MM: FeatureVector(Region.RING_6MM, ring, digest),
+            },
+        )
+        work.store.put_deep(identity, np.ones(512), NETWORK.digest)
+    return work
+
+
+def records_and_hazards() -> list[tuple[str, float]]:
+    hazards = np.random.default_rng(2).normal(size=PATIENTS)
+    return [(f"patient{number:03d}", float(hazard)) for number, hazard in enumerate(hazards)]
+
+
+def records() -> dict[str, ClinicalRecord]:
+    rng = np.random.default_rng(4)
+    return {
+        key: ClinicalRecord(
+            key,
+            "A",
+            70.0,
+            Sex.MALE,
+            Histology.SQUAMOUS,
+            "II",
+            float(np.ceil(rng.exponential(900 / np.exp(1.5 * hazard)))),
+            True,
+        )
+        for key, hazard in records_and_hazards()
+    }
+
+
+def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
+    work: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))  # there is no run here
+    models = {}
+    for rule in LambdaRule:
+        caplog.clear()
+        request = TrainingRequest(center="A", bundle=Path("bundle"), lambda_rule=rule)
+        model = models[rule] = fit_combined_model.fn(work, request, records(), NETWORK)
+        assert model.training.settings.lambda_rule is rule
+        assert model.blocks == ("gtv",)
+        said = [record.getMessage() for record in caplog.records if record.name == "run"]
+        assert [sentence[:45] for sentence in said[:2]] == [
+            "The model is combined without the block ring_",
+            "The model is combined without the block deep:",
+        ]
+        assert said[2:] == list(model.training.warnings)
+    few, many = models[LambdaRule.ONE_STANDARD_ERROR], models[LambdaRule.MIN]
+    assert len(few.features) < len(many.features)
+    assert "deaths per component" in many.training.warnings[0]
