@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && break; done)
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 INSTALLED := $(VENV)/.installed
+# The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
+SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
 .PHONY: help install demo demo-ui bench-radiomics test check lint format lock clean
 
@@ -17,7 +19,7 @@ $(INSTALLED): requirements.lock
 	@sh deploy/check_prerequisites.sh "$(PYTHON)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(SYNC) || $(SYNC) --system-certs
 	touch $(INSTALLED)
 
 demo: install  ## three synthetic centres from DICOM push to validation report, in the folder annulus-demo

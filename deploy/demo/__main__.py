@@ -52,13 +52,19 @@ def main() -> int:
     options = parser.parse_args()
     if options.what == "ui":
         return show_ui(options.folder)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _leave)
     centers = [spec.scaled(options.scale) for spec in DEMO_CENTERS]
     try:
         return run(options.folder, centers)
     except PartFailedError as error:
         print(f"The demonstration stopped: {error}", file=sys.stderr)
         return 1
+
+
+def _leave(number: int, _frame: object) -> None:
+    """Leave through every open context, once: a second signal must not interrupt the stopping of the parts."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def run(folder: Path, specs: list[CenterSpec]) -> int:
