@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 import shutil
 import signal
 import sys
@@ -25,7 +24,9 @@ from validation_reports.validation_report import from_json
 FOLDER = Path("annulus-demo")
 PREFECT_PORT = 4200
 SEED = 20260101
-NETWORK_EPOCHS = 3
+NETWORK_EPOCHS = 8
+ASSOCIATIONS = 2
+PSEUDONYM_KEY = "the demonstration's key, the same in each run, and no secret"
 _DONE = {StudyState.SCORED, StudyState.EXTRACTED, StudyState.QUARANTINED}
 _STUDY_TIMEOUT_S = 1200.0
 _PROGRESS_EVERY_S = 5.0
@@ -74,7 +75,7 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
     training, *external = specs
     ports = {spec.name: free_port() for spec in specs}
     settings = _write_settings(folder, specs, ports)
-    environment = {PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32), SETTINGS_VARIABLE: str(settings)}
+    environment = {PSEUDONYM_KEY_VARIABLE: PSEUDONYM_KEY, SETTINGS_VARIABLE: str(settings)}
     with LocalSystem(folder, environment) as system:
         progress.say("starting the Prefect server, the DICOM node and a PACS for each centre")
         system.start_prefect_server()
@@ -91,7 +92,7 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
         made = {training.name: _make(folder, training, progress)}
         system.wait_for_prefect()
         _import_clinical(system, made[training.name], training.name)
-        _push(system, progress, settings, training)
+        _push(system, progress, settings, training.name, made[training.name])
         for spec in external:
             made[spec.name] = _make(folder, spec, progress)
             _import_clinical(system, made[spec.name], spec.name)
@@ -110,7 +111,7 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
         system.stop("dispatcher")
         system.start_dispatcher()
         for spec in external:
-            _push(system, progress, settings, spec)
+            _push(system, progress, settings, spec.name, made[spec.name])
         for spec in external:
             _wait_for_studies(system, progress, registry, spec.name, len(made[spec.name].study_folders))
         _wait_for_delivery(system, registry, progress)
@@ -186,14 +187,13 @@ def _import_clinical(system: LocalSystem, files: CenterFiles, center: str) -> No
     system.run("import-clinical", "flows", "import-clinical", center, str(files.clinical_csv))
 
 
-def _push(system: LocalSystem, progress: Progress, settings: Path, spec: CenterSpec) -> None:
+def _push(system: LocalSystem, progress: Progress, settings: Path, center: str, files: CenterFiles) -> None:
     node = NodeSettings.load(settings).node
-    progress.say(f"centre {spec.name}: its PACS pushes every study to the node by C-STORE")
-    system.start(
-        f"push-{spec.name}", "pynetdicom", "storescu", "127.0.0.1", str(node.port),
-        str(system.folder / "pacs" / spec.name / "dicom"), "-r", "-q",
-        "-aet", f"PACS_{spec.name}", "-aec", node.ae_title,
-    )  # fmt: skip
+    progress.say(f"centre {center}: its PACS pushes {len(files.study_folders)} studies to the node by C-STORE")
+    for number in range(ASSOCIATIONS):
+        folders = map(str, files.study_folders[number::ASSOCIATIONS])
+        arguments = (str(node.port), f"PACS_{center}", node.ae_title, *folders)
+        system.start(f"push-{center}-{number + 1}", "deploy.demo.push", *arguments)
 
 
 def _wait_for_studies(system: LocalSystem, progress: Progress, registry: Registry, center: str, expected: int) -> None:

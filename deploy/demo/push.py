@@ -1,0 +1,72 @@
+"""The pushing side of a demonstration PACS: ``python -m deploy.demo.push PORT CALLING CALLED FOLDER...``, by C-STORE."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
+from pynetdicom import AE, evt
+
+
+def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
+    """Send every DICOM file of some studies on one association to an AE of this machine.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        One per study; files go in the order of their names.
+    port : int
+        Where the receiving AE listens.
+    calling, called : str
+        AE titles of sender and receiver.
+
+    Returns
+    -------
+    int
+        Number of instances that were not answered with success.
+
+    Raises
+    ------
+    ConnectionError
+        If the association is not accepted.
+    """
+    ae = AE(ae_title=calling)
+    for storage in (CTImageStorage, RTStructureSetStorage):
+        ae.add_requested_context(storage, ExplicitVRLittleEndian)
+    association = ae.associate("127.0.0.1", port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)])
+    if not association.is_established:
+        raise ConnectionError(f"{called} at port {port} did not accept an association from {calling}")
+    try:
+        files = [path for folder in folders for path in sorted(folder.glob("*.dcm"))]
+        statuses = [association.send_c_store(path) for path in files]
+    finally:
+        association.release()
+    return sum(status.get("Status") != 0 for status in statuses)
+
+
+def _without_delay(event: Any) -> None:
+    """Switch Nagle's algorithm off: it would hold back the end of each object for 40 ms."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def main() -> int:
+    """Push some studies; return 1 when an instance was refused."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo.push", description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("calling")
+    parser.add_argument("called")
+    parser.add_argument("folders", type=Path, nargs="+")
+    options = parser.parse_args()
+    refused = push(options.folders, options.port, options.calling, options.called)
+    if refused:
+        print(f"{refused} instances were refused", file=sys.stderr)
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
