@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code: 0 done, 1 refused with a sentence, 2 unusable settings or arguments."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for talkative in ("httpx", "httpcore"):
+    for talkative in ("httpx", "httpcore", "great_expectations", "numexpr"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     if options.settings is not None:
         os.environ[SETTINGS_VARIABLE] = str(options.settings.absolute())

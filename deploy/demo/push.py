@@ -1,10 +1,11 @@
-"""The pushing side of a demonstration PACS: ``python -m deploy.demo.push PORT CALLING CALLED FOLDER...``, by C-STORE."""
+"""The demonstration's PACS, pushing: ``python -m deploy.demo.push PORT CALLING CALLED FOLDER...``."""
 
 from __future__ import annotations
 
 import argparse
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from typing import Any
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
 from pynetdicom import AE, evt
 
+ATTEMPTS = 5
+PAUSE_S = 1.0
+SUCCESS = 0x0000
+
 
 def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
-    """Send every DICOM file of some studies on one association to an AE of this machine.
+    """Send every DICOM file of some studies to an AE of this machine, as a PACS does: what is not taken is sent again.
 
     Parameters
     ----------
@@ -28,25 +33,28 @@ def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
     Returns
     -------
     int
-        Number of instances that were not answered with success.
-
-    Raises
-    ------
-    ConnectionError
-        If the association is not accepted.
+        Number of instances that were not answered with success on any of `ATTEMPTS` associations.
     """
     ae = AE(ae_title=calling)
     for storage in (CTImageStorage, RTStructureSetStorage):
         ae.add_requested_context(storage, ExplicitVRLittleEndian)
-    association = ae.associate("127.0.0.1", port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)])
-    if not association.is_established:
-        raise ConnectionError(f"{called} at port {port} did not accept an association from {calling}")
-    try:
-        files = [path for folder in folders for path in sorted(folder.glob("*.dcm"))]
-        statuses = [association.send_c_store(path) for path in files]
-    finally:
-        association.release()
-    return sum(status.get("Status") != 0 for status in statuses)
+    waiting = [path for folder in folders for path in sorted(folder.glob("*.dcm"))]
+    for attempt in range(ATTEMPTS):
+        time.sleep(attempt * PAUSE_S)
+        association = ae.associate(
+            "127.0.0.1", port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)]
+        )
+        waiting = [path for path in waiting if not _is_taken(association, path)]
+        if association.is_established:
+            association.release()
+        if not waiting:
+            break
+    return len(waiting)
+
+
+def _is_taken(association: Any, path: Path) -> bool:
+    """Send one file; an association that has ended takes nothing."""
+    return bool(association.is_established and association.send_c_store(path).get("Status") == SUCCESS)
 
 
 def _without_delay(event: Any) -> None:
