@@ -15,6 +15,7 @@ from pynetdicom import AE, evt
 
 ATTEMPTS = 5
 PAUSE_S = 1.0
+ANSWER_S = 15.0
 SUCCESS = 0x0000
 
 
@@ -36,6 +37,7 @@ def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
         Number of instances that were not answered with success on any of `ATTEMPTS` associations.
     """
     ae = AE(ae_title=calling)
+    ae.dimse_timeout = ANSWER_S
     for storage in (CTImageStorage, RTStructureSetStorage):
         ae.add_requested_context(storage, ExplicitVRLittleEndian)
     waiting = [path for folder in folders for path in sorted(folder.glob("*.dcm"))]

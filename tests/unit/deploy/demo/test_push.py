@@ -43,6 +43,7 @@ class Receiver:
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.setattr(push, "PAUSE_S", 0.01)
+    monkeypatch.setattr(push, "ANSWER_S", 1.0)
     return write_study(tmp_path / "study", "PUSHED")
 
 
