@@ -27,7 +27,7 @@ from validation_reports.render import render_html
 from validation_reports.scored_cohort import ScoredCohort
 from validation_reports.validation_report import Provenance, ValidationReport, build_report, to_json
 
-RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "lifelines", "matplotlib", "deltalake")
+RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "deltalake")
 
 
 class CohortQuery(BaseModel):
