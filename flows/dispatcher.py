@@ -177,7 +177,8 @@ def _work(parent: int) -> None:
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         while not stop.is_set() and os.getppid() == parent:
             if not prefect_answers():
-                logger.warning("the Prefect server does not answer; studies wait in the outbox")
+                url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
+                logger.warning("the Prefect server at %s does not answer; studies wait in the outbox", url)
                 stop.wait(settings.first_retry_s)
             elif not run_next(work, owner):
                 stop.wait(settings.poll_interval_s)

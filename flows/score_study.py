@@ -27,11 +27,11 @@ from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures
 from flows.installation import Installation, installation
 from flows.settings import software_version
-from flows.study_tasks import QUARANTINED, CheckedStudy, check_and_load, extract_features, identity_of
+from flows.study_tasks import QUARANTINED, CheckedStudy, check_and_load, extract_features, identity_of, study_task
 from models.combined_model import Risk
 from models.deep_features import DEEP_COLUMNS
 from models.errors import ModelError
-from validation_reports.errors import StructuredReportError
+from validation_reports.errors import StructuredReportError, ValidationReportError
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
 """Names of the final states after which the dispatcher has nothing left to do for a study."""
@@ -82,7 +82,7 @@ def _concluded(
         return conclude(work, work.registry.study_files(study_key, content_digest))
     except UnknownStudyError as error:
         return _failed("Refused", str(error))
-    except (SettingsError, ModelError, FeatureStoreError, NodeError) as error:
+    except (SettingsError, ModelError, FeatureStoreError, NodeError, ValidationReportError) as error:
         return _failed("Held", str(error))
 
 
@@ -113,7 +113,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
         warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
         risk, scored_at = score(work, files, checked, features, warnings)
         report = write_report(work, files, checked, risk, warnings, scored_at)
-    except (StudyDefect, StructuredReportError) as defect:
+    except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
     work.registry.finish(files.study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report)
@@ -154,7 +154,7 @@ def score(
     return risk, scored_at
 
 
-@task(name="write structured report", cache_policy=NO_CACHE)
+@study_task("write structured report")
 def write_report(
     work: Installation,
     files: StudyFiles,
@@ -163,7 +163,15 @@ def write_report(
     warnings: Sequence[str],
     scored_at: datetime,
 ) -> Path:
-    """Write the structured report of one score; the same score gives the same bytes."""
+    """Write the structured report of one score; the same score gives the same bytes.
+
+    Raises
+    ------
+    StudyDefect
+        If the study's own headers do not allow a report.
+    StructuredReportError
+        If the report cannot be written to the disk.
+    """
     from validation_reports.report_codes import derived_uid  # noqa: PLC0415 - highdicom takes seconds to import
     from validation_reports.structured_report import (  # noqa: PLC0415 - highdicom takes seconds to import
         ModelReference,
@@ -174,7 +182,9 @@ def write_report(
 
     bundle = work.bundle
     path = work.structured_report_file(files.center, files.study_key, files.content_digest)
-    if not path.exists():
+    if path.exists():
+        return path
+    try:
         dataset = build_structured_report(
             ct_datasets=[dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
             rtstruct=dcmread(files.rtstruct.path),
@@ -194,7 +204,9 @@ def write_report(
             series_instance_uid=derived_uid("series", files.study_key, bundle.digest),
             center=files.center,
         )
-        write_structured_report(dataset, path)
+    except StructuredReportError as error:
+        raise StudyDefect("structured-report", str(error)) from error
+    write_structured_report(dataset, path)
     return path
 
 
@@ -203,9 +215,7 @@ def _failed(name: str, sentence: str) -> State[None]:
     return Failed(name=name, message=sentence)
 
 
-def _quarantine(
-    work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect | StructuredReportError
-) -> State[None]:
+def _quarantine(work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect) -> State[None]:
     sentence = str(defect)
     work.registry.finish(
         files.study_key, files.content_digest, model_digest, StudyState.QUARANTINED, sentence, structured_report=None

@@ -72,6 +72,7 @@ def train_model(request: TrainingRequest) -> State[None]:
         records = eligible_records(work, center)
         network = train_deep_features(work, request, records)
         model = fit_combined_model(work, request, records, network)
+        request.bundle.parent.mkdir(parents=True, exist_ok=True)
         digest = freeze(request.bundle, model, network, bundle_facts(work, request))
     except (ModelError, FeatureStoreError, SettingsError) as error:
         get_run_logger().error(str(error))
