@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-import SimpleITK
 from scipy import ndimage
 
+from feature_store.boxes import BoxedMask
 from feature_store.errors import ExtractionError, RegionError
-from feature_store.regions import bounding_box
+from feature_store.harmonize import HarmonizedCt
 
 EDGE = 64
 
 
-def deep_input(image: Any, gtv_mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:
     """Cut the GTV's bounding box out of the CT, resize it to 64 x 64 x 64 and z-score it.
 
     The paper resizes "the GTV region"; here that is the bounding box with all its voxels, not only those within the
@@ -24,9 +22,9 @@ def deep_input(image: Any, gtv_mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.fl
 
     Parameters
     ----------
-    image : SimpleITK.Image
-        CT in HU on the harmonised grid.
-    gtv_mask : ndarray of bool, shape (z, y, x)
+    ct : HarmonizedCt
+        In HU.
+    gtv : BoxedMask
         The GTV on the same grid.
 
     Returns
@@ -41,13 +39,13 @@ def deep_input(image: Any, gtv_mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.fl
     ExtractionError
         If all voxels of the box are equal or one is not finite.
     """
-    if gtv_mask.shape != tuple(reversed(image.GetSize())) or not gtv_mask.any():
+    if gtv.grid_shape != ct.shape or not gtv.count:
         raise RegionError(
             "no-gtv-voxels",
-            f"The GTV mask has shape {gtv_mask.shape} and {int(gtv_mask.sum())} voxels: expected some voxels on the "
-            f"image's grid {tuple(reversed(image.GetSize()))}.",
+            f"The GTV mask has {gtv.count} voxels on a grid of {gtv.grid_shape}: expected some on the CT's grid "
+            f"{ct.shape}.",
         )
-    box = SimpleITK.GetArrayViewFromImage(image)[bounding_box(gtv_mask)].astype(np.float64)
+    box = ct.values(*gtv.tight().box).astype(np.float64)
     zoom = [EDGE / n for n in box.shape]
     cube = ndimage.zoom(box, zoom, order=1, mode="nearest", grid_mode=True)
     deviation = float(cube.std())

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 
+from feature_store.boxes import BoxedMask
 from feature_store.errors import RegionError
 
 LEAST_VOXELS = 27
@@ -44,13 +45,13 @@ class Regions:
 
     Parameters
     ----------
-    masks : mapping of Region to ndarray of bool, shape (z, y, x)
-        Voxels of each region.
+    masks : mapping of Region to BoxedMask
+        Voxels of each region, within its bounding box.
     beyond_image : mapping of Region to int
         Voxels of each region that the field of view cuts off.
     """
 
-    masks: Mapping[Region, npt.NDArray[np.bool_]]
+    masks: Mapping[Region, BoxedMask]
     beyond_image: Mapping[Region, int]
 
     @property
@@ -60,7 +61,7 @@ class Regions:
 
 
 def make_regions(
-    gtv_mask: npt.NDArray[np.bool_], spacing_mm: Sequence[float], ring_widths_mm: Sequence[float] = (6.0,)
+    gtv: BoxedMask, spacing_mm: float, ring_widths_mm: Sequence[float] = (6.0,), body: BoxedMask | None = None
 ) -> Regions:
     """Make the GTV and its rings.
 
@@ -69,12 +70,14 @@ def make_regions(
 
     Parameters
     ----------
-    gtv_mask : ndarray of bool, shape (z, y, x)
-        The GTV.
-    spacing_mm : sequence of 3 float
-        Distance of voxel centres along (x, y, z) in mm.
+    gtv : BoxedMask
+        The GTV on the harmonised grid.
+    spacing_mm : float
+        Edge of a voxel in mm.
     ring_widths_mm : sequence of float
         Widths in mm: 3, 6 or 9.
+    body : BoxedMask, optional
+        What rings are clipped at, on the same grid; without it they go on beyond the patient's skin.
 
     Returns
     -------
@@ -87,30 +90,25 @@ def make_regions(
         If the GTV or a ring has fewer than 27 voxels, or there is no ring of a width.
     """
     rings = {Region.ring(width): float(width) for width in ring_widths_mm}
-    _check_size(Region.GTV, gtv_mask)
-    masks = {Region.GTV: gtv_mask}
-    beyond = {Region.GTV: 0}
+    _check_size(Region.GTV, gtv.count)
+    gtv = gtv.tight()
+    masks, beyond = {Region.GTV: gtv}, {Region.GTV: 0}
     if rings:
-        box, distance = _distance_mm(gtv_mask, spacing_mm, max(rings.values()))
-        inside = tuple(slice(max(0, -start), n - start) for (start, _), n in zip(box, gtv_mask.shape, strict=True))
-        target = tuple(slice(max(0, start), min(stop, n)) for (start, stop), n in zip(box, gtv_mask.shape, strict=True))
+        start, distance = _distance_mm(gtv, spacing_mm, max(rings.values()))
+        stop = [s + n for s, n in zip(start, distance.shape, strict=True)]
+        z, y, x = (slice(max(0, a), min(b, n)) for a, b, n in zip(start, stop, gtv.grid_shape, strict=True))
+        inside = tuple(slice(part.start - a, part.stop - a) for part, a in zip((z, y, x), start, strict=True))
+        within = body.cut((z, y, x)) if body else True
         for region, width in rings.items():
             ring = (distance > 0) & (distance <= width + _DISTANCE_TOLERANCE)
-            masks[region] = np.zeros_like(gtv_mask)
-            masks[region][target] = ring[inside]
             beyond[region] = int(ring.sum()) - int(ring[inside].sum())
-            _check_size(region, masks[region])
+            mask = BoxedMask(ring[inside] & within, (z, y, x), gtv.grid_shape)
+            _check_size(region, mask.count)
+            masks[region] = mask.tight()
     return Regions(masks, beyond)
 
 
-def bounding_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """Return the smallest box (z, y, x) that holds all voxels of `mask`, which must have some."""
-    z, y, x = (np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
-    return slice(z[0], z[-1] + 1), slice(y[0], y[-1] + 1), slice(x[0], x[-1] + 1)
-
-
-def _check_size(region: Region, mask: npt.NDArray[np.bool_]) -> None:
-    found = int(np.count_nonzero(mask))
+def _check_size(region: Region, found: int) -> None:
     if found < LEAST_VOXELS:
         raise RegionError(
             "region-too-small",
@@ -119,15 +117,12 @@ def _check_size(region: Region, mask: npt.NDArray[np.bool_]) -> None:
         )
 
 
-def _distance_mm(
-    mask: npt.NDArray[np.bool_], spacing_mm: Sequence[float], reach_mm: float
-) -> tuple[list[tuple[int, int]], npt.NDArray[np.float32]]:
-    """Return the box (start, stop along z, y, x; may leave the image) within reach, and there the distance in mm."""
-    margins = [int(np.floor(reach_mm / s + _DISTANCE_TOLERANCE)) + 1 for s in reversed(spacing_mm)]
-    tight = bounding_box(mask)
-    box = [(int(s.start) - margin, int(s.stop) + margin) for s, margin in zip(tight, margins, strict=True)]
-    image: Any = SimpleITK.GetImageFromArray(np.pad(mask[tight], [(m, m) for m in margins]).astype(np.uint8))
-    image.SetSpacing(tuple(float(s) for s in spacing_mm))
+def _distance_mm(gtv: BoxedMask, spacing_mm: float, reach_mm: float) -> tuple[list[int], npt.NDArray[np.float32]]:
+    """Return where the box within reach starts, which may leave the grid, and the distance in mm from a tight mask."""
+    margin = int(np.floor(reach_mm / spacing_mm + _DISTANCE_TOLERANCE)) + 1
+    image: Any = SimpleITK.GetImageFromArray(np.pad(gtv.voxels, margin).astype(np.uint8))
+    image.SetSpacing((spacing_mm,) * 3)
     distance_map: Any = SimpleITK.SignedMaurerDistanceMap
     squared = distance_map(image, squaredDistance=True, useImageSpacing=True)
-    return box, np.sqrt(np.maximum(SimpleITK.GetArrayFromImage(squared), 0))
+    start = [part.start - margin for part in gtv.box]
+    return start, np.sqrt(np.maximum(SimpleITK.GetArrayFromImage(squared), 0))

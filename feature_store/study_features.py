@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.body import body_mask
+from feature_store.boxes import BoxedMask
 from feature_store.contours import Roi, StructureSet, read_structure_set, select_gtv
 from feature_store.ct_volume import CtVolume, read_ct_volume
 from feature_store.deep_input import deep_input
-from feature_store.harmonize import resample_ct, resample_mask
+from feature_store.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.rasterize import rasterize
 from feature_store.regions import Region, make_regions
 
-ExtractionEngine = Callable[
-    [Any, Mapping[Region, npt.NDArray[np.bool_]], ExtractionSettings], dict[Region, FeatureVector]
-]
+ExtractionEngine = Callable[[HarmonizedCt, Mapping[Region, BoxedMask], ExtractionSettings], dict[Region, FeatureVector]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +118,16 @@ def compute_features(
     StudyDefect
         If a region is too small or a feature does not exist.
     """
-    image = resample_ct(study.volume, settings.spacing_mm)
-    gtv_mask = resample_mask(study.gtv_mask, study.volume, image)
-    regions = make_regions(gtv_mask, image.GetSpacing(), ring_widths_mm)
-    depth, height, width = gtv_mask.shape
+    ct = harmonize_ct(study.volume, settings.spacing_mm)
+    gtv = harmonize_mask(study.gtv_mask, study.volume, ct)
+    body = None
+    if settings.clip_rings_at_body:
+        body = harmonize_mask(body_mask(study.volume), study.volume, ct)
+    regions = make_regions(gtv, ct.spacing_mm, ring_widths_mm, body)
     return StudyFeatures(
-        vectors=engine(image, regions.masks, settings),
-        deep_input=deep_input(image, gtv_mask),
-        gtv_voxels=int(np.count_nonzero(gtv_mask)),
+        vectors=engine(ct, regions.masks, settings),
+        deep_input=deep_input(ct, gtv),
+        gtv_voxels=gtv.count,
         ring_cut_by_field_of_view=regions.cut_by_field_of_view,
-        harmonized_shape=(depth, height, width),
+        harmonized_shape=ct.shape,
     )

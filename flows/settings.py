@@ -26,6 +26,7 @@ class FeaturesTable(BaseModel):
     engine: Literal["crops", "pyradiomics"] = "crops"
     bin_width: float = Field(default=25.0, gt=0)
     normalize_scale: float = Field(default=100.0, gt=0)
+    clip_rings_at_body: bool = False
 
 
 class ModelTable(BaseModel):
@@ -80,6 +81,7 @@ class Settings(NodeSettings):
         return ExtractionSettings(
             bin_width=self.features.bin_width,
             normalize_scale=self.features.normalize_scale,
+            clip_rings_at_body=self.features.clip_rings_at_body,
         )
 
 

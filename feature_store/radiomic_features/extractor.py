@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.boxes import Box, BoxedMask, union
 from feature_store.errors import ExtractionError
+from feature_store.harmonize import HarmonizedCt
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.filters import Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
-from feature_store.radiomic_features.recursive_gaussian import Box
 from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
-from feature_store.regions import LEAST_VOXELS, Region, bounding_box
+from feature_store.regions import LEAST_VOXELS, Region
 
 
 def extract(
-    image: Any, regions: Mapping[Region, npt.NDArray[np.bool_]], settings: ExtractionSettings
+    ct: HarmonizedCt, regions: Mapping[Region, BoxedMask], settings: ExtractionSettings
 ) -> dict[Region, FeatureVector]:
     """Extract the 1316 features of each region.
 
@@ -31,10 +31,10 @@ def extract(
 
     Parameters
     ----------
-    image : SimpleITK.Image
-        CT in HU, float32, on the harmonised grid.
-    regions : mapping of Region to ndarray of bool, shape (z, y, x)
-        Masks on the same grid.
+    ct : HarmonizedCt
+        In HU.
+    regions : mapping of Region to BoxedMask
+        On the same grid.
     settings : ExtractionSettings
         How.
 
@@ -50,24 +50,20 @@ def extract(
     """
     if not regions:
         return {}
-    shape = tuple(reversed(image.GetSize()))
-    boxes = {region: _checked_box(region, mask, shape) for region, mask in regions.items()}
-    spacing_mm: tuple[float, float, float] = image.GetSpacing()
-    if not np.allclose(spacing_mm, settings.spacing_mm, atol=1e-6):
+    if abs(ct.spacing_mm - settings.spacing_mm) > 1e-6:
         raise ExtractionError(
             "spacing",
-            f"The CT has a spacing of {spacing_mm} mm: expected {settings.spacing_mm:g} mm. Harmonise it first.",
+            f"The CT has a spacing of {ct.spacing_mm:g} mm: expected {settings.spacing_mm:g} mm. Harmonise it first.",
         )
-    common = _union(list(boxes.values()))
-    places = {region: _Place.of(mask, boxes[region], common) for region, mask in regions.items()}
-    found = {
-        region: _in_order("shape", shape_features(mask[boxes[region]], spacing_mm)) for region, mask in regions.items()
-    }
-    volume_mm3 = float(np.prod(spacing_mm))
-    for _, values in filtered_images(image, common, settings):
+    masks = {region: _checked(region, mask, ct.shape) for region, mask in regions.items()}
+    common = union(*(mask.box for mask in masks.values()))
+    places = {region: _Place.of(mask, common) for region, mask in masks.items()}
+    spacing_mm = (ct.spacing_mm,) * 3
+    found = {region: _in_order("shape", shape_features(mask.voxels, spacing_mm)) for region, mask in masks.items()}
+    for _, values in filtered_images(ct, common, settings):
         flat = values.ravel()
         for region, place in places.items():
-            found[region].extend(_intensity_features(flat[place.voxels], place, settings.bin_width, volume_mm3))
+            found[region] += _intensity_features(flat[place.voxels], place, settings)
     return {region: FeatureVector(region, np.array(values), settings.digest) for region, values in found.items()}
 
 
@@ -79,14 +75,14 @@ class _Place:
     texture: TextureRegion
 
     @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_], box: Box, common: Box) -> _Place:
-        return cls(np.flatnonzero(mask[common]), TextureRegion.of(mask[box]))
+    def of(cls, mask: BoxedMask, common: Box) -> _Place:
+        return cls(np.flatnonzero(mask.cut(common)), TextureRegion.of(mask.voxels))
 
 
-def _intensity_features(inside: Values, place: _Place, bin_width: float, volume_mm3: float) -> list[float]:
+def _intensity_features(inside: Values, place: _Place, settings: ExtractionSettings) -> list[float]:
     """Return the 93 first-order and texture features of a region of one image, in the order of `FEATURES_BY_CLASS`."""
-    levels = grey_levels(inside, bin_width)
-    found = _in_order("firstorder", first_order_features(inside, levels, volume_mm3))
+    levels = grey_levels(inside, settings.bin_width)
+    found = _in_order("firstorder", first_order_features(inside, levels, settings.spacing_mm**3))
     for group, features in texture_features(texture_matrices(place.texture, levels)).items():
         found += _in_order(group, features)
     return found
@@ -96,25 +92,19 @@ def _in_order(group: str, features: Mapping[str, float]) -> list[float]:
     return [features[name] for name in FEATURES_BY_CLASS[group]]
 
 
-def _checked_box(region: Region, mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> Box:
-    voxels = int(np.count_nonzero(mask))
-    if mask.shape != shape or voxels < LEAST_VOXELS:
+def _checked(region: Region, mask: BoxedMask, grid_shape: tuple[int, int, int]) -> BoxedMask:
+    """Return the mask within its bounding box, or say why it has no features."""
+    if mask.grid_shape != grid_shape or mask.count < LEAST_VOXELS:
         raise ExtractionError(
             "degenerate-region",
-            f"Region {region} has {voxels} voxel(s) on a grid of {mask.shape}: expected at least {LEAST_VOXELS} on the "
-            f"image's grid {shape}. Check the contour.",
+            f"Region {region} has {mask.count} voxel(s) on a grid of {mask.grid_shape}: expected at least "
+            f"{LEAST_VOXELS} on the CT's grid {grid_shape}. Check the contour.",
         )
-    box = bounding_box(mask)
-    extent = tuple(part.stop - part.start for part in box)
-    if min(extent) < 2:
+    mask = mask.tight()
+    if sum(n > 1 for n in mask.voxels.shape) < 2:
         raise ExtractionError(
             "flat-region",
-            f"Region {region} extends over {extent} voxels (z, y, x): expected at least 2 along each axis, since "
-            f"{len(FEATURE_NAMES)} features need a volume. Check that the contour covers more than one slice.",
+            f"Region {region} extends over {mask.voxels.shape} voxels (z, y, x), a line: expected at least 2 along two "
+            f"axes, since {len(FEATURE_NAMES)} features need neighbours. Check the contour.",
         )
-    return box
-
-
-def _union(boxes: list[Box]) -> Box:
-    z, y, x = (slice(min(b[a].start for b in boxes), max(b[a].stop for b in boxes)) for a in range(3))
-    return z, y, x
+    return mask

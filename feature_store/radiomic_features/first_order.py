@@ -7,12 +7,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.compiled import compiled
+from feature_store.errors import ExtractionError
 from feature_store.radiomic_features.texture import EPSILON
 
 Values = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.float64]
+Levels = npt.NDArray[np.int16]
+
+_MOST_LEVELS = 4096
+"""The co-occurrence matrices of more levels would need gigabytes, and count next to nothing in each cell."""
+_BUCKETS = 2048
+"""Between the least and the largest value; where quantiles are, one bucket of each is put in order."""
+_BLOCK = 1024
+"""Summed on its own, so that rounding does not add up."""
 
 
-def grey_levels(inside: Values, bin_width: float) -> npt.NDArray[np.intp]:
+def grey_levels(inside: Values, bin_width: float) -> Levels:
     """Assign grey levels from 1 by a fixed bin width, with edges at multiples of it, as PyRadiomics does.
 
     Parameters
@@ -21,10 +32,23 @@ def grey_levels(inside: Values, bin_width: float) -> npt.NDArray[np.intp]:
         Values of the region; their type decides how the edges are rounded, so it must be PyRadiomics' own.
     bin_width : float
         In units of the image.
+
+    Raises
+    ------
+    ExtractionError
+        If there are more than 4096 levels.
     """
     low, high = inside.min(), inside.max()
-    edges = np.arange(low - (low % bin_width), high + 2 * bin_width, bin_width)
-    return np.digitize(inside, edges)
+    if high - low > _MOST_LEVELS * bin_width:
+        raise ExtractionError(
+            "too-many-grey-levels",
+            f"The values of a region span {high - low:g}: expected at most {_MOST_LEVELS} bins of {bin_width:g}. Check "
+            "that the CT is in Hounsfield units and without metal, or use a larger bin width.",
+        )
+    edges = np.arange(low - (low % bin_width), high + 2 * bin_width, bin_width).astype(np.float64)
+    levels = np.empty(len(inside), dtype=np.int16)
+    _assign(inside.astype(np.float64, copy=False), edges, 1 / bin_width, levels)
+    return levels
 
 
 def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_volume_mm3: float) -> dict[str, float]:
@@ -43,15 +67,14 @@ def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_
         Volume of a voxel.
     """
     n = len(inside)
-    p10, p25, median, p75, p90 = _quantiles(inside, (0.1, 0.25, 0.5, 0.75, 0.9))
-    low, high = float(inside.min()), float(inside.max())
-    values = inside.astype(np.float64)
-    mean = float(values.mean())
-    away = values - mean
-    square = away * away
-    second, third, fourth = float(square.mean()), float(square @ away) / n, float(square @ square) / n
-    robust = values[(values >= p10) & (values <= p90)]
-    energy = float(values @ values)
+    values = inside.astype(np.float64, copy=False)
+    p10, p25, median, p75, p90 = _quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
+    low, high = float(values.min()), float(values.max())
+    sums = _sum(values, p10, p90)
+    total, energy, robust_total, robust_count = sums.tolist()
+    mean = total / n
+    sums = _sum_away(values, mean, p10, p90, robust_total / robust_count) / n
+    absolute, second, third, fourth, robust = sums.tolist()
     counts = np.bincount(levels)
     p = counts[counts > 0] / n
     scale = second or 1.0  # a constant region has skewness and kurtosis 0
@@ -63,12 +86,12 @@ def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_
         "InterquartileRange": p75 - p25,  # SALO
         "Kurtosis": fourth / scale**2,  # IPH6, plus 3
         "Maximum": high,  # 84IY
-        "MeanAbsoluteDeviation": float(np.abs(away).mean()),  # 4FUA
+        "MeanAbsoluteDeviation": absolute,  # 4FUA
         "Mean": mean,  # Q4LE
         "Median": median,  # Y12H
         "Minimum": low,  # 1GSF
         "Range": high - low,  # 2OJQ
-        "RobustMeanAbsoluteDeviation": float(np.abs(robust - robust.mean()).mean()),  # 1128
+        "RobustMeanAbsoluteDeviation": robust * n / robust_count,  # 1128
         "RootMeanSquared": float(np.sqrt(energy / n)),  # 5ZWQ
         "Skewness": third / scale**1.5,  # KE2A
         "TotalEnergy": energy * voxel_volume_mm3,
@@ -77,13 +100,88 @@ def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_
     }
 
 
-def _quantiles(inside: Values, at: tuple[float, ...]) -> list[float]:
+def _quantiles(inside: Floats, at: tuple[float, ...]) -> list[float]:
     """Interpolate quantiles as numpy does, to the last bit: values equal to a quantile count as within it."""
     places = [q * (len(inside) - 1) for q in at]
     pairs = [(int(place), min(int(place) + 1, len(inside) - 1)) for place in places]
-    ordered = np.partition(inside, sorted({rank for pair in pairs for rank in pair}))
+    ranks = sorted({rank for pair in pairs for rank in pair})
+    ordered = dict(zip(ranks, _of_rank(inside, ranks), strict=True))
     found = []
     for place, (below, above) in zip(places, pairs, strict=True):
-        low, high, t = float(ordered[below]), float(ordered[above]), place - below
+        low, high, t = ordered[below], ordered[above], place - below
         found.append(high - (high - low) * (1 - t) if t >= 0.5 else low + (high - low) * t)
     return found
+
+
+def _of_rank(inside: Floats, ranks: list[int]) -> list[float]:
+    """Return the values of some ranks from 0, ordering only the buckets that hold them."""
+    low, high = float(inside.min()), float(inside.max())
+    if low == high:
+        return [low] * len(ranks)
+    buckets = np.empty(len(inside), dtype=np.uint16)
+    tops = np.cumsum(_fill_buckets(inside, low, (_BUCKETS - 1) / (high - low), buckets))
+    holders = np.searchsorted(tops, ranks, side="right")
+    found: list[float] = []
+    for bucket in np.unique(holders):
+        held = np.sort(inside[buckets == bucket])
+        first = int(tops[bucket]) - len(held)
+        found += [float(held[rank - first]) for rank, holder in zip(ranks, holders, strict=True) if holder == bucket]
+    return found
+
+
+@compiled
+def _assign(inside: Floats, edges: Floats, per_width: float, levels: Levels) -> None:
+    """Count the edges at or below each value; a quotient rounds, so the edges decide."""
+    for i in range(len(inside)):
+        value = inside[i]
+        below = int((value - edges[0]) * per_width)
+        while edges[below] > value:
+            below -= 1
+        while edges[below + 1] <= value:
+            below += 1
+        levels[i] = below + 1
+
+
+@compiled
+def _fill_buckets(inside: Floats, low: float, per_bucket: float, buckets: npt.NDArray[np.uint16]) -> npt.NDArray[Any]:
+    """Assign each value to a bucket and return how many each holds."""
+    counts = np.zeros(_BUCKETS, dtype=np.int64)
+    for i in range(len(inside)):
+        bucket = np.uint16((inside[i] - low) * per_bucket)
+        buckets[i] = bucket
+        counts[np.uintp(bucket)] += 1
+    return counts
+
+
+@compiled
+def _sum(values: Floats, p10: float, p90: float) -> Floats:
+    """Return the sums of values and squares, and of the values from p10 to p90 with their number."""
+    sums = np.zeros(4)
+    for start in range(0, len(values), _BLOCK):
+        total = energy = robust = count = 0.0
+        for value in values[start : start + _BLOCK]:
+            within = np.float64(p10 <= value) * np.float64(value <= p90)
+            total += value
+            energy += value * value
+            robust += within * value
+            count += within
+        sums += np.array([total, energy, robust, count])
+    return sums
+
+
+@compiled
+def _sum_away(values: Floats, mean: float, p10: float, p90: float, robust_mean: float) -> Floats:
+    """Return the sums of distances from the mean and their powers 2 to 4, and of robust distances."""
+    sums = np.zeros(5)
+    for start in range(0, len(values), _BLOCK):
+        absolute = second = third = fourth = robust = 0.0
+        for value in values[start : start + _BLOCK]:
+            away = value - mean
+            square = away * away
+            absolute += abs(away)
+            second += square
+            third += square * away
+            fourth += square * square
+            robust += np.float64(p10 <= value) * np.float64(value <= p90) * abs(value - robust_mean)
+        sums += np.array([absolute, second, third, fourth, robust])
+    return sums

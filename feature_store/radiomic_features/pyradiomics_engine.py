@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 
+from feature_store.boxes import BoxedMask
 from feature_store.errors import ExtractionError
+from feature_store.harmonize import HarmonizedCt
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
 from feature_store.regions import Region
@@ -34,16 +36,16 @@ def pyradiomics_settings(settings: ExtractionSettings) -> dict[str, Any]:
 
 
 def extract_with_pyradiomics(
-    image: Any, regions: Mapping[Region, npt.NDArray[np.bool_]], settings: ExtractionSettings
+    ct: HarmonizedCt, regions: Mapping[Region, BoxedMask], settings: ExtractionSettings
 ) -> dict[Region, FeatureVector]:
     """Extract features with `RadiomicsFeatureExtractor.execute`, one region after the other.
 
     Parameters
     ----------
-    image : SimpleITK.Image
-        CT in HU on the harmonised grid.
-    regions : mapping of Region to ndarray of bool, shape (z, y, x)
-        Masks on the same grid.
+    ct : HarmonizedCt
+        In HU.
+    regions : mapping of Region to BoxedMask
+        On the same grid.
     settings : ExtractionSettings
         How.
 
@@ -57,6 +59,35 @@ def extract_with_pyradiomics(
     ExtractionError
         If PyRadiomics refuses a region or leaves features out.
     """
+    vectors, image = {}, ct.to_image()
+    for region, mask in regions.items():
+        try:
+            values = execute(image, mask.whole(), settings)
+        except ValueError as error:
+            raise ExtractionError(
+                "pyradiomics-refused", f"PyRadiomics refuses region {region}: {error}. Check the contour."
+            ) from error
+        vectors[region] = FeatureVector(region, values, settings.digest)
+    return vectors
+
+
+def execute(image: Any, mask: npt.NDArray[np.bool_], settings: ExtractionSettings) -> npt.NDArray[np.float64]:
+    """Run `RadiomicsFeatureExtractor.execute` on an image and a mask of its grid.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        The image.
+    mask : ndarray of bool, shape (z, y, x)
+        One region.
+    settings : ExtractionSettings
+        How.
+
+    Returns
+    -------
+    ndarray of float64, shape (1316,)
+        In the order of `FEATURE_NAMES`; what PyRadiomics left out is not a number.
+    """
     import radiomics.featureextractor  # noqa: PLC0415 - takes a second, and only this engine needs it whole
 
     silence_pyradiomics()
@@ -67,16 +98,7 @@ def extract_with_pyradiomics(
     extractor.enableImageTypeByName("LoG", customArgs={"sigma": list(settings.log_sigmas_mm)})
     extractor.disableAllFeatures()
     extractor.enableFeaturesByName(**{group: list(names) for group, names in FEATURES_BY_CLASS.items()})
-    vectors = {}
-    for region, mask in regions.items():
-        label: Any = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
-        label.CopyInformation(image)
-        try:
-            found = extractor.execute(image, label)
-        except ValueError as error:
-            raise ExtractionError(
-                "pyradiomics-refused", f"PyRadiomics refuses region {region}: {error}. Check the contour."
-            ) from error
-        values = [float(found.get(name, np.nan)) for name in FEATURE_NAMES]
-        vectors[region] = FeatureVector(region, np.array(values), settings.digest)
-    return vectors
+    label: Any = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
+    label.CopyInformation(image)
+    found = extractor.execute(image, label)
+    return np.array([float(found.get(name, np.nan)) for name in FEATURE_NAMES])

@@ -15,21 +15,21 @@ from math import cos, exp, sin
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.boxes import Box
 from feature_store.compiled import compiled
 
-Box = tuple[slice, slice, slice]
 Floats = npt.NDArray[np.float64]
+Rounded = npt.NDArray[np.float32]
 
 _LINES = 32  # filtered side by side, as vectors
+_TURNED = 8  # a cache line of values
 
 # Weights and exponents of the fit by two damped oscillations, for the Gaussian and its second derivative [2]_.
 _A1, _B1, _W1, _L1 = (1.3530, -1.3563), (1.8151, 5.2318), 0.6681, -1.3932
 _A2, _B2, _W2, _L2 = (-0.3531, 0.3446), (0.0902, -2.2355), 2.0787, -1.3732
 
 
-def laplacian_of_gaussian(
-    values: Floats, padded: Box, inner: Box, spacing_mm: tuple[float, float, float], sigma_mm: float
-) -> npt.NDArray[np.float32]:
+def laplacian_of_gaussian(values: Floats, padded: Box, inner: Box, spacing_mm: float, sigma_mm: float) -> Rounded:
     """Return the scale-normalised Laplacian of Gaussian of a box, equal to ITK's to the last bit.
 
     The order of the passes and the float32 between them are those of ``LaplacianRecursiveGaussianImageFilter``.
@@ -37,43 +37,37 @@ def laplacian_of_gaussian(
     Parameters
     ----------
     values : ndarray of float64, shape (z, y, x)
-        The image; C-contiguous.
+        The image.
     padded : tuple of 3 slice
         What the filter may see of it: at least 4 voxels along each axis.
     inner : tuple of 3 slice
         What is wanted of `padded`, counted from its first voxel.
-    spacing_mm : tuple of 3 float
-        Along (x, y, z).
+    spacing_mm : float
+        Edge of a voxel in mm.
     sigma_mm : float
         Width of the Gaussian in mm.
     """
-    total: npt.NDArray[np.float32] | None = None
+    total: Rounded | None = None
     for axis in range(3):  # x, y, z as in ITK
-        part, box = values, padded
+        part: Floats | Rounded = values[padded]
         for direction in (axis, *(other for other in range(3) if other != axis)):
-            second = direction == axis
-            coefficients = _coefficients(sigma_mm, spacing_mm[direction], second=second)
-            part = _pass(part, box, 2 - direction, inner[2 - direction], coefficients)
-            box = _whole(part.shape)
-        term = part / spacing_mm[axis] ** 2
+            coefficients = _coefficients(sigma_mm, spacing_mm, second=direction == axis)
+            part = _pass(part, 2 - direction, inner[2 - direction], coefficients)
+        term = part.astype(np.float64) / spacing_mm**2
         total = (term if total is None else total + term).astype(np.float32)
     assert total is not None  # noqa: S101 - for the type checker: there are three axes
     return total
 
 
-def _whole(shape: tuple[int, ...]) -> Box:
-    z, y, x = (slice(0, n) for n in shape)
-    return z, y, x
-
-
-def _pass(values: Floats, box: Box, axis: int, keep: slice, coefficients: Floats) -> Floats:
-    """Filter a box along an axis and keep a part of that axis, rounded to float32."""
-    shape = [part.stop - part.start for part in box]
+def _pass(values: Floats | Rounded, axis: int, keep: slice, coefficients: Floats) -> Rounded:
+    """Filter a box along an axis and keep a part of that axis."""
+    shape = list(values.shape)
     shape[axis] = keep.stop - keep.start
-    result = np.empty(shape)
-    starts = np.array([part.start for part in box])
-    kernel = _along_x if axis == 2 else _across_x
-    kernel(values, starts, axis, box[axis].stop - box[axis].start, keep.start, coefficients, result)
+    result = np.empty(shape, dtype=np.float32)
+    if axis == 2:
+        _along_x(values, keep.start, coefficients, result)
+    else:
+        _across_x(values, axis, keep.start, coefficients, result)
     return result
 
 
@@ -124,49 +118,47 @@ def _numerator(sigma: float, order: int) -> tuple[list[float], tuple[float, floa
 
 
 @compiled
-def _across_x(
-    values: Floats, starts: npt.NDArray[np.int64], axis: int, n: int, first: int, c: Floats, result: Floats
-) -> None:
-    """Filter along z (axis 0) or y (axis 1), `_LINES` neighbours in x at a time."""
-    kept = result.shape[axis]
+def _across_x(values: Floats | Rounded, axis: int, first: int, c: Floats, result: Rounded) -> None:
+    """Filter along z (axis 0) or y (axis 1), `_LINES` neighbours in x at a time; keep what begins at `first`."""
+    n, kept, width = values.shape[axis], result.shape[axis], result.shape[2]
     data, causal, anticausal = np.zeros((n + 8, _LINES)), np.zeros((n, _LINES)), np.zeros((n, _LINES))
-    width = result.shape[2]
     for other in range(result.shape[1 - axis]):
         for x in range(0, width, _LINES):
             lines = min(_LINES, width - x)
             for i in range(n):
-                if axis == 0:
-                    row = values[starts[0] + i, starts[1] + other]
-                else:
-                    row = values[starts[0] + other, starts[1] + i]
+                row = values[i, other, x : x + lines] if axis == 0 else values[other, i, x : x + lines]
+                place = data[i + 4]
                 for line in range(lines):
-                    data[i + 4, line] = row[starts[2] + x + line]
+                    place[line] = row[line]
             _recursion(data, causal, anticausal, n, first, first + kept, c)
             for i in range(kept):
-                row = result[i, other] if axis == 0 else result[other, i]
+                found = result[i, other, x : x + lines] if axis == 0 else result[other, i, x : x + lines]
+                before, after = causal[first + i], anticausal[first + i]
                 for line in range(lines):
-                    row[x + line] = np.float32(causal[first + i, line] + anticausal[first + i, line])
+                    found[line] = np.float32(before[line] + after[line])
 
 
 @compiled
-def _along_x(
-    values: Floats, starts: npt.NDArray[np.int64], _axis: int, n: int, first: int, c: Floats, result: Floats
-) -> None:
-    """Filter along x, `_LINES` neighbours in y at a time."""
+def _along_x(values: Floats | Rounded, first: int, c: Floats, result: Rounded) -> None:
+    """Filter along x, `_LINES` neighbours in y at a time; keep what begins at `first`."""
     depth, height, kept = result.shape
+    n = values.shape[2]
     data, causal, anticausal = np.zeros((n + 8, _LINES)), np.zeros((n, _LINES)), np.zeros((n, _LINES))
     for z in range(depth):
         for y in range(0, height, _LINES):
             lines = min(_LINES, height - y)
-            for line in range(lines):
-                row = values[starts[0] + z, starts[1] + y + line]
-                for i in range(n):
-                    data[i + 4, line] = row[starts[2] + i]
+            for start in range(0, n, _TURNED):
+                for line in range(lines):
+                    row = values[z, y + line, start : start + _TURNED]
+                    for i in range(len(row)):
+                        data[start + i + 4, line] = row[i]
             _recursion(data, causal, anticausal, n, first, first + kept, c)
-            for line in range(lines):
-                row = result[z, y + line]
-                for i in range(kept):
-                    row[i] = np.float32(causal[first + i, line] + anticausal[first + i, line])
+            for start in range(0, kept, _TURNED):
+                for line in range(lines):
+                    found = result[z, y + line, start : start + _TURNED]
+                    for i in range(len(found)):
+                        at = first + start + i
+                        found[i] = np.float32(causal[at, line] + anticausal[at, line])
 
 
 @compiled

@@ -80,6 +80,8 @@ class ExtractionSettings:
         Wavelet of the level-1 stationary transform.
     engine : str
         Whose definitions the values follow.
+    clip_rings_at_body : bool
+        Whether rings end at the patient's skin. The paper's do not.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class ExtractionSettings:
     log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
     wavelet: str = "coif1"
     engine: str = ENGINE
+    clip_rings_at_body: bool = False
 
     def __post_init__(self) -> None:
         for name in ("bin_width", "normalize_scale", "spacing_mm"):

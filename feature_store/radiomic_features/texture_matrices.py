@@ -1,4 +1,4 @@
-"""Texture matrices of one region: all five from one look at each voxel's 26 neighbours, and the zones by flooding.
+"""Texture matrices of one region, by kernels that branch little and look at whole rows where they can.
 
 The matrices are those of PyRadiomics with its defaults: distance 1, one matrix per direction and no merging of
 directions for GLCM and GLRLM, dependence at equal grey levels for GLDM. Only the grey levels that occur have rows.
@@ -15,7 +15,10 @@ from feature_store.compiled import compiled
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Flat = npt.NDArray[np.int32]
+Places = npt.NDArray[np.int32]
+Levels = npt.NDArray[np.int16]
+Bits = npt.NDArray[np.uint16]
+Tallies = npt.NDArray[np.int32]
 
 # The first of each pair of opposite neighbours: later in memory, so that index offsets are positive.
 _DIRECTIONS = tuple((z, y, x) for z in (0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0))
@@ -27,34 +30,40 @@ _N_DEPENDENCES = 27
 class TextureRegion:
     """Where the voxels of a region are, made once for all of its images.
 
+    Places are those of the flat box of the region with one voxel around it.
+
     Parameters
     ----------
-    padded_size : int
-        Number of voxels of the region's box with one voxel around it.
+    padded_shape : tuple of 3 int
+        Shape (z, y, x) of that box.
     voxels : ndarray of int32, shape (n,)
-        Places of the region's voxels in that box, ascending.
+        Places of the region's voxels, ascending.
+    neighbours : ndarray of uint8, shape (n,)
+        How many of a voxel's 26 neighbours are in the region.
     offsets : ndarray of int64, shape (13,)
         Steps to the neighbours of half of the directions.
     used_directions : ndarray of bool, shape (13,)
         Whether a line along the direction holds more than one voxel; PyRadiomics leaves out the others' runs.
-    longest_run : int
-        Largest extent of the box.
     """
 
-    padded_size: int
-    voxels: Flat
+    padded_shape: tuple[int, ...]
+    voxels: Places
+    neighbours: npt.NDArray[np.uint8]
     offsets: Counts
     used_directions: npt.NDArray[np.bool_]
-    longest_run: int
 
     @classmethod
     def of(cls, mask: npt.NDArray[np.bool_]) -> TextureRegion:
         """Locate the voxels of `mask`, of shape (z, y, x) and not empty."""
         padded = np.pad(mask, 1)
         offsets = np.array([_offset(padded.shape, direction) for direction in _DIRECTIONS], dtype=np.int64)
-        voxels = np.flatnonzero(padded).astype(np.int32)
+        flat = padded.ravel()
+        voxels = np.flatnonzero(flat).astype(np.int32)
+        neighbours = np.zeros(len(voxels), dtype=np.uint8)
+        for step in (*offsets, *-offsets):
+            neighbours += flat[voxels + step]
         used = np.array([_has_line(padded, direction) for direction in _DIRECTIONS])
-        return cls(padded.size, voxels, offsets, used, max(mask.shape))
+        return cls(padded.shape, voxels, neighbours, offsets, used)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,32 +106,42 @@ def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]
     region : TextureRegion
         Where the voxels are.
     grey_levels : ndarray of int, shape (n,)
-        Grey level of each voxel, from 1, in the order of `region.voxels`.
+        Grey level of each voxel, from 1 to a few thousand, in the order of `region.voxels`.
     """
-    occurring = np.flatnonzero(np.bincount(grey_levels))
+    tallies = np.bincount(grey_levels)
+    occurring = np.flatnonzero(tallies)
     n = len(occurring)
-    ranks = np.zeros(int(occurring[-1]) + 1, dtype=np.int32)
+    ranks = np.zeros(len(tallies), dtype=np.int16)
     ranks[occurring] = np.arange(1, n + 1)
-    labels = np.zeros(region.padded_size, dtype=np.int32)
-    labels[region.voxels] = ranks[grey_levels]
-    values = np.concatenate(([0], occurring)).astype(np.int64)
-    glcm = np.zeros((_N_DIRECTIONS, n + 1, n + 1), dtype=np.int32)
-    glrlm = np.zeros((_N_DIRECTIONS, n + 1, region.longest_run), dtype=np.int32)
-    gldm = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32)
-    counts, sums = np.zeros(n + 1), np.zeros(n + 1)
-    longest = _count_neighbours(labels, region.voxels, region.offsets, values, glcm, glrlm, gldm, counts, sums)
-    zone_ranks, zone_sizes = _flood_zones(labels, region.voxels, region.offsets)
+    size = int(np.prod(region.padded_shape))
+    levels, greys = np.zeros(size, dtype=np.int16), np.zeros(size, dtype=np.int16)
+    _place(grey_levels, region.voxels, ranks, levels, greys)
+    row_step, plane_step = region.padded_shape[2], region.padded_shape[1] * region.padded_shape[2]
+    equal = np.zeros(size, dtype=np.uint16)
+    _find_equal(levels, region.voxels, row_step, plane_step, equal)
+    one_way = np.zeros((_N_DIRECTIONS, n + 1, n + 1), dtype=np.int32)
+    _count_pairs(levels, region.voxels, region.offsets, one_way)
+    reached = np.zeros((_N_DIRECTIONS, n + 1, max(region.padded_shape)), dtype=np.int32)
+    _count_runs(levels, equal, region.voxels, region.offsets, reached)
+    around, dependences = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.uint8)
+    _sum_around(greys, region.voxels, row_step, plane_step, around)
+    _count_equal(equal, region.voxels, row_step, plane_step, dependences)
+    gldm, sums = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32), np.zeros(n + 1)
+    _count_voxels(levels, greys, region.voxels, region.neighbours, around, dependences, gldm, sums)
+    zone_ranks, zone_sizes = _find_zones(levels, equal, region.voxels, region.offsets, _CONNECTING, _LOWEST)
     sizes, columns = np.unique(zone_sizes, return_inverse=True)
     glszm = np.bincount(zone_ranks * len(sizes) + columns, minlength=n * len(sizes)).reshape(n, len(sizes))
-    one_way = glcm[:, 1:, 1:].astype(np.float64)
+    pairs = one_way[:, 1:, 1:].astype(np.float64)
+    longest = int(np.flatnonzero(reached.any(axis=(0, 1)))[-1])
+    runs = reached[region.used_directions, 1:, 1 : longest + 2].astype(np.float64)
     return TextureMatrices(
         levels=occurring.astype(np.float64),
-        glcm=one_way + one_way.transpose(0, 2, 1),
-        glrlm=glrlm[region.used_directions, 1:, :longest].astype(np.float64),
+        glcm=pairs + pairs.transpose(0, 2, 1),
+        glrlm=runs[:, :, :-1] - runs[:, :, 1:],
         glszm=glszm.astype(np.float64),
         zone_sizes=sizes.astype(np.float64),
         gldm=gldm[1:].astype(np.float64),
-        ngtdm_counts=counts[1:],
+        ngtdm_counts=tallies[occurring].astype(np.float64),
         ngtdm_sums=sums[1:],
     )
 
@@ -146,77 +165,211 @@ def _offset(shape: tuple[int, ...], direction: tuple[int, int, int]) -> int:
     return (z * shape[1] + y) * shape[2] + x
 
 
-@compiled
-def _count_neighbours(
-    labels: Flat,
-    voxels: Flat,
-    offsets: Counts,
-    values: Counts,
-    glcm: Flat,
-    glrlm: Flat,
-    gldm: Flat,
-    counts: Floats,
-    sums: Floats,
-) -> int:
-    """Fill the matrices; `labels` are ranks from 1, 0 outside the region. Return the longest run.
+def _connecting() -> tuple[Bits, npt.NDArray[np.uint8]]:
+    """Return, for each set of equal neighbours (as bits), those that connect a voxel to all of them, and the lowest.
 
-    Nearly nothing branches, since what a neighbour is cannot be predicted: what does not count adds 0, or to the
-    matrices' unused row of level 0. Indices are unsigned, since signed ones are looked at for counting from the end.
+    Neighbours that touch each other are in one zone already, so one of each group is enough.
     """
-    lengths = np.zeros((len(labels), _N_DIRECTIONS), dtype=np.uint16)  # of the run before each voxel
-    longest = np.int64(0)
-    for place in voxels:
-        here, label = np.uintp(place), np.uintp(labels[np.uintp(place)])
-        neighbours, total, dependence = np.int64(0), np.int64(0), np.int64(0)
-        for d in range(_N_DIRECTIONS):
-            direction, last = np.uintp(d), np.uintp(place - offsets[np.uintp(d)])
-            after, before = np.uintp(labels[np.uintp(place + offsets[direction])]), np.uintp(labels[last])
-            same = np.int64(before == label)
-            glcm[direction, label, after] += 1
-            neighbours += np.int64(after > 0) + np.int64(before > 0)
-            total += values[after] + values[before]
-            dependence += np.int64(after == label) + same
-            length = same * (np.int64(lengths[last, direction]) + 1)
-            lengths[here, direction] = length
-            glrlm[direction, label, np.uintp(length)] += np.int32(after != label)
-            if length > longest:  # noqa: PLR1730 - max() is not typed for numpy's integers
-                longest = length
-        gldm[label, np.uintp(dependence)] += 1
-        counts[label] += 1
-        if neighbours > 0:
-            sums[label] += abs(values[label] - total / neighbours)
-    return int(longest) + 1
+    touching = [
+        sum(1 << j for j, b in enumerate(_DIRECTIONS) if max(abs(p - q) for p, q in zip(a, b, strict=True)) <= 1)
+        for a in _DIRECTIONS
+    ]
+    by_reach = sorted(range(_N_DIRECTIONS), key=lambda direction: -touching[direction].bit_count())
+    connecting = np.zeros(1 << _N_DIRECTIONS, dtype=np.uint16)
+    lowest = np.zeros(1 << _N_DIRECTIONS, dtype=np.uint8)
+    for bits in range(1, 1 << _N_DIRECTIONS):
+        left, chosen = bits, 0
+        for direction in by_reach:
+            if left >> direction & 1:
+                chosen |= 1 << direction
+                group, grown = 0, 1 << direction
+                while grown != group:
+                    group = grown
+                    for member in range(_N_DIRECTIONS):
+                        grown |= touching[member] & bits if group >> member & 1 else 0
+                left &= ~group
+        connecting[bits] = chosen
+        lowest[bits] = (bits & -bits).bit_length() - 1
+    return connecting, lowest
+
+
+_CONNECTING, _LOWEST = _connecting()
+
+
+# Within kernels, computed indices are unsigned, since signed ones are looked at for counting from the end. What needs
+# no order runs over the whole box from the first voxel to the last, many places at once: outside the region all levels
+# are 0, so that nothing there is equal.
 
 
 @compiled
-def _flood_zones(labels: Flat, voxels: Flat, offsets: Counts) -> tuple[Counts, Counts]:
-    """Return the rank from 0 and the size of each connected zone of one level; `labels` is 0 afterwards."""
-    ranks = np.empty(len(voxels), dtype=np.int64)
-    sizes = np.empty(len(voxels), dtype=np.int64)
-    stack = np.empty(len(voxels), dtype=np.int64)
-    found = 0
+def _place(found: npt.NDArray[np.integer], voxels: Places, ranks: Levels, levels: Levels, greys: Levels) -> None:
+    """Put each voxel's grey level, and its rank among those that occur, at its place."""
+    for i in range(len(voxels)):
+        place, grey = np.uintp(voxels[i]), np.uintp(found[i])
+        greys[place] = grey
+        levels[place] = ranks[grey]
+
+
+@compiled
+def _find_equal(levels: Levels, voxels: Places, row_step: int, plane_step: int, equal: Bits) -> None:
+    """Note as bits, in the order of `_DIRECTIONS`, which of the 13 neighbours before a voxel have its level."""
+    first, n = voxels[0], voxels[-1] + 1 - voxels[0]
+    here, left, found = levels[first : first + n], levels[first - 1 : first - 1 + n], equal[first : first + n]
+    at = first - row_step - 1
+    a = levels[at : at + n + 2]
+    at = first - plane_step + row_step - 1
+    b = levels[at : at + n + 2]
+    at = first - plane_step - 1
+    c = levels[at : at + n + 2]
+    at = first - plane_step - row_step - 1
+    d = levels[at : at + n + 2]
+    for i in range(n):
+        level = here[i]
+        bits = np.uint16(left[i] == level)
+        bits |= np.uint16(a[i + 2] == level) << 1 | np.uint16(a[i + 1] == level) << 2 | np.uint16(a[i] == level) << 3
+        bits |= np.uint16(b[i + 2] == level) << 4 | np.uint16(b[i + 1] == level) << 5 | np.uint16(b[i] == level) << 6
+        bits |= np.uint16(c[i + 2] == level) << 7 | np.uint16(c[i + 1] == level) << 8 | np.uint16(c[i] == level) << 9
+        bits |= np.uint16(d[i + 2] == level) << 10 | np.uint16(d[i + 1] == level) << 11
+        bits |= np.uint16(d[i] == level) << 12
+        found[i] = bits * np.uint16(level > 0)
+
+
+@compiled
+def _count_pairs(levels: Levels, voxels: Places, offsets: Counts, pairs: Tallies) -> None:
+    """Count each voxel's level with that of its next neighbour in each direction; those outside have level 0."""
     for place in voxels:
-        label = labels[place]
-        if label == 0:
+        level = np.uintp(levels[np.uintp(place)])
+        for d in range(_N_DIRECTIONS):
+            direction = np.uintp(d)
+            pairs[direction, level, np.uintp(levels[np.uintp(place + offsets[direction])])] += 1
+
+
+@compiled
+def _count_runs(levels: Levels, equal: Bits, voxels: Places, offsets: Counts, reached: Tallies) -> None:
+    """Count how many runs of each level reach each length, along each direction.
+
+    A voxel that is the k-th of its run shows that a run reaches k, so nothing asks where runs end.
+    """
+    lengths = np.zeros(len(levels), dtype=np.uint16)
+    for d in range(_N_DIRECTIONS):
+        counts, offset, bit = reached[d], offsets[d], np.uint16(1 << d)
+        for place in voxels:
+            here = np.uintp(place)
+            goes_on = np.uint16(equal[here] & bit != 0)
+            length = goes_on * lengths[np.uintp(place - offset)] + np.uint16(1)
+            lengths[here] = length
+            counts[np.uintp(levels[here]), np.uintp(length)] += 1
+
+
+@compiled
+def _sum_around(greys: Levels, voxels: Places, row_step: int, plane_step: int, around: Tallies) -> None:
+    """Sum the grey levels of each voxel's 26 neighbours."""
+    first, n = voxels[0], voxels[-1] + 1 - voxels[0]
+    total, row = around[first : first + n], greys[first - 1 : first + n + 1]
+    for i in range(n):
+        total[i] = np.int32(row[i]) + np.int32(row[i + 2])
+    for z in range(-1, 2):
+        for y in range(-1, 2):
+            if y != 0 or z != 0:
+                at = first + z * plane_step + y * row_step - 1
+                row = greys[at : at + n + 2]
+                for i in range(n):
+                    total[i] += np.int32(row[i]) + np.int32(row[i + 1]) + np.int32(row[i + 2])
+
+
+@compiled
+def _count_equal(
+    equal: Bits, voxels: Places, row_step: int, plane_step: int, dependences: npt.NDArray[np.uint8]
+) -> None:
+    """Count the neighbours of a voxel's own level: the bits before it, and those of the 13 after it for it."""
+    ones, pairs, halves = np.uint16(0x5555), np.uint16(0x3333), np.uint16(0x0F0F)
+    first, n = voxels[0], voxels[-1] + 1 - voxels[0]
+    here, right, found = equal[first : first + n], equal[first + 1 : first + 1 + n], dependences[first : first + n]
+    at = first + row_step - 1
+    a = equal[at : at + n + 2]
+    at = first + plane_step - row_step - 1
+    b = equal[at : at + n + 2]
+    at = first + plane_step - 1
+    c = equal[at : at + n + 2]
+    at = first + plane_step + row_step - 1
+    d = equal[at : at + n + 2]
+    for i in range(n):
+        before = here[i]
+        after = right[i] & np.uint16(1)
+        after |= (a[i] & np.uint16(2)) | (a[i + 1] & np.uint16(4)) | (a[i + 2] & np.uint16(8))
+        after |= (b[i] & np.uint16(16)) | (b[i + 1] & np.uint16(32)) | (b[i + 2] & np.uint16(64))
+        after |= (c[i] & np.uint16(128)) | (c[i + 1] & np.uint16(256)) | (c[i + 2] & np.uint16(512))
+        after |= (d[i] & np.uint16(1024)) | (d[i + 1] & np.uint16(2048)) | (d[i + 2] & np.uint16(4096))
+        before = (before & ones) + ((before >> np.uint16(1)) & ones)
+        after = (after & ones) + ((after >> np.uint16(1)) & ones)
+        before = (before & pairs) + ((before >> np.uint16(2)) & pairs)
+        after = (after & pairs) + ((after >> np.uint16(2)) & pairs)
+        both = (before & halves) + ((before >> np.uint16(4)) & halves)
+        both += (after & halves) + ((after >> np.uint16(4)) & halves)
+        found[i] = (both + (both >> np.uint16(8))) & np.uint16(31)
+
+
+@compiled
+def _count_voxels(
+    levels: Levels,
+    greys: Levels,
+    voxels: Places,
+    neighbours: npt.NDArray[np.uint8],
+    around: Tallies,
+    dependences: npt.NDArray[np.uint8],
+    gldm: Tallies,
+    sums: Floats,
+) -> None:
+    """Count voxels by level and dependence, and sum their differences from their neighbours' mean."""
+    for i in range(len(voxels)):
+        place = np.uintp(voxels[i])
+        level = np.uintp(levels[place])
+        gldm[level, np.uintp(dependences[place])] += 1
+        if neighbours[i] > 0:
+            sums[level] += abs(greys[place] - around[place] / neighbours[i])
+
+
+@compiled
+def _find_zones(
+    levels: Levels, equal: Bits, voxels: Places, offsets: Counts, connecting: Bits, lowest: npt.NDArray[np.uint8]
+) -> tuple[Tallies, Tallies]:
+    """Return the rank from 0 and the size of each connected zone of one level, by union and find."""
+    zones = np.empty(len(levels), dtype=np.int32)
+    parents, sizes = np.empty(len(voxels), dtype=np.int32), np.empty(len(voxels), dtype=np.int32)
+    ranks = np.empty(len(voxels), dtype=np.int32)
+    found = np.int32(0)
+    for place in voxels:
+        here = np.uintp(place)
+        bits = connecting[np.uintp(equal[here])]
+        if bits == 0:
+            parents[found], sizes[found], ranks[found] = found, 1, levels[here] - 1
+            zones[here] = found
+            found += 1
             continue
-        labels[place] = 0
-        stack[0] = place
-        height, size = 1, 0
-        while height > 0:
-            height -= 1
-            here = stack[height]
-            size += 1
-            for direction in range(_N_DIRECTIONS):
-                offset = offsets[direction]
-                if labels[here + offset] == label:
-                    labels[here + offset] = 0
-                    stack[height] = here + offset
-                    height += 1
-                if labels[here - offset] == label:
-                    labels[here - offset] = 0
-                    stack[height] = here - offset
-                    height += 1
-        ranks[found] = label - 1
-        sizes[found] = size
-        found += 1
-    return ranks[:found], sizes[:found]
+        zone = _root(parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])])
+        bits &= bits - np.uint16(1)
+        while bits != 0:
+            other = _root(parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])])
+            bits &= bits - np.uint16(1)
+            if other < zone:
+                zone, other = other, zone
+            if other != zone:
+                parents[np.uintp(other)] = zone
+                sizes[np.uintp(zone)] += sizes[np.uintp(other)]
+        zones[here] = zone
+        sizes[np.uintp(zone)] += 1
+    roots = 0
+    for zone in range(found):
+        if parents[zone] == zone:
+            ranks[roots], sizes[roots] = ranks[zone], sizes[zone]
+            roots += 1
+    return ranks[:roots], sizes[:roots]
+
+
+@compiled
+def _root(parents: Tallies, zone: int) -> int:
+    """Return the zone that a zone became part of, and shorten the way there."""
+    while parents[np.uintp(zone)] != zone:
+        parents[np.uintp(zone)] = parents[np.uintp(parents[np.uintp(zone)])]
+        zone = parents[np.uintp(zone)]
+    return zone

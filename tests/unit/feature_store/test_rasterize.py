@@ -12,28 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_store.contours import Roi, read_structure_set, select_gtv
-from feature_store.ct_headers import Acquisition
 from feature_store.ct_volume import CtVolume, read_ct_volume
 from feature_store.errors import ContourError
 from feature_store.rasterize import rasterize
-
-ACQUISITION = Acquisition(120.0, 3.0, None, None, None, 12, 14, study_date_present=False, missing_tags=())
-AXIAL = np.eye(3)
-
-
-def oblique(degrees: float) -> npt.NDArray[np.float64]:
-    angle = np.deg2rad(degrees)
-    return np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
-
-
-SAGITTAL = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+from tests.unit.feature_store.ct_volumes import AXIAL, SAGITTAL, ct_of, oblique
 
 
 def volume(axes: npt.NDArray[np.float64] = AXIAL) -> CtVolume:
-    hu = np.zeros((9, 12, 14), dtype=np.float32)
-    return CtVolume(
-        hu, (1.5, 0.8, 3.0), (-7.0, 11.0, -40.0), tuple(axes.ravel()), "1.2.3", "1.2", ("1.1",) * 9, ACQUISITION
-    )
+    return ct_of(np.zeros((9, 12, 14)), (1.5, 0.8, 3.0), axes)
 
 
 def to_mm(index: npt.ArrayLike, grid: CtVolume) -> npt.NDArray[np.float64]:

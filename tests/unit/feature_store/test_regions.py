@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from feature_store.boxes import BoxedMask, bounding_box
 from feature_store.errors import RegionError
-from feature_store.regions import Region, bounding_box, make_regions
+from feature_store.regions import Region, make_regions
 
 
 def blob(shape: tuple[int, int, int] = (40, 42, 44)) -> np.ndarray:
@@ -16,48 +17,60 @@ def blob(shape: tuple[int, int, int] = (40, 42, 44)) -> np.ndarray:
     return np.asarray((field > 0) & (np.sum(centre**2, axis=0) < 9**2))
 
 
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 1.25, 2.0)])
-def test_a_ring_holds_what_is_within_its_width(spacing: tuple[float, float, float]) -> None:
+@pytest.mark.parametrize("spacing_mm", [1.0, 0.8, 2.0])
+def test_a_ring_holds_what_is_within_its_width(spacing_mm: float) -> None:
     gtv = blob()
-    regions = make_regions(gtv, spacing, (3, 6, 9))
-    distance = ndimage.distance_transform_edt(~gtv, sampling=spacing[::-1])
+    regions = make_regions(BoxedMask.of(gtv), spacing_mm, (3, 6, 9))
+    distance = ndimage.distance_transform_edt(~gtv, sampling=spacing_mm)
     assert list(regions.masks) == [Region.GTV, Region.RING_3MM, Region.RING_6MM, Region.RING_9MM]
     for region, width in ((Region.RING_3MM, 3), (Region.RING_6MM, 6), (Region.RING_9MM, 9)):
-        np.testing.assert_array_equal(regions.masks[region], (distance > 0) & (distance <= width + 1e-6))
+        expected = (distance > 0) & (distance <= width + 1e-6)
+        np.testing.assert_array_equal(regions.masks[region].whole(), expected)
+        assert regions.masks[region].box == bounding_box(expected)
     assert not regions.cut_by_field_of_view
 
 
 def test_voxels_beyond_the_image_are_counted() -> None:
     gtv = np.zeros((30, 30, 30), dtype=bool)
     gtv[10:16, 10:16, 2:8] = True
-    cut = make_regions(gtv, (1, 1, 1))
-    whole = make_regions(np.pad(gtv, 10), (1, 1, 1))
-    lost = int(whole.masks[Region.RING_6MM].sum()) - int(cut.masks[Region.RING_6MM].sum())
+    cut = make_regions(BoxedMask.of(gtv), 1.0)
+    whole = make_regions(BoxedMask.of(np.pad(gtv, 10)), 1.0)
+    lost = whole.masks[Region.RING_6MM].count - cut.masks[Region.RING_6MM].count
     assert lost > 0
     assert cut.beyond_image[Region.RING_6MM] == lost
     assert cut.cut_by_field_of_view
-    np.testing.assert_array_equal(whole.masks[Region.RING_6MM][10:-10, 10:-10, 10:-10], cut.masks[Region.RING_6MM])
+    inner = (slice(10, -10),) * 3
+    np.testing.assert_array_equal(
+        whole.masks[Region.RING_6MM].whole()[inner], cut.masks[Region.RING_6MM].whole(), strict=True
+    )
+
+
+def test_rings_end_at_the_skin_where_they_are_told_to() -> None:
+    gtv, body = np.zeros((40, 40, 40), dtype=bool), np.zeros((40, 40, 40), dtype=bool)
+    gtv[15:22, 15:22, 4:12] = True
+    body[:, :, 2:30] = True
+    free = make_regions(BoxedMask.of(gtv), 1.0, (3, 6))
+    clipped = make_regions(BoxedMask.of(gtv), 1.0, (3, 6), BoxedMask.of(body))
+    np.testing.assert_array_equal(clipped.masks[Region.GTV].whole(), gtv)
+    for region in (Region.RING_3MM, Region.RING_6MM):
+        np.testing.assert_array_equal(clipped.masks[region].whole(), free.masks[region].whole() & body)
+        assert clipped.masks[region].count < free.masks[region].count
 
 
 @pytest.mark.parametrize("voxels", [0, 1, 26])
 def test_a_gtv_that_is_too_small_is_refused(voxels: int) -> None:
     gtv = np.zeros((10, 10, 10), dtype=bool)
     gtv.reshape(-1)[500 : 500 + voxels] = True
+    boxed = BoxedMask(gtv, (slice(0, 10),) * 3, (10, 10, 10))
     with pytest.raises(RegionError, match=rf"Region gtv has {voxels} voxel\(s\): expected at least 27"):
-        make_regions(gtv, (1, 1, 1))
+        make_regions(boxed, 1.0)
 
 
 def test_a_gtv_that_fills_the_image_has_no_ring() -> None:
     with pytest.raises(RegionError, match="Region ring_6mm has 0 voxel"):
-        make_regions(np.ones((8, 8, 8), dtype=bool), (1, 1, 1))
+        make_regions(BoxedMask.of(np.ones((8, 8, 8), dtype=bool)), 1.0)
 
 
 def test_only_the_rings_of_the_method_exist() -> None:
     with pytest.raises(RegionError, match="no ring of 5 mm: expected one of ring_3mm, ring_6mm, ring_9mm"):
-        make_regions(blob(), (1, 1, 1), (5,))
-
-
-def test_the_bounding_box_is_tight() -> None:
-    gtv = np.zeros((7, 8, 9), dtype=bool)
-    gtv[2, 3, 4] = gtv[4, 3, 8] = True
-    assert bounding_box(gtv) == (slice(2, 5), slice(3, 4), slice(4, 9))
+        make_regions(BoxedMask.of(blob()), 1.0, (5,))

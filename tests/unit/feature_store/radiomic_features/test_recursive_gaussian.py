@@ -9,9 +9,10 @@ import numpy.typing as npt
 import pytest
 import SimpleITK
 
-from feature_store.radiomic_features.recursive_gaussian import Box, laplacian_of_gaussian
+from feature_store.boxes import Box
+from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
 
-SPACING_MM = (1.0, 1.5, 2.0)
+SPACING_MM = 1.5
 
 
 def box(*bounds: tuple[int, int]) -> Box:
@@ -21,7 +22,7 @@ def box(*bounds: tuple[int, int]) -> Box:
 
 def by_itk(values: npt.NDArray[np.float64], sigma: float) -> npt.NDArray[np.float32]:
     image: Any = SimpleITK.GetImageFromArray(values)
-    image.SetSpacing(SPACING_MM)
+    image.SetSpacing((SPACING_MM,) * 3)
     make_filter: Any = SimpleITK.LaplacianRecursiveGaussianImageFilter
     laplacian = make_filter()
     laplacian.SetSigma(sigma)

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from radiomics import getFeatureClasses
 from scipy import ndimage
 
+from feature_store.boxes import bounding_box
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
 from feature_store.radiomic_features.pyradiomics_engine import silence_pyradiomics
 from feature_store.radiomic_features.settings import FEATURES_BY_CLASS
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
-from feature_store.regions import bounding_box
 
 SPACING_MM = (0.8, 1.0, 2.5)
 Mask = npt.NDArray[np.bool_]

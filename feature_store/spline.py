@@ -1,0 +1,192 @@
+"""Cubic B-spline interpolation along lines [1]_, of which many are handled side by side.
+
+The spline goes through the samples; a line is mirrored at its outermost samples, as in ITK.
+
+.. [1] M. Unser, Splines: a perfect fit for signal and image processing, IEEE Signal Process Mag 16, 1999.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_store.compiled import compiled
+
+Indices = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float32]
+
+_LINES = 32  # filtered side by side, as vectors
+_POLE = 3**0.5 - 2  # of the cubic spline's recursive filter
+_GAIN = (1 - _POLE) * (1 - 1 / _POLE)
+_POLE_REACH = 60  # its power is then below the precision of float64
+
+
+@dataclass(frozen=True, eq=False)
+class LineWeights:
+    """How the values at some points of a line follow from its spline coefficients.
+
+    Parameters
+    ----------
+    taps : ndarray of int64, shape (points, 4)
+        The coefficients that each point needs.
+    weights : ndarray of float64, shape (points, 4)
+        Their weights.
+    samples : int
+        Number of samples, and so of coefficients, of the line.
+    """
+
+    taps: Indices
+    weights: Floats
+    samples: int
+
+    @classmethod
+    def at(cls, points: Floats, samples: int) -> LineWeights:
+        """Weigh the coefficients of a line for `points`, in units of its samples; beyond its ends the value goes on."""
+        points = np.clip(points, -0.5, samples - 0.5)
+        base = np.floor(points)
+        t = points - base
+        weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+        period = 2 * (samples - 1)
+        taps = np.abs(base[:, None].astype(np.int64) + np.arange(-1, 3)) % period
+        return cls(np.where(taps >= samples, period - taps, taps), weights, samples)
+
+    def of(self, points: Indices) -> LineWeights:
+        """Return the weights of some of the points."""
+        return LineWeights(self.taps[points], self.weights[points], self.samples)
+
+
+def interpolate_slices(volume: Values, along_x: LineWeights, along_y: LineWeights) -> Floats:
+    """Interpolate each slice of a volume (z, y, x) along x, then along y."""
+    slices = np.empty((volume.shape[0], len(along_y.taps), len(along_x.taps)))
+    _interpolate_slices(volume, along_x.taps, along_x.weights, along_y.taps, along_y.weights, slices)
+    return slices
+
+
+def interpolate_depth(volume: Floats, along_z: LineWeights) -> Values:
+    """Interpolate a volume (z, y, x) along z, in float64; the result is rounded to float32."""
+    result = np.empty((len(along_z.taps), *volume.shape[1:]), dtype=np.float32)
+    _interpolate_depth(volume, along_z.taps, along_z.weights, result)
+    return result
+
+
+def depth_moments(volume: Floats, along_z: LineWeights) -> tuple[float, float]:
+    """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return, without keeping it."""
+    shift = float(np.mean([plane.mean() for plane in volume]))
+    total, squares = _depth_sums(volume, shift, along_z.taps, along_z.weights)
+    count = len(along_z.taps) * volume.shape[1] * volume.shape[2]
+    return shift + total / count, float(np.sqrt(max(squares - total * total / count, 0.0) / (count - 1)))
+
+
+@compiled
+def _interpolate_slices(
+    volume: Values, x_taps: Indices, x_weights: Floats, y_taps: Indices, y_weights: Floats, slices: Floats
+) -> None:
+    """Interpolate each slice along x, then along y, `_LINES` lines at a time."""
+    depth, height, width = volume.shape
+    new_height, new_width = slices.shape[1:]
+    rows = np.empty((height, new_width))
+    lines_x, new_x = np.zeros((width, _LINES)), np.empty((new_width, _LINES))
+    lines_y, new_y = np.zeros((height, _LINES)), np.empty((new_height, _LINES))
+    for z in range(depth):
+        for y in range(0, height, _LINES):
+            lines = min(_LINES, height - y)
+            for line in range(lines):
+                for x in range(width):
+                    lines_x[x, line] = volume[z, y + line, x]
+            _interpolate_lines(lines_x, x_taps, x_weights, new_x)
+            for line in range(lines):
+                for x in range(new_width):
+                    rows[y + line, x] = new_x[x, line]
+        for x in range(0, new_width, _LINES):
+            lines = min(_LINES, new_width - x)
+            for y in range(height):
+                for line in range(lines):
+                    lines_y[y, line] = rows[y, x + line]
+            _interpolate_lines(lines_y, y_taps, y_weights, new_y)
+            for y in range(new_height):
+                for line in range(lines):
+                    slices[z, y, x + line] = new_y[y, line]
+
+
+@compiled
+def _interpolate_depth(volume: Floats, taps: Indices, weights: Floats, result: Values) -> None:
+    """Interpolate along z, `_LINES` neighbours in x at a time."""
+    depth, height, width = volume.shape
+    new_depth = result.shape[0]
+    before, after = np.zeros((depth, _LINES)), np.empty((new_depth, _LINES))
+    for y in range(height):
+        for x in range(0, width, _LINES):
+            lines = min(_LINES, width - x)
+            for z in range(depth):
+                for line in range(lines):
+                    before[z, line] = volume[z, y, x + line]
+            _interpolate_lines(before, taps, weights, after)
+            for z in range(new_depth):
+                for line in range(lines):
+                    result[z, y, x + line] = after[z, line]
+
+
+@compiled
+def _depth_sums(volume: Floats, shift: float, taps: Indices, weights: Floats) -> tuple[float, float]:
+    """Return sum and sum of squares of the values, rounded to float32, less `shift`."""
+    depth, height, width = volume.shape
+    before, after = np.zeros((depth, _LINES)), np.empty((len(taps), _LINES))
+    sums, squares = np.empty(_LINES), np.empty(_LINES)
+    total = total_squares = 0.0
+    for y in range(height):
+        for x in range(0, width, _LINES):
+            lines = min(_LINES, width - x)
+            for z in range(depth):
+                for line in range(lines):
+                    before[z, line] = volume[z, y, x + line]
+            _interpolate_lines(before, taps, weights, after)
+            sums[:], squares[:] = 0, 0
+            for z in range(len(taps)):
+                for line in range(lines):
+                    away = np.float64(np.float32(after[z, line])) - shift
+                    sums[line] += away
+                    squares[line] += away * away
+            total += sums.sum()
+            total_squares += squares.sum()
+    return total, total_squares
+
+
+@compiled
+def _interpolate_lines(lines: Floats, taps: Indices, weights: Floats, result: Floats) -> None:
+    """Turn lines, shape (n, `_LINES`), into spline coefficients in place, and those into values."""
+    _to_coefficients(lines)
+    for i in range(len(taps)):
+        t0, t1, t2, t3 = taps[i, 0], taps[i, 1], taps[i, 2], taps[i, 3]
+        w0, w1, w2, w3 = weights[i, 0], weights[i, 1], weights[i, 2], weights[i, 3]
+        for line in range(_LINES):
+            near = w1 * lines[t1, line] + w2 * lines[t2, line]
+            result[i, line] = near + w0 * lines[t0, line] + w3 * lines[t3, line]
+
+
+@compiled
+def _to_coefficients(lines: Floats) -> None:
+    """Replace the values of lines by their spline coefficients, for lines that are mirrored at their ends."""
+    n = len(lines)
+    for i in range(n):
+        for line in range(_LINES):
+            lines[i, line] *= _GAIN
+    power, mirrored = _POLE, _POLE ** (n - 1)
+    for line in range(_LINES):
+        lines[0, line] += mirrored * lines[n - 1, line]
+    for i in range(1, min(n - 1, _POLE_REACH)):
+        for line in range(_LINES):
+            lines[0, line] += power * (lines[i, line] + mirrored * lines[n - 1 - i, line])
+        power *= _POLE
+    for line in range(_LINES):
+        lines[0, line] /= 1 - mirrored * mirrored
+    for i in range(1, n):
+        for line in range(_LINES):
+            lines[i, line] += _POLE * lines[i - 1, line]
+    for line in range(_LINES):
+        lines[n - 1, line] = (_POLE * lines[n - 2, line] + lines[n - 1, line]) * (_POLE / (_POLE * _POLE - 1))
+    for i in range(n - 2, -1, -1):
+        for line in range(_LINES):
+            lines[i, line] = _POLE * (lines[i + 1, line] - lines[i, line])
