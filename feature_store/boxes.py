@@ -76,8 +76,7 @@ class BoxedMask:
 
     def whole(self) -> Mask:
         """Return the mask on the whole grid."""
-        depth, height, width = self.grid_shape
-        return self.cut((slice(0, depth), slice(0, height), slice(0, width)))
+        return self.cut(whole_box(self.grid_shape))
 
 
 def bounding_box(mask: Mask) -> Box:
@@ -86,6 +85,12 @@ def bounding_box(mask: Mask) -> Box:
     within = mask[planes[0] : planes[-1] + 1]
     rows, columns = np.flatnonzero(within.any(axis=(0, 2))), np.flatnonzero(within.any(axis=(0, 1)))
     z, y, x = (slice(int(found[0]), int(found[-1]) + 1) for found in (planes, rows, columns))
+    return z, y, x
+
+
+def whole_box(grid_shape: tuple[int, ...]) -> Box:
+    """Return the box that is the whole grid."""
+    z, y, x = (slice(0, n) for n in grid_shape)
     return z, y, x
 
 

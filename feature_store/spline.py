@@ -149,8 +149,9 @@ def _depth_sums(volume: Floats, shift: float, taps: Indices, weights: Floats) ->
                     away = np.float64(np.float32(after[z, line])) - shift
                     sums[line] += away
                     squares[line] += away * away
-            total += sums.sum()
-            total_squares += squares.sum()
+            for line in range(_LINES):
+                total += sums[line]
+                total_squares += squares[line]
     return total, total_squares
 
 

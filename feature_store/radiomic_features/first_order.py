@@ -15,10 +15,12 @@ Values = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int16]
 
-_MOST_LEVELS = 4096
-"""The co-occurrence matrices of more levels would need gigabytes, and count next to nothing in each cell."""
+_MOST_LEVELS = 1024
+"""The co-occurrence matrices of many more would need gigabytes, and count next to nothing in each cell."""
 _BUCKETS = 2048
 """Between the least and the largest value; where quantiles are, one bucket of each is put in order."""
+_LEAST_RANGE = 1e-200
+"""Of values that can be shared out to buckets without overflow."""
 _BLOCK = 1024
 """Summed on its own, so that rounding does not add up."""
 
@@ -36,7 +38,7 @@ def grey_levels(inside: Values, bin_width: float) -> Levels:
     Raises
     ------
     ExtractionError
-        If there are more than 4096 levels.
+        If there are more than 1024 levels.
     """
     low, high = inside.min(), inside.max()
     if high - low > _MOST_LEVELS * bin_width:
@@ -70,11 +72,10 @@ def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_
     values = inside.astype(np.float64, copy=False)
     p10, p25, median, p75, p90 = _quantiles(values, (0.1, 0.25, 0.5, 0.75, 0.9))
     low, high = float(values.min()), float(values.max())
-    sums = _sum(values, p10, p90)
-    total, energy, robust_total, robust_count = sums.tolist()
+    total, energy, robust_total, robust_count = _sums(values, p10, p90)
     mean = total / n
-    sums = _sum_away(values, mean, p10, p90, robust_total / robust_count) / n
-    absolute, second, third, fourth, robust = sums.tolist()
+    away = _sums_away(values, mean, p10, p90, robust_total / robust_count)
+    absolute, second, third, fourth, robust = (found / n for found in away)
     counts = np.bincount(levels)
     p = counts[counts > 0] / n
     scale = second or 1.0  # a constant region has skewness and kurtosis 0
@@ -116,10 +117,11 @@ def _quantiles(inside: Floats, at: tuple[float, ...]) -> list[float]:
 def _of_rank(inside: Floats, ranks: list[int]) -> list[float]:
     """Return the values of some ranks from 0, ordering only the buckets that hold them."""
     low, high = float(inside.min()), float(inside.max())
-    if low == high:
-        return [low] * len(ranks)
-    buckets = np.empty(len(inside), dtype=np.uint16)
-    tops = np.cumsum(_fill_buckets(inside, low, (_BUCKETS - 1) / (high - low), buckets))
+    if high - low < _LEAST_RANGE:
+        return [float(value) for value in np.sort(inside)[ranks]]
+    buckets, counts = np.empty(len(inside), dtype=np.uint16), np.zeros(_BUCKETS, dtype=np.int64)
+    _fill_buckets(inside, low, (_BUCKETS - 1) / (high - low), buckets, counts)
+    tops = np.cumsum(counts)
     holders = np.searchsorted(tops, ranks, side="right")
     found: list[float] = []
     for bucket in np.unique(holders):
@@ -143,45 +145,53 @@ def _assign(inside: Floats, edges: Floats, per_width: float, levels: Levels) -> 
 
 
 @compiled
-def _fill_buckets(inside: Floats, low: float, per_bucket: float, buckets: npt.NDArray[np.uint16]) -> npt.NDArray[Any]:
-    """Assign each value to a bucket and return how many each holds."""
-    counts = np.zeros(_BUCKETS, dtype=np.int64)
+def _fill_buckets(
+    inside: Floats, low: float, per_bucket: float, buckets: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]
+) -> None:
+    """Assign each value to a bucket and count what each holds."""
     for i in range(len(inside)):
         bucket = np.uint16((inside[i] - low) * per_bucket)
         buckets[i] = bucket
         counts[np.uintp(bucket)] += 1
-    return counts
 
 
 @compiled
-def _sum(values: Floats, p10: float, p90: float) -> Floats:
+def _sums(values: Floats, p10: float, p90: float) -> tuple[float, float, float, float]:
     """Return the sums of values and squares, and of the values from p10 to p90 with their number."""
-    sums = np.zeros(4)
+    total = energy = robust = count = 0.0
     for start in range(0, len(values), _BLOCK):
-        total = energy = robust = count = 0.0
+        block_total = block_energy = block_robust = 0.0
         for value in values[start : start + _BLOCK]:
             within = np.float64(p10 <= value) * np.float64(value <= p90)
-            total += value
-            energy += value * value
-            robust += within * value
+            block_total += value
+            block_energy += value * value
+            block_robust += within * value
             count += within
-        sums += np.array([total, energy, robust, count])
-    return sums
+        total += block_total
+        energy += block_energy
+        robust += block_robust
+    return total, energy, robust, count
 
 
 @compiled
-def _sum_away(values: Floats, mean: float, p10: float, p90: float, robust_mean: float) -> Floats:
+def _sums_away(
+    values: Floats, mean: float, p10: float, p90: float, robust_mean: float
+) -> tuple[float, float, float, float, float]:
     """Return the sums of distances from the mean and their powers 2 to 4, and of robust distances."""
-    sums = np.zeros(5)
+    absolute = second = third = fourth = robust = 0.0
     for start in range(0, len(values), _BLOCK):
-        absolute = second = third = fourth = robust = 0.0
+        a = b = c = d = e = 0.0
         for value in values[start : start + _BLOCK]:
             away = value - mean
             square = away * away
-            absolute += abs(away)
-            second += square
-            third += square * away
-            fourth += square * square
-            robust += np.float64(p10 <= value) * np.float64(value <= p90) * abs(value - robust_mean)
-        sums += np.array([absolute, second, third, fourth, robust])
-    return sums
+            a += abs(away)
+            b += square
+            c += square * away
+            d += square * square
+            e += np.float64(p10 <= value) * np.float64(value <= p90) * abs(value - robust_mean)
+        absolute += a
+        second += b
+        third += c
+        fourth += d
+        robust += e
+    return absolute, second, third, fourth, robust

@@ -15,11 +15,12 @@ from math import cos, exp, sin
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.boxes import Box
+from feature_store.boxes import Box, whole_box
 from feature_store.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Rounded = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 _LINES = 32  # filtered side by side, as vectors
 _TURNED = 8  # a cache line of values
@@ -37,7 +38,7 @@ def laplacian_of_gaussian(values: Floats, padded: Box, inner: Box, spacing_mm: f
     Parameters
     ----------
     values : ndarray of float64, shape (z, y, x)
-        The image.
+        The image; C-contiguous.
     padded : tuple of 3 slice
         What the filter may see of it: at least 4 voxels along each axis.
     inner : tuple of 3 slice
@@ -49,25 +50,34 @@ def laplacian_of_gaussian(values: Floats, padded: Box, inner: Box, spacing_mm: f
     """
     total: Rounded | None = None
     for axis in range(3):  # x, y, z as in ITK
-        part: Floats | Rounded = values[padded]
+        part: Floats | Rounded = values
+        box = padded
         for direction in (axis, *(other for other in range(3) if other != axis)):
             coefficients = _coefficients(sigma_mm, spacing_mm, second=direction == axis)
-            part = _pass(part, 2 - direction, inner[2 - direction], coefficients)
+            part = _pass(part, box, 2 - direction, inner[2 - direction], coefficients)
+            box = whole_box(part.shape)
         term = part.astype(np.float64) / spacing_mm**2
         total = (term if total is None else total + term).astype(np.float32)
     assert total is not None  # noqa: S101 - for the type checker: there are three axes
     return total
 
 
-def _pass(values: Floats | Rounded, axis: int, keep: slice, coefficients: Floats) -> Rounded:
+def _pass(values: Floats | Rounded, box: Box, axis: int, keep: slice, coefficients: Floats) -> Rounded:
     """Filter a box along an axis and keep a part of that axis."""
-    shape = list(values.shape)
-    shape[axis] = keep.stop - keep.start
+    shape = [part.stop - part.start for part in box]
+    n, shape[axis] = shape[axis], keep.stop - keep.start
     result = np.empty(shape, dtype=np.float32)
-    if axis == 2:
-        _along_x(values, keep.start, coefficients, result)
-    else:
-        _across_x(values, axis, keep.start, coefficients, result)
+    lanes = 1 if axis == 2 else 2
+    order = [3 - axis - lanes, axis, lanes]
+    steps, result_steps = (
+        np.array([array.strides[each] // array.itemsize for each in order]) for array in (values, result)
+    )
+    first = sum(part.start * stride for part, stride in zip(box, values.strides, strict=True)) // values.itemsize
+    work = np.zeros((3, n + 8, _LINES))
+    counts = np.array([shape[each] for each in order])
+    _filter(
+        values.reshape(-1)[first:], steps, n, keep.start, coefficients, work, result.reshape(-1), result_steps, counts
+    )
     return result
 
 
@@ -118,47 +128,69 @@ def _numerator(sigma: float, order: int) -> tuple[list[float], tuple[float, floa
 
 
 @compiled
-def _across_x(values: Floats | Rounded, axis: int, first: int, c: Floats, result: Rounded) -> None:
-    """Filter along z (axis 0) or y (axis 1), `_LINES` neighbours in x at a time; keep what begins at `first`."""
-    n, kept, width = values.shape[axis], result.shape[axis], result.shape[2]
-    data, causal, anticausal = np.zeros((n + 8, _LINES)), np.zeros((n, _LINES)), np.zeros((n, _LINES))
-    for other in range(result.shape[1 - axis]):
-        for x in range(0, width, _LINES):
-            lines = min(_LINES, width - x)
-            for i in range(n):
-                row = values[i, other, x : x + lines] if axis == 0 else values[other, i, x : x + lines]
-                place = data[i + 4]
-                for line in range(lines):
-                    place[line] = row[line]
-            _recursion(data, causal, anticausal, n, first, first + kept, c)
-            for i in range(kept):
-                found = result[i, other, x : x + lines] if axis == 0 else result[other, i, x : x + lines]
-                before, after = causal[first + i], anticausal[first + i]
-                for line in range(lines):
-                    found[line] = np.float32(before[line] + after[line])
+def _filter(
+    values: Floats | Rounded,
+    steps: Indices,
+    n: int,
+    first: int,
+    c: Floats,
+    work: Floats,
+    result: Rounded,
+    result_steps: Indices,
+    counts: Indices,
+) -> None:
+    """Filter lines of `n` values, `_LINES` neighbours at a time, and keep of each what begins at `first`.
+
+    `counts` are planes, kept values of a line, and lines of a plane; `steps` lead from one to the next.
+    """
+    data, causal, anticausal = work[0], work[1], work[2]
+    for plane in range(counts[0]):
+        for start in range(0, counts[2], _LINES):
+            lines = min(_LINES, counts[2] - start)
+            _take(values, plane * steps[0] + start * steps[2], steps, n, lines, data)
+            _recursion(data, causal, anticausal, n, first, first + counts[1], c)
+            for i in range(first, first + counts[1]):
+                for line in range(_LINES):
+                    causal[i, line] += anticausal[i, line]
+            _put(
+                causal, first, counts[1], lines, result, plane * result_steps[0] + start * result_steps[2], result_steps
+            )
 
 
 @compiled
-def _along_x(values: Floats | Rounded, first: int, c: Floats, result: Rounded) -> None:
-    """Filter along x, `_LINES` neighbours in y at a time; keep what begins at `first`."""
-    depth, height, kept = result.shape
-    n = values.shape[2]
-    data, causal, anticausal = np.zeros((n + 8, _LINES)), np.zeros((n, _LINES)), np.zeros((n, _LINES))
-    for z in range(depth):
-        for y in range(0, height, _LINES):
-            lines = min(_LINES, height - y)
-            for start in range(0, n, _TURNED):
-                for line in range(lines):
-                    row = values[z, y + line, start : start + _TURNED]
-                    for i in range(len(row)):
-                        data[start + i + 4, line] = row[i]
-            _recursion(data, causal, anticausal, n, first, first + kept, c)
-            for start in range(0, kept, _TURNED):
-                for line in range(lines):
-                    found = result[z, y + line, start : start + _TURNED]
-                    for i in range(len(found)):
-                        at = first + start + i
-                        found[i] = np.float32(causal[at, line] + anticausal[at, line])
+def _take(values: Floats | Rounded, here: int, steps: Indices, n: int, lines: int, data: Floats) -> None:
+    """Lay lines side by side; those along x are turned `_TURNED` places at once, for what is read together."""
+    if steps[2] == 1:
+        for i in range(n):
+            at = here + i * steps[1]
+            row, place = values[at : at + lines], data[i + 4]
+            for line in range(lines):
+                place[line] = row[line]
+    else:
+        for tile in range(0, n, _TURNED):
+            for line in range(lines):
+                at = here + tile + line * steps[2]
+                row = values[at : at + min(_TURNED, n - tile)]
+                for i in range(len(row)):
+                    data[tile + i + 4, line] = row[i]
+
+
+@compiled
+def _put(sums: Floats, first: int, kept: int, lines: int, result: Rounded, here: int, steps: Indices) -> None:
+    """Lay what is kept of the lines back to their places."""
+    if steps[2] == 1:
+        for i in range(kept):
+            at = here + i * steps[1]
+            found, row = result[at : at + lines], sums[first + i]
+            for line in range(lines):
+                found[line] = np.float32(row[line])
+    else:
+        for tile in range(0, kept, _TURNED):
+            for line in range(lines):
+                at = here + tile + line * steps[2]
+                found = result[at : at + min(_TURNED, kept - tile)]
+                for i in range(len(found)):
+                    found[i] = np.float32(sums[first + tile + i, line])
 
 
 @compiled

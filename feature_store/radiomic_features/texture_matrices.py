@@ -106,7 +106,7 @@ def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]
     region : TextureRegion
         Where the voxels are.
     grey_levels : ndarray of int, shape (n,)
-        Grey level of each voxel, from 1 to a few thousand, in the order of `region.voxels`.
+        Grey level of each voxel, from 1 to a thousand or so, in the order of `region.voxels`.
     """
     tallies = np.bincount(grey_levels)
     occurring = np.flatnonzero(tallies)
@@ -122,9 +122,10 @@ def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]
     one_way = np.zeros((_N_DIRECTIONS, n + 1, n + 1), dtype=np.int32)
     _count_pairs(levels, region.voxels, region.offsets, one_way)
     reached = np.zeros((_N_DIRECTIONS, n + 1, max(region.padded_shape)), dtype=np.int32)
-    _count_runs(levels, equal, region.voxels, region.offsets, reached)
-    around, dependences = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.uint8)
-    _sum_around(greys, region.voxels, row_step, plane_step, around)
+    _count_runs(levels, equal, region.voxels, region.offsets, np.zeros(size, dtype=np.uint16), reached)
+    around, dependences = np.zeros(size, dtype=np.int32), np.empty(size, dtype=np.uint8)
+    lines = np.array([z * plane_step + y * row_step for z in (-1, 0, 1) for y in (-1, 0, 1)])
+    _sum_around(greys, region.voxels, lines, around)
     _count_equal(equal, region.voxels, row_step, plane_step, dependences)
     gldm, sums = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32), np.zeros(n + 1)
     _count_voxels(levels, greys, region.voxels, region.neighbours, around, dependences, gldm, sums)
@@ -245,12 +246,12 @@ def _count_pairs(levels: Levels, voxels: Places, offsets: Counts, pairs: Tallies
 
 
 @compiled
-def _count_runs(levels: Levels, equal: Bits, voxels: Places, offsets: Counts, reached: Tallies) -> None:
+def _count_runs(levels: Levels, equal: Bits, voxels: Places, offsets: Counts, lengths: Bits, reached: Tallies) -> None:
     """Count how many runs of each level reach each length, along each direction.
 
-    A voxel that is the k-th of its run shows that a run reaches k, so nothing asks where runs end.
+    A voxel that is the k-th of its run shows that a run reaches k, so nothing asks where runs end. `lengths` is 0
+    at first.
     """
-    lengths = np.zeros(len(levels), dtype=np.uint16)
     for d in range(_N_DIRECTIONS):
         counts, offset, bit = reached[d], offsets[d], np.uint16(1 << d)
         for place in voxels:
@@ -262,19 +263,15 @@ def _count_runs(levels: Levels, equal: Bits, voxels: Places, offsets: Counts, re
 
 
 @compiled
-def _sum_around(greys: Levels, voxels: Places, row_step: int, plane_step: int, around: Tallies) -> None:
-    """Sum the grey levels of each voxel's 26 neighbours."""
+def _sum_around(greys: Levels, voxels: Places, lines: Counts, around: Tallies) -> None:
+    """Sum the grey levels of each voxel and its 26 neighbours; `lines` lead to the middles of their 9 lines along x."""
     first, n = voxels[0], voxels[-1] + 1 - voxels[0]
-    total, row = around[first : first + n], greys[first - 1 : first + n + 1]
-    for i in range(n):
-        total[i] = np.int32(row[i]) + np.int32(row[i + 2])
-    for z in range(-1, 2):
-        for y in range(-1, 2):
-            if y != 0 or z != 0:
-                at = first + z * plane_step + y * row_step - 1
-                row = greys[at : at + n + 2]
-                for i in range(n):
-                    total[i] += np.int32(row[i]) + np.int32(row[i + 1]) + np.int32(row[i + 2])
+    total = around[first : first + n]
+    for k in range(len(lines)):
+        at = first + lines[k] - 1
+        row = greys[at : at + n + 2]
+        for i in range(n):
+            total[i] += np.int32(row[i]) + np.int32(row[i + 1]) + np.int32(row[i + 2])
 
 
 @compiled
@@ -326,7 +323,7 @@ def _count_voxels(
         level = np.uintp(levels[place])
         gldm[level, np.uintp(dependences[place])] += 1
         if neighbours[i] > 0:
-            sums[level] += abs(greys[place] - around[place] / neighbours[i])
+            sums[level] += abs(greys[place] - (around[place] - greys[place]) / neighbours[i])
 
 
 @compiled
