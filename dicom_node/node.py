@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 
 from dicom_node.archive import Archive
+from dicom_node.commitment import CommitmentService
+from dicom_node.dimse_services import DimseServices
 from dicom_node.errors import NodeError
 from dicom_node.ingest import Ingest, Reindexed
 from dicom_node.pseudonym import key_fingerprint
@@ -15,6 +17,7 @@ from dicom_node.registry import open_registry
 from dicom_node.registry_schema import Clock, utc_now
 from dicom_node.sender import deliver_due
 from dicom_node.settings import NodeSettings
+from dicom_node.tls import server_context
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class Node:
         node = settings.node
         self._settings = node
         self._centers = settings.centers()
-        self._archive = Archive(node.folder, node.minimum_free_bytes)
+        self._archive = Archive(node.folder, node.minimum_free_bytes, durable=node.durable)
         self._archive.open(key_fingerprint(key))
         try:
             self.registry = open_registry(node, clock)
@@ -73,9 +76,18 @@ class Node:
         """
         node = self._settings
         listening = ReceiverSettings(
-            node.ae_title, node.host, node.port, node.maximum_associations, node.network_timeout_s
+            node.ae_title,
+            node.host,
+            node.port,
+            node.maximum_associations,
+            node.network_timeout_s,
+            node.request_timeout_s,
         )
-        self._receiver = Receiver(listening, self._centers, self.ingest, self.registry)
+        commitment = CommitmentService(
+            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+        )
+        services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
+        self._receiver = Receiver(listening, self._centers, services, self.registry, server_context(node.tls))
         reindexed = self.reindex()
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
             _log.info("brought the registry in line with the archive: %s", reindexed)

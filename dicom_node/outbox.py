@@ -109,7 +109,7 @@ class Outbox:
         now = self._database.now()
         oldest_due = (
             select(outbox)
-            .where(outbox.c.state != OutboxState.DONE, outbox.c.due_at <= now)
+            .where(outbox.c.state != OutboxState.DONE, self._database.is_due(outbox.c.due_at))
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
+    or_,
     select,
     text,
 )
@@ -38,6 +40,7 @@ from dicom_node.errors import RegistryUnavailableError
 
 SCHEMA_VERSION: Final = 1
 _BUSY_TIMEOUT_MS: Final = 30_000
+_LONGEST_WAIT: Final = timedelta(days=1)
 _SCHEMA_LOCK: Final = 0x414E4E55
 
 Clock = Callable[[], datetime]
@@ -190,6 +193,29 @@ deliveries = Table(
     UniqueConstraint("study_key", "content_digest", "model_digest"),
 )
 
+delivery_commitments = Table(
+    "delivery_commitments",
+    metadata,
+    Column("delivery_id", ForeignKey("deliveries.id"), primary_key=True),
+    Column("transaction_uid", _UID, nullable=False, unique=True),
+    Column("asked_at", UtcDateTime, nullable=False),
+)
+
+commitment_requests = Table(
+    "commitment_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("center", _CENTER, nullable=False),
+    Column("ae_title", String(16), nullable=False),
+    Column("transaction_uid", _UID, nullable=False),
+    Column("refs", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("reported_at", UtcDateTime, index=True),
+    Column("sentence", Text),
+    UniqueConstraint("center", "ae_title", "transaction_uid"),
+)
+
 incidents = Table(
     "incidents",
     metadata,
@@ -231,16 +257,24 @@ class Database:
         self._create_tables()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, can_be_rebuilt: bool = False) -> Iterator[Connection]:
         """Open a transaction that commits on exit; on SQLite it holds the write lock from its first statement on.
+
+        Parameters
+        ----------
+        can_be_rebuilt : bool
+            Whether the files of the archive hold the same facts, so that SQLite need not wait for the disk: after a
+            loss of power the reindexing at the start brings them back. Any later commit of another kind waits for it.
 
         Raises
         ------
         RegistryUnavailableError
             If anything in it could not be done; then nothing of it was.
         """
-        with self._turn, _as_node_error(), self._engine.begin() as connection:
-            yield connection
+        with self._turn, _as_node_error(), self._engine.connect() as connection:
+            connection.execution_options(annulus_sync="NORMAL" if can_be_rebuilt else "FULL")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -255,6 +289,14 @@ class Database:
             connection.execution_options(annulus_reads_only=True)
             with connection.begin():
                 yield connection
+
+    def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
+        """Return the condition that a time has come.
+
+        One that lies further ahead than we ever wait was written before the clock was set back, and has come too.
+        """
+        now = self.now()
+        return or_(due_at <= now, due_at > now + _LONGEST_WAIT)
 
     def insert(self, table: Table) -> Any:
         """Return the dialect's INSERT, which knows ON CONFLICT."""
@@ -308,7 +350,12 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reads_only = connection.get_execution_options().get("annulus_reads_only", False)
+        options = connection.get_execution_options()
+        reads_only = options.get("annulus_reads_only", False)
+        sync = options.get("annulus_sync", "FULL")
+        if not reads_only and connection.info.get("annulus_sync", "FULL") != sync:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")
+            connection.info["annulus_sync"] = sync
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine

@@ -39,6 +39,16 @@ class ReturnTable(BaseModel):
     port: int = Field(gt=0, lt=65536)
 
 
+class TlsTable(BaseModel):
+    """``[node.tls]``: with it the node listens with TLS only (PS3.15 annex B), and so do our own calls."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path
+    key: Path
+    authorities: Path | None = None
+
+
 class CenterTable(BaseModel):
     """``[center.NAME]``: one centre."""
 
@@ -50,6 +60,8 @@ class CenterTable(BaseModel):
     quiet_period_s: float | None = Field(default=None, gt=0)
     role: Role = Role.EXTERNAL
     return_to: ReturnTable | None = None
+    addresses: tuple[str, ...] = ()
+    report_commitment_to: tuple[ReturnTable, ...] = ()
 
 
 class NodeTable(BaseModel):
@@ -66,7 +78,11 @@ class NodeTable(BaseModel):
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
     network_timeout_s: float = Field(default=60.0, gt=0)
+    request_timeout_s: float = Field(default=10.0, gt=0)
+    maximum_object_bytes: int = Field(default=2**31, gt=0)
     minimum_free_bytes: int = Field(default=2**30, ge=0)
+    durable: bool = True
+    tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
 
@@ -123,6 +139,8 @@ class NodeSettings(BaseSettings):
                 quiet_period_s=table.quiet_period_s or self.node.quiet_period_s,
                 role=table.role,
                 return_to=ReturnDestination(**table.return_to.model_dump()) if table.return_to else None,
+                addresses=table.addresses,
+                report_commitment_to=tuple(ReturnDestination(**one.model_dump()) for one in table.report_commitment_to),
             )
             for name, table in self.center.items()
         )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from dicom_node.center import Center
+from dicom_node.group_commit import GroupCommit
 from dicom_node.registry_schema import (
     Database,
     centers,
@@ -59,6 +60,7 @@ class KnownInstance:
     """What the index says of an instance that is here."""
 
     study_key: str
+    sop_class_uid: str
     content_sha256: str
     relative_path: str
 
@@ -98,6 +100,7 @@ class StudyIndex:
     """The part of the registry that knows instances and studies."""
 
     _database: Database
+    _group: GroupCommit[InstanceRecord]
 
     def set_centers(self, known: Iterable[Center]) -> None:
         """Record the centres of the settings, so that other processes know which of them want reports."""
@@ -110,12 +113,13 @@ class StudyIndex:
 
     def known_instance(self, center: str, instance_key: str) -> KnownInstance | None:
         """Return what is known of an instance, or `None`."""
-        query = select(instances.c.study_key, instances.c.content_sha256, instances.c.relative_path).where(
-            instances.c.center == center, instances.c.instance_key == instance_key
+        row = instances.c
+        query = select(row.study_key, row.sop_class_uid, row.content_sha256, row.relative_path).where(
+            row.center == center, row.instance_key == instance_key
         )
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
-        return KnownInstance(**row) if row else None
+            found = connection.execute(query).mappings().first()
+        return KnownInstance(**found) if found else None
 
     def known_paths(self) -> set[str]:
         """Return the relative path of every indexed instance."""
@@ -132,12 +136,12 @@ class StudyIndex:
         RegistryUnavailableError
             If the transaction did not commit.
         """
-        self.add_instances((record,))
+        self._group.submit(record)
 
     def add_instances(self, records: Sequence[InstanceRecord]) -> None:
         """Index stored instances in one transaction, and decide each study once."""
         now = self._database.now()
-        with self._database.write() as connection:
+        with self._database.write(can_be_rebuilt=True) as connection:
             changed = [
                 record.study_key
                 for record in sorted(records, key=lambda one: one.study_key)
