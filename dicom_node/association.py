@@ -223,6 +223,7 @@ class AcceptedAssociation:
 
     def _take_release(self) -> Event:
         self._stream.pour(self._length, _nowhere)
+        self._services.settle()
         return Event.RELEASE_RESPONSE
 
     def _ignore(self) -> None:

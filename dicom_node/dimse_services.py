@@ -181,6 +181,10 @@ class DimseServices:
         self._commitment = commitment
         self._maximum_object_bytes = maximum_object_bytes
 
+    def settle(self) -> None:
+        """Wait until what was received is in the registry, so that whoever asks after a release finds it there."""
+        self._ingest.flush()
+
     def begin(self, center: Center, calling: str, context: AcceptedContext, command: Command) -> Message:
         """Return the message that a command begins.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import mmap
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
+from dicom_node.dataset_scan import DatasetWindow
 from dicom_node.errors import ArchiveError, LowDiskError
 from dicom_node.part10 import FileMeta
 
@@ -98,17 +97,9 @@ class IncomingFile:
         if self._is_durable:
             os.fsync(self._descriptor)
 
-    @contextmanager
-    def dataset(self) -> Iterator[memoryview]:
-        """Open a view of the dataset's bytes; only what is looked at is read into memory."""
-        with mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ) as mapped:
-            whole = memoryview(mapped)
-            view = whole[self._start :]
-            try:
-                yield view
-            finally:
-                view.release()
-                whole.release()
+    def dataset(self) -> DatasetWindow:
+        """Return the dataset's bytes so far, to be read piece by piece."""
+        return DatasetWindow(self._descriptor, self._start, self.length)
 
     def discard(self) -> None:
         """Close and remove the temporary file; what was published under another name stays."""

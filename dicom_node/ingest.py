@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -17,6 +16,7 @@ from dicom_node.commitment import (
     CommitmentRequest,
     Reference,
 )
+from dicom_node.dataset_scan import DatasetWindow
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -29,6 +29,7 @@ from dicom_node.errors import (
     UnreadableDatasetError,
 )
 from dicom_node.incoming import IncomingFile
+from dicom_node.indexer import Indexer
 from dicom_node.part10 import FileMeta, content_sha256, read_meta
 from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
 from dicom_node.registry import InstanceRecord, Registry
@@ -108,6 +109,7 @@ class Ingest:
         self._registry = registry
         self._key = key
         self._locks = InstanceLocks()
+        self._indexer = Indexer(registry.add_instances)
 
     def begin(self, center: str, command: StoreCommand) -> IncomingFile:
         """Open the temporary file of an instance that is about to come; `finish` keeps it.
@@ -121,17 +123,20 @@ class Ingest:
 
         Raises
         ------
-        ArchiveError
+        ArchiveError, RegistryUnavailableError
             If it cannot be taken now; an incident says why.
         """
         try:
+            self._indexer.check()
             return self._archive.begin(command.file_meta())
-        except ArchiveError as error:
+        except (ArchiveError, RegistryUnavailableError) as error:
             self.refuse(center, error, None)
             raise
 
     def finish(self, center: str, command: StoreCommand, incoming: IncomingFile) -> None:
-        """Keep an instance; when this returns it is on disk and indexed, and may be answered with success.
+        """Keep an instance; when this returns it is on disk, and may be answered with success.
+
+        It is indexed moments later; `flush` waits for that.
 
         Parameters
         ----------
@@ -147,12 +152,46 @@ class Ingest:
         NodeError
             If it is not kept; an incident says why, and unusable data lies in the quarantine.
         """
+        self._take(center, command, incoming, self._indexer.submit)
+
+    def receive(self, center: str, request: StoreRequest) -> None:
+        """Keep and index an instance that is in memory; raises what `begin` and `finish` do."""
+        with self.begin(center, request) as incoming:
+            incoming.write(request.dataset)
+            self._take(center, request, incoming, self._registry.add_instance)
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Wait until everything that was kept is indexed; say whether it is."""
+        return self._indexer.flush(timeout_s)
+
+    @property
+    def backlog(self) -> int:
+        """How many instances are kept and not indexed yet."""
+        return self._indexer.backlog
+
+    def check(self) -> None:
+        """Say whether anything can be taken now.
+
+        Raises
+        ------
+        ArchiveError, RegistryUnavailableError
+            If not.
+        """
+        self._indexer.check()
+        self._archive.check_space()
+
+    def stop(self) -> None:
+        """Index what waits for it."""
+        self._indexer.stop()
+
+    def _take(
+        self, center: str, command: StoreCommand, incoming: IncomingFile, index: Callable[[InstanceRecord], None]
+    ) -> None:
         received: ReceivedInstance | None = None
         try:
-            with incoming.dataset() as dataset:
-                received = read_instance(dataset, command.transfer_syntax)
+            received = read_instance(incoming.dataset(), command.transfer_syntax)
             _check_identity(command, received.header.identity)
-            self._keep(center, received, incoming)
+            self._keep(center, received, incoming, index)
         except NodeError as error:
             self.refuse(center, error, incoming, received)
             raise
@@ -160,12 +199,6 @@ class Ingest:
             failure = ArchiveError(f"the archive cannot be used ({error.strerror}): check its disk and permissions")
             self.refuse(center, failure, incoming, received)
             raise failure from error
-
-    def receive(self, center: str, request: StoreRequest) -> None:
-        """Keep an instance that is in memory; see `finish`."""
-        with self.begin(center, request) as incoming:
-            incoming.write(request.dataset)
-            self.finish(center, request, incoming)
 
     def verify(self, center: str, request: CommitmentRequest) -> CommitmentReport:
         """Say which of some instances are kept: on the disk, with the bytes that were received, and indexed.
@@ -177,6 +210,7 @@ class Ingest:
         request : CommitmentRequest
             What it asks about.
         """
+        self.flush()
         committed: list[Reference] = []
         failed: list[tuple[Reference, int]] = []
         for one in request.references:
@@ -244,17 +278,26 @@ class Ingest:
             instance=instance_key(self._key, center, identity.sop_instance_uid),
         )
 
-    def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
+    def _keep(
+        self,
+        center: str,
+        received: ReceivedInstance,
+        incoming: IncomingFile,
+        index: Callable[[InstanceRecord], None],
+    ) -> None:
         keys = self.keys(center, received.header.identity)
         with self._locks.of(keys.instance):
-            known = self._registry.known_instance(center, keys.instance)
-            if known is not None and known.study_key != keys.study:
+            known_study = self._indexer.study_of(keys.instance)
+            if known_study is None:
+                known = self._registry.known_instance(center, keys.instance)
+                known_study = known.study_key if known else None
+            if known_study not in {None, keys.study}:
                 raise ConflictingContentError(
                     "an instance was sent again under the same SOP Instance UID in another study: the first stays in "
                     "use and the second is quarantined; give the changed object a new UID at its source"
                 )
             stored = self._archive.publish(center, keys.study, keys.instance, incoming)
-            self._registry.add_instance(_record(center, keys, received, stored.content_sha256, stored.relative_path))
+            index(_record(center, keys, received, stored.content_sha256, stored.relative_path))
 
     def refuse(
         self,
@@ -343,13 +386,9 @@ def _record(
 def _read_archived(file: ArchivedFile) -> ReceivedInstance:
     """Read an archived instance without its pixel data."""
     meta, start = read_meta(file.path)
-    with file.path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        whole = memoryview(mapped)
-        try:
-            with whole[start:] as dataset:
-                return read_instance(dataset, meta.transfer_syntax)
-        finally:
-            whole.release()
+    with file.path.open("rb") as opened:
+        length = max(file.path.stat().st_size - start, 0)
+        return read_instance(DatasetWindow(opened.fileno(), start, length), meta.transfer_syntax)
 
 
 def _check_identity(request: StoreCommand, identity: Identity) -> None:

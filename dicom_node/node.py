@@ -129,6 +129,7 @@ class Node:
             self._receiver.stop()
         for thread in self._threads:
             thread.join(timeout=60)
+        self.ingest.stop()
         self.registry.close()
         self._archive.close()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -252,6 +253,8 @@ class Database:
         self.now = clock
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._file = self._engine.url.database if self._is_sqlite else None
+        self._kept = threading.local()
         # Writers of one process take turns here, because SQLite's own waiting is a poll.
         self._turn: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
         self._create_tables()
@@ -289,6 +292,38 @@ class Database:
             connection.execution_options(annulus_reads_only=True)
             with connection.begin():
                 yield connection
+
+    def first(self, query: str, parameters: Mapping[str, str]) -> tuple[Any, ...] | None:
+        """Return the first row of a short query that is asked for every instance, without a transaction's ceremony.
+
+        Parameters
+        ----------
+        query : str
+            SQL with ``:name`` for each parameter.
+        parameters : mapping of str to str
+            Their values.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry cannot be read.
+        """
+        if self._file is None:
+            with self.read() as connection:
+                row = connection.execute(text(query), parameters).first()
+            return None if row is None else tuple(row)
+        try:
+            own = getattr(self._kept, "connection", None)
+            if own is None:
+                own = sqlite3.connect(self._file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+                own.execute("PRAGMA query_only = ON")
+                self._kept.connection = own
+            row_found: tuple[Any, ...] | None = own.execute(query, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise RegistryUnavailableError(
+                f"the registry did not answer ({type(error).__name__}): check that its database is reachable"
+            ) from error
+        return row_found
 
     def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
         """Return the condition that a time has come.

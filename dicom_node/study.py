@@ -13,6 +13,7 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator
 
+from dicom_node.dataset_scan import DatasetWindow, Element, quick_scan
 from dicom_node.errors import DamagedInstanceError, UnreadableDatasetError
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
@@ -68,7 +69,28 @@ _CONTOUR_DATA = 0x30060050
 _REFERENCED_SOP_CLASS_UID = 0x00081150
 _REFERENCED_SOP_INSTANCE_UID = 0x00081155
 
-_Elements = Mapping[int, RawDataElement | DataElement]
+_WANTED = frozenset(
+    (
+        _SPECIFIC_CHARACTER_SET,
+        _SOP_CLASS_UID,
+        _SOP_INSTANCE_UID,
+        _MODALITY,
+        _PATIENT_ID,
+        _STUDY_INSTANCE_UID,
+        _SERIES_INSTANCE_UID,
+        _FRAME_OF_REFERENCE_UID,
+        _IMAGE_POSITION,
+        _IMAGE_ORIENTATION,
+        _PIXEL_SPACING,
+        _SAMPLES_PER_PIXEL,
+        _NUMBER_OF_FRAMES,
+        _ROWS,
+        _COLUMNS,
+        _BITS_ALLOCATED,
+    )
+)
+
+_Elements = Mapping[int, Element | RawDataElement | DataElement]
 
 
 def is_uid(value: str) -> bool:
@@ -197,34 +219,12 @@ class ReceivedInstance:
     manifest: Manifest | None
 
 
-class _Window:
-    """A file to read in, over bytes that may lie in a mapped file."""
-
-    def __init__(self, content: bytes | memoryview) -> None:
-        self._content = content
-        self._position = 0
-
-    def read(self, count: int = -1) -> bytes:
-        end = len(self._content) if count < 0 else self._position + count
-        piece = bytes(self._content[self._position : end])
-        self._position += len(piece)
-        return piece
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        start = (0, self._position, len(self._content))[whence]
-        self._position = max(start + offset, 0)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-
-def read_instance(dataset: bytes | memoryview, transfer_syntax: str) -> ReceivedInstance:
+def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> ReceivedInstance:
     """Read the facts of an instance, and refuse what is damaged.
 
     Parameters
     ----------
-    dataset : bytes or memoryview
+    dataset : bytes or DatasetWindow
         The dataset as received, without file meta information; pixel data in it is not read.
     transfer_syntax : str
         One of `TRANSFER_SYNTAXES`.
@@ -278,11 +278,16 @@ def read_instance(dataset: bytes | memoryview, transfer_syntax: str) -> Received
 
 
 def _scan(
-    dataset: bytes | memoryview, *, implicit: bool, defer_bytes: int | None = _DEFER_BYTES
+    dataset: bytes | DatasetWindow, *, implicit: bool, defer_bytes: int | None = _DEFER_BYTES
 ) -> tuple[_Elements, str | None]:
     """Return the top-level elements, and a sentence if the dataset ends before its last element does."""
-    elements: dict[int, RawDataElement | DataElement] = {}
-    stream: Any = BytesIO(dataset) if isinstance(dataset, bytes) else _Window(dataset)
+    elements: dict[int, Element | RawDataElement | DataElement] = {}
+    if isinstance(dataset, DatasetWindow) and defer_bytes:
+        quick = quick_scan(dataset, _WANTED, implicit=implicit)
+        if quick:
+            return quick, None
+    stream: Any = BytesIO(dataset) if isinstance(dataset, bytes) else dataset
+    stream.seek(0)
     end = 0
     try:
         for element in data_element_generator(stream, implicit, is_little_endian=True, defer_size=defer_bytes):
@@ -291,7 +296,8 @@ def _scan(
                 end = element.value_tell + element.length
             else:
                 end = stream.tell()
-                if dataset[end - 8 : end] != _SEQUENCE_DELIMITER:
+                stream.seek(max(end - 8, 0))
+                if stream.read(8) != _SEQUENCE_DELIMITER:
                     break
     except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         if not elements:
@@ -373,7 +379,7 @@ def _check_pixel_data(elements: _Elements, identity: Identity) -> None:
     frames = _numbers(elements, _NUMBER_OF_FRAMES, 1) or (1.0,)
     expected = (rows * columns * samples * int(frames[0]) * bits + 7) // 8
     pixels = elements.get(_PIXEL_DATA)
-    found = pixels.length if isinstance(pixels, RawDataElement) else 0
+    found = pixels.length if isinstance(pixels, (Element, RawDataElement)) else 0
     if not expected or found < expected:
         raise DamagedInstanceError(
             f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x {columns} pixels of "

@@ -183,6 +183,7 @@ class Bench:
             self.ingest.receive(center_name, request(dataset))
 
     def close(self) -> None:
+        self.ingest.stop()
         self.registry.close()
         self.archive.close()
 
