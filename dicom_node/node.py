@@ -14,7 +14,7 @@ from dicom_node.ingest import Ingest, Reindexed
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.receiver import Receiver, ReceiverSettings
 from dicom_node.registry import open_registry
-from dicom_node.registry_schema import Clock, utc_now
+from dicom_node.registry_schema import Clock, steady_clock
 from dicom_node.sender import deliver_due
 from dicom_node.settings import NodeSettings
 from dicom_node.tls import server_context
@@ -34,7 +34,7 @@ class Node:
     key : bytes
         The pseudonym key.
     clock : callable, optional
-        Returns the current time, aware, in UTC.
+        Returns the current time, aware, in UTC; by default one that nobody can set while the node runs.
 
     Raises
     ------
@@ -42,14 +42,14 @@ class Node:
         If the folder is in use, was made with another key, or the registry cannot be opened.
     """
 
-    def __init__(self, settings: NodeSettings, key: bytes, clock: Clock = utc_now) -> None:
+    def __init__(self, settings: NodeSettings, key: bytes, clock: Clock | None = None) -> None:
         node = settings.node
         self._settings = node
         self._centers = settings.centers()
         self._archive = Archive(node.folder, node.minimum_free_bytes, durable=node.durable)
         self._archive.open(key_fingerprint(key))
         try:
-            self.registry = open_registry(node, clock)
+            self.registry = open_registry(node, clock or steady_clock())
         except NodeError:
             self._archive.close()
             raise

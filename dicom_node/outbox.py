@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry_schema import Database, centers, deliveries, instances, outbox, results
@@ -109,7 +109,11 @@ class Outbox:
         now = self._database.now()
         oldest_due = (
             select(outbox)
-            .where(outbox.c.state != OutboxState.DONE, self._database.is_due(outbox.c.due_at))
+            .where(
+                outbox.c.state != OutboxState.DONE,
+                # What waits is due at once, by whoever's clock it was written.
+                or_(outbox.c.state == OutboxState.WAITING, self._database.is_due(outbox.c.due_at)),
+            )
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)

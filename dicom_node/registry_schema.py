@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,15 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def steady_clock() -> Clock:
+    """Return a clock that starts at the present time and then runs on, whoever sets the machine's.
+
+    A quiet period must not end because the clock was set forward, nor last for hours because it was set back.
+    """
+    start, began = utc_now(), time.monotonic()
+    return lambda: start + timedelta(seconds=time.monotonic() - began)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

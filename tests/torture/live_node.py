@@ -27,9 +27,17 @@ class TorturedNode:
         The node's folder; by default in `folder`.
     more : str
         More lines of the ``[node]`` table.
+    clock_file : Path, optional
+        A file with the seconds by which its clock is wrong.
     """
 
-    def __init__(self, folder: Path, data: Path | None = None, more: str = "minimum_free_bytes = 0") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data: Path | None = None,
+        more: str = "minimum_free_bytes = 0",
+        clock_file: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.data = data or folder / "data"
         self.port = free_port()
@@ -39,6 +47,7 @@ class TorturedNode:
             f"[node]\nport = {self.port}\nfolder = '{self.data}'\nquiet_period_s = 3600\nnetwork_timeout_s = 10\n"
             f"sweep_interval_s = 0.5\n{more}\n[center.alpha]\nae_titles = ['ALPHA']\n"
         )
+        self.clock_file = clock_file
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,9 +63,10 @@ class TorturedNode:
     def start(self) -> None:
         """Start it, and return when it listens."""
         already = self.log.stat().st_size if self.log.exists() else 0
+        program = ["tests.torture.skewed_node", str(self.clock_file)] if self.clock_file else ["dicom_node"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dicom_node", "--settings", str(self.settings)],
+                [sys.executable, "-m", *program, "--settings", str(self.settings)],
                 cwd=ROOT,
                 env={**os.environ, "ANNULUS_PSEUDONYM_KEY": KEY, "TCP_NODELAY": "1"},
                 stderr=log,
