@@ -15,9 +15,10 @@ from pydicom import config
 from dicom_node.errors import NodeError
 from dicom_node.node import Node
 from dicom_node.registry import Registry, open_registry
-from dicom_node.sender import echo
+from dicom_node.sender import Caller, echo
 from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key
 from dicom_node.status_table import incident_lines, study_lines
+from dicom_node.tls import client_context
 
 _log = logging.getLogger("dicom_node")
 
@@ -118,7 +119,7 @@ def _echo(settings: NodeSettings, name: str) -> int:
     if center is None or center.return_to is None:
         known = ", ".join(one.name for one in settings.centers() if one.return_to) or "none"
         raise SettingsError(f"centre {name} has no return AE in the settings: expected one of {known}")
-    echo(center.return_to, settings.node.ae_title)
+    echo(center.return_to, Caller(settings.node.ae_title, client_context(settings.node.tls)))
     _print([f"{center.return_to.ae_title} at {center.return_to.host}:{center.return_to.port} answers"])
     return 0
 

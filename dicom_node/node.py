@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from dicom_node.archive import Archive
 from dicom_node.commitment import CommitmentService
+from dicom_node.commitment_report import report_commitments
 from dicom_node.dimse_services import DimseServices
 from dicom_node.errors import NodeError
 from dicom_node.ingest import Ingest, Reindexed
@@ -15,9 +16,9 @@ from dicom_node.pseudonym import key_fingerprint
 from dicom_node.receiver import Receiver, ReceiverSettings
 from dicom_node.registry import open_registry
 from dicom_node.registry_schema import Clock, steady_clock
-from dicom_node.sender import deliver_due
+from dicom_node.sender import Caller, deliver_due
 from dicom_node.settings import NodeSettings
-from dicom_node.tls import server_context
+from dicom_node.tls import client_context, server_context
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Node:
             self._archive.close()
             raise
         self.ingest = Ingest(self._archive, self.registry, key)
+        self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._receiver: Receiver | None = None
@@ -118,9 +120,9 @@ class Node:
     def deliver(self) -> int:
         """Send the reports that are due, and return how many were delivered."""
         node = self._settings
-        return deliver_due(
-            self.registry, node.ae_title, self._centers, node.delivery_first_retry_s, node.delivery_longest_retry_s
-        )
+        pauses = (node.delivery_first_retry_s, node.delivery_longest_retry_s)
+        report_commitments(self.registry, self._caller, self._centers, self.ingest.verify, *pauses)
+        return deliver_due(self.registry, self._caller, self._centers, *pauses)
 
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""
