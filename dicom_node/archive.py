@@ -229,6 +229,11 @@ class Archive:
         _fsync(file.path.parent)
         return target
 
+    def free_bytes(self) -> int:
+        """Return how much space this process may still use on the archive's file system."""
+        disk = os.statvfs(self.instances)
+        return disk.f_bavail * disk.f_frsize
+
     def check_space(self) -> None:
         """Refuse what would fill the disk, early enough that everything else still works.
 
@@ -239,8 +244,7 @@ class Archive:
         """
         if not self._minimum_free_bytes:
             return
-        disk = os.statvfs(self.instances)
-        free = disk.f_bavail * disk.f_frsize
+        free = self.free_bytes()
         if free < self._minimum_free_bytes:
             raise LowDiskError(
                 f"the archive has {free} bytes of free disk left, expected at least {self._minimum_free_bytes}: "

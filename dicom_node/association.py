@@ -68,7 +68,7 @@ class Doorkeeper(Protocol):
     def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
         """Return the calling centre and count its association, or say why it may not come in."""
 
-    def leave(self) -> None:
+    def leave(self, center: Center, calling: str, address: str) -> None:
         """Stop counting an association that was admitted."""
 
 
@@ -307,9 +307,9 @@ class AcceptedAssociation:
             self._message = None
 
     def _uncount(self) -> None:
-        if self._is_counted:
+        if self._is_counted and self._center is not None and self._request is not None:
             self._is_counted = False
-            self._doorkeeper.leave()
+            self._doorkeeper.leave(self._center, self._request.calling, self._address)
 
     def _send(self, content: bytes) -> None:
         with self._sending:

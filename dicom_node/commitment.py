@@ -14,6 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from dicom_node import dimse
+from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
 from dicom_node.dimse import Command
 from dicom_node.errors import NodeError
@@ -184,6 +185,7 @@ class CommitmentService:
         except ValueError as error:
             _log.warning("%s: refused a commitment request: %s", center.name, error)
             return Outcome(_INVALID_ARGUMENT, str(error))
+        record(AuditEvent.COMMITMENT_ASKED, center=center.name, calling=calling, instances=len(request.references))
         if center.commitment_destination(calling) is None:
             return Outcome(SUCCESS, report=lambda: self._verify(center.name, request))
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pynetdicom import build_role
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center, ReturnDestination
 from dicom_node.commitment import CommitmentReport, CommitmentRequest
 from dicom_node.errors import DeliveryError
@@ -61,6 +62,8 @@ def report_commitments(
             registry.mark_commitment_failed(pending.id, str(error), wait)
         else:
             registry.mark_commitment_reported(pending.id)
+            count = len(pending.request.references)
+            record(AuditEvent.COMMITMENT_REPORTED, center=pending.center, called=pending.ae_title, instances=count)
             reported += 1
     return reported
 

@@ -14,6 +14,7 @@ from dicom_node.dimse import Command
 from dicom_node.errors import NodeError, OversizedObjectError
 from dicom_node.incoming import IncomingFile
 from dicom_node.ingest import Ingest, StoreCommand
+from dicom_node.metrics import Metrics
 from dicom_node.negotiation import STORAGE_CLASSES, AcceptedContext
 from dicom_node.status import SUCCESS, refusal_of
 from dicom_node.study import STORAGE_COMMITMENT, VERIFICATION
@@ -180,6 +181,11 @@ class DimseServices:
         self._ingest = ingest
         self._commitment = commitment
         self._maximum_object_bytes = maximum_object_bytes
+
+    @property
+    def metrics(self) -> Metrics:
+        """What is counted."""
+        return self._ingest.metrics
 
     def settle(self) -> None:
         """Wait until what was received is in the registry, so that whoever asks after a release finds it there."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from dicom_node.archive import Archive, ArchivedFile, InstanceLocks
+from dicom_node.audit import AuditEvent, record
 from dicom_node.commitment import (
     CLASS_INSTANCE_CONFLICT,
     NO_SUCH_INSTANCE,
@@ -30,9 +32,11 @@ from dicom_node.errors import (
 )
 from dicom_node.incoming import IncomingFile
 from dicom_node.indexer import Indexer
+from dicom_node.metrics import Metrics
 from dicom_node.part10 import FileMeta, content_sha256, read_meta
 from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
 from dicom_node.registry import InstanceRecord, Registry
+from dicom_node.status import status_of
 from dicom_node.study import Identity, ReceivedInstance, is_uid, read_instance
 
 _log = logging.getLogger(__name__)
@@ -109,7 +113,8 @@ class Ingest:
         self._registry = registry
         self._key = key
         self._locks = InstanceLocks()
-        self._indexer = Indexer(registry.add_instances)
+        self._indexer = Indexer(self._index)
+        self.metrics = Metrics()
 
     def begin(self, center: str, command: StoreCommand) -> IncomingFile:
         """Open the temporary file of an instance that is about to come; `finish` keeps it.
@@ -158,7 +163,7 @@ class Ingest:
         """Keep and index an instance that is in memory; raises what `begin` and `finish` do."""
         with self.begin(center, request) as incoming:
             incoming.write(request.dataset)
-            self._take(center, request, incoming, self._registry.add_instance)
+            self._take(center, request, incoming, self._index_now)
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until everything that was kept is indexed; say whether it is."""
@@ -298,6 +303,17 @@ class Ingest:
                 )
             stored = self._archive.publish(center, keys.study, keys.instance, incoming)
             index(_record(center, keys, received, stored.content_sha256, stored.relative_path))
+            self.metrics.stored(center, incoming.length)
+
+    def _index(self, records: Sequence[InstanceRecord]) -> None:
+        """Index a group of instances, and record in the audit trail what came."""
+        self._registry.add_instances(records)
+        for (center, study), count in Counter((one.center, one.study_key) for one in records).items():
+            record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
+
+    def _index_now(self, one: InstanceRecord) -> None:
+        self._registry.add_instance(one)
+        record(AuditEvent.INSTANCES_STORED, center=one.center, study=one.study_key, instances=1)
 
     def refuse(
         self,
@@ -320,11 +336,13 @@ class Ingest:
             What could be read of it.
         """
         _log.warning("%s: refused an instance: %s", center, error)
+        self.metrics.refused(center, status_of(error))
         kind = error.kind or IncidentKind.ARCHIVE_FAILURE
         subject = "registry" if isinstance(error, RegistryUnavailableError) else "archive"
         try:
             if isinstance(error, ReceivedDataError) and incoming is not None:
                 subject = self._quarantine(center, error, incoming, received)
+            record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
             self._registry.record_incident(kind, str(error), center, subject)
         except (NodeError, OSError) as failure:
             _log.error("%s: the refusal could not be recorded: %s", center, failure)

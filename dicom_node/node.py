@@ -11,7 +11,9 @@ from dicom_node.commitment import CommitmentService
 from dicom_node.commitment_report import report_commitments
 from dicom_node.dimse_services import DimseServices
 from dicom_node.errors import NodeError
+from dicom_node.health import HealthServer
 from dicom_node.ingest import Ingest, Reindexed
+from dicom_node.metrics import exposition, registry_samples
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.receiver import Receiver, ReceiverSettings
 from dicom_node.registry import open_registry
@@ -59,6 +61,7 @@ class Node:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._receiver: Receiver | None = None
+        self._health: HealthServer | None = None
         self.failed = threading.Event()
 
     def reindex(self) -> Reindexed:
@@ -94,6 +97,9 @@ class Node:
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
             _log.info("brought the registry in line with the archive: %s", reindexed)
         self.registry.restart_quiet_periods()
+        if node.operations_port is not None:
+            self._health = HealthServer(node.operations_host, node.operations_port, self.problem, self.metrics)
+            self._health.start()
         self._receiver.start()
         for name, work in (("sweep", self.sweep), ("deliver", self.deliver)):
             thread = threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
@@ -131,9 +137,39 @@ class Node:
             self._receiver.stop()
         for thread in self._threads:
             thread.join(timeout=60)
+        if self._health is not None:
+            self._health.stop()
         self.ingest.stop()
         self.registry.close()
         self._archive.close()
+
+    def problem(self) -> str | None:
+        """Return why the node cannot take instances now, or `None` when it can."""
+        if self._stopping.is_set():
+            return "the node is stopping"
+        if self.failed.is_set():
+            return "the node has failed: its log says why"
+        try:
+            self.ingest.check()
+            self.registry.outbox_state()
+        except NodeError as error:
+            return str(error)
+        return None
+
+    def metrics(self) -> str:
+        """Return what Prometheus reads."""
+        samples = self.ingest.metrics.samples()
+        open_now = self._receiver.open_associations if self._receiver else 0
+        samples += [
+            ("annulus_node_open_associations", {}, open_now),
+            ("annulus_node_index_backlog", {}, self.ingest.backlog),
+            ("annulus_node_free_bytes", {}, self._archive.free_bytes()),
+        ]
+        try:
+            return exposition(samples + registry_samples(self.registry))
+        except NodeError as error:
+            _log.warning("the registry's metrics are left out: %s", error)
+            return exposition(samples)
 
     def _repeat(self, work: Callable[[], int]) -> None:
         """Do the work every sweep interval; an error of ours waits for the next turn, any other ends the node."""

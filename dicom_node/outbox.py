@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry_schema import Database, centers, deliveries, instances, outbox, results
 from dicom_node.study_states import OutboxState, StudyState, require_study, set_state
@@ -307,6 +308,7 @@ class Outbox:
                 f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in the archive: have the "
                 "study sent again"
             )
+        record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=len(keys))
         rtstruct, *ct = (
             InstanceFile(
                 self._archive_folder / by_key[key].relative_path,

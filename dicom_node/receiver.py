@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from dicom_node.admission import Rejection, admit
 from dicom_node.association import AcceptedAssociation, Patience
+from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
 from dicom_node.dimse_services import DimseServices
 from dicom_node.errors import NodeError
@@ -173,14 +174,21 @@ class Receiver:
             answer = admit(request, address, self._centers, self._settings.ae_title, is_full=is_full)
             if isinstance(answer, Center):
                 self._admitted += 1
+        who = {"calling": request.calling, "address": address}
         if isinstance(answer, Rejection):
+            self._services.metrics.association(answer.center, "rejected")
+            record(AuditEvent.ASSOCIATION_REJECTED, **who, center=answer.center, kind=answer.kind)
             self._record(answer, request.calling)
+        else:
+            self._services.metrics.association(answer.name, "accepted")
+            record(AuditEvent.ASSOCIATION_OPENED, **who, center=answer.name)
         return answer
 
-    def leave(self) -> None:
+    def leave(self, center: Center, calling: str, address: str) -> None:
         """Stop counting an association."""
         with self._lock:
             self._admitted -= 1
+        record(AuditEvent.ASSOCIATION_CLOSED, calling=calling, address=address, center=center.name)
 
     def _record(self, rejection: Rejection, calling: str) -> None:
         _log.warning("association rejected: %s", rejection.sentence)
@@ -268,9 +276,9 @@ class _Guest:
         self._receiver.forget(self)
         return self._receiver.admit(request, address)
 
-    def leave(self) -> None:
+    def leave(self, center: Center, calling: str, address: str) -> None:
         """Stop counting the association."""
-        self._receiver.leave()
+        self._receiver.leave(center, calling, address)
 
 
 def _reason(error: OSError) -> str:

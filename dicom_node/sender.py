@@ -17,6 +17,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center, ReturnDestination
 from dicom_node.commitment import CommitmentReport, Reference, parse_report, request_dataset
 from dicom_node.errors import DeliveryError
@@ -191,6 +192,7 @@ class _Visit:
         report, warning = _send(self._association, delivery.path, self._destination)
         if not self._offers_commitment():
             self._registry.mark_delivered(delivery.id, warning)
+            record(AuditEvent.REPORT_DELIVERED, center=self._center, study=delivery.study_key)
             return 1
         return self._ask_commitment(delivery, report, warning)
 

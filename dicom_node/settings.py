@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dicom_node.center import Center, Completeness, ReturnDestination, Role
+from dicom_node.log_format import LogFormat
 
 TABLES = ("node", "center", "features", "model", "validation", "prefect")
 """Every table that the settings file may hold; the node reads `node` and `center`."""
@@ -82,6 +83,9 @@ class NodeTable(BaseModel):
     maximum_object_bytes: int = Field(default=2**31, gt=0)
     minimum_free_bytes: int = Field(default=2**30, ge=0)
     durable: bool = True
+    operations_port: int | None = Field(default=None, gt=0, lt=65536)
+    operations_host: str = "127.0.0.1"
+    log_format: LogFormat = LogFormat.TEXT
     tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)

@@ -48,7 +48,7 @@ def orthanc_url(node: LiveNode, tmp_path: Path, peer: Find) -> Iterator[str]:
         wait_until(lambda: _answers(url), 60, "Orthanc answers")
         yield url
     finally:
-        process.terminate()
+        process.kill()
         process.wait(30)
 
 

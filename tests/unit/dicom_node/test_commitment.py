@@ -63,7 +63,7 @@ def _pacs(port: int, answer: int, result: str) -> Iterator[list[Dataset]]:
     entity = AE("PACS")
     entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
     entity.add_supported_context(STORAGE_COMMITMENT)
-    handlers = [(evt.EVT_C_STORE, lambda _: 0x0000), (evt.EVT_N_ACTION, act), (evt.EVT_DIMSE_SENT, after)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, lambda _: 0x0000), (evt.EVT_N_ACTION, act), (evt.EVT_DIMSE_SENT, after)]
     assert entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers) is not None
     try:
         yield asked
