@@ -38,6 +38,7 @@ class IncidentKind(StrEnum):
     LOW_DISK = "low-disk"
     ARCHIVE_FAILURE = "archive-failure"
     REGISTRY_FAILURE = "registry-failure"
+    INCOMPLETE_STUDY = "incomplete-study"
     MISSING_FILE = "missing-file"
     UNKNOWN_CALLER = "unknown-caller"
     UNKNOWN_ADDRESS = "unknown-address"

@@ -10,7 +10,7 @@ from dicom_node.archive import Archive
 from dicom_node.commitment import CommitmentService
 from dicom_node.commitment_report import report_commitments
 from dicom_node.dimse_services import DimseServices
-from dicom_node.errors import NodeError
+from dicom_node.errors import IncidentKind, NodeError
 from dicom_node.health import HealthServer
 from dicom_node.ingest import Ingest, Reindexed
 from dicom_node.metrics import exposition, registry_samples
@@ -120,8 +120,11 @@ class Node:
         return self._receiver.port
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough, and return how many."""
-        return sum(self.registry.settle(center) for center in self._centers)
+        """Decide the studies that have been quiet for long enough; return how many, and tell of what stays incomplete."""
+        decided = sum(self.registry.settle(center) for center in self._centers)
+        for center, study, sentence in self.registry.overdue(self._settings.report_incomplete_after_s):
+            self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
+        return decided
 
     def deliver(self) -> int:
         """Send the reports that are due, and return how many were delivered."""

@@ -76,6 +76,7 @@ class NodeTable(BaseModel):
     folder: Path = Path("annulus-data")
     registry_url: str | None = None
     quiet_period_s: float = Field(default=60.0, gt=0)
+    report_incomplete_after_s: float = Field(default=3600.0, gt=0)
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
     network_timeout_s: float = Field(default=60.0, gt=0)

@@ -22,7 +22,7 @@ from dicom_node.registry_schema import (
     studies,
 )
 from dicom_node.study import Identity, InstanceHeader, Manifest
-from dicom_node.study_states import StudyState, decide_study
+from dicom_node.study_states import StudyState, decide_study, overdue_incidents
 
 _KNOWN_INSTANCE = (
     "SELECT study_key, sop_class_uid, content_sha256, relative_path FROM instances "
@@ -212,6 +212,12 @@ class StudyIndex:
                 if connection.execute(locked).first():
                     decide_study(connection, study_key, now, center.completeness)
         return len(due)
+
+    def overdue(self, after_s: float) -> list[tuple[str, str, str]]:
+        """Return centre, study and sentence of what has been incomplete for so many seconds and was not told yet."""
+        before = self._database.now() - timedelta(seconds=after_s)
+        with self._database.read() as connection:
+            return overdue_incidents(connection, before)
 
     def studies(self, center: str | None = None) -> list[StudySummary]:
         """Return every study, the newest first.
