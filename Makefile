@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling test check lint format lock clean
+.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -33,6 +33,16 @@ bench-radiomics: install  ## speed and values against PyRadiomics; ARGS=--quick 
 
 bench-radiomics-scaling: install  ## cost by tumour, field of view and rings; memory of a cohort of ARGS=--studies=100
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_radiomics_scaling $(ARGS)
+
+bench-ingest: install  ## ingest against Orthanc and storescp, interleaved; ARGS="--rounds 3" for a shorter run
+	$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
+
+torture: install  ## 200 sudden deaths under push, then the same with lost registry, moved clock and full disk
+	for trouble in nothing registry clock disk; do \
+		$(BIN)/python -m tests.torture.crash --with $$trouble $(ARGS) || exit 1; done
+
+fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node
+	$(BIN)/python -m tests.torture.fuzz $(ARGS)
 
 test: install  ## every test; what a missing peer or missing real data skips is said in one line
 	$(BIN)/python -m pytest

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from pydicom import config
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import NodeError
+from dicom_node.log_format import configure_logging
 from dicom_node.node import Node
 from dicom_node.registry import Registry, open_registry
-from dicom_node.sender import echo
+from dicom_node.sender import Caller, echo
 from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key
 from dicom_node.status_table import incident_lines, study_lines
+from dicom_node.tls import client_context
 
 _log = logging.getLogger("dicom_node")
 
@@ -36,12 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when done, 1 when it failed, 2 when the settings cannot be used.
     """
     options = _parser().parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # its lines may hold UIDs
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     config.settings.reading_validation_mode = config.IGNORE  # its warnings quote values
     try:
         settings = NodeSettings.load(options.settings)
+        configure_logging(settings.node.log_format)
         return _run(options, settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -96,6 +97,7 @@ def _serve(settings: NodeSettings) -> int:
         signal.signal(number, lambda *_: wake.set())
     try:
         node.start()
+        record(AuditEvent.NODE_STARTED, ae_title=settings.node.ae_title)
         names = ", ".join(settings.center)
         _log.info(
             "annulus dicom node ready: AE %s at %s:%s, centres %s",
@@ -109,6 +111,7 @@ def _serve(settings: NodeSettings) -> int:
             pass
     finally:
         node.stop()
+    record(AuditEvent.NODE_STOPPED, ae_title=settings.node.ae_title)
     _log.info("annulus dicom node stopped")
     return 1 if node.failed.is_set() else 0
 
@@ -118,7 +121,7 @@ def _echo(settings: NodeSettings, name: str) -> int:
     if center is None or center.return_to is None:
         known = ", ".join(one.name for one in settings.centers() if one.return_to) or "none"
         raise SettingsError(f"centre {name} has no return AE in the settings: expected one of {known}")
-    echo(center.return_to, settings.node.ae_title)
+    echo(center.return_to, Caller(settings.node.ae_title, client_context(settings.node.tls)))
     _print([f"{center.return_to.ae_title} at {center.return_to.host}:{center.return_to.port} answers"])
     return 0
 

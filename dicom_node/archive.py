@@ -2,117 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-from uuid import uuid4
 
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
+from dicom_node.errors import ArchiveError, ConflictingContentError, LowDiskError, NodeAlreadyRunningError
+from dicom_node.incoming import IncomingFile, as_archive_error
+from dicom_node.part10 import FileMeta, Part10, content_sha256
 
-from dicom_node.errors import (
-    ArchiveError,
-    ConflictingContentError,
-    LowDiskError,
-    NodeAlreadyRunningError,
-    UnreadableDatasetError,
-)
-
-_PREAMBLE = b"\0" * 128 + b"DICM"
-_GROUP_LENGTH_END = len(_PREAMBLE) + 12
-_MAXIMUM_META_BYTES = 65536
 _UNKNOWN = "unknown"
-
-IMPLEMENTATION_CLASS_UID = UID("2.25.236389120973641250987103246127853172481")
-IMPLEMENTATION_VERSION_NAME = "ANNULUS"
-
-
-@dataclass(frozen=True)
-class Part10:
-    """One instance as a file (PS3.10 section 7): our meta information, then the dataset's bytes as received.
-
-    Parameters
-    ----------
-    sop_class_uid, sop_instance_uid, transfer_syntax : str
-        What the file meta information says.
-    dataset : bytes
-        The dataset, untouched.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    transfer_syntax: str
-    dataset: bytes
-
-    @property
-    def content_sha256(self) -> str:
-        """SHA-256 of the dataset's bytes."""
-        return hashlib.sha256(self.dataset).hexdigest()
-
-    def header(self) -> bytes:
-        """Return preamble, prefix and file meta information: the same bytes for the same instance."""
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = UID(self.sop_class_uid)
-        meta.MediaStorageSOPInstanceUID = UID(self.sop_instance_uid)
-        meta.TransferSyntaxUID = UID(self.transfer_syntax)
-        meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-        meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-        buffer = DicomBytesIO()
-        write_file_meta_info(buffer, meta, enforce_standard=True)
-        return _PREAMBLE + buffer.getvalue()
-
-
-def read_part10(path: Path) -> Part10:
-    """Read an archived file back.
-
-    Parameters
-    ----------
-    path : Path
-        A file of the archive.
-
-    Returns
-    -------
-    Part10
-        Its meta information and the dataset's bytes.
-
-    Raises
-    ------
-    UnreadableDatasetError
-        If it is no Part 10 file.
-    """
-    content = path.read_bytes()
-    if content[:132][128:] != b"DICM" or len(content) < _GROUP_LENGTH_END:
-        raise UnreadableDatasetError(
-            f"a file of the archive has no DICOM prefix within its {len(content)} bytes: restore it from a backup, or "
-            "remove it and have the instance sent again"
-        )
-    start = _GROUP_LENGTH_END + int.from_bytes(content[_GROUP_LENGTH_END - 4 : _GROUP_LENGTH_END], "little")
-    meta = _meta_elements(content[_GROUP_LENGTH_END : min(start, _MAXIMUM_META_BYTES)])
-    return Part10(meta.get(0x0002, ""), meta.get(0x0003, ""), meta.get(0x0010, ""), content[start:])
-
-
-def _meta_elements(meta: bytes) -> dict[int, str]:
-    """Return the UIDs of file meta information, which is always Explicit VR Little Endian (PS3.10 section 7.1)."""
-    values: dict[int, str] = {}
-    position = 0
-    while position + 8 <= len(meta):
-        long_form = meta[position + 4 : position + 6] in {b"OB", b"UN", b"OW", b"SQ", b"UT"}
-        start = position + (12 if long_form else 8)
-        length = int.from_bytes(meta[position + 8 : start] if long_form else meta[position + 6 : start], "little")
-        values[int.from_bytes(meta[position + 2 : position + 4], "little")] = (
-            meta[start : start + length].decode("ascii", errors="replace").strip(" \0")
-        )
-        position = start + length
-    return values
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
 
 @dataclass(frozen=True)
@@ -144,14 +48,17 @@ class Archive:
         The node's folder; made if it does not exist.
     minimum_free_bytes : int
         Below this much free space nothing more is accepted.
+    durable : bool
+        Whether what is kept survives a loss of power; without, only the death of the process.
     """
 
-    def __init__(self, folder: Path, minimum_free_bytes: int = 0) -> None:
+    def __init__(self, folder: Path, minimum_free_bytes: int = 0, *, durable: bool = True) -> None:
         self.folder = folder
         self.instances = folder / "archive"
         self.quarantined = folder / "quarantine"
         self._temporary = self.instances / ".tmp"
         self._minimum_free_bytes = minimum_free_bytes
+        self._is_durable = durable
         self._durable: set[Path] = set()
         self._lock: IO[str] | None = None
         for path in (self._temporary, self.quarantined):
@@ -184,7 +91,7 @@ class Archive:
         self._lock = lock
         marker = self.instances / ".key-fingerprint"
         if not marker.exists():
-            self._write_once(marker, key_fingerprint.encode())
+            _write_durably(marker, key_fingerprint.encode())
         if marker.read_text(encoding="ascii") != key_fingerprint:
             self.close()
             raise ArchiveError(
@@ -200,14 +107,37 @@ class Archive:
             self._lock.close()
             self._lock = None
 
-    def store(self, center: str, study_key: str, instance_key: str, instance: Part10) -> StoredFile:
-        """Keep an instance; when this returns, it survives a loss of power.
+    def begin(self, meta: FileMeta) -> IncomingFile:
+        """Open a temporary file for an instance that is about to come.
+
+        Parameters
+        ----------
+        meta : FileMeta
+            Its file meta information.
+
+        Returns
+        -------
+        IncomingFile
+            Takes the dataset piece by piece; its owner discards it.
+
+        Raises
+        ------
+        LowDiskError
+            If there is too little space.
+        ArchiveError
+            If the file cannot be made.
+        """
+        self.check_space()
+        return IncomingFile(self._temporary, meta, self.check_space, durable=self._is_durable)
+
+    def publish(self, center: str, study_key: str, instance_key: str, incoming: IncomingFile) -> StoredFile:
+        """Give a received instance its name; when this returns, it survives a loss of power.
 
         Parameters
         ----------
         center, study_key, instance_key : str
             The centre's name and the pseudonyms under which it is kept.
-        instance : Part10
+        incoming : IncomingFile
             The instance.
 
         Returns
@@ -225,20 +155,21 @@ class Archive:
             If the file cannot be written.
         """
         path = self.instances / center / study_key / f"{instance_key}.dcm"
-        if not path.exists():
-            self._check_space(len(instance.dataset))
-        is_new = self._write_once(path, instance.header(), instance.dataset)
-        content_sha256 = instance.content_sha256
-        if not is_new:
-            kept = read_part10(path)
-            if kept.content_sha256 != content_sha256:
-                raise ConflictingContentError(
-                    "an instance was sent again under the same SOP Instance UID with other content: the first content "
-                    "stays in use and the second is quarantined; give the changed object a new UID at its source"
-                )
-        return StoredFile(str(path.relative_to(self.instances)), content_sha256, is_new)
+        is_new = self._publish(path, incoming)
+        if not is_new and content_sha256(path) != incoming.content_sha256:
+            raise ConflictingContentError(
+                "an instance was sent again under the same SOP Instance UID with other content: the first content "
+                "stays in use and the second is quarantined; give the changed object a new UID at its source"
+            )
+        return StoredFile(f"{center}/{study_key}/{instance_key}.dcm", incoming.content_sha256, is_new)
 
-    def quarantine(self, center: str, study_key: str | None, instance_key: str | None, instance: Part10) -> Path:
+    def store(self, center: str, study_key: str, instance_key: str, instance: Part10) -> StoredFile:
+        """Keep an instance that is in memory; see `publish`."""
+        with self.begin(instance) as incoming:
+            incoming.write(instance.dataset)
+            return self.publish(center, study_key, instance_key, incoming)
+
+    def quarantine(self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile) -> Path:
         """Keep bytes that were not accepted, for whoever mends them; the same bytes are kept once.
 
         Parameters
@@ -247,7 +178,7 @@ class Archive:
             The centre that sent them.
         study_key, instance_key : str or None
             Pseudonyms, as far as they are known.
-        instance : Part10
+        incoming : IncomingFile
             What was received.
 
         Returns
@@ -255,12 +186,32 @@ class Archive:
         Path
             The file.
         """
-        name = f"{instance_key or _UNKNOWN}-{instance.content_sha256[:16]}.dcm"
+        name = f"{instance_key or _UNKNOWN}-{incoming.content_sha256[:16]}.dcm"
         path = self.quarantined / center / (study_key or _UNKNOWN) / name
-        if not path.exists():
-            self._check_space(len(instance.dataset))
-        self._write_once(path, instance.header(), instance.dataset)
+        self._publish(path, incoming)
         return path
+
+    def holds(self, relative_path: str, expected_sha256: str) -> bool:
+        """Say whether a file is here with this content, and bring it to the disk if that was not waited for.
+
+        Parameters
+        ----------
+        relative_path : str
+            Where it lies in the archive.
+        expected_sha256 : str
+            SHA-256 of its dataset.
+        """
+        path = self.instances / relative_path
+        if not path.exists() or content_sha256(path) != expected_sha256:
+            return False
+        if not self._is_durable:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            _fsync(path.parent)
+        return True
 
     def files(self) -> Iterator[ArchivedFile]:
         """Yield every instance file of the archive, in the order of their paths."""
@@ -278,55 +229,75 @@ class Archive:
         _fsync(file.path.parent)
         return target
 
-    def _check_space(self, needed: int) -> None:
-        free = shutil.disk_usage(self.instances).free
-        if free - needed < self._minimum_free_bytes:
+    def free_bytes(self) -> int:
+        """Return how much space this process may still use on the archive's file system."""
+        disk = os.statvfs(self.instances)
+        return disk.f_bavail * disk.f_frsize
+
+    def check_space(self) -> None:
+        """Refuse what would fill the disk, early enough that everything else still works.
+
+        Raises
+        ------
+        LowDiskError
+            If less than the minimum is free.
+        """
+        if not self._minimum_free_bytes:
+            return
+        free = self.free_bytes()
+        if free < self._minimum_free_bytes:
             raise LowDiskError(
-                f"the archive has {free} bytes of free disk left, expected at least {self._minimum_free_bytes} beside "
-                f"the {needed} of an instance: nothing more is accepted until space is made"
+                f"the archive has {free} bytes of free disk left, expected at least {self._minimum_free_bytes}: "
+                "nothing more is accepted until space is made"
             )
 
-    def _write_once(self, path: Path, *parts: bytes) -> bool:
-        """Write a file durably unless the path exists; say whether it was written.
+    def _publish(self, path: Path, incoming: IncomingFile) -> bool:
+        """Link a complete file under its name unless the name is taken; say whether it was.
 
-        A hard link publishes the complete file under its name in one step and, unlike a rename, never replaces one.
+        A hard link publishes the file in one step and, unlike a rename, never replaces one.
         """
-        temporary = self._temporary / uuid4().hex
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._make_durable(path.parent)
-            if path.exists():
+            if path.parent not in self._durable:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._make_durable(path.parent)
+            is_new = not path.exists()
+            if is_new:
+                incoming.seal()
+                is_new = _link(incoming.path, path)
+            if self._is_durable:
                 _fsync(path.parent)
-                return False
-            try:
-                with temporary.open("xb") as file:
-                    for part in parts:
-                        file.write(part)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.link(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _fsync(path.parent)
-        except FileExistsError:
-            _fsync(path.parent)
-            return False
         except OSError as error:
-            kind = LowDiskError if error.errno in {errno.ENOSPC, errno.EDQUOT} else ArchiveError
-            raise kind(f"the archive cannot be written ({error.strerror}): check its disk and permissions") from error
-        return True
+            raise as_archive_error(error) from error
+        return is_new
 
     def _make_durable(self, folder: Path) -> None:
         """Fsync the folders above a new folder once per process, so that its own name survives a loss of power."""
         for parent in (folder, *folder.parents):
             if parent in self._durable or not parent.is_relative_to(self.folder):
                 break
-            _fsync(parent.parent)
+            if self._is_durable:
+                _fsync(parent.parent)
             self._durable.add(parent)
 
 
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    _fsync(path.parent)
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    return True
+
+
 def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, _FOLDER)
     try:
         os.fsync(descriptor)
     finally:

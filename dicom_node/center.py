@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
 _CENTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -81,6 +83,10 @@ class Center:
         Training centres' features are extracted but not scored.
     return_to : ReturnDestination or None
         Where structured reports are sent; `None` keeps them in the archive only.
+    addresses : tuple of str
+        Addresses and networks (``192.0.2.0/24``) that its systems call from; empty is any.
+    report_commitment_to : tuple of ReturnDestination
+        Where its systems take the result of a storage commitment that they asked for, each by its AE title.
 
     Raises
     ------
@@ -95,6 +101,18 @@ class Center:
     quiet_period_s: float = 60.0
     role: Role = Role.EXTERNAL
     return_to: ReturnDestination | None = None
+    addresses: tuple[str, ...] = ()
+    report_commitment_to: tuple[ReturnDestination, ...] = ()
+
+    @cached_property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """`addresses` as networks."""
+        return tuple(ip_network(address) for address in self.addresses)
+
+    def commitment_destination(self, ae_title: str) -> ReturnDestination | None:
+        """Return where the system that calls itself `ae_title` takes commitment results, if that is known."""
+        known = (*self.report_commitment_to, *((self.return_to,) if self.return_to else ()))
+        return next((one for one in known if one.ae_title == ae_title), None)
 
     def __post_init__(self) -> None:
         if not _CENTER_NAME.fullmatch(self.name):
@@ -106,6 +124,12 @@ class Center:
                 raise ValueError(f"{title!r} of centre {self.name} is not an AE title: use 1-16 printable characters")
         if self.quiet_period_s <= 0:
             raise ValueError(f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than 0")
+        try:
+            _ = self.networks
+        except ValueError as error:
+            raise ValueError(
+                f"an address of centre {self.name} is no address or network: {error}; use 192.0.2.7 or 192.0.2.0/24"
+            ) from error
         try:
             re.compile(self.gtv_pattern)
         except re.error as error:

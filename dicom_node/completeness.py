@@ -133,7 +133,7 @@ def decide(contents: StudyContents, completeness: Completeness, *, settled: bool
     listed = rtstruct.manifest.referenced_sop_instance_uids
     found = [here[uid] for uid in listed if uid in here]
     if listed and len(found) == len(listed):
-        return _same_patient(Complete(rtstruct, tuple(found), _several(contents.rtstructs)))
+        return _same_patient(_listed(contents, rtstruct, found))
     if not settled:
         return Waiting()
     if not contents.ct:
@@ -147,6 +147,18 @@ def decide(contents: StudyContents, completeness: Completeness, *, settled: bool
 def newest(rtstructs: Sequence[RtstructInstance]) -> RtstructInstance:
     """Return the newest RTSTRUCT by Structure Set Date and Time, Instance Creation Date and Time, SOP Instance UID."""
     return max(rtstructs, key=lambda one: (*one.manifest.made_at, one.sop_instance_uid))
+
+
+def _listed(contents: StudyContents, rtstruct: RtstructInstance, found: Sequence[CtInstance]) -> Complete:
+    """Take the listed slices; of several listed series the one on which the contours were most likely drawn."""
+    warnings = _several(contents.rtstructs)
+    count = len({one.series_instance_uid for one in found})
+    if count == 1:
+        return Complete(rtstruct, tuple(found), warnings)
+    series, how = choose_series(found, rtstruct.manifest)
+    return Complete(
+        rtstruct, series, (*warnings, f"the RTSTRUCT lists {count} CT series: one is used, chosen by {how}")
+    )
 
 
 def _match(

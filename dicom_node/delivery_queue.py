@@ -58,7 +58,7 @@ class DeliveryQueue:
             .where(
                 table.c.delivered_at.is_(None),
                 table.c.center.in_(list(centers)),
-                table.c.due_at <= self._database.now(),
+                self._database.is_due(table.c.due_at),
             )
             .order_by(table.c.due_at, table.c.id)
             .limit(limit)

@@ -8,6 +8,7 @@
     │   ├── DamagedInstanceError                  cut off, or too little pixel data; carries what could be read
     │   ├── IdentityMismatchError                 the command or the presentation context names another object
     │   └── ConflictingContentError               a known SOP Instance UID with other content
+    ├── OversizedObjectError(ValueError)          an object is longer than this node takes
     ├── ArchiveError(OSError)                     the archive cannot be written or is not ours
     │   └── LowDiskError                          too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
@@ -37,8 +38,12 @@ class IncidentKind(StrEnum):
     LOW_DISK = "low-disk"
     ARCHIVE_FAILURE = "archive-failure"
     REGISTRY_FAILURE = "registry-failure"
+    INCOMPLETE_STUDY = "incomplete-study"
     MISSING_FILE = "missing-file"
     UNKNOWN_CALLER = "unknown-caller"
+    UNKNOWN_ADDRESS = "unknown-address"
+    PROTOCOL_ERROR = "protocol-error"
+    OVERSIZED_OBJECT = "oversized-object"
     WRONG_CALLED_AE = "wrong-called-ae"
     TOO_MANY_ASSOCIATIONS = "too-many-associations"
 
@@ -87,6 +92,12 @@ class ConflictingContentError(ReceivedDataError):
     """A known SOP Instance UID arrived with other content."""
 
     kind = IncidentKind.CONFLICTING_CONTENT
+
+
+class OversizedObjectError(NodeError, ValueError):
+    """An object is longer than this node takes; nothing of it is kept."""
+
+    kind = IncidentKind.OVERSIZED_OBJECT
 
 
 class ArchiveError(NodeError, OSError):

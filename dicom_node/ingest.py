@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from dicom_node.archive import Archive, ArchivedFile, InstanceLocks, Part10, read_part10
+from dicom_node.archive import Archive, ArchivedFile, InstanceLocks
+from dicom_node.audit import AuditEvent, record
+from dicom_node.commitment import (
+    CLASS_INSTANCE_CONFLICT,
+    NO_SUCH_INSTANCE,
+    PROCESSING_FAILURE,
+    CommitmentReport,
+    CommitmentRequest,
+    Reference,
+)
+from dicom_node.dataset_scan import DatasetWindow
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -19,8 +30,13 @@ from dicom_node.errors import (
     RegistryUnavailableError,
     UnreadableDatasetError,
 )
+from dicom_node.incoming import IncomingFile
+from dicom_node.indexer import Indexer
+from dicom_node.metrics import Metrics
+from dicom_node.part10 import FileMeta, content_sha256, read_meta
 from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
 from dicom_node.registry import InstanceRecord, Registry
+from dicom_node.status import status_of
 from dicom_node.study import Identity, ReceivedInstance, is_uid, read_instance
 
 _log = logging.getLogger(__name__)
@@ -30,8 +46,8 @@ _NO_UID = "2.25.0"
 
 
 @dataclass(frozen=True)
-class StoreRequest:
-    """One C-STORE request (PS3.7 section 9.3.1).
+class StoreCommand:
+    """One C-STORE request without its dataset (PS3.7 section 9.3.1).
 
     Parameters
     ----------
@@ -41,20 +57,24 @@ class StoreRequest:
         Abstract syntax of the presentation context.
     transfer_syntax : str
         Transfer syntax of the presentation context.
-    dataset : bytes
-        The encoded dataset.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     context_class_uid: str
     transfer_syntax: str
-    dataset: bytes
 
-    def part10(self) -> Part10:
-        """Return the instance as a file, as the command names it."""
+    def file_meta(self) -> FileMeta:
+        """Return the file meta information, as the command names the instance."""
         uid = self.sop_instance_uid if is_uid(self.sop_instance_uid) else _NO_UID
-        return Part10(self.context_class_uid, uid, self.transfer_syntax, self.dataset)
+        return FileMeta(self.context_class_uid, uid, self.transfer_syntax)
+
+
+@dataclass(frozen=True)
+class StoreRequest(StoreCommand):
+    """One C-STORE request with its encoded dataset in memory."""
+
+    dataset: bytes
 
 
 @dataclass(frozen=True)
@@ -93,33 +113,132 @@ class Ingest:
         self._registry = registry
         self._key = key
         self._locks = InstanceLocks()
+        self._indexer = Indexer(self._index)
+        self.metrics = Metrics()
 
-    def receive(self, center: str, request: StoreRequest) -> None:
-        """Keep an instance; when this returns it is on disk and indexed, and may be answered with success.
+    def begin(self, center: str, command: StoreCommand) -> IncomingFile:
+        """Open the temporary file of an instance that is about to come; `finish` keeps it.
 
         Parameters
         ----------
         center : str
             The sending centre.
-        request : StoreRequest
-            What was sent.
+        command : StoreCommand
+            What is going to be sent.
+
+        Raises
+        ------
+        ArchiveError, RegistryUnavailableError
+            If it cannot be taken now; an incident says why.
+        """
+        try:
+            self._indexer.check()
+            return self._archive.begin(command.file_meta())
+        except (ArchiveError, RegistryUnavailableError) as error:
+            self.refuse(center, error, None)
+            raise
+
+    def finish(self, center: str, command: StoreCommand, incoming: IncomingFile) -> None:
+        """Keep an instance; when this returns it is on disk, and may be answered with success.
+
+        It is indexed moments later; `flush` waits for that.
+
+        Parameters
+        ----------
+        center : str
+            The sending centre.
+        command : StoreCommand
+            How it was announced.
+        incoming : IncomingFile
+            What was received; its owner discards it.
 
         Raises
         ------
         NodeError
             If it is not kept; an incident says why, and unusable data lies in the quarantine.
         """
+        self._take(center, command, incoming, self._indexer.submit)
+
+    def receive(self, center: str, request: StoreRequest) -> None:
+        """Keep and index an instance that is in memory; raises what `begin` and `finish` do."""
+        with self.begin(center, request) as incoming:
+            incoming.write(request.dataset)
+            self._take(center, request, incoming, self._index_now)
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Wait until everything that was kept is indexed; say whether it is."""
+        return self._indexer.flush(timeout_s)
+
+    @property
+    def backlog(self) -> int:
+        """How many instances are kept and not indexed yet."""
+        return self._indexer.backlog
+
+    def check(self) -> None:
+        """Say whether anything can be taken now.
+
+        Raises
+        ------
+        ArchiveError, RegistryUnavailableError
+            If not.
+        """
+        self._indexer.check()
+        self._archive.check_space()
+
+    def stop(self) -> None:
+        """Index what waits for it."""
+        self._indexer.stop()
+
+    def _take(
+        self, center: str, command: StoreCommand, incoming: IncomingFile, index: Callable[[InstanceRecord], None]
+    ) -> None:
+        received: ReceivedInstance | None = None
         try:
-            received = read_instance(request.dataset, request.transfer_syntax)
-            _check_identity(request, received.header.identity)
-            self._keep(center, request, received)
+            received = read_instance(incoming.dataset(), command.transfer_syntax)
+            _check_identity(command, received.header.identity)
+            self._keep(center, received, incoming, index)
         except NodeError as error:
-            self._refuse(center, request, error)
+            self.refuse(center, error, incoming, received)
             raise
         except OSError as error:
             failure = ArchiveError(f"the archive cannot be used ({error.strerror}): check its disk and permissions")
-            self._refuse(center, request, failure)
+            self.refuse(center, failure, incoming, received)
             raise failure from error
+
+    def verify(self, center: str, request: CommitmentRequest) -> CommitmentReport:
+        """Say which of some instances are kept: on the disk, with the bytes that were received, and indexed.
+
+        Parameters
+        ----------
+        center : str
+            Who asks; it is answered for its own instances only.
+        request : CommitmentRequest
+            What it asks about.
+        """
+        self.flush()
+        committed: list[Reference] = []
+        failed: list[tuple[Reference, int]] = []
+        for one in request.references:
+            reason = self._reason_against(center, one)
+            if reason is None:
+                committed.append(one)
+            else:
+                failed.append((one, reason))
+        return CommitmentReport(request.transaction_uid, tuple(committed), tuple(failed))
+
+    def _reason_against(self, center: str, reference: Reference) -> int | None:
+        """Return why an instance cannot be answered for, or `None` when it can."""
+        try:
+            key = instance_key(self._key, center, reference.sop_instance_uid)
+            known = self._registry.known_instance(center, key)
+            if known is None:
+                return NO_SUCH_INSTANCE
+            if known.sop_class_uid != reference.sop_class_uid:
+                return CLASS_INSTANCE_CONFLICT
+            return None if self._archive.holds(known.relative_path, known.content_sha256) else NO_SUCH_INSTANCE
+        except (NodeError, OSError) as error:
+            _log.warning("%s: an instance could not be verified for a commitment: %s", center, error)
+            return PROCESSING_FAILURE
 
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files, which are the truth.
@@ -164,53 +283,92 @@ class Ingest:
             instance=instance_key(self._key, center, identity.sop_instance_uid),
         )
 
-    def _keep(self, center: str, request: StoreRequest, received: ReceivedInstance) -> None:
+    def _keep(
+        self,
+        center: str,
+        received: ReceivedInstance,
+        incoming: IncomingFile,
+        index: Callable[[InstanceRecord], None],
+    ) -> None:
         keys = self.keys(center, received.header.identity)
         with self._locks.of(keys.instance):
-            known = self._registry.known_instance(center, keys.instance)
-            if known is not None and known.study_key != keys.study:
+            known_study = self._indexer.study_of(keys.instance)
+            if known_study is None:
+                known = self._registry.known_instance(center, keys.instance)
+                known_study = known.study_key if known else None
+            if known_study not in {None, keys.study}:
                 raise ConflictingContentError(
                     "an instance was sent again under the same SOP Instance UID in another study: the first stays in "
                     "use and the second is quarantined; give the changed object a new UID at its source"
                 )
-            stored = self._archive.store(center, keys.study, keys.instance, request.part10())
-            self._registry.add_instance(_record(center, keys, received, stored.content_sha256, stored.relative_path))
+            stored = self._archive.publish(center, keys.study, keys.instance, incoming)
+            index(_record(center, keys, received, stored.content_sha256, stored.relative_path))
+            self.metrics.stored(center, incoming.length)
 
-    def _refuse(self, center: str, request: StoreRequest, error: NodeError) -> None:
-        """Quarantine unusable data, and record the incident; a failure here must not hide the refusal itself."""
+    def _index(self, records: Sequence[InstanceRecord]) -> None:
+        """Index a group of instances, and record in the audit trail what came."""
+        self._registry.add_instances(records)
+        for (center, study), count in Counter((one.center, one.study_key) for one in records).items():
+            record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
+
+    def _index_now(self, one: InstanceRecord) -> None:
+        self._registry.add_instance(one)
+        record(AuditEvent.INSTANCES_STORED, center=one.center, study=one.study_key, instances=1)
+
+    def refuse(
+        self,
+        center: str,
+        error: NodeError,
+        incoming: IncomingFile | None,
+        received: ReceivedInstance | None = None,
+    ) -> None:
+        """Quarantine unusable data, and record the incident; a failure here must not hide the refusal itself.
+
+        Parameters
+        ----------
+        center : str
+            The sending centre.
+        error : NodeError
+            Why it is refused.
+        incoming : IncomingFile or None
+            What was received; `None` when nothing was.
+        received : ReceivedInstance, optional
+            What could be read of it.
+        """
         _log.warning("%s: refused an instance: %s", center, error)
+        self.metrics.refused(center, status_of(error))
         kind = error.kind or IncidentKind.ARCHIVE_FAILURE
         subject = "registry" if isinstance(error, RegistryUnavailableError) else "archive"
         try:
-            if isinstance(error, ReceivedDataError):
-                subject = self._quarantine(center, request, error)
+            if isinstance(error, ReceivedDataError) and incoming is not None:
+                subject = self._quarantine(center, error, incoming, received)
+            record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
             self._registry.record_incident(kind, str(error), center, subject)
         except (NodeError, OSError) as failure:
             _log.error("%s: the refusal could not be recorded: %s", center, failure)
 
-    def _quarantine(self, center: str, request: StoreRequest, error: ReceivedDataError) -> str:
+    def _quarantine(
+        self,
+        center: str,
+        error: ReceivedDataError,
+        incoming: IncomingFile,
+        received: ReceivedInstance | None,
+    ) -> str:
         """Keep refused bytes, and return the pseudonym that the incident is about."""
-        instance = request.part10()
-        keys = self._keys_of_refused(center, request, error)
-        self._archive.quarantine(center, keys.study if keys else None, keys.instance if keys else None, instance)
+        identity = error.identity if isinstance(error, DamagedInstanceError) else None
+        if received is not None:
+            identity = received.header.identity
+        keys = self.keys(center, identity) if identity else None
+        self._archive.quarantine(center, keys.study if keys else None, keys.instance if keys else None, incoming)
         if isinstance(error, DamagedInstanceError) and error.identity is not None and keys is not None:
             self._registry.note_damaged(center, keys.study, keys.patient, error.identity)
-        return keys.instance if keys else f"content {instance.content_sha256[:16]}"
-
-    def _keys_of_refused(self, center: str, request: StoreRequest, error: ReceivedDataError) -> Keys | None:
-        if isinstance(error, DamagedInstanceError):
-            return self.keys(center, error.identity) if error.identity else None
-        try:
-            return self.keys(center, read_instance(request.dataset, request.transfer_syntax).header.identity)
-        except ReceivedDataError:
-            return None
+        return keys.instance if keys else f"content {incoming.content_sha256[:16]}"
 
     def _records(self, files: Iterator[ArchivedFile]) -> Iterator[InstanceRecord]:
         """Yield the records of archived files, and set aside those that cannot be what their path says."""
         for file in files:
             try:
-                instance = read_part10(file.path)
-                received = read_instance(instance.dataset, instance.transfer_syntax)
+                received = _read_archived(file)
                 keys = self.keys(file.center, received.header.identity)
                 if (keys.study, keys.instance) != (file.study_key, file.instance_key):
                     raise IdentityMismatchError(
@@ -225,7 +383,7 @@ class Ingest:
                 kind = error.kind or IncidentKind.UNREADABLE_DATASET
                 self._registry.record_incident(kind, str(error), file.center, file.instance_key)
             else:
-                yield _record(file.center, keys, received, instance.content_sha256, file.relative_path)
+                yield _record(file.center, keys, received, content_sha256(file.path), file.relative_path)
 
 
 def _record(
@@ -243,7 +401,15 @@ def _record(
     )
 
 
-def _check_identity(request: StoreRequest, identity: Identity) -> None:
+def _read_archived(file: ArchivedFile) -> ReceivedInstance:
+    """Read an archived instance without its pixel data."""
+    meta, start = read_meta(file.path)
+    with file.path.open("rb") as opened:
+        length = max(file.path.stat().st_size - start, 0)
+        return read_instance(DatasetWindow(opened.fileno(), start, length), meta.transfer_syntax)
+
+
+def _check_identity(request: StoreCommand, identity: Identity) -> None:
     """Compare command, presentation context and dataset (PS3.7 section 9.1.1.1, PS3.4 section B.2.3)."""
     if not is_uid(request.sop_instance_uid):
         raise UnreadableDatasetError(

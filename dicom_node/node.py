@@ -7,14 +7,20 @@ import threading
 from collections.abc import Callable
 
 from dicom_node.archive import Archive
-from dicom_node.errors import NodeError
+from dicom_node.commitment import CommitmentService
+from dicom_node.commitment_report import report_commitments
+from dicom_node.dimse_services import DimseServices
+from dicom_node.errors import IncidentKind, NodeError
+from dicom_node.health import HealthServer
 from dicom_node.ingest import Ingest, Reindexed
+from dicom_node.metrics import exposition, registry_samples
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.receiver import Receiver, ReceiverSettings
 from dicom_node.registry import open_registry
-from dicom_node.registry_schema import Clock, utc_now
-from dicom_node.sender import deliver_due
+from dicom_node.registry_schema import Clock, steady_clock
+from dicom_node.sender import Caller, deliver_due
 from dicom_node.settings import NodeSettings
+from dicom_node.tls import client_context, server_context
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +37,7 @@ class Node:
     key : bytes
         The pseudonym key.
     clock : callable, optional
-        Returns the current time, aware, in UTC.
+        Returns the current time, aware, in UTC; by default one that nobody can set while the node runs.
 
     Raises
     ------
@@ -39,21 +45,23 @@ class Node:
         If the folder is in use, was made with another key, or the registry cannot be opened.
     """
 
-    def __init__(self, settings: NodeSettings, key: bytes, clock: Clock = utc_now) -> None:
+    def __init__(self, settings: NodeSettings, key: bytes, clock: Clock | None = None) -> None:
         node = settings.node
         self._settings = node
         self._centers = settings.centers()
-        self._archive = Archive(node.folder, node.minimum_free_bytes)
+        self._archive = Archive(node.folder, node.minimum_free_bytes, durable=node.durable)
         self._archive.open(key_fingerprint(key))
         try:
-            self.registry = open_registry(node, clock)
+            self.registry = open_registry(node, clock or steady_clock())
         except NodeError:
             self._archive.close()
             raise
         self.ingest = Ingest(self._archive, self.registry, key)
+        self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._receiver: Receiver | None = None
+        self._health: HealthServer | None = None
         self.failed = threading.Event()
 
     def reindex(self) -> Reindexed:
@@ -73,13 +81,25 @@ class Node:
         """
         node = self._settings
         listening = ReceiverSettings(
-            node.ae_title, node.host, node.port, node.maximum_associations, node.network_timeout_s
+            node.ae_title,
+            node.host,
+            node.port,
+            node.maximum_associations,
+            node.network_timeout_s,
+            node.request_timeout_s,
         )
-        self._receiver = Receiver(listening, self._centers, self.ingest, self.registry)
+        commitment = CommitmentService(
+            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+        )
+        services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
+        self._receiver = Receiver(listening, self._centers, services, self.registry, server_context(node.tls))
         reindexed = self.reindex()
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
             _log.info("brought the registry in line with the archive: %s", reindexed)
         self.registry.restart_quiet_periods()
+        if node.operations_port is not None:
+            self._health = HealthServer(node.operations_host, node.operations_port, self.problem, self.metrics)
+            self._health.start()
         self._receiver.start()
         for name, work in (("sweep", self.sweep), ("deliver", self.deliver)):
             thread = threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
@@ -100,15 +120,18 @@ class Node:
         return self._receiver.port
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough, and return how many."""
-        return sum(self.registry.settle(center) for center in self._centers)
+        """Decide the studies that have been quiet for long enough; return how many, and tell of what stays incomplete."""
+        decided = sum(self.registry.settle(center) for center in self._centers)
+        for center, study, sentence in self.registry.overdue(self._settings.report_incomplete_after_s):
+            self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
+        return decided
 
     def deliver(self) -> int:
         """Send the reports that are due, and return how many were delivered."""
         node = self._settings
-        return deliver_due(
-            self.registry, node.ae_title, self._centers, node.delivery_first_retry_s, node.delivery_longest_retry_s
-        )
+        pauses = (node.delivery_first_retry_s, node.delivery_longest_retry_s)
+        report_commitments(self.registry, self._caller, self._centers, self.ingest.verify, *pauses)
+        return deliver_due(self.registry, self._caller, self._centers, *pauses)
 
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""
@@ -117,8 +140,39 @@ class Node:
             self._receiver.stop()
         for thread in self._threads:
             thread.join(timeout=60)
+        if self._health is not None:
+            self._health.stop()
+        self.ingest.stop()
         self.registry.close()
         self._archive.close()
+
+    def problem(self) -> str | None:
+        """Return why the node cannot take instances now, or `None` when it can."""
+        if self._stopping.is_set():
+            return "the node is stopping"
+        if self.failed.is_set():
+            return "the node has failed: its log says why"
+        try:
+            self.ingest.check()
+            self.registry.outbox_state()
+        except NodeError as error:
+            return str(error)
+        return None
+
+    def metrics(self) -> str:
+        """Return what Prometheus reads."""
+        samples = self.ingest.metrics.samples()
+        open_now = self._receiver.open_associations if self._receiver else 0
+        samples += [
+            ("annulus_node_open_associations", {}, open_now),
+            ("annulus_node_index_backlog", {}, self.ingest.backlog),
+            ("annulus_node_free_bytes", {}, self._archive.free_bytes()),
+        ]
+        try:
+            return exposition(samples + registry_samples(self.registry))
+        except NodeError as error:
+            _log.warning("the registry's metrics are left out: %s", error)
+            return exposition(samples)
 
     def _repeat(self, work: Callable[[], int]) -> None:
         """Do the work every sweep interval; an error of ours waits for the next turn, any other ends the node."""

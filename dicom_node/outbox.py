@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry_schema import Database, centers, deliveries, instances, outbox, results
 from dicom_node.study_states import OutboxState, StudyState, require_study, set_state
@@ -109,7 +110,11 @@ class Outbox:
         now = self._database.now()
         oldest_due = (
             select(outbox)
-            .where(outbox.c.state != OutboxState.DONE, outbox.c.due_at <= now)
+            .where(
+                outbox.c.state != OutboxState.DONE,
+                # What waits is due at once, by whoever's clock it was written.
+                or_(outbox.c.state == OutboxState.WAITING, self._database.is_due(outbox.c.due_at)),
+            )
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -303,6 +308,7 @@ class Outbox:
                 f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in the archive: have the "
                 "study sent again"
             )
+        record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=len(keys))
         rtstruct, *ct = (
             InstanceFile(
                 self._archive_folder / by_key[key].relative_path,
@@ -320,6 +326,18 @@ class Outbox:
             ct=tuple(ct),
             warnings=tuple(json.loads(row.warnings)),
         )
+
+    def previous_report(self, study_key: str, content_digest: str) -> Path | None:
+        """Return the file of the newest report on another content of a study, which a new one supersedes."""
+        query = (
+            select(deliveries.c.path)
+            .where(deliveries.c.study_key == study_key, deliveries.c.content_digest != content_digest)
+            .order_by(deliveries.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            path = connection.scalar(query)
+        return None if path is None else Path(path)
 
     def outbox_state(self) -> dict[str, int]:
         """Return how many rows are waiting, claimed, held and done."""

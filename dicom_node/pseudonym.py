@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 
 LENGTH = 16
 """Characters of a pseudonym: 80 bits, so that a million of them collide with a probability below 1e-12."""
 
 _MINIMUM_KEY_BYTES = 16
+_DIGEST_BYTES = LENGTH * 5 // 8
 
 
 def pseudonym(key: bytes, *parts: str) -> str:
@@ -39,11 +39,9 @@ def pseudonym(key: bytes, *parts: str) -> str:
         raise ValueError(f"the pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}")
     if not parts:
         raise ValueError("a pseudonym needs at least one part to stand for, found none")
-    digest = hmac.new(key, digestmod=hashlib.sha256)
-    for part in parts:
-        encoded = part.encode()
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    return base64.b32encode(digest.digest()).decode().lower()[:LENGTH]
+    encoded = [part.encode() for part in parts]
+    digest = hmac.digest(key, b"".join(len(one).to_bytes(8, "big") + one for one in encoded), "sha256")
+    return base64.b32encode(digest[:_DIGEST_BYTES]).decode().lower()
 
 
 def patient_key(key: bytes, center: str, patient_id: str) -> str:

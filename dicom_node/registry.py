@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dicom_node.commitment_queue import CommitmentQueue
 from dicom_node.delivery_queue import Delivery, DeliveryQueue
+from dicom_node.group_commit import GroupCommit
 from dicom_node.incidents import Incident, IncidentLog
 from dicom_node.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
 from dicom_node.registry_schema import Clock, Database, utc_now
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 
-class Registry(StudyIndex, Outbox, DeliveryQueue, IncidentLog):
+class Registry(StudyIndex, Outbox, DeliveryQueue, CommitmentQueue, IncidentLog):
     """The node's memory; every method is one transaction and may be called from any thread and process.
 
     Parameters
@@ -48,6 +50,7 @@ class Registry(StudyIndex, Outbox, DeliveryQueue, IncidentLog):
     def __init__(self, url: str, archive_folder: Path, clock: Clock = utc_now) -> None:
         self._database = Database(url, clock)
         self._archive_folder = archive_folder
+        self._group = GroupCommit(self.add_instances)
 
     def close(self) -> None:
         """Close every connection to the database."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -28,6 +31,7 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
+    or_,
     select,
     text,
 )
@@ -38,6 +42,7 @@ from dicom_node.errors import RegistryUnavailableError
 
 SCHEMA_VERSION: Final = 1
 _BUSY_TIMEOUT_MS: Final = 30_000
+_LONGEST_WAIT: Final = timedelta(days=1)
 _SCHEMA_LOCK: Final = 0x414E4E55
 
 Clock = Callable[[], datetime]
@@ -47,6 +52,15 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def steady_clock() -> Clock:
+    """Return a clock that starts at the present time and then runs on, whoever sets the machine's.
+
+    A quiet period must not end because the clock was set forward, nor last for hours because it was set back.
+    """
+    start, began = utc_now(), time.monotonic()
+    return lambda: start + timedelta(seconds=time.monotonic() - began)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -190,6 +204,29 @@ deliveries = Table(
     UniqueConstraint("study_key", "content_digest", "model_digest"),
 )
 
+delivery_commitments = Table(
+    "delivery_commitments",
+    metadata,
+    Column("delivery_id", ForeignKey("deliveries.id"), primary_key=True),
+    Column("transaction_uid", _UID, nullable=False, unique=True),
+    Column("asked_at", UtcDateTime, nullable=False),
+)
+
+commitment_requests = Table(
+    "commitment_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("center", _CENTER, nullable=False),
+    Column("ae_title", String(16), nullable=False),
+    Column("transaction_uid", _UID, nullable=False),
+    Column("refs", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("reported_at", UtcDateTime, index=True),
+    Column("sentence", Text),
+    UniqueConstraint("center", "ae_title", "transaction_uid"),
+)
+
 incidents = Table(
     "incidents",
     metadata,
@@ -226,21 +263,31 @@ class Database:
         self.now = clock
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._file = self._engine.url.database if self._is_sqlite else None
+        self._kept = threading.local()
         # Writers of one process take turns here, because SQLite's own waiting is a poll.
         self._turn: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
         self._create_tables()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, can_be_rebuilt: bool = False) -> Iterator[Connection]:
         """Open a transaction that commits on exit; on SQLite it holds the write lock from its first statement on.
+
+        Parameters
+        ----------
+        can_be_rebuilt : bool
+            Whether the files of the archive hold the same facts, so that SQLite need not wait for the disk: after a
+            loss of power the reindexing at the start brings them back. Any later commit of another kind waits for it.
 
         Raises
         ------
         RegistryUnavailableError
             If anything in it could not be done; then nothing of it was.
         """
-        with self._turn, _as_node_error(), self._engine.begin() as connection:
-            yield connection
+        with self._turn, _as_node_error(), self._engine.connect() as connection:
+            connection.execution_options(annulus_sync="NORMAL" if can_be_rebuilt else "FULL")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -255,6 +302,46 @@ class Database:
             connection.execution_options(annulus_reads_only=True)
             with connection.begin():
                 yield connection
+
+    def first(self, query: str, parameters: Mapping[str, str]) -> tuple[Any, ...] | None:
+        """Return the first row of a short query that is asked for every instance, without a transaction's ceremony.
+
+        Parameters
+        ----------
+        query : str
+            SQL with ``:name`` for each parameter.
+        parameters : mapping of str to str
+            Their values.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry cannot be read.
+        """
+        if self._file is None:
+            with self.read() as connection:
+                row = connection.execute(text(query), parameters).first()
+            return None if row is None else tuple(row)
+        try:
+            own = getattr(self._kept, "connection", None)
+            if own is None:
+                own = sqlite3.connect(self._file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+                own.execute("PRAGMA query_only = ON")
+                self._kept.connection = own
+            row_found: tuple[Any, ...] | None = own.execute(query, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise RegistryUnavailableError(
+                f"the registry did not answer ({type(error).__name__}): check that its database is reachable"
+            ) from error
+        return row_found
+
+    def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
+        """Return the condition that a time has come.
+
+        One that lies further ahead than we ever wait was written before the clock was set back, and has come too.
+        """
+        now = self.now()
+        return or_(due_at <= now, due_at > now + _LONGEST_WAIT)
 
     def insert(self, table: Table) -> Any:
         """Return the dialect's INSERT, which knows ON CONFLICT."""
@@ -308,7 +395,12 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        reads_only = connection.get_execution_options().get("annulus_reads_only", False)
+        options = connection.get_execution_options()
+        reads_only = options.get("annulus_reads_only", False)
+        sync = options.get("annulus_sync", "FULL")
+        if not reads_only and connection.info.get("annulus_sync", "FULL") != sync:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")
+            connection.info["annulus_sync"] = sync
         connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dicom_node.center import Center, Completeness, ReturnDestination, Role
+from dicom_node.log_format import LogFormat
 
 TABLES = ("node", "center", "features", "model", "validation", "prefect")
 """Every table that the settings file may hold; the node reads `node` and `center`."""
@@ -39,6 +40,16 @@ class ReturnTable(BaseModel):
     port: int = Field(gt=0, lt=65536)
 
 
+class TlsTable(BaseModel):
+    """``[node.tls]``: with it the node listens with TLS only (PS3.15 annex B), and so do our own calls."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path
+    key: Path
+    authorities: Path | None = None
+
+
 class CenterTable(BaseModel):
     """``[center.NAME]``: one centre."""
 
@@ -50,6 +61,8 @@ class CenterTable(BaseModel):
     quiet_period_s: float | None = Field(default=None, gt=0)
     role: Role = Role.EXTERNAL
     return_to: ReturnTable | None = None
+    addresses: tuple[str, ...] = ()
+    report_commitment_to: tuple[ReturnTable, ...] = ()
 
 
 class NodeTable(BaseModel):
@@ -63,10 +76,18 @@ class NodeTable(BaseModel):
     folder: Path = Path("annulus-data")
     registry_url: str | None = None
     quiet_period_s: float = Field(default=60.0, gt=0)
+    report_incomplete_after_s: float = Field(default=3600.0, gt=0)
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
     network_timeout_s: float = Field(default=60.0, gt=0)
+    request_timeout_s: float = Field(default=10.0, gt=0)
+    maximum_object_bytes: int = Field(default=2**31, gt=0)
     minimum_free_bytes: int = Field(default=2**30, ge=0)
+    durable: bool = True
+    operations_port: int | None = Field(default=None, gt=0, lt=65536)
+    operations_host: str = "127.0.0.1"
+    log_format: LogFormat = LogFormat.TEXT
+    tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
 
@@ -123,6 +144,8 @@ class NodeSettings(BaseSettings):
                 quiet_period_s=table.quiet_period_s or self.node.quiet_period_s,
                 role=table.role,
                 return_to=ReturnDestination(**table.return_to.model_dump()) if table.return_to else None,
+                addresses=table.addresses,
+                report_commitment_to=tuple(ReturnDestination(**one.model_dump()) for one in table.report_commitment_to),
             )
             for name, table in self.center.items()
         )

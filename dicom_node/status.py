@@ -11,6 +11,7 @@ from dicom_node.errors import (
     IdentityMismatchError,
     LowDiskError,
     NodeError,
+    OversizedObjectError,
     RegistryUnavailableError,
     UnreadableDatasetError,
 )
@@ -31,24 +32,41 @@ class Refusal:
         The status code, (0000,0900).
     clause : str
         Where the standard defines it.
+    comment : str
+        Error Comment (0000,0902) of the answer, at most 64 characters.
     """
 
     error: type[NodeError]
     status: int
     clause: str
+    comment: str = ""
 
+
+_RESOURCES = "PS3.4 table B.2-1, Refused: Out of Resources"
+_UNDERSTAND = "PS3.4 table B.2-1, Error: Cannot understand"
 
 REFUSALS = (
-    Refusal(LowDiskError, 0xA700, "PS3.4 table B.2-1, Refused: Out of Resources"),
-    Refusal(ArchiveError, 0xA701, "PS3.4 table B.2-1, Refused: Out of Resources"),
-    Refusal(RegistryUnavailableError, 0xA702, "PS3.4 table B.2-1, Refused: Out of Resources"),
-    Refusal(IdentityMismatchError, 0xA900, "PS3.4 table B.2-1, Error: Data Set does not match SOP Class"),
-    Refusal(UnreadableDatasetError, 0xC000, "PS3.4 table B.2-1, Error: Cannot understand"),
-    Refusal(DamagedInstanceError, 0xC001, "PS3.4 table B.2-1, Error: Cannot understand"),
-    Refusal(ConflictingContentError, 0xC002, "PS3.4 table B.2-1, Error: Cannot understand"),
-    Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure"),
+    Refusal(LowDiskError, 0xA700, _RESOURCES, "disk almost full, send again later"),
+    Refusal(ArchiveError, 0xA701, _RESOURCES, "archive not writable, send again later"),
+    Refusal(RegistryUnavailableError, 0xA702, _RESOURCES, "registry not available, send again later"),
+    Refusal(OversizedObjectError, 0xA703, _RESOURCES, "object longer than this node takes"),
+    Refusal(
+        IdentityMismatchError,
+        0xA900,
+        "PS3.4 table B.2-1, Error: Data Set does not match SOP Class",
+        "command, context and dataset name different objects",
+    ),
+    Refusal(UnreadableDatasetError, 0xC000, _UNDERSTAND, "no readable dataset, or no usable UIDs in it"),
+    Refusal(DamagedInstanceError, 0xC001, _UNDERSTAND, "dataset cut off or incomplete, quarantined"),
+    Refusal(ConflictingContentError, 0xC002, _UNDERSTAND, "known SOP Instance UID with other content, quarantined"),
+    Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure", "processing failure"),
 )
 """From the most specific error to the most general: the first row that fits is the answer."""
+
+
+def refusal_of(error: NodeError) -> Refusal:
+    """Return the row of the table that answers a C-STORE which failed with `error`."""
+    return next(refusal for refusal in REFUSALS if isinstance(error, refusal.error))
 
 
 def status_of(error: NodeError) -> int:
@@ -64,7 +82,7 @@ def status_of(error: NodeError) -> int:
     int
         A failure status (0000,0900).
     """
-    return next(refusal.status for refusal in REFUSALS if isinstance(error, refusal.error))
+    return refusal_of(error).status
 
 
 def is_delivered(status: int) -> bool:

@@ -6,19 +6,22 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator
 
+from dicom_node.dataset_scan import DatasetWindow, Element, quick_scan
 from dicom_node.errors import DamagedInstanceError, UnreadableDatasetError
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 RT_STRUCTURE_SET_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.481.3"
 COMPREHENSIVE_3D_SR_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.88.34"
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"
+STORAGE_COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 
@@ -31,6 +34,9 @@ Bounds = tuple[float, float, float, float, float, float]
 _UID = re.compile(r"(?=.{3,64}\Z)[0-9]+(?:\.[0-9]+)+")
 _SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+_DEFER_BYTES = 16384
+MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
+"""Longest RTSTRUCT whose contours are read into memory."""
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _SOP_CLASS_UID = 0x00080016
@@ -63,7 +69,28 @@ _CONTOUR_DATA = 0x30060050
 _REFERENCED_SOP_CLASS_UID = 0x00081150
 _REFERENCED_SOP_INSTANCE_UID = 0x00081155
 
-_Elements = Mapping[int, RawDataElement | DataElement]
+_WANTED = frozenset(
+    (
+        _SPECIFIC_CHARACTER_SET,
+        _SOP_CLASS_UID,
+        _SOP_INSTANCE_UID,
+        _MODALITY,
+        _PATIENT_ID,
+        _STUDY_INSTANCE_UID,
+        _SERIES_INSTANCE_UID,
+        _FRAME_OF_REFERENCE_UID,
+        _IMAGE_POSITION,
+        _IMAGE_ORIENTATION,
+        _PIXEL_SPACING,
+        _SAMPLES_PER_PIXEL,
+        _NUMBER_OF_FRAMES,
+        _ROWS,
+        _COLUMNS,
+        _BITS_ALLOCATED,
+    )
+)
+
+_Elements = Mapping[int, Element | RawDataElement | DataElement]
 
 
 def is_uid(value: str) -> bool:
@@ -192,13 +219,13 @@ class ReceivedInstance:
     manifest: Manifest | None
 
 
-def read_instance(dataset: bytes, transfer_syntax: str) -> ReceivedInstance:
+def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> ReceivedInstance:
     """Read the facts of an instance, and refuse what is damaged.
 
     Parameters
     ----------
-    dataset : bytes
-        The dataset as received, without file meta information.
+    dataset : bytes or DatasetWindow
+        The dataset as received, without file meta information; pixel data in it is not read.
     transfer_syntax : str
         One of `TRANSFER_SYNTAXES`.
 
@@ -219,7 +246,8 @@ def read_instance(dataset: bytes, transfer_syntax: str) -> ReceivedInstance:
             "an instance came in a transfer syntax that is not kept: expected Implicit or Explicit VR Little Endian; "
             "send it uncompressed"
         )
-    elements, damage = _scan(dataset, implicit=transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN)
+    implicit = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
+    elements, damage = _scan(dataset, implicit=implicit)
     try:
         identity = _identity(elements)
     except UnreadableDatasetError as error:
@@ -237,23 +265,39 @@ def read_instance(dataset: bytes, transfer_syntax: str) -> ReceivedInstance:
         frame_of_reference_uid=_text(elements, _FRAME_OF_REFERENCE_UID) or None,
         plane=_plane(elements) if is_ct else None,
     )
-    is_rtstruct = identity.sop_class_uid == RT_STRUCTURE_SET_STORAGE
-    return ReceivedInstance(header, _manifest(elements, identity) if is_rtstruct else None)
+    if identity.sop_class_uid != RT_STRUCTURE_SET_STORAGE:
+        return ReceivedInstance(header, None)
+    if len(dataset) > MAXIMUM_RTSTRUCT_BYTES:
+        raise DamagedInstanceError(
+            f"an RTSTRUCT has {len(dataset)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: export fewer or coarser "
+            "structures",
+            identity,
+        )
+    whole, _ = _scan(dataset, implicit=implicit, defer_bytes=None)
+    return ReceivedInstance(header, _manifest(whole, identity))
 
 
-def _scan(dataset: bytes, *, implicit: bool) -> tuple[_Elements, str | None]:
+def _scan(
+    dataset: bytes | DatasetWindow, *, implicit: bool, defer_bytes: int | None = _DEFER_BYTES
+) -> tuple[_Elements, str | None]:
     """Return the top-level elements, and a sentence if the dataset ends before its last element does."""
-    elements: dict[int, RawDataElement | DataElement] = {}
-    stream = BytesIO(dataset)
+    elements: dict[int, Element | RawDataElement | DataElement] = {}
+    if isinstance(dataset, DatasetWindow) and defer_bytes:
+        quick = quick_scan(dataset, _WANTED, implicit=implicit)
+        if quick:
+            return quick, None
+    stream: Any = BytesIO(dataset) if isinstance(dataset, bytes) else dataset
+    stream.seek(0)
     end = 0
     try:
-        for element in data_element_generator(stream, implicit, is_little_endian=True):
+        for element in data_element_generator(stream, implicit, is_little_endian=True, defer_size=defer_bytes):
             elements[int(element.tag)] = element
             if isinstance(element, RawDataElement) and element.length != _UNDEFINED_LENGTH:
                 end = element.value_tell + element.length
             else:
                 end = stream.tell()
-                if dataset[end - 8 : end] != _SEQUENCE_DELIMITER:
+                stream.seek(max(end - 8, 0))
+                if stream.read(8) != _SEQUENCE_DELIMITER:
                     break
     except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         if not elements:
@@ -334,7 +378,8 @@ def _check_pixel_data(elements: _Elements, identity: Identity) -> None:
     samples, bits = _unsigned_short(elements, _SAMPLES_PER_PIXEL, 1), _unsigned_short(elements, _BITS_ALLOCATED, 16)
     frames = _numbers(elements, _NUMBER_OF_FRAMES, 1) or (1.0,)
     expected = (rows * columns * samples * int(frames[0]) * bits + 7) // 8
-    found = len(_bytes(elements, _PIXEL_DATA))
+    pixels = elements.get(_PIXEL_DATA)
+    found = pixels.length if isinstance(pixels, (Element, RawDataElement)) else 0
     if not expected or found < expected:
         raise DamagedInstanceError(
             f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x {columns} pixels of "

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from dicom_node.center import Center
+from dicom_node.group_commit import GroupCommit
 from dicom_node.registry_schema import (
     Database,
     centers,
@@ -21,7 +22,12 @@ from dicom_node.registry_schema import (
     studies,
 )
 from dicom_node.study import Identity, InstanceHeader, Manifest
-from dicom_node.study_states import StudyState, decide_study
+from dicom_node.study_states import StudyState, decide_study, overdue_incidents
+
+_KNOWN_INSTANCE = (
+    "SELECT study_key, sop_class_uid, content_sha256, relative_path FROM instances "
+    "WHERE center = :center AND instance_key = :instance_key"
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class KnownInstance:
     """What the index says of an instance that is here."""
 
     study_key: str
+    sop_class_uid: str
     content_sha256: str
     relative_path: str
 
@@ -98,6 +105,7 @@ class StudyIndex:
     """The part of the registry that knows instances and studies."""
 
     _database: Database
+    _group: GroupCommit[InstanceRecord]
 
     def set_centers(self, known: Iterable[Center]) -> None:
         """Record the centres of the settings, so that other processes know which of them want reports."""
@@ -110,12 +118,8 @@ class StudyIndex:
 
     def known_instance(self, center: str, instance_key: str) -> KnownInstance | None:
         """Return what is known of an instance, or `None`."""
-        query = select(instances.c.study_key, instances.c.content_sha256, instances.c.relative_path).where(
-            instances.c.center == center, instances.c.instance_key == instance_key
-        )
-        with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
-        return KnownInstance(**row) if row else None
+        found = self._database.first(_KNOWN_INSTANCE, {"center": center, "instance_key": instance_key})
+        return KnownInstance(*found) if found else None
 
     def known_paths(self) -> set[str]:
         """Return the relative path of every indexed instance."""
@@ -132,18 +136,22 @@ class StudyIndex:
         RegistryUnavailableError
             If the transaction did not commit.
         """
-        self.add_instances((record,))
+        self._group.submit(record)
 
     def add_instances(self, records: Sequence[InstanceRecord]) -> None:
         """Index stored instances in one transaction, and decide each study once."""
         now = self._database.now()
-        with self._database.write() as connection:
-            changed = [
-                record.study_key
-                for record in sorted(records, key=lambda one: one.study_key)
-                if self._insert(connection, record, now)
-            ]
-            for study_key in dict.fromkeys(changed):
+        unique = {(one.center, one.instance_key): one for one in records}
+        ordered = sorted(unique.values(), key=lambda one: (one.study_key, one.instance_key))
+        with self._database.write(can_be_rebuilt=True) as connection:
+            self._lock_studies(connection, ordered, now)
+            changed = self._mend(connection, ordered) | self._insert(connection, ordered, now)
+            waiting = {one.study_key for one in ordered} - changed
+            _touch(connection, changed, now)
+            for study_key in waiting:
+                is_waiting = and_(studies.c.study_key == study_key, studies.c.is_open)
+                connection.execute(update(studies).where(is_waiting).values(last_instance_at=now))
+            for study_key in sorted(changed):
                 decide_study(connection, study_key, now)
 
     def note_damaged(self, center: str, study_key: str, patient_key: str, identity: Identity) -> None:
@@ -162,7 +170,7 @@ class StudyIndex:
                 series_instance_uid=identity.series_instance_uid,
             )
             connection.execute(row.on_conflict_do_nothing())
-            _touch(connection, study_key, now)
+            _touch(connection, (study_key,), now)
             decide_study(connection, study_key, now)
 
     def forget_instances(self, relative_paths: Iterable[str]) -> None:
@@ -205,6 +213,12 @@ class StudyIndex:
                     decide_study(connection, study_key, now, center.completeness)
         return len(due)
 
+    def overdue(self, after_s: float) -> list[tuple[str, str, str]]:
+        """Return centre, study and sentence of what has been incomplete for so many seconds and was not told yet."""
+        before = self._database.now() - timedelta(seconds=after_s)
+        with self._database.read() as connection:
+            return overdue_incidents(connection, before)
+
     def studies(self, center: str | None = None) -> list[StudySummary]:
         """Return every study, the newest first.
 
@@ -242,41 +256,47 @@ class StudyIndex:
                 for row in connection.execute(query)
             ]
 
-    def _insert(self, connection: Connection, record: InstanceRecord, now: datetime) -> bool:
-        """Insert one instance; say whether it was new or repaired a damaged one."""
-        identity = record.header.identity
-        self._lock_study(connection, record.center, record.study_key, record.patient_key, now)
-        mended = connection.execute(
-            delete(damaged).where(
-                damaged.c.study_key == record.study_key, damaged.c.sop_instance_uid == identity.sop_instance_uid
-            )
-        ).rowcount
-        row = self._database.insert(instances).values(
-            center=record.center,
-            instance_key=record.instance_key,
-            study_key=record.study_key,
-            patient_key=record.patient_key,
-            sop_instance_uid=identity.sop_instance_uid,
-            sop_class_uid=identity.sop_class_uid,
-            series_instance_uid=identity.series_instance_uid,
-            frame_of_reference_uid=record.header.frame_of_reference_uid,
-            plane=json.dumps(asdict(record.header.plane)) if record.header.plane else None,
-            content_sha256=record.content_sha256,
-            relative_path=record.relative_path,
-            received_at=now,
-        )
-        instance_id = connection.scalar(row.on_conflict_do_nothing().returning(instances.c.id))
-        if instance_id is None:
-            waiting = and_(studies.c.study_key == record.study_key, studies.c.is_open)
-            connection.execute(update(studies).where(waiting).values(last_instance_at=now))
-            return bool(mended)
-        if record.manifest is not None:
-            _insert_manifest(connection, instance_id, record.study_key, record.manifest)
-        _touch(connection, record.study_key, now)
-        return True
+    def _insert(self, connection: Connection, records: Sequence[InstanceRecord], now: datetime) -> set[str]:
+        """Insert what is not here yet, and return the studies that it belongs to."""
+        keys = [one.instance_key for one in records]
+        row = instances.c
+        here = {
+            (one.center, one.instance_key)
+            for one in connection.execute(select(row.center, row.instance_key).where(row.instance_key.in_(keys)))
+        }
+        new = [one for one in records if (one.center, one.instance_key) not in here]
+        if not new:
+            return set()
+        connection.execute(instances.insert(), [_row(one, now) for one in new])
+        for one in new:
+            if one.manifest is not None:
+                at = and_(row.center == one.center, row.instance_key == one.instance_key)
+                instance_id = connection.scalars(select(row.id).where(at)).one()
+                _insert_manifest(connection, instance_id, one.study_key, one.manifest)
+        return {one.study_key for one in new}
+
+    def _mend(self, connection: Connection, records: Sequence[InstanceRecord]) -> set[str]:
+        """Forget the damage of what has come undamaged now, and return the studies that it belongs to."""
+        keys = {one.study_key for one in records}
+        waiting = select(damaged.c.study_key, damaged.c.sop_instance_uid).where(damaged.c.study_key.in_(keys))
+        lost = {(one.study_key, one.sop_instance_uid) for one in connection.execute(waiting)}
+        mended = lost & {(one.study_key, one.header.identity.sop_instance_uid) for one in records}
+        for study_key, uid in mended:
+            at = and_(damaged.c.study_key == study_key, damaged.c.sop_instance_uid == uid)
+            connection.execute(delete(damaged).where(at))
+        return {study_key for study_key, _ in mended}
+
+    def _lock_studies(self, connection: Connection, records: Sequence[InstanceRecord], now: datetime) -> None:
+        """Make the studies' rows where there are none, and hold them in order; last instances see each other."""
+        by_study = {one.study_key: one for one in records}
+        for study_key, one in by_study.items():
+            self._lock_study(connection, one.center, study_key, one.patient_key, now)
 
     def _lock_study(self, connection: Connection, center: str, study_key: str, patient_key: str, now: datetime) -> None:
         """Make the study's row if there is none, and hold it, so that two last instances see each other."""
+        lock = select(studies.c.study_key).where(studies.c.study_key == study_key).with_for_update()
+        if connection.execute(lock).first():
+            return
         row = self._database.insert(studies).values(
             study_key=study_key,
             patient_key=patient_key,
@@ -288,13 +308,31 @@ class StudyIndex:
             updated_at=now,
         )
         connection.execute(row.on_conflict_do_nothing())
-        connection.execute(select(studies.c.study_key).where(studies.c.study_key == study_key).with_for_update()).one()
+        connection.execute(lock).one()
 
 
-def _touch(connection: Connection, study_key: str, now: datetime) -> None:
-    connection.execute(
-        update(studies).where(studies.c.study_key == study_key).values(is_open=True, last_instance_at=now)
-    )
+def _row(record: InstanceRecord, now: datetime) -> dict[str, object]:
+    identity = record.header.identity
+    return {
+        "center": record.center,
+        "instance_key": record.instance_key,
+        "study_key": record.study_key,
+        "patient_key": record.patient_key,
+        "sop_instance_uid": identity.sop_instance_uid,
+        "sop_class_uid": identity.sop_class_uid,
+        "series_instance_uid": identity.series_instance_uid,
+        "frame_of_reference_uid": record.header.frame_of_reference_uid,
+        "plane": json.dumps(asdict(record.header.plane)) if record.header.plane else None,
+        "content_sha256": record.content_sha256,
+        "relative_path": record.relative_path,
+        "received_at": now,
+    }
+
+
+def _touch(connection: Connection, study_keys: Iterable[str], now: datetime) -> None:
+    for study_key in study_keys:
+        at = studies.c.study_key == study_key
+        connection.execute(update(studies).where(at).values(is_open=True, last_instance_at=now))
 
 
 def _insert_manifest(connection: Connection, instance_id: int, study_key: str, manifest: Manifest) -> None:

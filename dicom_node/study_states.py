@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, and_, case, select, update
 
 from dicom_node.center import Completeness
 from dicom_node.completeness import Complete, Contradictory, Decision, Incomplete, Waiting, decide
-from dicom_node.errors import UnknownStudyError
-from dicom_node.registry_schema import outbox, results, studies
+from dicom_node.errors import IncidentKind, UnknownStudyError
+from dicom_node.registry_schema import incidents, outbox, results, studies
 from dicom_node.study_contents import instance_keys, is_manifest_met, study_contents
 
 _log = logging.getLogger(__name__)
@@ -116,6 +116,26 @@ def decide_study(
             set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
         case Complete():
             _enqueue(connection, study_key, decision, now)
+
+
+def overdue_incidents(connection: Connection, before: datetime) -> list[tuple[str, str, str]]:
+    """Return centre, study and sentence of every study that has been incomplete since `before` or longer.
+
+    Those that an incident already tells of in the same words are left out.
+    """
+    told = (
+        select(incidents.c.id)
+        .where(
+            incidents.c.kind == str(IncidentKind.INCOMPLETE_STUDY),
+            incidents.c.subject == studies.c.study_key,
+            incidents.c.sentence == studies.c.sentence,
+        )
+        .exists()
+    )
+    query = select(studies.c.center, studies.c.study_key, studies.c.sentence).where(
+        studies.c.state == str(StudyState.INCOMPLETE), studies.c.updated_at <= before, ~told
+    )
+    return [(row.center, row.study_key, row.sentence) for row in connection.execute(query)]
 
 
 def _enqueue(connection: Connection, study_key: str, complete: Complete, now: datetime) -> None:

@@ -16,7 +16,7 @@ from prefect import flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from dicom_node.center import Role
 from dicom_node.errors import NodeError, UnknownStudyError
@@ -203,11 +203,18 @@ def write_report(
             sop_instance_uid=derived_uid("instance", files.content_digest, bundle.digest),
             series_instance_uid=derived_uid("series", files.study_key, bundle.digest),
             center=files.center,
+            predecessor=_predecessor(work, files),
         )
     except StructuredReportError as error:
         raise StudyDefect("structured-report", str(error)) from error
     write_structured_report(dataset, path)
     return path
+
+
+def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
+    """Return the report that was made for the study before its content changed, if there is one."""
+    path = work.registry.previous_report(files.study_key, files.content_digest)
+    return dcmread(path) if path is not None and path.exists() else None
 
 
 def _failed(name: str, sentence: str) -> State[None]:

@@ -12,7 +12,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 
-from dicom_node.archive import read_part10
+from dicom_node.part10 import read_part10
 from dicom_node.registry import StudyFiles
 from feature_store.clinical import ClinicalRecord
 from feature_store.contours import read_structure_set

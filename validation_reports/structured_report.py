@@ -59,6 +59,7 @@ def build_structured_report(
     sop_instance_uid: str,
     series_instance_uid: str,
     center: str,
+    predecessor: Dataset | None = None,
 ) -> Dataset:
     """Build the structured report of one score.
 
@@ -85,6 +86,8 @@ def build_structured_report(
         UIDs of the report (see `report_codes.derived_uid`).
     center : str
         The centre's name, written as the physical location that the report is for.
+    predecessor : Dataset, optional
+        The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
 
     Returns
     -------
@@ -113,7 +116,8 @@ def build_structured_report(
         series_instance_uid=UID(series_instance_uid),
         series_number=_SERIES_NUMBER,
         sop_instance_uid=UID(sop_instance_uid),
-        instance_number=1,
+        instance_number=1 if predecessor is None else int(predecessor.get("InstanceNumber") or 1) + 1,
+        previous_versions=None if predecessor is None else [predecessor],
         manufacturer=concept.MANUFACTURER,
         manufacturer_model_name=model.name[:64],
         software_versions=software_version,

@@ -34,7 +34,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
 
 def ask(url: str, body: object | None = None) -> Any:
     """Return the JSON answer of a loopback server; a body makes it a POST."""
-    data = None if body is None else json.dumps(body).encode()
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     with urlopen(Request(url, data=data, headers={"Content-Type": "application/json"}), timeout=30) as answer:
         return json.loads(answer.read())
 

@@ -65,7 +65,7 @@ class LiveNode:
             delivery_first_retry_s = 0.2
             delivery_longest_retry_s = 0.5
             [center.alpha]
-            ae_titles = ["ALPHA"]
+            ae_titles = ["ALPHA", "PACS"]
             [center.alpha.return_to]
             ae_title = "PACS"
             host = "127.0.0.1"

@@ -13,6 +13,8 @@ from pydicom.uid import UID
 
 from dicom_node.archive import Archive
 from dicom_node.center import Center, Completeness, ReturnDestination
+from dicom_node.commitment import CommitmentService
+from dicom_node.dimse_services import DimseServices
 from dicom_node.ingest import Ingest, StoreRequest
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry import Registry
@@ -168,11 +170,20 @@ class Bench:
         self.registry = Registry(f"sqlite:///{self.folder / 'registry.sqlite'}", self.archive.instances, self.clock)
         self.ingest = Ingest(self.archive, self.registry, KEY)
 
+    @property
+    def services(self) -> DimseServices:
+        """What the node's AE offers."""
+        commitment = CommitmentService(
+            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+        )
+        return DimseServices(self.ingest, commitment, maximum_object_bytes=1 << 24)
+
     def push(self, *datasets: Dataset, center_name: str = "alpha") -> None:
         for dataset in datasets:
             self.ingest.receive(center_name, request(dataset))
 
     def close(self) -> None:
+        self.ingest.stop()
         self.registry.close()
         self.archive.close()
 

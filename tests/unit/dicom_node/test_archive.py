@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.archive import Archive, Part10, read_part10
+from dicom_node.archive import Archive
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -16,12 +16,19 @@ from dicom_node.errors import (
     NodeAlreadyRunningError,
     UnreadableDatasetError,
 )
+from dicom_node.part10 import Part10, read_part10
 from dicom_node.study import CT_IMAGE_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN
 from tests.unit.dicom_node.builders import ct_slice, encode
 
 
 def _instance(gray: int = 7) -> Part10:
     return Part10(CT_IMAGE_STORAGE, "1.2.1.1.1", IMPLICIT_VR_LITTLE_ENDIAN, encode(ct_slice(0, gray=gray)))
+
+
+def _quarantine(archive: Archive, instance: Part10, study_key: str | None = "study") -> Path:
+    with archive.begin(instance) as incoming:
+        incoming.write(instance.dataset)
+        return archive.quarantine("alpha", study_key, "instance", incoming)
 
 
 def test_a_stored_instance_is_a_part_10_file_with_the_bytes_as_received(tmp_path: Path) -> None:
@@ -115,14 +122,15 @@ def test_a_full_disk_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: p
 
 def test_quarantined_bytes_are_kept_once_per_content(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
-    paths = {archive.quarantine("alpha", "study", "instance", _instance(gray)) for gray in (1, 2, 1)}
+    paths = {_quarantine(archive, _instance(gray)) for gray in (1, 2, 1)}
     assert len(paths) == 2
     assert {read_part10(path).content_sha256 for path in paths} == {
         _instance(1).content_sha256,
         _instance(2).content_sha256,
     }
     assert list(archive.files()) == []
-    assert archive.quarantine("alpha", None, None, _instance()).parent == tmp_path / "quarantine" / "alpha" / "unknown"
+    unknown = _quarantine(archive, _instance(), study_key=None)
+    assert unknown.parent == tmp_path / "quarantine" / "alpha" / "unknown"
 
 
 def test_one_node_at_a_time(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.archive import read_part10
 from dicom_node.center import Completeness
 from dicom_node.completeness import (
     Complete,
@@ -26,6 +25,7 @@ from dicom_node.completeness import (
     decide,
     series_extent_mm,
 )
+from dicom_node.part10 import read_part10
 from dicom_node.study import Manifest, Plane, read_instance
 
 LENIENT, STRICT = Completeness.LENIENT, Completeness.STRICT

@@ -101,9 +101,9 @@ def _with_deaths(monkeypatch: pytest.MonkeyPatch, killer: Killer) -> None:
     write = Database.write
 
     @contextmanager
-    def dying_write(database: Database) -> Iterator[Any]:
+    def dying_write(database: Database, **options: bool) -> Iterator[Any]:
         killer.count()
-        with write(database) as connection:
+        with write(database, **options) as connection:
             yield connection
             killer.count()  # before the commit
         killer.count()

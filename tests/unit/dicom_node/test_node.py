@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from pydicom import config
 
 from dicom_node.__main__ import main
+from dicom_node.audit import AuditEvent, record
+from dicom_node.errors import UnreadableDatasetError
+from dicom_node.log_format import JsonFormatter
 from dicom_node.node import Node
 from dicom_node.settings import NodeSettings
 from tests.unit.dicom_node.builders import KEY, Bench, ct_slice, request, whole_study
@@ -119,6 +126,58 @@ def test_a_port_that_is_taken_is_told(settings_file: Path, capsys: pytest.Captur
         other.listen()
         assert _run(settings_file, "serve") == 1
     assert "Address already in use" in capsys.readouterr().err
+
+
+def _ask(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
+    port = free_port()
+    settings = NodeSettings.load(settings_file)
+    settings = settings.model_copy(update={"node": settings.node.model_copy(update={"operations_port": port})})
+    node = Node(settings, KEY)
+    node.start()
+    try:
+        node.ingest.receive("alpha", request(ct_slice(0)))
+        with pytest.raises(UnreadableDatasetError):
+            node.ingest.receive("alpha", replace(request(ct_slice(1)), sop_instance_uid="../x"))
+        assert _ask(port, "/live") == (200, "alive\n")
+        assert _ask(port, "/ready") == (200, "ready\n")
+        assert _ask(port, "/etc/passwd")[0] == 404
+        status, metrics = _ask(port, "/metrics")
+        assert status == 200
+        lines = metrics.splitlines()
+        assert 'annulus_node_instances_total{answer="stored",center="alpha"} 1' in lines
+        assert 'annulus_node_instances_total{answer="0xC000",center="alpha"} 1' in lines
+        assert 'annulus_node_studies{center="alpha",state="receiving"} 1' in lines
+        assert 'annulus_node_incidents{kind="unreadable-dataset"} 1' in lines
+        node._archive._minimum_free_bytes = 2**62
+        status, why = _ask(port, "/ready")
+        assert (status, "nothing more is accepted until space is made" in why) == (503, True)
+    finally:
+        node.stop()
+
+
+def test_a_json_log_is_one_object_a_line_and_carries_the_audit_event(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        record(AuditEvent.ASSOCIATION_OPENED, center="alpha", calling="ALPHA", address="192.0.2.1", kind=None)
+    line = json.loads(JsonFormatter().format(caplog.records[-1]))
+    assert line.pop("time").endswith("+00:00")
+    assert line == {
+        "level": "INFO",
+        "logger": "dicom_node.audit",
+        "message": "association-opened center=alpha calling=ALPHA address=192.0.2.1",
+        "event": "association-opened",
+        "center": "alpha",
+        "calling": "ALPHA",
+        "address": "192.0.2.1",
+    }
 
 
 def test_a_node_settles_what_it_has_received_and_lets_go_of_its_folder(settings_file: Path) -> None:

@@ -27,7 +27,7 @@ def receiver(bench: Bench) -> Iterator[Receiver]:
     receiver = Receiver(
         ReceiverSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
         (center("alpha"), center("beta")),
-        bench.ingest,
+        bench.services,
         bench.registry,
     )
     receiver.start()
@@ -127,4 +127,4 @@ def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(rece
     with pytest.raises(RuntimeError, match="no port"):
         _ = receiver.port
     with pytest.raises(ValueError, match="at least one"):
-        Receiver(ReceiverSettings("ANNULUS", "127.0.0.1", 0), (), bench.ingest, bench.registry)
+        Receiver(ReceiverSettings("ANNULUS", "127.0.0.1", 0), (), bench.services, bench.registry)

@@ -14,7 +14,7 @@ from pynetdicom import AE, evt
 from dicom_node.center import ReturnDestination
 from dicom_node.errors import DeliveryError
 from dicom_node.registry import StudyState
-from dicom_node.sender import deliver_due, echo
+from dicom_node.sender import Caller, deliver_due, echo
 from dicom_node.study import COMPREHENSIVE_3D_SR_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from tests.unit.dicom_node.builders import Bench, center, whole_study
 from tests.unit.dicom_node.free_ports import free_port
@@ -71,7 +71,7 @@ def queued(bench: Bench, tmp_path: Path) -> Bench:
 
 def _deliver(bench: Bench, port: int, ae_title: str = "PACS") -> int:
     centers = [center("beta"), center(return_to=ReturnDestination(ae_title, "127.0.0.1", port))]
-    return deliver_due(bench.registry, "ANNULUS", centers, first_retry_s=5.0, longest_retry_s=15.0)
+    return deliver_due(bench.registry, Caller("ANNULUS"), centers, first_retry_s=5.0, longest_retry_s=15.0)
 
 
 def _failure(bench: Bench) -> str:
@@ -136,7 +136,7 @@ def test_a_report_that_has_gone_is_told(queued: Bench, tmp_path: Path) -> None:
 def test_echo_answers_or_says_why_not() -> None:
     port = free_port()
     with pytest.raises(DeliveryError, match="is not reached"):
-        echo(ReturnDestination("PACS", "127.0.0.1", port), "ANNULUS")
+        echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
     with _pacs(port) as received:
-        echo(ReturnDestination("PACS", "127.0.0.1", port), "ANNULUS")
+        echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
     assert received == []

@@ -13,6 +13,7 @@ EXPECTED = [
     (errors.LowDiskError("x"), 0xA700),
     (errors.ArchiveError("x"), 0xA701),
     (errors.RegistryUnavailableError("x"), 0xA702),
+    (errors.OversizedObjectError("x"), 0xA703),
     (errors.IdentityMismatchError("x"), 0xA900),
     (errors.UnreadableDatasetError("x"), 0xC000),
     (errors.DamagedInstanceError("x"), 0xC001),

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from dicom_node.archive import read_part10
 from dicom_node.errors import DamagedInstanceError, ReceivedDataError, UnreadableDatasetError
+from dicom_node.part10 import read_part10
 from dicom_node.study import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,

@@ -121,6 +121,18 @@ def test_another_warning_gives_other_bytes(pat1: tuple[list[Dataset], Dataset], 
 
 
 @pytest.mark.real_data
+def test_a_report_names_the_one_that_it_supersedes(pat1: tuple[list[Dataset], Dataset]) -> None:
+    first = _report(*pat1)
+    second = _report(*pat1, predecessor=first, sop_instance_uid=derived_uid("content 2", "model", "report"))
+    (study,) = second.PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    assert study.StudyInstanceUID == first.StudyInstanceUID
+    assert series.SeriesInstanceUID == first.SeriesInstanceUID
+    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence] == [first.SOPInstanceUID]
+    assert (first.InstanceNumber, second.InstanceNumber) == (1, 2)
+    assert "PredecessorDocumentsSequence" not in first
+
+
 def test_every_instance_is_evidence(pat1: tuple[list[Dataset], Dataset]) -> None:
     report = _report(*pat1)
     (study,) = report.CurrentRequestedProcedureEvidenceSequence

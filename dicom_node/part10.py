@@ -1,0 +1,154 @@
+"""One instance as a file (PS3.10 section 7): our meta information, then the dataset's bytes as received."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydicom.uid import UID
+
+from dicom_node.errors import UnreadableDatasetError
+
+IMPLEMENTATION_CLASS_UID = UID("2.25.236389120973641250987103246127853172481")
+IMPLEMENTATION_VERSION_NAME = "ANNULUS"
+
+_PREAMBLE: Final = b"\0" * 128 + b"DICM"
+_GROUP_LENGTH_END: Final = len(_PREAMBLE) + 12
+_MAXIMUM_META_BYTES: Final = 65536
+_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileMeta:
+    """What the file meta information of an instance says.
+
+    Parameters
+    ----------
+    sop_class_uid, sop_instance_uid, transfer_syntax : str
+        Media Storage SOP Class UID, Media Storage SOP Instance UID, Transfer Syntax UID.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax: str
+
+    def header(self) -> bytes:
+        """Return preamble, prefix and file meta information: the same bytes for the same instance."""
+        elements = b"".join(
+            (
+                _long(0x0001, b"OB", b"\0\1"),
+                _short(0x0002, b"UI", self.sop_class_uid),
+                _short(0x0003, b"UI", self.sop_instance_uid),
+                _short(0x0010, b"UI", self.transfer_syntax),
+                _short(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+                _short(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            )
+        )
+        group_length = b"\2\0\0\0UL\4\0" + len(elements).to_bytes(4, "little")
+        return _PREAMBLE + group_length + elements
+
+
+@dataclass(frozen=True)
+class Part10(FileMeta):
+    """One instance with its dataset in memory.
+
+    Parameters
+    ----------
+    dataset : bytes
+        The dataset, untouched.
+    """
+
+    dataset: bytes
+
+    @property
+    def content_sha256(self) -> str:
+        """SHA-256 of the dataset's bytes."""
+        return hashlib.sha256(self.dataset).hexdigest()
+
+
+def read_part10(path: Path) -> Part10:
+    """Read an archived file back.
+
+    Parameters
+    ----------
+    path : Path
+        A file of the archive.
+
+    Returns
+    -------
+    Part10
+        Its meta information and the dataset's bytes.
+
+    Raises
+    ------
+    UnreadableDatasetError
+        If it is no Part 10 file.
+    """
+    meta, start = read_meta(path)
+    with path.open("rb") as file:
+        file.seek(start)
+        return Part10(meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax, file.read())
+
+
+def read_meta(path: Path) -> tuple[FileMeta, int]:
+    """Return the meta information of an archived file, and where its dataset begins.
+
+    Raises
+    ------
+    UnreadableDatasetError
+        If it is no Part 10 file.
+    """
+    with path.open("rb") as file:
+        head = file.read(_MAXIMUM_META_BYTES)
+    if head[:132][128:] != b"DICM" or len(head) < _GROUP_LENGTH_END:
+        raise UnreadableDatasetError(
+            f"a file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: restore it from a "
+            "backup, or remove it and have the instance sent again"
+        )
+    start = _GROUP_LENGTH_END + int.from_bytes(head[_GROUP_LENGTH_END - 4 : _GROUP_LENGTH_END], "little")
+    meta = _meta_elements(head[_GROUP_LENGTH_END:start])
+    return FileMeta(meta.get(0x0002, ""), meta.get(0x0003, ""), meta.get(0x0010, "")), start
+
+
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of the dataset of an archived file, read piece by piece.
+
+    Raises
+    ------
+    UnreadableDatasetError
+        If it is no Part 10 file.
+    """
+    _, start = read_meta(path)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(start)
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _meta_elements(meta: bytes) -> dict[int, str]:
+    """Return the UIDs of file meta information, which is always Explicit VR Little Endian (PS3.10 section 7.1)."""
+    values: dict[int, str] = {}
+    position = 0
+    while position + 8 <= len(meta):
+        long_form = meta[position + 4 : position + 6] in {b"OB", b"UN", b"OW", b"SQ", b"UT"}
+        start = position + (12 if long_form else 8)
+        length = int.from_bytes(meta[position + 8 : start] if long_form else meta[position + 6 : start], "little")
+        values[int.from_bytes(meta[position + 2 : position + 4], "little")] = (
+            meta[start : start + length].decode("ascii", errors="replace").strip(" \0")
+        )
+        position = start + length
+    return values
+
+
+def _short(element: int, vr: bytes, text: str) -> bytes:
+    value = text.encode("ascii", errors="replace")
+    value += (b" " if vr == b"SH" else b"\0") * (len(value) % 2)
+    return b"\2\0" + element.to_bytes(2, "little") + vr + len(value).to_bytes(2, "little") + value
+
+
+def _long(element: int, vr: bytes, value: bytes) -> bytes:
+    return b"\2\0" + element.to_bytes(2, "little") + vr + b"\0\0" + len(value).to_bytes(4, "little") + value
