@@ -30,7 +30,7 @@ from models.lasso_cox import LambdaRule
 from models.signature import SelectionSettings
 from models.survival_data import Survival
 
-RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scikit-survival", "keras", "tensorflow-cpu")
+RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "tensorflow-cpu")
 INTENDED_USE = (
     "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer from the planning CT "
     "and its GTV contour; not validated for decisions about patients."
