@@ -80,10 +80,10 @@ class Checkpoint:
                     np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
                     archive.writestr(f"{group}/{name}", stream.getvalue())
         partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as stream:
-            stream.write(buffer.getvalue())
-            stream.flush()
-            os.fsync(stream.fileno())
+        with partial.open("wb") as file:
+            file.write(buffer.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from feature_store.clinical import eligible, read_clinical_csv
 from models.baseline_hazard import baseline_cumulative_hazard
 from models.combined_model import CombinedModel, train_combined_model
+from models.concordance import training_concordance
 from models.cox_regression import fit_cox, univariate_cox
 from models.feature_selection import fit_z_score, select_univariate
 from models.lasso_cox import cross_validate_lasso, lasso_lambdas, partial_deviance
@@ -241,3 +242,14 @@ def test_every_patient_gets_the_score_that_r_gives(lung1: Lung1, model: Combined
 def test_cut_off(lung1: Lung1, model: CombinedModel) -> None:
     assert model.cutoff == pytest.approx(lung1.answers["frozen"]["cutoff_lp"], abs=1e-6)
     assert np.exp(model.cutoff) == pytest.approx(lung1.answers["frozen"]["cutoff_risk"], abs=1e-6)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_concordance(lung1: Lung1, part: str) -> None:
+    scores = lung1.table("scores.csv")
+    split = lung1.table("split.csv").loc[scores.index]
+    rows = (scores["set"] == part).to_numpy()
+    survival = Survival(split["time"].to_numpy()[rows], split["event"].to_numpy()[rows].astype(np.bool_))
+    ours = training_concordance(survival, scores["lp"].to_numpy()[rows])
+    assert ours.estimate == pytest.approx(lung1.answers[part]["C"]["C"], abs=1e-10)
+    assert ours.standard_error == pytest.approx(lung1.answers[part]["C"]["se"], abs=1e-10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def volume() -> NDArray[np.float32]:
     return image
 
 
-def changed(volume: NDArray[np.float32], seed: int = 1, **ranges: float) -> NDArray[np.float32]:
+def changed(volume: NDArray[np.float32], seed: int = 1, **ranges: Any) -> NDArray[np.float32]:
     return augment(volume, replace(NOTHING, **ranges), np.random.default_rng(seed))
 
 
@@ -77,6 +78,6 @@ def test_the_same_patient_in_the_same_epoch_looks_the_same(volume: NDArray[np.fl
 
 
 @pytest.mark.parametrize("wrong", [{"probability": 1.1}, {"noise": -0.1}, {"contrast": 2.0}, {"gamma": float("nan")}])
-def test_ranges_that_make_no_sense(wrong: dict[str, float]) -> None:
+def test_ranges_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="The augmentation's"):
         Augmentation(**wrong)

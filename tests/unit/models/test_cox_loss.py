@@ -39,8 +39,9 @@ def test_it_is_efron_s_partial_likelihood_as_lifelines_has_it() -> None:
 
 
 def test_its_gradient_is_that_of_finite_differences() -> None:
+    import tensorflow as tf
+
     from models.cox_loss import negative_cox_log_likelihood
-    from models.keras_backend import tf
 
     rng = np.random.default_rng(3)
     days, event, eta = rng.integers(1, 6, 12), rng.random(12) < 0.7, rng.normal(size=12)
