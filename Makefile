@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz test check format lock clean
+.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz bench-deep test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -43,6 +43,9 @@ torture: install  ## 200 sudden deaths under push, then the same with lost regis
 
 fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node
 	$(BIN)/python -m tests.torture.fuzz $(ARGS)
+
+bench-deep: install  ## the network against what this machine's arithmetic allows; ARGS=--quick for about a minute
+	$(BIN)/python -m tests.benchmarks.bench_deep $(ARGS)
 
 test: install  ## every test; what a missing peer or missing real data skips is said in one line
 	$(BIN)/python -m pytest

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from feature_store.clinical import ClinicalRecord, ClinicalTable
-from feature_store.delta_table import KeyedTable, StoreError
+from feature_store.delta_table import WRITTEN_AT, KeyedTable, StoreError
 from feature_store.expectations import Finding, Severity
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
@@ -80,6 +81,23 @@ class FeatureStore:
             return dict(self._versions)
         found = {name: table.version() for name, table in self._tables.items()}
         return {name: version for name, version in found.items() if version is not None}
+
+    def written_until(self, center: str) -> datetime:
+        """Return when the newest row that features of a centre come from was written.
+
+        Raises
+        ------
+        StoreError
+            If the centre has no rows.
+        """
+        times: list[datetime] = [
+            row[WRITTEN_AT]
+            for table in ("radiomics", "deep_input", "clinical")
+            for row in self._read(table, {"center": center}, columns=[WRITTEN_AT]).to_pylist()
+        ]
+        if not times:
+            raise StoreError(f"The feature store has nothing of centre {center}: push its studies first.")
+        return max(times)
 
     def pinned(self, versions: Mapping[str, int] | None = None) -> FeatureStore:
         """Return a read-only store that stays at `versions`, or at the present ones."""
@@ -237,10 +255,10 @@ class FeatureStore:
             )
         self._tables[table].upsert(rows)
 
-    def _read(self, table: str, equal: Mapping[str, str | None]) -> pa.Table:
+    def _read(self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None) -> pa.Table:
         version = None
         if self._versions is not None:
             version = self._versions.get(table)
             if version is None:
                 return pa.schema(TABLES[table][1]).empty_table()
-        return self._tables[table].read(equal, version=version)
+        return self._tables[table].read(equal, columns, version)

@@ -55,6 +55,13 @@ def _parser() -> argparse.ArgumentParser:
         help="penalty of the Lasso: smallest deviance, or within one standard error, which keeps fewer features "
         "(default: %(default)s)",
     )
+    train.add_argument("--without-se", action="store_true", help="the ablation: the network without SE modules")
+    train.add_argument(
+        "--bootstraps",
+        type=int,
+        default=100,
+        help="bootstrap samples that take the optimism off the performance in the model card (default: %(default)s)",
+    )
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
@@ -97,6 +104,8 @@ def _train(options: argparse.Namespace) -> int:
         seed=options.seed,
         network_epochs=options.epochs,
         lambda_rule=LambdaRule(options.lambda_rule),
+        squeeze_excitation=not options.without_se,
+        bootstraps=options.bootstraps,
         demonstration=options.demonstration,
     )
     return _ended(train_model(request, return_state=True))

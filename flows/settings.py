@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 
 from dicom_node.settings import NodeSettings
 from feature_store.radiomic_features.settings import ExtractionSettings
+from models.augmentation import Augmentation
 
 _PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
@@ -27,6 +28,25 @@ class FeaturesTable(BaseModel):
     bin_width: float = Field(default=25.0, gt=0)
     normalize_scale: float = Field(default=100.0, gt=0)
     clip_rings_at_body: bool = False
+
+
+class AugmentationTable(BaseModel):
+    """``[augmentation]``: how far the network's training images are changed at random (paper, data augmentation)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    probability: float = Field(default=0.5, ge=0, le=1)
+    contrast: float = Field(default=0.2, ge=0, le=1)
+    brightness: float = Field(default=0.2, ge=0)
+    gamma: float = Field(default=0.2, ge=0)
+    noise: float = Field(default=0.1, ge=0)
+    blur_voxels: float = Field(default=1.0, ge=0)
+    rotation_degrees: float = Field(default=15.0, ge=0)
+    mirror: bool = True
+
+    def ranges(self) -> Augmentation:
+        """Return the ranges as the network's training takes them."""
+        return Augmentation(**self.model_dump())
 
 
 class ModelTable(BaseModel):
@@ -64,6 +84,7 @@ class Settings(NodeSettings):
     model_config = SettingsConfigDict(extra="forbid")
 
     features: FeaturesTable = FeaturesTable()
+    augmentation: AugmentationTable = AugmentationTable()
     model: ModelTable = ModelTable()
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from dicom_node.settings import SettingsError
 from feature_store.clinical import ClinicalRecord, eligible
 from feature_store.errors import FeatureStoreError
 from feature_store.regions import Region
+from feature_store.store import FeatureStore
 from flows.installation import Installation, installation
 from flows.settings import software_version
 from models.bundle_facts import BundleFacts
@@ -26,11 +26,17 @@ from models.combined_model import BLOCKS, CombinedModel, train_combined_model
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import ModelError, NoFeatureSelectedError, TrainingError
 from models.frozen_bundle import freeze
+from models.internal_validation import validate_internally
 from models.lasso_cox import LambdaRule
+from models.region_comparison import compare_regions
 from models.signature import SelectionSettings
 from models.survival_data import Survival
+from models.training_checkpoint import Epoch
+from models.training_evidence import TrainingEvidence
 
-RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scikit-survival", "keras", "tensorflow-cpu")
+RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "tensorflow-cpu")
+TABLES_READ = ("clinical", "deep_input", "radiomics")
+"""Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
     "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer from the planning CT "
     "and its GTV contour; not validated for decisions about patients."
@@ -54,12 +60,21 @@ class TrainingRequest(BaseModel):
     lambda_rule: LambdaRule = Field(
         default=LambdaRule.MIN, description="Penalty of the Lasso: smallest deviance, or 1se for fewer features."
     )
+    squeeze_excitation: bool = Field(default=True, description="False trains the ablation without SE modules.")
+    bootstraps: int = Field(
+        default=100, ge=0, description="Bootstrap samples that take the optimism off the performance; 0 for none."
+    )
+    store_versions: dict[str, int] | None = Field(
+        default=None, description="Versions of the feature store's tables to train on; default: the newest."
+    )
     demonstration: bool = Field(default=False, description="Mark the bundle as not for clinical use.")
 
 
 @flow(name="train-model", flow_run_name="{request.center}")
 def train_model(request: TrainingRequest) -> State[None]:
     """Train the network, select features, fit the combined model and freeze all of it.
+
+    A run that was killed continues with the epoch after the last one that it finished.
 
     Parameters
     ----------
@@ -69,62 +84,94 @@ def train_model(request: TrainingRequest) -> State[None]:
     work = installation()
     try:
         center = work.center(request.center).name
-        records = eligible_records(work, center)
-        network = train_deep_features(work, request, records)
-        model = fit_combined_model(work, request, records, network)
+        source = training_data(work, request)
+        records = eligible_records(source, center)
+        network, curve = train_deep_features(work, request, source, records)
+        features = source_features(work, request, source, network)
+        model = fit_combined_model(request, features, records)
+        evidence = gather_evidence(request, features, records, model, curve)
         request.bundle.parent.mkdir(parents=True, exist_ok=True)
-        digest = freeze(request.bundle, model, network, bundle_facts(work, request))
+        digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence)
     except (ModelError, FeatureStoreError, SettingsError) as error:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
+    checkpoint_file(work, request).unlink(missing_ok=True)
     return Completed(
         message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients with "
         f"{model.training.n_events} deaths: pin this digest in the [model] table"
     )
 
 
+def training_data(work: Installation, request: TrainingRequest) -> FeatureStore:
+    """Return the feature store as it is now, or as it was at the versions asked for, whatever arrives meanwhile."""
+    versions = request.store_versions if request.store_versions is not None else work.store.versions()
+    return work.store.pinned({name: version for name, version in versions.items() if name in TABLES_READ})
+
+
+def checkpoint_file(work: Installation, request: TrainingRequest) -> Path:
+    """Return where an unfinished training of the network is kept."""
+    kind = "se" if request.squeeze_excitation else "no-se"
+    return work.settings.node.folder / "training" / f"{request.center}-{kind}.checkpoint"
+
+
 @task(name="train network", cache_policy=NO_CACHE)
 def train_deep_features(
-    work: Installation, request: TrainingRequest, records: dict[str, ClinicalRecord]
-) -> NetworkWeights:
+    work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
+) -> tuple[NetworkWeights, tuple[Epoch, ...]]:
     """Train the network on the centre's GTV regions and keep the deep features of all its patients."""
-    from models.train_network import Epoch, NetworkTraining, train_network  # noqa: PLC0415 - imports TensorFlow
+    from models.train_network import NetworkTraining, train_network  # noqa: PLC0415 - imports TensorFlow
 
     logger = get_run_logger()
-    identities, inputs = work.store.deep_inputs(request.center)
+    identities, inputs = source.deep_inputs(request.center)
     used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
     if not used:
         raise TrainingError(
             f"Centre {request.center} has {len(identities)} studies with features and {len(records)} eligible clinical "
             "records, but no patient with both: push its studies and import its clinical table first."
         )
+    curve: list[Epoch] = []
 
     def tell(epoch: Epoch) -> None:
+        curve.append(epoch)
         logger.info("epoch %d of at most %d: loss %.4f", epoch.number, request.network_epochs, epoch.loss)
 
+    checkpoint = checkpoint_file(work, request)
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     network = train_network(
         inputs[used],
         survival_of([records[identities[row].patient_key] for row in used]),
-        NetworkTraining(epochs=request.network_epochs),
+        NetworkTraining(
+            epochs=request.network_epochs,
+            squeeze_excitation=request.squeeze_excitation,
+            augmentation=work.settings.augmentation.ranges(),
+        ),
         seed=request.seed,
         on_epoch=tell,
+        checkpoint=checkpoint,
     )
     deep: NDArray[np.float32] = DeepFeatureExtractor(network).extract(inputs)
     for identity, features in zip(identities, deep, strict=True):
         work.store.put_deep(identity, features, network.digest)
-    return network
+    return network, tuple(curve)
+
+
+def source_features(
+    work: Installation, request: TrainingRequest, source: FeatureStore, network: NetworkWeights
+) -> pd.DataFrame:
+    """Return the features of the centre's patients in every region that the settings ask for, deep ones included."""
+    rings = [Region.ring(width) for width in work.settings.features.ring_widths_mm]
+    regions = list(dict.fromkeys([Region.GTV, Region.RING_6MM, *rings]))
+    versions = {**source.versions(), "deep": work.store.versions().get("deep", 0)}
+    store = work.store.pinned(versions)
+    return store.features(request.center, regions, work.settings.extraction().digest, network.digest)
 
 
 @task(name="fit combined model", cache_policy=NO_CACHE)
 def fit_combined_model(
-    work: Installation, request: TrainingRequest, records: dict[str, ClinicalRecord], network: NetworkWeights
+    request: TrainingRequest, features: pd.DataFrame, records: dict[str, ClinicalRecord]
 ) -> CombinedModel:
     """Select features in each block and fit the combined model; a block without a prognostic feature is left out."""
-    features = work.store.features(
-        request.center, [Region.GTV, Region.RING_6MM], work.settings.extraction().digest, network.digest
-    )
-    patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
-    survival = survival_of([records[key] for key in patients.index])
+    patients, survival = patients_of(features, records)
     settings = SelectionSettings(lambda_rule=request.lambda_rule)
     blocks = list(BLOCKS)
     while True:
@@ -141,9 +188,42 @@ def fit_combined_model(
             return model
 
 
-def eligible_records(work: Installation, center: str) -> dict[str, ClinicalRecord]:
+@task(name="gather evidence", cache_policy=NO_CACHE)
+def gather_evidence(
+    request: TrainingRequest,
+    features: pd.DataFrame,
+    records: dict[str, ClinicalRecord],
+    model: CombinedModel,
+    curve: tuple[Epoch, ...],
+) -> TrainingEvidence:
+    """Compare the regions and take the optimism off the model's performance, for the model card."""
+    patients, survival = patients_of(features, records)
+    comparison = compare_regions(patients, survival, seed=request.seed, settings=model.training.settings)
+    internal = None
+    if request.bootstraps:
+        try:
+            internal = validate_internally(model, patients, survival, resamples=request.bootstraps, seed=request.seed)
+        except TrainingError as error:
+            get_run_logger().warning(str(error))
+        else:
+            get_run_logger().info(
+                "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left out of a sample",
+                internal.concordance,
+                internal.corrected_concordance,
+                internal.out_of_bag,
+            )
+    return TrainingEvidence(curve, comparison, internal)
+
+
+def patients_of(features: pd.DataFrame, records: dict[str, ClinicalRecord]) -> tuple[pd.DataFrame, Survival]:
+    """Return the features and follow-up of the patients who have both, by patient key."""
+    patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
+    return patients, survival_of([records[key] for key in patients.index])
+
+
+def eligible_records(source: FeatureStore, center: str) -> dict[str, ClinicalRecord]:
     """Return the clinical records of a centre that meet the inclusion criteria, by patient."""
-    return {record.patient_key: record for record in work.store.clinical(center) if eligible(record).eligible}
+    return {record.patient_key: record for record in source.clinical(center) if eligible(record).eligible}
 
 
 def survival_of(records: list[ClinicalRecord]) -> Survival:
@@ -154,7 +234,7 @@ def survival_of(records: list[ClinicalRecord]) -> Survival:
     )
 
 
-def bundle_facts(work: Installation, request: TrainingRequest) -> BundleFacts:
+def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureStore) -> BundleFacts:
     """Return what must be known of the bundle besides its numbers."""
     extraction = work.settings.extraction()
     return BundleFacts(
@@ -165,8 +245,8 @@ def bundle_facts(work: Installation, request: TrainingRequest) -> BundleFacts:
         extraction_settings=extraction.to_json(),
         extraction_settings_digest=extraction.digest,
         training_center=request.center,
-        created_at=datetime.now(UTC),
+        created_at=source.written_until(request.center),
         software_version=software_version(),
-        store_versions=work.store.versions(),
+        store_versions=source.versions(),
         package_versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
     )

@@ -39,7 +39,7 @@ class BundleFacts:
     software_version : str
         Version of this software.
     created_at : datetime
-        When it was trained, in UTC.
+        When the newest data that it was trained on was written, in UTC: training again on them gives the same bundle.
 
     Raises
     ------

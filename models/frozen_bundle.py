@@ -5,6 +5,7 @@
     bundle/
         manifest.json   who trained what on which data; size and SHA-256 of every other file
         model.json      the combined model
+        training.json   how the training went: the network's curve, the regions compared, optimism, stability
         network.npz     the network's weights, where the model reads deep features
 
 The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle does not score.
@@ -20,7 +21,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,11 @@ from models.bundle_facts import BundleFacts
 from models.combined_model import CombinedModel
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import BundleError, FeatureMismatchError
+from models.training_evidence import TrainingEvidence
 
-SCHEMA = "annulus-bundle/1"
-MANIFEST, MODEL, NETWORK = "manifest.json", "model.json", "network.npz"
+SCHEMA = "annulus-bundle/2"
+MANIFEST, MODEL, TRAINING, NETWORK = "manifest.json", "model.json", "training.json", "network.npz"
+_FAMILY, _, _VERSION = SCHEMA.partition("/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +51,15 @@ class FrozenBundle:
         The model.
     network : NetworkWeights or None
         Present exactly when the model reads deep features.
+    evidence : TrainingEvidence
+        How the training went.
     """
 
     digest: str
     facts: BundleFacts
     model: CombinedModel
     network: NetworkWeights | None
+    evidence: TrainingEvidence = field(default_factory=TrainingEvidence)
 
     @cached_property
     def deep_feature_extractor(self) -> DeepFeatureExtractor:
@@ -84,7 +90,13 @@ class FrozenBundle:
             )
 
 
-def freeze(folder: Path, model: CombinedModel, network: NetworkWeights | None, facts: BundleFacts) -> str:
+def freeze(
+    folder: Path,
+    model: CombinedModel,
+    network: NetworkWeights | None,
+    facts: BundleFacts,
+    evidence: TrainingEvidence | None = None,
+) -> str:
     """Write a bundle, whole or not at all.
 
     Parameters
@@ -97,6 +109,8 @@ def freeze(folder: Path, model: CombinedModel, network: NetworkWeights | None, f
         Weights of the network, if the model reads deep features; otherwise they are left out.
     facts : BundleFacts
         What it is for and where it comes from.
+    evidence : TrainingEvidence, optional
+        How the training went.
 
     Returns
     -------
@@ -110,7 +124,10 @@ def freeze(folder: Path, model: CombinedModel, network: NetworkWeights | None, f
     """
     if model.needs_network and network is None:
         raise BundleError("The model reads deep features, but no network was given: freeze both together.")
-    contents = {MODEL: canonical_json(model.to_record())}
+    contents = {
+        MODEL: canonical_json(model.to_record()),
+        TRAINING: canonical_json((evidence or TrainingEvidence()).to_record()),
+    }
     if model.needs_network and network is not None:
         contents[NETWORK] = network.to_npz()
     manifest = canonical_json(
@@ -177,21 +194,18 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
             "bundle back, or pin this one after reviewing it."
         )
     record = _parse(manifest, MANIFEST)
-    if record.get("schema") != SCHEMA:
-        raise BundleError(
-            f"The bundle in {folder.name} has schema {record.get('schema')!r}, but this software reads {SCHEMA!r}: use "
-            "the software version that froze it, or freeze it again."
-        )
+    _check_schema(folder, record.get("schema"))
     contents = _verified_files(folder, record)
     try:
         facts = BundleFacts.from_record(record["facts"])
         model = CombinedModel.from_record(_parse(contents[MODEL], MODEL))
+        evidence = TrainingEvidence.from_record(_parse(contents[TRAINING], TRAINING))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"The bundle in {folder.name} does not hold a usable model: freeze it again.") from error
     network = NetworkWeights.from_npz(contents[NETWORK]) if NETWORK in contents else None
     if model.needs_network != (network is not None):
         raise BundleError(f"The bundle in {folder.name} and its model disagree on the network: freeze it again.")
-    return FrozenBundle(digest, facts, model, network)
+    return FrozenBundle(digest, facts, model, network, evidence)
 
 
 def canonical_json(record: Mapping[str, Any]) -> bytes:
@@ -200,10 +214,32 @@ def canonical_json(record: Mapping[str, Any]) -> bytes:
     return text.encode() + b"\n"
 
 
+def _check_schema(folder: Path, found: object) -> None:
+    family, _, version = str(found).partition("/")
+    if found == SCHEMA:
+        return
+    if family != _FAMILY or not version.isdecimal():
+        raise BundleError(
+            f"The manifest in {folder.name} has schema {found!r}, but this software reads {SCHEMA!r}: it is not a "
+            "bundle of this software, so give the folder that training froze."
+        )
+    if int(version) < int(_VERSION):
+        raise BundleError(
+            f"The bundle in {folder.name} has schema {found!r}, older than the {SCHEMA!r} that this software reads: "
+            "train and freeze it again, or use the software version that froze it."
+        )
+    raise BundleError(
+        f"The bundle in {folder.name} has schema {found!r}, newer than the {SCHEMA!r} that this software reads: update "
+        "this software."
+    )
+
+
 def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]:
     listed = record.get("files")
-    if not isinstance(listed, dict) or not {MODEL} <= set(listed) <= {MODEL, NETWORK}:
-        raise BundleError(f"The manifest of {folder.name} does not list {MODEL}: freeze the bundle again.")
+    if not isinstance(listed, dict) or not {MODEL, TRAINING} <= set(listed) <= {MODEL, TRAINING, NETWORK}:
+        raise BundleError(
+            f"The manifest of {folder.name} does not list {MODEL} and {TRAINING}: freeze the bundle again."
+        )
     present = {path.name for path in folder.iterdir()} - {MANIFEST}
     if extra := present - set(listed):
         raise BundleError(

@@ -1,12 +1,10 @@
-"""Lasso-penalised Cox regression along a path of penalties, with the penalty chosen by cross-validation.
+"""The penalty of the Lasso-Cox path, chosen by cross-validation as R's ``cv.glmnet`` chooses it.
 
-The path itself is scikit-survival's Coxnet (coordinate descent, Breslow ties). It is driven as R's ``glmnet`` drives
-its own: columns are scaled to a population standard deviation of 1 before the penalty acts, and the coefficients are
-given back for the columns as they came. Coxnet has no deviance cross-validation, so glmnet's is here: for fold k
+For fold k
 
     D_k(lambda) = deviance(all patients, beta_-k) - deviance(patients outside k, beta_-k),
 
-weighted by the fold's deaths, which uses the risk sets of the whole cohort (``grouped = TRUE``).
+divided by the fold's deaths and weighted by them, which uses the risk sets of the whole cohort (``grouped = TRUE``).
 
 References
 ----------
@@ -16,20 +14,16 @@ References
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.errors import NotConvergedError, TrainingError
+from models.errors import TrainingError
+from models.lasso_path import lasso_path, population_sd
 from models.risk_sets import Array, RiskSets, Ties
 from models.survival_data import Survival
-
-_THRESHOLD = 1e-12
-"""Largest change of a coefficient, in deviance, at which coordinate descent ends (glmnet's ``thresh``)."""
-_MAX_PASSES = 1_000_000
 
 
 class LambdaRule(StrEnum):
@@ -109,66 +103,13 @@ def lasso_lambdas(columns: ArrayLike, survival: Survival, count: int = 100, rati
     """
     x = np.asarray(columns, dtype=np.float64)
     sets = RiskSets.of(survival, Ties.BRESLOW)
-    scaled = ((x - x.mean(axis=0)) / _population_sd(x))[sets.order]
+    scaled = ((x - x.mean(axis=0)) / population_sd(x))[sets.order]
     at_risk = sets.sums(np.ones(survival.n))
     gradient = (scaled[sets.deaths] - sets.sums(scaled) / at_risk[:, None]).sum(axis=0)
     largest = float(np.abs(gradient).max()) / survival.n
     if not largest > 0:
         raise TrainingError("No candidate feature has any association with survival: the Lasso has nothing to select.")
     return np.asarray(largest * ratio ** (np.arange(count) / max(count - 1, 1)), dtype=np.float64)
-
-
-def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Array:
-    """Fit the Lasso at each penalty.
-
-    Parameters
-    ----------
-    columns : array_like, shape (n, p)
-        Candidate features; columns without variation get coefficient 0.
-    survival : Survival
-        Follow-up of the same patients.
-    lambdas : array_like, shape (m,)
-        Penalties, falling.
-
-    Returns
-    -------
-    ndarray, shape (p, m')
-        Coefficients per unit of the columns. The path may end early (m' < m) where the model becomes saturated.
-
-    Raises
-    ------
-    NotConvergedError
-        If coordinate descent fails.
-    """
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - seconds to import, needed in training only
-    from sksurv.linear_model import CoxnetSurvivalAnalysis  # noqa: PLC0415
-    from sksurv.util import Surv  # noqa: PLC0415
-
-    x = np.asarray(columns, dtype=np.float64)
-    sd = _population_sd(x)
-    varies = np.flatnonzero(np.isfinite(sd))
-    model = CoxnetSurvivalAnalysis(
-        l1_ratio=1.0,
-        alphas=np.asarray(lambdas, dtype=np.float64),
-        normalize=False,
-        tol=_THRESHOLD,
-        max_iter=_MAX_PASSES,
-    )
-    scaled = ((x - x.mean(axis=0)) / sd)[:, varies]
-    with warnings.catch_warnings():
-        # An empty model at the largest penalty is the path's proper beginning.
-        warnings.simplefilter("error", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="all coefficients are zero", category=UserWarning)
-        try:
-            model.fit(scaled, Surv.from_arrays(survival.event, survival.days))
-        except (ArithmeticError, ValueError, ConvergenceWarning) as error:
-            raise NotConvergedError(
-                f"The Lasso of {varies.size} features in {survival.n} patients with {survival.n_events} deaths did not "
-                "converge: use a larger smallest penalty or more patients."
-            ) from error
-    coefficients = np.zeros((x.shape[1], model.coef_.shape[1]))
-    coefficients[varies] = model.coef_ / sd[varies, None]
-    return coefficients
 
 
 def assign_folds(survival: Survival, n_folds: int, seed: int) -> NDArray[np.intp]:
@@ -226,12 +167,10 @@ def cross_validate_lasso(
     Returns
     -------
     LassoCrossValidation
-        With the penalties that every path reached.
     """
     x = np.asarray(columns, dtype=np.float64)
     penalties = np.asarray(lambdas, dtype=np.float64)
     path = lasso_path(x, survival, penalties)
-    reached = path.shape[1]
     differences, deaths = [], []
     for fold in np.unique(folds):
         outside = folds != fold
@@ -240,14 +179,13 @@ def cross_validate_lasso(
             continue
         training = survival.subset(outside)
         beta = lasso_path(x[outside], training, penalties)
-        reached = min(reached, beta.shape[1])
         differences.append(partial_deviance(x, survival, beta) - partial_deviance(x[outside], training, beta))
         deaths.append(held_out)
     weights = np.array(deaths, dtype=np.float64)
-    per_death = np.array([row[:reached] for row in differences]) / weights[:, None]
+    per_death = np.array(differences) / weights[:, None]
     mean = np.average(per_death, axis=0, weights=weights)
     error = np.sqrt(np.average((per_death - mean) ** 2, axis=0, weights=weights) / max(weights.size - 1, 1))
-    return LassoCrossValidation(penalties[:reached], path[:, :reached], mean, error, int(np.argmin(mean)))
+    return LassoCrossValidation(penalties, path, mean, error, int(np.argmin(mean)))
 
 
 def partial_deviance(columns: ArrayLike, survival: Survival, coefficients: ArrayLike) -> Array:
@@ -272,9 +210,3 @@ def partial_deviance(columns: ArrayLike, survival: Survival, coefficients: Array
     value = (eta[sets.deaths] - shift - np.log(sets.sums(np.exp(eta - shift)))).sum(axis=0)
     tied = np.bincount(sets.tie_of_death)
     return np.asarray(-2.0 * ((tied * np.log(tied)).sum() + value), dtype=np.float64)
-
-
-def _population_sd(x: Array) -> Array:
-    """Standard deviation (ddof = 0) per column, infinite where a column does not vary, so that it scales to 0."""
-    sd = x.std(axis=0)
-    return np.where(sd > 1e-10 * np.abs(x).max(axis=0, initial=0.0), sd, np.inf)

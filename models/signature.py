@@ -216,6 +216,41 @@ def train_signature(
         raise TrainingError(f"There is no feature column of block {block}: extract it, or train without this block.")
     if folds is None:
         folds = assign_folds(survival, chosen.n_folds, seed)
+    return Signature(block, *select_weights(block, candidates, survival, chosen, folds))
+
+
+def select_weights(
+    block: str, candidates: pd.DataFrame, survival: Survival, chosen: SelectionSettings, folds: NDArray[np.intp]
+) -> tuple[ZScore, Array, SelectionSummary]:
+    """Select among candidate features, of one block or of several.
+
+    Parameters
+    ----------
+    block : str
+        What the candidates are called in messages.
+    candidates : DataFrame, shape (n, p)
+        Every column is a candidate.
+    survival : Survival
+        Follow-up of the same patients in the same order.
+    chosen : SelectionSettings
+        How to select.
+    folds : ndarray of int, shape (n,)
+        Fold of each patient.
+
+    Returns
+    -------
+    ZScore
+        Of the k features that were selected.
+    ndarray, shape (k,)
+        Their Lasso coefficients, none of them 0.
+    SelectionSummary
+        How they were found.
+
+    Raises
+    ------
+    NoFeatureSelectedError
+        If no feature is associated with survival, or the Lasso keeps none.
+    """
     selection = select_univariate(candidates, survival, chosen.alpha)
     n_significant = len(selection.z_score.features)
     if n_significant == 0:
@@ -246,4 +281,4 @@ def train_signature(
         float(lasso.lambdas[position]),
         float(lasso.deviance[position]),
     )
-    return Signature(block, selection.z_score.keep(kept), coefficients[kept], summary)
+    return selection.z_score.keep(kept), coefficients[kept], summary

@@ -6,17 +6,23 @@ their loss has not fallen for `patience` epochs, and the weights of the best epo
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.augmentation import Augmentation, augmented_batch
 from models.deep_features import NetworkWeights, checked_inputs
 from models.errors import NotConvergedError, TrainingError
 from models.survival_data import Survival
+from models.training_checkpoint import Checkpoint, Epoch, assign, read_checkpoint, values_of
+
+__all__ = ["Epoch", "NetworkTraining", "split_patients", "train_network"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,6 +45,8 @@ class NetworkTraining:
         Share of the patients that decides when to stop; 0 trains on all for all epochs.
     squeeze_excitation : bool
         `False` trains the ablation without SE modules.
+    augmentation : Augmentation
+        Random changes of the images.
 
     Raises
     ------
@@ -54,6 +62,7 @@ class NetworkTraining:
     patience: int = 15
     held_out: float = 0.2
     squeeze_excitation: bool = True
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch", 2), ("decay_steps", 1), ("patience", 1)):
@@ -68,28 +77,6 @@ class NetworkTraining:
             raise TrainingError(f"The held-out share is {self.held_out}: use 0 or more, and less than 1.")
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch achieved.
-
-    Parameters
-    ----------
-    number : int
-        From 1.
-    loss : float
-        Mean loss of the batches, with weight decay.
-    held_out_loss : float or None
-        Loss of the patients held out, `None` without any.
-    best : bool
-        Whether this epoch's weights are the best so far.
-    """
-
-    number: int
-    loss: float
-    held_out_loss: float | None
-    best: bool
-
-
 def train_network(
     inputs: ArrayLike,
     survival: Survival,
@@ -97,8 +84,9 @@ def train_network(
     *,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> NetworkWeights:
-    """Train the network; on a CPU the same seed gives the same weights.
+    """Train the network; on CPUs with as many cores the same seed gives the same weights, bit by bit.
 
     Sets the process-wide random seeds and TensorFlow's determinism, so train in a process of its own.
 
@@ -113,7 +101,10 @@ def train_network(
     seed : int
         Seed of weights, dropout, held-out patients and order.
     on_epoch : callable, optional
-        Called after each epoch with an `Epoch`.
+        Called after each epoch with an `Epoch`; of a training that continues, first with those that were done.
+    checkpoint : Path, optional
+        File that is written after each epoch. Where it is of the same data, settings and seed, training continues from
+        it and ends with the weights of a training that was never interrupted.
 
     Returns
     -------
@@ -136,7 +127,11 @@ def train_network(
         )
     split = split_patients(survival, chosen.held_out, seed)
     outcome = np.column_stack([survival.days, survival.event]).astype(np.float32)
-    return _fit(volumes[..., np.newaxis], outcome, split, chosen, seed=seed, on_epoch=on_epoch)
+    digest = hashlib.sha256(repr((chosen, seed, volumes.shape)).encode())
+    digest.update(volumes.tobytes())
+    digest.update(outcome.tobytes())
+    memory = _Memory(checkpoint, digest.hexdigest())
+    return _fit(volumes[..., np.newaxis], outcome, split, chosen, seed=seed, on_epoch=on_epoch, memory=memory)
 
 
 def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -176,6 +171,22 @@ def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDAr
     return inside, outside
 
 
+@dataclass(frozen=True)
+class _Memory:
+    """Where the checkpoint of this training is kept, if anywhere."""
+
+    path: Path | None
+    fingerprint: str
+
+    def recall(self) -> Checkpoint | None:
+        return None if self.path is None else read_checkpoint(self.path, self.fingerprint)
+
+    def keep(self, curve: list[Epoch], network: Any, best: NetworkWeights) -> None:
+        if self.path is not None:
+            variables, optimizer = values_of(network.variables), values_of(network.optimizer.variables)
+            Checkpoint(self.fingerprint, tuple(curve), variables, optimizer, best.arrays).write(self.path)
+
+
 def _fit(
     volumes: NDArray[np.float32],
     outcome: NDArray[np.float32],
@@ -184,45 +195,67 @@ def _fit(
     *,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None,
+    memory: _Memory,
 ) -> NetworkWeights:
+    from models.se_resnet import network_weights  # noqa: PLC0415 - imports TensorFlow
+
+    learning, held_out = split
+    network = _compiled(training, seed)
+    curve: list[Epoch] = []
+    best: NetworkWeights | None = None
+    if (done := memory.recall()) is not None:
+        assign(network.variables, done.variables)
+        assign(network.optimizer.variables, done.optimizer)
+        best = NetworkWeights(done.best, training.squeeze_excitation)
+        _LOG.info("training continues after epoch %d", done.curve[-1].number)
+        for epoch in done.curve:
+            curve.append(epoch)
+            if on_epoch is not None:
+                on_epoch(epoch)
+    while len(curve) < training.epochs and _epochs_since_best(curve) < training.patience:
+        number = len(curve) + 1
+        order = np.random.default_rng((seed, number)).permutation(learning)
+        losses = []
+        for rows in _batches(order, outcome[:, 1], training.batch):
+            network.reset_metrics()  # otherwise Keras answers with the mean of all batches so far
+            images = augmented_batch(volumes, rows, training.augmentation, seed, number)
+            losses.append(float(network.train_on_batch(images, outcome[rows])))
+        loss = float(np.mean(losses))
+        watched = _held_out_loss(network, volumes, outcome, held_out) if held_out.size else None
+        if not np.isfinite(loss) or (watched is not None and not np.isfinite(watched)):
+            raise NotConvergedError(f"The network's loss is no number in epoch {number}: use a smaller learning rate.")
+        earlier = [epoch.held_out_loss for epoch in curve if epoch.held_out_loss is not None]
+        improved = watched is None or watched < min(earlier, default=np.inf)
+        if improved or best is None:
+            best = network_weights(network, squeeze_excitation=training.squeeze_excitation)
+        curve.append(Epoch(number, loss, watched, improved))
+        _LOG.info("network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched)
+        memory.keep(curve, network, best)
+        if on_epoch is not None:
+            on_epoch(curve[-1])
+    if best is None:
+        raise NotConvergedError("No epoch of the network's training gave a usable loss: use a smaller learning rate.")
+    return best
+
+
+def _compiled(training: NetworkTraining, seed: int) -> Any:
+    """Build the network with every variable of its optimiser."""
     # These import TensorFlow.
     from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415
     from models.keras_backend import keras, make_deterministic  # noqa: PLC0415
-    from models.se_resnet import build_se_resnet, network_weights  # noqa: PLC0415
+    from models.se_resnet import build_se_resnet  # noqa: PLC0415
 
-    learning, held_out = split
     keras.backend.clear_session()
     make_deterministic(seed)
     network = build_se_resnet(squeeze_excitation=training.squeeze_excitation)
     schedule = keras.optimizers.schedules.ExponentialDecay(training.learning_rate, training.decay_steps, training.decay)
     network.compile(keras.optimizers.Adam(schedule), loss=negative_cox_log_likelihood, jit_compile=False)
-    random = np.random.default_rng(seed)
-    best: NetworkWeights | None = None
-    best_loss, since_best = np.inf, 0
-    for number in range(1, training.epochs + 1):
-        order = random.permutation(learning)
-        losses = [
-            float(network.train_on_batch(volumes[rows], outcome[rows]))
-            for rows in _batches(order, outcome[:, 1], training.batch)
-        ]
-        loss = float(np.mean(losses))
-        watched = _held_out_loss(network, volumes, outcome, held_out) if held_out.size else None
-        if not np.isfinite(loss) or (watched is not None and not np.isfinite(watched)):
-            raise NotConvergedError(f"The network's loss is no number in epoch {number}: use a smaller learning rate.")
-        improved = watched is None or watched < best_loss
-        if improved:
-            best_loss, since_best = (watched if watched is not None else best_loss), 0
-            best = network_weights(network, squeeze_excitation=training.squeeze_excitation)
-        else:
-            since_best += 1
-        _LOG.info("network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched)
-        if on_epoch is not None:
-            on_epoch(Epoch(number, loss, watched, improved))
-        if since_best >= training.patience:
-            break
-    if best is None:
-        raise NotConvergedError("No epoch of the network's training gave a usable loss: use a smaller learning rate.")
-    return best
+    network.optimizer.build(network.trainable_variables)
+    return network
+
+
+def _epochs_since_best(curve: list[Epoch]) -> int:
+    return next((age for age, epoch in enumerate(reversed(curve)) if epoch.best), len(curve))
 
 
 def _batches(order: NDArray[np.intp], event: NDArray[np.float32], size: int) -> list[NDArray[np.intp]]:

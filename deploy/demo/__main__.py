@@ -102,7 +102,8 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
         bundle = folder / "bundle"
         system.run(
             "train", "flows", "train", training.name, str(bundle.absolute()), "--name", "annulus-demonstration",
-            "--seed", str(SEED), "--epochs", str(NETWORK_EPOCHS), "--lambda-rule", "1se", "--demonstration",
+            "--seed", str(SEED), "--epochs", str(NETWORK_EPOCHS), "--lambda-rule", "1se", "--bootstraps", "20",
+            "--demonstration",
         )  # fmt: skip
         digest = read_digest(bundle)
         _pin(settings, bundle, digest)

@@ -11,7 +11,16 @@ from pydantic import BaseModel
 
 from dicom_node.center import Completeness, Role
 from dicom_node.settings import TABLES, CenterTable, NodeSettings, NodeTable, ReturnTable, SettingsError, TlsTable
-from flows.settings import FeaturesTable, ModelTable, PrefectTable, Settings, ValidationTable, software_version
+from flows.settings import (
+    AugmentationTable,
+    FeaturesTable,
+    ModelTable,
+    PrefectTable,
+    Settings,
+    ValidationTable,
+    software_version,
+)
+from models.augmentation import Augmentation
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "deploy" / "settings.example.toml"
@@ -22,6 +31,7 @@ TABLE_MODELS: dict[str, type[BaseModel]] = {
     "center.B.report_commitment_to": ReturnTable,
     "node.tls": TlsTable,
     "features": FeaturesTable,
+    "augmentation": AugmentationTable,
     "model": ModelTable,
     "validation": ValidationTable,
     "prefect": PrefectTable,
@@ -39,6 +49,10 @@ def test_the_example_documents_every_key_and_no_other(table: str) -> None:
     keys = set(TABLE_MODELS[table].model_fields)
     keys -= {name.removeprefix(f"{table}.") for name in TABLE_MODELS}
     assert _documented_keys(table) == keys
+
+
+def test_the_augmentation_s_defaults_are_those_of_the_training() -> None:
+    assert AugmentationTable().ranges() == Augmentation()
 
 
 def test_the_example_is_a_valid_settings_file() -> None:

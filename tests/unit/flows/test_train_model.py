@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pydantic
 import pytest
 
-from feature_store.clinical import ClinicalRecord, Histology, Sex
+from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.regions import Region
@@ -18,8 +20,17 @@ from flows import train_model
 from flows.__main__ import _parser
 from flows.installation import Installation
 from flows.settings import Settings
-from flows.train_model import TrainingRequest, fit_combined_model
+from flows.train_model import (
+    TrainingRequest,
+    bundle_facts,
+    eligible_records,
+    fit_combined_model,
+    gather_evidence,
+    source_features,
+    training_data,
+)
 from models.deep_features import NetworkWeights
+from models.frozen_bundle import freeze
 from models.lasso_cox import LambdaRule
 
 PATIENTS = 50
@@ -90,7 +101,8 @@ def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     for rule in LambdaRule:
         caplog.clear()
         request = TrainingRequest(center="A", bundle=Path("bundle"), lambda_rule=rule)
-        model = models[rule] = fit_combined_model.fn(work, request, records(), NETWORK)
+        features = source_features(work, request, training_data(work, request), NETWORK)
+        model = models[rule] = fit_combined_model.fn(request, features, records())
         assert model.training.settings.lambda_rule is rule
         assert model.blocks == ("gtv",)
         said = [record.getMessage() for record in caplog.records if record.name == "run"]
@@ -102,3 +114,50 @@ def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     few, many = models[LambdaRule.ONE_STANDARD_ERROR], models[LambdaRule.MIN]
     assert len(few.features) < len(many.features)
     assert "deaths per component" in many.training.warnings[0]
+
+
+def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, bytes]:
+    """Do what the flow does after the network, and return the bundle's files."""
+    request = TrainingRequest.model_validate({"center": "A", "bundle": folder, "bootstraps": 1, **changes})
+    source = training_data(work, request)
+    eligible = eligible_records(source, "A")
+    features = source_features(work, request, source, NETWORK)
+    model = fit_combined_model.fn(request, features, eligible)
+    evidence = gather_evidence.fn(request, features, eligible, model, ())
+    freeze(folder, model, NETWORK, bundle_facts(work, request, source), evidence)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_same_store_and_seed_give_the_same_bytes_whatever_the_external_centres_hold(
+    work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    work.store.put_clinical(ClinicalTable(tuple(records().values()), ()))
+    outside = [replace(record, center="B") for record in records().values()]
+    write_external(work, outside, seed=1)
+    versions = work.store.versions()
+    first = frozen(work, tmp_path / "first")
+    assert set(first) == {"manifest.json", "model.json", "training.json"}
+
+    days = [record.survival_days for record in outside][::-1]
+    permuted = [replace(record, survival_days=day) for record, day in zip(outside, days, strict=True)]
+    write_external(work, permuted, seed=2)
+    assert work.store.versions() != versions
+    assert frozen(work, tmp_path / "as it was", store_versions=versions) == first
+    now = frozen(work, tmp_path / "now")
+    assert [now[name] == first[name] for name in ("model.json", "training.json")] == [True, True]
+    manifests = [json.loads(files["manifest.json"]) for files in (first, now)]
+    assert manifests[0]["facts"].pop("store_versions") != manifests[1]["facts"].pop("store_versions")
+    assert manifests[0] == manifests[1]
+
+
+def write_external(work: Installation, outside: list[ClinicalRecord], seed: int) -> None:
+    rng, digest = np.random.default_rng(seed), work.settings.extraction().digest
+    work.store.put_clinical(ClinicalTable(tuple(outside), ()))
+    for record in outside[:5]:
+        identity = StudyIdentity("B", record.patient_key, f"study-{record.patient_key}", "c" * 64)
+        values = {
+            region: FeatureVector(region, rng.normal(size=len(FEATURE_NAMES)), digest)
+            for region in (Region.GTV, Region.RING_6MM)
+        }
+        work.store.put_radiomics(identity, values)

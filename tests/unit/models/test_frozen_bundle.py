@@ -15,7 +15,7 @@ from models.bundle_facts import BundleFacts
 from models.combined_model import CombinedModel, train_combined_model
 from models.deep_features import NetworkWeights
 from models.errors import BundleError, FeatureMismatchError
-from models.frozen_bundle import MANIFEST, MODEL, NETWORK, canonical_json, freeze, load, read_digest
+from models.frozen_bundle import MANIFEST, MODEL, NETWORK, TRAINING, canonical_json, freeze, load, read_digest
 from tests.unit.models.conftest import Cohort, make_cohort
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +38,7 @@ def test_it_scores_as_before(tmp_path: Path, cohort: Cohort, model: CombinedMode
     assert bundle.model.score(cohort.features) == model.score(cohort.features)
     assert bundle.facts == facts
     assert bundle.network is None
-    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["bundle", MANIFEST, MODEL])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["bundle", MANIFEST, MODEL, TRAINING])
 
 
 def test_freezing_again_gives_the_same_bytes(
@@ -46,7 +46,7 @@ def test_freezing_again_gives_the_same_bytes(
 ) -> None:
     digests = {freeze(tmp_path / name, deep_model, weights, facts) for name in ("one", "two")}
     assert len(digests) == 1
-    for name in (MANIFEST, MODEL, NETWORK):
+    for name in (MANIFEST, MODEL, TRAINING, NETWORK):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert freeze(tmp_path / "one", deep_model, weights, facts) in digests
     again = load(tmp_path / "one", digests.pop())
@@ -78,7 +78,7 @@ def test_only_the_pinned_bundle_is_loaded(tmp_path: Path, model: CombinedModel, 
         load(tmp_path / "bundle", "0" * 64)
 
 
-@pytest.mark.parametrize("name", [MODEL, NETWORK])
+@pytest.mark.parametrize("name", [MODEL, TRAINING, NETWORK])
 def test_a_changed_file_is_named(
     tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts, name: str
 ) -> None:
@@ -87,6 +87,9 @@ def test_a_changed_file_is_named(
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+    with pytest.raises(BundleError, match=f"file {name} .* was changed"):
+        load(tmp_path / "bundle", digest)
+    path.write_bytes(content[: len(content) // 2])
     with pytest.raises(BundleError, match=f"file {name} .* was changed"):
         load(tmp_path / "bundle", digest)
     path.unlink()
@@ -102,6 +105,16 @@ def test_a_changed_manifest_is_not_the_pinned_one(tmp_path: Path, model: Combine
         load(tmp_path / "bundle", digest)
 
 
+def test_a_truncated_manifest_is_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    digest = freeze(tmp_path / "bundle", model, None, facts)
+    manifest = tmp_path / "bundle" / MANIFEST
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    with pytest.raises(BundleError, match="is pinned"):
+        load(tmp_path / "bundle", digest)
+    with pytest.raises(BundleError, match=r"manifest\.json is not JSON"):
+        load(tmp_path / "bundle", read_digest(tmp_path / "bundle"))
+
+
 def test_a_foreign_file_is_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     (tmp_path / "bundle" / "extra.pkl").write_bytes(b"x")
@@ -112,9 +125,12 @@ def test_a_foreign_file_is_refused(tmp_path: Path, model: CombinedModel, facts: 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"schema": "other/9"}, "has schema 'other/9'"),
+        ({"schema": "other/9"}, "has schema 'other/9', .* not a bundle of this software"),
+        ({"schema": None}, "has schema None, .* not a bundle of this software"),
+        ({"schema": "annulus-bundle/1"}, "older than the 'annulus-bundle/2' .* train and freeze it again"),
+        ({"schema": "annulus-bundle/3"}, "newer than the 'annulus-bundle/2' .* update this software"),
         ({"files": {"../model.json": {"size": 1, "sha256": ""}}}, "does not list model.json"),
-        ({"files": {"model.json": 5}}, "gives no size and SHA-256 of model.json"),
+        ({"files": {"model.json": 5, "training.json": 5}}, "gives no size and SHA-256 of model.json"),
         ({"files": []}, "does not list model.json"),
         ({"facts": {}}, "does not hold a usable model"),
     ],

@@ -31,9 +31,9 @@ def test_show(tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys: 
     shown = capsys.readouterr().out
     assert digest in shown
     assert "yes, not for clinical use" in shown
-    assert "Lasso at lambda.min" in shown
+    assert "the Lasso at lambda.min" in shown
     assert all(warning in shown for warning in model.training.warnings)
-    assert "warning           The Cox model has" in shown
+    assert "Warning: The Cox model has" in shown
     assert all(feature in shown for feature in model.features)
 
 

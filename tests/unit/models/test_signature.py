@@ -67,8 +67,9 @@ def test_no_associated_feature(cohort: Cohort) -> None:
 def test_an_empty_lasso(cohort: Cohort) -> None:
     noise = np.random.default_rng(4).normal(size=(120, 40))
     table = pd.DataFrame(noise, columns=[f"gtv:{column}" for column in range(40)])
+    rule = SelectionSettings(lambda_rule=LambdaRule.ONE_STANDARD_ERROR)
     with pytest.raises(NoFeatureSelectedError, match="The Lasso keeps none of"):
-        train_signature("gtv", table, cohort.survival, seed=0)
+        train_signature("gtv", table, cohort.survival, seed=0, settings=rule)
 
 
 def test_an_absent_block(cohort: Cohort) -> None:

@@ -1,6 +1,13 @@
-"""Training learns, stops, repeats itself by seed, and refuses cohorts that it cannot learn from."""
+"""Training learns, stops, survives being killed, repeats itself, and refuses cohorts that it cannot learn from."""
 
 from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,34 +18,57 @@ from models.errors import FeatureMismatchError, TrainingError
 from models.survival_data import Survival
 from models.train_network import Epoch, NetworkTraining, split_patients, train_network
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 def make_tumours(n: int, seed: int) -> tuple[NDArray[np.float32], Survival]:
     """Draw balls in noise; the larger the ball, the sooner the death."""
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     axis = np.arange(64) - 31.5
     distance = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
-    radius = random.uniform(8, 30, n)
-    inputs = (distance < radius[:, None, None, None]) + 0.3 * random.normal(size=(n, 64, 64, 64))
+    radius = rng.uniform(8, 30, n)
+    inputs = (distance < radius[:, None, None, None]) + 0.3 * rng.normal(size=(n, 64, 64, 64))
     inputs = (inputs - inputs.mean(axis=(1, 2, 3), keepdims=True)) / inputs.std(axis=(1, 2, 3), keepdims=True)
-    return inputs.astype(np.float32), Survival(2000 - 50 * radius, random.random(n) < 0.8)
+    return inputs.astype(np.float32), Survival(2000 - 50 * radius, rng.random(n) < 0.8)
+
+
+TRAINING = NetworkTraining(epochs=4, batch=12, learning_rate=3e-4, held_out=0.25)
+
+
+def main(checkpoint: str) -> None:
+    """Train in a process of its own, saying each epoch; the last line is the digest of the weights."""
+    inputs, survival = make_tumours(12, seed=1)
+    weights = train_network(
+        inputs, survival, TRAINING, seed=5, checkpoint=Path(checkpoint), on_epoch=lambda epoch: print(epoch, flush=True)
+    )
+    print(weights.digest)
 
 
 @pytest.mark.slow
-def test_training_learns_and_repeats_itself() -> None:
+def test_a_training_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -> None:
     inputs, survival = make_tumours(12, seed=1)
-    training = NetworkTraining(epochs=6, batch=12, learning_rate=3e-4, held_out=0.25)
-    first: list[Epoch] = []
-    second: list[Epoch] = []
-    weights = train_network(inputs, survival, training, seed=5, on_epoch=first.append)
-    again = train_network(inputs, survival, training, seed=5, on_epoch=second.append)
-    assert again.digest == weights.digest
-    assert first == second
-    assert [epoch.number for epoch in first] == [1, 2, 3, 4, 5, 6]
-    watched = [epoch.held_out_loss for epoch in first if epoch.held_out_loss is not None]
-    assert len(watched) == len(first)
-    assert watched[-1] < watched[0]
-    assert [epoch.best for epoch in first] == [loss == min(watched[: n + 1]) for n, loss in enumerate(watched)]
+    epochs: list[Epoch] = []
+    weights = train_network(inputs, survival, TRAINING, seed=5, on_epoch=epochs.append)
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    watched = [epoch.held_out_loss for epoch in epochs if epoch.held_out_loss is not None]
+    assert len(watched) == len(epochs)
+    assert min(watched) < watched[0]
+    assert [epoch.best for epoch in epochs] == [loss == min(watched[: n + 1]) for n, loss in enumerate(watched)]
     assert DeepFeatureExtractor(weights).extract(inputs[:2]).shape == (2, 512)
+
+    command = [sys.executable, "-c", f"from {__name__} import main; main({str(tmp_path / 'network.ckpt')!r})"]
+    last = random.SystemRandom().randint(1, 3)
+    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert killed.stdout is not None
+    for _ in range(last):
+        killed.stdout.readline()
+    time.sleep(random.SystemRandom().uniform(0, 0.5))
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    print(f"killed in or after epoch {last}")
+    assert killed.returncode == -signal.SIGKILL
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
+    assert answer.stdout.splitlines() == [*map(str, epochs), weights.digest]
 
 
 def test_the_split_shares_deaths() -> None:

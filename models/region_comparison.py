@@ -1,0 +1,89 @@
+"""Which region says most: one signature per region, and of the GTV with each ring (paper, Table 3).
+
+A signature of several regions is selected from the features of all of them together. The concordances are those of the
+training patients themselves, as in the paper, and therefore too high; `models.internal_validation` says by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from models.concordance import training_concordance
+from models.errors import NoFeatureSelectedError
+from models.lasso_cox import assign_folds
+from models.signature import SelectionSettings, block_columns, block_of, select_weights
+from models.survival_data import Survival
+
+TUMOUR = "gtv"
+
+
+@dataclass(frozen=True)
+class RegionResult:
+    """One line of the comparison.
+
+    Parameters
+    ----------
+    regions : tuple of str
+        Blocks whose features were offered together.
+    n_offered, n_selected : int
+        Features before and after selection.
+    concordance, standard_error : float or None
+        Harrell's C in the training patients; `None` where nothing was selected.
+    """
+
+    regions: tuple[str, ...]
+    n_offered: int
+    n_selected: int
+    concordance: float | None
+    standard_error: float | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "regions", tuple(self.regions))
+
+
+def compare_regions(
+    features: pd.DataFrame, survival: Survival, *, seed: int, settings: SelectionSettings | None = None
+) -> tuple[RegionResult, ...]:
+    """Train a signature of each region among the columns, and of the GTV with each ring, on the same folds.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (n, any)
+        Features of the training patients; deep features are left aside.
+    survival : Survival
+        Follow-up of the same patients in the same order.
+    seed : int
+        Seed of the cross-validation folds.
+    settings : SelectionSettings, optional
+        Default is the paper's.
+
+    Returns
+    -------
+    tuple of RegionResult
+        The GTV, each ring, then the GTV with each ring, in the order of the columns.
+    """
+    chosen = settings or SelectionSettings()
+    folds = assign_folds(survival, chosen.n_folds, seed)
+    found = dict.fromkeys(block_of(str(column)) for column in features.columns)
+    regions = [region for region in found if region == TUMOUR or region.startswith("ring_")]
+    rings = [region for region in regions if region != TUMOUR]
+    together = [(TUMOUR, ring) for ring in rings] if TUMOUR in regions else []
+    return tuple(
+        _result(names, features, survival, chosen, folds) for names in [*((region,) for region in regions), *together]
+    )
+
+
+def _result(
+    names: Sequence[str], features: pd.DataFrame, survival: Survival, settings: SelectionSettings, folds: np.ndarray
+) -> RegionResult:
+    candidates = pd.concat([block_columns(features, name) for name in names], axis=1)
+    try:
+        z_score, coefficients, _ = select_weights(" + ".join(names), candidates, survival, settings, folds)
+    except NoFeatureSelectedError:
+        return RegionResult(tuple(names), candidates.shape[1], 0, None, None)
+    c = training_concordance(survival, z_score.apply(candidates) @ coefficients)
+    return RegionResult(tuple(names), candidates.shape[1], coefficients.size, c.estimate, c.standard_error)
