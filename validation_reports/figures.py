@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from validation_reports.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
+from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
 from validation_reports.risk_groups import HazardRatio, RiskGroup
-from validation_reports.validation_report import CenterResult
 from validation_reports.wording import count, horizon_words, interval
 
 if TYPE_CHECKING:

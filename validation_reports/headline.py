@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from validation_reports.calibration import HorizonCalibration
+from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
 from validation_reports.kaplan_meier import MedianTime
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.risk_groups import LogRank
-from validation_reports.validation_report import CenterResult, ValidationReport
+from validation_reports.validation_report import ValidationReport
 from validation_reports.wording import count, horizon_words, interval, months, p_words, percent
 
 _CHANCE = 0.5

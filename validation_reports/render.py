@@ -9,10 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from validation_reports.calibration import HorizonCalibration
+from validation_reports.center_result import CenterResult
 from validation_reports.figures import Statistic, calibration_figure, forest_figure, survival_figure
 from validation_reports.headline import headline
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.validation_report import CenterResult, ValidationReport
+from validation_reports.validation_report import ValidationReport
 from validation_reports.wording import count, horizon_words, limits, months, number, p_words, percent, refusal
 
 _TEMPLATES = Path(__file__).parent / "templates"
