@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui bench-radiomics test check lint format lock clean
+.PHONY: help install demo demo-ui bench-radiomics bench-validation coverage-validation test check lint format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -30,6 +30,12 @@ demo-ui: install  ## the Prefect UI with the runs of the last demonstration
 
 bench-radiomics: install  ## speed and values against PyRadiomics; ARGS=--quick for about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_radiomics $(ARGS)
+
+bench-validation: install  ## the bootstrap against lifelines and scikit-survival, and a whole report; ARGS=--quick leaves out n = 100 000
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_validation $(ARGS)
+
+coverage-validation: install  ## how often the intervals of a report hold the truth, over 500 simulated cohorts
+	$(BIN)/python -m tests.benchmarks.interval_coverage
 
 test: install  ## every test; what a missing peer or missing real data skips is said in one line
 	$(BIN)/python -m pytest
