@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz bench-deep test check format lock clean
+.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz bench-deep bench-validation coverage-validation test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -46,6 +46,12 @@ fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a l
 
 bench-deep: install  ## the network against what this machine's arithmetic allows; ARGS=--quick for about a minute
 	$(BIN)/python -m tests.benchmarks.bench_deep $(ARGS)
+
+bench-validation: install  ## the bootstrap against lifelines and scikit-survival, and a whole report; ARGS=--quick leaves out n = 100 000
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_validation $(ARGS)
+
+coverage-validation: install  ## how often the intervals of a report hold the truth, over 500 simulated cohorts
+	$(BIN)/python -m tests.benchmarks.interval_coverage
 
 test: install  ## every test; what a missing peer or missing real data skips is said in one line
 	$(BIN)/python -m pytest

@@ -18,16 +18,17 @@ from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError
 from flows.installation import Installation, installation
+from flows.model_inputs import training_patients, with_model_inputs
 from flows.settings import software_version
 from models.errors import ModelError
 from validation_reports.center_rows import center_rows
 from validation_reports.cohort_assembly import assemble_cohort
 from validation_reports.errors import ValidationReportError
-from validation_reports.render import render_html
+from validation_reports.report_files import write_report_files
 from validation_reports.scored_cohort import ScoredCohort
-from validation_reports.validation_report import Provenance, ValidationReport, build_report, to_json
+from validation_reports.validation_report import Provenance, ValidationReport, build_report
 
-RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "deltalake")
+RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "matplotlib", "deltalake")
 
 
 class CohortQuery(BaseModel):
@@ -53,8 +54,9 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
     try:
         centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
         cohorts = [gather_cohort(work, center) for center in centers]
-        report = build_report(cohorts, provenance(work, cohort), horizons=work.bundle.model.horizons)
-        folder = write_report(work, cohort, report)
+        training = training_patients(work)
+        report = build_report(cohorts, provenance(work, cohort), horizons=work.bundle.model.horizons, training=training)
+        folder = write_report(work, cohort, report, cohorts)
     except (SettingsError, ModelError, FeatureStoreError, ValidationReportError) as error:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
@@ -89,17 +91,18 @@ def gather_cohort(work: Installation, center: str) -> ScoredCohort:
         work.bundle.model.horizons,
     )
     get_run_logger().info("%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded))
-    return cohort
+    return with_model_inputs(work, cohort)
 
 
 @task(name="write report", cache_policy=NO_CACHE)
-def write_report(work: Installation, cohort: CohortQuery, report: ValidationReport) -> Path:
-    """Write ``report.html`` and ``report.json`` into a new folder, and show the headline in the Prefect UI."""
+def write_report(
+    work: Installation, cohort: CohortQuery, report: ValidationReport, cohorts: list[ScoredCohort]
+) -> Path:
+    """Write page, PDF, JSON and R check into a new folder, and show the main numbers in the Prefect UI."""
     moment = report.provenance.created_at.strftime("%Y%m%dT%H%M%S%fZ")
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
-    folder.mkdir(parents=True)
-    (folder / "report.json").write_text(to_json(report), encoding="utf-8")
-    (folder / "report.html").write_text(render_html(report), encoding="utf-8")
+    if without_pdf := write_report_files(folder, report, cohorts):
+        get_run_logger().warning(without_pdf)
     slug = re.sub(r"[^a-z0-9]+", "-", cohort.name.lower()).strip("-")
     create_table_artifact(
         center_rows(report), key=f"validation-{slug}", description=f"Validation of {report.provenance.model_name}"

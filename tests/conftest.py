@@ -44,7 +44,8 @@ def peer() -> Callable[[str], str]:
     def find(program: str) -> str:
         path = shutil.which(program)
         if path is None:
-            _absent(f"{program} is not installed: apt-get install dcmtk dicom3tools orthanc", "ANNULUS_REQUIRE_PEERS")
+            packages = "dcmtk dicom3tools orthanc r-base-core r-cran-survival"
+            _absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
         return path
 
     return find

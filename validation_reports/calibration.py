@@ -33,7 +33,7 @@ SLOPE_METHOD = "coefficient of the linear predictor in a Cox regression, Efron t
 GROUP_METHOD = "groups of equal size by predicted risk; observed by Kaplan-Meier, log-log interval"
 SMOOTH_METHOD = "Cox regression on a restricted cubic spline (3 knots) of log(-log(predicted survival))"
 _KNOTS = (0.1, 0.5, 0.9)
-_CURVE_POINTS = 41
+CURVE_POINTS = 41
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class CalibrationGroup:
 
 @dataclass(frozen=True)
 class SmoothCalibration:
-    """The smooth calibration curve and its mean (ICI), median (E50) and 90th percentile (E90) absolute error [2]_.
+    """The smooth calibration curve and its mean (ICI), median (E50), 90th percentile (E90) and largest error [2]_.
 
     Parameters
     ----------
-    ici, e50, e90 : float
+    ici, e50, e90, emax : float
         Absolute differences between smoothed observed and predicted risk, over the patients.
     predicted, observed : tuple of float
         The curve, from the lowest to the highest predicted risk.
@@ -72,6 +72,7 @@ class SmoothCalibration:
     ici: float
     e50: float
     e90: float
+    emax: float
     predicted: tuple[float, ...]
     observed: tuple[float, ...]
     method: str = SMOOTH_METHOD
@@ -190,7 +191,7 @@ def calibration_slope(
 
 
 def calibrate_at(
-    survival: Survival, predicted_risk: Array, days: int, confidence: float = 0.95
+    survival: Survival, predicted_risk: Array, days: int, confidence: float = 0.95, *, smooth: bool = True
 ) -> HorizonCalibration | NotEstimable:
     """Compare predicted and observed probability of death by one horizon.
 
@@ -204,6 +205,8 @@ def calibrate_at(
         The horizon.
     confidence : float
         Of all intervals.
+    smooth : bool
+        Whether to fit the smooth curve too.
     """
     z = normal_quantile(confidence)
     if refusal := too_few_events(f"Calibration at {days} days", survival.n_events, survival.n):
@@ -222,7 +225,9 @@ def calibrate_at(
         observed=observed,
         ratio=_ratio(survival, observed, expected, days, z),
         groups=_groups(survival, predicted_risk, days, confidence),
-        smooth=smooth_calibration(survival, predicted_risk, days),
+        smooth=smooth_calibration(survival, predicted_risk, days)
+        if smooth
+        else NotEstimable("No curve was asked for."),
     )
 
 
@@ -253,14 +258,26 @@ def smooth_calibration(survival: Survival, predicted_risk: Array, days: int) -> 
         return 1.0 - baseline.survival(days, linear_predictor(_spline(values, knots)))
 
     error = np.abs(smoothed(x) - predicted_risk)
-    grid = np.linspace(x.min(), x.max(), _CURVE_POINTS)
+    grid = np.linspace(x.min(), x.max(), CURVE_POINTS)
     return SmoothCalibration(
         ici=float(error.mean()),
         e50=float(np.quantile(error, 0.5)),
         e90=float(np.quantile(error, 0.9)),
+        emax=float(error.max()),
         predicted=tuple(float(value) for value in -np.expm1(-np.exp(grid))),
         observed=tuple(float(value) for value in smoothed(grid)),
     )
+
+
+def smooth_calibration_coefficients(survival: Survival, x: Array) -> Array:
+    """Return the two coefficients of the spline of `x`, log(-log(predicted survival)); 0 where there are none."""
+    knots = np.quantile(x, _KNOTS)
+    if (np.diff(knots) <= 0).any():
+        return np.zeros(2)
+    try:
+        return fit_cox(_spline(x, knots), survival).coefficients.copy()
+    except (NotConvergedError, TrainingError):
+        return np.zeros(2)
 
 
 def _ratio(

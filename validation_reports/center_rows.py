@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from validation_reports.calibration import CalibrationSlope, HorizonCalibration
+from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.risk_groups import HazardRatio
-from validation_reports.validation_report import CenterResult, ValidationReport
+from validation_reports.validation_report import ValidationReport
 from validation_reports.wording import interval
 
 NOT_ESTIMABLE = "not estimable"

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from validation_reports.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
+from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
+from validation_reports.resampling import CalibrationBand
 from validation_reports.risk_groups import HazardRatio, RiskGroup
-from validation_reports.validation_report import CenterResult
 from validation_reports.wording import count, horizon_words, interval
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Statistic(StrEnum):
 
 def survival_figure(result: CenterResult) -> str:
     """Draw overall survival by risk group with 95% bands, censoring marks and the numbers at risk."""
-    with _figure((4.3, 3.9)) as figure:
+    with drawing((4.3, 3.9)) as figure:
         groups = result.risk_groups.groups
         top, table = figure.subplots(2, 1, height_ratios=(5, 1), gridspec_kw={"hspace": 0.42})
         ticks = _month_ticks(groups)
@@ -80,17 +81,21 @@ def survival_figure(result: CenterResult) -> str:
         if groups:
             top.legend(frameon=False, loc="upper right", handlelength=2.6)
         _number_at_risk(table, groups, ticks)
-        return _svg(
+        return svg(
             figure, f"km-{result.center}", f"Kaplan-Meier curves of overall survival by risk group, {result.center}"
         )
 
 
-def calibration_figure(found: HorizonCalibration, center: str) -> str:
+def calibration_figure(found: HorizonCalibration, center: str, band: object = None) -> str:
     """Draw observed against predicted probability of death at one horizon."""
-    with _figure((2.95, 3.1)) as figure:
+    with drawing((2.95, 3.1)) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="ideal")
         if isinstance(found.smooth, SmoothCalibration):
+            if isinstance(band, CalibrationBand):
+                axes.fill_between(
+                    band.predicted, band.lower, band.upper, color=LOW_COLOUR, alpha=0.16, linewidth=0, label="95% band"
+                )
             axes.plot(found.smooth.predicted, found.smooth.observed, color=LOW_COLOUR, linewidth=1.8, label="smoothed")
         points = [(group, group.observed) for group in found.groups if isinstance(group.observed, RiskEstimate)]
         if points:
@@ -117,12 +122,12 @@ def calibration_figure(found: HorizonCalibration, center: str) -> str:
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         axes.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.8, borderaxespad=0.2)
         words = f"Calibration at {horizon_words(found.days)}, {center}"
-        return _svg(figure, f"calibration-{found.days}-{center}", words)
+        return svg(figure, f"calibration-{found.days}-{center}", words)
 
 
 def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
     """Draw one statistic of each centre and of the pool, with the intervals as text beside them."""
-    with _figure((3.3, 0.95 + 0.34 * len(results))) as figure:
+    with drawing((3.3, 0.95 + 0.34 * len(results))) as figure:
         axes = figure.subplots()
         rows = list(range(len(results)))[::-1]
         found = [_statistic(result, statistic) for result in results]
@@ -142,7 +147,7 @@ def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        return _svg(figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre")
+        return svg(figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre")
 
 
 def _statistic(result: CenterResult, statistic: Statistic) -> object:
@@ -221,7 +226,8 @@ def _short(name: str) -> str:
 
 
 @contextmanager
-def _figure(size: tuple[float, float]) -> Iterator[Any]:
+def drawing(size: tuple[float, float]) -> Iterator[Any]:
+    """Give an empty figure of this size in inches, in the report's style."""
     from matplotlib import rc_context  # noqa: PLC0415 - slow to import
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -232,7 +238,7 @@ def _figure(size: tuple[float, float]) -> Iterator[Any]:
         yield figure
 
 
-def _svg(figure: Any, name: str, words: str) -> str:
+def svg(figure: Any, name: str, words: str) -> str:
     """Return the figure as an inline SVG element whose ids are its own, described by `words`."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.06, transparent=True,

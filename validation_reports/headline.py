@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from validation_reports.calibration import HorizonCalibration
+from validation_reports.center_result import CenterResult
+from validation_reports.cohort_shift import CohortShift, ShiftVerdict
 from validation_reports.discrimination import Concordance
 from validation_reports.kaplan_meier import MedianTime
 from validation_reports.not_estimable import NotEstimable
+from validation_reports.random_effects import PooledEffect
 from validation_reports.risk_groups import LogRank
-from validation_reports.validation_report import CenterResult, ValidationReport
+from validation_reports.subgroups import InteractionTest
+from validation_reports.validation_report import ValidationReport
 from validation_reports.wording import count, horizon_words, interval, months, p_words, percent
 
 _CHANCE = 0.5
+_LEVEL = 0.05
 
 
 class Verdict(StrEnum):
@@ -122,6 +127,9 @@ def _everywhere(report: ValidationReport) -> Line:
         answer += f"; not shown to beat chance at {', '.join(unshown)}"
     if unknown:
         answer += f"; too few deaths at {', '.join(unknown)}"
+    pooled = next((item.pooled for item in report.across_centers if item.name == "Harrell's C"), None)
+    if isinstance(pooled, PooledEffect):
+        answer += f"; expected at a new centre {pooled.prediction_lower:.2f}–{pooled.prediction_upper:.2f}"
     verdict = (
         Verdict.YES if not unshown and not unknown else Verdict.PARTLY if len(unshown) < len(known) else Verdict.UNKNOWN
     )
@@ -130,7 +138,9 @@ def _everywhere(report: ValidationReport) -> Line:
 
 def _for_whom_not(report: ValidationReport) -> Line:
     question, result = "For whom not?", report.overall
-    parts = []
+    parts = _weak_subgroups(result)
+    if isinstance(result.shift, CohortShift) and result.shift.verdict is not ShiftVerdict.ALIKE:
+        parts.append(f"these patients are {result.shift.verdict}")
     if result.excluded:
         reasons = "; ".join(f"{len(keys)}: {reason.rstrip('.')}" for reason, keys in result.excluded[:2])
         more = ", and other reasons" if len(result.excluded) > 2 else ""
@@ -142,3 +152,25 @@ def _for_whom_not(report: ValidationReport) -> Line:
         parts.append(f"scored with a warning, most often: {sentence.rstrip('.')} ({count(patients, 'patient')})")
     parts.append("untested outside the patients of the cohort table")
     return Line(question, Verdict.NOTE, ". ".join(part[0].upper() + part[1:] for part in parts) + ".")
+
+
+def _weak_subgroups(result: CenterResult) -> list[str]:
+    """Say in which subgroups the score is not shown to order patients, and where its effect differs."""
+    known = [
+        (level.level, level.concordance)
+        for item in result.subgroups
+        for level in item.levels
+        if isinstance(level.concordance, Concordance)
+    ]
+    weak = [name for name, c in known if c.lower <= _CHANCE]
+    parts = []
+    if weak and len(weak) < len(known):
+        parts.append(f"not shown to order patients with {', '.join(weak)}")
+    differing = [
+        item.name
+        for item in result.subgroups
+        if isinstance(item.interaction, InteractionTest) and item.interaction.p_value < _LEVEL
+    ]
+    if differing:
+        parts.append(f"the score's effect differs by {', '.join(differing)}")
+    return parts

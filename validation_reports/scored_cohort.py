@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.baseline_hazard import BaselineHazard
 from models.survival_data import Survival
 from validation_reports.errors import CohortError
 
@@ -41,6 +42,12 @@ class ScoredCohort:
         Pseudonym and reason of each patient who is not analysed.
     warnings : mapping of str to int
         Sentence on the data, and how many of the patients it concerns.
+    baseline : BaselineHazard or None
+        The frozen model's baseline hazard, for what is computed between the horizons.
+    signatures : DataFrame or None, shape (n, any)
+        Value of each single signature.
+    features : DataFrame or None, shape (n, p)
+        The features that the model reads.
 
     Raises
     ------
@@ -57,6 +64,9 @@ class ScoredCohort:
     covariates: pd.DataFrame
     excluded: tuple[tuple[str, str], ...] = ()
     warnings: Mapping[str, int] = field(default_factory=dict)
+    baseline: BaselineHazard | None = None
+    signatures: pd.DataFrame | None = None
+    features: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         n = self.survival.n
@@ -74,6 +84,8 @@ class ScoredCohort:
                 f"{self.center}: found {n} outcomes, {len(self.patient_keys)} patients, {high.size} risk groups and "
                 f"{len(self.covariates)} rows of covariates: give one of each for every patient."
             )
+        for name in ("signatures", "features"):
+            object.__setattr__(self, name, _table(name, getattr(self, name), n, self.center))
         _check_patients(self.center, self.patient_keys, self.excluded)
         missing = [name for name in COVARIATES if name not in self.covariates.columns]
         if missing:
@@ -129,7 +141,26 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         covariates=pd.concat([cohort.covariates for cohort in cohorts], ignore_index=True),
         excluded=tuple(patient for cohort in cohorts for patient in cohort.excluded),
         warnings=warnings,
+        baseline=cohorts[0].baseline,
+        signatures=_joined([cohort.signatures for cohort in cohorts]),
+        features=_joined([cohort.features for cohort in cohorts]),
     )
+
+
+def _joined(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    """Return the tables below each other, `None` where one is absent or has other columns."""
+    known = [table for table in tables if table is not None]
+    if len(known) < len(tables) or len({tuple(table.columns) for table in known}) > 1:
+        return None
+    return pd.concat(known, ignore_index=True)
+
+
+def _table(what: str, values: pd.DataFrame | None, n: int, center: str) -> pd.DataFrame | None:
+    if values is None:
+        return None
+    if len(values) != n or not np.isfinite(values.to_numpy(dtype=np.float64)).all():
+        raise CohortError(f"{center}: the {what} have {len(values)} rows, expected {n} of finite numbers.")
+    return values.reset_index(drop=True)
 
 
 def _column(what: str, values: NDArray[np.float64], n: int, center: str) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ References
 ----------
 .. [1] Uno H, Cai T, Tian L, Wei LJ. JASA 2007;102:527-537 (weights).
 .. [2] Blanche P, Dartigues JF, Jacqmin-Gadda H. Stat Med 2013;32:5381-5397 (influence function; R package timeROC).
+.. [3] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.survival_data import Survival
+from validation_reports.censoring import through_censoring, uncensored_before
+from validation_reports.discrimination import Difference, paired_difference
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable, normal_quantile, too_few_events
 
 Array = NDArray[np.float64]
@@ -21,6 +24,8 @@ AUC_METHOD = (
     "cumulative/dynamic AUC, inverse probability of censoring weights; influence-function standard error, "
     "normal interval"
 )
+COMPARISON_METHOD = "difference of two time-dependent AUCs in the same patients; influence-function standard error"
+DELONG_METHOD = "DeLong's test; patients censored before the horizon are left out"
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,20 @@ class TimeDependentAuc:
     method: str = AUC_METHOD
 
 
+@dataclass(frozen=True, eq=False)
+class _Influence:
+    """An AUC with each patient's influence on it, and how many were compared."""
+
+    estimate: float
+    influence: Array
+    cases: int
+    controls: int
+
+    @property
+    def standard_error(self) -> float:
+        return _error(self.influence)
+
+
 def time_dependent_auc(
     survival: Survival, risk_score: ArrayLike, days: int, confidence: float = 0.95
 ) -> TimeDependentAuc | NotEstimable:
@@ -77,24 +96,11 @@ def time_dependent_auc(
     TimeDependentAuc or NotEstimable
         R: ``timeROC(T, delta, marker, cause = 1, times = days, iid = TRUE)``.
     """
-    score = np.asarray(risk_score, dtype=np.float64)
     z = normal_quantile(confidence)
-    case, control = survival.event & (survival.days <= days), survival.days > days
-    if refusal := too_few_events(f"The AUC at {days} days", int(case.sum()), survival.n):
+    if refusal := _refusal(f"The AUC at {days} days", survival, days):
         return refusal
-    if control.sum() < MINIMUM_EVENTS:
-        return NotEstimable(
-            f"The AUC at {days} days is not estimated: {int(control.sum())} patients were followed beyond it, at least "
-            f"{MINIMUM_EVENTS} are needed."
-        )
-    weight = np.where(case, 1.0 / _uncensored_before(survival), 0.0)
-    share_below = _share_below(score, score[control], np.ones(int(control.sum())))
-    estimate = float((weight * share_below).sum() / weight.sum())
-    share_above = 1.0 - _share_below(score, score[case], weight[case])
-    influence = weight * (share_below - estimate) / weight.sum()
-    influence_of_weights = _through_censoring(survival, influence)
-    influence = influence + control * (share_above - estimate) / control.sum() + influence_of_weights
-    error = float(np.sqrt(((influence - influence.mean()) ** 2).sum() * survival.n / (survival.n - 1)))
+    found = _auc(survival, np.asarray(risk_score, dtype=np.float64), days)
+    estimate, error = found.estimate, found.standard_error
     return TimeDependentAuc(
         days=days,
         estimate=estimate,
@@ -102,9 +108,100 @@ def time_dependent_auc(
         lower=max(0.0, estimate - z * error),
         upper=min(1.0, estimate + z * error),
         confidence=confidence,
-        cases=int(case.sum()),
-        controls=int(control.sum()),
+        cases=found.cases,
+        controls=found.controls,
     )
+
+
+def compare_auc(
+    survival: Survival, first: ArrayLike, second: ArrayLike, days: int, confidence: float = 0.95
+) -> Difference | NotEstimable:
+    """Compare the AUC of two scores in the same patients [2]_; R: ``timeROC::compare``.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of n patients.
+    first, second : array_like, shape (n,)
+        The scores, finite.
+    days : int
+        The horizon.
+    confidence : float
+        Of the interval.
+    """
+    if refusal := _refusal(f"The difference in AUC at {days} days", survival, days):
+        return refusal
+    one, two = (_auc(survival, np.asarray(score, dtype=np.float64), days) for score in (first, second))
+    error = _error(one.influence - two.influence)
+    return paired_difference(one.estimate, two.estimate, error, confidence, COMPARISON_METHOD, f"AUC at {days} days")
+
+
+def delong(
+    survival: Survival, first: ArrayLike, second: ArrayLike, days: int, confidence: float = 0.95
+) -> Difference | NotEstimable:
+    """Compare two AUCs by DeLong's test [3]_, as the paper does; who was censored before the horizon is left out.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of n patients.
+    first, second : array_like, shape (n,)
+        The scores, finite.
+    days : int
+        The horizon.
+    confidence : float
+        Of the interval.
+
+    Returns
+    -------
+    Difference or NotEstimable
+        R: ``pROC::roc.test(..., method = "delong")``.
+    """
+    if refusal := _refusal(f"DeLong's test at {days} days", survival, days):
+        return refusal
+    case, control = survival.event & (survival.days <= days), survival.days > days
+    estimates, of_cases, of_controls = [], [], []
+    for values in (first, second):
+        score = np.asarray(values, dtype=np.float64)
+        below = _share_below(score[case], score[control], np.ones(int(control.sum())))
+        above = 1.0 - _share_below(score[control], score[case], np.ones(int(case.sum())))
+        estimates.append(float(below.mean()))
+        of_cases.append(below)
+        of_controls.append(above)
+    variance = np.var(of_cases[0] - of_cases[1], ddof=1) / case.sum()
+    variance += np.var(of_controls[0] - of_controls[1], ddof=1) / control.sum()
+    return paired_difference(
+        estimates[0], estimates[1], float(np.sqrt(variance)), confidence, DELONG_METHOD, f"AUC at {days} days"
+    )
+
+
+def _refusal(what: str, survival: Survival, days: int) -> NotEstimable | None:
+    cases, controls = int((survival.event & (survival.days <= days)).sum()), int((survival.days > days).sum())
+    if refusal := too_few_events(what, cases, survival.n):
+        return refusal
+    if controls < MINIMUM_EVENTS:
+        return NotEstimable(
+            f"{what} is not estimated: {controls} {'patient was' if controls == 1 else 'patients were'} followed "
+            f"beyond it, at least {MINIMUM_EVENTS} are needed."
+        )
+    return None
+
+
+def _auc(survival: Survival, score: Array, days: int) -> _Influence:
+    case, control = survival.event & (survival.days <= days), survival.days > days
+    weight = np.where(case, 1.0 / np.where(case, uncensored_before(survival), 1.0), 0.0)
+    share_below = _share_below(score, score[control], np.ones(int(control.sum())))
+    estimate = float((weight * share_below).sum() / weight.sum())
+    share_above = 1.0 - _share_below(score, score[case], weight[case])
+    influence = weight * (share_below - estimate) / weight.sum()
+    through_weights = through_censoring(survival, influence, survival.days)
+    influence = influence + control * (share_above - estimate) / control.sum() + through_weights
+    return _Influence(estimate, influence, int(case.sum()), int(control.sum()))
+
+
+def _error(influence: Array) -> float:
+    n = influence.size
+    return float(np.sqrt(((influence - influence.mean()) ** 2).sum() * n / (n - 1)))
 
 
 def _share_below(score: Array, reference: Array, weight: Array) -> Array:
@@ -115,36 +212,3 @@ def _share_below(score: Array, reference: Array, weight: Array) -> Array:
     up_to = cumulative[np.searchsorted(reference[order], score, side="right")]
     share: Array = (below + up_to) / (2 * cumulative[-1])
     return share
-
-
-def _censoring_steps(survival: Survival) -> tuple[Array, Array, Array]:
-    """Return the days with censoring, how many were censored and how many could have been (deaths go first)."""
-    times, censored = np.unique(survival.days[~survival.event], return_counts=True)
-    later = survival.n - np.searchsorted(np.sort(survival.days), times, side="right")
-    return times, censored.astype(np.float64), (later + censored).astype(np.float64)
-
-
-def _uncensored_before(survival: Survival) -> Array:
-    """Return G(T_i-), the probability of not being censored before each patient's time."""
-    times, censored, at_risk = _censoring_steps(survival)
-    steps = np.concatenate([[1.0], np.cumprod(1.0 - censored / at_risk)])
-    before: Array = steps[np.searchsorted(times, survival.days, side="left")]
-    return before
-
-
-def _through_censoring(survival: Survival, influence: Array) -> Array:
-    """Return what each patient adds by having shaped G: the martingale integral of the censoring process."""
-    times, censored, at_risk = _censoring_steps(survival)
-    order = np.argsort(survival.days, kind="stable")
-    from_rank = np.concatenate([np.cumsum(influence[order][::-1])[::-1], [0.0]])
-    ahead = from_rank[np.searchsorted(survival.days[order], times, side="right")]  # cases after each censoring day
-    compensator = np.concatenate([[0.0], np.cumsum(ahead * censored / at_risk**2)])
-    # a patient who dies on a censoring day was no longer at risk of being censored then
-    side_left = np.searchsorted(times, survival.days, side="left")
-    side_right = np.searchsorted(times, survival.days, side="right")
-    loss: Array = compensator[np.where(survival.event, side_left, side_right)]
-    gain: Array = np.zeros(survival.n)
-    if times.size:
-        own = np.minimum(side_left, times.size - 1)
-        gain = np.where(survival.event, 0.0, ahead[own] / at_risk[own])
-    return gain - loss

@@ -11,16 +11,19 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from validation_reports.calibration import Calibration, calibrate
+from validation_reports.calibration import CalibrationSlope, HorizonCalibration, ObservedExpected
+from validation_reports.center_result import CenterResult, analyse_center
+from validation_reports.cohort_shift import TrainingPatients
 from validation_reports.cohort_table import CohortTable, describe_cohorts
-from validation_reports.discrimination import Concordance, harrell_c
+from validation_reports.discrimination import Concordance
 from validation_reports.errors import CohortError, ReportFormatError
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.risk_groups import RiskGroups, compare_risk_groups
+from validation_reports.random_effects import PooledEffect, Scale, pool_random_effects
+from validation_reports.resampling import N_RESAMPLES
+from validation_reports.risk_groups import HazardRatio
 from validation_reports.scored_cohort import ScoredCohort, pool
-from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 POOL_LABEL = "All centres"
 POOLING = "all patients of all centres together, without regard to centre"
 CONFIDENCE = 0.95
@@ -66,44 +69,12 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class CenterResult:
-    """What was found at one centre, or in the pool.
+class PooledStatistic:
+    """One statistic over the centres: its name, each centre's estimate with its interval, and the random effects."""
 
-    Parameters
-    ----------
-    center : str
-        Name of the centre, or `POOL_LABEL`.
-    n, n_events, n_high : int
-        Patients analysed, deaths, patients at high risk.
-    concordance : Concordance or NotEstimable
-        Harrell's C.
-    auc : tuple of (int, TimeDependentAuc or NotEstimable)
-        Horizon in days and the time-dependent AUC.
-    risk_groups : RiskGroups
-        Hazard ratio, log-rank test, curves and medians.
-    calibration : Calibration
-        Slope and, by horizon, observed against expected.
-    excluded : tuple of (str, tuple of str)
-        Reason and the pseudonyms of the patients excluded for it, the most frequent reason first.
-    warnings : tuple of (str, int)
-        Sentence on the data and the number of patients, the most frequent first.
-    """
-
-    center: str
-    n: int
-    n_events: int
-    n_high: int
-    concordance: Concordance | NotEstimable
-    auc: tuple[tuple[int, TimeDependentAuc | NotEstimable], ...]
-    risk_groups: RiskGroups
-    calibration: Calibration
-    excluded: tuple[tuple[str, tuple[str, ...]], ...]
-    warnings: tuple[tuple[str, int], ...]
-
-    @property
-    def n_excluded(self) -> int:
-        """Number of patients excluded."""
-        return sum(len(keys) for _, keys in self.excluded)
+    name: str
+    centers: tuple[tuple[str, float, float, float], ...]
+    pooled: PooledEffect | NotEstimable
 
 
 @dataclass(frozen=True)
@@ -124,6 +95,8 @@ class ValidationReport:
         How the pool was made.
     cohort_table : CohortTable
         Who the patients are.
+    across_centers : tuple of PooledStatistic
+        Main statistics pooled by random effects; empty for a single centre.
     confidence : float
         Of all intervals.
     schema_version : int
@@ -135,6 +108,7 @@ class ValidationReport:
     centers: tuple[CenterResult, ...]
     pooled: CenterResult | None
     cohort_table: CohortTable
+    across_centers: tuple[PooledStatistic, ...] = ()
     pooling: str = POOLING
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA_VERSION
@@ -146,7 +120,11 @@ class ValidationReport:
 
 
 def build_report(
-    cohorts: Sequence[ScoredCohort], provenance: Provenance, horizons: Sequence[int] = (365, 730, 1095)
+    cohorts: Sequence[ScoredCohort],
+    provenance: Provenance,
+    horizons: Sequence[int] = (365, 730, 1095),
+    training: TrainingPatients | None = None,
+    n_resamples: int = N_RESAMPLES,
 ) -> ValidationReport:
     """Compute a validation report.
 
@@ -158,6 +136,10 @@ def build_report(
         Where the scores come from.
     horizons : sequence of int
         Days; each cohort has a predicted survival for each.
+    training : TrainingPatients, optional
+        Whom the cohorts are compared with.
+    n_resamples : int
+        Of each bootstrap; its seed is that of `provenance`.
 
     Returns
     -------
@@ -179,12 +161,20 @@ def build_report(
         if missing:
             raise CohortError(f"{cohort.center}: no survival was predicted for {missing} days: score these horizons.")
     pooled = pool(cohorts, POOL_LABEL) if len(cohorts) > 1 else None
+
+    def analyse(cohort: ScoredCohort) -> CenterResult:
+        return analyse_center(
+            cohort, days, seed=provenance.seed, training=training, confidence=CONFIDENCE, n_resamples=n_resamples
+        )
+
+    centers = tuple(analyse(cohort) for cohort in cohorts)
     return ValidationReport(
         provenance=provenance,
         horizons=days,
-        centers=tuple(_result(cohort, days) for cohort in cohorts),
-        pooled=_result(pooled, days) if pooled else None,
+        centers=centers,
+        pooled=analyse(pooled) if pooled else None,
         cohort_table=describe_cohorts(cohorts, pooled),
+        across_centers=pool_centers(centers, days) if pooled else (),
     )
 
 
@@ -216,28 +206,44 @@ def from_json(text: str) -> ValidationReport:
     return report
 
 
-def _result(cohort: ScoredCohort, horizons: tuple[int, ...]) -> CenterResult:
-    reasons: dict[str, list[str]] = {}
-    for key, reason in cohort.excluded:
-        reasons.setdefault(reason, []).append(key)
-    predicted = {days: cohort.predicted_survival[days] for days in horizons}
-    return CenterResult(
-        center=cohort.center,
-        n=cohort.n,
-        n_events=cohort.survival.n_events,
-        n_high=int(cohort.high_risk.sum()),
-        concordance=harrell_c(cohort.survival, cohort.linear_predictor, CONFIDENCE),
-        auc=tuple(
-            (days, time_dependent_auc(cohort.survival, cohort.linear_predictor, days, CONFIDENCE)) for days in horizons
-        ),
-        risk_groups=compare_risk_groups(cohort.survival, cohort.high_risk, CONFIDENCE),
-        calibration=calibrate(cohort.survival, cohort.linear_predictor, predicted, CONFIDENCE),
-        excluded=tuple(
-            (reason, tuple(sorted(keys)))
-            for reason, keys in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
-        ),
-        warnings=tuple(sorted(cohort.warnings.items(), key=lambda item: (-item[1], item[0]))),
-    )
+def pool_centers(centers: Sequence[CenterResult], horizons: Sequence[int]) -> tuple[PooledStatistic, ...]:
+    """Pool C, hazard ratio, slope and O/E over the centres that have an estimate, each on its scale.
+
+    Parameters
+    ----------
+    centers : sequence of CenterResult
+        One per centre.
+    horizons : sequence of int
+        Days.
+    """
+    rows: list[tuple[str, Scale, list[tuple[str, object]]]] = [
+        ("Harrell's C", Scale.LOGIT, [(item.center, item.concordance) for item in centers]),
+        ("Hazard ratio", Scale.LOG, [(item.center, item.risk_groups.hazard_ratio) for item in centers]),
+        ("Calibration slope", Scale.IDENTITY, [(item.center, item.calibration.slope) for item in centers]),
+    ]
+    for place, days in enumerate(horizons):
+        at = [(item.center, item.calibration.horizons[place][1]) for item in centers]
+        rows.append(
+            (
+                f"O/E at {days} days",
+                Scale.LOG,
+                [(name, found.ratio if isinstance(found, HorizonCalibration) else found) for name, found in at],
+            )
+        )
+    pooled = []
+    for name, scale, values in rows:
+        known = [
+            (center, value)
+            for center, value in values
+            if isinstance(value, Concordance | HazardRatio | CalibrationSlope | ObservedExpected)
+        ]
+        errors = [
+            value.log_standard_error if isinstance(value, ObservedExpected) else value.standard_error
+            for _, value in known
+        ]
+        effect = pool_random_effects([value.estimate for _, value in known], errors, scale, name, CONFIDENCE)
+        pooled.append(PooledStatistic(name, tuple((c, v.estimate, v.lower, v.upper) for c, v in known), effect))
+    return tuple(pooled)
 
 
 _ADAPTER = TypeAdapter(ValidationReport)

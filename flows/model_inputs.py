@@ -1,0 +1,71 @@
+"""What the pinned model reads of patients: their features, single signatures, and the patients that trained it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from feature_store.clinical import eligible
+from feature_store.regions import Region
+from flows.installation import Installation
+from validation_reports.cohort_shift import TrainingPatients
+from validation_reports.scored_cohort import ScoredCohort
+
+
+def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
+    """Return the cohort with the frozen baseline hazard and, where all patients have features, signatures and features.
+
+    Parameters
+    ----------
+    work : Installation
+        Store and pinned model.
+    cohort : ScoredCohort
+        A centre's patients.
+    """
+    model = work.bundle.model
+    table = _features(work, cohort.center)
+    keys = list(cohort.patient_keys)
+    if not set(keys) <= set(table.index):
+        return replace(cohort, baseline=model.baseline)
+    chosen = table.loc[keys]
+    return replace(
+        cohort,
+        baseline=model.baseline,
+        signatures=model.signature_values(chosen).reset_index(drop=True),
+        features=chosen[list(model.features)].reset_index(drop=True),
+    )
+
+
+def training_patients(work: Installation) -> TrainingPatients | None:
+    """Return the patients that trained the pinned model; `None` where their features are not in this store."""
+    center = work.bundle.facts.training_center
+    records = {record.patient_key: record for record in work.store.clinical(center) if eligible(record).eligible}
+    table = _features(work, center)
+    chosen = table.loc[table.index.isin(list(records))].sort_index()
+    if chosen.empty:
+        return None
+    model = work.bundle.model
+    return TrainingPatients(
+        center=center,
+        linear_predictor=model.linear_predictor(chosen),
+        covariates=_covariates([records[str(key)] for key in chosen.index]),
+        features=chosen[list(model.features)].reset_index(drop=True),
+    )
+
+
+def _features(work: Installation, center: str) -> pd.DataFrame:
+    network = work.bundle.network
+    table = work.store.features(
+        center,
+        [Region(block) for block in work.bundle.model.blocks if block != "deep"] or [Region.GTV],
+        work.settings.extraction().digest,
+        network.digest if network is not None else None,
+    )
+    return table[~table.index.duplicated(keep="last")]
+
+
+def _covariates(records: Sequence[object]) -> pd.DataFrame:
+    names = ["age", "sex", "histology", "stage"]
+    return pd.DataFrame([[getattr(record, name) for name in names] for record in records], columns=names)
