@@ -120,7 +120,7 @@ class Node:
         return self._receiver.port
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough; return how many, and tell of what stays incomplete."""
+        """Decide the studies that have been quiet for long enough, and tell of those that stay incomplete."""
         decided = sum(self.registry.settle(center) for center in self._centers)
         for center, study, sentence in self.registry.overdue(self._settings.report_incomplete_after_s):
             self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
