@@ -212,7 +212,8 @@ class AcceptedAssociation:
 
     def _send_accept(self) -> None:
         assert self._request is not None  # noqa: S101 - the table leads here only after the request
-        self._negotiated = negotiated = negotiate(self._request)
+        assert self._center is not None  # noqa: S101
+        self._negotiated = negotiated = negotiate(self._request, self._center.accepts)
         self._stream.wait_at_most(self._patience.silence_s)
         self._send(pdu.associate_accept(self._request, negotiated.results, negotiated.roles, MAXIMUM_PDU_BYTES))
 
