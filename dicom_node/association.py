@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -103,7 +102,6 @@ class AcceptedAssociation:
         self._services = services
         self._patience = patience
         self._stream = PduStream(connection, patience.request_s)
-        self._sending = threading.Lock()
         self._state = State.AWAITING_REQUEST
         self._is_in_step = True
         self._is_counted = False
@@ -313,8 +311,7 @@ class AcceptedAssociation:
             self._doorkeeper.leave(self._center, self._request.calling, self._address)
 
     def _send(self, content: bytes) -> None:
-        with self._sending:
-            self._connection.sendall(content)
+        self._connection.sendall(content)
 
 
 def _nowhere(_piece: memoryview) -> None:
