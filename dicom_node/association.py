@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -103,7 +102,6 @@ class AcceptedAssociation:
         self._services = services
         self._patience = patience
         self._stream = PduStream(connection, patience.request_s)
-        self._sending = threading.Lock()
         self._state = State.AWAITING_REQUEST
         self._is_in_step = True
         self._is_counted = False
@@ -212,7 +210,8 @@ class AcceptedAssociation:
 
     def _send_accept(self) -> None:
         assert self._request is not None  # noqa: S101 - the table leads here only after the request
-        self._negotiated = negotiated = negotiate(self._request)
+        assert self._center is not None  # noqa: S101
+        self._negotiated = negotiated = negotiate(self._request, self._center.accepts)
         self._stream.wait_at_most(self._patience.silence_s)
         self._send(pdu.associate_accept(self._request, negotiated.results, negotiated.roles, MAXIMUM_PDU_BYTES))
 
@@ -312,8 +311,7 @@ class AcceptedAssociation:
             self._doorkeeper.leave(self._center, self._request.calling, self._address)
 
     def _send(self, content: bytes) -> None:
-        with self._sending:
-            self._connection.sendall(content)
+        self._connection.sendall(content)
 
 
 def _nowhere(_piece: memoryview) -> None:

@@ -26,7 +26,6 @@ class AuditEvent(StrEnum):
     COMMITMENT_REPORTED = "commitment-reported"
     REPORT_DELIVERED = "report-delivered"
     STUDY_READ = "study-read"
-    STUDY_EXPORTED = "study-exported"
 
 
 def record(event: AuditEvent, **fields: str | float | None) -> None:

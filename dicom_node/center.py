@@ -28,6 +28,13 @@ class Role(StrEnum):
     EXTERNAL = "external"
 
 
+class ObjectKind(StrEnum):
+    """What a centre may store."""
+
+    CT = "CT"
+    RTSTRUCT = "RTSTRUCT"
+
+
 def is_ae_title(value: str) -> bool:
     """Say whether `value` is an AE title (PS3.5 section 6.2, VR AE: 1-16 characters, no backslash, not blank)."""
     return _AE_TITLE.fullmatch(value) is not None
@@ -87,6 +94,8 @@ class Center:
         Addresses and networks (``192.0.2.0/24``) that its systems call from; empty is any.
     report_commitment_to : tuple of ReturnDestination
         Where its systems take the result of a storage commitment that they asked for, each by its AE title.
+    accepts : tuple of ObjectKind
+        What it may store.
 
     Raises
     ------
@@ -103,6 +112,7 @@ class Center:
     return_to: ReturnDestination | None = None
     addresses: tuple[str, ...] = ()
     report_commitment_to: tuple[ReturnDestination, ...] = ()
+    accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
 
     @cached_property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -103,6 +103,18 @@ class DeliveryQueue:
                 .values(attempts=table.c.attempts + 1, sentence=sentence, due_at=due)
             )
 
+    def previous_report(self, study_key: str, content_digest: str) -> Path | None:
+        """Return the file of the newest report on another content of a study, which a new one supersedes."""
+        query = (
+            select(table.c.path)
+            .where(table.c.study_key == study_key, table.c.content_digest != content_digest)
+            .order_by(table.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            path = connection.scalar(query)
+        return None if path is None else Path(path)
+
     def undelivered(self) -> list[tuple[Delivery, str | None, datetime]]:
         """Return every waiting delivery with the reason of its last failure and when it is due."""
         query = select(table).where(table.c.delivered_at.is_(None)).order_by(table.c.id)

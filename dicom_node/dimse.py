@@ -11,7 +11,6 @@ from dicom_node.pdu import ProtocolError
 C_STORE_RQ: Final = 0x0001
 C_ECHO_RQ: Final = 0x0030
 N_EVENT_REPORT_RQ: Final = 0x0100
-N_EVENT_REPORT_RSP: Final = 0x8100
 N_ACTION_RQ: Final = 0x0130
 C_CANCEL_RQ: Final = 0x0FFF
 RESPONSE: Final = 0x8000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,13 +12,12 @@ from dicom_node.commitment import CommitmentService
 from dicom_node.dimse import Command
 from dicom_node.errors import NodeError, OversizedObjectError
 from dicom_node.incoming import IncomingFile
-from dicom_node.ingest import Ingest, StoreCommand
+from dicom_node.ingest import Ingest
 from dicom_node.metrics import Metrics
 from dicom_node.negotiation import STORAGE_CLASSES, AcceptedContext
 from dicom_node.status import SUCCESS, refusal_of
+from dicom_node.store_command import StoreCommand
 from dicom_node.study import STORAGE_COMMITMENT, VERIFICATION
-
-_log = logging.getLogger(__name__)
 
 _MAXIMUM_DATASET_BYTES = 1 << 23
 _SOP_CLASS_NOT_SUPPORTED = 0x0122

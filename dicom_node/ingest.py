@@ -28,53 +28,18 @@ from dicom_node.errors import (
     NodeError,
     ReceivedDataError,
     RegistryUnavailableError,
-    UnreadableDatasetError,
 )
 from dicom_node.incoming import IncomingFile
 from dicom_node.indexer import Indexer
 from dicom_node.metrics import Metrics
-from dicom_node.part10 import FileMeta, content_sha256, read_meta
+from dicom_node.part10 import content_sha256, read_meta
 from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
 from dicom_node.registry import InstanceRecord, Registry
 from dicom_node.status import status_of
-from dicom_node.study import Identity, ReceivedInstance, is_uid, read_instance
+from dicom_node.store_command import StoreCommand, StoreRequest, check_identity
+from dicom_node.study import Identity, ReceivedInstance, read_instance
 
 _log = logging.getLogger(__name__)
-
-_NO_UID = "2.25.0"
-"""Stands in the file meta information of quarantined bytes whose own UID is none."""
-
-
-@dataclass(frozen=True)
-class StoreCommand:
-    """One C-STORE request without its dataset (PS3.7 section 9.3.1).
-
-    Parameters
-    ----------
-    sop_class_uid, sop_instance_uid : str
-        Affected SOP Class and Instance UID of the command.
-    context_class_uid : str
-        Abstract syntax of the presentation context.
-    transfer_syntax : str
-        Transfer syntax of the presentation context.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    context_class_uid: str
-    transfer_syntax: str
-
-    def file_meta(self) -> FileMeta:
-        """Return the file meta information, as the command names the instance."""
-        uid = self.sop_instance_uid if is_uid(self.sop_instance_uid) else _NO_UID
-        return FileMeta(self.context_class_uid, uid, self.transfer_syntax)
-
-
-@dataclass(frozen=True)
-class StoreRequest(StoreCommand):
-    """One C-STORE request with its encoded dataset in memory."""
-
-    dataset: bytes
 
 
 @dataclass(frozen=True)
@@ -195,7 +160,7 @@ class Ingest:
         received: ReceivedInstance | None = None
         try:
             received = read_instance(incoming.dataset(), command.transfer_syntax)
-            _check_identity(command, received.header.identity)
+            check_identity(command, received.header.identity)
             self._keep(center, received, incoming, index)
         except NodeError as error:
             self.refuse(center, error, incoming, received)
@@ -407,22 +372,3 @@ def _read_archived(file: ArchivedFile) -> ReceivedInstance:
     with file.path.open("rb") as opened:
         length = max(file.path.stat().st_size - start, 0)
         return read_instance(DatasetWindow(opened.fileno(), start, length), meta.transfer_syntax)
-
-
-def _check_identity(request: StoreCommand, identity: Identity) -> None:
-    """Compare command, presentation context and dataset (PS3.7 section 9.1.1.1, PS3.4 section B.2.3)."""
-    if not is_uid(request.sop_instance_uid):
-        raise UnreadableDatasetError(
-            "the Affected SOP Instance UID (0000,1000) of a C-STORE is no UID: expected digits and dots, at most 64 "
-            "characters (PS3.5 section 9.1)"
-        )
-    if request.sop_instance_uid != identity.sop_instance_uid:
-        raise IdentityMismatchError(
-            "the C-STORE command names another SOP Instance UID than its dataset: expected the same in (0000,1000) "
-            "and (0008,0018); check the sending system"
-        )
-    if not request.sop_class_uid == request.context_class_uid == identity.sop_class_uid:
-        raise IdentityMismatchError(
-            "the C-STORE command, its presentation context and its dataset name different SOP Classes: expected one; "
-            "check the sending system"
-        )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dicom_node.center import ObjectKind
 from dicom_node.pdu import AssociateRequest, ContextResult
 from dicom_node.study import (
     CT_IMAGE_STORAGE,
@@ -20,7 +21,8 @@ ACCEPTED: Final = 0
 ABSTRACT_SYNTAX_NOT_SUPPORTED: Final = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED: Final = 4
 
-STORAGE_CLASSES: Final = (CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE)
+STORAGE_CLASS_OF: Final = {ObjectKind.CT: CT_IMAGE_STORAGE, ObjectKind.RTSTRUCT: RT_STRUCTURE_SET_STORAGE}
+STORAGE_CLASSES: Final = tuple(STORAGE_CLASS_OF.values())
 SERVICES: Final = (VERIFICATION, STORAGE_COMMITMENT)
 
 
@@ -52,7 +54,7 @@ class Negotiated:
     roles: Mapping[str, tuple[bool, bool]]
 
 
-def negotiate(request: AssociateRequest, storage_classes: Collection[str] = STORAGE_CLASSES) -> Negotiated:
+def negotiate(request: AssociateRequest, accepts: Collection[ObjectKind] = tuple(ObjectKind)) -> Negotiated:
     """Answer the presentation contexts and roles of a request.
 
     Of the transfer syntaxes of a context the first of `TRANSFER_SYNTAXES` that is proposed is taken. The requestor may
@@ -63,10 +65,10 @@ def negotiate(request: AssociateRequest, storage_classes: Collection[str] = STOR
     ----------
     request : AssociateRequest
         What is proposed.
-    storage_classes : collection of str
-        SOP classes that the centre may store.
+    accepts : collection of ObjectKind
+        What the centre may store.
     """
-    offered = {*SERVICES, *storage_classes}
+    offered = {*SERVICES, *(STORAGE_CLASS_OF[kind] for kind in accepts)}
     results, accepted = [], {}
     for context in request.contexts:
         syntax = _first_of(TRANSFER_SYNTAXES, context.transfer_syntaxes)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from dicom_node.archive import Archive
+from dicom_node.clock import Clock, steady_clock
 from dicom_node.commitment import CommitmentService
 from dicom_node.commitment_report import report_commitments
 from dicom_node.dimse_services import DimseServices
@@ -17,7 +18,6 @@ from dicom_node.metrics import exposition, registry_samples
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.receiver import Receiver, ReceiverSettings
 from dicom_node.registry import open_registry
-from dicom_node.registry_schema import Clock, steady_clock
 from dicom_node.sender import Caller, deliver_due
 from dicom_node.settings import NodeSettings
 from dicom_node.tls import client_context, server_context
@@ -120,7 +120,7 @@ class Node:
         return self._receiver.port
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough; return how many, and tell of what stays incomplete."""
+        """Decide the studies that have been quiet for long enough, and tell of those that stay incomplete."""
         decided = sum(self.registry.settle(center) for center in self._centers)
         for center, study, sentence in self.registry.overdue(self._settings.report_incomplete_after_s):
             self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)

@@ -327,18 +327,6 @@ class Outbox:
             warnings=tuple(json.loads(row.warnings)),
         )
 
-    def previous_report(self, study_key: str, content_digest: str) -> Path | None:
-        """Return the file of the newest report on another content of a study, which a new one supersedes."""
-        query = (
-            select(deliveries.c.path)
-            .where(deliveries.c.study_key == study_key, deliveries.c.content_digest != content_digest)
-            .order_by(deliveries.c.id.desc())
-            .limit(1)
-        )
-        with self._database.read() as connection:
-            path = connection.scalar(query)
-        return None if path is None else Path(path)
-
     def outbox_state(self) -> dict[str, int]:
         """Return how many rows are waiting, claimed, held and done."""
         with self._database.read() as connection:

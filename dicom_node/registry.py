@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dicom_node.clock import Clock, utc_now
 from dicom_node.commitment_queue import CommitmentQueue
 from dicom_node.delivery_queue import Delivery, DeliveryQueue
 from dicom_node.group_commit import GroupCommit
 from dicom_node.incidents import Incident, IncidentLog
 from dicom_node.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
-from dicom_node.registry_schema import Clock, Database, utc_now
+from dicom_node.registry_schema import Database
 from dicom_node.settings import NodeTable
 from dicom_node.study_index import InstanceRecord, StudyIndex, StudySummary
 from dicom_node.study_states import OutboxState, StudyState

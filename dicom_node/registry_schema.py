@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,29 +37,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicom_node.clock import Clock
 from dicom_node.errors import RegistryUnavailableError
 
 SCHEMA_VERSION: Final = 1
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _SCHEMA_LOCK: Final = 0x414E4E55
-
-Clock = Callable[[], datetime]
-"""Returns the current time, aware, in UTC; tests give their own."""
-
-
-def utc_now() -> datetime:
-    """Return the current time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def steady_clock() -> Clock:
-    """Return a clock that starts at the present time and then runs on, whoever sets the machine's.
-
-    A quiet period must not end because the clock was set forward, nor last for hours because it was set back.
-    """
-    start, began = utc_now(), time.monotonic()
-    return lambda: start + timedelta(seconds=time.monotonic() - began)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

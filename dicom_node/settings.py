@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dicom_node.center import Center, Completeness, ReturnDestination, Role
+from dicom_node.center import Center, Completeness, ObjectKind, ReturnDestination, Role
 from dicom_node.log_format import LogFormat
 
 TABLES = ("node", "center", "features", "augmentation", "model", "validation", "prefect")
@@ -63,6 +63,7 @@ class CenterTable(BaseModel):
     return_to: ReturnTable | None = None
     addresses: tuple[str, ...] = ()
     report_commitment_to: tuple[ReturnTable, ...] = ()
+    accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
 
 
 class NodeTable(BaseModel):
@@ -145,6 +146,7 @@ class NodeSettings(BaseSettings):
                 role=table.role,
                 return_to=ReturnDestination(**table.return_to.model_dump()) if table.return_to else None,
                 addresses=table.addresses,
+                accepts=table.accepts,
                 report_commitment_to=tuple(ReturnDestination(**one.model_dump()) for one in table.report_commitment_to),
             )
             for name, table in self.center.items()

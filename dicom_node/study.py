@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any, Final
+from typing import Final
 
 from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import data_element_generator
 
-from dicom_node.dataset_scan import DatasetWindow, Element, quick_scan
+from dicom_node.dataset_scan import DatasetWindow, Element
+from dicom_node.elements import Elements, items, numbers, scan, text, unsigned_short, value_bytes
 from dicom_node.errors import DamagedInstanceError, UnreadableDatasetError
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
@@ -32,9 +30,6 @@ Bounds = tuple[float, float, float, float, float, float]
 """x0, x1, y0, y1, z0, z1 in mm, DICOM patient coordinates."""
 
 _UID = re.compile(r"(?=.{3,64}\Z)[0-9]+(?:\.[0-9]+)+")
-_SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-_DEFER_BYTES = 16384
 MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
 """Longest RTSTRUCT whose contours are read into memory."""
 
@@ -89,8 +84,6 @@ _WANTED = frozenset(
         _BITS_ALLOCATED,
     )
 )
-
-_Elements = Mapping[int, Element | RawDataElement | DataElement]
 
 
 def is_uid(value: str) -> bool:
@@ -247,7 +240,7 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
             "send it uncompressed"
         )
     implicit = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
-    elements, damage = _scan(dataset, implicit=implicit)
+    elements, damage = scan(dataset, _WANTED, implicit=implicit)
     try:
         identity = _identity(elements)
     except UnreadableDatasetError as error:
@@ -261,8 +254,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
         _check_pixel_data(elements, identity)
     header = InstanceHeader(
         identity=identity,
-        modality=_text(elements, _MODALITY),
-        frame_of_reference_uid=_text(elements, _FRAME_OF_REFERENCE_UID) or None,
+        modality=text(elements, _MODALITY),
+        frame_of_reference_uid=text(elements, _FRAME_OF_REFERENCE_UID) or None,
         plane=_plane(elements) if is_ct else None,
     )
     if identity.sop_class_uid != RT_STRUCTURE_SET_STORAGE:
@@ -273,110 +266,41 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
             "structures",
             identity,
         )
-    whole, _ = _scan(dataset, implicit=implicit, defer_bytes=None)
+    whole, _ = scan(dataset, (), implicit=implicit)
     return ReceivedInstance(header, _manifest(whole, identity))
 
 
-def _scan(
-    dataset: bytes | DatasetWindow, *, implicit: bool, defer_bytes: int | None = _DEFER_BYTES
-) -> tuple[_Elements, str | None]:
-    """Return the top-level elements, and a sentence if the dataset ends before its last element does."""
-    elements: dict[int, Element | RawDataElement | DataElement] = {}
-    if isinstance(dataset, DatasetWindow) and defer_bytes:
-        quick = quick_scan(dataset, _WANTED, implicit=implicit)
-        if quick:
-            return quick, None
-    stream: Any = BytesIO(dataset) if isinstance(dataset, bytes) else dataset
-    stream.seek(0)
-    end = 0
-    try:
-        for element in data_element_generator(stream, implicit, is_little_endian=True, defer_size=defer_bytes):
-            elements[int(element.tag)] = element
-            if isinstance(element, RawDataElement) and element.length != _UNDEFINED_LENGTH:
-                end = element.value_tell + element.length
-            else:
-                end = stream.tell()
-                stream.seek(max(end - 8, 0))
-                if stream.read(8) != _SEQUENCE_DELIMITER:
-                    break
-    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
-        if not elements:
-            raise UnreadableDatasetError(
-                f"{len(dataset)} bytes were received that are no DICOM dataset in the negotiated transfer syntax; "
-                "check the sending system"
-            ) from error
-        return elements, f"a dataset of {len(dataset)} bytes cannot be read to its end: send it again"
-    if end == len(dataset) and elements:
-        return elements, None
-    if not elements:
-        raise UnreadableDatasetError("an empty dataset was received: send the instance again")
-    return elements, (
-        f"a dataset ends after {len(dataset)} bytes in the middle of an element, expected at least {end} bytes: "
-        "it was cut off; send it again from an undamaged copy"
-    )
-
-
-def _bytes(elements: _Elements | Dataset, tag: int) -> bytes:
-    element = elements.get_item(tag) if isinstance(elements, Dataset) else elements.get(tag)
-    value = getattr(element, "value", None)
-    return value if isinstance(value, bytes) else b""
-
-
-def _text(elements: _Elements | Dataset, tag: int) -> str:
-    return _bytes(elements, tag).decode("ascii", errors="replace").strip(" \0")
-
-
-def _numbers(elements: _Elements, tag: int, count: int) -> tuple[float, ...] | None:
-    """Return the decimal strings of an element, or `None` unless there are `count` numbers."""
-    try:
-        values = tuple(float(part) for part in _text(elements, tag).split("\\"))
-    except ValueError:
-        return None
-    return values if len(values) == count else None
-
-
-def _unsigned_short(elements: _Elements, tag: int, default: int) -> int:
-    value = _bytes(elements, tag)
-    return int.from_bytes(value[:2], "little") if len(value) >= 2 else default
-
-
-def _items(elements: _Elements | Dataset, tag: int) -> Iterator[Dataset]:
-    """Return the items of a sequence; none when it is absent or empty."""
-    dataset = elements if isinstance(elements, Dataset) else Dataset(dict(elements))  # type: ignore[arg-type]
-    return iter(dataset[tag].value or ()) if tag in dataset else iter(())
-
-
-def _identity(elements: _Elements) -> Identity:
-    encodings = convert_encodings(_text(elements, _SPECIFIC_CHARACTER_SET).split("\\"))
+def _identity(elements: Elements) -> Identity:
+    encodings = convert_encodings(text(elements, _SPECIFIC_CHARACTER_SET).split("\\"))
     return Identity(
-        sop_instance_uid=_text(elements, _SOP_INSTANCE_UID),
-        sop_class_uid=_text(elements, _SOP_CLASS_UID),
-        study_instance_uid=_text(elements, _STUDY_INSTANCE_UID),
-        series_instance_uid=_text(elements, _SERIES_INSTANCE_UID),
-        patient_id=decode_bytes(_bytes(elements, _PATIENT_ID), encodings, set()).strip(" \0"),
+        sop_instance_uid=text(elements, _SOP_INSTANCE_UID),
+        sop_class_uid=text(elements, _SOP_CLASS_UID),
+        study_instance_uid=text(elements, _STUDY_INSTANCE_UID),
+        series_instance_uid=text(elements, _SERIES_INSTANCE_UID),
+        patient_id=decode_bytes(value_bytes(elements, _PATIENT_ID), encodings, set()).strip(" \0"),
     )
 
 
-def _plane(elements: _Elements) -> Plane | None:
-    position = _numbers(elements, _IMAGE_POSITION, 3)
-    orientation = _numbers(elements, _IMAGE_ORIENTATION, 6)
-    spacing = _numbers(elements, _PIXEL_SPACING, 2)
+def _plane(elements: Elements) -> Plane | None:
+    position = numbers(elements, _IMAGE_POSITION, 3)
+    orientation = numbers(elements, _IMAGE_ORIENTATION, 6)
+    spacing = numbers(elements, _PIXEL_SPACING, 2)
     if position is None or orientation is None or spacing is None:
         return None
     return Plane(
         position=(position[0], position[1], position[2]),
         orientation=(*orientation[:3], *orientation[3:]),  # type: ignore[arg-type]
         spacing=(spacing[0], spacing[1]),
-        rows=_unsigned_short(elements, _ROWS, 0),
-        columns=_unsigned_short(elements, _COLUMNS, 0),
+        rows=unsigned_short(elements, _ROWS, 0),
+        columns=unsigned_short(elements, _COLUMNS, 0),
     )
 
 
-def _check_pixel_data(elements: _Elements, identity: Identity) -> None:
+def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     """Compare the length of the native pixel data with what the header announces (PS3.5 section 8.1.1)."""
-    rows, columns = _unsigned_short(elements, _ROWS, 0), _unsigned_short(elements, _COLUMNS, 0)
-    samples, bits = _unsigned_short(elements, _SAMPLES_PER_PIXEL, 1), _unsigned_short(elements, _BITS_ALLOCATED, 16)
-    frames = _numbers(elements, _NUMBER_OF_FRAMES, 1) or (1.0,)
+    rows, columns = unsigned_short(elements, _ROWS, 0), unsigned_short(elements, _COLUMNS, 0)
+    samples, bits = unsigned_short(elements, _SAMPLES_PER_PIXEL, 1), unsigned_short(elements, _BITS_ALLOCATED, 16)
+    frames = numbers(elements, _NUMBER_OF_FRAMES, 1) or (1.0,)
     expected = (rows * columns * samples * int(frames[0]) * bits + 7) // 8
     pixels = elements.get(_PIXEL_DATA)
     found = pixels.length if isinstance(pixels, (Element, RawDataElement)) else 0
@@ -388,7 +312,7 @@ def _check_pixel_data(elements: _Elements, identity: Identity) -> None:
         )
 
 
-def _manifest(elements: _Elements, identity: Identity) -> Manifest:
+def _manifest(elements: Elements, identity: Identity) -> Manifest:
     if _STRUCTURE_SET_ROI_SEQUENCE not in elements or _ROI_CONTOUR_SEQUENCE not in elements:
         raise DamagedInstanceError(
             "an RTSTRUCT lacks its Structure Set ROI Sequence (3006,0020) or its ROI Contour Sequence (3006,0039): "
@@ -404,35 +328,35 @@ def _manifest(elements: _Elements, identity: Identity) -> Manifest:
         ) from error
 
 
-def _read_manifest(elements: _Elements) -> Manifest:
+def _read_manifest(elements: Elements) -> Manifest:
     dataset = Dataset(dict(elements))  # type: ignore[arg-type]
     dataset.set_original_encoding(False, True, None)
     images: list[Dataset] = []
-    frames = [_text(roi, _REFERENCED_FRAME_OF_REFERENCE_UID) for roi in _items(dataset, _STRUCTURE_SET_ROI_SEQUENCE)]
-    for frame in _items(dataset, _REFERENCED_FRAME_OF_REFERENCE_SEQUENCE):
-        frames.append(_text(frame, _FRAME_OF_REFERENCE_UID))
-        for study in _items(frame, _RT_REFERENCED_STUDY_SEQUENCE):
-            for series in _items(study, _RT_REFERENCED_SERIES_SEQUENCE):
-                images += _items(series, _CONTOUR_IMAGE_SEQUENCE)
+    frames = [text(roi, _REFERENCED_FRAME_OF_REFERENCE_UID) for roi in items(dataset, _STRUCTURE_SET_ROI_SEQUENCE)]
+    for frame in items(dataset, _REFERENCED_FRAME_OF_REFERENCE_SEQUENCE):
+        frames.append(text(frame, _FRAME_OF_REFERENCE_UID))
+        for study in items(frame, _RT_REFERENCED_STUDY_SEQUENCE):
+            for series in items(study, _RT_REFERENCED_SERIES_SEQUENCE):
+                images += items(series, _CONTOUR_IMAGE_SEQUENCE)
     points: list[float] = []
-    for roi in _items(dataset, _ROI_CONTOUR_SEQUENCE):
-        for contour in _items(roi, _CONTOUR_SEQUENCE):
-            images += _items(contour, _CONTOUR_IMAGE_SEQUENCE)
-            if data := _text(contour, _CONTOUR_DATA):
+    for roi in items(dataset, _ROI_CONTOUR_SEQUENCE):
+        for contour in items(roi, _CONTOUR_SEQUENCE):
+            images += items(contour, _CONTOUR_IMAGE_SEQUENCE)
+            if data := text(contour, _CONTOUR_DATA):
                 points += map(float, data.split("\\"))
-    frames.append(_text(dataset, _FRAME_OF_REFERENCE_UID))
+    frames.append(text(dataset, _FRAME_OF_REFERENCE_UID))
     return Manifest(
         referenced_sop_instance_uids=tuple(sorted({uid for image in images if (uid := _referenced_ct(image))})),
         frame_of_reference_uid=next(filter(None, frames), None),
         contour_bounds_mm=_bounds(points),
-        made_at=(*(_text(dataset, tag) for tag in _STRUCTURE_SET + _INSTANCE_CREATION),),  # type: ignore[arg-type]
+        made_at=(*(text(dataset, tag) for tag in _STRUCTURE_SET + _INSTANCE_CREATION),),  # type: ignore[arg-type]
     )
 
 
 def _referenced_ct(image: Dataset) -> str | None:
-    if _text(image, _REFERENCED_SOP_CLASS_UID) not in {CT_IMAGE_STORAGE, ""}:
+    if text(image, _REFERENCED_SOP_CLASS_UID) not in {CT_IMAGE_STORAGE, ""}:
         return None
-    return _text(image, _REFERENCED_SOP_INSTANCE_UID) or None
+    return text(image, _REFERENCED_SOP_INSTANCE_UID) or None
 
 
 def _bounds(points: list[float]) -> Bounds | None:

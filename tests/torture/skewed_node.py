@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dicom_node import __main__ as node
-from dicom_node import registry_schema
+from dicom_node import clock
 
 _OFFSET = Path(sys.argv[1])
 
@@ -21,5 +21,5 @@ def _moved_clock() -> datetime:
 
 
 if __name__ == "__main__":
-    registry_schema.utc_now = _moved_clock
+    clock.utc_now = _moved_clock
     sys.exit(node.main(sys.argv[2:]))

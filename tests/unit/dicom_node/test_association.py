@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from dicom_node.center import Center, ReturnDestination
+from dicom_node.center import Center, ObjectKind, ReturnDestination
 from dicom_node.commitment import encode_dataset
 from dicom_node.receiver import Receiver, ReceiverSettings
 from dicom_node.study import (
@@ -117,6 +117,13 @@ def test_contexts_are_negotiated_one_by_one(start: Start) -> None:
     assert kind == wire.ACCEPT
     assert _results(body) == {1: 0, 3: 4, 5: 0, 7: 3, 9: 0, 11: 4}
     assert role in body
+
+
+def test_a_centre_stores_what_it_may(start: Start) -> None:
+    receiver = start(replace(center("alpha"), accepts=(ObjectKind.RTSTRUCT,)))
+    with Wire.to(receiver.port) as peer:
+        _, body = peer.ask(wire.associate())
+    assert _results(body) == {1: 0, 3: 3}
 
 
 def _fragments(context_id: int = 1) -> tuple[bytes, bytes]:

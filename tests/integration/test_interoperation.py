@@ -1,0 +1,95 @@
+"""Every transfer syntax that the field sends: it arrives and is read, or it is refused for a documented reason."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from dicom_node.part10 import read_meta
+from tests.benchmarks.ingest_study import write_study
+from tests.torture.live_node import TorturedNode
+
+pytestmark = pytest.mark.peers
+
+CONFORMANCE = Path(__file__).resolve().parents[2] / "deploy" / "conformance.md"
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+
+# Name, how DCMTK makes it, storescu's option for it, what arrives from storescu and from dcmsend (None: refused).
+MATRIX = [
+    ("Implicit VR Little Endian", ["dcmconv", "+ti"], "-xi", IMPLICIT, EXPLICIT),
+    ("Explicit VR Little Endian", ["dcmconv", "+te"], "-xe", EXPLICIT, EXPLICIT),
+    ("Explicit VR Big Endian", ["dcmconv", "+tb"], "-xb", EXPLICIT, EXPLICIT),
+    ("Deflated Explicit VR Little Endian", ["dcmconv", "+td"], "-xd", EXPLICIT, EXPLICIT),
+    ("JPEG-LS Lossless", ["dcmcjpls"], "-xt", None, EXPLICIT),
+    ("JPEG Lossless", ["dcmcjpeg"], "-xs", None, EXPLICIT),
+    ("JPEG 2000 Lossless", None, "-xv", None, None),
+]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorturedNode]:
+    node = TorturedNode(tmp_path_factory.mktemp("interoperation"))
+    node.start()
+    yield node
+    node.kill()
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_study(tmp_path_factory.mktemp("original") / "study", slices=1, seed=7)[0]
+
+
+def _encoded(original: Path, folder: Path, program: list[str] | None) -> Path:
+    """Return the slice in another transfer syntax, under a UID of its own."""
+    path = folder / "encoded.dcm"
+    if program is None:  # nothing here writes JPEG 2000; at a negotiation only the name of the syntax counts
+        dataset = dcmread(original)
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.90"  # type: ignore[assignment]
+        dataset.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\4\0\0\0\xff\x4f\xff\x51\xfe\xff\xdd\xe0\0\0\0\0"
+        dataset["PixelData"].VR = "OB"
+        dataset["PixelData"].is_undefined_length = True
+        dataset.save_as(path)
+        return path
+    subprocess.run([*program, str(original), str(path)], check=True, capture_output=True)
+    subprocess.run(["dcmodify", "-nb", "-gin", str(path)], check=True, capture_output=True)
+    return path
+
+
+def _files(node: TorturedNode) -> set[Path]:
+    return set(node.archive.glob("*/*/*.dcm"))
+
+
+@pytest.mark.parametrize(("name", "program", "option", "from_storescu", "from_dcmsend"), MATRIX)
+def test_a_transfer_syntax_arrives_and_is_read_or_is_refused(
+    node: TorturedNode,
+    original: Path,
+    tmp_path: Path,
+    peer: Callable[[str], str],
+    name: str,
+    program: list[str] | None,
+    option: str,
+    from_storescu: str | None,
+    from_dcmsend: str | None,
+) -> None:
+    for client, options, expected in (("storescu", [option], from_storescu), ("dcmsend", [], from_dcmsend)):
+        sent = _encoded(original, tmp_path, program)
+        before = _files(node)
+        command = [peer(client), *options, "-aet", "ALPHA", "-aec", "ANNULUS", "127.0.0.1", str(node.port), str(sent)]
+        done = subprocess.run(command, check=False, capture_output=True, env=ENVIRONMENT, timeout=60)
+        new = _files(node) - before
+        if expected is None:
+            assert b"No Acceptable Presentation Contexts" in done.stderr or done.returncode != 0
+            assert new == set()
+        else:
+            assert done.returncode == 0, done.stderr
+            (path,) = new
+            assert read_meta(path)[0].transfer_syntax == expected
+            assert np.array_equal(dcmread(path).pixel_array, dcmread(original).pixel_array)
+    assert name in CONFORMANCE.read_text()
