@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,48 @@ from feature_store.errors import ExtractionError, RegionError
 from feature_store.regions import bounding_box
 
 EDGE = 64
+
+
+@dataclass(frozen=True)
+class InputGrid:
+    """Where the network's input lies in the patient, so that a map of its voxels can be laid over the CT.
+
+    Parameters
+    ----------
+    origin_mm : tuple of 3 float
+        Centre of voxel (0, 0, 0) in patient coordinates (LPS).
+    spacing_mm : tuple of 3 float
+        Distance of voxel centres along (x, y, z) of the grid.
+    direction : tuple of 9 float
+        Row-major direction cosines; the columns are the grid's x, y and z axis.
+    """
+
+    origin_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+
+
+def input_grid(image: Any, gtv_mask: npt.NDArray[np.bool_]) -> InputGrid:
+    """Return where the voxels of `deep_input` lie.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+        CT on the harmonised grid.
+    gtv_mask : ndarray of bool, shape (z, y, x)
+        The GTV on the same grid, with some voxels.
+
+    Returns
+    -------
+    InputGrid
+    """
+    box = bounding_box(gtv_mask)[::-1]  # along x, y, z
+    size = np.array([part.stop - part.start for part in box])
+    # The corners of the box are kept: its first voxel's face is the first face of the input.
+    first = np.array([part.start for part in box]) - 0.5 + 0.5 * size / EDGE
+    x, y, z = (float(value) for value in image.TransformContinuousIndexToPhysicalPoint(first.tolist()))
+    sx, sy, sz = (float(value) for value in np.array(image.GetSpacing()) * size / EDGE)
+    return InputGrid((x, y, z), (sx, sy, sz), tuple(float(value) for value in image.GetDirection()))
 
 
 def deep_input(image: Any, gtv_mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

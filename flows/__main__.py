@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
+    explain = commands.add_parser("explain", help="say what the score of one study is made of")
+    explain.add_argument("study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it")
+    explain.add_argument(
+        "--occlusion", type=Path, metavar="FILE", help="write a DICOM parametric map of what the network looked at"
+    )
+    explain.set_defaults(command=_explain)
+
     validate = commands.add_parser("validate", help="write the validation report of one or more centres")
     validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
@@ -109,6 +116,13 @@ def _train(options: argparse.Namespace) -> int:
         demonstration=options.demonstration,
     )
     return _ended(train_model(request, return_state=True))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from flows.explain_study import explain_study  # noqa: PLC0415
+
+    occlusion = None if options.occlusion is None else options.occlusion.absolute()
+    return _ended(explain_study(options.study_key, occlusion, return_state=True))
 
 
 def _validate(options: argparse.Namespace) -> int:
