@@ -107,7 +107,10 @@ def build_occlusion_map(
                 intercept=0.0,
             )
         ],
-        voi_lut_transformations=[VOILUTTransformation(window_center=0.0, window_width=2 * reach)],
+        voi_lut_transformations=[
+            # LINEAR allows no window below 1 (PS3.3 section C.11.2.1.2)
+            VOILUTTransformation(window_center=0.0, window_width=2 * reach, voi_lut_function="LINEAR_EXACT")
+        ],
         pixel_measures=PixelMeasuresSequence(
             pixel_spacing=(grid.spacing_mm[1], grid.spacing_mm[0]),
             slice_thickness=grid.spacing_mm[2],

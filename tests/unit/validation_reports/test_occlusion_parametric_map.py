@@ -29,7 +29,7 @@ def test_a_map_of_a_real_patient(real_data: Path, tmp_path: Path, peer: Callable
     image = resample_ct(study.volume)
     mask = resample_mask(study.gtv_mask, study.volume, image)
     grid = input_grid(image, mask)
-    values = deep_input(image, mask)  # any image on that grid
+    values = 0.05 * deep_input(image, mask)  # any image on that grid, of the magnitude of a log hazard
     ct = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
     uids = {"sop_instance_uid": derived_uid("content", "map"), "series_instance_uid": derived_uid("study", "map")}
     dataset = build_occlusion_map(ct, values, grid, MODEL, software_version="0.1.0", **uids)
