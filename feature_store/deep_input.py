@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -11,6 +13,49 @@ from feature_store.errors import ExtractionError, RegionError
 from feature_store.harmonize import HarmonizedCt
 
 EDGE = 64
+
+
+@dataclass(frozen=True)
+class InputGrid:
+    """Where the network's input lies in the patient, so that a map of its voxels can be laid over the CT.
+
+    Parameters
+    ----------
+    origin_mm : tuple of 3 float
+        Centre of voxel (0, 0, 0) in patient coordinates (LPS).
+    spacing_mm : tuple of 3 float
+        Distance of voxel centres along (x, y, z) of the grid.
+    direction : tuple of 9 float
+        Row-major direction cosines; the columns are the grid's x, y and z axis.
+    """
+
+    origin_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+
+
+def input_grid(ct: HarmonizedCt, gtv: BoxedMask) -> InputGrid:
+    """Return where the voxels of `deep_input` lie.
+
+    Parameters
+    ----------
+    ct : HarmonizedCt
+        The CT.
+    gtv : BoxedMask
+        The GTV on the same grid, with some voxels.
+
+    Returns
+    -------
+    InputGrid
+    """
+    box = gtv.tight().box[::-1]  # along x, y, z
+    size = np.array([part.stop - part.start for part in box])
+    # The corners of the box are kept: its first voxel's face is the first face of the input.
+    first = np.array([part.start for part in box]) - 0.5 + 0.5 * size / EDGE
+    axes = np.reshape(ct.direction, (3, 3))
+    x, y, z = (np.asarray(ct.origin_mm) + axes @ (first * ct.spacing_mm)).tolist()
+    sx, sy, sz = (ct.spacing_mm * size / EDGE).tolist()
+    return InputGrid((x, y, z), (sx, sy, sz), ct.direction)
 
 
 def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:

@@ -65,6 +65,18 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
+    figures = commands.add_parser("figures", help="draw a bundle's coefficients and component loadings as SVG")
+    figures.add_argument("bundle", type=Path, help="folder of the bundle")
+    figures.add_argument("folder", type=Path, help="folder for the figures")
+    figures.set_defaults(command=_figures)
+
+    explain = commands.add_parser("explain", help="say what the score of one study is made of")
+    explain.add_argument("study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it")
+    explain.add_argument(
+        "--occlusion", type=Path, metavar="FILE", help="write a DICOM parametric map of what the network looked at"
+    )
+    explain.set_defaults(command=_explain)
+
     validate = commands.add_parser("validate", help="write the validation report of one or more centres")
     validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
@@ -109,6 +121,30 @@ def _train(options: argparse.Namespace) -> int:
         demonstration=options.demonstration,
     )
     return _ended(train_model(request, return_state=True))
+
+
+def _figures(options: argparse.Namespace) -> int:
+    from models.errors import ModelError  # noqa: PLC0415
+    from models.frozen_bundle import load, read_digest  # noqa: PLC0415
+    from validation_reports.model_figures import model_figures  # noqa: PLC0415
+
+    try:
+        bundle = load(options.bundle, read_digest(options.bundle))
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name, svg in model_figures(bundle.model).items():
+        (options.folder / name).write_text(svg, encoding="utf-8")
+        print(options.folder / name)
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from flows.explain_study import explain_study  # noqa: PLC0415
+
+    occlusion = None if options.occlusion is None else options.occlusion.absolute()
+    return _ended(explain_study(options.study_key, occlusion, return_state=True))
 
 
 def _validate(options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError, StudyDefect
 from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures
+from flows.explain_study import columns_of
 from flows.installation import Installation, installation
 from flows.settings import software_version
 from flows.study_tasks import QUARANTINED, CheckedStudy, check_and_load, extract_features, identity_of, study_task
@@ -126,15 +127,10 @@ def score(
 ) -> tuple[Risk, datetime]:
     """Compute the deep features and the risk, and keep both in the feature store; the time of a first try stays."""
     bundle = work.bundle
-    columns = {
-        f"{region}:{name}": value
-        for region, vector in features.vectors.items()
-        for name, value in vector.as_dict().items()
-    }
+    columns = columns_of(work, features)
     if bundle.network is not None:
-        deep = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
+        deep = np.array([columns[name] for name in DEEP_COLUMNS])
         work.store.put_deep(identity_of(files), deep, bundle.network.digest)
-        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
     (risk,) = bundle.model.score(pd.DataFrame([columns]))
     earlier = work.store.score(files.study_key, files.content_digest, bundle.digest)
     scored_at = earlier.scored_at if earlier else datetime.now(UTC)

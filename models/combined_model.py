@@ -337,7 +337,7 @@ def train_combined_model(
             explained,
             fit.log_likelihood,
             fit.null_log_likelihood,
-            _warnings(survival, fit.coefficients.size),
+            _warnings(survival, fit.coefficients.size, chosen.lambda_rule),
         ),
     )
 
@@ -347,15 +347,16 @@ def _stacked(signatures: tuple[Signature, ...], table: pd.DataFrame) -> Array:
     return np.hstack([signature.z_score.apply(table) for signature in signatures])
 
 
-def _warnings(survival: Survival, n_components: int) -> tuple[str, ...]:
+def _warnings(survival: Survival, n_components: int, rule: LambdaRule) -> tuple[str, ...]:
     """What to say of a Cox model with so many components."""
     if survival.n_events >= EVENTS_PER_COMPONENT * n_components:
         return ()
     per_component = survival.n_events / n_components
+    can_be_leaner = rule is not LambdaRule.ONE_STANDARD_ERROR
     sentence = (
         f"The Cox model has {n_components} component{'s' if n_components > 1 else ''} for {survival.n_events} deaths, "
         f"{per_component:.1f} deaths per component where at least {EVENTS_PER_COMPONENT} are advised: expect risks "
-        "that are too extreme in other patients; train on more patients, or keep fewer features with the lambda rule "
-        f"{LambdaRule.ONE_STANDARD_ERROR}."
+        "that are too extreme in other patients; train on more patients"
+        + (f", or keep fewer features with the lambda rule {LambdaRule.ONE_STANDARD_ERROR}." if can_be_leaner else ".")
     )
     return (sentence,)

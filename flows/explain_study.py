@@ -1,0 +1,107 @@
+"""The flow `explain-study`: what one patient's score is made of, and where the network looked, as a DICOM map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydicom import dcmread
+
+from dicom_node.errors import NodeError
+from dicom_node.registry import StudyFiles
+from dicom_node.settings import SettingsError
+from feature_store.deep_input import input_grid
+from feature_store.errors import FeatureStoreError, StudyDefect
+from feature_store.harmonize import harmonize_ct, harmonize_mask
+from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
+from flows.installation import Installation, installation
+from flows.settings import software_version
+from flows.study_tasks import ENGINES
+from models.deep_features import DEEP_COLUMNS
+from models.errors import ModelError
+from models.explanation import Explanation, explain, occlusion_map
+from validation_reports.errors import ValidationReportError
+
+
+@flow(name="explain-study", flow_run_name="{study_key}")
+def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[None]:
+    """Say which features make up the score of a study by the pinned model.
+
+    Parameters
+    ----------
+    study_key : str
+        The study's keyed pseudonym.
+    occlusion_file : Path, optional
+        New file for a DICOM parametric map of what the network looked at.
+    """
+    work = installation()
+    try:
+        files = work.registry.study_files(study_key)
+        work.bundle  # noqa: B018 - without a pinned model nothing else need be done
+        study = load_study(
+            [instance.path for instance in files.ct], files.rtstruct.path, work.center(files.center).gtv_pattern
+        )
+        settings = work.settings
+        features = compute_features(
+            study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
+        )
+        (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
+        if occlusion_file is not None:
+            write_map(work, files, study, features, occlusion_file)
+    except (SettingsError, ModelError, FeatureStoreError, NodeError, StudyDefect, ValidationReportError) as error:
+        get_run_logger().error(str(error))
+        return Failed(name="Refused", message=str(error))
+    return Completed(message="\n".join(in_words(found)))
+
+
+def columns_of(work: Installation, features: StudyFeatures) -> dict[str, float]:
+    """Return everything that the pinned model may read of a study, by feature column."""
+    columns = {
+        f"{region}:{name}": value
+        for region, vector in features.vectors.items()
+        for name, value in vector.as_dict().items()
+    }
+    if work.bundle.network is not None:
+        deep = work.bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
+        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
+    return columns
+
+
+def write_map(
+    work: Installation, files: StudyFiles, study: LoadedStudy, features: StudyFeatures, occlusion_file: Path
+) -> None:
+    """Write the occlusion map of a study as a DICOM parametric map."""
+    from validation_reports.occlusion_parametric_map import (  # noqa: PLC0415 - highdicom takes seconds to import
+        build_occlusion_map,
+    )
+    from validation_reports.report_codes import derived_uid  # noqa: PLC0415
+    from validation_reports.report_content import ModelReference  # noqa: PLC0415
+    from validation_reports.structured_report import write_structured_report  # noqa: PLC0415
+
+    bundle, facts = work.bundle, work.bundle.facts
+    ct = harmonize_ct(study.volume, work.settings.extraction().spacing_mm)
+    dataset = build_occlusion_map(
+        [dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
+        occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
+        input_grid(ct, harmonize_mask(study.gtv_mask, study.volume, ct)),
+        ModelReference(facts.name, facts.version, bundle.digest, facts.demonstration, facts.intended_use),
+        software_version=software_version(),
+        sop_instance_uid=derived_uid("occlusion", files.content_digest, bundle.digest),
+        series_instance_uid=derived_uid("occlusion-series", files.study_key, bundle.digest),
+    )
+    write_structured_report(dataset, occlusion_file)
+
+
+def in_words(found: Explanation) -> list[str]:
+    """Return an explanation as lines for people."""
+    blocks = ", ".join(f"{block} {part:+.3f}" for block, part in found.blocks.items())
+    lines = [f"linear predictor {found.linear_predictor:+.3f}: {blocks}"]
+    lines += [
+        f"  {part.contribution:+.3f}  {part.feature} = {part.value:.6g}, {part.z_score:+.2f} SD from the training mean"
+        for part in found.contributions
+    ]
+    return lines

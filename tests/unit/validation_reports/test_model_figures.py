@@ -1,0 +1,35 @@
+"""The figures name every selected feature and component, and are the same for the same model."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+
+from models.combined_model import CombinedModel, train_combined_model
+from models.survival_data import Survival
+from validation_reports.model_figures import model_figures
+
+
+def small_model() -> CombinedModel:
+    rng = np.random.default_rng(0)
+    columns = [f"{block}:feature-{number}" for block in ("gtv", "ring_6mm") for number in range(4)]
+    features = pd.DataFrame(rng.normal(size=(120, 8)), columns=columns)
+    hazard = features["gtv:feature-0"] - features["gtv:feature-2"] + features["ring_6mm:feature-1"]
+    days = np.ceil(rng.exponential(2000 / np.exp(hazard.to_numpy())))
+    return train_combined_model(features, Survival(days, days < 4000), seed=0, blocks=("gtv", "ring_6mm"))
+
+
+def test_every_feature_and_component_is_named() -> None:
+    model = small_model()
+    figures = model_figures(model)
+    assert list(figures) == ["coefficients-gtv.svg", "coefficients-ring_6mm.svg", "component-loadings.svg"]
+    texts = {name: " ".join(ET.fromstring(svg).itertext()) for name, svg in figures.items()}  # noqa: S314 - our own
+    for signature in model.signatures:
+        assert all(
+            name.partition(":")[2] in texts[f"coefficients-{signature.block}.svg"] for name in signature.features
+        )
+    assert all(feature in texts["component-loadings.svg"] for feature in model.features)
+    assert all(f"PC{number + 1}" in texts["component-loadings.svg"] for number in range(model.cox_coefficients.size))
+    assert model_figures(model) == figures
