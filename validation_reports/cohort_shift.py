@@ -14,16 +14,18 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from validation_reports.not_estimable import NotEstimable, normal_quantile
 
 Array = NDArray[np.float64]
 SHIFT_METHOD = (
-    "population stability index over tenths of the training patients, less what chance gives; membership model: "
+    "population stability index over tenths of the training patients, beside what 99 of 100 cohorts without a shift "
+    "stay below; membership model: "
     "logistic regression, AUC by 5-fold cross-validation, DeLong interval"
 )
 MODERATE, LARGE = 0.10, 0.25
-"""Stability index, less chance, from which a shift is called moderate and large [1]_."""
+"""Stability index beyond chance from which a shift is called moderate and large [1]_."""
 MINIMUM_PATIENTS = 20
 _BINS = 10
 _FOLDS = 5
@@ -62,7 +64,7 @@ class TrainingPatients:
 
 @dataclass(frozen=True)
 class VariableShift:
-    """One variable: stability index, what chance gives for these sizes, and patients outside the training range."""
+    """One variable: stability index, what chance may give for these sizes, and patients outside the training range."""
 
     name: str
     stability_index: float
@@ -70,9 +72,9 @@ class VariableShift:
     n_outside: int | None
 
     @property
-    def excess(self) -> float:
-        """Stability index less chance, not below 0."""
-        return max(0.0, self.stability_index - self.by_chance)
+    def shift(self) -> float:
+        """The stability index where chance does not explain it, else 0."""
+        return self.stability_index if self.stability_index > self.by_chance else 0.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def compare_with_training(
             if name in features.columns
         ]
     membership = _membership(training, linear_predictor, covariates, confidence)
-    worst = max(variable.excess for variable in variables[:5])
+    worst = max(variable.shift for variable in variables[:5])
     tells = isinstance(membership, Membership) and membership.lower > 0.5
     verdict = (
         ShiftVerdict.VERY_DIFFERENT
@@ -168,7 +170,7 @@ def compare_with_training(
 
 
 def stability_index(reference: NDArray[np.integer], now: NDArray[np.integer]) -> tuple[float, float]:
-    """Return the population stability index of two rows of counts and the value that chance gives [1]_.
+    """Return the population stability index of two rows of counts and what chance gives in 1 of 100 cohorts [1]_.
 
     Parameters
     ----------
@@ -176,7 +178,8 @@ def stability_index(reference: NDArray[np.integer], now: NDArray[np.integer]) ->
         Patients in each bin; half a patient is added to each, so that an empty bin has a logarithm.
     """
     p, q = ((counts + 0.5) / (counts.sum() + 0.5 * counts.size) for counts in (reference, now))
-    chance = (reference.size - 1) * (1 / max(int(reference.sum()), 1) + 1 / max(int(now.sum()), 1))
+    most = stats.chi2.ppf(0.99, reference.size - 1) if reference.size > 1 else 0.0
+    chance = most * (1 / max(int(reference.sum()), 1) + 1 / max(int(now.sum()), 1))
     return float(((q - p) * np.log(q / p)).sum()), float(chance)
 
 

