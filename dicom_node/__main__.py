@@ -16,11 +16,11 @@ from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import NodeError
 from dicom_node.log_format import configure_logging
 from dicom_node.node import Node
+from dicom_node.receiving.tls import client_context
 from dicom_node.registry import Registry, open_registry
 from dicom_node.sender import Caller, echo
 from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key
 from dicom_node.status_table import incident_lines, study_lines
-from dicom_node.tls import client_context
 
 _log = logging.getLogger("dicom_node")
 

@@ -13,11 +13,11 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
-from dicom_node import dimse
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
-from dicom_node.dimse import Command
 from dicom_node.errors import NodeError
+from dicom_node.receiving import dimse
+from dicom_node.receiving.dimse import Command
 from dicom_node.status import SUCCESS, refusal_of
 from dicom_node.study import IMPLICIT_VR_LITTLE_ENDIAN, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE, is_uid
 

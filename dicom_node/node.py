@@ -10,17 +10,17 @@ from dicom_node.archive import Archive
 from dicom_node.clock import Clock, steady_clock
 from dicom_node.commitment import CommitmentService
 from dicom_node.commitment_report import report_commitments
-from dicom_node.dimse_services import DimseServices
 from dicom_node.errors import IncidentKind, NodeError
 from dicom_node.health import HealthServer
 from dicom_node.ingest import Ingest, Reindexed
 from dicom_node.metrics import exposition, registry_samples
 from dicom_node.pseudonym import key_fingerprint
-from dicom_node.receiver import Receiver, ReceiverSettings
+from dicom_node.receiving.dimse_services import DimseServices
+from dicom_node.receiving.receiver import Receiver, ReceiverSettings
+from dicom_node.receiving.tls import client_context, server_context
 from dicom_node.registry import open_registry
 from dicom_node.sender import Caller, deliver_due
 from dicom_node.settings import NodeSettings
-from dicom_node.tls import client_context, server_context
 
 _log = logging.getLogger(__name__)
 

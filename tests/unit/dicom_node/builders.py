@@ -14,9 +14,9 @@ from pydicom.uid import UID
 from dicom_node.archive import Archive
 from dicom_node.center import Center, Completeness, ReturnDestination
 from dicom_node.commitment import CommitmentService
-from dicom_node.dimse_services import DimseServices
 from dicom_node.ingest import Ingest
 from dicom_node.pseudonym import key_fingerprint
+from dicom_node.receiving.dimse_services import DimseServices
 from dicom_node.registry import Registry
 from dicom_node.store_command import StoreRequest
 from dicom_node.study import (

@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicom_node.receiving.tls import client_context, server_context
 from dicom_node.settings import TlsTable
-from dicom_node.tls import client_context, server_context
 
 
 @dataclass(frozen=True)

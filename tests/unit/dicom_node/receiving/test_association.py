@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from dicom_node.center import Center, ObjectKind, ReturnDestination
 from dicom_node.commitment import encode_dataset
-from dicom_node.receiver import Receiver, ReceiverSettings
+from dicom_node.receiving.receiver import Receiver, ReceiverSettings
 from dicom_node.study import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,

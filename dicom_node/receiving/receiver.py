@@ -14,13 +14,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from dicom_node.admission import Rejection, admit
-from dicom_node.association import AcceptedAssociation, Patience
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
-from dicom_node.dimse_services import DimseServices
 from dicom_node.errors import NodeError
-from dicom_node.pdu import AssociateRequest
+from dicom_node.receiving.admission import Rejection, admit
+from dicom_node.receiving.association import AcceptedAssociation, Patience
+from dicom_node.receiving.dimse_services import DimseServices
+from dicom_node.receiving.pdu import AssociateRequest
 from dicom_node.registry import Registry
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicom_node.center import ObjectKind
-from dicom_node.pdu import AssociateRequest, ContextResult
+from dicom_node.receiving.pdu import AssociateRequest, ContextResult
 from dicom_node.study import (
     CT_IMAGE_STORAGE,
     IMPLICIT_VR_LITTLE_ENDIAN,

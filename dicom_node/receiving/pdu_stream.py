@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from dicom_node.pdu import HEADER_BYTES
+from dicom_node.receiving.pdu import HEADER_BYTES
 
 BUFFER_BYTES: Final = 1 << 18
 _SMALLEST_WAIT_S: Final = 0.001

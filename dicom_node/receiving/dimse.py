@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dicom_node.pdu import ProtocolError
+from dicom_node.receiving.pdu import ProtocolError
 
 C_STORE_RQ: Final = 0x0001
 C_ECHO_RQ: Final = 0x0030

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pynetdicom import AE, _config, evt
 
-from dicom_node.receiver import Receiver, ReceiverSettings
+from dicom_node.receiving.receiver import Receiver, ReceiverSettings
 from dicom_node.study import CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from tests.unit.dicom_node import wire
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, request

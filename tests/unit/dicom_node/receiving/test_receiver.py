@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from dicom_node.receiver import Receiver, ReceiverSettings
+from dicom_node.receiving.receiver import Receiver, ReceiverSettings
 from dicom_node.registry import StudyState
 from dicom_node.study import (
     CT_IMAGE_STORAGE,

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from dicom_node import dimse, pdu
 from dicom_node.center import Center
 from dicom_node.commitment import CommitmentService
-from dicom_node.dimse import Command
 from dicom_node.errors import NodeError, OversizedObjectError
 from dicom_node.incoming import IncomingFile
 from dicom_node.ingest import Ingest
 from dicom_node.metrics import Metrics
-from dicom_node.negotiation import STORAGE_CLASSES, AcceptedContext
+from dicom_node.receiving import dimse, pdu
+from dicom_node.receiving.dimse import Command
+from dicom_node.receiving.negotiation import STORAGE_CLASSES, AcceptedContext
 from dicom_node.status import SUCCESS, refusal_of
 from dicom_node.store_command import StoreCommand
 from dicom_node.study import STORAGE_COMMITMENT, VERIFICATION

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from dicom_node.center import Center, center_by_ae_title
 from dicom_node.errors import IncidentKind
-from dicom_node.pdu import APPLICATION_CONTEXT, AssociateRequest
+from dicom_node.receiving.pdu import APPLICATION_CONTEXT, AssociateRequest
 
 
 @dataclass(frozen=True)

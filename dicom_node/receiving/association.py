@@ -15,14 +15,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from dicom_node import dimse, pdu
-from dicom_node.admission import Rejection
 from dicom_node.center import Center
-from dicom_node.dimse_services import DimseServices, Message
-from dicom_node.negotiation import Negotiated, negotiate
-from dicom_node.pdu import AssociateRequest, PduType, ProtocolError
-from dicom_node.pdu_stream import PduStream, PeerClosedError, PeerSilentError
-from dicom_node.upper_layer import TRANSITIONS, Action, Event, State
+from dicom_node.receiving import dimse, pdu
+from dicom_node.receiving.admission import Rejection
+from dicom_node.receiving.dimse_services import DimseServices, Message
+from dicom_node.receiving.negotiation import Negotiated, negotiate
+from dicom_node.receiving.pdu import AssociateRequest, PduType, ProtocolError
+from dicom_node.receiving.pdu_stream import PduStream, PeerClosedError, PeerSilentError
+from dicom_node.receiving.upper_layer import TRANSITIONS, Action, Event, State
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The receiving loop: associations, their protocol data units and messages, and who may come in."""
