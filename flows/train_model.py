@@ -28,7 +28,7 @@ from models.errors import ModelError, NoFeatureSelectedError, TrainingError
 from models.frozen_bundle import freeze
 from models.internal_validation import validate_internally
 from models.lasso_cox import LambdaRule
-from models.region_comparison import compare_regions
+from models.region_comparison import RegionResult, compare_regions
 from models.signature import SelectionSettings
 from models.survival_data import Survival
 from models.training_checkpoint import Epoch
@@ -89,7 +89,8 @@ def train_model(request: TrainingRequest) -> State[None]:
         network, curve = train_deep_features(work, request, source, records)
         features = source_features(work, request, source, network)
         model = fit_combined_model(request, features, records)
-        evidence = gather_evidence(request, features, records, model, curve)
+        compared = compared_features(work, request, source)
+        evidence = gather_evidence(request, features, compared, records, model, curve)
         request.bundle.parent.mkdir(parents=True, exist_ok=True)
         digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence)
     except (ModelError, FeatureStoreError, SettingsError) as error:
@@ -158,12 +159,17 @@ def train_deep_features(
 def source_features(
     work: Installation, request: TrainingRequest, source: FeatureStore, network: NetworkWeights
 ) -> pd.DataFrame:
-    """Return the features of the centre's patients in every region that the settings ask for, deep ones included."""
-    rings = [Region.ring(width) for width in work.settings.features.ring_widths_mm]
-    regions = list(dict.fromkeys([Region.GTV, Region.RING_6MM, *rings]))
+    """Return what the model may read of the centre's patients: GTV, 6 mm ring and deep features."""
     versions = {**source.versions(), "deep": work.store.versions().get("deep", 0)}
     store = work.store.pinned(versions)
+    regions = [Region.GTV, Region.RING_6MM]
     return store.features(request.center, regions, work.settings.extraction().digest, network.digest)
+
+
+def compared_features(work: Installation, request: TrainingRequest, source: FeatureStore) -> pd.DataFrame:
+    """Return the features of the centre's patients who have every region that the settings ask for."""
+    regions = [Region.GTV, *(Region.ring(width) for width in work.settings.features.ring_widths_mm)]
+    return source.features(request.center, regions, work.settings.extraction().digest)
 
 
 @task(name="fit combined model", cache_policy=NO_CACHE)
@@ -192,14 +198,26 @@ def fit_combined_model(
 def gather_evidence(
     request: TrainingRequest,
     features: pd.DataFrame,
+    compared: pd.DataFrame,
     records: dict[str, ClinicalRecord],
     model: CombinedModel,
     curve: tuple[Epoch, ...],
 ) -> TrainingEvidence:
     """Compare the regions and take the optimism off the model's performance, for the model card."""
     patients, survival = patients_of(features, records)
-    comparison = compare_regions(patients, survival, seed=request.seed, settings=model.training.settings)
+    settings = model.training.settings
+    comparison: tuple[RegionResult, ...] = ()
     internal = None
+    complete = compared.loc[compared.index.isin(patients.index)].sort_index()
+    if len(complete) == len(patients):
+        comparison = compare_regions(complete, survival, seed=request.seed, settings=settings)
+    else:
+        get_run_logger().warning(
+            "The regions are not compared: %d of %d patients have features of every ring that the settings name; "
+            "extract the others again.",
+            len(complete),
+            len(patients),
+        )
     if request.bootstraps:
         try:
             internal = validate_internally(model, patients, survival, resamples=request.bootstraps, seed=request.seed)

@@ -165,7 +165,7 @@ def _weak_subgroups(result: CenterResult) -> list[str]:
     weak = [name for name, c in known if c.lower <= _CHANCE]
     parts = []
     if weak and len(weak) < len(known):
-        parts.append(f"not shown to order patients with {', '.join(weak)}")
+        parts.append(f"not shown to order these patients: {', '.join(weak)}")
     differing = [
         item.name
         for item in result.subgroups

@@ -1,7 +1,8 @@
 """The inner loops of the bootstrap, compiled: a resample is a count for each patient, and nothing is ever sorted again.
 
 Patients are in the order of their time (deaths before censorings on the same day); `rank` is the place of a patient's
-score among the distinct scores. All counts are whole numbers, so the concordance is exact.
+score among the distinct scores. All counts are whole numbers, so the concordance is exact. They are one file because
+numba's cache of compiled code sees a change only in the file of the function that is called.
 
 References
 ----------

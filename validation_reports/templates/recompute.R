@@ -46,7 +46,7 @@ statistic <- function(name, d) {
   horizon <- if (length(parts) > 1) as.numeric(parts[2]) else NA
   outcome <- Surv(d$days, d$event)
   risk <- if (is.na(horizon)) NULL else d[[paste0("risk_", parts[2])]]
-  control <- coxph.control(eps = 1e-12, iter.max = 50)
+  control <- coxph.control(eps = 1e-11, toler.chol = 1e-12, iter.max = 50)
   cox <- function(x) coxph(outcome ~ x, control = control)
   switch(parts[1],
     "n" = nrow(d),

@@ -23,6 +23,7 @@ from flows.settings import Settings
 from flows.train_model import (
     TrainingRequest,
     bundle_facts,
+    compared_features,
     eligible_records,
     fit_combined_model,
     gather_evidence,
@@ -123,7 +124,7 @@ def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, byt
     eligible = eligible_records(source, "A")
     features = source_features(work, request, source, NETWORK)
     model = fit_combined_model.fn(request, features, eligible)
-    evidence = gather_evidence.fn(request, features, eligible, model, ())
+    evidence = gather_evidence.fn(request, features, compared_features(work, request, source), eligible, model, ())
     freeze(folder, model, NETWORK, bundle_facts(work, request, source), evidence)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -145,6 +146,8 @@ def test_the_same_store_and_seed_give_the_same_bytes_whatever_the_external_centr
     assert work.store.versions() != versions
     assert frozen(work, tmp_path / "as it was", store_versions=versions) == first
     now = frozen(work, tmp_path / "now")
+    compared = json.loads(first["training.json"])["comparison"]
+    assert [result["regions"] for result in compared] == [["gtv"], ["ring_6mm"], ["gtv", "ring_6mm"]]
     assert [now[name] == first[name] for name in ("model.json", "training.json")] == [True, True]
     manifests = [json.loads(files["manifest.json"]) for files in (first, now)]
     assert manifests[0]["facts"].pop("store_versions") != manifests[1]["facts"].pop("store_versions")

@@ -36,6 +36,7 @@ def _run(folder: Path, report: ValidationReport, rscript: str) -> subprocess.Com
 def test_r_confirms_the_report(tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]) -> None:
     found = _run(tmp_path, report, peer("Rscript"))
     assert found.returncode == 0, found.stdout + found.stderr
+    assert "arning" not in found.stderr
     n = expected_csv(report).count("\n") - 1
     assert n > 80, "the report has fewer numbers than two centres and a pool give"
     assert f"{n} of {n} numbers agree" in found.stdout
