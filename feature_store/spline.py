@@ -68,14 +68,15 @@ def interpolate_slices(volume: Values, along_x: LineWeights, along_y: LineWeight
 def interpolate_depth(volume: Floats, along_z: LineWeights) -> Values:
     """Interpolate a volume (z, y, x) along z, in float64; the result is rounded to float32."""
     result = np.empty((len(along_z.taps), *volume.shape[1:]), dtype=np.float32)
-    _interpolate_depth(volume, along_z.taps, along_z.weights, result)
+    _interpolate_depth(volume, along_z.taps, along_z.weights, 0.0, result)
     return result
 
 
 def depth_moments(volume: Floats, along_z: LineWeights) -> tuple[float, float]:
     """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return, without keeping it."""
     shift = float(np.mean([plane.mean() for plane in volume]))
-    total, squares = _depth_sums(volume, shift, along_z.taps, along_z.weights)
+    nowhere = np.empty((0, *volume.shape[1:]), dtype=np.float32)
+    total, squares = _interpolate_depth(volume, along_z.taps, along_z.weights, shift, nowhere)
     count = len(along_z.taps) * volume.shape[1] * volume.shape[2]
     return shift + total / count, float(np.sqrt(max(squares - total * total / count, 0.0) / (count - 1)))
 
@@ -112,26 +113,13 @@ def _interpolate_slices(
 
 
 @compiled
-def _interpolate_depth(volume: Floats, taps: Indices, weights: Floats, result: Values) -> None:
-    """Interpolate along z, `_LINES` neighbours in x at a time."""
-    depth, height, width = volume.shape
-    new_depth = result.shape[0]
-    before, after = np.zeros((depth, _LINES)), np.empty((new_depth, _LINES))
-    for y in range(height):
-        for x in range(0, width, _LINES):
-            lines = min(_LINES, width - x)
-            for z in range(depth):
-                for line in range(lines):
-                    before[z, line] = volume[z, y, x + line]
-            _interpolate_lines(before, taps, weights, after)
-            for z in range(new_depth):
-                for line in range(lines):
-                    result[z, y, x + line] = after[z, line]
+def _interpolate_depth(
+    volume: Floats, taps: Indices, weights: Floats, shift: float, result: Values
+) -> tuple[float, float]:
+    """Interpolate along z, `_LINES` neighbours in x at a time; sum the values less `shift`, and their squares.
 
-
-@compiled
-def _depth_sums(volume: Floats, shift: float, taps: Indices, weights: Floats) -> tuple[float, float]:
-    """Return sum and sum of squares of the values, rounded to float32, less `shift`."""
+    A result of no planes is not filled.
+    """
     depth, height, width = volume.shape
     before, after = np.zeros((depth, _LINES)), np.empty((len(taps), _LINES))
     sums, squares = np.empty(_LINES), np.empty(_LINES)
@@ -152,6 +140,9 @@ def _depth_sums(volume: Floats, shift: float, taps: Indices, weights: Floats) ->
             for line in range(_LINES):
                 total += sums[line]
                 total_squares += squares[line]
+            for z in range(len(result)):
+                for line in range(lines):
+                    result[z, y, x + line] = after[z, line]
     return total, total_squares
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from dicom_node.center import Center, center_by_ae_title
 from dicom_node.errors import IncidentKind
@@ -60,7 +60,7 @@ def admit(
     if center is None:
         sentence = f"{calling!r} called, which is no centre's AE title: add it to ae_titles of its centre, or stop it"
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CALLER, sentence)
-    if center.addresses and not any(ip_address(address) in network for network in center.networks):
+    if center.addresses and not any(_peer(address) in network for network in center.networks):
         sentence = (
             f"{calling!r} called from {address}, which is none of its centre's addresses: add it to addresses of "
             f"centre {center.name}, or find out who uses its AE title"
@@ -73,6 +73,12 @@ def admit(
         sentence = f"{calling!r} was asked to come again: as many associations as allowed were open"
         return Rejection(2, 3, 2, IncidentKind.TOO_MANY_ASSOCIATIONS, sentence, center.name)
     return center
+
+
+def _peer(address: str) -> IPv4Address | IPv6Address:
+    """Return a peer's address; an IPv4 peer of a socket for both versions is known by its IPv4 address."""
+    found = ip_address(address)
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
 def _unusable(request: AssociateRequest) -> Rejection | None:
