@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz bench-deep bench-validation coverage-validation test check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz bench-deep bench-validation coverage-validation test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -27,6 +27,15 @@ demo: install  ## three synthetic centres from DICOM push to validation report, 
 
 demo-ui: install  ## the Prefect UI with the runs of the last demonstration
 	$(BIN)/python -m deploy.demo ui
+
+up: install  ## the whole system on this machine: Prefect server, node, dispatcher, deployments, supervised
+	@$(BIN)/python -m deploy up
+
+down: install  ## stop the system, the studies under way first
+	@$(BIN)/python -m deploy down
+
+status: install  ## what runs, what the studies wait for, where to look
+	@$(BIN)/python -m deploy status
 
 bench-radiomics: install  ## speed and values against PyRadiomics; ARGS=--quick for about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_radiomics $(ARGS)

@@ -16,18 +16,11 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from deploy.offline import OFFLINE
+
 ROOT = Path(__file__).resolve().parent.parent
 _STOP_GRACE_S = 60.0
 _POLL_S = 0.1
-
-OFFLINE_PREFECT = {
-    "DO_NOT_TRACK": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_V2_ENABLED": "false",
-    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
-}
-"""With these no part of Prefect speaks to the outside."""
 
 
 class PartFailedError(RuntimeError):
@@ -60,7 +53,8 @@ class LocalSystem:
         self.prefect_url = f"http://127.0.0.1:{self.prefect_port}"
         self.environment = {
             **os.environ,
-            **OFFLINE_PREFECT,
+            **OFFLINE,
+            "PREFECT_LOGGING_LEVEL": "WARNING",
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect_url}/api",
             "PYTHONPATH": str(ROOT),

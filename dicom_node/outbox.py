@@ -258,6 +258,29 @@ class Outbox:
             state = connection.scalar(query)
         return None if state is None else StudyState(state)
 
+    def without_result(self, center: str, model_digest: str) -> list[str]:
+        """Return the studies of a centre whose newest content is done, but not by this model; in order of arrival.
+
+        What still waits in the outbox, or is being worked on, is not among them: it will be done anyway.
+        """
+        newest = select(func.max(outbox.c.id)).where(outbox.c.center == center).group_by(outbox.c.study_key)
+        done = (
+            select(results.c.study_key)
+            .where(
+                results.c.study_key == outbox.c.study_key,
+                results.c.content_digest == outbox.c.content_digest,
+                results.c.model_digest == model_digest,
+            )
+            .exists()
+        )
+        query = (
+            select(outbox.c.study_key)
+            .where(outbox.c.id.in_(newest), outbox.c.state == OutboxState.DONE, ~done)
+            .order_by(outbox.c.id)
+        )
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
     def requeue(self, study_key: str) -> None:
         """Let a study be worked on again; a study that was never complete is decided anew after a quiet period.
 

@@ -37,9 +37,22 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the deployments for `prefect deployment run` and the Prefect UI")
     serve.set_defaults(command=_serve)
 
+    deploy = commands.add_parser("deploy", help="register the deployments for a work pool")
+    deploy.add_argument("pool", help="name of the work pool")
+    deploy.set_defaults(command=_deploy)
+
+    deployments = commands.add_parser("deployments", help="print the deployments as a prefect.yaml")
+    deployments.add_argument("--pool", default="annulus", help="name of the work pool (default: %(default)s)")
+    deployments.set_defaults(command=_deployments)
+
     clinical = commands.add_parser("import-clinical", help="read a centre's clinical CSV into the feature store")
     clinical.add_argument("center", help="name of the centre in the settings file")
-    clinical.add_argument("csv", type=Path, help="the CSV file; patient identifiers are replaced by pseudonyms")
+    clinical.add_argument(
+        "csv",
+        type=Path,
+        nargs="?",
+        help="the CSV file; patient identifiers are replaced by pseudonyms (default: what lies in the drop folder)",
+    )
     clinical.set_defaults(command=_import_clinical)
 
     train = commands.add_parser("train", help="train on a centre in the feature store and freeze a bundle")
@@ -81,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
     validate.set_defaults(command=_validate)
+
+    cohort = commands.add_parser("score-cohort", help="score what the pinned model has not scored yet")
+    cohort.add_argument("centers", nargs="*", metavar="center", help="centres (default: all external ones)")
+    cohort.set_defaults(command=_score_cohort)
+
+    overview = commands.add_parser("overview", help="what arrived, was scored, quarantined and delivered, per centre")
+    overview.set_defaults(command=_overview)
     return parser
 
 
@@ -94,15 +114,34 @@ def _dispatch(_options: argparse.Namespace) -> int:
 
 def _serve(_options: argparse.Namespace) -> int:
     from flows.deployments import serve_deployments  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
 
-    serve_deployments()
+    serve_deployments(Settings.load())
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    from flows.deployments import register_deployments  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
+
+    for name in register_deployments(Settings.load(), options.pool):
+        print(name)
+    return 0
+
+
+def _deployments(options: argparse.Namespace) -> int:
+    from flows.deployments import prefect_yaml  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
+
+    print(prefect_yaml(Settings.load(), options.pool), end="")
     return 0
 
 
 def _import_clinical(options: argparse.Namespace) -> int:
     from flows.import_clinical import import_clinical  # noqa: PLC0415
 
-    return _ended(import_clinical(options.center, str(options.csv.absolute()), return_state=True))
+    csv = None if options.csv is None else str(options.csv.absolute())
+    return _ended(import_clinical(options.center, csv, return_state=True))
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -148,9 +187,22 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from flows.validate import CohortQuery, validate_cohort  # noqa: PLC0415
+    from flows.cohort_query import CohortQuery  # noqa: PLC0415
+    from flows.validate import validate_cohort  # noqa: PLC0415
 
     return _ended(validate_cohort(CohortQuery(name=options.name, centers=options.centers), return_state=True))
+
+
+def _score_cohort(options: argparse.Namespace) -> int:
+    from flows.score_cohort import score_cohort  # noqa: PLC0415
+
+    return _ended(score_cohort(options.centers or None, return_state=True))
+
+
+def _overview(_options: argparse.Namespace) -> int:
+    from flows.center_overview import center_overview  # noqa: PLC0415
+
+    return _ended(center_overview(return_state=True))
 
 
 def _ended(state: object) -> int:

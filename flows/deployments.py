@@ -1,29 +1,192 @@
-"""The deployments that ``python -m flows serve`` offers to `prefect deployment run` and to the Prefect UI."""
+"""The deployments: what a data manager finds in the Prefect UI and a biostatistician runs from a shell.
+
+One catalogue serves three ways: ``python -m flows serve`` offers it from one process, ``python -m flows deploy POOL``
+registers it for a work pool, and ``python -m flows deployments`` prints it as the `prefect.yaml` of a site.
+"""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
 
-from prefect import serve
+import yaml
+from prefect import Flow, serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron
 
+from flows.center_overview import center_overview
 from flows.explain_study import explain_study
+from flows.healing import ensure_healing
+from flows.import_clinical import import_clinical
+from flows.score_cohort import score_cohort
 from flows.score_study import extract_study, score_study
+from flows.settings import Settings
 from flows.train_model import train_model
-from flows.validate import validate_center, validate_cohort
+from flows.validate import pool_centers, validate_center, validate_cohort
 
 CONCURRENT_RUNS = 2
 """More cold processes at once than this exhaust the memory of a small machine."""
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def serve_deployments() -> None:
-    """Serve every deployment until stopped; each run gets a process of its own."""
-    deployments = (
-        score_study.to_deployment("by-hand", description="Score one study, named by its pseudonym.", tags=["study"]),
-        extract_study.to_deployment("by-hand", description="Extract one training study again.", tags=["study"]),
-        validate_cohort.to_deployment("ad-hoc", description="Validate any set of centres.", tags=["validation"]),
-        validate_center.to_deployment("by-hand", description="Validate one centre.", tags=["validation"]),
-        explain_study.to_deployment("by-hand", description="Say what a study's score is made of.", tags=["study"]),
-        train_model.to_deployment("by-hand", description="Train and freeze a model on one centre.", tags=["model"]),
+@dataclass(frozen=True)
+class Offer:
+    """One deployment.
+
+    Parameters
+    ----------
+    flow : Flow
+        What it runs.
+    name : str
+        Its name beside the flow's.
+    description : str
+        What the person in front of the UI gets from it.
+    tags : tuple of str
+        By which the UI filters.
+    concurrency : int
+        How many of its runs may be under way; further ones wait.
+    parameters : mapping of str to any
+        Values that are filled in.
+    cron : str or None
+        When it runs by itself.
+    timezone : str
+        Of `cron`.
+    """
+
+    flow: Flow[..., Any]
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    concurrency: int = 1
+    parameters: dict[str, Any] = field(default_factory=dict)
+    cron: str | None = None
+    timezone: str = "UTC"
+
+    @property
+    def full_name(self) -> str:
+        """The name that `prefect deployment run` takes."""
+        return f"{self.flow.name}/{self.name}"
+
+    def deployment(self, pool: str | None = None) -> RunnerDeployment:
+        """Return it as Prefect registers it, for a work pool or for serving."""
+        found = self.flow.to_deployment(
+            self.name,
+            description=self.description,
+            tags=list(self.tags),
+            parameters=self.parameters,
+            schedule=Cron(self.cron, self.timezone) if self.cron else None,
+            concurrency_limit=ConcurrencyLimitConfig(
+                limit=self.concurrency, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
+            ),
+            work_pool_name=pool,
+        )
+        return cast(RunnerDeployment, found)
+
+    def as_yaml(self, pool: str) -> dict[str, Any]:
+        """Return it as an entry of `prefect.yaml`."""
+        module, function = self.flow.fn.__module__, self.flow.fn.__name__
+        entry: dict[str, Any] = {
+            "name": self.name,
+            "entrypoint": f"{module.replace('.', '/')}.py:{function}",
+            "description": self.description,
+            "tags": list(self.tags),
+            "work_pool": {"name": pool},
+            "concurrency_limit": {"limit": self.concurrency, "collision_strategy": "ENQUEUE"},
+        }
+        if self.parameters:
+            entry["parameters"] = self.parameters
+        if self.cron:
+            entry["schedules"] = [{"cron": self.cron, "timezone": self.timezone, "slug": "settings"}]
+        return entry
+
+
+def catalogue(settings: Settings) -> tuple[Offer, ...]:
+    """Return every deployment of an installation; each external centre has one of its own for its validation."""
+    validation = settings.validation
+    per_center = tuple(
+        Offer(
+            validate_center,
+            center,
+            f"Validate the pinned model on centre {center}.",
+            ("validation", f"center:{center}"),
+            parameters={"center": center},
+            cron=validation.schedule_of(center),
+            timezone=validation.timezone,
+        )
+        for center in settings.external_centers()
     )
-    serve(*(cast(RunnerDeployment, deployment) for deployment in deployments), limit=CONCURRENT_RUNS)
+    return (
+        *per_center,
+        Offer(
+            pool_centers,
+            "all-centers",
+            "Validate the pinned model on all external centres, each alone and pooled.",
+            ("validation",),
+            cron=validation.pooled_schedule(),
+            timezone=validation.timezone,
+        ),
+        Offer(
+            validate_cohort,
+            "ad-hoc",
+            "Validate on a cohort of your own: centres, dates, stage, histology, sex, or a list of patients.",
+            ("validation",),
+        ),
+        Offer(
+            score_cohort,
+            "missing",
+            "Score what the pinned model has not scored yet: after another bundle was pinned, say.",
+            ("study", "model"),
+        ),
+        Offer(score_study, "by-hand", "Score one study, named by its pseudonym.", ("study",), concurrency=2),
+        Offer(extract_study, "by-hand", "Extract one training study again.", ("study",), concurrency=2),
+        Offer(explain_study, "by-hand", "Say what a study's score is made of.", ("study",)),
+        Offer(
+            import_clinical,
+            "csv",
+            "Import a centre's clinical table: the CSV that you name, or all that lie in the centre's drop folder.",
+            ("clinical",),
+        ),
+        Offer(
+            center_overview, "now", "What arrived, was scored, quarantined and delivered, per centre.", ("overview",)
+        ),
+        Offer(train_model, "by-hand", "Train and freeze a model on one centre.", ("model",)),
+    )
+
+
+def serve_deployments(settings: Settings) -> None:
+    """Serve every deployment until stopped; each run gets a process of its own."""
+    ensure_healing()
+    # Stopping must not pause the schedules: nobody would find out why nothing runs after the next start.
+    serve(*(offer.deployment() for offer in catalogue(settings)), limit=CONCURRENT_RUNS, pause_on_shutdown=False)
+
+
+def register_deployments(settings: Settings, pool: str) -> list[str]:
+    """Register every deployment for a work pool whose workers have this checkout as their working directory."""
+    ensure_healing()
+    names = []
+    for offer in catalogue(settings):
+        offer.deployment(pool).apply(work_pool_name=pool)
+        names.append(offer.full_name)
+    return names
+
+
+def prefect_yaml(settings: Settings, pool: str) -> str:
+    """Return the catalogue as a `prefect.yaml`."""
+    head = (
+        "# Written by `python -m flows deployments`: for a work pool what `python -m flows serve` offers.\n"
+        "# prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml   (from the project's root)\n"
+    )
+    body = {
+        "name": "annulus",
+        "pull": [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $ANNULUS_ROOT }}"}}],
+        "deployments": [offer.as_yaml(pool) for offer in catalogue(settings)],
+    }
+    return head + yaml.safe_dump(body, sort_keys=False, width=120, allow_unicode=True)
+
+
+def names(offers: Sequence[Offer]) -> list[str]:
+    """Return the full names of some deployments."""
+    return [offer.full_name for offer in offers]

@@ -1,6 +1,6 @@
 """The dispatcher: turns outbox rows into Prefect runs, in warm processes that stay alive from study to study.
 
-The parent starts the workers, replaces one that dies, and reports the node's incidents as runs of their own. Each
+The parent starts the workers, replaces one that dies, and keeps house: incidents, the overview, dropped tables. Each
 worker claims one row at a time under a lease. A worker that is killed loses its lease, and the row goes to another one.
 """
 
@@ -33,8 +33,8 @@ from dicom_node.center import Role
 from dicom_node.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations import study_suite
+from flows.housekeeping import Housekeeping
 from flows.installation import Installation, installation
-from flows.report_incident import report_incident
 from flows.score_study import FINISHED, extract_study, score_study
 from models.deep_features import INPUT_SHAPE
 from models.errors import ModelError
@@ -55,6 +55,7 @@ def dispatch(work: Installation) -> None:
     context = multiprocessing.get_context("spawn")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores; threads of threads only fight
     workers: list[BaseProcess] = []
+    housekeeping = Housekeeping(work)
     settings = work.settings.prefect
     try:
         while not stop.is_set():
@@ -67,7 +68,7 @@ def dispatch(work: Installation) -> None:
                 worker.start()
                 workers.append(worker)
             if prefect_answers():
-                _report_incidents(work)
+                housekeeping.look()
             stop.wait(settings.poll_interval_s)
     finally:
         for worker in workers:
@@ -194,16 +195,6 @@ def warm_up(work: Installation) -> None:
         return
     if bundle.network is not None:
         bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))
-
-
-def _report_incidents(work: Installation) -> None:
-    incidents = work.registry.unreported_incidents()
-    for incident in incidents:
-        report_incident(
-            incident.kind, incident.center or "unknown", incident.sentence, incident.count, return_state=True
-        )
-    if incidents:
-        work.registry.mark_reported([incident.id for incident in incidents])
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -6,25 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydicom import dcmread
 
-from dicom_node.errors import NodeError
 from dicom_node.registry import StudyFiles
-from dicom_node.settings import SettingsError
 from feature_store.deep_input import input_grid
-from feature_store.errors import FeatureStoreError, StudyDefect
 from feature_store.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
 from flows.installation import Installation, installation
+from flows.refusal import or_refused
 from flows.settings import software_version
 from flows.study_tasks import ENGINES
 from models.deep_features import DEEP_COLUMNS
-from models.errors import ModelError
 from models.explanation import Explanation, explain, occlusion_map
-from validation_reports.errors import ValidationReportError
 
 
 @flow(name="explain-study", flow_run_name="{study_key}")
@@ -38,23 +34,23 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     occlusion_file : Path, optional
         New file for a DICOM parametric map of what the network looked at.
     """
+    return or_refused(_explain, study_key, occlusion_file)
+
+
+def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
     work = installation()
-    try:
-        files = work.registry.study_files(study_key)
-        work.bundle  # noqa: B018 - without a pinned model nothing else need be done
-        study = load_study(
-            [instance.path for instance in files.ct], files.rtstruct.path, work.center(files.center).gtv_pattern
-        )
-        settings = work.settings
-        features = compute_features(
-            study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
-        )
-        (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
-        if occlusion_file is not None:
-            write_map(work, files, study, features, occlusion_file)
-    except (SettingsError, ModelError, FeatureStoreError, NodeError, StudyDefect, ValidationReportError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
+    files = work.registry.study_files(study_key)
+    work.bundle  # noqa: B018 - without a pinned model nothing else need be done
+    study = load_study(
+        [instance.path for instance in files.ct], files.rtstruct.path, work.center(files.center).gtv_pattern
+    )
+    settings = work.settings
+    features = compute_features(
+        study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
+    )
+    (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
+    if occlusion_file is not None:
+        write_map(work, files, study, features, occlusion_file)
     return Completed(message="\n".join(in_words(found)))
 
 

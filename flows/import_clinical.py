@@ -1,46 +1,96 @@
-"""The flow `import-clinical`: a centre's clinical CSV into the feature store, pseudonymised on the way."""
+"""The flow `import-clinical`: a centre's clinical CSV into the feature store, pseudonymised on the way.
+
+A CSV is named, or left in the centre's drop folder: there it goes to ``imported`` or ``refused`` once it has been read.
+"""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from dicom_node.pseudonym import patient_key
 from dicom_node.settings import pseudonym_key
-from feature_store.clinical import read_clinical_csv
-from feature_store.errors import FeatureStoreError
+from feature_store.clinical import ClinicalTableError, read_clinical_csv
 from feature_store.expectations import Severity, check_clinical
-from flows.installation import installation
+from flows.installation import Installation, installation
+from flows.refusal import REFUSALS, or_refused, refused
+
+IMPORTED, REFUSED_FILES = "imported", "refused"
+_WRITTEN_BEFORE_S = 2.0
+"""A file that was written to more recently may still be growing."""
 
 
 @flow(name="import-clinical", flow_run_name="{center}")
-def import_clinical(center: str, csv: str) -> State[None]:
+def import_clinical(center: str, csv: str | None = None) -> State[None]:
     """Read the clinical table of one centre.
 
     Parameters
     ----------
     center : str
         The centre's name in the settings file.
-    csv : str
-        Path of the CSV file; its columns are described in ``deploy/clinical-table.md``.
+    csv : str, optional
+        Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default every CSV in the
+        centre's drop folder is imported, oldest first.
     """
+    return or_refused(_import_named, center, csv) if csv else or_refused(_import_dropped, center)
+
+
+def dropped_files(work: Installation, center: str) -> list[Path]:
+    """Return the CSV files that wait in a centre's drop folder and are no longer written to, oldest first."""
+    folder = work.settings.clinical_drop_folder(center)
+    written = {path: path.stat().st_mtime for path in folder.glob("*.csv")} if folder.is_dir() else {}
+    settled = [path for path, at in written.items() if time.time() - at >= _WRITTEN_BEFORE_S]
+    return sorted(settled, key=lambda path: (written[path], path.name))
+
+
+def _import_named(center: str, csv: str) -> State[None]:
     work = installation()
-    name, key = work.center(center).name, pseudonym_key()
-    try:
-        table = read_clinical_csv(Path(csv), name, lambda patient_id: patient_key(key, name, patient_id))
-    except FeatureStoreError as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
+    return Completed(message=_import(work, work.center(center).name, Path(csv)))
+
+
+def _import_dropped(center: str) -> State[None]:
+    work = installation()
+    name = work.center(center).name
+    files = dropped_files(work, name)
+    if not files:
+        folder = work.settings.clinical_drop_folder(name)
+        raise ClinicalTableError(
+            f"The drop folder of centre {name} holds no CSV file: expected one in {folder}, or name one with -p csv=..."
+        )
+    done, refusals = [], []
+    for path in files:
+        try:
+            done.append(_import(work, name, path))
+        except REFUSALS as error:
+            refusals.append(str(error))
+            _put_away(path, REFUSED_FILES, str(error))
+        else:
+            _put_away(path, IMPORTED, None)
+    words = "; ".join([*done, *refusals])
+    return refused(words) if refusals else Completed(message=words)
+
+
+def _import(work: Installation, center: str, csv: Path) -> str:
+    key = pseudonym_key()
+    table = read_clinical_csv(csv, center, lambda patient_id: patient_key(key, center, patient_id))
     findings = check_clinical(table.records)
     critical = " ".join(finding.sentence for finding in findings if finding.severity is Severity.CRITICAL)
     for sentence in [*(sentence for _, sentence in table.rejected), *(finding.sentence for finding in findings)]:
         get_run_logger().warning(sentence)
     if critical:
-        return Failed(name="Refused", message=critical)
+        raise ClinicalTableError(critical)
     work.store.put_clinical(table)
-    return Completed(
-        message=f"{len(table.records)} patients of centre {name} imported, {len(table.rejected)} rows rejected"
-    )
+    return f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows rejected"
+
+
+def _put_away(path: Path, folder: str, sentence: str | None) -> None:
+    """Move a file that has been read beside its folder; a refused one with the reason in a text file."""
+    kept = path.parent / folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{path.name}"
+    kept.parent.mkdir(exist_ok=True)
+    path.rename(kept)
+    if sentence is not None:
+        kept.with_suffix(".txt").write_text(sentence + "\n", encoding="utf-8")

@@ -57,6 +57,32 @@ class Installation:
         bundle.check_extraction(self.settings.extraction().digest)
         return bundle
 
+    def with_model(self, digest: str | None) -> Installation:
+        """Return this installation with the bundle of that digest pinned instead: the one pinned, or an earlier one.
+
+        Parameters
+        ----------
+        digest : str or None
+            The digest or its beginning; `None` for the pinned bundle.
+
+        Raises
+        ------
+        SettingsError
+            If the settings pin no such bundle, or several.
+        """
+        model = self.settings.model
+        if digest is None or (model.digest or "").startswith(digest):
+            return self
+        found = [known for known in model.earlier if known.startswith(digest)]
+        if len(found) != 1:
+            known = ", ".join(one[:12] for one in (model.digest, *model.earlier) if one) or "none"
+            raise SettingsError(
+                f"the settings pin {len(found) or 'no'} bundle{'s' * (len(found) > 1)} with the digest {digest[:12]}: "
+                f"expected one of {known}, or add it to model.earlier"
+            )
+        table = model.model_copy(update={"digest": found[0], "bundle": model.earlier[found[0]]})
+        return Installation(self.settings.model_copy(update={"model": table}))
+
     def center(self, name: str) -> Center:
         """Return the centre called `name`.
 

@@ -12,27 +12,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow, get_run_logger, runtime, task
+from prefect import flow, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydicom import Dataset, dcmread
 
 from dicom_node.center import Role
-from dicom_node.errors import NodeError, UnknownStudyError
+from dicom_node.errors import UnknownStudyError
 from dicom_node.registry import StudyFiles, StudyState
-from dicom_node.settings import SettingsError
-from feature_store.errors import FeatureStoreError, StudyDefect
+from feature_store.errors import StudyDefect
 from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures
 from flows.explain_study import columns_of
 from flows.installation import Installation, installation
+from flows.refusal import REFUSALS, refused
 from flows.settings import software_version
 from flows.study_tasks import QUARANTINED, CheckedStudy, check_and_load, extract_features, identity_of, study_task
 from models.combined_model import Risk
 from models.deep_features import DEEP_COLUMNS
-from models.errors import ModelError
-from validation_reports.errors import StructuredReportError, ValidationReportError
+from validation_reports.errors import StructuredReportError
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
 """Names of the final states after which the dispatcher has nothing left to do for a study."""
@@ -75,21 +74,26 @@ def score_study(study_key: str, content_digest: str | None = None) -> State[None
     return _concluded(_score, study_key, content_digest)
 
 
+def score_content(study_key: str) -> State[None]:
+    """Score the newest content of a study within another run, and return how that ended."""
+    return _concluded(_score, study_key, None)
+
+
 def _concluded(
     conclude: Callable[[Installation, StudyFiles], State[None]], study_key: str, content_digest: str | None
 ) -> State[None]:
-    work = installation()
     try:
+        work = installation()
         return conclude(work, work.registry.study_files(study_key, content_digest))
     except UnknownStudyError as error:
-        return _failed("Refused", str(error))
-    except (SettingsError, ModelError, FeatureStoreError, NodeError, ValidationReportError) as error:
-        return _failed("Held", str(error))
+        return refused(str(error))
+    except REFUSALS as error:
+        return refused(str(error), name="Held")
 
 
 def _extract(work: Installation, files: StudyFiles) -> State[None]:
     if work.center(files.center).role is not Role.TRAINING:
-        return _failed("Refused", f"Centre {files.center} is external: its studies are scored, use score-study.")
+        return refused(f"Centre {files.center} is external: its studies are scored, use score-study.")
     if work.registry.result(files.study_key, files.content_digest, None) is not None:
         return Completed(name="Already extracted", message="this content of the study has been extracted before")
     try:
@@ -104,7 +108,7 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
 
 def _score(work: Installation, files: StudyFiles) -> State[None]:
     if work.center(files.center).role is not Role.EXTERNAL:
-        return _failed("Refused", f"Centre {files.center} trains the model: its studies are extracted, not scored.")
+        return refused(f"Centre {files.center} trains the model: its studies are extracted, not scored.")
     model_digest = work.bundle.digest
     if work.registry.result(files.study_key, files.content_digest, model_digest) is not None:
         return Completed(name="Already scored", message="this model has scored this content of the study before")
@@ -213,17 +217,12 @@ def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
     return dcmread(path) if path is not None and path.exists() else None
 
 
-def _failed(name: str, sentence: str) -> State[None]:
-    get_run_logger().error(sentence)
-    return Failed(name=name, message=sentence)
-
-
 def _quarantine(work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect) -> State[None]:
     sentence = str(defect)
     work.registry.finish(
         files.study_key, files.content_digest, model_digest, StudyState.QUARANTINED, sentence, structured_report=None
     )
-    return _failed(QUARANTINED, sentence)
+    return refused(sentence, name=QUARANTINED)
 
 
 def _risk_in_words(risk: Risk) -> str:

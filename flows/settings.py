@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import tomllib
+import zoneinfo
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from dicom_node.center import Role
 from dicom_node.settings import NodeSettings
 from feature_store.radiomic_features.settings import ExtractionSettings
 from models.augmentation import Augmentation
 
+BY_HAND = "off"
+"""Instead of a cron expression: no schedule."""
+_DIGEST = r"^[0-9a-f]{64}$"
 _PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
@@ -55,7 +60,8 @@ class ModelTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bundle: Path | None = None
-    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    digest: str | None = Field(default=None, pattern=_DIGEST)
+    earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Path] = Field(default_factory=dict)
 
 
 class ValidationTable(BaseModel):
@@ -64,10 +70,42 @@ class ValidationTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reports: Path | None = None
+    clinical_drop: Path | None = None
+    reports_url: str | None = Field(default=None, pattern=r"^https?://")
+    schedule: str = "0 2 * * *"
+    pool_schedule: str = "0 4 * * *"
+    timezone: str = "UTC"
+    schedules: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("schedule", "pool_schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        return _cron(value)
+
+    @field_validator("schedules")
+    @classmethod
+    def _are_cron(cls, value: dict[str, str]) -> dict[str, str]:
+        return {center: _cron(one) for center, one in value.items()}
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_timezone(cls, value: str) -> str:
+        if value not in zoneinfo.available_timezones():
+            raise ValueError(f"{value} is not a time zone: expected one like Europe/Amsterdam or UTC")
+        return value
+
+    def schedule_of(self, center: str) -> str | None:
+        """Return when a centre is validated, as cron; `None` when only by hand."""
+        found = self.schedules.get(center, self.schedule)
+        return None if found == BY_HAND else found
+
+    def pooled_schedule(self) -> str | None:
+        """Return when all centres are validated together, as cron; `None` when only by hand."""
+        return None if self.pool_schedule == BY_HAND else self.pool_schedule
 
 
 class PrefectTable(BaseModel):
-    """``[prefect]``: the dispatcher's warm processes; the server's address is Prefect's own ``PREFECT_API_URL``."""
+    """``[prefect]``: the dispatcher's warm processes and how cohorts fan out; the server is ``PREFECT_API_URL``'s."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,6 +114,21 @@ class PrefectTable(BaseModel):
     poll_interval_s: float = Field(default=0.5, gt=0)
     first_retry_s: float = Field(default=5.0, gt=0)
     longest_retry_s: float = Field(default=900.0, gt=0)
+    cohort_runner: Literal["thread", "process", "dask"] = "process"
+    cohort_workers: int = Field(default=1, gt=0)
+    cohort_chunk: int = Field(default=8, gt=0)
+    dask_scheduler: str | None = None
+    overview_every_s: float = Field(default=60.0, gt=0)
+
+
+class SystemTable(BaseModel):
+    """``[system]``: what `make up` starts beside node and dispatcher on this machine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    prefect_port: int = Field(default=4200, gt=0, lt=65536)
+    reports_port: int = Field(default=4280, gt=0, lt=65536)
 
 
 class Settings(NodeSettings):
@@ -88,6 +141,21 @@ class Settings(NodeSettings):
     model: ModelTable = ModelTable()
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()
+    system: SystemTable = SystemTable()
+
+    @model_validator(mode="after")
+    def _schedules_name_centers(self) -> Self:
+        unknown = sorted(set(self.validation.schedules) - set(self.center))
+        if unknown:
+            raise ValueError(
+                f"validation.schedules names {', '.join(unknown)}: expected centres of this file, which has "
+                f"{', '.join(self.center) or 'none'}"
+            )
+        return self
+
+    def external_centers(self) -> tuple[str, ...]:
+        """Return the names of the centres that the model is validated on."""
+        return tuple(center.name for center in self.centers() if center.role is Role.EXTERNAL)
 
     def store_location(self) -> str:
         """Return the folder or URL of the feature store."""
@@ -97,6 +165,10 @@ class Settings(NodeSettings):
         """Return the folder that validation reports are written to."""
         return self.validation.reports or self.node.folder / "reports"
 
+    def clinical_drop_folder(self, center: str) -> Path:
+        """Return the folder in which a centre's clinical CSV is left to be imported."""
+        return (self.validation.clinical_drop or self.node.folder / "clinical_drop") / center
+
     def extraction(self) -> ExtractionSettings:
         """Return the settings of the radiomic feature extraction."""
         return ExtractionSettings(
@@ -104,6 +176,20 @@ class Settings(NodeSettings):
             normalize_scale=self.features.normalize_scale,
             clip_rings_at_body=self.features.clip_rings_at_body,
         )
+
+
+def _cron(value: str) -> str:
+    if value == BY_HAND:
+        return value
+    from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415 - Prefect takes seconds to import
+
+    try:
+        CronSchedule(cron=value)
+    except ValueError as error:
+        raise ValueError(
+            f"{value!r} is not a schedule: expected cron like '0 2 * * *' (each night at two) or '{BY_HAND}'"
+        ) from error
+    return value
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The flows `validate-cohort` and `validate-center`: scores and outcomes in, a validation report out."""
+"""The flows `validate-cohort`, `validate-center`, `pool-centers`: scores and outcomes in, a validation report out."""
 
 from __future__ import annotations
 
@@ -8,37 +8,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
-from pydantic import BaseModel, ConfigDict, Field
+from prefect.states import Completed
 
 from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
-from feature_store.errors import FeatureStoreError
+from flows.artifacts import progress, show_report
+from flows.cohort_query import CohortQuery
 from flows.installation import Installation, installation
 from flows.model_inputs import training_patients, with_model_inputs
+from flows.refusal import or_refused
 from flows.settings import software_version
-from models.errors import ModelError
-from validation_reports.center_rows import center_rows
 from validation_reports.cohort_assembly import assemble_cohort
-from validation_reports.errors import ValidationReportError
+from validation_reports.errors import CohortError
 from validation_reports.report_files import write_report_files
 from validation_reports.scored_cohort import ScoredCohort
 from validation_reports.validation_report import Provenance, ValidationReport, build_report
 
 RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "matplotlib", "deltalake")
-
-
-class CohortQuery(BaseModel):
-    """Whom to validate on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(default="ad-hoc", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Name of the report.")
-    centers: list[str] = Field(min_length=1, description="Centres, as the settings file names them.")
-    seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
+POOL = "all-centers"
 
 
 @flow(name="validate-cohort", flow_run_name="{cohort.name}")
@@ -48,19 +37,9 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
     Parameters
     ----------
     cohort : CohortQuery
-        Name of the report and the centres.
+        Name of the report, the centres, and whom of their patients to take.
     """
-    work = installation()
-    try:
-        centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
-        cohorts = [gather_cohort(work, center) for center in centers]
-        training = training_patients(work)
-        report = build_report(cohorts, provenance(work, cohort), horizons=work.bundle.model.horizons, training=training)
-        folder = write_report(work, cohort, report, cohorts)
-    except (SettingsError, ModelError, FeatureStoreError, ValidationReportError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
-    return Completed(message=f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}")
+    return or_refused(_validate, cohort)
 
 
 @flow(name="validate-center", flow_run_name="{center}")
@@ -72,11 +51,76 @@ def validate_center(center: str) -> State[None]:
     center : str
         The centre, as the settings file names it.
     """
-    return validate_cohort.fn(CohortQuery(name=f"center-{center}", centers=[center]))
+    return or_refused(_validate_center, center)
+
+
+@flow(name="pool-centers", flow_run_name=POOL)
+def pool_centers() -> State[None]:
+    """Validate the pinned model on every external centre of the settings, each alone and all together."""
+    return or_refused(_pool_centers)
+
+
+def _validate_center(center: str) -> State[None]:
+    installation().center(center)
+    return _validate(CohortQuery(name=f"center-{center}", centers=[center]))
+
+
+def _pool_centers() -> State[None]:
+    centers = installation().settings.external_centers()
+    if not centers:
+        raise SettingsError("the settings file has no external centre: add a [center.NAME] table")
+    return _validate(CohortQuery(name=POOL, centers=list(centers)))
+
+
+def _validate(cohort: CohortQuery) -> State[None]:
+    work = installation().with_model(cohort.model_digest)
+    centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
+    _check_patients(work, cohort, centers)
+    with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
+        cohorts, empty = [], []
+        for center in centers:
+            try:
+                cohorts.append(gather_cohort(work, cohort, center))
+            except CohortError as error:
+                get_run_logger().warning(str(error))
+                empty.append(str(error))
+            step()
+        if not cohorts:
+            raise CohortError(" ".join(empty))
+        report = build_report(
+            cohorts,
+            provenance(work, cohort),
+            horizons=horizons_of(work, cohort),
+            training=training_patients(work),
+        )
+        step()
+        folder = write_report(work, cohort, report, cohorts)
+        step()
+    analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}"
+    return Completed(message=" ".join([analysed, *empty]))
+
+
+def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str]) -> None:
+    """Refuse pseudonyms that no centre knows: a mistyped one must not make the cohort smaller in silence."""
+    if not cohort.patients:
+        return
+    known = {record.patient_key for center in centers for record in work.store.clinical(center)}
+    known |= {study.patient_key for center in centers for study in work.registry.studies(center)}
+    unknown = [key for key in cohort.patients if key not in known]
+    if unknown:
+        raise CohortError(
+            f"{len(unknown)} of the {len(cohort.patients)} patients named are at none of the centres "
+            f"{', '.join(centers)}, the first is {unknown[0]}: expected pseudonyms as runs and reports show them"
+        )
+
+
+def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
+    """Return the days that the report looks at, those of the model unless the query names others."""
+    return tuple(sorted(set(cohort.horizons_days))) or work.bundle.model.horizons
 
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
-def gather_cohort(work: Installation, center: str) -> ScoredCohort:
+def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
@@ -88,7 +132,9 @@ def gather_cohort(work: Installation, center: str) -> ScoredCohort:
         work.store.scores(work.bundle.digest, center),
         work.store.clinical(center),
         quarantined,
-        work.bundle.model.horizons,
+        horizons_of(work, query),
+        work.bundle.model.baseline,
+        query.selection(),
     )
     get_run_logger().info("%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded))
     return with_model_inputs(work, cohort)
@@ -103,14 +149,12 @@ def write_report(
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
     if without_pdf := write_report_files(folder, report, cohorts):
         get_run_logger().warning(without_pdf)
-    slug = re.sub(r"[^a-z0-9]+", "-", cohort.name.lower()).strip("-")
-    create_table_artifact(
-        center_rows(report), key=f"validation-{slug}", description=f"Validation of {report.provenance.model_name}"
-    )
-    create_markdown_artifact(
-        f"Full report: `{folder / 'report.html'}`", key=f"validation-{slug}-report", description="Where the report is"
-    )
+    show_report(work, _slug(cohort), report, folder.name)
     return folder
+
+
+def _slug(cohort: CohortQuery) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", cohort.name.lower()).strip("-")
 
 
 def provenance(work: Installation, cohort: CohortQuery) -> Provenance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -10,10 +11,13 @@ import pandas as pd
 
 from feature_store.clinical import ClinicalRecord, eligible
 from feature_store.store import ScoreRow
+from models.baseline_hazard import BaselineHazard
 from models.survival_data import Survival
+from validation_reports.cohort_selection import CohortSelection
 from validation_reports.errors import CohortError
 from validation_reports.scored_cohort import ScoredCohort
 
+_EVERYBODY = CohortSelection()
 NO_CLINICAL_ROW = "scored, but the centre's clinical table has no row for this patient"
 NOT_SCORED = "in the clinical table, but the pinned model has scored no study of this patient"
 
@@ -24,6 +28,8 @@ def assemble_cohort(
     records: Sequence[ClinicalRecord],
     quarantined: Mapping[str, str],
     horizons: Sequence[int],
+    baseline: BaselineHazard | None = None,
+    selection: CohortSelection = _EVERYBODY,
 ) -> ScoredCohort:
     """Join what is known of a centre's patients; whoever is left out is named with the reason.
 
@@ -39,6 +45,10 @@ def assemble_cohort(
         Sentence of the quarantine by patient key.
     horizons : sequence of int
         Days at which predicted survival is wanted.
+    baseline : BaselineHazard, optional
+        The model's, for horizons that the scores were not computed for.
+    selection : CohortSelection, optional
+        Whom the cohort takes of those who could be analysed.
 
     Returns
     -------
@@ -62,6 +72,8 @@ def assemble_cohort(
             excluded[key] = NO_CLINICAL_ROW
         elif (reason := eligible(record_of[key]).reason) is not None:
             excluded[key] = reason
+        elif (outside := selection.reason_against(record_of[key], score_of[key])) is not None:
+            excluded[key] = outside
     included = sorted((score_of.keys() & record_of.keys()) - excluded.keys())
     if not included:
         reasons = Counter(excluded.values())
@@ -81,7 +93,8 @@ def assemble_cohort(
         linear_predictor=np.array([score.linear_predictor for score, _ in chosen], dtype=np.float64),
         high_risk=np.array([score.high_risk for score, _ in chosen], dtype=np.bool_),
         predicted_survival={
-            days: np.array([score.survival[days] for score, _ in chosen], dtype=np.float64) for days in horizons
+            days: np.array([_survival(score, days, baseline) for score, _ in chosen], dtype=np.float64)
+            for days in horizons
         },
         covariates=pd.DataFrame(
             [(record.age, record.sex, record.histology, record.stage) for _, record in chosen],
@@ -90,3 +103,16 @@ def assemble_cohort(
         excluded=tuple(sorted(excluded.items())),
         warnings=Counter(warning for score, _ in chosen for warning in score.warnings),
     )
+
+
+def _survival(score: ScoreRow, days: int, baseline: BaselineHazard | None) -> float:
+    if days in score.survival:
+        return score.survival[days]
+    found = math.nan if baseline is None else float(baseline.survival(days, score.linear_predictor))
+    if math.isnan(found):
+        reach = "" if baseline is None else f", and its baseline hazard ends at {baseline.last_day:.0f} days"
+        raise CohortError(
+            f"The model predicts no survival at {days} days: it was frozen for "
+            f"{', '.join(map(str, score.survival))} days{reach}. Ask for one of these."
+        )
+    return found

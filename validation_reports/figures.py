@@ -11,9 +11,10 @@ References
 
 from __future__ import annotations
 
+import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from html import escape
@@ -36,6 +37,7 @@ _STYLES = {"low risk": (LOW_COLOUR, "-"), "high risk": (HIGH_COLOUR, (0, (5, 2))
 _DAYS_PER_MONTH = 365.25 / 12
 _MONTH_STEPS = (3, 6, 12, 24, 36)
 _MOST_TICKS = 7
+_PNG_DPI = 110
 _LEAST_AT_RISK = 0.1
 """Where less than this share of the patients is left in both groups, the axis ends [2]_."""
 _SETTINGS = {
@@ -58,6 +60,10 @@ _SETTINGS = {
 }
 
 
+Finish = Callable[[Any, str, str], str]
+"""Takes a drawn figure, the prefix of its ids and its description, and returns it as text."""
+
+
 class Statistic(StrEnum):
     """What a forest plot shows."""
 
@@ -65,8 +71,11 @@ class Statistic(StrEnum):
     HAZARD_RATIO = "the hazard ratio"
 
 
-def survival_figure(result: CenterResult) -> str:
-    """Draw overall survival by risk group with 95% bands, censoring marks and the numbers at risk."""
+def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
+    """Draw overall survival by risk group with 95% bands, censoring marks and the numbers at risk.
+
+    `finish` turns the figure into text: by default SVG, or `png_data_uri`.
+    """
     with drawing((4.3, 3.9)) as figure:
         groups = result.risk_groups.groups
         top, table = figure.subplots(2, 1, height_ratios=(5, 1), gridspec_kw={"hspace": 0.42})
@@ -81,13 +90,14 @@ def survival_figure(result: CenterResult) -> str:
         if groups:
             top.legend(frameon=False, loc="upper right", handlelength=2.6)
         _number_at_risk(table, groups, ticks)
-        return svg(
-            figure, f"km-{result.center}", f"Kaplan-Meier curves of overall survival by risk group, {result.center}"
-        )
+        words = f"Kaplan-Meier curves of overall survival by risk group, {result.center}"
+        return (finish or svg)(figure, f"km-{result.center}", words)
 
 
-def calibration_figure(found: HorizonCalibration, center: str, band: object = None) -> str:
-    """Draw observed against predicted probability of death at one horizon."""
+def calibration_figure(
+    found: HorizonCalibration, center: str, band: object = None, finish: Finish | None = None
+) -> str:
+    """Draw observed against predicted probability of death at one horizon; `finish` as in `survival_figure`."""
     with drawing((2.95, 3.1)) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="ideal")
@@ -122,7 +132,7 @@ def calibration_figure(found: HorizonCalibration, center: str, band: object = No
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         axes.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.8, borderaxespad=0.2)
         words = f"Calibration at {horizon_words(found.days)}, {center}"
-        return svg(figure, f"calibration-{found.days}-{center}", words)
+        return (finish or svg)(figure, f"calibration-{found.days}-{center}", words)
 
 
 def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
@@ -252,3 +262,11 @@ def svg(figure: Any, name: str, words: str) -> str:
     svg = svg.replace("'DejaVu Sans'", "Arial, Helvetica, 'DejaVu Sans'")
     label = escape(words, quote=True)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).rstrip() + "\n"
+
+
+def png_data_uri(figure: Any, name: str, words: str) -> str:
+    """Return the figure as a `data:` URI of a PNG, for readers that show no SVG."""
+    del name, words
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", pad_inches=0.06, facecolor="white")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -17,6 +17,7 @@ from flows.settings import (
     ModelTable,
     PrefectTable,
     Settings,
+    SystemTable,
     ValidationTable,
     software_version,
 )
@@ -35,6 +36,7 @@ TABLE_MODELS: dict[str, type[BaseModel]] = {
     "model": ModelTable,
     "validation": ValidationTable,
     "prefect": PrefectTable,
+    "system": SystemTable,
 }
 
 
@@ -81,6 +83,9 @@ def test_every_table_has_an_owner() -> None:
         ("[center.B]\nae_titles = []\n", "no calling AE title"),
         ("[center.B]\nae_titles = ['X']\n[center.C]\nae_titles = ['X']\n", "both B and C"),
         ("[node\n", "not TOML"),
+        ("[validation]\nschedule = 'nightly'\n", "'nightly' is not a schedule"),
+        ("[validation]\ntimezone = 'Mars/Olympus'\n", "Mars/Olympus is not a time zone"),
+        ("[validation]\nschedules = { B = '0 1 * * *' }\n", "validation.schedules names B"),
     ],
 )
 def test_a_mistake_is_named_in_a_sentence(tmp_path: Path, text: str, named: str) -> None:
@@ -108,6 +113,17 @@ def test_the_node_leaves_the_tables_of_others_alone(tmp_path: Path) -> None:
     file.write_text("[features]\nbin_width = 25.0\n[center.B]\nae_titles = ['B']\nrole = 'training'\n")
     (center,) = NodeSettings.load(file).centers()
     assert (center.role, center.completeness) == (Role.TRAINING, Completeness.LENIENT)
+
+
+def test_a_center_is_validated_when_its_own_schedule_says(tmp_path: Path) -> None:
+    file = tmp_path / "annulus.toml"
+    file.write_text(
+        "[validation]\nschedule = '0 1 * * *'\npool_schedule = 'off'\nschedules = { B = '0 5 * * 1', C = 'off' }\n"
+        "[center.B]\nae_titles = ['B']\n[center.C]\nae_titles = ['C']\n[center.D]\nae_titles = ['D']\n"
+    )
+    validation = Settings.load(file).validation
+    assert [validation.schedule_of(center) for center in "BCD"] == ["0 5 * * 1", None, "0 1 * * *"]
+    assert validation.pooled_schedule() is None
 
 
 def test_the_software_version_is_that_of_the_project() -> None:

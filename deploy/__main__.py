@@ -1,0 +1,160 @@
+"""``python -m deploy up|down|status|supervise``: the whole system on this machine, without any other service."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deploy.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
+from deploy.local_installation import LocalInstallation, listens, open_installation
+from deploy.local_system import ROOT
+from deploy.supervisor import AlreadyRunningError, Supervisor
+from dicom_node.registry import open_registry
+from dicom_node.settings import SETTINGS_VARIABLE, SettingsError, settings_file
+
+_READY_WITHIN_S = 300.0
+_DOWN_WITHIN_S = 400.0
+_PORTS_FREE_WITHIN_S = 20.0
+_ASK_EVERY_S = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code: 0 done, 1 not, 2 unusable settings."""
+    commands = {"up": up, "down": down, "status": status, "supervise": supervise}
+    parser = argparse.ArgumentParser(prog="python -m deploy", description="The whole system on this machine.")
+    parser.add_argument("command", choices=commands, help="up and down return when done; supervise stays (for systemd)")
+    parser.add_argument("--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)")
+    options = parser.parse_args(arguments)
+    file = (options.settings or settings_file() or Path("annulus.toml")).absolute()
+    try:
+        return commands[options.command](file)
+    except (SettingsError, AlreadyRunningError) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def up(file: Path) -> int:
+    """Start everything in the background and return when it is ready."""
+    if ensure_settings(file):
+        print(f"{file.name}: made from the example; describe your centres in it, then make down and make up again")
+    if ensure_secrets(file.with_name(SECRETS_NAME), os.environ):
+        print(f"{SECRETS_NAME}: made with a new pseudonym key; back it up with the archive")
+    work = open_installation(file)
+    if work.folder.supervisor_pid() is not None:
+        print("the system is up already")
+        return status(file)
+    _check_ports(work)
+    work.folder.path.mkdir(parents=True, exist_ok=True)
+    with work.folder.log.open("ab") as log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "deploy", "supervise", "--settings", str(file)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    print("starting; the first start of the Prefect server takes half a minute", flush=True)
+    for what, ready in (
+        ("the node takes associations", work.node_listens),
+        ("the Prefect server answers", work.prefect_is_ready),
+        ("the deployments are offered", work.has_deployments),
+    ):
+        if not _within(_READY_WITHIN_S, lambda ready=ready: ready() or supervisor.poll() is not None):  # type: ignore[misc]
+            print(f"not within {_READY_WITHIN_S:.0f} s: {what}. See {work.folder.log}", file=sys.stderr)
+            return 1
+        if supervisor.poll() is not None:
+            print(f"the supervisor ended: {work.folder.last_words()} (log: {work.folder.log})", file=sys.stderr)
+            return 1
+        print(what, flush=True)
+    return status(file)
+
+
+def down(file: Path) -> int:
+    """Stop everything, the studies under way first."""
+    folder = open_installation(file).folder
+    pid = folder.supervisor_pid()
+    if pid is None:
+        print("the system is not up")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    if not _within(_DOWN_WITHIN_S, lambda: folder.supervisor_pid() is None):
+        print(f"process {pid} has not ended within {_DOWN_WITHIN_S:.0f} s. See {folder.log}", file=sys.stderr)
+        return 1
+    print("everything is stopped")
+    return 0
+
+
+def status(file: Path) -> int:
+    """Say what runs, what the studies wait for and where to look; 0 when every part runs."""
+    work = open_installation(file)
+    is_up = work.folder.supervisor_pid() is not None
+    states = work.folder.part_states() if is_up else []
+    print(f"{'part':<12} {'process':>8}  {'since (UTC)':<20} {'restarts':>8}  last end")
+    for one in states:
+        print(f"{one.name:<12} {one.pid or '-':>8}  {one.since or '-':<20} {one.restarts:>8}  {one.last_end or '-'}")
+    if not states:
+        print("nothing runs: make up starts it")
+    registry = open_registry(work.settings.node)
+    try:
+        counts = Counter(str(study.state) for study in registry.studies())
+        waiting = len(registry.undelivered())
+    finally:
+        registry.close()
+    print("studies: " + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet"))
+    print(f"reports waiting for delivery: {waiting}")
+    for center in work.settings.centers():
+        print(f"centre {center.name}: called from {', '.join(center.ae_titles)}, {center.role}")
+    if is_up:
+        node = work.settings.node
+        print(f"node         {node.ae_title} at {node.host}:{node.port}")
+        print(f"Prefect UI   {work.prefect_url}" + ("" if work.prefect_is_ready() else "  (does not answer now)"))
+        print(f"reports      {work.reports_url}")
+        print(f"log          {work.folder.log}")
+        print(f"for prefect commands: export PREFECT_API_URL={work.prefect_url}/api")
+    return 0 if is_up and all(one.pid is not None for one in states) else 1
+
+
+def supervise(file: Path) -> int:
+    """Look after the parts until SIGTERM or SIGINT."""
+    work = open_installation(file)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor:
+        supervisor.run(stop)
+    return 0
+
+
+def _check_ports(work: LocalInstallation) -> None:
+    """Wait a little for the ports, which the parts of a supervisor that was killed may still hold."""
+
+    def taken() -> list[str]:
+        return [f"{host}:{port} ({setting})" for setting, (host, port) in work.ports().items() if listens(host, port)]
+
+    if not _within(_PORTS_FREE_WITHIN_S, lambda: not taken()):
+        raise SettingsError(
+            f"another program listens on {', '.join(taken())}: stop it, or set another port in "
+            f"{work.settings_file.name}"
+        )
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_ASK_EVERY_S)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

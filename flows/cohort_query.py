@@ -1,0 +1,55 @@
+"""What a biostatistician asks of `validate-cohort`: the form in the Prefect UI, and the JSON on the command line."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from feature_store.clinical import Histology, Sex, StageGroup
+from validation_reports.cohort_selection import CohortSelection
+
+
+class CohortQuery(BaseModel):
+    """Whom to validate on; what is left empty takes everybody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="ad-hoc", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Name of the report.")
+    centers: list[str] = Field(min_length=1, description="Centres, as the settings file names them.")
+    stages: list[StageGroup] = Field(default=[], description="Only these groups of the overall stage.")
+    histologies: list[Histology] = Field(default=[], description="Only these histologies.")
+    sexes: list[Sex] = Field(default=[], description="Only these.")
+    scored_from: date | None = Field(default=None, description="First day of scoring (UTC), like 2026-01-31.")
+    scored_until: date | None = Field(default=None, description="Last day of scoring (UTC), included.")
+    patients: list[str] = Field(default=[], description="Only these patients, by pseudonym.")
+    horizons_days: list[Annotated[int, Field(gt=0, le=36525)]] = Field(
+        default=[], description="Days after the start of radiotherapy to look at; by default those of the model."
+    )
+    model_digest: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{12,64}$",
+        description="Digest, or its first 12 digits or more, of the bundle whose scores are validated: the pinned one, "
+        "or one under model.earlier in the settings.",
+    )
+    seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
+
+    @model_validator(mode="after")
+    def _dates_are_in_order(self) -> Self:
+        if self.scored_from and self.scored_until and self.scored_from > self.scored_until:
+            raise ValueError(
+                f"scored_from is {self.scored_from} and scored_until is {self.scored_until}: expected the earlier first"
+            )
+        return self
+
+    def selection(self) -> CohortSelection:
+        """Return the criteria as the statistics take them."""
+        return CohortSelection(
+            stages=frozenset(self.stages),
+            histologies=frozenset(self.histologies),
+            sexes=frozenset(self.sexes),
+            scored_from=self.scored_from,
+            scored_until=self.scored_until,
+            patients=frozenset(self.patients),
+        )

@@ -1,0 +1,93 @@
+"""A headless Chromium that loads a page, waits until its script has drawn something, and takes its picture."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from websockets.sync.client import ClientConnection, connect
+
+WINDOW = "1280,1600"
+
+
+class Page:
+    """One tab, spoken to over the DevTools protocol.
+
+    Parameters
+    ----------
+    connection : ClientConnection
+        To the tab.
+    """
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._number = 0
+
+    def open(self, url: str, until: str, timeout_s: float = 60.0) -> None:
+        """Load a page and wait until a JavaScript expression is true in it."""
+        self._call("Page.navigate", url=url)
+        deadline = time.monotonic() + timeout_s
+        while not self.value(f"Boolean({until})"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {timeout_s:.0f} s at {url}: {until}. It shows: {self.text()[:2000]}")
+            time.sleep(0.2)
+
+    def value(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression in the page."""
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return answer["result"].get("value")
+
+    def text(self) -> str:
+        """Return what the page shows as text."""
+        return str(self.value("document.body ? document.body.innerText : ''"))
+
+    def picture(self, path: Path) -> None:
+        """Write what the page shows as PNG, once its fading has ended."""
+        time.sleep(1.0)
+        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._connection.recv(timeout=30))
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise AssertionError(f"{method}: {answer['error']['message']}")
+                result: dict[str, Any] = answer["result"]
+                return result
+
+
+@contextmanager
+def chromium(program: str, profile: Path, port: int) -> Iterator[Page]:
+    """Run Chromium with a profile of its own on a free port."""
+    command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={WINDOW}",
+               f"--user-data-dir={profile}", f"--remote-debugging-port={port}", "--no-first-run",
+               "--disable-background-networking", "--remote-allow-origins=*", "about:blank"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with connect(_tab(f"http://127.0.0.1:{port}"), max_size=None) as connection:
+            yield Page(connection)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _tab(url: str, timeout_s: float = 60.0) -> str:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            with urlopen(Request(f"{url}/json/new?about:blank", method="PUT"), timeout=5) as answer:
+                return str(json.loads(answer.read())["webSocketDebuggerUrl"])
+        except (URLError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
