@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture fuzz bench-deep bench-validation coverage-validation test check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-validation coverage-validation test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -50,8 +50,14 @@ torture: install  ## 200 sudden deaths under push, then the same with lost regis
 	for trouble in nothing registry clock disk; do \
 		$(BIN)/python -m tests.torture.crash --with $$trouble $(ARGS) || exit 1; done
 
+soak: install  ## 300 studies through the whole system while its parts are killed; ARGS="--studies 30" for a short one
+	$(BIN)/python -m tests.torture.soak $(ARGS)
+
 fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node
 	$(BIN)/python -m tests.torture.fuzz $(ARGS)
+
+bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
+	$(BIN)/python -m tests.benchmarks.bench_end_to_end $(ARGS)
 
 bench-deep: install  ## the network against what this machine's arithmetic allows; ARGS=--quick for about a minute
 	$(BIN)/python -m tests.benchmarks.bench_deep $(ARGS)

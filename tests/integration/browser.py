@@ -13,7 +13,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 WINDOW = "1280,1600"
 
@@ -23,11 +24,11 @@ class Page:
 
     Parameters
     ----------
-    connection : ClientConnection
+    connection : Connection
         To the tab.
     """
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._number = 0
 

@@ -1,0 +1,226 @@
+"""From the last image to the structured report in the PACS: a full planning CT through the whole system, warm.
+
+``make bench-e2e`` starts an installation as `make up` does, with DCMTK's storescp as the PACS, and pushes a planning CT
+of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency runs from the answer to the last C-STORE
+to the file in the PACS. Beside it stands the time that the same functions take in one process without any
+orchestration, on the same study and machine. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import CTImageStorage, generate_uid
+
+from deploy.demo.push import push
+from deploy.local_installation import LocalInstallation, open_installation
+from deploy.local_system import ROOT, free_port
+from deploy.supervisor import Supervisor
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
+from tests.benchmarks.planning_ct import StudyFiles, real_data, real_study, within_planning_ct
+from tests.integration.model_fixture import freeze_test_bundle
+from tests.torture.storing_pacs import StoringPacs
+
+CENTER = "B"
+_READY_WITHIN_S = 300.0
+_STUDY_WITHIN_S = 600.0
+_POLL_S = 0.02
+
+
+def main() -> int:
+    """Measure, print, and return 0."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_end_to_end", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="studies measured after two to warm up")
+    parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.compute is not None:
+        print(json.dumps(compute_times(options.compute, options.rounds)))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="annulus-e2e-") as name:
+        folder = Path(name)
+        studies = write_studies(folder, options.rounds + 2)
+        freeze_test_bundle(folder / "bundle")
+        latencies = system_latencies(folder, studies)[2:]
+        computed = json.loads(
+            subprocess.run(
+                [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", "--compute", str(folder),
+                 "--rounds", str(options.rounds)],
+                check=True, capture_output=True, text=True, cwd=ROOT,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            ).stdout.splitlines()[-1]
+        )  # fmt: skip
+    latency, compute = statistics.median(latencies), statistics.median(computed)
+    print("latency of each study, s:", ", ".join(f"{one:.2f}" for one in latencies))
+    print("its functions alone, s:  ", ", ".join(f"{one:.2f}" for one in computed))
+    overhead = 100 * (latency - compute) / compute
+    print(
+        json.dumps({"latency_s": round(latency, 2), "compute_s": round(compute, 2), "overhead_pct": round(overhead, 1)})
+    )
+    return 0
+
+
+def write_studies(folder: Path, number: int) -> list[Path]:
+    """Write the planning CT as studies of so many patients, each complete by its RTSTRUCT's own list."""
+    made = within_planning_ct(real_study(real_data() / "pat1"), folder / "planning")
+    return [_as_patient(made, folder / "pacs" / f"P{one}", f"P{one}") for one in range(number)]
+
+
+def _as_patient(made: StudyFiles, folder: Path, patient_id: str) -> Path:
+    folder.mkdir(parents=True)
+    study, series, frame = (generate_uid(entropy_srcs=[patient_id, what]) for what in ("study", "series", "frame"))
+    uids = []
+    for number, path in enumerate(made.ct):
+        slice_ = dcmread(path)
+        _identify(slice_, patient_id, study)
+        slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = series, frame
+        slice_.SOPInstanceUID = slice_.file_meta.MediaStorageSOPInstanceUID = generate_uid(
+            entropy_srcs=[patient_id, str(number)]
+        )
+        uids.append(slice_.SOPInstanceUID)
+        slice_.save_as(folder / f"CT_{number:03d}.dcm")
+    structure = dcmread(made.rtstruct)
+    _identify(structure, patient_id, study)
+    structure.SOPInstanceUID = structure.file_meta.MediaStorageSOPInstanceUID = generate_uid(
+        entropy_srcs=[patient_id, "rtstruct"]
+    )
+    structure.SeriesInstanceUID = generate_uid(entropy_srcs=[patient_id, "structures"])
+    structure.ReferencedFrameOfReferenceSequence = DicomSequence([_references(frame, study, series, uids)])
+    for roi in structure.StructureSetROISequence:
+        roi.ReferencedFrameOfReferenceUID = frame
+    for drawn in structure.ROIContourSequence:
+        for contour in drawn.get("ContourSequence", []):
+            del contour.ContourImageSequence
+    structure.save_as(folder / "RS.dcm")
+    return folder
+
+
+def _identify(dataset: Dataset, patient_id: str, study: str) -> None:
+    dataset.PatientID, dataset.PatientName = patient_id, f"SYNTHETIC^{patient_id}"
+    dataset.PatientBirthDate, dataset.PatientSex = "19550101", "M"
+    dataset.StudyInstanceUID = study
+    dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "1", "", ""
+    dataset.StudyDate, dataset.StudyTime = "20200101", "120000"
+
+
+def _references(frame: str, study: str, series: str, uids: Sequence[str]) -> Dataset:
+    of_frame, of_study, of_series = Dataset(), Dataset(), Dataset()
+    images = []
+    for uid in uids:
+        image = Dataset()
+        image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = CTImageStorage, uid
+        images.append(image)
+    of_series.SeriesInstanceUID, of_series.ContourImageSequence = series, DicomSequence(images)
+    of_study.ReferencedSOPClassUID, of_study.ReferencedSOPInstanceUID = "1.2.840.10008.3.1.2.3.1", study
+    of_study.RTReferencedSeriesSequence = DicomSequence([of_series])
+    of_frame.FrameOfReferenceUID, of_frame.RTReferencedStudySequence = frame, DicomSequence([of_study])
+    return of_frame
+
+
+def system_latencies(folder: Path, studies: Sequence[Path]) -> list[float]:
+    """Push the studies one after the other; return the seconds from the last answer to the report in the PACS."""
+    pacs = StoringPacs(folder / "received")
+    work = _installation(folder, pacs)
+    stop = threading.Event()
+    found: list[float] = []
+    pacs.start()
+    try:
+        with Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor:
+            measuring = threading.Thread(target=_measure, args=(work, pacs, studies, found, stop))
+            measuring.start()
+            supervisor.run(stop)
+            measuring.join()
+    finally:
+        pacs.stop()
+    if len(found) < len(studies):
+        raise SystemExit(f"only {len(found)} of {len(studies)} reports came: {work.folder.last_words()}")
+    return found
+
+
+def _measure(
+    work: LocalInstallation, pacs: StoringPacs, studies: Sequence[Path], found: list[float], stop: threading.Event
+) -> None:
+    node = work.settings.node
+    deadline = time.monotonic() + _READY_WITHIN_S
+    while not (work.node_listens() and work.has_deployments()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    for number, study in enumerate(studies, start=1):
+        if push([study], node.port, CENTER, node.ae_title):
+            break
+        answered = time.monotonic()
+        while len(pacs.files()) < number and time.monotonic() < answered + _STUDY_WITHIN_S:
+            time.sleep(_POLL_S)
+        if len(pacs.files()) < number:
+            break
+        found.append(time.monotonic() - answered)
+        print(f"study {number}: {found[-1]:.2f} s", flush=True)
+    stop.set()
+
+
+def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
+    from models.frozen_bundle import read_digest
+
+    settings = folder / "annulus.toml"
+    settings.write_text(
+        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\n"
+        f"[system]\nprefect_port = {free_port()}\nreports_port = {free_port()}\n"
+        f"[model]\nbundle = '{folder / 'bundle'}'\ndigest = '{read_digest(folder / 'bundle')}'\n"
+        f"[center.{CENTER}]\nae_titles = ['{CENTER}']\n"
+        f"[center.{CENTER}.return_to]\nae_title = '{pacs.AE_TITLE}'\nhost = '127.0.0.1'\nport = {pacs.port}\n"
+    )
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ[SETTINGS_VARIABLE] = str(settings)
+    os.environ[PSEUDONYM_KEY_VARIABLE] = secrets.token_hex(32)
+    return open_installation(settings)
+
+
+def compute_times(folder: Path, rounds: int) -> list[float]:
+    """Time the functions of a study alone, from files to the bytes of its report, in this process; two to warm up."""
+    from feature_store.contours import read_structure_set
+    from feature_store.ct_volume import read_ct_headers
+    from feature_store.expectations import check_regions, check_study
+    from feature_store.radiomic_features.settings import ExtractionSettings
+    from feature_store.study_facts import study_facts, with_regions
+    from feature_store.study_features import compute_features, load_study
+    from models.deep_features import DEEP_COLUMNS
+    from models.frozen_bundle import load, read_digest
+
+    bundle = load(folder / "bundle", read_digest(folder / "bundle"))
+    pattern = "gtv[-_ ]?(p|1|primary)?"
+    times = []
+    for study in sorted((folder / "pacs").iterdir())[: rounds + 2]:
+        started = time.monotonic()
+        *ct, rtstruct = sorted(study.glob("*.dcm"))
+        facts = study_facts(read_ct_headers(ct), read_structure_set(rtstruct), pattern, None)
+        check_study(facts)
+        features = compute_features(load_study(ct, rtstruct, pattern), ExtractionSettings())
+        check_regions(with_regions(facts, features.gtv_voxels, features.ring_cut_by_field_of_view))
+        columns = {
+            f"{region}:{name}": value
+            for region, vector in features.vectors.items()
+            for name, value in vector.as_dict().items()
+        }
+        deep = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
+        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
+        bundle.model.score(pd.DataFrame([columns]))
+        times.append(time.monotonic() - started)
+    return times[2:]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

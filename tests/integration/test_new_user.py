@@ -1,0 +1,166 @@
+"""The first hour of a new user: one command up, three centres push, validations run, the browser shows it, one down."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local_system import ROOT, free_port
+from dicom_node.registry import StudyState, open_registry
+from dicom_node.settings import SETTINGS_VARIABLE, NodeSettings
+from tests.integration.browser import chromium
+from tests.integration.conftest import ask, wait_until
+from tests.integration.synthetic_studies import without_gtv, write_study
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
+
+CENTERS = {"A": "training", "B": "external", "C": "external"}
+PATIENTS = 3
+SCREENSHOTS = os.environ.get("ANNULUS_SCREENSHOTS")
+"""Folder in which the pictures of the UI are left for people to look at."""
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody with a settings file and a shell."""
+
+    folder: Path
+    node_port: int
+    url: str
+    environment: dict[str, str]
+
+    def make(self, target: str) -> str:
+        """Run a target of the Makefile and return what it says."""
+        done = subprocess.run(
+            ["make", "-s", target], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Prefect's own."""
+        command = [sys.executable, "-m", "prefect", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def runs(self, flow: str) -> list[dict[str, Any]]:
+        """Return the runs of a flow that have ended."""
+        ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}
+        body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": ended, "sort": "START_TIME_DESC"}
+        found: list[dict[str, Any]] = ask(f"{self.url}/api/flow_runs/filter", body)
+        return found
+
+    def artifact(self, key: str) -> dict[str, Any] | None:
+        """Return the newest artifact with a key."""
+        body = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
+        found: list[dict[str, Any]] = ask(f"{self.url}/api/artifacts/filter", body)
+        return found[0] if found else None
+
+
+@pytest.fixture
+def user(tmp_path: Path, bundle: tuple[Path, str]) -> Iterator[User]:
+    node_port, prefect_port = free_port(), free_port()
+    settings = tmp_path / "annulus.toml"
+    centers = "".join(f"[center.{name}]\nae_titles = ['{name}']\nrole = '{role}'\n" for name, role in CENTERS.items())
+    settings.write_text(
+        f"[node]\nport = {node_port}\nfolder = '{tmp_path / 'data'}'\nquiet_period_s = 2.0\nsweep_interval_s = 0.2\n"
+        f"[system]\nprefect_port = {prefect_port}\nreports_port = {free_port()}\n[prefect]\noverview_every_s = 2.0\n"
+        f"[model]\nbundle = '{bundle[0]}'\ndigest = '{bundle[1]}'\n{centers}"
+    )
+    unset = {"PREFECT_API_URL", "ANNULUS_PSEUDONYM_KEY"}
+    environment = {
+        **{name: value for name, value in os.environ.items() if name not in unset},
+        SETTINGS_VARIABLE: str(settings),
+        "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
+        "PREFECT_HOME": str(tmp_path / "data" / "system" / "prefect"),
+    }
+    one = User(tmp_path, node_port, f"http://127.0.0.1:{prefect_port}", environment)
+    yield one
+    one.make("down")
+
+
+def _push(user: User, peer: Callable[[str], str]) -> None:
+    for name in CENTERS:
+        rows = ["patient_id,age,sex,histology,stage,survival_days,event"]
+        for number in range(PATIENTS):
+            files = write_study(user.folder / "pacs" / f"{name}{number}", f"{name}{number}")
+            if (name, number) == ("C", PATIENTS - 1):
+                files = without_gtv(files)
+            command = [peer("storescu"), "-aet", name, "-aec", "ANNULUS", "127.0.0.1", str(user.node_port)]
+            subprocess.run([*command, *map(str, files)], check=True, capture_output=True, timeout=300)
+            rows.append(f"{name}{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,{300 + 200 * number},1")
+        drop = user.folder / "data" / "clinical_drop" / name
+        drop.mkdir(parents=True)
+        (drop / "table.csv").write_text("\n".join(rows) + "\n")
+
+
+def test_the_first_hour_of_a_new_user(user: User, peer: Callable[[str], str], tmp_path: Path) -> None:
+    assert "the deployments are offered" in user.make("up")
+    assert (tmp_path / "annulus.env").stat().st_mode & 0o777 == 0o600
+    waiting = {"state": {"type": {"any_": ["SCHEDULED"]}}}
+    scheduled = {"flows": {"name": {"any_": ["validate-center"]}}, "flow_runs": waiting}
+    wait_until(lambda: len(ask(f"{user.url}/api/flow_runs/filter", scheduled)) >= 2, 60, "cron schedules make runs")
+
+    _push(user, peer)
+    registry = open_registry(NodeSettings.load(tmp_path / "annulus.toml").node)
+    expected = {StudyState.EXTRACTED: PATIENTS, StudyState.SCORED: 2 * PATIENTS - 1, StudyState.QUARANTINED: 1}
+    wait_until(lambda: Counter(study.state for study in registry.studies()) == expected, 180, "every study is done")
+    wait_until(lambda: len(user.runs("import-clinical")) == len(CENTERS), 60, "the dropped tables are imported")
+
+    assert user.prefect("deployment", "run", "validate-center/B").returncode == 0
+    for cohort in ('{"name": "early", "centers": ["B", "C"], "horizons_days": [365]}', '{"centers": ["NOWHERE"]}'):
+        asked = user.prefect("deployment", "run", "validate-cohort/ad-hoc", "-p", f"cohort={cohort}")
+        assert asked.returncode == 0, asked.stderr
+    misspelt = user.prefect("deployment", "run", "validate-cohort/ad-hoc", "-p", 'cohort={"centres": ["B"]}')
+    assert misspelt.returncode != 0
+    assert "Traceback" not in misspelt.stdout + misspelt.stderr
+    wait_until(
+        lambda: len(user.runs("validate-cohort")) == 2 and len(user.runs("validate-center")) == 1, 300, "the reports"
+    )
+    messages = {run["name"]: run["state"]["message"] for run in user.runs("validate-cohort")}
+    assert messages["early"].startswith(f"{2 * PATIENTS - 1} patients analysed")
+    assert "no centre NOWHERE" in messages["ad-hoc"]
+
+    with chromium(peer("chromium"), tmp_path / "profile", free_port()) as page:
+        page.open(f"{user.url}/runs", "document.body.innerText.includes('Quarantined')")
+        assert "validate-cohort" in page.text()
+        _keep(page, tmp_path, "runs")
+        for key, shown in {
+            "validation-early-pictures": "[...document.images].some(one => one.naturalWidth > 300)",
+            "validation-early": "document.body.innerText.includes('hazard ratio')",
+            "validation-early-report": "document.querySelector('a[href$=\"report.html\"]')",
+            "center-overview": "document.body.innerText.includes('oldest waiting')",
+        }.items():
+            wait_until(lambda key=key: user.artifact(key) is not None, 30, key)  # type: ignore[misc]
+            page.open(f"{user.url}/artifacts/artifact/{(user.artifact(key) or {})['id']}", shown)
+            _keep(page, tmp_path, key)
+            if key.endswith("-report"):
+                report = page.value("document.querySelector('a[href$=\"report.html\"]').href")
+        page.open(report, "document.body.innerText.includes('patients')")
+        _keep(page, tmp_path, "report")
+
+    assert "everything is stopped" in user.make("down")
+    mine = [path for path in Path("/proc").glob("[0-9]*/environ") if str(tmp_path).encode() in _read(path)]
+    assert not [path for path in mine if path.parent.name != str(os.getpid())]
+
+
+def _keep(page: Any, tmp_path: Path, name: str) -> None:
+    folder = Path(SCREENSHOTS) if SCREENSHOTS else tmp_path / "pictures"
+    folder.mkdir(exist_ok=True)
+    page.picture(folder / f"{name}.png")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

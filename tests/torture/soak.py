@@ -1,0 +1,265 @@
+"""Many studies through the whole system while its parts die: each must be scored once and delivered once.
+
+``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two centres push with
+retries, and every few seconds kills the scoring worker, the dispatcher, the node or the Prefect server (SIGKILL). Once
+the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import secrets
+import signal
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.demo.push import push
+from deploy.local_installation import LocalInstallation, listens, open_installation
+from deploy.local_system import ROOT, free_port
+from deploy.supervisor import Supervisor
+from dicom_node.registry import Registry, StudyState, open_registry
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
+from tests.integration.model_fixture import freeze_test_bundle
+from tests.integration.synthetic_studies import write_study
+from tests.torture.storing_pacs import StoringPacs
+
+CENTERS = ("B", "C")
+KILL_EVERY_S = (8.0, 25.0)
+SETTLE_S = 60.0
+"""No kill before everything has started once."""
+API_HANGS_S, PACS_DOWN_S = 45.0, 60.0
+SAMPLE_EVERY_S = 2.0
+
+
+@dataclass
+class Trouble:
+    """What was done to the system, and what it needed meanwhile."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    rss_mb: list[float] = field(default_factory=list)
+
+
+def main() -> int:
+    """Run the soak; return 0 when every study was scored once and delivered once."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture.soak", description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1, help="of the kills (default: %(default)s)")
+    parser.add_argument("--limit-s", type=float, default=3600.0, help="give up after this time (default: %(default)s)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="annulus-soak-") as folder:
+        return soak(Path(folder), options.studies, options.seed, options.limit_s)
+
+
+def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
+    """Push, kill, wait and count."""
+    pacs = StoringPacs(folder / "received")
+    work = _installation(folder, pacs)
+    registry = open_registry(work.settings.node)
+    print(f"making {studies} studies", flush=True)
+    folders = {center: _studies(folder, center, studies) for center in CENTERS}
+    stop, trouble = threading.Event(), Trouble()
+    environment = {**work.environment(), "PREFECT_LOGGING_LEVEL": "WARNING"}
+    started = time.monotonic()
+    pacs.start()
+    with Supervisor(work.folder, work.parts(), environment, ROOT) as supervisor:
+        senders = [threading.Thread(target=_send, args=(work, center, folders[center], stop)) for center in CENTERS]
+        troubles = threading.Thread(
+            target=_make_trouble, args=(work, pacs, random.Random(seed), trouble, stop, studies)
+        )
+        watcher = threading.Thread(target=_watch, args=(registry, pacs, trouble, work, stop, studies, limit_s))
+        for thread in (*senders, troubles, watcher):
+            thread.start()
+        supervisor.run(stop)
+        for thread in (*senders, troubles, watcher):
+            thread.join()
+        runs = _scored_runs(work)
+    pacs.stop()
+    result = _counted(registry, pacs, runs, trouble, studies)
+    print(f"took {time.monotonic() - started:.0f} s; kills by part: {dict(trouble.kills)}")
+    print(json.dumps(result))
+    return 0 if result["scored"] == result["delivered"] == studies and result["twice"] == 0 else 1
+
+
+def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
+    digest = freeze_test_bundle(folder / "bundle")
+    centers = "".join(
+        f"[center.{name}]\nae_titles = ['{name}']\n"
+        f"[center.{name}.return_to]\nae_title = '{pacs.AE_TITLE}'\nhost = '127.0.0.1'\nport = {pacs.port}\n"
+        for name in CENTERS
+    )
+    settings = folder / "annulus.toml"
+    settings.write_text(
+        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\nquiet_period_s = 3.0\nsweep_interval_s = 0.5\n"
+        "delivery_first_retry_s = 1.0\ndelivery_longest_retry_s = 10.0\n"
+        "[prefect]\nlease_s = 15.0\nfirst_retry_s = 1.0\nlongest_retry_s = 20.0\n"
+        f"[system]\nprefect_port = {free_port()}\nreports_port = {free_port()}\n"
+        f"[model]\nbundle = '{folder / 'bundle'}'\ndigest = '{digest}'\n{centers}"
+    )
+    os.environ.pop("PREFECT_API_URL", None)
+    os.environ[SETTINGS_VARIABLE] = str(settings)
+    os.environ[PSEUDONYM_KEY_VARIABLE] = secrets.token_hex(32)
+    return open_installation(settings)
+
+
+def _studies(folder: Path, center: str, studies: int) -> list[Path]:
+    share = studies // 2 + (studies % 2 if center == CENTERS[0] else 0)
+    made = []
+    for number in range(share):
+        study = folder / "pacs" / f"{center}{number}"
+        write_study(study, f"{center}{number}")
+        made.append(study)
+    return made
+
+
+def _send(work: LocalInstallation, center: str, folders: Sequence[Path], stop: threading.Event) -> None:
+    """Push study after study, each until all of it was taken, as a PACS does."""
+    node = work.settings.node
+    for folder in folders:
+        while not stop.is_set():
+            if not listens(node.host, node.port):
+                stop.wait(0.5)
+            elif push([folder], node.port, center, node.ae_title) == 0:
+                break
+
+
+def _make_trouble(
+    work: LocalInstallation,
+    pacs: StoringPacs,
+    rng: random.Random,
+    trouble: Trouble,
+    stop: threading.Event,
+    studies: int,
+) -> None:
+    stop.wait(SETTLE_S)
+    outages = [(1 / 3, "api"), (1 / 2, "pacs")]
+    while not stop.wait(rng.uniform(*KILL_EVERY_S)):
+        if outages and len(pacs.files()) >= outages[0][0] * studies:
+            _, what = outages.pop(0)
+            print(f"{what} goes down for a while", flush=True)
+            _api_hangs(work, stop) if what == "api" else _pacs_is_down(pacs, stop)
+            trouble.kills[f"{what} outage"] += 1
+            continue
+        victim = rng.choice(["worker", "dispatcher", "node", "prefect"])
+        pid = _worker(work) if victim == "worker" else _part(work, victim)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            trouble.kills[victim] += 1
+
+
+def _api_hangs(work: LocalInstallation, stop: threading.Event) -> None:
+    group = _part(work, "prefect")
+    if group is None:
+        return
+    os.killpg(group, signal.SIGSTOP)
+    stop.wait(API_HANGS_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGCONT)
+
+
+def _pacs_is_down(pacs: StoringPacs, stop: threading.Event) -> None:
+    pacs.stop()
+    stop.wait(PACS_DOWN_S)
+    pacs.start()
+
+
+def _watch(
+    registry: Registry, trouble: Trouble, work: LocalInstallation, stop: threading.Event, studies: int, limit_s: float
+) -> None:
+    started = told = time.monotonic()
+    while time.monotonic() - started < limit_s:
+        trouble.rss_mb.append(_resident_mb(work))
+        known = registry.studies()
+        done = sum(study.state is StudyState.SCORED and study.delivered is True for study in known)
+        if done >= studies:
+            break
+        if time.monotonic() - told >= 30:
+            told = time.monotonic()
+            states = Counter(str(study.state) for study in known)
+            print(
+                f"[{told - started:5.0f} s] {done} delivered, {dict(states)}, {trouble.kills.total()} kills", flush=True
+            )
+        time.sleep(SAMPLE_EVERY_S)
+    time.sleep(2 * SAMPLE_EVERY_S)  # a second delivery of the last study would come now
+    stop.set()
+
+
+def _counted(
+    registry: Registry, pacs: StoringPacs, runs: Counter[str], trouble: Trouble, studies: int
+) -> dict[str, object]:
+    receptions = pacs.receptions()
+    objects = Counter(study for study, _ in set(receptions))
+    known = registry.studies()
+    quarter = max(1, len(trouble.rss_mb) // 4)
+    early, late = trouble.rss_mb[quarter : 2 * quarter] or trouble.rss_mb, trouble.rss_mb[-quarter:]
+    return {
+        "studies": studies,
+        "scored": sum(study.state is StudyState.SCORED for study in known),
+        "delivered": sum(count == 1 for count in objects.values()),
+        "twice": sum(count > 1 for count in objects.values()) + sum(count > 1 for count in runs.values()),
+        "kills": trouble.kills.total(),
+        "rss_growth_mb": round(statistics.median(late) - statistics.median(early), 1),
+        "sent_again_with_the_same_uid": len(receptions) - len(set(receptions)),
+    }
+
+
+def _scored_runs(work: LocalInstallation) -> Counter[str]:
+    """Count for each study the runs that ended as *Scored*; a second one would have scored it twice."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    wanted = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Scored"])))
+    found: Counter[str] = Counter()
+    with (
+        temporary_settings({PREFECT_API_URL: work.environment()["PREFECT_API_URL"]}),
+        get_client(sync_client=True) as api,
+    ):
+        while page := api.read_flow_runs(flow_run_filter=wanted, limit=200, offset=found.total()):
+            found.update(str(run.parameters["study_key"]) for run in page)
+    return found
+
+
+def _part(work: LocalInstallation, name: str) -> int | None:
+    return next((part.pid for part in work.folder.part_states() if part.name == name), None)
+
+
+def _worker(work: LocalInstallation) -> int | None:
+    """Return a scoring process of the dispatcher."""
+    dispatcher = _part(work, "dispatcher")
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+            command = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == dispatcher and b"spawn_main" in command:
+            return int(stat.parent.name)
+    return None
+
+
+def _resident_mb(work: LocalInstallation) -> float:
+    """Return the resident memory of all parts and their children."""
+    groups = {part.pid for part in work.folder.part_states() if part.pid is not None}
+    pages = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rsplit(")", 1)[1].split()[2]) in groups:
+                pages += int((stat.parent / "statm").read_text().split()[1])
+        except OSError:
+            continue
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())
