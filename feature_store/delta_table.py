@@ -1,4 +1,8 @@
-"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at any version."""
+"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at any version.
+
+Columns may be added from release to release: a table that lacks one is read with empty values, and gets it with the
+next write. A table with columns that are not known here was written by newer software, and is left alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from feature_store.errors import FeatureStoreError
@@ -83,6 +87,7 @@ class KeyedTable:
         for attempt in range(_ATTEMPTS):
             table = self._open_or_create()
             try:
+                self._evolve(table)
                 # without streaming, the keys' smallest and largest values are known and other files are not read
                 merge = table.merge(source, predicate, "source", "target", streamed_exec=False)
                 merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
@@ -124,7 +129,7 @@ class KeyedTable:
         Raises
         ------
         StoreError
-            If there is no such version, or the files cannot be read.
+            If there is no such version, newer software wrote it, or the files cannot be read.
         """
         schema = self._full_schema()
         if columns is not None:
@@ -132,12 +137,20 @@ class KeyedTable:
         table = self._open(version)
         if table is None:
             return schema.empty_table()
-        predicate = " AND ".join(f"{name} = {_literal(value)}" for name, value in equal.items() if value is not None)
+        wanted = {name: value for name, value in equal.items() if value is not None}
+        absent = {column.name for column in self._absent_columns(table)}
+        if not absent.isdisjoint(wanted):
+            return schema.empty_table()
+        predicate = " AND ".join(f"{name} = {_literal(value)}" for name, value in wanted.items())
+        present = [name for name in schema.names if name not in absent]
         try:
             # not to_pyarrow_table: its filters fail where a file's smallest and largest text differ
-            rows = pa.table(table.scan(columns=schema.names, predicate=predicate or None))
+            rows = pa.table(table.scan(columns=present, predicate=predicate or None))
         except (DeltaError, OSError) as error:
             raise StoreError(f"The table {self._name} cannot be read: {error}. Check the store's disk.") from error
+        for name in schema.names:
+            if name in absent:
+                rows = rows.append_column(schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type))
         return rows.select(schema.names).cast(schema)
 
     def compact(self) -> None:
@@ -158,6 +171,25 @@ class KeyedTable:
         added = [pa.field(WRITTEN_AT, pa.timestamp("us", "UTC")), pa.field(ROW_DIGEST, pa.string())]
         keys = len(self.key)
         return pa.schema([*list(self.schema)[:keys], *added, *list(self.schema)[keys:]])
+
+    def _absent_columns(self, table: DeltaTable) -> list[Any]:
+        """Return the columns that a table does not have yet, as Delta fields; refuse one that is ahead of us."""
+        there = {column.name: column.type for column in table.schema().fields}
+        ours = {column.name: column for column in Schema.from_arrow(self._full_schema()).fields}
+        strange = [name for name, kind in there.items() if name not in ours or ours[name].type != kind]
+        if strange:
+            raise StoreError(
+                f"The table {self._name} has columns that this version of Annulus does not know as they are there: "
+                f"{', '.join(strange)}. It was written by a newer version: run that one, or a version of the store "
+                "from before the upgrade."
+            )
+        return [column for name, column in ours.items() if name not in there]
+
+    def _evolve(self, table: DeltaTable) -> None:
+        """Give a table that an earlier release made the columns that were added since."""
+        absent = self._absent_columns(table)
+        if absent:
+            table.alter.add_columns(absent)
 
     def _source(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         now = datetime.now(UTC)
