@@ -24,6 +24,8 @@ WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40
 _LONGEST_WAIT_S = 1.0
+_LEAST_HOURS = 1
+"""Files that another process has just begun to write are younger than this, and are never removed."""
 _FOREVER = "interval 36500 days"
 
 
@@ -62,6 +64,22 @@ class KeyedTable:
         """Return the newest version; `None` while nothing has been written."""
         table = self._open(None)
         return None if table is None else int(table.version())
+
+    def version_at(self, moment: datetime) -> int | None:
+        """Return the newest version that was there at an aware moment; `None` if nothing had been written."""
+        table = self._open(None)
+        if table is None:
+            return None
+        table.load_as_version(moment)
+        return int(table.version()) or None  # before its first rows, version 0 is the answer
+
+    def is_readable(self, version: int) -> bool:
+        """Say whether the files of a version are still there."""
+        try:
+            self.read({}, [WRITTEN_AT], version)
+        except StoreError:
+            return False
+        return True
 
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, or replace those with the same key.
@@ -131,9 +149,7 @@ class KeyedTable:
         StoreError
             If there is no such version, newer software wrote it, or the files cannot be read.
         """
-        schema = self._full_schema()
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns])
+        schema = self._schema_of(columns)
         table = self._open(version)
         if table is None:
             return schema.empty_table()
@@ -146,12 +162,21 @@ class KeyedTable:
         try:
             # not to_pyarrow_table: its filters fail where a file's smallest and largest text differ
             rows = pa.table(table.scan(columns=present, predicate=predicate or None))
-        except (DeltaError, OSError) as error:
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            if version is not None and "not found" in str(error):
+                raise StoreError(
+                    f"Version {version} of the table {self._name} is gone: a compaction removed files that only it "
+                    "used. Ask for a version that a report or bundle names, or for a newer one."
+                ) from error
             raise StoreError(f"The table {self._name} cannot be read: {error}. Check the store's disk.") from error
         for name in schema.names:
             if name in absent:
                 rows = rows.append_column(schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type))
         return rows.select(schema.names).cast(schema)
+
+    def empty(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what `read` returns while nothing has been written."""
+        return self._schema_of(columns).empty_table()
 
     def compact(self) -> None:
         """Join small files into large ones; the rows stay the same and every earlier version stays readable."""
@@ -163,9 +188,51 @@ class KeyedTable:
         except CommitFailedError:
             return  # somebody writes: a later compaction will do
 
+    def remove_old(self, keep_days: float, keep_versions: Sequence[int], *, dry_run: bool) -> int:
+        """Remove files that no version of the last days, and none of those named, needs.
+
+        Parameters
+        ----------
+        keep_days : float
+            Files that were in use so many days ago or later stay.
+        keep_versions : sequence of int
+            Versions that stay readable, however old.
+        dry_run : bool
+            Whether to count only.
+
+        Returns
+        -------
+        int
+            Number of files removed, or that would be.
+
+        Raises
+        ------
+        StoreError
+            If the files cannot be looked through.
+        """
+        table = self._open(None)
+        if table is None:
+            return 0
+        there = [version for version in keep_versions if version <= table.version()]
+        try:
+            removed = table.vacuum(
+                retention_hours=max(_LEAST_HOURS, round(keep_days * 24)),
+                enforce_retention_duration=False,
+                dry_run=dry_run,
+                full=True,
+                keep_versions=sorted({*there, int(table.version())}),
+            )
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"The table {self._name} cannot be cleaned: {error}. Check the store's disk.") from error
+        return len(removed)
+
     @property
     def _name(self) -> str:
         return self.uri.rstrip("/").rsplit("/", 1)[-1]
+
+    def _schema_of(self, columns: Sequence[str] | None) -> pa.Schema:
+        schema = self._full_schema()
+        return schema if columns is None else pa.schema([schema.field(name) for name in columns])
 
     def _full_schema(self) -> pa.Schema:
         added = [pa.field(WRITTEN_AT, pa.timestamp("us", "UTC")), pa.field(ROW_DIGEST, pa.string())]
@@ -204,6 +271,11 @@ class KeyedTable:
                 return None
             raise StoreError(f"The table {self._name} does not exist, expected version {version} of it.") from None
         except DeltaError as error:
+            newest = None if version is None else self.version()
+            if newest is not None and version is not None and version > newest:
+                raise StoreError(
+                    f"The table {self._name} has no version {version} yet: ask for one from 0 to {newest}."
+                ) from error
             which = "" if version is None else f" at version {version}"
             raise StoreError(
                 f"The table {self._name} cannot be opened{which}: {error}. Restore the store from a backup, or ask "

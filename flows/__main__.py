@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
+from flows.store_commands import add_store_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
     validate.set_defaults(command=_validate)
+    add_store_commands(commands)
     return parser
 
 
