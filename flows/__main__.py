@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
+from flows.operator_commands import add_operator_commands
 from flows.store_commands import add_store_commands
 
 
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
     validate.set_defaults(command=_validate)
     add_store_commands(commands)
+    add_operator_commands(commands)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, get_run_logger
@@ -13,7 +14,9 @@ from dicom_node.settings import pseudonym_key
 from feature_store.clinical import read_clinical_csv
 from feature_store.errors import FeatureStoreError
 from feature_store.expectations import Severity, check_clinical
+from feature_store.suite_record import keep, new_record
 from flows.installation import installation
+from flows.settings import software_version
 
 
 @flow(name="import-clinical", flow_run_name="{center}")
@@ -35,6 +38,10 @@ def import_clinical(center: str, csv: str) -> State[None]:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
     findings = check_clinical(table.records)
+    keep(
+        work.settings.node.folder,
+        new_record("clinical", name, findings, datetime.now(UTC), software_version(), n=len(table.records)),
+    )
     critical = " ".join(finding.sentence for finding in findings if finding.severity is Severity.CRITICAL)
     for sentence in [*(sentence for _, sentence in table.rejected), *(finding.sentence for finding in findings)]:
         get_run_logger().warning(sentence)

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from dicom_node.settings import NodeSettings
@@ -28,6 +28,25 @@ class FeaturesTable(BaseModel):
     bin_width: float = Field(default=25.0, gt=0)
     normalize_scale: float = Field(default=100.0, gt=0)
     clip_rings_at_body: bool = False
+
+
+class ExpectationsTable(BaseModel):
+    """``[expectations]``: which warnings on a study are reasons for quarantine here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quarantine: tuple[str, ...] = ("age", "histology")
+
+    @field_validator("quarantine")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from feature_store.expectations import RAISABLE  # noqa: PLC0415 - only the flows that check need its libraries
+
+        if unknown := sorted(set(value) - RAISABLE):
+            raise ValueError(
+                f"{', '.join(unknown)} cannot be chosen: expected codes out of {', '.join(sorted(RAISABLE))}"
+            )
+        return value
 
 
 class AugmentationTable(BaseModel):
@@ -84,6 +103,7 @@ class Settings(NodeSettings):
     model_config = SettingsConfigDict(extra="forbid")
 
     features: FeaturesTable = FeaturesTable()
+    expectations: ExpectationsTable = ExpectationsTable()
     augmentation: AugmentationTable = AugmentationTable()
     model: ModelTable = ModelTable()
     validation: ValidationTable = ValidationTable()

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def add_store_commands(commands: Any) -> None:
-    """Add ``query`` and ``compact`` to the command line."""
+    """Add ``query``, ``expectations`` and ``compact`` to the command line."""
     query = commands.add_parser(
         "query",
         help="read features, scores, clinical records or findings from the feature store, at any version",
@@ -43,6 +43,11 @@ def add_store_commands(commands: Any) -> None:
     query.add_argument("--output", type=Path, metavar="FILE", help="file to write; default: standard output")
     query.set_defaults(command=_query)
 
+    expectations = commands.add_parser(
+        "expectations", help="write the pages on what was expected of the data: what was met, and which studies are not"
+    )
+    expectations.set_defaults(command=_expectations)
+
     compact = commands.add_parser(
         "compact", help="join the small files of the feature store, and remove versions that nobody needs any more"
     )
@@ -68,6 +73,24 @@ def _query(options: argparse.Namespace) -> int:
     from flows.query_store import query_store  # noqa: PLC0415 - the store's libraries take seconds to import
 
     return query_store(options)
+
+
+def _expectations(_options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from feature_store.errors import FeatureStoreError  # noqa: PLC0415
+    from flows.expectation_pages import write_expectation_pages  # noqa: PLC0415
+    from flows.installation import installation  # noqa: PLC0415
+
+    try:
+        index, findings = write_expectation_pages(installation())
+    except (FeatureStoreError, NodeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for center, of_center in findings.items():
+        for finding in of_center:
+            print(f"{center}: {finding.severity}: {finding.sentence}")
+    print(index)
+    return 0
 
 
 def _compact(options: argparse.Namespace) -> int:
