@@ -26,6 +26,9 @@ class AuditEvent(StrEnum):
     COMMITMENT_REPORTED = "commitment-reported"
     REPORT_DELIVERED = "report-delivered"
     STUDY_READ = "study-read"
+    STUDY_RELEASED = "study-released"
+    STUDY_REQUEUED = "study-requeued"
+    REPORT_REDELIVERED = "report-redelivered"
 
 
 def record(event: AuditEvent, **fields: str | float | None) -> None:

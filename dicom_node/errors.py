@@ -13,6 +13,7 @@
     │   └── LowDiskError                          too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
     ├── UnknownStudyError(LookupError)            no such study or no such content of it
+    ├── StudyStateError(ValueError)               the study is not where an operator's request expects it
     ├── DeliveryError(ConnectionError)            a centre's AE did not take a report
     └── NodeAlreadyRunningError(RuntimeError)     another node uses the same folder
 
@@ -120,6 +121,10 @@ class RegistryUnavailableError(NodeError, ConnectionError):
 
 class UnknownStudyError(NodeError, LookupError):
     """The registry knows no such study, or no such content of it."""
+
+
+class StudyStateError(NodeError, ValueError):
+    """A study is not in a state in which an operator's request makes sense."""
 
 
 class DeliveryError(NodeError, ConnectionError):

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry_schema import Database, centers, deliveries, instances, outbox, results
-from dicom_node.study_states import OutboxState, StudyState, require_study, set_state
+from dicom_node.study_states import OutboxState, StudyState, require_study, set_state, work_again
 
 _ANY_MODEL = ""
 """Kept for results that no model made, because a NULL in a key is unequal to itself."""
@@ -294,16 +294,7 @@ class Outbox:
         now = self._database.now()
         with self._database.write() as connection:
             require_study(connection, study_key)
-            row = _newest(connection, study_key)
-            if row is None:
-                reopened = {"is_open": True, "last_instance_at": now}
-                set_state(connection, study_key, StudyState.RECEIVING, None, now, **reopened)
-                return
-            done = and_(results.c.study_key == study_key, results.c.content_digest == row.content_digest)
-            connection.execute(delete(results).where(done))
-            waiting = {"state": OutboxState.WAITING, "owner": None, "due_at": now, "sentence": None}
-            connection.execute(update(outbox).where(outbox.c.id == row.id).values(waiting))
-            set_state(connection, study_key, StudyState.QUEUED, None, now)
+            work_again(connection, study_key, _newest(connection, study_key), now)
 
     def study_files(self, study_key: str, content_digest: str | None = None) -> StudyFiles:
         """Return the files of a study content.

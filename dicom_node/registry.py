@@ -9,6 +9,7 @@ from dicom_node.commitment_queue import CommitmentQueue
 from dicom_node.delivery_queue import Delivery, DeliveryQueue
 from dicom_node.group_commit import GroupCommit
 from dicom_node.incidents import Incident, IncidentLog
+from dicom_node.operator_actions import OperatorActions, Release
 from dicom_node.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
 from dicom_node.registry_schema import Database
 from dicom_node.settings import NodeTable
@@ -23,6 +24,7 @@ __all__ = [
     "OutboxItem",
     "OutboxState",
     "Registry",
+    "Release",
     "StudyFiles",
     "StudyState",
     "StudySummary",
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 
-class Registry(StudyIndex, Outbox, DeliveryQueue, CommitmentQueue, IncidentLog):
+class Registry(StudyIndex, Outbox, DeliveryQueue, CommitmentQueue, IncidentLog, OperatorActions):
     """The node's memory; every method is one transaction and may be called from any thread and process.
 
     Parameters

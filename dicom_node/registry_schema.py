@@ -40,7 +40,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_node.clock import Clock
 from dicom_node.errors import RegistryUnavailableError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""2 added `releases`. Tables that an older registry lacks are made when it is opened."""
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _SCHEMA_LOCK: Final = 0x414E4E55
@@ -169,6 +170,18 @@ results = Table(
     Column("state", String(16), nullable=False),
     Column("sentence", Text),
     Column("finished_at", UtcDateTime, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_key", ForeignKey("studies.study_key"), nullable=False, index=True),
+    Column("content_digest", _DIGEST, nullable=False),
+    Column("released_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("waived", Text, nullable=False),
+    Column("released_at", UtcDateTime, nullable=False),
 )
 
 deliveries = Table(

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, select, update
+from sqlalchemy import Connection, Row, and_, case, delete, select, update
 
 from dicom_node.center import Completeness
 from dicom_node.completeness import Complete, Contradictory, Decision, Incomplete, Waiting, decide
@@ -116,6 +116,31 @@ def decide_study(
             set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
         case Complete():
             _enqueue(connection, study_key, decision, now)
+
+
+def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now: datetime) -> None:
+    """Drop the results of a study's content and put it in the outbox again; without one, decide the study anew.
+
+    Parameters
+    ----------
+    connection : Connection
+        The transaction that holds the study's row.
+    study_key : str
+        The study.
+    row : Row or None
+        Its newest row of the outbox.
+    now : datetime
+        The time, UTC.
+    """
+    if row is None:
+        reopened = {"is_open": True, "last_instance_at": now}
+        set_state(connection, study_key, StudyState.RECEIVING, None, now, **reopened)
+        return
+    done = and_(results.c.study_key == study_key, results.c.content_digest == row.content_digest)
+    connection.execute(delete(results).where(done))
+    waiting = {"state": OutboxState.WAITING, "owner": None, "due_at": now, "sentence": None}
+    connection.execute(update(outbox).where(outbox.c.id == row.id).values(waiting))
+    set_state(connection, study_key, StudyState.QUEUED, None, now)
 
 
 def overdue_incidents(connection: Connection, before: datetime) -> list[tuple[str, str, str]]:

@@ -1,4 +1,8 @@
-"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at any version."""
+"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at any version.
+
+Columns may be added from release to release: a table that lacks one is read with empty values, and gets it with the
+next write. A table with columns that are not known here was written by newer software, and is left alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from feature_store.errors import FeatureStoreError
@@ -20,6 +24,8 @@ WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40
 _LONGEST_WAIT_S = 1.0
+_LEAST_HOURS = 1
+"""Files that another process has just begun to write are younger than this, and are never removed."""
 _FOREVER = "interval 36500 days"
 
 
@@ -59,6 +65,22 @@ class KeyedTable:
         table = self._open(None)
         return None if table is None else int(table.version())
 
+    def version_at(self, moment: datetime) -> int | None:
+        """Return the newest version that was there at an aware moment; `None` if nothing had been written."""
+        table = self._open(None)
+        if table is None:
+            return None
+        table.load_as_version(moment)
+        return int(table.version()) or None  # before its first rows, version 0 is the answer
+
+    def is_readable(self, version: int) -> bool:
+        """Say whether the files of a version are still there."""
+        try:
+            self.read({}, [WRITTEN_AT], version)
+        except StoreError:
+            return False
+        return True
+
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, or replace those with the same key.
 
@@ -83,6 +105,7 @@ class KeyedTable:
         for attempt in range(_ATTEMPTS):
             table = self._open_or_create()
             try:
+                self._evolve(table)
                 # without streaming, the keys' smallest and largest values are known and other files are not read
                 merge = table.merge(source, predicate, "source", "target", streamed_exec=False)
                 merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
@@ -124,21 +147,36 @@ class KeyedTable:
         Raises
         ------
         StoreError
-            If there is no such version, or the files cannot be read.
+            If there is no such version, newer software wrote it, or the files cannot be read.
         """
-        schema = self._full_schema()
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns])
+        schema = self._schema_of(columns)
         table = self._open(version)
         if table is None:
             return schema.empty_table()
-        predicate = " AND ".join(f"{name} = {_literal(value)}" for name, value in equal.items() if value is not None)
+        wanted = {name: value for name, value in equal.items() if value is not None}
+        absent = {column.name for column in self._absent_columns(table)}
+        if not absent.isdisjoint(wanted):
+            return schema.empty_table()
+        predicate = " AND ".join(f"{name} = {_literal(value)}" for name, value in wanted.items())
+        present = [name for name in schema.names if name not in absent]
         try:
             # not to_pyarrow_table: its filters fail where a file's smallest and largest text differ
-            rows = pa.table(table.scan(columns=schema.names, predicate=predicate or None))
-        except (DeltaError, OSError) as error:
+            rows = pa.table(table.scan(columns=present, predicate=predicate or None))
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            if version is not None and "not found" in str(error):
+                raise StoreError(
+                    f"Version {version} of the table {self._name} is gone: a compaction removed files that only it "
+                    "used. Ask for a version that a report or bundle names, or for a newer one."
+                ) from error
             raise StoreError(f"The table {self._name} cannot be read: {error}. Check the store's disk.") from error
+        for name in schema.names:
+            if name in absent:
+                rows = rows.append_column(schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type))
         return rows.select(schema.names).cast(schema)
+
+    def empty(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return what `read` returns while nothing has been written."""
+        return self._schema_of(columns).empty_table()
 
     def compact(self) -> None:
         """Join small files into large ones; the rows stay the same and every earlier version stays readable."""
@@ -150,14 +188,75 @@ class KeyedTable:
         except CommitFailedError:
             return  # somebody writes: a later compaction will do
 
+    def remove_old(self, keep_days: float, keep_versions: Sequence[int], *, dry_run: bool) -> int:
+        """Remove files that no version of the last days, and none of those named, needs.
+
+        Parameters
+        ----------
+        keep_days : float
+            Files that were in use so many days ago or later stay.
+        keep_versions : sequence of int
+            Versions that stay readable, however old.
+        dry_run : bool
+            Whether to count only.
+
+        Returns
+        -------
+        int
+            Number of files removed, or that would be.
+
+        Raises
+        ------
+        StoreError
+            If the files cannot be looked through.
+        """
+        table = self._open(None)
+        if table is None:
+            return 0
+        there = [version for version in keep_versions if version <= table.version()]
+        try:
+            removed = table.vacuum(
+                retention_hours=max(_LEAST_HOURS, round(keep_days * 24)),
+                enforce_retention_duration=False,
+                dry_run=dry_run,
+                full=True,
+                keep_versions=sorted({*there, int(table.version())}),
+            )
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"The table {self._name} cannot be cleaned: {error}. Check the store's disk.") from error
+        return len(removed)
+
     @property
     def _name(self) -> str:
         return self.uri.rstrip("/").rsplit("/", 1)[-1]
+
+    def _schema_of(self, columns: Sequence[str] | None) -> pa.Schema:
+        schema = self._full_schema()
+        return schema if columns is None else pa.schema([schema.field(name) for name in columns])
 
     def _full_schema(self) -> pa.Schema:
         added = [pa.field(WRITTEN_AT, pa.timestamp("us", "UTC")), pa.field(ROW_DIGEST, pa.string())]
         keys = len(self.key)
         return pa.schema([*list(self.schema)[:keys], *added, *list(self.schema)[keys:]])
+
+    def _absent_columns(self, table: DeltaTable) -> list[Any]:
+        """Return the columns that a table does not have yet, as Delta fields; refuse one that is ahead of us."""
+        there = {column.name: column.type for column in table.schema().fields}
+        ours = {column.name: column for column in Schema.from_arrow(self._full_schema()).fields}
+        strange = [name for name, kind in there.items() if name not in ours or ours[name].type != kind]
+        if strange:
+            raise StoreError(
+                f"The table {self._name} has columns that this version of Annulus does not know as they are there: "
+                f"{', '.join(strange)}. It was written by a newer version: run that one, or a version of the store "
+                "from before the upgrade."
+            )
+        return [column for name, column in ours.items() if name not in there]
+
+    def _evolve(self, table: DeltaTable) -> None:
+        """Give a table that an earlier release made the columns that were added since."""
+        absent = self._absent_columns(table)
+        if absent:
+            table.alter.add_columns(absent)
 
     def _source(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         now = datetime.now(UTC)
@@ -172,6 +271,11 @@ class KeyedTable:
                 return None
             raise StoreError(f"The table {self._name} does not exist, expected version {version} of it.") from None
         except DeltaError as error:
+            newest = None if version is None else self.version()
+            if newest is not None and version is not None and version > newest:
+                raise StoreError(
+                    f"The table {self._name} has no version {version} yet: ask for one from 0 to {newest}."
+                ) from error
             which = "" if version is None else f" at version {version}"
             raise StoreError(
                 f"The table {self._name} cannot be opened{which}: {error}. Restore the store from a backup, or ask "

@@ -9,76 +9,44 @@ empty is reported by the expectations ``missing-tags``, ``clinical-row`` and ``c
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from feature_store.clinical import INCLUDED_HISTOLOGIES, MINIMUM_AGE, ClinicalRecord
-from feature_store.errors import FeatureStoreError
+from feature_store.cohort_facts import CohortFacts
+from feature_store.expectation_rules import (
+    BETWEEN,
+    IN_SET,
+    NOT_NULL,
+    UNIQUE,
+    ExpectationError,
+    Finding,
+    Rule,
+    Severity,
+    findings_of,
+    gx_suite,
+    raised,
+)
 from feature_store.regions import LEAST_VOXELS
 from feature_store.study_facts import StudyFacts
+
+__all__ = ["ExpectationError", "Finding", "Severity"]
 
 GAP_RATIO = 1.5
 """A slice distance of more than this times the median one is a missing slice."""
 GTV_VOXELS = (500, 1_500_000)
 """Plausible size of a GTV at 1 mm: 0.5 to 1500 cm3."""
+ENOUGH_EVENTS = 100
+"""Deaths that an external validation should have (Collins, Ogundimu, Altman 2016, doi:10.1002/sim.6787)."""
+LEAST_FOLLOW_UP_DAYS = 365
 KNOWN_VENDORS = ("siemens", "ge medical systems", "philips", "toshiba", "canon", "cms, inc.", "hitachi", "fujifilm")
 
-_BETWEEN, _IN_SET = "ExpectColumnValuesToBeBetween", "ExpectColumnValuesToBeInSet"
-_NOT_NULL, _UNIQUE = "ExpectColumnValuesToNotBeNull", "ExpectColumnValuesToBeUnique"
-_lock = threading.Lock()
 
-
-class Severity(StrEnum):
-    """What follows from an expectation that is not met."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One expectation that is not met.
-
-    Parameters
-    ----------
-    severity : Severity
-        Whether the study is quarantined or scored with a warning.
-    code : str
-        Slug that stays the same between releases.
-    sentence : str
-        What was expected and what was found.
-    """
-
-    severity: Severity
-    code: str
-    sentence: str
-
-
-class ExpectationError(FeatureStoreError, RuntimeError):
-    """An expectation could not be evaluated: a defect of the program, not a verdict on the data."""
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """An expectation of Great Expectations on one column, and the sentence for those who do not meet it."""
-
-    code: str
-    severity: Severity
-    kind: str
-    column: str
-    limits: Mapping[str, Any]
-    sentence: Callable[[Any], str]
-
-
-def _true(code: str, column: str, sentence: Callable[[Any], str], severity: Severity = Severity.CRITICAL) -> _Rule:
-    return _Rule(code, severity, _IN_SET, column, {"value_set": [True]}, sentence)
+def _true(code: str, column: str, sentence: Callable[[Any], str], severity: Severity = Severity.CRITICAL) -> Rule:
+    return Rule(code, severity, IN_SET, column, {"value_set": [True]}, sentence)
 
 
 def _range(
@@ -87,8 +55,8 @@ def _range(
     limits: tuple[float | None, float | None],
     sentence: Callable[[Any], str],
     severity: Severity,
-) -> _Rule:
-    return _Rule(code, severity, _BETWEEN, column, {"min_value": limits[0], "max_value": limits[1]}, sentence)
+) -> Rule:
+    return Rule(code, severity, BETWEEN, column, {"min_value": limits[0], "max_value": limits[1]}, sentence)
 
 
 def _names(names: Iterable[str]) -> str:
@@ -181,14 +149,14 @@ _STUDY_RULES = (
         "age", "old_enough",
         lambda f: f"The patient is {f.age:g} years old, expected more than {MINIMUM_AGE:g}.", _W,
     ),
-    _Rule(
-        "histology", _W, _IN_SET, "histology", {"value_set": sorted(INCLUDED_HISTOLOGIES)},
+    Rule(
+        "histology", _W, IN_SET, "histology", {"value_set": sorted(INCLUDED_HISTOLOGIES)},
         lambda f: f"The histology is {f.histology}, expected adenocarcinoma or squamous cell carcinoma.",
     ),
 )  # fmt: skip
 _REGION_RULES = (
-    _Rule(
-        "no-gtv-voxels", _C, _NOT_NULL, "gtv_voxels", {},
+    Rule(
+        "no-gtv-voxels", _C, NOT_NULL, "gtv_voxels", {},
         lambda _: "The GTV was not rasterised, expected its voxels.",
     ),
     _range(
@@ -199,64 +167,128 @@ _REGION_RULES = (
         "gtv-volume", "gtv_voxels", GTV_VOXELS,
         lambda f: f"The GTV has {(f.gtv_voxels or 0) / 1000:g} cm3, expected 0.5 to 1500 cm3.", _W,
     ),
-    _Rule(
-        "ring-cut", _W, _IN_SET, "ring_cut_by_field_of_view", {"value_set": [False]},
+    Rule(
+        "ring-cut", _W, IN_SET, "ring_cut_by_field_of_view", {"value_set": [False]},
         lambda _: "The CT ends within a ring around the GTV, expected tissue all around: the ring is smaller there.",
     ),
 )  # fmt: skip
 _CLINICAL_RULES = (
-    _Rule("repeated-patient", _C, _UNIQUE, "patient_key", {}, lambda n: f"{n} rows repeat a patient, expected none."),
-    _Rule(
-        "age-missing", _W, _NOT_NULL, "age", {}, lambda n: f"{n} patients have no age, expected one for each."
+    Rule("repeated-patient", _C, UNIQUE, "patient_key", {}, lambda n: f"{n} rows repeat a patient, expected none."),
+    Rule(
+        "age-missing", _W, NOT_NULL, "age", {}, lambda n: f"{n} patients have no age, expected one for each."
     ),
     _true("age", "old_enough", lambda n: f"{n} patients are not older than {MINIMUM_AGE:g} years, expected all.", _W),
-    _Rule(
-        "histology-missing", _W, _NOT_NULL, "histology", {},
+    Rule(
+        "histology-missing", _W, NOT_NULL, "histology", {},
         lambda n: f"{n} patients have no histology, expected one for each.",
     ),
-    _Rule(
-        "histology", _W, _IN_SET, "histology", {"value_set": sorted(INCLUDED_HISTOLOGIES)},
+    Rule(
+        "histology", _W, IN_SET, "histology", {"value_set": sorted(INCLUDED_HISTOLOGIES)},
         lambda n: f"{n} patients have another histology, expected adenocarcinoma or squamous cell carcinoma.",
     ),
-    _Rule("sex-missing", _W, _NOT_NULL, "sex", {}, lambda n: f"{n} patients have no sex, expected one for each."),
-    _Rule("stage-missing", _W, _NOT_NULL, "stage", {}, lambda n: f"{n} patients have no stage, expected one for each."),
+    Rule("sex-missing", _W, NOT_NULL, "sex", {}, lambda n: f"{n} patients have no sex, expected one for each."),
+    Rule("stage-missing", _W, NOT_NULL, "stage", {}, lambda n: f"{n} patients have no stage, expected one for each."),
 )  # fmt: skip
 
 
+_COHORT_RULES = (
+    _range(
+        "cohort-patients", "n_patients", (1, None),
+        lambda _: "No patient can be analysed, expected at least one with a score and a complete clinical record.", _C,
+    ),
+    _range(
+        "cohort-no-events", "n_events", (1, None),
+        lambda f: f"None of the {f.n_patients} patients died, expected deaths: discrimination is not defined.", _C,
+    ),
+    _range(
+        "cohort-events", "n_events", (ENOUGH_EVENTS, None),
+        lambda f: f"{f.n_events} of {f.n_patients} patients died, expected at least {ENOUGH_EVENTS} deaths "
+        "for an external validation (Collins 2016): intervals will be wide.", _W,
+    ),
+    _range(
+        "cohort-follow-up", "longest_follow_up_days", (LEAST_FOLLOW_UP_DAYS, None),
+        lambda f: f"The longest follow-up is {f.longest_follow_up_days:g} days, expected at least "
+        f"{LEAST_FOLLOW_UP_DAYS}: survival at one year cannot be checked.", _W,
+    ),
+    _range(
+        "cohort-one-risk-group", "high_risk_share", (0.05, 0.95),
+        lambda f: f"{f.high_risk_share or 0:.0%} of the patients are in the high-risk group, expected 5 to 95 %: "
+        "a hazard ratio between the groups says little.", _W,
+    ),
+    _range(
+        "cohort-age-missing", "age_missing_share", (None, 0.05),
+        lambda f: f"{f.age_missing_share:.0%} of the patients have no age, expected at most 5 %.", _W,
+    ),
+    _range(
+        "cohort-without-clinical", "without_clinical_share", (None, 0.10),
+        lambda f: f"{f.without_clinical_share:.0%} of the scored patients have no clinical record, expected at most "
+        "10 %: import the centre's newest table.", _W,
+    ),
+    _range(
+        "cohort-not-eligible", "not_eligible", (None, 0),
+        lambda f: f"{f.not_eligible} scored patients do not meet the inclusion criteria, expected none: "
+        "they are left out.", _W,
+    ),
+    _range(
+        "cohort-quarantined", "quarantined_share", (None, 0.10),
+        lambda f: f"All studies of {f.quarantined_share:.0%} of the patients are quarantined, expected at most 10 %: "
+        "who is left may not be the centre's patients.", _W,
+    ),
+    _range(
+        "cohort-several-contents", "several_contents", (None, 0),
+        lambda f: f"{f.several_contents} patients have scores of more than one study content, expected one each: "
+        "the newest counts.", _W,
+    ),
+)  # fmt: skip
+SUITES = {"study": _STUDY_RULES, "regions": _REGION_RULES, "clinical": _CLINICAL_RULES, "cohort": _COHORT_RULES}
+"""The rules of each suite by its name."""
+RAISABLE = frozenset(rule.code for rule in (*_STUDY_RULES, *_REGION_RULES) if rule.severity is Severity.WARNING)
+"""Codes of the warnings on a study that the settings may make a reason for quarantine, and a release may waive.
+
+What is critical by itself cannot be waived: no features can be computed from such data."""
+
+
+def suite(name: str, quarantine: Collection[str] = ()) -> Any:
+    """Return a suite as a `great_expectations.ExpectationSuite`.
+
+    Parameters
+    ----------
+    name : str
+        One of `SUITES`.
+    quarantine : collection of str
+        Codes of warnings that are critical here.
+    """
+    return gx_suite(name, raised(SUITES[name], quarantine))
+
+
 def study_suite() -> Any:
-    """Return the suite for a study before it is loaded: a `great_expectations.ExpectationSuite`, one row of facts."""
-    return _suite("study", _STUDY_RULES)
+    """Return the suite for a study before it is loaded, one row of facts."""
+    return suite("study")
 
 
-def region_suite() -> Any:
-    """Return the suite for a study whose regions are known: a `great_expectations.ExpectationSuite`."""
-    return _suite("regions", _REGION_RULES)
-
-
-def clinical_suite() -> Any:
-    """Return the suite for a clinical table: a `great_expectations.ExpectationSuite`, one row per patient."""
-    return _suite("clinical", _CLINICAL_RULES)
-
-
-def check_study(facts: StudyFacts) -> tuple[Finding, ...]:
+def check_study(facts: StudyFacts, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:
     """Hold a study against the expectations before it is loaded.
 
     Parameters
     ----------
     facts : StudyFacts
         What is known of it.
+    quarantine : collection of str
+        Codes of warnings that are critical here, out of `RAISABLE`.
 
     Returns
     -------
     tuple of Finding
         What is not as expected, critical findings first; none for a study as the protocol has it.
     """
-    return _findings("study", _STUDY_RULES, _table_of(facts), lambda rule, _: rule.sentence(facts))
+    rules = raised(_STUDY_RULES, quarantine)
+    return findings_of("study", rules, _table_of(facts), lambda rule, _: rule.sentence(facts))
 
 
-def check_regions(facts: StudyFacts) -> tuple[Finding, ...]:
+def check_regions(facts: StudyFacts, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:
     """Hold a study's regions against the expectations; as `check_study`, for facts with regions."""
-    return _findings("regions", _REGION_RULES, _table_of(facts), lambda rule, _: rule.sentence(facts))
+    rules = raised(_REGION_RULES, quarantine)
+    return findings_of("regions", rules, _table_of(facts), lambda rule, _: rule.sentence(facts))
 
 
 def check_clinical(records: Iterable[ClinicalRecord]) -> tuple[Finding, ...]:
@@ -265,34 +297,30 @@ def check_clinical(records: Iterable[ClinicalRecord]) -> tuple[Finding, ...]:
     if table.empty:  # a table without rows passes every expectation
         return (Finding(_C, "no-patients", "The clinical table has no usable row, expected at least one patient."),)
     table["old_enough"] = [_old_enough(age) for age in table["age"]]
-    return _findings("clinical", _CLINICAL_RULES, table, lambda rule, count: rule.sentence(count))
+    return findings_of("clinical", _CLINICAL_RULES, table, lambda rule, count: rule.sentence(count))
 
 
-def _findings(
-    name: str, rules: tuple[_Rule, ...], table: pd.DataFrame, sentence: Callable[[_Rule, int], str]
-) -> tuple[Finding, ...]:
-    failed = _evaluate(name, rules, table)
-    found = [
-        Finding(rule.severity, rule.code, sentence(rule, failed[rule.code])) for rule in rules if rule.code in failed
-    ]
-    return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.CRITICAL))
+def check_cohort(facts: CohortFacts) -> tuple[Finding, ...]:
+    """Hold a centre's cohort against the expectations; a critical finding says that nothing can be validated."""
+    return findings_of("cohort", _COHORT_RULES, pd.DataFrame([asdict(facts)]), lambda rule, _: rule.sentence(facts))
 
 
-def _evaluate(name: str, rules: tuple[_Rule, ...], table: pd.DataFrame) -> dict[str, int]:
-    """Return the codes of the expectations that are not met, and how many rows do not meet each."""
-    with _lock:  # the context is one per process
-        batch = _batch_definition().get_batch({"dataframe": table})
-        results = batch.validate(_suite(name, rules)).results
-    if len(results) != len(rules):
-        raise ExpectationError(f"{len(results)} of {len(rules)} expectations on {name} were evaluated, expected all.")
-    failed: dict[str, int] = {}
-    for result in results:
-        code = result.expectation_config.meta["code"]
-        if not result.success:
-            if "unexpected_count" not in result.result:
-                raise ExpectationError(f"The expectation {code} on {name} could not be evaluated, expected a verdict.")
-            failed[code] = int(result.result["unexpected_count"])
-    return failed
+def waive(findings: Iterable[Finding], waivers: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Return findings, of which those that an operator has waived are warnings.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        What was found.
+    waivers : mapping of str to str
+        By code, who waived it and why, which follows the sentence; codes that are not `RAISABLE` are not waived.
+    """
+    return tuple(
+        Finding(_W, finding.code, f"{finding.sentence} {waivers[finding.code]}")
+        if finding.severity is _C and finding.code in RAISABLE and finding.code in waivers
+        else finding
+        for finding in findings
+    )
 
 
 def _table_of(facts: StudyFacts) -> pd.DataFrame:
@@ -316,33 +344,3 @@ def _clinical_gaps(facts: StudyFacts) -> tuple[str, ...]:
     if not facts.clinical_row:
         return ()
     return tuple(name for name in ("age", "histology") if getattr(facts, name) is None)
-
-
-def _suite(name: str, rules: tuple[_Rule, ...]) -> Any:
-    kinds = _great_expectations().expectations
-    return _great_expectations().ExpectationSuite(
-        name=name,
-        expectations=[
-            getattr(kinds, rule.kind)(
-                column=rule.column, severity=str(rule.severity), meta={"code": rule.code}, **rule.limits
-            )
-            for rule in rules
-        ],
-    )
-
-
-@cache
-def _great_expectations() -> Any:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read at import: nothing is reported to anybody
-    import great_expectations  # noqa: PLC0415 - takes seconds
-    import great_expectations.expectations  # noqa: PLC0415
-
-    return great_expectations
-
-
-@cache
-def _batch_definition() -> Any:
-    context = _great_expectations().get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("annulus").add_dataframe_asset("table")
-    return asset.add_batch_definition_whole_dataframe("whole table")

@@ -82,6 +82,25 @@ class FeatureStore:
         found = {name: table.version() for name, table in self._tables.items()}
         return {name: version for name, version in found.items() if version is not None}
 
+    def versions_at(self, moment: datetime) -> dict[str, int]:
+        """Return the version that each table had at an aware moment; tables that were not there yet are left out."""
+        found = {name: table.version_at(moment) for name, table in self._tables.items()}
+        return {name: version for name, version in found.items() if version is not None}
+
+    def rows(self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None) -> pa.Table:
+        """Return rows of one table as they are kept, in no particular order.
+
+        Parameters
+        ----------
+        table : str
+            Name of the table, one of `feature_store.store_rows.TABLES`.
+        equal : mapping of str to str or None
+            Values that columns must have; `None` stands for any.
+        columns : sequence of str, optional
+            Columns to read; all by default.
+        """
+        return self._read(table, equal, columns)
+
     def written_until(self, center: str) -> datetime:
         """Return when the newest row that features of a centre come from was written.
 
@@ -107,6 +126,40 @@ class FeatureStore:
         """Join the small files that single studies leave; rows and earlier versions stay as they are."""
         for table in self._tables.values():
             table.compact()
+
+    def remove_old_files(
+        self, keep_days: float, named: Sequence[Mapping[str, int]] = (), *, dry_run: bool = False
+    ) -> dict[str, int]:
+        """Remove files that no version of the last days, and none that is named, needs.
+
+        Parameters
+        ----------
+        keep_days : float
+            Versions of so many days stay readable; at least an hour.
+        named : sequence of mapping of str to int
+            Versions of tables that stay readable for ever: those of reports and bundles.
+        dry_run : bool
+            Whether to count only.
+
+        Returns
+        -------
+        dict of str to int
+            Number of files by table.
+        """
+        return {
+            name: table.remove_old(
+                keep_days, sorted({versions[name] for versions in named if name in versions}), dry_run=dry_run
+            )
+            for name, table in self._tables.items()
+        }
+
+    def gone(self, versions: Mapping[str, int]) -> dict[str, int]:
+        """Return those of the named versions of tables that cannot be read any more."""
+        return {
+            name: version
+            for name, version in versions.items()
+            if name in self._tables and not self._tables[name].is_readable(version)
+        }
 
     def put_radiomics(self, identity: StudyIdentity, vectors: Mapping[Region, FeatureVector]) -> None:
         """Keep the radiomic features of a study's regions."""
@@ -260,5 +313,5 @@ class FeatureStore:
         if self._versions is not None:
             version = self._versions.get(table)
             if version is None:
-                return pa.schema(TABLES[table][1]).empty_table()
+                return self._tables[table].empty(columns)
         return self._tables[table].read(equal, columns, version)

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
+from flows.operator_commands import add_operator_commands
+from flows.store_commands import add_store_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -101,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 
     overview = commands.add_parser("overview", help="what arrived, was scored, quarantined and delivered, per centre")
     overview.set_defaults(command=_overview)
+    add_store_commands(commands)
+    add_operator_commands(commands)
     return parser
 
 

@@ -21,6 +21,9 @@ from flows.center_overview import center_overview
 from flows.explain_study import explain_study
 from flows.healing import ensure_healing
 from flows.import_clinical import import_clinical
+from flows.redeliver import redeliver
+from flows.release_study import release_study
+from flows.requeue import requeue
 from flows.score_cohort import score_cohort
 from flows.score_study import extract_study, score_study
 from flows.settings import Settings
@@ -143,6 +146,14 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
         Offer(score_study, "by-hand", "Score one study, named by its pseudonym.", ("study",), concurrency=2),
         Offer(extract_study, "by-hand", "Extract one training study again.", ("study",), concurrency=2),
         Offer(explain_study, "by-hand", "Say what a study's score is made of.", ("study",)),
+        Offer(requeue, "by-hand", "Let held, quarantined or incomplete studies be worked on again.", ("operator",)),
+        Offer(redeliver, "by-hand", "Send the structured report of a study to its PACS again.", ("operator",)),
+        Offer(
+            release_study,
+            "by-hand",
+            "Let a quarantined study be scored all the same, with what was found as warnings; this is recorded.",
+            ("operator",),
+        ),
         Offer(
             import_clinical,
             "csv",

@@ -6,6 +6,7 @@ A CSV is named, or left in the centre's drop folder: there it goes to ``imported
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import flow, get_run_logger
@@ -16,8 +17,10 @@ from dicom_node.pseudonym import patient_key
 from dicom_node.settings import pseudonym_key
 from feature_store.clinical import ClinicalTableError, read_clinical_csv
 from feature_store.expectations import Severity, check_clinical
+from feature_store.suite_record import keep, new_record
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, or_refused, refused
+from flows.settings import software_version
 
 IMPORTED, REFUSED_FILES = "imported", "refused"
 _WRITTEN_BEFORE_S = 2.0
@@ -78,6 +81,10 @@ def _import(work: Installation, center: str, csv: Path) -> str:
     key = pseudonym_key()
     table = read_clinical_csv(csv, center, lambda patient_id: patient_key(key, center, patient_id))
     findings = check_clinical(table.records)
+    keep(
+        work.settings.node.folder,
+        new_record("clinical", center, findings, datetime.now(UTC), software_version(), n=len(table.records)),
+    )
     critical = " ".join(finding.sentence for finding in findings if finding.severity is Severity.CRITICAL)
     for sentence in [*(sentence for _, sentence in table.rejected), *(finding.sentence for finding in findings)]:
         get_run_logger().warning(sentence)

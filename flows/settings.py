@@ -35,6 +35,25 @@ class FeaturesTable(BaseModel):
     clip_rings_at_body: bool = False
 
 
+class ExpectationsTable(BaseModel):
+    """``[expectations]``: which warnings on a study are reasons for quarantine here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quarantine: tuple[str, ...] = ("age", "histology")
+
+    @field_validator("quarantine")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from feature_store.expectations import RAISABLE  # noqa: PLC0415 - only the flows that check need its libraries
+
+        if unknown := sorted(set(value) - RAISABLE):
+            raise ValueError(
+                f"{', '.join(unknown)} cannot be chosen: expected codes out of {', '.join(sorted(RAISABLE))}"
+            )
+        return value
+
+
 class AugmentationTable(BaseModel):
     """``[augmentation]``: how far the network's training images are changed at random (paper, data augmentation)."""
 
@@ -137,6 +156,7 @@ class Settings(NodeSettings):
     model_config = SettingsConfigDict(extra="forbid")
 
     features: FeaturesTable = FeaturesTable()
+    expectations: ExpectationsTable = ExpectationsTable()
     augmentation: AugmentationTable = AugmentationTable()
     model: ModelTable = ModelTable()
     validation: ValidationTable = ValidationTable()

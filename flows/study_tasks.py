@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -18,13 +19,15 @@ from feature_store.clinical import ClinicalRecord
 from feature_store.contours import read_structure_set
 from feature_store.ct_volume import read_ct_headers
 from feature_store.errors import StudyDefect, UnreadableInstance
-from feature_store.expectations import Finding, Severity, check_regions, check_study
+from feature_store.expectations import Finding, Severity, check_regions, check_study, waive
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.store import StudyIdentity
 from feature_store.study_facts import StudyFacts, study_facts, with_regions
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
+from feature_store.suite_record import keep, new_record
 from flows.installation import Installation
+from flows.settings import software_version
 
 QUARANTINED = "Quarantined"
 """Name of the final state of a study that cannot be right, and of the step that found it."""
@@ -103,7 +106,7 @@ def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
     pattern = work.center(files.center).gtv_pattern
     headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
     facts = study_facts(headers, structure_set, pattern, clinical_record(work, files))
-    findings = _kept(work, files, check_study(facts))
+    findings = _kept(work, files, "study", check_study(facts, work.settings.expectations.quarantine))
     return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
 
 
@@ -123,7 +126,7 @@ def extract_features(
         checked.study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
     )
     facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
-    findings = _kept(work, files, check_regions(facts))
+    findings = _kept(work, files, "regions", check_regions(facts, work.settings.expectations.quarantine))
     work.store.put_radiomics(identity_of(files), features.vectors)
     work.store.put_deep_input(identity_of(files), features.deep_input)
     return features, findings
@@ -145,8 +148,20 @@ def _verify(files: StudyFiles) -> None:
             )
 
 
-def _kept(work: Installation, files: StudyFiles, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    work.store.put_findings(identity_of(files), findings)
+def _kept(work: Installation, files: StudyFiles, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Keep what was found, of which an operator's release may have waived some; what is critical ends the study."""
+    waivers = {
+        code: f"Scored all the same: released by {release.released_by}, {release.reason}."
+        for release in work.registry.releases(files.study_key, files.content_digest)
+        for code in release.waived
+    }
+    findings = waive(findings, waivers)
+    study = identity_of(files)
+    work.store.put_findings(study, findings)
+    keep(
+        work.settings.node.folder,
+        new_record(suite, files.center, findings, datetime.now(UTC), software_version(), study),
+    )
     critical = [finding for finding in findings if finding.severity is Severity.CRITICAL]
     if critical:
         raise StudyDefect(critical[0].code, " ".join(finding.sentence for finding in critical))

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.registry import StudyState
+from dicom_node.errors import StudyStateError
+from dicom_node.pseudonym import patient_key
+from dicom_node.registry import StudyState, StudySummary
+from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from flows.installation import Installation
+from flows.release_study import release_quarantined
+from flows.settings import Settings
 from tests.integration import synthetic_studies as spoil
 from tests.integration.conftest import Running, wait_until
 
@@ -73,6 +79,38 @@ def test_bad_studies_are_quarantined_with_a_sentence_and_good_ones_scored(
     state = running.run_flow("validate", "GOOD")
     assert state.returncode == 1
     assert "the centre's clinical table has no row for this patient" in state.stdout
+
+
+def test_a_study_that_expectations_alone_keep_back_is_scored_when_an_operator_releases_it(
+    running: Running, peer: Peer, tmp_path: Path
+) -> None:
+    key = running.environment["ANNULUS_PSEUDONYM_KEY"].encode()
+    patient = patient_key(key, "GOOD", str(dcmread(spoil.write_study(tmp_path / "a", "LARGE")[0]).PatientID))
+    record = ClinicalRecord(patient, "GOOD", 60.0, Sex.MALE, Histology.LARGE_CELL, "IIIA", 100.0, event=True)
+    work = Installation(Settings.load(running.settings))
+    work.store.put_clinical(ClinicalTable((record,), ()))
+    assert running.push(peer, spoil.write_study(tmp_path / "b", "LARGE"), "GOOD") == 0
+
+    def study() -> StudySummary:
+        return next(one for one in running.studies() if one.patient_key == patient)
+
+    wait_until(lambda: any(one.patient_key == patient for one in running.studies()), 60, "the study is here")
+    wait_until(lambda: study().state is StudyState.QUARANTINED, 60, "the study is quarantined")
+    found = "The histology is large cell, expected adenocarcinoma or squamous cell carcinoma."
+    assert study().sentence == found
+    release = release_quarantined(work, study().study_key, "biopsy read again", "Dr. Example")
+    assert dict(release.waived) == {"histology": found}
+    wait_until(lambda: study().state is StudyState.SCORED, 60, "the released study is scored")
+    told = f"{found} Scored all the same: released by Dr. Example, biopsy read again."
+    score = work.store.score(study().study_key, release.content_digest, running.bundle_digest)
+    assert score is not None
+    assert told in score.warnings
+    (report,) = (running.folder / "node" / "structured_reports").rglob(f"{study().study_key}/*.dcm")
+    assert told in report.read_bytes().decode("utf-8", errors="replace")
+    others = next(one for one in running.registry.studies("BAD") if one.state is StudyState.QUARANTINED)
+    with pytest.raises(StudyStateError, match="no features can be computed from data like this"):
+        release_quarantined(work, others.study_key, "let it pass", "Dr. Example")
+    assert running.state_of(others.study_key) is StudyState.QUARANTINED
 
 
 def test_nobody_unknown_is_let_in_and_that_is_seen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -87,3 +88,59 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 def test_a_version_of_a_table_that_was_never_written_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist, expected version 3"):
         table_at(tmp_path).read({}, version=3)
+
+
+def newer_table_at(folder: Path) -> KeyedTable:
+    """The table as a later release has it: two columns more."""
+    added = [("month", pa.string()), ("scanners", pa.list_(pa.string()))]
+    return KeyedTable(f"{folder}/table", ("center", "key"), pa.schema([*SCHEMA, *added]))
+
+
+def test_a_table_of_an_earlier_release_is_read_and_gets_its_new_columns_with_the_next_write(tmp_path: Path) -> None:
+    table_at(tmp_path).upsert([row("old")])
+    newer = newer_table_at(tmp_path)
+    assert [(found["key"], found["month"], found["scanners"]) for found in newer.read({}).to_pylist()] == [
+        ("old", None, None)
+    ]
+    assert newer.read({"month": "2020-01"}).num_rows == 0
+    assert newer.version() == 1  # reading changes nothing
+    newer.upsert([{**row("new"), "month": "2020-01", "scanners": ["A", "B"]}])
+    assert newer.read({"month": "2020-01"}).column("key").to_pylist() == ["new"]
+    assert newer.read({"key": "old"}).column("scanners").to_pylist() == [None]
+    assert newer.read({}, ["month"], version=1).to_pylist() == [{"month": None}]
+
+
+def test_a_table_of_a_later_release_is_refused_but_its_earlier_versions_are_not(tmp_path: Path) -> None:
+    table = table_at(tmp_path)
+    table.upsert([row("old")])
+    newer_table_at(tmp_path).upsert([{**row("new"), "month": "2020-01", "scanners": []}])
+    before = table.version()
+    for attempt in (lambda: table.read({}), lambda: table.upsert([row("mine")])):
+        with pytest.raises(StoreError, match=r"does not know as they are there: month, scanners\. It was written by"):
+            attempt()
+    assert table.version() == before
+    assert table.read({}, version=1).num_rows == 1
+
+
+def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
+    table_at(tmp_path).upsert([row("old")])
+    other = pa.schema([("center", pa.string()), ("key", pa.string()), ("values", pa.string())])
+    with pytest.raises(StoreError, match="does not know as they are there: values"):
+        KeyedTable(f"{tmp_path}/table", ("center", "key"), other).read({})
+
+
+def test_of_two_writers_that_add_the_columns_at_once_both_succeed(tmp_path: Path) -> None:
+    table_at(tmp_path).upsert([row("old")])
+    newer = newer_table_at(tmp_path)
+    barrier = threading.Barrier(2)
+
+    def write(key: str) -> None:
+        barrier.wait(60)
+        newer.upsert([{**row(key), "month": key, "scanners": []}])
+
+    threads = [threading.Thread(target=write, args=(key,)) for key in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(newer.read({}, ["key"]).column("key").to_pylist()) == ["old", "one", "two"]

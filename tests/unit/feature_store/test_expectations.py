@@ -14,9 +14,7 @@ from feature_store.expectations import (
     check_clinical,
     check_regions,
     check_study,
-    clinical_suite,
-    region_suite,
-    study_suite,
+    suite,
 )
 from feature_store.study_facts import StudyFacts
 
@@ -95,8 +93,8 @@ def codes(findings: tuple[Finding, ...]) -> list[str]:
     return [finding.code for finding in findings]
 
 
-def suite_codes(suite: Any) -> set[str]:
-    return {expectation.meta["code"] for expectation in suite.expectations}
+def suite_codes(of: Any) -> set[str]:
+    return {expectation.meta["code"] for expectation in of.expectations}
 
 
 def test_a_study_as_the_protocol_has_it_has_no_finding() -> None:
@@ -127,9 +125,9 @@ def test_a_tiny_gtv_is_critical() -> None:
 
 
 def test_every_expectation_has_a_case_and_a_suite_round_trips() -> None:
-    assert suite_codes(study_suite()) == {case[0] for case in STUDY_CASES}
-    assert suite_codes(region_suite()) == {case[0] for case in REGION_CASES} | {"gtv-too-small"}
-    plain = study_suite().to_json_dict()
+    assert suite_codes(suite("study")) == {case[0] for case in STUDY_CASES}
+    assert suite_codes(suite("regions")) == {case[0] for case in REGION_CASES} | {"gtv-too-small"}
+    plain = suite("study").to_json_dict()
     severities = {item["meta"]["code"]: item["severity"] for item in plain["expectations"]}
     assert severities["missing-slice"] == "critical"
     assert severities["kvp"] == "warning"
@@ -169,7 +167,7 @@ def test_a_clinical_table_is_told_in_counts() -> None:
         "stage-missing": "1 patients have no stage",
     }
     assert check_clinical([RECORD]) == ()
-    assert suite_codes(clinical_suite()) >= {finding.code for finding in check_clinical(records)}
+    assert suite_codes(suite("clinical")) >= {finding.code for finding in check_clinical(records)}
 
 
 def test_a_repeated_patient_and_an_empty_table_are_critical() -> None:

@@ -1,0 +1,88 @@
+"""The flow `expectation-pages` and its command: what was expected of the data, and what came of it, as pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from dicom_node.center import Role
+from dicom_node.errors import NodeError
+from dicom_node.registry import StudyState
+from dicom_node.settings import SettingsError
+from feature_store.cohort_facts import cohort_facts
+from feature_store.errors import FeatureStoreError
+from feature_store.expectation_pages import CenterChecks, write_pages
+from feature_store.expectations import Finding, check_cohort
+from feature_store.suite_record import keep, kept, new_record
+from flows.installation import Installation, installation
+from flows.settings import software_version
+
+FOLDER = "expectation_pages"
+
+
+@flow(name="expectation-pages")
+def expectation_pages() -> State[None]:
+    """Check each centre's cohort, and write the pages on the expectations."""
+    try:
+        index, findings = write_expectation_pages(installation())
+    except (NodeError, FeatureStoreError, SettingsError) as error:
+        return Failed(name="Refused", message=str(error))
+    rows = [
+        {"centre": center, "severity": str(one.severity), "what": one.sentence}
+        for center, of_center in findings.items()
+        for one in of_center
+    ]
+    create_table_artifact(
+        rows or [{"centre": "all", "severity": "none", "what": "every cohort is as expected"}],
+        key="expectations",
+        description=f"What was expected of the cohorts and is not so. Pages: {index}",
+    )
+    return Completed(message=f"pages on the expectations: {index}")
+
+
+def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[Finding, ...]]]:
+    """Check each centre's cohort and write all pages.
+
+    Returns
+    -------
+    Path
+        The page that leads to the others.
+    dict of str to tuple of Finding
+        What was found of each external centre's cohort, where a model is pinned.
+    """
+    settings, now = work.settings, datetime.now(UTC)
+    found = {}
+    for center in settings.centers():
+        if center.role is Role.EXTERNAL and settings.model.digest is not None:
+            found[center.name] = check_center_cohort(work, center.name, settings.model.digest)
+            keep(
+                settings.node.folder,
+                new_record("cohort", center.name, found[center.name], now, software_version()),
+            )
+    releases = work.registry.releases()
+    centers = [
+        CenterChecks(
+            center.name,
+            tuple(kept(settings.node.folder, center.name)),
+            tuple(work.registry.studies(center.name)),
+            tuple(release for release in releases if release.center == center.name),
+        )
+        for center in settings.centers()
+    ]
+    folder = settings.node.folder / FOLDER
+    return write_pages(folder, centers, settings.expectations.quarantine, now, software_version()), found
+
+
+def check_center_cohort(work: Installation, center: str, model_digest: str) -> tuple[Finding, ...]:
+    """Hold the cohort of one centre under one model against the expectations."""
+    quarantined = [
+        study.patient_key for study in work.registry.studies(center) if study.state is StudyState.QUARANTINED
+    ]
+    return check_cohort(
+        cohort_facts(center, work.store.scores(model_digest, center), work.store.clinical(center), quarantined)
+    )

@@ -1,0 +1,75 @@
+"""Which versions of the feature store reports and bundles name: those must stay readable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from flows.settings import Settings
+from models.frozen_bundle import MANIFEST
+from validation_reports.report_files import JSON_NAME
+
+
+class VersionsError(ValueError):
+    """A file names no versions of the feature store."""
+
+
+def versions_named_in(path: Path) -> dict[str, int]:
+    """Return the versions of tables that a report or bundle was made from.
+
+    Parameters
+    ----------
+    path : Path
+        A ``report.json``, a bundle's ``manifest.json``, or the folder of either.
+
+    Raises
+    ------
+    VersionsError
+        If it is neither, or names no versions.
+    """
+    file = path
+    if path.is_dir():
+        file = next((path / name for name in (JSON_NAME, MANIFEST) if (path / name).is_file()), path / JSON_NAME)
+    found = _versions_of(file)
+    if not found:
+        raise VersionsError(f"{path} names no versions of the feature store: expected a report.json or a bundle.")
+    return found
+
+
+def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]]]:
+    """Yield each report of the reports' folder, and each bundle beside the pinned one, with the versions it names.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where reports and bundle are.
+
+    Raises
+    ------
+    VersionsError
+        If one of them cannot be read, so that nobody knows what it names.
+    """
+    candidates = sorted(settings.reports_folder().glob(f"*/{JSON_NAME}"))
+    if settings.model.bundle is not None:
+        candidates += sorted(settings.model.bundle.parent.glob(f"*/{MANIFEST}"))
+    for file in candidates:
+        if versions := _versions_of(file):
+            yield file.parent, versions
+
+
+def _versions_of(file: Path) -> dict[str, int]:
+    """Return ``provenance.store_versions`` of a report or ``facts.store_versions`` of a bundle; none if it has none."""
+    try:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise VersionsError(
+            f"{file} cannot be read as a report or bundle ({type(error).__name__}): mend it, or move it away."
+        ) from error
+    for part in ("provenance", "facts"):
+        section = content.get(part) if isinstance(content, dict) else None
+        versions = section.get("store_versions") if isinstance(section, dict) else None
+        if isinstance(versions, dict) and all(isinstance(number, int) for number in versions.values()):
+            return {str(name): number for name, number in versions.items()}
+    return {}

@@ -1,0 +1,82 @@
+"""The flow `release-study`: an operator decides that a quarantined study is scored all the same."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from dicom_node.errors import NodeError, StudyStateError
+from dicom_node.registry import Release, StudyState
+from dicom_node.settings import SettingsError
+from feature_store.expectations import RAISABLE, Finding, Severity
+from feature_store.suite_record import of_content
+from flows.installation import Installation, installation
+from flows.study_tasks import identity_of
+
+
+@flow(name="release-study", flow_run_name="{study_key}")
+def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
+    """Release a quarantined study, so that it is scored with what was found as warnings. The release is recorded.
+
+    Parameters
+    ----------
+    study_key : str
+        The study's keyed pseudonym, as the node's status and the runs show it.
+    reason : str
+        Why, in up to 300 characters; it stands in the structured report. No patient's data.
+    released_by : str
+        Who decides.
+    """
+    try:
+        release = release_quarantined(installation(), study_key, reason, released_by)
+    except (NodeError, SettingsError) as error:
+        get_run_logger().error(str(error))
+        return Failed(name="Refused", message=str(error))
+    return Completed(name="Released", message=release_in_words(release))
+
+
+def release_quarantined(work: Installation, study_key: str, reason: str, released_by: str) -> Release:
+    """Release a study that expectations alone keep in quarantine.
+
+    Raises
+    ------
+    StudyStateError
+        If it is not quarantined, or for something that nobody can waive: data from which no features can be computed.
+    UnknownStudyError
+        If there is no such study.
+    """
+    study = next((one for one in work.registry.studies() if one.study_key == study_key), None)
+    if study is not None and study.state is not StudyState.QUARANTINED:
+        raise StudyStateError(
+            f"study {study_key} is {study.state}: only a complete study that is quarantined can be released"
+        )
+    files = work.registry.study_files(study_key)
+    found = [
+        finding
+        for record in of_content(work.settings.node.folder, identity_of(files))
+        for finding in record.findings
+        if finding.severity is Severity.CRITICAL
+    ]
+    sentence = (study.sentence if study is not None else None) or "no reason is recorded"
+    return work.registry.release(study_key, released_by, reason, _waived(study_key, sentence, found))
+
+
+def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, str]:
+    """Return code and sentence of what is waived; refuse what cannot be."""
+    lasting = [finding for finding in found if finding.code not in RAISABLE]
+    quarantining = [finding for finding in found if finding.sentence in sentence]
+    if lasting or not quarantining:
+        raise StudyStateError(
+            f"study {study_key} cannot be released: no features can be computed from data like this, whoever decides. "
+            f"It is quarantined because: {' '.join(one.sentence for one in lasting) or sentence}"
+        )
+    return {finding.code: finding.sentence for finding in quarantining}
+
+
+def release_in_words(release: Release) -> str:
+    """Return a release as a sentence."""
+    return (
+        f"study {release.study_key} of centre {release.center} released by {release.released_by} at "
+        f"{release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), in spite of: {' '.join(release.waived.values())}"
+    )

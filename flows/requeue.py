@@ -1,0 +1,85 @@
+"""The flow `requeue`: studies that are held, failed, incomplete or quarantined are worked on again."""
+
+from __future__ import annotations
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import BaseModel, ConfigDict, Field
+
+from dicom_node.errors import NodeError
+from dicom_node.registry import StudyState
+from dicom_node.settings import SettingsError
+from flows.installation import Installation, installation
+
+UNFINISHED = (StudyState.HELD, StudyState.QUARANTINED, StudyState.INCOMPLETE)
+
+
+class RequeueRequest(BaseModel):
+    """Which studies are worked on again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    studies: list[str] = Field(default_factory=list, description="Studies by their pseudonyms.")
+    center: str | None = Field(default=None, description="Instead: all studies of this centre in the states below.")
+    states: list[StudyState] = Field(
+        default=[StudyState.HELD], description="With a centre: studies in these states (held, quarantined, incomplete)."
+    )
+    again: bool = Field(default=False, description="Also studies that are scored or extracted already.")
+
+
+class RequeueError(ValueError):
+    """The request names no study, or no centre that there is."""
+
+
+@flow(name="requeue")
+def requeue(request: RequeueRequest) -> State[None]:
+    """Let studies be worked on again: named ones, or all of a centre in given states.
+
+    Parameters
+    ----------
+    request : RequeueRequest
+        Which.
+    """
+    try:
+        done, refused = requeue_studies(installation(), request)
+    except (NodeError, SettingsError, RequeueError) as error:
+        get_run_logger().error(str(error))
+        return Failed(name="Refused", message=str(error))
+    for sentence in refused:
+        get_run_logger().warning(sentence)
+    message = "; ".join([f"{len(done)} studies are worked on again", *refused])
+    return Failed(name="Refused", message=message) if refused else Completed(message=message)
+
+
+def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[str], list[str]]:
+    """Put studies in the outbox again, one by one.
+
+    Returns
+    -------
+    list of str
+        The studies that are worked on again.
+    list of str
+        A sentence for each other one.
+
+    Raises
+    ------
+    RequeueError
+        If both studies and a centre are given, or neither.
+    SettingsError
+        If there is no such centre.
+    """
+    if bool(request.studies) == (request.center is not None):
+        raise RequeueError("the request names neither studies nor a centre, or both: give one of them")
+    keys = list(dict.fromkeys(request.studies))
+    if request.center is not None:
+        center = work.center(request.center).name
+        keys = [study.study_key for study in work.registry.studies(center) if study.state in request.states]
+    done, refused = [], []
+    for key in keys:
+        try:
+            work.registry.requeue_study(key, also_finished=request.again)
+            done.append(key)
+        except NodeError as error:
+            refused.append(str(error))
+    return done, refused
