@@ -1,5 +1,7 @@
 """The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come from the JSON alone.
 
+Last come the few figures that structured reports of patients quote, so that they are seen only of a whole report.
+
 The PDF is laid out by WeasyPrint, which needs the system's Pango; where that is absent the other files are still
 written, and the reason is returned as a sentence.
 """
@@ -10,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from validation_reports.center_figures import write_center_figures
 from validation_reports.errors import ReportFormatError
 from validation_reports.r_check import expected_csv, patients_csv, script
 from validation_reports.render import render_html
@@ -49,7 +52,9 @@ def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence
     (check / "patients.csv").write_text(patients_csv(cohorts), encoding="utf-8")
     (check / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
     (check / "recompute.R").write_text(script(), encoding="utf-8")
-    return _render(folder, report)
+    without_pdf = _render(folder, report)
+    write_center_figures(folder, report)
+    return without_pdf
 
 
 def render_again(stored: Path) -> str | None:
