@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
     validate.set_defaults(command=_validate)
+
+    center = commands.add_parser("validate-center", help="write the report of one centre, and send it to its PACS")
+    center.add_argument(
+        "center", help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it"
+    )
+    center.set_defaults(command=_validate_center)
     return parser
 
 
@@ -151,6 +157,12 @@ def _validate(options: argparse.Namespace) -> int:
     from flows.validate import CohortQuery, validate_cohort  # noqa: PLC0415
 
     return _ended(validate_cohort(CohortQuery(name=options.name, centers=options.centers), return_state=True))
+
+
+def _validate_center(options: argparse.Namespace) -> int:
+    from flows.validate import validate_center  # noqa: PLC0415
+
+    return _ended(validate_center(options.center, return_state=True))
 
 
 def _ended(state: object) -> int:

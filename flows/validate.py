@@ -14,9 +14,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import BaseModel, ConfigDict, Field
 
+from dicom_node.errors import NodeError
 from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError
+from flows.center_report import queue_center_report
 from flows.installation import Installation, installation
 from flows.model_inputs import training_patients, with_model_inputs
 from flows.settings import software_version
@@ -43,13 +45,17 @@ class CohortQuery(BaseModel):
 
 @flow(name="validate-cohort", flow_run_name="{cohort.name}")
 def validate_cohort(cohort: CohortQuery) -> State[None]:
-    """Validate the pinned model on one or more centres, each alone and all together.
+    """Validate the pinned model on one or more centres, each alone and all together; the report stays here.
 
     Parameters
     ----------
     cohort : CohortQuery
         Name of the report and the centres.
     """
+    return _validated(cohort)
+
+
+def _validated(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation()
     try:
         centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
@@ -57,22 +63,23 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
         training = training_patients(work)
         report = build_report(cohorts, provenance(work, cohort), horizons=work.bundle.model.horizons, training=training)
         folder = write_report(work, cohort, report, cohorts)
-    except (SettingsError, ModelError, FeatureStoreError, ValidationReportError) as error:
+        sent = f"; {deliver_report(work, report, folder)}" if to_pacs else ""
+    except (SettingsError, ModelError, FeatureStoreError, NodeError, ValidationReportError) as error:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
-    return Completed(message=f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}")
+    return Completed(message=f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}{sent}")
 
 
 @flow(name="validate-center", flow_run_name="{center}")
 def validate_center(center: str) -> State[None]:
-    """Validate the pinned model on one centre.
+    """Validate the pinned model on one centre; the report also goes to its PACS, where the settings say under which ID.
 
     Parameters
     ----------
     center : str
         The centre, as the settings file names it.
     """
-    return validate_cohort.fn(CohortQuery(name=f"center-{center}", centers=[center]))
+    return _validated(CohortQuery(name=f"center-{center}", centers=[center]), to_pacs=True)
 
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
@@ -111,6 +118,14 @@ def write_report(
         f"Full report: `{folder / 'report.html'}`", key=f"validation-{slug}-report", description="Where the report is"
     )
     return folder
+
+
+@task(name="deliver report", cache_policy=NO_CACHE)
+def deliver_report(work: Installation, report: ValidationReport, folder: Path) -> str:
+    """Queue the report for its centre's PACS, and say in the log what became of it."""
+    sentence = queue_center_report(work, report, folder)
+    get_run_logger().info(sentence)
+    return sentence
 
 
 def provenance(work: Installation, cohort: CohortQuery) -> Provenance:

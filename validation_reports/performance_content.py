@@ -13,7 +13,7 @@ from validation_reports.center_figures import CenterFigures
 from validation_reports.not_estimable import NotEstimable
 
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
-_PLAIN = str.maketrans({"–": "-", "−": "-", "≥": ">=", "×": "x", "…": "..."})
+_PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "≥": ">=", "×": "x", "…": "..."})
 _HAS_PROPERTIES = sr.RelationshipTypeValues.HAS_PROPERTIES
 
 

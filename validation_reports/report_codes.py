@@ -24,6 +24,8 @@ LOW = Code("75976002", "SCT", "Low")
 SOURCE = Code("260753009", "SCT", "Source")
 NO_UNITS = Code("1", "UCUM", "no units")
 
+LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
+ENGLISH = Code("en", "RFC5646", "English")
 SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
 SERIES_INSTANCE_UID = Code("112002", "DCM", "Series Instance UID")
 IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")

@@ -165,7 +165,7 @@ def observation_context(model: ModelReference, software_version: str, center: st
     return sr.ObservationContext(observer_device_context=device)
 
 
-def notice(model: ModelReference) -> Dataset:
+def notice(model: ModelReference) -> sr.TextContentItem:
     """Return the item that says what the model may be used for, and first of all whether it is a demonstration."""
     words = (_DEMONSTRATION_NOTICE + " " if model.demonstration else "") + f"Intended use: {model.intended_use}"
     return sr.TextContentItem(concept.NOTICE, words, _CONTAINS)
