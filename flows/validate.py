@@ -85,9 +85,10 @@ def validate_center(center: str) -> State[None]:
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(work: Installation, center: str) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
+    studies = work.registry.studies(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
-        for study in work.registry.studies(center)
+        for study in studies
         if study.state is StudyState.QUARANTINED
     }
     cohort = assemble_cohort(
@@ -96,6 +97,7 @@ def gather_cohort(work: Installation, center: str) -> ScoredCohort:
         work.store.clinical(center),
         quarantined,
         work.bundle.model.horizons,
+        {study.patient_key: str(study.state) for study in studies if study.patient_key not in quarantined},
     )
     get_run_logger().info("%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded))
     return with_model_inputs(work, cohort)

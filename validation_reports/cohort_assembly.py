@@ -15,6 +15,12 @@ from validation_reports.errors import CohortError
 from validation_reports.scored_cohort import ScoredCohort
 
 NO_CLINICAL_ROW = "scored, but the centre's clinical table has no row for this patient"
+_FINISHED = ("scored", "extracted")
+"""States of a study that another model, or none, was done with."""
+
+NOT_ARRIVED = "in the clinical table, but no study of this patient has arrived"
+QUARANTINED = "quarantined: "
+UNFINISHED = "arrived, but not scored yet: the study is "
 NOT_SCORED = "in the clinical table, but the pinned model has scored no study of this patient"
 
 
@@ -24,6 +30,7 @@ def assemble_cohort(
     records: Sequence[ClinicalRecord],
     quarantined: Mapping[str, str],
     horizons: Sequence[int],
+    unfinished: Mapping[str, str] | None = None,
 ) -> ScoredCohort:
     """Join what is known of a centre's patients; whoever is left out is named with the reason.
 
@@ -39,6 +46,9 @@ def assemble_cohort(
         Sentence of the quarantine by patient key.
     horizons : sequence of int
         Days at which predicted survival is wanted.
+    unfinished : mapping of str to str, optional
+        State of the study by patient key, of whoever arrived and was not quarantined; without it nobody knows who
+        has arrived.
 
     Returns
     -------
@@ -52,12 +62,12 @@ def assemble_cohort(
     """
     score_of = {score.identity.patient_key: score for score in sorted(scores, key=lambda score: score.scored_at)}
     record_of = {record.patient_key: record for record in records}
-    excluded: dict[str, str] = {key: f"quarantined: {why}" for key, why in quarantined.items() if key not in score_of}
-    for key in sorted(score_of.keys() | record_of.keys()):
+    excluded: dict[str, str] = {key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of}
+    for key in sorted(score_of.keys() | record_of.keys() | (unfinished or {}).keys()):
         if key in excluded:
             continue
         if key not in score_of:
-            excluded[key] = NOT_SCORED
+            excluded[key] = _not_scored(key, unfinished)
         elif key not in record_of:
             excluded[key] = NO_CLINICAL_ROW
         elif (reason := eligible(record_of[key]).reason) is not None:
@@ -90,3 +100,9 @@ def assemble_cohort(
         excluded=tuple(sorted(excluded.items())),
         warnings=Counter(warning for score, _ in chosen for warning in score.warnings),
     )
+
+
+def _not_scored(key: str, unfinished: Mapping[str, str] | None) -> str:
+    if unfinished is None or unfinished.get(key) in _FINISHED:
+        return NOT_SCORED
+    return UNFINISHED + unfinished[key] if key in unfinished else NOT_ARRIVED

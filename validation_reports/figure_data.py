@@ -33,6 +33,23 @@ def survival_data(result: CenterResult) -> str:
     )  # fmt: skip
 
 
+def subgroup_survival_data(result: CenterResult) -> str:
+    """Return the Kaplan-Meier curves of the risk groups in every subgroup."""
+    return _csv(
+        ("subgroup", "level", "group", "days", "survival", "lower", "upper", "at_risk", "deaths"),
+        (
+            (analysis.name, level.level, group.label, *values)
+            for analysis in result.subgroups
+            for level in analysis.levels
+            for group in level.risk_groups.groups
+            for values in zip(
+                group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
+                group.curve.deaths, strict=True,
+            )
+        ),
+    )  # fmt: skip
+
+
 def calibration_data(found: HorizonCalibration, band: object) -> str:
     """Return the smooth curve with its band, and the groups."""
     rows: list[Row] = []
