@@ -342,7 +342,7 @@ class Database:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
             metadata.create_all(connection)
-            upgrade(connection, metadata, max(connection.scalars(select(schema_versions.c.version)), default=None))
+            upgrade(connection, metadata)
             connection.execute(self.insert(schema_versions).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
             newest = max(connection.scalars(select(schema_versions.c.version)))
         if newest > SCHEMA_VERSION:

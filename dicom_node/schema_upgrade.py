@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, MetaData, select, text
+from sqlalchemy import Connection, MetaData, inspect, select, text
 
 
-def upgrade(connection: Connection, metadata: MetaData, version: int | None) -> None:
-    """Change the tables of an earlier schema version, in the transaction that opens the registry.
+def upgrade(connection: Connection, metadata: MetaData) -> None:
+    """Change the tables of an earlier version where they differ, in the transaction that opens the registry.
 
-    Version 2 lets a delivery belong to no study that was received, as the report on a centre does not.
+    In the first version a delivery belonged to a study that was received, which the report on a centre does not.
 
     Parameters
     ----------
     connection : Connection
         The transaction.
     metadata : MetaData
-        The present tables.
-    version : int or None
-        The version that is there; `None` for a registry that has just been made.
+        The present tables, all of which are there.
     """
-    if version is None or version >= 2:
+    if not inspect(connection).get_foreign_keys("deliveries"):
         return
     if connection.dialect.name == "postgresql":
         connection.execute(text("ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS deliveries_study_key_fkey"))

@@ -11,6 +11,7 @@ from html import escape
 from validation_reports.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
 from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
+from validation_reports.drift import Drift
 from validation_reports.net_benefit import DecisionCurve
 from validation_reports.resampling import CalibrationBand
 from validation_reports.validation_report import PooledStatistic
@@ -81,6 +82,12 @@ def subgroup_data(result: CenterResult) -> str:
             numbers = (c.estimate, c.lower, c.upper) if isinstance(c, Concordance) else ("", "", "")
             rows.append((analysis.name, level.level, level.n, level.n_events, *numbers))
     return _csv(("subgroup", "level", "n", "deaths", "C", "lower", "upper"), rows)
+
+
+def drift_data(drift: Drift) -> str:
+    """Return the mean score of each period."""
+    rows = [(one.first, one.last, one.n, one.mean, one.lower, one.upper) for one in drift.periods]
+    return _csv(("from", "to", "n", "mean_score", "lower", "upper"), rows)
 
 
 def pooled_data(statistic: PooledStatistic) -> str:

@@ -23,7 +23,9 @@ JSON_NAME, PAGE_NAME, PDF_NAME = "report.json", "report.html", "report.pdf"
 R_FOLDER = "r-check"
 
 
-def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence[ScoredCohort]) -> str | None:
+def write_report_files(
+    folder: Path, report: ValidationReport, cohorts: Sequence[ScoredCohort], *, whole_centers: bool = True
+) -> str | None:
     """Write a report into a new folder.
 
     Parameters
@@ -34,6 +36,8 @@ def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence
         What `build_report` found.
     cohorts : sequence of ScoredCohort
         The patients it was found in; exported without identity for the check in R.
+    whole_centers : bool
+        Whether they are all patients of their centres; what was found in some of them is not quoted to every patient.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence
     (check / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
     (check / "recompute.R").write_text(script(), encoding="utf-8")
     without_pdf = _render(folder, report)
-    write_center_figures(folder, report)
+    if whole_centers:
+        write_center_figures(folder, report)
     return without_pdf
 
 
