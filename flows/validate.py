@@ -97,7 +97,7 @@ def gather_cohort(work: Installation, center: str) -> ScoredCohort:
         work.store.clinical(center),
         quarantined,
         work.bundle.model.horizons,
-        {study.patient_key: str(study.state) for study in studies if study.patient_key not in quarantined},
+        {study.patient_key: str(study.state) for study in reversed(studies) if study.patient_key not in quarantined},
     )
     get_run_logger().info("%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded))
     return with_model_inputs(work, cohort)
