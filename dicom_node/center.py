@@ -9,6 +9,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
+_PATIENT_ID = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,62}[\x21-\x5b\x5d-\x7e])?")
 _CENTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
@@ -96,11 +97,13 @@ class Center:
         Where its systems take the result of a storage commitment that they asked for, each by its AE title.
     accepts : tuple of ObjectKind
         What it may store.
+    qa_patient_id : str or None
+        Patient ID, of no patient, under which the centre's PACS keeps its validation reports; `None` sends it none.
 
     Raises
     ------
     ValueError
-        If the name, an AE title or the pattern is not usable.
+        If the name, an AE title, the pattern or the QA patient ID is not usable.
     """
 
     name: str
@@ -113,6 +116,7 @@ class Center:
     addresses: tuple[str, ...] = ()
     report_commitment_to: tuple[ReturnDestination, ...] = ()
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
+    qa_patient_id: str | None = None
 
     @cached_property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -134,6 +138,11 @@ class Center:
                 raise ValueError(f"{title!r} of centre {self.name} is not an AE title: use 1-16 printable characters")
         if self.quiet_period_s <= 0:
             raise ValueError(f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than 0")
+        if self.qa_patient_id is not None and not _PATIENT_ID.fullmatch(self.qa_patient_id):
+            raise ValueError(
+                f"qa_patient_id of centre {self.name} is not usable: use 1-64 printable ASCII characters without a "
+                "backslash, with no blank at either end (PS3.5 section 6.2, LO)"
+            )
         try:
             _ = self.networks
         except ValueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ class Delivery:
     id : int
         Its number.
     study_key : str
-        The study's pseudonym.
+        The study's pseudonym; a report on a centre lies in a study of its own.
     center : str
         The centre.
     path : Path
@@ -39,9 +39,48 @@ class Delivery:
 
 
 class DeliveryQueue:
-    """The part of the registry that keeps deliveries; `Outbox.finish` puts them in."""
+    """The part of the registry that keeps deliveries; `Outbox.finish` puts in those of patients."""
 
     _database: Database
+
+    def queue_center_report(self, center: str, study_key: str, model_digest: str, objects: Mapping[str, Path]) -> bool:
+        """Queue the objects of a report on a centre, in one transaction; an object that was ever queued stays as it is.
+
+        Parameters
+        ----------
+        center : str
+            The centre.
+        study_key : str
+            Pseudonym of the study that the report is.
+        model_digest : str
+            The model that it is about.
+        objects : mapping of str to Path
+            Each object's file by its content digest.
+
+        Returns
+        -------
+        bool
+            Whether any of them is new.
+        """
+        now = self._database.now()
+        rows = [
+            {
+                "study_key": study_key,
+                "content_digest": digest,
+                "model_digest": model_digest,
+                "center": center,
+                "path": str(path),
+                "attempts": 0,
+                "due_at": now,
+            }
+            for digest, path in objects.items()
+        ]
+        with self._database.write() as connection:
+            queued = [
+                connection.execute(self._database.insert(table).values(row).on_conflict_do_nothing()).rowcount
+                for row in rows
+            ]
+        return any(queued)
 
     def due_deliveries(self, centers: Collection[str], limit: int = 100) -> list[Delivery]:
         """Return the deliveries that are due, the oldest first.

@@ -39,9 +39,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.clock import Clock
 from dicom_node.errors import RegistryUnavailableError
+from dicom_node.schema_upgrade import upgrade
 
 SCHEMA_VERSION: Final = 2
-"""2 added `releases`. Tables that an older registry lacks are made when it is opened."""
+"""2 added `releases`, and deliveries that belong to no study. An older registry is brought up to it when it is opened."""
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _SCHEMA_LOCK: Final = 0x414E4E55
@@ -188,7 +189,9 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("study_key", ForeignKey("studies.study_key"), nullable=False),
+    Column(
+        "study_key", _KEY, nullable=False
+    ),  # of a study that was received, or of a centre's report, which is its own
     Column("content_digest", _DIGEST, nullable=False),
     Column("model_digest", _DIGEST, nullable=False),
     Column("center", _CENTER, nullable=False),
@@ -352,6 +355,7 @@ class Database:
             if not self._is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
             metadata.create_all(connection)
+            upgrade(connection, metadata)
             connection.execute(self.insert(schema_versions).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
             newest = max(connection.scalars(select(schema_versions.c.version)))
         if newest > SCHEMA_VERSION:

@@ -1,4 +1,4 @@
-"""The sending AE: structured reports go back to their centres, again and again until they are taken and committed."""
+"""The sending AE: reports go back to their centres, again and again until they are taken and committed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 from pynetdicom import AE, evt
 
 from dicom_node.audit import AuditEvent, record
@@ -25,6 +25,8 @@ from dicom_node.registry import Delivery, Registry
 from dicom_node.status import SUCCESS, is_delivered, is_warning
 from dicom_node.study import (
     COMPREHENSIVE_3D_SR_STORAGE,
+    COMPREHENSIVE_SR_STORAGE,
+    ENCAPSULATED_PDF_STORAGE,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
     TRANSFER_SYNTAXES,
@@ -33,6 +35,7 @@ from dicom_node.study import (
 
 _log = logging.getLogger(__name__)
 
+_REPORTS = (COMPREHENSIVE_3D_SR_STORAGE, COMPREHENSIVE_SR_STORAGE, ENCAPSULATED_PDF_STORAGE)
 _TIMEOUT_S = 30.0
 _SAME_ASSOCIATION_S = 0.5
 _COMMITMENT_S = 900.0
@@ -99,7 +102,8 @@ class Caller:
             )
         raise DeliveryError(
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: check host, port and "
-            "firewall, and that it takes Comprehensive 3D SR Storage"
+            "firewall, and that it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
+            "Comprehensive SR and Encapsulated PDF Storage"
         )
 
 
@@ -186,7 +190,7 @@ class _Visit:
         if self._association is None or not self._association.is_established:
             self._association = self._caller.associate(
                 self._destination,
-                (COMPREHENSIVE_3D_SR_STORAGE, STORAGE_COMMITMENT),
+                (*_REPORTS, STORAGE_COMMITMENT),
                 handlers=[(evt.EVT_N_EVENT_REPORT, self._take_report)],
             )
         report, warning = _send(self._association, delivery.path, self._destination)
@@ -262,7 +266,7 @@ def _send(association: Any, path: Path, destination: ReturnDestination) -> tuple
     except (ValueError, AttributeError, RuntimeError) as error:
         raise DeliveryError(
             f"{destination_name(destination)} cannot be sent the report ({type(error).__name__}): it accepted no "
-            "presentation context (check that it takes Comprehensive 3D SR Storage), or closed the association"
+            f"presentation context (check that it takes {UID(reference.sop_class_uid).name}), or closed the association"
         ) from error
     code = status.get("Status")
     if code is None or not is_delivered(code):

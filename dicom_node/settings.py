@@ -64,6 +64,7 @@ class CenterTable(BaseModel):
     addresses: tuple[str, ...] = ()
     report_commitment_to: tuple[ReturnTable, ...] = ()
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
+    qa_patient_id: str | None = None
 
 
 class NodeTable(BaseModel):
@@ -147,6 +148,7 @@ class NodeSettings(BaseSettings):
                 return_to=ReturnDestination(**table.return_to.model_dump()) if table.return_to else None,
                 addresses=table.addresses,
                 accepts=table.accepts,
+                qa_patient_id=table.qa_patient_id,
                 report_commitment_to=tuple(ReturnDestination(**one.model_dump()) for one in table.report_commitment_to),
             )
             for name, table in self.center.items()

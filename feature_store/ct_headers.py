@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from feature_store.errors import CtGeometryError, UnreadableInstance
 _T = TypeVar("_T")
 _DIRECTION_TOLERANCE = 1e-3
 _ACQUISITION_TAGS = ("KVP", "SliceThickness", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "StudyDate")
+_DATE = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 UNREADABLE = (InvalidDicomError, EOFError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
 """What pydicom raises, at reading or at first access of a value, when the bytes are not what they say."""
 
@@ -39,6 +41,8 @@ class Acquisition:
         Size of the slice in pixels.
     study_date_present : bool
         Whether a study date is there; the date itself is not kept.
+    month : str or None
+        ``YYYY-MM`` of the acquisition (0008,0022), else of the study (0008,0020).
     missing_tags : tuple of str
         Keywords of those tags above that are absent or empty.
     """
@@ -52,6 +56,7 @@ class Acquisition:
     columns: int
     study_date_present: bool
     missing_tags: tuple[str, ...]
+    month: str | None = None
 
 
 @dataclass(frozen=True)
@@ -303,6 +308,7 @@ def _header(dataset: Dataset, path: Path) -> SliceHeader:
             columns=columns,
             study_date_present=_optional(dataset, "StudyDate", str) is not None,
             missing_tags=tuple(tag for tag in _ACQUISITION_TAGS if _optional(dataset, tag, _joined) is None),
+            month=_optional(dataset, "AcquisitionDate", _month) or _optional(dataset, "StudyDate", _month),
         ),
     )
 
@@ -316,6 +322,13 @@ def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
 
 def _joined(value: Any) -> str:
     return value if isinstance(value, str) else "\\".join(map(str, value)) if hasattr(value, "__iter__") else str(value)
+
+
+def _month(value: Any) -> str:
+    found = _DATE.fullmatch(str(value).strip())
+    if found is None:
+        raise ValueError("no date (PS3.5 section 6.2, DA)")
+    return f"{found[1]}-{found[2]}"
 
 
 def _optional(dataset: Dataset, keyword: str, kind: Callable[[Any], _T]) -> _T | None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from feature_store.acquisition_rows import AcquisitionRecord, acquisition_table, row_of_acquisition
 from feature_store.clinical import ClinicalRecord, ClinicalTable
 from feature_store.delta_table import WRITTEN_AT, KeyedTable, StoreError
 from feature_store.expectations import Finding, Severity
@@ -243,6 +244,21 @@ class FeatureStore:
         key = {"study_key": study_key, "content_digest": content_digest, "model_digest": model_digest}
         rows = self._read("scores", key).to_pylist()
         return score_of(rows[0]) if rows else None
+
+    def put_acquisition(self, identity: StudyIdentity, record: AcquisitionRecord) -> None:
+        """Keep how a study's CT was acquired."""
+        self._write("acquisitions", [{**asdict(identity), **row_of_acquisition(record)}])
+
+    def acquisitions(self, center: str | None) -> pd.DataFrame:
+        """Return how the CTs of a centre's patients (`None`: of all) were acquired, each of the content written last.
+
+        Returns
+        -------
+        DataFrame
+            Index ``patient_key`` in order, columns as of `AcquisitionRecord`; studies of earlier releases are absent.
+        """
+        rows = self._read("acquisitions", {"center": center}).to_pylist()
+        return acquisition_table(newest_by(rows, ("center", "patient_key")))
 
     def put_findings(self, identity: StudyIdentity, findings: Sequence[Finding]) -> None:
         """Keep what was found of a study; an earlier finding with the same code is replaced, others stay."""

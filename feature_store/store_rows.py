@@ -58,6 +58,18 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("scored_at", pa.timestamp("us", "UTC")),
         ],
     ),
+    "acquisitions": (
+        STUDY,
+        [
+            *_IDENTITY,
+            ("month", _TEXT),
+            ("manufacturer", _TEXT),
+            ("model_name", _TEXT),
+            ("convolution_kernel", _TEXT),
+            ("kvp", _REAL),
+            ("slice_thickness_mm", _REAL),
+        ],
+    ),
     "findings": ((*STUDY, "code"), [*_IDENTITY, ("code", _TEXT), ("severity", _TEXT), ("sentence", _TEXT)]),
 }
 """Key columns and all columns of each table."""

@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
     validate.set_defaults(command=_validate)
 
+    center = commands.add_parser("validate-center", help="write the report of one centre, and send it to its PACS")
+    center.add_argument(
+        "center", help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it"
+    )
+    center.set_defaults(command=_validate_center)
+
     cohort = commands.add_parser("score-cohort", help="score what the pinned model has not scored yet")
     cohort.add_argument("centers", nargs="*", metavar="center", help="centres (default: all external ones)")
     cohort.set_defaults(command=_score_cohort)
@@ -207,6 +213,12 @@ def _overview(_options: argparse.Namespace) -> int:
     from flows.center_overview import center_overview  # noqa: PLC0415
 
     return _ended(center_overview(return_state=True))
+
+
+def _validate_center(options: argparse.Namespace) -> int:
+    from flows.validate import validate_center  # noqa: PLC0415
+
+    return _ended(validate_center(options.center, return_state=True))
 
 
 def _ended(state: object) -> int:

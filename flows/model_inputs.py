@@ -15,7 +15,7 @@ from validation_reports.scored_cohort import ScoredCohort
 
 
 def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
-    """Return the cohort with the frozen baseline hazard and, where all patients have features, signatures and features.
+    """Return the cohort with acquisitions, the frozen baseline hazard and, where all patients have features, those.
 
     Parameters
     ----------
@@ -27,6 +27,7 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
     model = work.bundle.model
     table = _features(work, cohort.center)
     keys = list(cohort.patient_keys)
+    cohort = replace(cohort, acquisitions=work.store.acquisitions(cohort.center).reindex(keys))
     if not set(keys) <= set(table.index):
         return replace(cohort, baseline=model.baseline)
     chosen = table.loc[keys]
@@ -52,6 +53,7 @@ def training_patients(work: Installation) -> TrainingPatients | None:
         linear_predictor=model.linear_predictor(chosen),
         covariates=_covariates([records[str(key)] for key in chosen.index]),
         features=chosen[list(model.features)].reset_index(drop=True),
+        acquisitions=work.store.acquisitions(center).reindex(chosen.index),
     )
 
 

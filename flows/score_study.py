@@ -172,6 +172,7 @@ def write_report(
     StructuredReportError
         If the report cannot be written to the disk.
     """
+    from validation_reports.center_figures import latest_figures  # noqa: PLC0415 - as the next
     from validation_reports.report_codes import derived_uid  # noqa: PLC0415 - highdicom takes seconds to import
     from validation_reports.structured_report import (  # noqa: PLC0415 - highdicom takes seconds to import
         ModelReference,
@@ -203,6 +204,7 @@ def write_report(
             sop_instance_uid=derived_uid("instance", files.content_digest, bundle.digest),
             series_instance_uid=derived_uid("series", files.study_key, bundle.digest),
             center=files.center,
+            performance=latest_figures(work.settings.reports_folder(), files.center, bundle.digest),
             predecessor=_predecessor(work, files),
         )
     except StructuredReportError as error:

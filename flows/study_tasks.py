@@ -15,6 +15,7 @@ from prefect.states import Failed
 
 from dicom_node.part10 import read_part10
 from dicom_node.registry import StudyFiles
+from feature_store.acquisition_rows import acquisition_record
 from feature_store.clinical import ClinicalRecord
 from feature_store.contours import read_structure_set
 from feature_store.ct_volume import read_ct_headers
@@ -105,6 +106,7 @@ def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
     ct: list[Path] = [instance.path for instance in files.ct]
     pattern = work.center(files.center).gtv_pattern
     headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
+    work.store.put_acquisition(identity_of(files), acquisition_record(headers.acquisition))
     facts = study_facts(headers, structure_set, pattern, clinical_record(work, files))
     findings = _kept(work, files, "study", check_study(facts, work.settings.expectations.quarantine))
     return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)

@@ -15,6 +15,7 @@ from prefect.states import Completed
 from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
 from flows.artifacts import progress, show_report
+from flows.center_report import queue_center_report
 from flows.cohort_query import CohortQuery
 from flows.installation import Installation, installation
 from flows.model_inputs import training_patients, with_model_inputs
@@ -32,7 +33,7 @@ POOL = "all-centers"
 
 @flow(name="validate-cohort", flow_run_name="{cohort.name}")
 def validate_cohort(cohort: CohortQuery) -> State[None]:
-    """Validate the pinned model on one or more centres, each alone and all together.
+    """Validate the pinned model on one or more centres, each alone and all together; the report stays here.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
 
 @flow(name="validate-center", flow_run_name="{center}")
 def validate_center(center: str) -> State[None]:
-    """Validate the pinned model on one centre.
+    """Validate the pinned model on one centre; the report also goes to its PACS, where the settings say under which ID.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def pool_centers() -> State[None]:
 
 def _validate_center(center: str) -> State[None]:
     installation().center(center)
-    return _validate(CohortQuery(name=f"center-{center}", centers=[center]))
+    return _validate(CohortQuery(name=f"center-{center}", centers=[center]), to_pacs=True)
 
 
 def _pool_centers() -> State[None]:
@@ -72,7 +73,7 @@ def _pool_centers() -> State[None]:
     return _validate(CohortQuery(name=POOL, centers=list(centers)))
 
 
-def _validate(cohort: CohortQuery) -> State[None]:
+def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation().with_model(cohort.model_digest)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     _check_patients(work, cohort, centers)
@@ -95,8 +96,9 @@ def _validate(cohort: CohortQuery) -> State[None]:
         )
         step()
         folder = write_report(work, cohort, report, cohorts)
+        sent = f"; {deliver_report(work, report, folder)}" if to_pacs else ""
         step()
-    analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}"
+    analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}{sent}"
     return Completed(message=" ".join([analysed, *empty]))
 
 
@@ -122,9 +124,10 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
+    studies = work.registry.studies(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
-        for study in work.registry.studies(center)
+        for study in studies
         if study.state is StudyState.QUARANTINED
     }
     cohort = assemble_cohort(
@@ -135,6 +138,7 @@ def gather_cohort(work: Installation, query: CohortQuery, center: str) -> Scored
         horizons_of(work, query),
         work.bundle.model.baseline,
         query.selection(),
+        {study.patient_key: str(study.state) for study in reversed(studies) if study.patient_key not in quarantined},
     )
     get_run_logger().info("%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded))
     return with_model_inputs(work, cohort)
@@ -155,6 +159,14 @@ def write_report(
 
 def _slug(cohort: CohortQuery) -> str:
     return re.sub(r"[^a-z0-9]+", "-", cohort.name.lower()).strip("-")
+
+
+@task(name="deliver report", cache_policy=NO_CACHE)
+def deliver_report(work: Installation, report: ValidationReport, folder: Path) -> str:
+    """Queue the report for its centre's PACS, and say in the log what became of it."""
+    sentence = queue_center_report(work, report, folder)
+    get_run_logger().info(sentence)
+    return sentence
 
 
 def provenance(work: Installation, cohort: CohortQuery) -> Provenance:

@@ -167,7 +167,7 @@ def calibrate(
     Calibration
     """
     horizons = tuple(
-        (days, calibrate_at(survival, 1.0 - np.asarray(predicted_survival[days], dtype=np.float64), days, confidence))
+        (days, calibrate_at(survival, np.asarray(predicted_survival[days], dtype=np.float64), days, confidence))
         for days in sorted(predicted_survival)
     )
     return Calibration(calibration_slope(survival, linear_predictor, confidence), horizons)
@@ -191,7 +191,7 @@ def calibration_slope(
 
 
 def calibrate_at(
-    survival: Survival, predicted_risk: Array, days: int, confidence: float = 0.95, *, smooth: bool = True
+    survival: Survival, predicted_survival: Array, days: int, confidence: float = 0.95, *, smooth: bool = True
 ) -> HorizonCalibration | NotEstimable:
     """Compare predicted and observed probability of death by one horizon.
 
@@ -199,8 +199,8 @@ def calibrate_at(
     ----------
     survival : Survival
         Follow-up of n patients.
-    predicted_risk : ndarray, shape (n,)
-        Predicted probability of death by `days`.
+    predicted_survival : ndarray, shape (n,)
+        Predicted probability of being alive at `days`.
     days : int
         The horizon.
     confidence : float
@@ -217,6 +217,7 @@ def calibrate_at(
     observed = RiskEstimate(
         1 - at_horizon.survival, at_horizon.standard_error, 1 - at_horizon.upper, 1 - at_horizon.lower
     )
+    predicted_risk = 1.0 - predicted_survival
     expected = float(predicted_risk.mean())
     return HorizonCalibration(
         days=days,
@@ -225,22 +226,25 @@ def calibrate_at(
         observed=observed,
         ratio=_ratio(survival, observed, expected, days, z),
         groups=_groups(survival, predicted_risk, days, confidence),
-        smooth=smooth_calibration(survival, predicted_risk, days)
+        smooth=smooth_calibration(survival, predicted_survival, days)
         if smooth
         else NotEstimable("No curve was asked for."),
     )
 
 
-def smooth_calibration(survival: Survival, predicted_risk: Array, days: int) -> SmoothCalibration | NotEstimable:
-    """Fit the smooth calibration curve at `days` [2]_; R: ``rms::cph(Surv(days, event) ~ rcs(cloglog(risk), 3))``."""
+def smooth_calibration(survival: Survival, predicted_survival: Array, days: int) -> SmoothCalibration | NotEstimable:
+    """Fit the smooth calibration curve at `days` [2]_; R: ``rms::cph(Surv(days, event) ~ rcs(cloglog(risk), 3))``.
+
+    It takes survival, not risk: 1 - S is exactly 1 from S = 1e-16 on, where log(-log S) is still an ordinary number.
+    """
     if survival.n_events < MINIMUM_EVENTS_SMOOTH:
         return NotEstimable(
             f"A smooth curve is not estimated from {survival.n_events} deaths: at least {MINIMUM_EVENTS_SMOOTH} "
             "are needed."
         )
-    if not ((predicted_risk > 0) & (predicted_risk < 1)).all():
-        return NotEstimable("A smooth curve is not estimated: a predicted risk is exactly 0 or 1.")
-    x = np.log(-np.log1p(-predicted_risk))
+    if not ((predicted_survival > 0) & (predicted_survival < 1)).all():
+        return NotEstimable("A smooth curve is not estimated: a predicted survival is exactly 0 or 1.")
+    x = np.log(-np.log(predicted_survival))
     knots = np.quantile(x, _KNOTS)
     if (np.diff(knots) <= 0).any():
         return NotEstimable("A smooth curve is not estimated: too many patients have the same predicted risk.")
@@ -257,7 +261,7 @@ def smooth_calibration(survival: Survival, predicted_risk: Array, days: int) -> 
     def smoothed(values: Array) -> Array:
         return 1.0 - baseline.survival(days, linear_predictor(_spline(values, knots)))
 
-    error = np.abs(smoothed(x) - predicted_risk)
+    error = np.abs(smoothed(x) - (1.0 - predicted_survival))
     grid = np.linspace(x.min(), x.max(), CURVE_POINTS)
     return SmoothCalibration(
         ici=float(error.mean()),

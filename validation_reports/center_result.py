@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from validation_reports.acquisition_table import AcquisitionTable, describe_acquisitions
 from validation_reports.added_value import AddedValue, added_value
 from validation_reports.calibration import Calibration, CalibrationSlope, calibrate
 from validation_reports.cohort_shift import CohortShift, TrainingPatients, compare_with_training
@@ -19,6 +20,7 @@ from validation_reports.discrimination import (
     uno_c,
 )
 from validation_reports.distribution_calibration import DistributionCalibration, d_calibration
+from validation_reports.drift import Drift, drift_over_time
 from validation_reports.net_benefit import DecisionCurve, decision_curve
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.precision import Precision, expected_precision
@@ -95,6 +97,10 @@ class CenterResult:
         Interval widths, and patients needed.
     shift : CohortShift or NotEstimable
         Comparison with the training patients.
+    acquisitions : AcquisitionTable or NotEstimable
+        Scanners and protocols.
+    drift : Drift or NotEstimable
+        Change over the months of the scans.
     excluded : tuple of (str, tuple of str)
         Reason and the pseudonyms of the patients excluded for it, the most frequent reason first.
     warnings : tuple of (str, int)
@@ -122,6 +128,8 @@ class CenterResult:
     bootstrap: Bootstrap | NotEstimable
     precision: Precision | NotEstimable
     shift: CohortShift | NotEstimable
+    acquisitions: AcquisitionTable | NotEstimable
+    drift: Drift | NotEstimable
     excluded: tuple[tuple[str, tuple[str, ...]], ...]
     warnings: tuple[tuple[str, int], ...]
 
@@ -190,6 +198,10 @@ def analyse_center(
         bootstrap=bootstrap(survival, score, predicted, seed=seed, n_resamples=n_resamples, confidence=confidence),
         precision=expected_precision(cohort.n, survival.n_events, float(cohort.high_risk.mean()), known, confidence),
         shift=compare_with_training(training, score, cohort.covariates, cohort.features, confidence),
+        acquisitions=describe_acquisitions(cohort.acquisitions, score, training.acquisitions if training else None),
+        drift=drift_over_time(
+            None if cohort.acquisitions is None else cohort.acquisitions["month"], score, cohort.features, confidence
+        ),
         excluded=tuple(
             (reason, tuple(sorted(keys)))
             for reason, keys in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))

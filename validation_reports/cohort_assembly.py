@@ -19,6 +19,12 @@ from validation_reports.scored_cohort import ScoredCohort
 
 _EVERYBODY = CohortSelection()
 NO_CLINICAL_ROW = "scored, but the centre's clinical table has no row for this patient"
+_FINISHED = ("scored", "extracted")
+"""States of a study that another model, or none, was done with."""
+
+NOT_ARRIVED = "in the clinical table, but no study of this patient has arrived"
+QUARANTINED = "quarantined: "
+UNFINISHED = "arrived, but not scored yet: the study is "
 NOT_SCORED = "in the clinical table, but the pinned model has scored no study of this patient"
 
 
@@ -30,6 +36,7 @@ def assemble_cohort(
     horizons: Sequence[int],
     baseline: BaselineHazard | None = None,
     selection: CohortSelection = _EVERYBODY,
+    unfinished: Mapping[str, str] | None = None,
 ) -> ScoredCohort:
     """Join what is known of a centre's patients; whoever is left out is named with the reason.
 
@@ -49,6 +56,9 @@ def assemble_cohort(
         The model's, for horizons that the scores were not computed for.
     selection : CohortSelection, optional
         Whom the cohort takes of those who could be analysed.
+    unfinished : mapping of str to str, optional
+        State of the study by patient key, of whoever arrived and was not quarantined; without it nobody knows who
+        has arrived.
 
     Returns
     -------
@@ -62,12 +72,12 @@ def assemble_cohort(
     """
     score_of = {score.identity.patient_key: score for score in sorted(scores, key=lambda score: score.scored_at)}
     record_of = {record.patient_key: record for record in records}
-    excluded: dict[str, str] = {key: f"quarantined: {why}" for key, why in quarantined.items() if key not in score_of}
-    for key in sorted(score_of.keys() | record_of.keys()):
+    excluded: dict[str, str] = {key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of}
+    for key in sorted(score_of.keys() | record_of.keys() | (unfinished or {}).keys()):
         if key in excluded:
             continue
         if key not in score_of:
-            excluded[key] = NOT_SCORED
+            excluded[key] = _not_scored(key, unfinished)
         elif key not in record_of:
             excluded[key] = NO_CLINICAL_ROW
         elif (reason := eligible(record_of[key]).reason) is not None:
@@ -116,3 +126,9 @@ def _survival(score: ScoreRow, days: int, baseline: BaselineHazard | None) -> fl
             f"{', '.join(map(str, score.survival))} days{reach}. Ask for one of these."
         )
     return found
+
+
+def _not_scored(key: str, unfinished: Mapping[str, str] | None) -> str:
+    if unfinished is None or unfinished.get(key) in _FINISHED:
+        return NOT_SCORED
+    return UNFINISHED + unfinished[key] if key in unfinished else NOT_ARRIVED

@@ -54,12 +54,15 @@ class TrainingPatients:
         Columns ``age``, ``sex``, ``histology``, ``stage``.
     features : DataFrame, shape (m, p)
         The features that the model reads.
+    acquisitions : DataFrame or None, shape (m, any)
+        How they were scanned, as of `ScoredCohort`.
     """
 
     center: str
     linear_predictor: Array
     covariates: pd.DataFrame
     features: pd.DataFrame
+    acquisitions: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from html import escape
 from validation_reports.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
 from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
+from validation_reports.drift import Drift
 from validation_reports.net_benefit import DecisionCurve
 from validation_reports.resampling import CalibrationBand
 from validation_reports.validation_report import PooledStatistic
@@ -25,6 +26,23 @@ def survival_data(result: CenterResult) -> str:
         (
             (group.label, *values)
             for group in result.risk_groups.groups
+            for values in zip(
+                group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
+                group.curve.deaths, strict=True,
+            )
+        ),
+    )  # fmt: skip
+
+
+def subgroup_survival_data(result: CenterResult) -> str:
+    """Return the Kaplan-Meier curves of the risk groups in every subgroup."""
+    return _csv(
+        ("subgroup", "level", "group", "days", "survival", "lower", "upper", "at_risk", "deaths"),
+        (
+            (analysis.name, level.level, group.label, *values)
+            for analysis in result.subgroups
+            for level in analysis.levels
+            for group in level.risk_groups.groups
             for values in zip(
                 group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
                 group.curve.deaths, strict=True,
@@ -64,6 +82,12 @@ def subgroup_data(result: CenterResult) -> str:
             numbers = (c.estimate, c.lower, c.upper) if isinstance(c, Concordance) else ("", "", "")
             rows.append((analysis.name, level.level, level.n, level.n_events, *numbers))
     return _csv(("subgroup", "level", "n", "deaths", "C", "lower", "upper"), rows)
+
+
+def drift_data(drift: Drift) -> str:
+    """Return the mean score of each period."""
+    rows = [(one.first, one.last, one.n, one.mean, one.lower, one.upper) for one in drift.periods]
+    return _csv(("from", "to", "n", "mean_score", "lower", "upper"), rows)
 
 
 def pooled_data(statistic: PooledStatistic) -> str:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LOW_COLOUR, HIGH_COLOUR, INK, GRID = "#0072B2", "#D55E00", "#1a1a1a", "#d9d9d9"
 _STYLES = {"low risk": (LOW_COLOUR, "-"), "high risk": (HIGH_COLOUR, (0, (5, 2)))}
-_DAYS_PER_MONTH = 365.25 / 12
+DAYS_PER_MONTH = 365.25 / 12
 _MONTH_STEPS = (3, 6, 12, 24, 36)
 _MOST_TICKS = 7
 _PNG_DPI = 110
@@ -79,7 +79,7 @@ def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
     with drawing((4.3, 3.9)) as figure:
         groups = result.risk_groups.groups
         top, table = figure.subplots(2, 1, height_ratios=(5, 1), gridspec_kw={"hspace": 0.42})
-        ticks = _month_ticks(groups)
+        ticks = month_ticks(groups)
         for group in groups:
             _draw_curve(top, group)
         top.set(
@@ -166,7 +166,7 @@ def _statistic(result: CenterResult, statistic: Statistic) -> object:
 
 def _draw_curve(axes: Any, group: RiskGroup) -> None:
     colour, style = _STYLES[group.label]
-    months = np.concatenate([[0.0], np.asarray(group.curve.days) / _DAYS_PER_MONTH])
+    months = np.concatenate([[0.0], np.asarray(group.curve.days) / DAYS_PER_MONTH])
     survival, lower, upper = (
         np.concatenate([[1.0], values]) for values in (group.curve.survival, group.curve.lower, group.curve.upper)
     )
@@ -188,18 +188,18 @@ def _number_at_risk(axes: Any, groups: Sequence[RiskGroup], ticks: Sequence[floa
         colour, _ = _STYLES[group.label]
         axes.text(-0.065, row, group.label.split()[0], color=colour, ha="right", va="center", fontweight="bold",
                   transform=axes.get_yaxis_transform())  # fmt: skip
-        for tick, left in zip(ticks, group.curve.number_at_risk([t * _DAYS_PER_MONTH for t in ticks]), strict=True):
+        for tick, left in zip(ticks, group.curve.number_at_risk([t * DAYS_PER_MONTH for t in ticks]), strict=True):
             axes.text(tick, row, str(left), ha="center", va="center")
 
 
-def _month_ticks(groups: Sequence[RiskGroup]) -> list[float]:
-    """Return ticks in whole months up to where at least `_LEAST_AT_RISK` of some group's patients are left."""
+def month_ticks(groups: Sequence[RiskGroup]) -> list[float]:
+    """Return ticks in whole months, to where at least a tenth of some group's patients are left [2]_."""
     last = 12.0
     for group in groups:
         enough = [
             d for d, n in zip(group.curve.days, group.curve.at_risk, strict=True) if n >= _LEAST_AT_RISK * group.n
         ]
-        last = max(last, (enough[-1] if enough else group.curve.last_day) / _DAYS_PER_MONTH)
+        last = max(last, (enough[-1] if enough else group.curve.last_day) / DAYS_PER_MONTH)
     step = next((s for s in _MONTH_STEPS if last / s <= _MOST_TICKS), _MONTH_STEPS[-1])
     return [float(step * k) for k in range(int(np.ceil(last / step)) + 1)]
 

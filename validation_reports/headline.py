@@ -84,15 +84,20 @@ def _separation(result: CenterResult) -> Line:
 
 
 def _prediction(report: ValidationReport) -> Line:
+    return calibration_line(report.overall)
+
+
+def calibration_line(result: CenterResult) -> Line:
+    """Say whether the predicted risks of one centre, or of the pool, are right: O/E at every horizon and the slope."""
     question = "Are the predicted risks right?"
     parts, right = [], []
-    for days, found in report.overall.calibration.horizons:
+    for days, found in result.calibration.horizons:
         if isinstance(found, HorizonCalibration):
             if not isinstance(found.ratio, NotEstimable):
                 right.append(found.ratio.lower <= 1 <= found.ratio.upper)
             observed = percent(found.observed.estimate)
             parts.append(f"{percent(found.predicted)} predicted, {observed} observed at {horizon_words(days)}")
-    slope = report.overall.calibration.slope
+    slope = result.calibration.slope
     if not isinstance(slope, NotEstimable):
         right.append(slope.lower <= 1 <= slope.upper)
         parts.append(f"slope {interval(slope.estimate, slope.lower, slope.upper)}")

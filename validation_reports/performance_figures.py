@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from validation_reports.discrimination import Concordance
+from validation_reports.drift import Drift
 from validation_reports.figures import HIGH_COLOUR, INK, LOW_COLOUR, drawing, svg
 from validation_reports.net_benefit import DecisionCurve
 from validation_reports.random_effects import PooledEffect, Scale
@@ -95,6 +96,24 @@ def pooled_figure(statistic: PooledStatistic) -> str:
         axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
         _bare(axes)
         return svg(figure, f"pooled-{statistic.name}", f"Forest plot of {statistic.name} with random effects")
+
+
+def drift_figure(drift: Drift, center: str) -> str:
+    """Draw the mean score of each period with its interval."""
+    with drawing((max(3.2, 0.62 * len(drift.periods) + 1.2), 2.5)) as figure:
+        axes = figure.subplots()
+        x = np.arange(len(drift.periods))
+        mean = np.array([period.mean for period in drift.periods])
+        span = [mean - [period.lower for period in drift.periods], [period.upper for period in drift.periods] - mean]
+        axes.errorbar(x, mean, yerr=span, fmt="o-", color=LOW_COLOUR, markersize=5, elinewidth=1.2, capsize=2.5)
+        quarters = [
+            period.first if period.first == period.last else f"{period.first}–\n{period.last}"
+            for period in drift.periods
+        ]
+        words = [f"{text}\nn = {period.n}" for text, period in zip(quarters, drift.periods, strict=True)]
+        axes.set(xticks=x, xlim=(-0.5, x.size - 0.5), ylabel="Mean score", xlabel="Quarters of the scans")
+        axes.set_xticklabels(words, fontsize=7.5)
+        return svg(figure, f"drift-{center}", f"Mean score with 95% interval by period of the scan, {center}")
 
 
 def _forest(axes: Any, rows: Sequence[tuple[str, object]], *, first_is_all: bool) -> None:

@@ -70,8 +70,9 @@ def recalibrate(
     baseline = baseline_cumulative_hazard(lp - lp.mean(), survival)
     found = []
     for days in (day for day in horizons if day <= baseline.last_day):
-        risk = 1.0 - baseline.survival(days, lp - lp.mean())
-        at_horizon = calibrate_at(survival, risk, days, confidence)
+        alive = baseline.survival(days, lp - lp.mean())
+        risk = 1.0 - alive
+        at_horizon = calibrate_at(survival, alive, days, confidence)
         smooth = at_horizon.smooth if isinstance(at_horizon, HorizonCalibration) else at_horizon
         found.append(
             RecalibratedHorizon(

@@ -12,21 +12,32 @@ from markupsafe import Markup
 from validation_reports.calibration import HorizonCalibration
 from validation_reports.center_result import CenterResult
 from validation_reports.discrimination import Concordance
+from validation_reports.drift import Drift
 from validation_reports.figure_data import (
     calibration_data,
     decision_data,
     download,
+    drift_data,
     pooled_data,
     subgroup_data,
+    subgroup_survival_data,
     survival_data,
 )
-from validation_reports.figures import Statistic, calibration_figure, forest_figure, survival_figure
+from validation_reports.figures import (
+    Statistic,
+    calibration_figure,
+    forest_figure,
+    survival_figure,
+)
+from validation_reports.flow_figure import flow_figure
 from validation_reports.headline import headline
 from validation_reports.net_benefit import DecisionCurve
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.performance_figures import decision_figure, pooled_figure, subgroup_figure
+from validation_reports.patient_flow import patient_flow
+from validation_reports.performance_figures import decision_figure, drift_figure, pooled_figure, subgroup_figure
 from validation_reports.random_effects import PooledEffect
 from validation_reports.resampling import Bootstrap
+from validation_reports.small_survival_figure import small_survival_figure
 from validation_reports.tripod import TRIPOD_ITEMS
 from validation_reports.validation_report import PooledStatistic, ValidationReport
 from validation_reports.wording import count, horizon_words, limits, months, number, p_words, percent, refusal
@@ -110,6 +121,19 @@ def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
         )
         if known
         else Markup(),
+        "subgroup_survival": [
+            Markup(small_survival_figure(level, analysis.name, name))  # noqa: S704 - our own SVG
+            for analysis in result.subgroups
+            for level in analysis.levels
+            if level.n_events
+        ],
+        "subgroup_survival_data": Markup(  # noqa: S704 - our own link
+            download(subgroup_survival_data(result), f"subgroup-survival-{name}.csv")
+        ),
+        "drift": _with_data(drift_figure(result.drift, name), download(drift_data(result.drift), f"drift-{name}.csv"))
+        if isinstance(result.drift, Drift) and len(result.drift.periods) > 1
+        else Markup(),
+        "flow": Markup(flow_figure(patient_flow(result.n, result.excluded), result.n_events, name)),  # noqa: S704
     }
 
 
@@ -179,6 +203,7 @@ def _note_performance(note: Callable[[str, object], None], result: CenterResult)
         ("Bootstrap intervals and bands", result.bootstrap),
         ("Precision", result.precision),
         ("Likeness to the training patients", result.shift),
+        ("Drift over time", result.drift),
     ):
         note(statistic, found)
     for comparison in result.comparisons:

@@ -24,6 +24,8 @@ LOW = Code("75976002", "SCT", "Low")
 SOURCE = Code("260753009", "SCT", "Source")
 NO_UNITS = Code("1", "UCUM", "no units")
 
+LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
+ENGLISH = Code("en", "RFC5646", "English")
 SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
 SERIES_INSTANCE_UID = Code("112002", "DCM", "Series Instance UID")
 IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
@@ -40,6 +42,34 @@ MODEL_DIGEST = Code("model-digest", SCHEME, "SHA-256 digest of the frozen model"
 SOFTWARE_VERSION = Code("software-version", SCHEME, "Software version")
 WARNING = Code("warning", SCHEME, "Warning about the data behind this score")
 
+PERFORMANCE = Code("performance", SCHEME, "Performance of this model at this centre")
+NO_PERFORMANCE = Code("no-performance", SCHEME, "Why no performance is reported")
+CONCORDANCE = Code("harrell-c", SCHEME, "Harrell's concordance index of overall survival")
+LOWER_LIMIT = Code("confidence-lower", SCHEME, "Lower limit of the confidence interval")
+UPPER_LIMIT = Code("confidence-upper", SCHEME, "Upper limit of the confidence interval")
+CONFIDENCE = Code("confidence", SCHEME, "Confidence of the interval")
+CALIBRATION_VERDICT = Code("calibration", SCHEME, "Are the predicted risks right at this centre")
+PATIENTS_ANALYSED = Code("analysed", SCHEME, "Patients analysed in the validation")
+DEATHS = Code("deaths", SCHEME, "Deaths among the patients analysed")
+VALIDATION_DATE = Code("validation-date", SCHEME, "Date of the validation")
+REPORT_ID = Code("report-id", SCHEME, "Identifier of the validation report")
+PERCENT = Code("%", "UCUM", "percent")
+PATIENTS = Code("{patients}", "UCUM", "patients")
+
+VALIDATION_REPORT = Code("report", SCHEME, "External validation report of a prognostic model")
+SUMMARY = Code("summary", SCHEME, "Summary of the validation")
+SUMMARY_LINE = Code("summary-line", SCHEME, "Question, verdict and answer")
+MODEL = Code("model", SCHEME, "Frozen model that was validated")
+MODEL_NAME = Code("model-name", SCHEME, "Name and version of the model")
+STATISTICS = Code("statistics", SCHEME, "Statistics of the validation")
+UNO_CONCORDANCE = Code("uno-c", SCHEME, "Uno's concordance index of overall survival")
+HAZARD_RATIO = Code("hazard-ratio", SCHEME, "Hazard ratio of high against low risk")
+CALIBRATION_SLOPE = Code("slope", SCHEME, "Calibration slope")
+NOT_ESTIMABLE = Code("not-estimable", SCHEME, "Why a statistic is not estimated")
+PATIENTS_EXCLUDED = Code("excluded", SCHEME, "Patients not analysed")
+REASON_EXCLUDED = Code("reason-excluded", SCHEME, "Reason, and patients not analysed for it")
+FULL_REPORT = Code("full-report", SCHEME, "The whole validation report as a document")
+
 _DAYS_PER_MONTH = 365.25 / 12
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 _NAMESPACE = uuid.UUID("8d0c7b0a-5f0e-5c4e-9a35-2a1c3f6f7b11")
@@ -51,6 +81,16 @@ def survival_concept(days: int) -> Code:
     whole_months = abs(days - months * _DAYS_PER_MONTH) < 3
     horizon = f"{months} months" if whole_months else f"{days} days"
     return Code(f"survival-{days}d", SCHEME, f"Predicted probability of overall survival at {horizon}")
+
+
+def auc_concept(days: int) -> Code:
+    """Return the concept of the time-dependent AUC at a horizon."""
+    return Code(f"auc-{days}d", SCHEME, f"Cumulative/dynamic AUC of death by {days} days")
+
+
+def ratio_concept(days: int) -> Code:
+    """Return the concept of observed over expected deaths at a horizon."""
+    return Code(f"oe-{days}d", SCHEME, f"Observed over expected deaths by {days} days")
 
 
 def derived_uid(*parts: str) -> str:

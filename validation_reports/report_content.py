@@ -11,7 +11,10 @@ from pydicom.dataset import Dataset
 
 from models.combined_model import Risk
 from validation_reports import report_codes as concept
+from validation_reports.center_figures import CenterFigures
 from validation_reports.errors import StructuredReportError
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.performance_content import performance_container
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEMONSTRATION_NOTICE = "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
@@ -91,6 +94,8 @@ class ScoreFacts:
         Sentences about the data behind the score.
     center : str
         The centre that the report is for.
+    performance : CenterFigures or NotEstimable
+        What the latest validation at the centre found.
     """
 
     roi: RoiReference
@@ -99,6 +104,7 @@ class ScoreFacts:
     software_version: str
     warnings: tuple[str, ...]
     center: str
+    performance: CenterFigures | NotEstimable
 
 
 def measurement_report(ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts: ScoreFacts) -> Dataset:
@@ -116,31 +122,53 @@ def measurement_report(ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts:
     Returns
     -------
     Dataset
-        TID 1500 "Measurement Report": observer, notice on the report's use, image library, measurement group.
+        TID 1500 "Measurement Report": observer, notice on the report's use, image library, measurement group, and how
+        the model does at this centre.
     """
     model = facts.model
-    device = sr.ObserverContext(
-        observer_type=sr.CodedConcept("121007", "DCM", "Device"),
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=concept.derived_uid("device", facts.software_version, model.digest),
-            name=concept.MANUFACTURER,
-            manufacturer_name=concept.MANUFACTURER,
-            model_name=model.name,
-            serial_number=model.digest,
-            physical_location=facts.center,
-        ),
-    )
     report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=device),
+        observation_context=observation_context(model, facts.software_version, facts.center),
         procedure_reported=concept.COMPUTED_TOMOGRAPHY,
         imaging_measurements=[_measurement_group(rtstruct, facts)],
     )
     root = report[0].ContentSequence
     before_measurements = len(root) - 1
-    notice = (_DEMONSTRATION_NOTICE + " " if model.demonstration else "") + f"Intended use: {model.intended_use}"
     root.insert(before_measurements, _image_library(ct_datasets))
-    root.insert(before_measurements, sr.TextContentItem(concept.NOTICE, notice, _CONTAINS))
+    root.insert(before_measurements, notice(model))
+    root.append(performance_container(facts.performance))
     return report[0]
+
+
+def observation_context(model: ModelReference, software_version: str, center: str) -> sr.ObservationContext:
+    """Return who observes: this software with this model, for this centre (TID 1002, TID 1004).
+
+    Parameters
+    ----------
+    model : ModelReference
+        The frozen model.
+    software_version : str
+        Version of this software.
+    center : str
+        The centre that the report is for.
+    """
+    device = sr.ObserverContext(
+        observer_type=sr.CodedConcept("121007", "DCM", "Device"),
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=concept.derived_uid("device", software_version, model.digest),
+            name=concept.MANUFACTURER,
+            manufacturer_name=concept.MANUFACTURER,
+            model_name=model.name,
+            serial_number=model.digest,
+            physical_location=center,
+        ),
+    )
+    return sr.ObservationContext(observer_device_context=device)
+
+
+def notice(model: ModelReference) -> sr.TextContentItem:
+    """Return the item that says what the model may be used for, and first of all whether it is a demonstration."""
+    words = (_DEMONSTRATION_NOTICE + " " if model.demonstration else "") + f"Intended use: {model.intended_use}"
+    return sr.TextContentItem(concept.NOTICE, words, _CONTAINS)
 
 
 def _image_library(ct_datasets: Sequence[Dataset]) -> Dataset:

@@ -1,5 +1,7 @@
 """The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come from the JSON alone.
 
+Last come the few figures that structured reports of patients quote, so that they are seen only of a whole report.
+
 The PDF is laid out by WeasyPrint, which needs the system's Pango; where that is absent the other files are still
 written, and the reason is returned as a sentence.
 """
@@ -10,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from validation_reports.center_figures import write_center_figures
 from validation_reports.errors import ReportFormatError
 from validation_reports.r_check import expected_csv, patients_csv, script
 from validation_reports.render import render_html
@@ -20,7 +23,9 @@ JSON_NAME, PAGE_NAME, PDF_NAME = "report.json", "report.html", "report.pdf"
 R_FOLDER = "r-check"
 
 
-def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence[ScoredCohort]) -> str | None:
+def write_report_files(
+    folder: Path, report: ValidationReport, cohorts: Sequence[ScoredCohort], *, whole_centers: bool = True
+) -> str | None:
     """Write a report into a new folder.
 
     Parameters
@@ -31,6 +36,8 @@ def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence
         What `build_report` found.
     cohorts : sequence of ScoredCohort
         The patients it was found in; exported without identity for the check in R.
+    whole_centers : bool
+        Whether they are all patients of their centres; what was found in some of them is not quoted to every patient.
 
     Returns
     -------
@@ -49,7 +56,10 @@ def write_report_files(folder: Path, report: ValidationReport, cohorts: Sequence
     (check / "patients.csv").write_text(patients_csv(cohorts), encoding="utf-8")
     (check / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
     (check / "recompute.R").write_text(script(), encoding="utf-8")
-    return _render(folder, report)
+    without_pdf = _render(folder, report)
+    if whole_centers:
+        write_center_figures(folder, report)
+    return without_pdf
 
 
 def render_again(stored: Path) -> str | None:

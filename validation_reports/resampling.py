@@ -239,14 +239,14 @@ class _Cohort:
         starts = np.r_[np.flatnonzero(np.r_[True, days[1:] != days[:-1]]), days.size]
         _, rank = np.unique(score[order], return_inverse=True)
         horizons = tuple(sorted(predicted_survival))
-        risk = np.array([1.0 - np.asarray(predicted_survival[h], dtype=np.float64)[order] for h in horizons])
-        risk = risk.reshape(len(horizons), days.size)
+        alive = np.array([np.asarray(predicted_survival[h], dtype=np.float64)[order] for h in horizons])
+        alive = alive.reshape(len(horizons), days.size)
         fit = single_cox(score, survival) if np.ptp(score) > 0 and survival.n_events else None
         return cls(
             np.argsort(order).astype(np.int64), days, survival.event[order], starts.astype(np.int64),
             score[order] - score.mean(), rank.astype(np.int64) + 1, np.argsort(rank, kind="stable").astype(np.int64),
-            horizons, fit.estimate if fit else 0.0 if np.ptp(score) > 0 else np.nan, risk,
-            _splines(survival.subset(order), risk),
+            horizons, fit.estimate if fit else 0.0 if np.ptp(score) > 0 else np.nan, 1.0 - alive,
+            _splines(survival.subset(order), alive),
         )  # fmt: skip
 
     def statistics(self, rows: NDArray[np.integer]) -> tuple[Array, Array, Array, Array, Array]:
@@ -287,10 +287,10 @@ class _Splines:
     predicted: Array
 
 
-def _splines(survival: Survival, risk: Array) -> _Splines:
-    """Prepare the fits; a horizon with a risk of exactly 0 or 1, or with one risk for all, has none."""
+def _splines(survival: Survival, alive: Array) -> _Splines:
+    """Prepare the fits; a horizon with a survival of exactly 0 or 1, or with one for all, has none."""
     with np.errstate(divide="ignore"):
-        columns = np.log(-np.log1p(-np.clip(risk, 0.0, 1.0)))
+        columns = np.log(-np.log(alive))
     runs: list[list[int]] = []
     for h, column in enumerate(columns):
         if not np.isfinite(column).all() or np.ptp(column) == 0 or not survival.n_events:
@@ -299,7 +299,7 @@ def _splines(survival: Survival, risk: Array) -> _Splines:
             runs[-1].append(h)
         else:
             runs.append([h])
-    grid = np.full((len(risk), CURVE_POINTS), np.nan)
+    grid = np.full((len(alive), CURVE_POINTS), np.nan)
     predicted = grid.copy()
     for run in runs:
         for h in run:

@@ -48,6 +48,8 @@ class ScoredCohort:
         Value of each single signature.
     features : DataFrame or None, shape (n, p)
         The features that the model reads.
+    acquisitions : DataFrame or None, shape (n, any)
+        Scanner, protocol and month, columns as of `feature_store.acquisition_rows.AcquisitionRecord`.
 
     Raises
     ------
@@ -67,6 +69,7 @@ class ScoredCohort:
     baseline: BaselineHazard | None = None
     signatures: pd.DataFrame | None = None
     features: pd.DataFrame | None = None
+    acquisitions: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         n = self.survival.n
@@ -86,6 +89,10 @@ class ScoredCohort:
             )
         for name in ("signatures", "features"):
             object.__setattr__(self, name, _table(name, getattr(self, name), n, self.center))
+        if self.acquisitions is not None:
+            if len(self.acquisitions) != n:
+                raise CohortError(f"{self.center}: {len(self.acquisitions)} acquisitions were given for {n} patients.")
+            object.__setattr__(self, "acquisitions", self.acquisitions.reset_index(drop=True))
         _check_patients(self.center, self.patient_keys, self.excluded)
         missing = [name for name in COVARIATES if name not in self.covariates.columns]
         if missing:
@@ -144,6 +151,7 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         baseline=cohorts[0].baseline,
         signatures=_joined([cohort.signatures for cohort in cohorts]),
         features=_joined([cohort.features for cohort in cohorts]),
+        acquisitions=_joined([cohort.acquisitions for cohort in cohorts]),
     )
 
 

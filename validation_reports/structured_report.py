@@ -2,8 +2,8 @@
 
 Comprehensive 3D SR (PS3.3 section A.35.13) after TID 1500 "Measurement Report": the notice on its use first, then the
 CT instances that were read, then one measurement group (TID 1501) on the contour with the model (TID 4019), the score,
-the group, the survival probabilities and the warnings. The same input gives the same bytes: every date and UID is given
-by the caller or derived from what the report is about.
+the group, the survival probabilities and the warnings, and last how the model does at this centre. The same input gives
+the same bytes: every date and UID is given by the caller or derived from what the report is about.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from pydicom.valuerep import DA, DT, TM, validate_value
 
 from models.combined_model import Risk
 from validation_reports import report_codes as concept
+from validation_reports.center_figures import CenterFigures
 from validation_reports.errors import StructuredReportError
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.performance_content import plain
 from validation_reports.report_content import ModelReference, RoiReference, ScoreFacts, measurement_report
 
 __all__ = ["ModelReference", "RoiReference", "build_structured_report", "write_structured_report"]
@@ -59,6 +62,7 @@ def build_structured_report(
     sop_instance_uid: str,
     series_instance_uid: str,
     center: str,
+    performance: CenterFigures | NotEstimable,
     predecessor: Dataset | None = None,
 ) -> Dataset:
     """Build the structured report of one score.
@@ -86,6 +90,8 @@ def build_structured_report(
         UIDs of the report (see `report_codes.derived_uid`).
     center : str
         The centre's name, written as the physical location that the report is for.
+    performance : CenterFigures or NotEstimable
+        What the latest validation of this model at this centre found (see `center_figures.latest_figures`).
     predecessor : Dataset, optional
         The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
 
@@ -101,9 +107,10 @@ def build_structured_report(
     """
     _check_evidence(ct_datasets, rtstruct)
     _check_values(risk, software_version, created_at, (sop_instance_uid, series_instance_uid))
-    facts = ScoreFacts(roi, risk, model, software_version, tuple(warnings), center)
+    facts = ScoreFacts(roi, risk, model, software_version, tuple(warnings), center, performance)
     identity = _identity(ct_datasets[0])
-    texts = (roi.name, model.name, model.version, model.intended_use, center, *warnings)
+    found = plain(performance.sentence if isinstance(performance, NotEstimable) else performance.calibration.answer)
+    texts = (roi.name, model.name, model.version, model.intended_use, center, found, *warnings)
     charset = _character_set(identity, texts)
     local = _source_time(created_at, ct_datasets[0])
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
@@ -131,15 +138,9 @@ def build_structured_report(
         content_time=local.time().replace(microsecond=0),
         series_date=local.date(),
         series_time=local.time().replace(microsecond=0),
-        coding_schemes=[
-            CodingSchemeIdentificationItem(
-                designator=concept.SCHEME,
-                name=concept.SCHEME_NAME,
-                responsible_organization=concept.MANUFACTURER,
-            )
-        ],
+        coding_schemes=coding_schemes(),
     )
-    _set_clock(report, local)
+    set_clock(report, local)
     with disable_value_validation():
         for keyword, value in as_sent.items():
             setattr(report, keyword, value)
@@ -290,7 +291,16 @@ def _source_time(created_at: datetime, ct: Dataset) -> datetime:
     return created_at
 
 
-def _set_clock(report: Dataset, local: datetime) -> None:
+def coding_schemes() -> list[CodingSchemeIdentificationItem]:
+    """Return what names the private coding scheme of the reports (PS3.3 section C.12.1)."""
+    return [
+        CodingSchemeIdentificationItem(
+            designator=concept.SCHEME, name=concept.SCHEME_NAME, responsible_organization=concept.MANUFACTURER
+        )
+    ]
+
+
+def set_clock(report: Dataset, local: datetime) -> None:
     """Replace what the SR library takes from the clock, so that the same score is the same file."""
     report.InstanceCreationDate = DA(local.date())
     report.InstanceCreationTime = TM(local.time().replace(microsecond=0))

@@ -118,7 +118,7 @@ def analyse_subgroups(
         Of all intervals.
     """
     score, high = np.asarray(linear_predictor, dtype=np.float64), np.asarray(high_risk, dtype=np.bool_)
-    risks = {days: 1.0 - np.asarray(values, dtype=np.float64) for days, values in predicted_survival.items()}
+    predicted = {days: np.asarray(values, dtype=np.float64) for days, values in predicted_survival.items()}
     found = []
     for name, masks in subgroup_masks(covariates).items():
         present = {level: rows for level, rows in masks.items() if rows.any()}
@@ -130,7 +130,8 @@ def analyse_subgroups(
                 harrell_c(survival.subset(rows), score[rows], confidence),
                 compare_risk_groups(survival.subset(rows), high[rows], confidence),
                 tuple(
-                    (days, _ratio(survival.subset(rows), risk[rows], days, confidence)) for days, risk in risks.items()
+                    (days, _ratio(survival.subset(rows), alive[rows], days, confidence))
+                    for days, alive in predicted.items()
                 ),
             )
             for level, rows in present.items()
@@ -174,9 +175,9 @@ def interaction_test(
 
 
 def _ratio(
-    survival: Survival, risk: NDArray[np.float64], days: int, confidence: float
+    survival: Survival, predicted_survival: NDArray[np.float64], days: int, confidence: float
 ) -> ObservedExpected | NotEstimable:
-    found = calibrate_at(survival, risk, days, confidence, smooth=False)
+    found = calibrate_at(survival, predicted_survival, days, confidence, smooth=False)
     return found.ratio if isinstance(found, HorizonCalibration) else found
 
 

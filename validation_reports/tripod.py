@@ -24,6 +24,7 @@ TRIPOD_ITEMS: tuple[tuple[str, str, str | None], ...] = (
     ("18f", "Code sharing", "provenance"),
     ("20a", "Flow of participants", "excluded"),
     ("20b", "Characteristics of participants", "patients"),
+    ("20b", "Scanners and protocols", "acquisitions"),
     ("20c", "Comparison with the development data", "shift"),
     ("21", "Numbers of participants and events", "results"),
     ("23a", "Performance with intervals, in key subgroups", "results"),

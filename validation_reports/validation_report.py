@@ -23,7 +23,7 @@ from validation_reports.resampling import N_RESAMPLES
 from validation_reports.risk_groups import HazardRatio
 from validation_reports.scored_cohort import ScoredCohort, pool
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 POOL_LABEL = "All centres"
 POOLING = "all patients of all centres together, without regard to centre"
 CONFIDENCE = 0.95

@@ -104,7 +104,7 @@ def test_brier(which: str, patients: pd.DataFrame, baseline: BaselineHazard, r: 
 def test_largest_calibration_error(which: str, patients: pd.DataFrame, r: dict[str, Any]) -> None:
     table = patients[patients.set == which]
     for row, coxph in zip(r[which]["calib"], r[which]["calib_coxph"], strict=True):
-        found = smooth_calibration(_survival(table), table[HORIZONS[row["t"]]].to_numpy(), row["t"])
+        found = smooth_calibration(_survival(table), 1 - table[HORIZONS[row["t"]]].to_numpy(), row["t"])
         assert isinstance(found, SmoothCalibration)
         assert found.emax == pytest.approx(row["Emax"], abs=1e-3)
         assert found.emax == pytest.approx(coxph["Emax"], abs=1e-6)
@@ -188,7 +188,7 @@ def test_random_effects_against_metafor(file: str, answer: str, oracle: Path, r:
 
 
 def test_the_thousand_resamples_of_r(oracle: Path, patients: pd.DataFrame) -> None:
-    """Concordance and AUC to 1e-10; the slope as far as R's own iteration goes."""
+    """All to 1e-10; the slope against R iterated to its maximum, of which its defaults stop up to 9e-9 short."""
     table = patients[patients.set == "test"]
     rows = pd.read_csv(oracle / "boot_idx.csv.gz", header=None).to_numpy()
     rows = rows.T if rows.shape[0] == len(table) else rows
@@ -197,11 +197,13 @@ def test_the_thousand_resamples_of_r(oracle: Path, patients: pd.DataFrame) -> No
     assert len(values) == len(rows) == 1000
     np.testing.assert_allclose(found.concordance, values.C, rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.auc, values[["auc1", "auc2", "auc3"]], rtol=0, atol=1e-10)
-    np.testing.assert_allclose(found.slope, values.slope, rtol=0, atol=1e-7)
+    converged = pd.read_csv(Path(__file__).with_name("bootstrap_slopes_converged.csv"))
+    np.testing.assert_allclose(found.slope, converged.slope, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.slope, values.slope, rtol=0, atol=1e-8)
     for b in range(0, 1000, 199):  # the shared spline against one fit for each horizon
         again = _survival(table.iloc[rows[b]])
         for place, (days, risk) in enumerate(HORIZONS.items()):
-            alone = smooth_calibration(again, table[risk].to_numpy()[rows[b]], days)
+            alone = smooth_calibration(again, 1 - table[risk].to_numpy()[rows[b]], days)
             assert isinstance(alone, SmoothCalibration)
             assert found.ici[b, place] == pytest.approx(alone.ici, abs=1e-8)
 

@@ -190,7 +190,7 @@ def test_smooth_calibration_against_coxph(patients: pd.DataFrame, r: dict[str, A
     """The same spline fitted by R's coxph, whose hazard is Efron's like ours."""
     table = patients[patients.set == "test"]
     for row in r["test"]["calib_coxph"]:
-        smooth = smooth_calibration(_survival(table), table[HORIZONS[row["t"]]].to_numpy(), row["t"])
+        smooth = smooth_calibration(_survival(table), 1 - table[HORIZONS[row["t"]]].to_numpy(), row["t"])
         assert isinstance(smooth, SmoothCalibration)
         assert [smooth.ici, smooth.e50, smooth.e90] == pytest.approx([row["ICI"], row["E50"], row["E90"]], abs=1e-6)
 

@@ -10,14 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deltalake import DeltaTable
+from pydicom.config import disable_value_validation
+from pydicom.dataset import Dataset
 
+from feature_store.acquisition_rows import AcquisitionRecord, acquisition_record
 from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.ct_headers import read_ct_headers
 from feature_store.delta_table import StoreError
 from feature_store.expectations import Finding, Severity
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.regions import Region
 from feature_store.store import FeatureStore, ScoreRow, StudyIdentity
+from tests.unit.feature_store.dicom_files import write_ct
 
 REGIONS = (Region.GTV, Region.RING_6MM)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -118,6 +123,29 @@ def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
     assert store.scores("m", "B") == ()
     assert store.score("study01", "c1", "other") == rows[2]
     assert list(rows[0].survival) == [365, 730]
+
+
+def test_of_an_acquisition_the_month_is_kept_and_not_the_day(store: FeatureStore, tmp_path: Path) -> None:
+    assert store.acquisitions("A").empty
+    records = []
+    for date in (None, "", "20211331", "yesterday", "20210905"):
+
+        def dated(_z: int, dataset: Dataset, date: str | None = date) -> None:
+            with disable_value_validation():
+                dataset.AcquisitionDate = date
+
+        paths = write_ct(tmp_path / f"ct-{date}", np.zeros((1, 4, 4), dtype=np.int16), spoil=dated)
+        records.append(acquisition_record(read_ct_headers(paths).acquisition))
+    assert [record.month for record in records] == ["2020-01", "2020-01", "2020-01", "2020-01", "2021-09"]
+    record = records[-1]
+    for content in ("c1", "c2"):
+        store.put_acquisition(identity(content=content), replace(record, kvp=100.0 if content == "c1" else 120.0))
+    store.put_acquisition(identity(2), AcquisitionRecord(None, None, None, None, None, None))
+    table = store.acquisitions("A")
+    assert list(table.index) == ["patient01", "patient02"]
+    assert list(table["month"]) == ["2021-09", None]
+    assert list(table["kvp"]) == [120.0, None]
+    assert not any("20210905" in path.read_text(errors="ignore") for path in tmp_path.joinpath("store").rglob("*.json"))
 
 
 def test_findings_with_other_codes_stay(store: FeatureStore) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from feature_store.acquisition_rows import AcquisitionRecord
 from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
@@ -34,6 +35,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
         center = "A" if row < TRAINING else "B"
         identity = StudyIdentity(center, f"{center.lower()}{row % TRAINING:04d}", f"s{row}", f"c{row}")
         store.put_radiomics(identity, {Region.GTV: FeatureVector(Region.GTV, vector, "s")})
+    scan = AcquisitionRecord("2020-03", "SIEMENS", None, None, 120.0, 3.0)
+    store.put_acquisition(StudyIdentity("B", "b0001", "s41", "c41"), scan)
     death = random.exponential(600 * np.exp(-1.5 * values[:TRAINING, 0]))
     survival = Survival(np.minimum(death, 2000.0) + 1, death < 2000)
     store.put_clinical(
@@ -69,6 +72,9 @@ def test_a_cohort_gets_what_the_model_reads(work: Installation) -> None:
     assert cohort.baseline is model.baseline
     assert cohort.features is not None
     assert tuple(cohort.features.columns) == model.features
+    assert cohort.acquisitions is not None
+    assert list(cohort.acquisitions["month"].dropna()) == ["2020-03"]
+    assert cohort.acquisitions["month"].iloc[1] == "2020-03"
     assert cohort.signatures is not None
     np.testing.assert_allclose(cohort.signatures["gtv"], model.signatures[0].values(cohort.features), atol=1e-12)
 

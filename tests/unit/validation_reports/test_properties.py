@@ -88,7 +88,7 @@ def test_a_true_model_is_calibrated() -> None:
     assert isinstance(slope, CalibrationSlope)
     assert slope.estimate == pytest.approx(1, abs=3 * slope.standard_error)
     for days, predicted in cohort.predicted_survival.items():
-        found = calibrate_at(cohort.survival, 1 - predicted, days)
+        found = calibrate_at(cohort.survival, predicted, days)
         assert isinstance(found, HorizonCalibration)
         assert isinstance(found.ratio, ObservedExpected)
         assert np.log(found.ratio.estimate) == pytest.approx(0, abs=3 * found.ratio.log_standard_error)

@@ -24,8 +24,8 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
         pytest.skip(without_pdf)
     assert without_pdf is None
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
-        "r-check/expected.csv", "r-check/patients.csv", "r-check/recompute.R", "report.html", "report.json",
-        "report.pdf",
+        "figures.json", "r-check/expected.csv", "r-check/patients.csv", "r-check/recompute.R", "report.html",
+        "report.json", "report.pdf",
     ]  # fmt: skip
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
     page = (folder / "report.html").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from validation_reports.calibration import (
     CalibrationSlope,
     HorizonCalibration,
     ObservedExpected,
+    SmoothCalibration,
     calibrate_at,
     calibration_slope,
     smooth_calibration,
@@ -32,6 +33,7 @@ from validation_reports.kaplan_meier import (
     survival_at,
 )
 from validation_reports.not_estimable import NotEstimable, normal_quantile
+from validation_reports.resampling import Bootstrap, CalibrationBand, bootstrap
 from validation_reports.risk_groups import HazardRatio, LogRank, compare_risk_groups
 from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
@@ -75,7 +77,7 @@ def test_nothing_shown_is_ever_infinite_or_missing(patients: list[tuple[int, boo
         harrell_c(survival, points), time_dependent_auc(survival, points, 6), groups.hazard_ratio, groups.log_rank,
         calibration_slope(survival, points), *(group.median for group in groups.groups),
     ]  # fmt: skip
-    at_six = calibrate_at(survival, risk, 6)
+    at_six = calibrate_at(survival, 1 - risk, 6)
     if isinstance(at_six, HorizonCalibration):
         found += [at_six.observed, at_six.ratio, at_six.smooth]
     for value in found:
@@ -98,7 +100,7 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     for seed in range(200):
         cohort = made_cohort("A", 120, seed)
         slope = calibration_slope(cohort.survival, cohort.linear_predictor)
-        at_two_years = calibrate_at(cohort.survival, 1 - cohort.predicted_survival[730], 730)
+        at_two_years = calibrate_at(cohort.survival, cohort.predicted_survival[730], 730)
         assert isinstance(slope, CalibrationSlope)
         assert isinstance(at_two_years, HorizonCalibration)
         assert isinstance(at_two_years.ratio, ObservedExpected)
@@ -140,7 +142,7 @@ def test_too_little_to_estimate_is_a_sentence() -> None:
     groups = compare_risk_groups(few, score > 1)
     for refused in (
         harrell_c(few, score), time_dependent_auc(few, score, 25), groups.hazard_ratio, groups.log_rank,
-        calibration_slope(few, score), calibrate_at(few, score / 5, 25), smooth_calibration(few, score / 5, 25),
+        calibration_slope(few, score), calibrate_at(few, 1 - score / 5, 25), smooth_calibration(few, 1 - score / 5, 25),
     ):  # fmt: skip
         assert isinstance(refused, NotEstimable)
         assert "2 deaths" in refused.sentence
@@ -215,3 +217,21 @@ def test_a_score_per_patient_is_demanded() -> None:
         compare_risk_groups(survival, np.zeros(19, bool))
     with pytest.raises(ValueError, match="between 0 and 1"):
         normal_quantile(95)
+
+
+def test_a_risk_that_is_1_to_the_last_digit_keeps_the_curve_of_its_horizon() -> None:
+    cohort = made_cohort("A", 200, 3)
+    alive = np.array(cohort.predicted_survival[1095])
+    alive[np.argmax(cohort.linear_predictor)] = 1e-15
+    near = smooth_calibration(cohort.survival, alive, 1095)
+    alive[np.argmax(cohort.linear_predictor)] = 1e-17
+    beyond = smooth_calibration(cohort.survival, alive, 1095)
+    assert 1.0 - alive.min() == 1.0
+    assert isinstance(near, SmoothCalibration)
+    assert isinstance(beyond, SmoothCalibration)
+    assert beyond.ici == pytest.approx(near.ici, abs=1e-3)
+    found = bootstrap(cohort.survival, cohort.linear_predictor, {1095: alive}, seed=1, n_resamples=50)
+    assert isinstance(found, Bootstrap)
+    assert isinstance(found.horizons[0].band, CalibrationBand)
+    alive[0] = 0.0
+    assert isinstance(smooth_calibration(cohort.survival, alive, 1095), NotEstimable)

@@ -15,7 +15,11 @@ import pytest
 from pydicom.dataset import Dataset
 
 from models.combined_model import Risk
+from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
+from validation_reports.center_figures import center_figures
+from validation_reports.discrimination import Concordance
 from validation_reports.errors import StructuredReportError
+from validation_reports.not_estimable import NotEstimable
 from validation_reports.report_codes import derived_uid, is_uid, survival_concept
 from validation_reports.structured_report import (
     ModelReference,
@@ -23,11 +27,11 @@ from validation_reports.structured_report import (
     build_structured_report,
     write_structured_report,
 )
+from validation_reports.validation_report import build_report
 
 STUDIES = ("pat1", "sts/STS_001", "sts/STS_002", "sts/STS_003", "sts/STS_008", "sts/STS_019", "sts/STS_025")
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")
-
-
+NOT_VALIDATED = NotEstimable("This model has not been validated at centre centre-a yet.")
 RISK = Risk(0.4321, True, {365: 0.61, 730: 0.37, 1095: 0.22}, {"gtv": 0.3, "ring_6mm": 0.1321})
 
 
@@ -50,6 +54,7 @@ def _report(ct: list[Dataset], rtstruct: Dataset, **changes: Any) -> Dataset:
         "sop_instance_uid": derived_uid("content", "model", "report"),
         "series_instance_uid": derived_uid("content", "model", "series"),
         "center": "centre-a",
+        "performance": NOT_VALIDATED,
     }
     return build_structured_report(ct, rtstruct, **(given | changes))
 
@@ -110,6 +115,36 @@ def test_same_score_same_bytes_and_nothing_from_the_clock(pat1: tuple[list[Datas
     today = f"{datetime.now(tz=UTC):%Y%m%d}".encode()
     assert today not in first.read_bytes()
     assert list(tmp_path.glob(".report-*")) == []
+
+
+@pytest.mark.peers
+@pytest.mark.real_data
+def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    validated = build_report([made_cohort("centre-a", 80, 1)], PROVENANCE, n_resamples=20)
+    (figures,) = center_figures(validated, "20260304T050607000000Z-center-centre-a")
+    c = figures.concordance
+    assert isinstance(c, Concordance)
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(*pat1, performance=figures), path)
+    assert _errors(peer("dciodvfy"), path) == []
+    shown = subprocess.run([peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True).stdout
+    shown = shown[shown.index("Performance of this model") :]
+    for expected in (
+        f'concordance index of overall survival")="{c.estimate:.6g}"',
+        f'Lower limit of the confidence interval")="{c.lower:.6g}"',
+        f'Upper limit of the confidence interval")="{c.upper:.6g}"',
+        f'analysed in the validation")="{figures.n}"',
+        f'patients analysed")="{figures.n_events}"',
+        f'at this centre")="{figures.calibration.verdict}: Deaths: ',
+        'Date of the validation")="20260304"',
+        'of the validation report")="20260304T050607000000Z-center-centre-a"',
+    ):
+        assert expected in shown
+    assert "SpecificCharacterSet" not in pydicom.dcmread(path)
+    unknown = _report(*pat1).ContentSequence[-1]
+    assert [item.get("TextValue") for item in unknown.ContentSequence] == [NOT_VALIDATED.sentence]
 
 
 @pytest.mark.real_data

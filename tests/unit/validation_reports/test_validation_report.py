@@ -127,13 +127,16 @@ def test_the_page_says_what_it_leaves_out_and_escapes_it(page: str) -> None:
         assert word in page
 
 
-def test_every_figure_has_units_a_description_and_the_numbers_at_risk(page: str) -> None:
+def test_every_figure_has_units_a_description_and_the_numbers_at_risk(page: str, report: ValidationReport) -> None:
     figures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     kinds = [re.search(r'aria-label="([A-Za-z-]+ \w+)', figure) for figure in figures]
     found = Counter(kind.group(1) for kind in kinds if kind)
-    assert found["Kaplan-Meier curves"] == 4
+    results = [*report.centers, *([report.pooled] if report.pooled else [])]
+    levels = [level for result in results for analysis in result.subgroups for level in analysis.levels]
+    assert found["Kaplan-Meier curves"] == 4 + sum(level.n_events > 0 for level in levels)
+    assert found["Flow of"] == 3, "the centres, where the reasons are listed"
     assert found["Calibration at"] == found["Decision curve"] == 3 * 3, "two centres and the pool"
-    assert page.count('class="data" download=') == 4 + 9 + 9 + 3, "each of them, and the forests of subgroups"
+    assert page.count('class="data" download=') == 4 + 9 + 9 + 3 + 4, "each of them; forests and curves of subgroups"
     assert all('role="img" aria-label="' in figure for figure in figures)
     survival = [figure for figure in figures if "Kaplan-Meier curves" in figure]
     assert all("Months since the start of radiotherapy" in figure and "Number at risk" in figure for figure in survival)
