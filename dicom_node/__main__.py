@@ -19,7 +19,7 @@ from dicom_node.node import Node
 from dicom_node.receiving.tls import client_context
 from dicom_node.registry import Registry, open_registry
 from dicom_node.sender import Caller, echo
-from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key
+from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, stow_tokens
 from dicom_node.status_table import incident_lines, study_lines
 
 _log = logging.getLogger("dicom_node")
@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
 def _serve(settings: NodeSettings) -> int:
     if not settings.center:
         raise SettingsError("the settings name no centre, so that nobody could send: add a [center.NAME] table")
-    node = Node(settings, pseudonym_key())
+    node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: wake.set())
@@ -106,6 +106,8 @@ def _serve(settings: NodeSettings) -> int:
             node.port,
             names,
         )
+        if node.stow_address is not None:
+            _log.info("STOW-RS at %s", node.stow_address)
         sys.stderr.flush()
         while not wake.wait(timeout=0.5) and not node.failed.is_set():
             pass

@@ -26,6 +26,8 @@ class AuditEvent(StrEnum):
     COMMITMENT_REPORTED = "commitment-reported"
     REPORT_DELIVERED = "report-delivered"
     STUDY_READ = "study-read"
+    STOW_ANSWERED = "stow-answered"
+    STOW_REJECTED = "stow-rejected"
 
 
 def record(event: AuditEvent, **fields: str | float | None) -> None:

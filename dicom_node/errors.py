@@ -9,6 +9,8 @@
     │   ├── IdentityMismatchError                 the command or the presentation context names another object
     │   └── ConflictingContentError               a known SOP Instance UID with other content
     ├── OversizedObjectError(ValueError)          an object is longer than this node takes
+    ├── UnsupportedClassError(ValueError)         an object of a SOP Class that its centre may not store
+    ├── UnsupportedSyntaxError(ValueError)        an object in a transfer syntax that is not kept
     ├── ArchiveError(OSError)                     the archive cannot be written or is not ours
     │   └── LowDiskError                          too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
@@ -46,6 +48,8 @@ class IncidentKind(StrEnum):
     OVERSIZED_OBJECT = "oversized-object"
     WRONG_CALLED_AE = "wrong-called-ae"
     TOO_MANY_ASSOCIATIONS = "too-many-associations"
+    UNKNOWN_CERTIFICATE = "unknown-certificate"
+    UNSUPPORTED_OBJECT = "unsupported-object"
 
 
 class NodeError(Exception):
@@ -98,6 +102,18 @@ class OversizedObjectError(NodeError, ValueError):
     """An object is longer than this node takes; nothing of it is kept."""
 
     kind = IncidentKind.OVERSIZED_OBJECT
+
+
+class UnsupportedClassError(NodeError, ValueError):
+    """An object came of a SOP Class that its centre may not store; nothing of it is kept."""
+
+    kind = IncidentKind.UNSUPPORTED_OBJECT
+
+
+class UnsupportedSyntaxError(NodeError, ValueError):
+    """An object came in a transfer syntax that is not kept; nothing of it is kept."""
+
+    kind = IncidentKind.UNSUPPORTED_OBJECT
 
 
 class ArchiveError(NodeError, OSError):

@@ -128,6 +128,27 @@ def test_a_port_that_is_taken_is_told(settings_file: Path, capsys: pytest.Captur
     assert "Address already in use" in capsys.readouterr().err
 
 
+def test_stow_rs_is_served_on_its_port_to_who_has_a_token(settings_file: Path) -> None:
+    settings = NodeSettings.load(settings_file)
+    settings = settings.model_copy(update={"node": settings.node.model_copy(update={"stow_port": free_port()})})
+    nobody = Node(settings, KEY)
+    with pytest.raises(ValueError, match="no centre could use it"):
+        nobody.start()
+    nobody.stop()
+    node = Node(settings, KEY, tokens={"alpha": "a token that is long enough"})
+    node.start()
+    try:
+        assert node.stow_address is not None
+        with pytest.raises(HTTPError) as refused:
+            urlopen(node.stow_address, b"", timeout=10)
+        refused.value.close()
+        assert refused.value.code == 401
+        assert node.problem() is None
+        assert 'annulus_node_web_requests_total{center="",status="401"} 1' in node.metrics()
+    finally:
+        node.stop()
+
+
 def _ask(port: int, path: str) -> tuple[int, str]:
     try:
         with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
