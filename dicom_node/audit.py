@@ -26,6 +26,7 @@ class AuditEvent(StrEnum):
     COMMITMENT_REPORTED = "commitment-reported"
     REPORT_DELIVERED = "report-delivered"
     STUDY_READ = "study-read"
+    STUDY_EXPORTED = "study-exported"
     STOW_ANSWERED = "stow-answered"
     STOW_REJECTED = "stow-rejected"
 

@@ -14,6 +14,7 @@
     ├── ArchiveError(OSError)                     the archive cannot be written or is not ours
     │   └── LowDiskError                          too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
+    ├── IdentifiablePixelsError(ValueError)       a study's pixels may show who the patient is
     ├── UnknownStudyError(LookupError)            no such study or no such content of it
     ├── DeliveryError(ConnectionError)            a centre's AE did not take a report
     └── NodeAlreadyRunningError(RuntimeError)     another node uses the same folder
@@ -132,6 +133,10 @@ class RegistryUnavailableError(NodeError, ConnectionError):
     """The registry did not commit."""
 
     kind = IncidentKind.REGISTRY_FAILURE
+
+
+class IdentifiablePixelsError(NodeError, ValueError):
+    """A study cannot be exported without identity, because its pixels may show who the patient is."""
 
 
 class UnknownStudyError(NodeError, LookupError):

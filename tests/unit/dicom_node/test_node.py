@@ -90,6 +90,23 @@ def test_reindex_says_what_it_did(settings_file: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.startswith("2 files indexed, 0 entries")
 
 
+def test_studies_are_exported_without_identity_beside_a_running_node(
+    settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(settings_file.parent / "node")
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    out = settings_file.parent / "out"
+    assert _run(settings_file, "export", str(out)) == 1
+    assert "0 studies written" in capsys.readouterr().out
+    assert _run(settings_file, "export", str(out), "--trust-derived", "--center", "alpha") == 0
+    assert capsys.readouterr().out == f"1 studies written to {out}, 0 not\n"
+    assert len(list(out.glob("alpha/*/*/*.dcm"))) == 5
+    assert _run(settings_file, "export", str(bench.folder / "archive")) == 2
+    assert "the node's own folder" in capsys.readouterr().err
+    bench.close()
+
+
 def test_a_folder_that_is_in_use_is_told(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bench = Bench(settings_file.parent / "node")
     assert _run(settings_file, "reindex") == 1
