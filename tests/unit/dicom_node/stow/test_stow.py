@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
+from random import Random
 from typing import Any
 
 import httpx
@@ -18,11 +19,13 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_node.center import ObjectKind
-from dicom_node.part10 import FileMeta
+from dicom_node.part10 import FileMeta, read_meta
 from dicom_node.registry import StudyState
 from dicom_node.stow.app import PATH, StowService
 from dicom_node.stow.callers import Callers
+from dicom_node.stow.multipart import MultipartError
 from dicom_node.stow.server import StowServer
+from dicom_node.stow.store_response import store_response
 from dicom_node.stow.upload import Upload
 from dicom_node.study import EXPLICIT_VR_LITTLE_ENDIAN
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, encode, whole_study
@@ -244,3 +247,42 @@ def test_of_a_large_object_no_more_than_a_boundary_is_held_back(bench: Bench) ->
         held.append(len(upload._reader._buffer))
     assert upload.end()[0].error is None
     assert max(held) < 100
+
+
+def test_whatever_a_body_is_made_of_it_is_answered_and_nothing_is_left_over(bench: Bench) -> None:
+    whole = _body(_part10(ct_slice(0)), _part10(ct_slice(1)), _part10(whole_study()[1]))
+    before = {path for path in bench.folder.parent.rglob("*") if not path.is_relative_to(bench.folder)}
+    answered = 0
+    for seed in range(150):
+        random = Random(seed)
+        upload = Upload(bench.ingest, CENTERS[0], None, b"limit", 1 << 20)
+        body = _mutated(whole, random)
+        try:
+            for start in range(0, len(body), step := random.randint(1, 2000)):
+                upload.feed(body[start : start + step])
+            answered += bool(store_response(upload.end()))
+        except MultipartError:
+            pass
+        finally:
+            upload.discard()
+    assert answered > 30
+    assert list((bench.archive.instances / ".tmp").iterdir()) == []
+    assert {path for path in bench.folder.parent.rglob("*") if not path.is_relative_to(bench.folder)} == before
+    assert all(read_meta(file.path) for file in bench.archive.files())
+
+
+def _mutated(body: bytes, random: Random) -> bytes:
+    """Return a body with some bytes changed, left out, doubled or put in."""
+    changed = bytearray(body)
+    for _ in range(random.randint(1, 4)):
+        place, length = random.randrange(len(changed)), random.choice((1, 1, 2, 4, 64, 700))
+        kind = random.randrange(4)
+        if kind == 0:
+            changed[place : place + length] = random.randbytes(length)
+        elif kind == 1:
+            del changed[place : place + length]
+        elif kind == 2:
+            changed[place:place] = changed[place : place + length]
+        else:
+            changed[place:place] = random.choice((b"\r\n--limit\r\n", b"--limit--", b"../../", b"\xff" * 8))
+    return bytes(changed)
