@@ -1,4 +1,4 @@
-"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo CENTER``: the node's commands."""
+"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo|export``: the node's commands."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 from pydicom import config
 
 from dicom_node.audit import AuditEvent, record
+from dicom_node.deidentification.export import Exporter, export_studies
 from dicom_node.errors import NodeError
 from dicom_node.log_format import configure_logging
 from dicom_node.node import Node
 from dicom_node.receiving.tls import client_context
 from dicom_node.registry import Registry, open_registry
 from dicom_node.sender import Caller, echo
-from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key
+from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, stow_tokens
 from dicom_node.status_table import incident_lines, study_lines
 
 _log = logging.getLogger("dicom_node")
@@ -60,6 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="which studies are here, and what they wait for")
     commands.add_parser("incidents", help="what went wrong")
     commands.add_parser("reindex", help="bring the registry in line with the archive's files")
+    export = commands.add_parser("export", help="write complete studies without identity (PS3.15 annex E) for research")
+    export.add_argument("folder", type=Path, help="where the files go; outside the node's folder")
+    export.add_argument("--center", help="only this centre's studies")
+    export.add_argument("--study", action="append", default=[], help="only this study, by its pseudonym; repeatable")
+    export.add_argument(
+        "--keep-structure", action="append", default=[], metavar="NAME", help="a structure's name that may stay"
+    )
+    export.add_argument(
+        "--trust-derived", action="store_true", help="derived images that do not say so have no text burned in"
+    )
     commands.add_parser("echo", help="verify a centre's return AE").add_argument("center", help="the centre's name")
     return parser
 
@@ -82,6 +93,8 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
             words = f"{done.added} files indexed, {done.missing} entries without a file forgotten"
             _print([f"{words}, {done.set_aside} files moved to the quarantine"])
             return 0
+        case "export":
+            return _export(options, settings)
         case "echo":
             return _echo(settings, options.center)
         case _:
@@ -91,7 +104,7 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
 def _serve(settings: NodeSettings) -> int:
     if not settings.center:
         raise SettingsError("the settings name no centre, so that nobody could send: add a [center.NAME] table")
-    node = Node(settings, pseudonym_key())
+    node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: wake.set())
@@ -106,6 +119,8 @@ def _serve(settings: NodeSettings) -> int:
             node.port,
             names,
         )
+        if node.stow_address is not None:
+            _log.info("STOW-RS at %s", node.stow_address)
         sys.stderr.flush()
         while not wake.wait(timeout=0.5) and not node.failed.is_set():
             pass
@@ -114,6 +129,20 @@ def _serve(settings: NodeSettings) -> int:
     record(AuditEvent.NODE_STOPPED, ae_title=settings.node.ae_title)
     _log.info("annulus dicom node stopped")
     return 1 if node.failed.is_set() else 0
+
+
+def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
+    folder: Path = options.folder
+    if folder.resolve().is_relative_to(settings.node.folder.resolve()):
+        raise SettingsError(f"the export would go into the node's own folder {settings.node.folder}: name another")
+    registry = open_registry(settings.node)
+    try:
+        exporter = Exporter(registry, pseudonym_key(), folder, tuple(options.keep_structure), options.trust_derived)
+        done, refused = export_studies(exporter, tuple(options.study), options.center)
+    finally:
+        registry.close()
+    _print([f"{len(done)} studies written to {folder}, {len(refused)} not", *refused])
+    return 1 if refused else 0
 
 
 def _echo(settings: NodeSettings, name: str) -> int:

@@ -29,6 +29,9 @@ class AuditEvent(StrEnum):
     STUDY_RELEASED = "study-released"
     STUDY_REQUEUED = "study-requeued"
     REPORT_REDELIVERED = "report-redelivered"
+    STUDY_EXPORTED = "study-exported"
+    STOW_ANSWERED = "stow-answered"
+    STOW_REJECTED = "stow-rejected"
 
 
 def record(event: AuditEvent, **fields: str | float | None) -> None:

@@ -6,7 +6,11 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from dicom_node.certificate import is_certificate_entry
+from dicom_node.study import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
 
 _AE_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
 _PATIENT_ID = re.compile(r"[\x21-\x5b\x5d-\x7e](?:[\x20-\x5b\x5d-\x7e]{0,62}[\x21-\x5b\x5d-\x7e])?")
@@ -34,6 +38,10 @@ class ObjectKind(StrEnum):
 
     CT = "CT"
     RTSTRUCT = "RTSTRUCT"
+
+
+STORAGE_CLASS_OF: Final = {ObjectKind.CT: CT_IMAGE_STORAGE, ObjectKind.RTSTRUCT: RT_STRUCTURE_SET_STORAGE}
+"""The SOP Class of each kind (PS3.4 table B.5-1)."""
 
 
 def is_ae_title(value: str) -> bool:
@@ -99,6 +107,8 @@ class Center:
         What it may store.
     qa_patient_id : str or None
         Patient ID, of no patient, under which the centre's PACS keeps its validation reports; `None` sends it none.
+    certificates : tuple of str
+        Its systems' TLS certificates, each by SHA-256 fingerprint or by a DNS or common name; empty is any.
 
     Raises
     ------
@@ -117,11 +127,20 @@ class Center:
     report_commitment_to: tuple[ReturnDestination, ...] = ()
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
     qa_patient_id: str | None = None
+    certificates: tuple[str, ...] = ()
 
     @cached_property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """`addresses` as networks."""
         return tuple(ip_network(address) for address in self.addresses)
+
+    def has_address(self, address: str) -> bool:
+        """Say whether its systems may call from an address; an IPv4 peer of an IPv6 socket has its IPv4 address."""
+        if not self.addresses:
+            return True
+        found = ip_address(address)
+        known = found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+        return any(known in network for network in self.networks)
 
     def commitment_destination(self, ae_title: str) -> ReturnDestination | None:
         """Return where the system that calls itself `ae_title` takes commitment results, if that is known."""
@@ -149,6 +168,12 @@ class Center:
             raise ValueError(
                 f"an address of centre {self.name} is no address or network: {error}; use 192.0.2.7 or 192.0.2.0/24"
             ) from error
+        for entry in self.certificates:
+            if not is_certificate_entry(entry):
+                raise ValueError(
+                    f"{entry!r} in certificates of centre {self.name} is neither a SHA-256 fingerprint nor a name: use "
+                    "what `openssl x509 -noout -fingerprint -sha256` prints after the equals sign, or the DNS name"
+                )
         try:
             re.compile(self.gtv_pattern)
         except re.error as error:

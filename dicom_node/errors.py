@@ -9,9 +9,12 @@
     │   ├── IdentityMismatchError                 the command or the presentation context names another object
     │   └── ConflictingContentError               a known SOP Instance UID with other content
     ├── OversizedObjectError(ValueError)          an object is longer than this node takes
+    ├── UnsupportedClassError(ValueError)         an object of a SOP Class that its centre may not store
+    ├── UnsupportedSyntaxError(ValueError)        an object in a transfer syntax that is not kept
     ├── ArchiveError(OSError)                     the archive cannot be written or is not ours
     │   └── LowDiskError                          too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
+    ├── IdentifiablePixelsError(ValueError)       a study's pixels may show who the patient is
     ├── UnknownStudyError(LookupError)            no such study or no such content of it
     ├── StudyStateError(ValueError)               the study is not where an operator's request expects it
     ├── DeliveryError(ConnectionError)            a centre's AE did not take a report
@@ -47,6 +50,8 @@ class IncidentKind(StrEnum):
     OVERSIZED_OBJECT = "oversized-object"
     WRONG_CALLED_AE = "wrong-called-ae"
     TOO_MANY_ASSOCIATIONS = "too-many-associations"
+    UNKNOWN_CERTIFICATE = "unknown-certificate"
+    UNSUPPORTED_OBJECT = "unsupported-object"
 
 
 class NodeError(Exception):
@@ -101,6 +106,18 @@ class OversizedObjectError(NodeError, ValueError):
     kind = IncidentKind.OVERSIZED_OBJECT
 
 
+class UnsupportedClassError(NodeError, ValueError):
+    """An object came of a SOP Class that its centre may not store; nothing of it is kept."""
+
+    kind = IncidentKind.UNSUPPORTED_OBJECT
+
+
+class UnsupportedSyntaxError(NodeError, ValueError):
+    """An object came in a transfer syntax that is not kept; nothing of it is kept."""
+
+    kind = IncidentKind.UNSUPPORTED_OBJECT
+
+
 class ArchiveError(NodeError, OSError):
     """The archive cannot be written, or was made with another pseudonym key."""
 
@@ -117,6 +134,10 @@ class RegistryUnavailableError(NodeError, ConnectionError):
     """The registry did not commit."""
 
     kind = IncidentKind.REGISTRY_FAILURE
+
+
+class IdentifiablePixelsError(NodeError, ValueError):
+    """A study cannot be exported without identity, because its pixels may show who the patient is."""
 
 
 class UnknownStudyError(NodeError, LookupError):

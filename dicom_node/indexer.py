@@ -18,7 +18,7 @@ from dicom_node.study_index import InstanceRecord
 
 _log = logging.getLogger(__name__)
 
-_GATHER_S: Final = 0.05
+_GATHER_S: Final = 0.5  # a transaction costs as much processor time as receiving two slices
 _RETRY_S: Final = 1.0
 _LARGEST_GROUP: Final = 500
 _MOST_WAITING: Final = 20_000

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import groupby
 
 from dicom_node.archive import Archive, ArchivedFile, InstanceLocks
@@ -40,6 +41,8 @@ from dicom_node.store_command import StoreCommand, StoreRequest, check_identity
 from dicom_node.study import Identity, ReceivedInstance, read_instance
 
 _log = logging.getLogger(__name__)
+
+_REMEMBERED_STUDIES = 256
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Ingest:
         self._archive = archive
         self._registry = registry
         self._key = key
+        self._key_of_study = lru_cache(_REMEMBERED_STUDIES)(partial(study_key, key))
+        self._key_of_patient = lru_cache(_REMEMBERED_STUDIES)(partial(patient_key, key))
         self._locks = InstanceLocks()
         self._indexer = Indexer(self._index)
         self.metrics = Metrics()
@@ -241,8 +246,8 @@ class Ingest:
     def keys(self, center: str, identity: Identity) -> Keys:
         """Return the pseudonyms of an instance; without a Patient ID the study stands for the patient."""
         return Keys(
-            study=study_key(self._key, center, identity.study_instance_uid),
-            patient=patient_key(self._key, center, identity.patient_id)
+            study=self._key_of_study(center, identity.study_instance_uid),
+            patient=self._key_of_patient(center, identity.patient_id)
             if identity.patient_id
             else pseudonym(self._key, "patient-of-study", center, identity.study_instance_uid),
             instance=instance_key(self._key, center, identity.sop_instance_uid),

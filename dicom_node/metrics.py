@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from dicom_node.registry import Registry
 
 _HELP = {
-    "annulus_node_instances_total": ("counter", "C-STORE requests by centre and answer (stored, or the status code)."),
+    "annulus_node_instances_total": ("counter", "Objects by centre and answer (stored, or the status code)."),
     "annulus_node_received_bytes_total": ("counter", "Bytes of datasets that were kept, by centre."),
     "annulus_node_associations_total": ("counter", "Association requests by centre and result."),
+    "annulus_node_web_requests_total": ("counter", "STOW-RS requests by centre and HTTP status."),
     "annulus_node_open_associations": ("gauge", "Associations that are open now."),
     "annulus_node_index_backlog": ("gauge", "Instances on the disk that are not in the registry yet."),
     "annulus_node_free_bytes": ("gauge", "Free bytes of the archive's file system."),
@@ -51,6 +52,10 @@ class Metrics:
     def association(self, center: str | None, result: str) -> None:
         """Count an association request."""
         self.count("annulus_node_associations_total", center=center or _UNKNOWN, result=result)
+
+    def web_request(self, center: str | None, status: int) -> None:
+        """Count a STOW-RS request."""
+        self.count("annulus_node_web_requests_total", center=center or _UNKNOWN, status=str(int(status)))
 
     def samples(self) -> list[Sample]:
         """Return what has been counted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dicom_node.archive import Archive
 from dicom_node.clock import Clock, steady_clock
@@ -21,8 +21,13 @@ from dicom_node.receiving.tls import client_context, server_context
 from dicom_node.registry import open_registry
 from dicom_node.sender import Caller, deliver_due
 from dicom_node.settings import NodeSettings
+from dicom_node.stow.app import PATH, StowService
+from dicom_node.stow.callers import Callers
+from dicom_node.stow.server import StowServer
 
 _log = logging.getLogger(__name__)
+
+_THIS_MACHINE = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
 class Node:
@@ -38,6 +43,8 @@ class Node:
         The pseudonym key.
     clock : callable, optional
         Returns the current time, aware, in UTC; by default one that nobody can set while the node runs.
+    tokens : mapping of str to str, optional
+        Bearer tokens of the centres that may store over HTTP, by name.
 
     Raises
     ------
@@ -45,7 +52,13 @@ class Node:
         If the folder is in use, was made with another key, or the registry cannot be opened.
     """
 
-    def __init__(self, settings: NodeSettings, key: bytes, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: NodeSettings,
+        key: bytes,
+        clock: Clock | None = None,
+        tokens: Mapping[str, str] | None = None,
+    ) -> None:
         node = settings.node
         self._settings = node
         self._centers = settings.centers()
@@ -62,6 +75,8 @@ class Node:
         self._threads: list[threading.Thread] = []
         self._receiver: Receiver | None = None
         self._health: HealthServer | None = None
+        self._tokens = tokens or {}
+        self._stow: StowServer | None = None
         self.failed = threading.Event()
 
     def reindex(self) -> Reindexed:
@@ -75,7 +90,7 @@ class Node:
         Raises
         ------
         ValueError
-            If the settings name no centre.
+            If the settings name no centre, or none that could use the port of STOW-RS.
         OSError
             If the port cannot be bound.
         """
@@ -93,6 +108,8 @@ class Node:
         )
         services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
         self._receiver = Receiver(listening, self._centers, services, self.registry, server_context(node.tls))
+        if node.stow_port is not None:
+            self._stow = self._stow_server(node.stow_port)
         reindexed = self.reindex()
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
             _log.info("brought the registry in line with the archive: %s", reindexed)
@@ -101,6 +118,8 @@ class Node:
             self._health = HealthServer(node.operations_host, node.operations_port, self.problem, self.metrics)
             self._health.start()
         self._receiver.start()
+        if self._stow is not None:
+            self._stow.start()
         for name, work in (("sweep", self.sweep), ("deliver", self.deliver)):
             thread = threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
             thread.start()
@@ -119,6 +138,30 @@ class Node:
             raise RuntimeError("the node has no port before it is started")
         return self._receiver.port
 
+    @property
+    def stow_address(self) -> str | None:
+        """Where STOW-RS listens, or `None` when it does not."""
+        if self._stow is None:
+            return None
+        scheme = "http" if self._settings.tls is None else "https"
+        return f"{scheme}://{self._settings.stow_host}:{self._stow.port}{PATH}"
+
+    def _stow_server(self, port: int) -> StowServer:
+        node = self._settings
+        service = StowService(
+            self.ingest,
+            Callers(self._centers, self._tokens),
+            self.registry,
+            node.maximum_object_bytes,
+            node.maximum_associations,
+            node.network_timeout_s,
+        )
+        if node.tls is None and node.stow_host not in _THIS_MACHINE:
+            _log.warning(
+                "STOW-RS listens on %s without TLS: tokens travel in the clear; give [node.tls]", node.stow_host
+            )
+        return StowServer(service.application(), node.stow_host, port, server_context(node.tls), node.request_timeout_s)
+
     def sweep(self) -> int:
         """Decide the studies that have been quiet for long enough, and tell of those that stay incomplete."""
         decided = sum(self.registry.settle(center) for center in self._centers)
@@ -136,6 +179,8 @@ class Node:
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""
         self._stopping.set()
+        if self._stow is not None:
+            self._stow.stop()
         if self._receiver is not None:
             self._receiver.stop()
         for thread in self._threads:
@@ -152,6 +197,8 @@ class Node:
             return "the node is stopping"
         if self.failed.is_set():
             return "the node has failed: its log says why"
+        if self._stow is not None and not self._stow.is_running:
+            return "the server of STOW-RS has ended: the node's log says why"
         try:
             self.ingest.check()
             self.registry.outbox_state()

@@ -16,7 +16,8 @@ IMPLEMENTATION_VERSION_NAME = "ANNULUS"
 
 _PREAMBLE: Final = b"\0" * 128 + b"DICM"
 _GROUP_LENGTH_END: Final = len(_PREAMBLE) + 12
-_MAXIMUM_META_BYTES: Final = 65536
+_GROUP_LENGTH: Final = b"\2\0\0\0UL\4\0"
+MAXIMUM_META_BYTES: Final = 65536
 _CHUNK_BYTES: Final = 1 << 20
 
 
@@ -46,7 +47,7 @@ class FileMeta:
                 _short(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
             )
         )
-        group_length = b"\2\0\0\0UL\4\0" + len(elements).to_bytes(4, "little")
+        group_length = _GROUP_LENGTH + len(elements).to_bytes(4, "little")
         return _PREAMBLE + group_length + elements
 
 
@@ -101,15 +102,43 @@ def read_meta(path: Path) -> tuple[FileMeta, int]:
         If it is no Part 10 file.
     """
     with path.open("rb") as file:
-        head = file.read(_MAXIMUM_META_BYTES)
+        head = file.read(MAXIMUM_META_BYTES)
     if head[:132][128:] != b"DICM" or len(head) < _GROUP_LENGTH_END:
         raise UnreadableDatasetError(
             f"a file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: restore it from a "
             "backup, or remove it and have the instance sent again"
         )
-    start = _GROUP_LENGTH_END + int.from_bytes(head[_GROUP_LENGTH_END - 4 : _GROUP_LENGTH_END], "little")
-    meta = _meta_elements(head[_GROUP_LENGTH_END:start])
-    return FileMeta(meta.get(0x0002, ""), meta.get(0x0003, ""), meta.get(0x0010, "")), start
+    start = _start_of_dataset(head)
+    return _meta_of(head[_GROUP_LENGTH_END:start]), start
+
+
+def parse_meta(head: bytes | bytearray) -> tuple[FileMeta, int] | None:
+    """Return the meta information at the beginning of a Part 10 stream, and where its dataset begins.
+
+    Parameters
+    ----------
+    head : bytes
+        The stream as far as it has come.
+
+    Returns
+    -------
+    tuple of FileMeta and int, or None
+        `None` when more of the stream is needed; never beyond `MAXIMUM_META_BYTES`.
+
+    Raises
+    ------
+    UnreadableDatasetError
+        If it is no Part 10 stream.
+    """
+    if len(head) < _GROUP_LENGTH_END:
+        return None
+    start = _start_of_dataset(head)
+    if head[128:140] != b"DICM" + _GROUP_LENGTH or start > MAXIMUM_META_BYTES:
+        raise UnreadableDatasetError(
+            "an object came that is no DICOM file: expected 128 bytes of preamble, DICM, and file meta information "
+            "that begins with its length (PS3.10 section 7.1)"
+        )
+    return None if len(head) < start else (_meta_of(bytes(head[_GROUP_LENGTH_END:start])), start)
 
 
 def content_sha256(path: Path) -> str:
@@ -129,12 +158,21 @@ def content_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _start_of_dataset(head: bytes | bytearray) -> int:
+    return _GROUP_LENGTH_END + int.from_bytes(head[_GROUP_LENGTH_END - 4 : _GROUP_LENGTH_END], "little")
+
+
+def _meta_of(elements: bytes) -> FileMeta:
+    meta = _meta_elements(elements)
+    return FileMeta(meta.get(0x0002, ""), meta.get(0x0003, ""), meta.get(0x0010, ""))
+
+
 def _meta_elements(meta: bytes) -> dict[int, str]:
     """Return the UIDs of file meta information, which is always Explicit VR Little Endian (PS3.10 section 7.1)."""
     values: dict[int, str] = {}
     position = 0
     while position + 8 <= len(meta):
-        long_form = meta[position + 4 : position + 6] in {b"OB", b"UN", b"OW", b"SQ", b"UT"}
+        long_form = meta[position + 4 : position + 6] in {b"OB", b"UN", b"OW", b"SQ", b"UT", b"UR", b"UC"}
         start = position + (12 if long_form else 8)
         length = int.from_bytes(meta[position + 8 : start] if long_form else meta[position + 6 : start], "little")
         values[int.from_bytes(meta[position + 2 : position + 4], "little")] = (

@@ -35,13 +35,25 @@ def pseudonym(key: bytes, *parts: str) -> str:
     ValueError
         If the key is too short or there is nothing to name.
     """
+    return base64.b32encode(keyed_digest(key, *parts)[:_DIGEST_BYTES]).decode().lower()
+
+
+def keyed_digest(key: bytes, *parts: str) -> bytes:
+    """Return the 32 bytes of which `pseudonym` writes the first; the same errors.
+
+    Parameters
+    ----------
+    key : bytes
+        The secret.
+    *parts : str
+        What is named.
+    """
     if len(key) < _MINIMUM_KEY_BYTES:
         raise ValueError(f"the pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}")
     if not parts:
         raise ValueError("a pseudonym needs at least one part to stand for, found none")
     encoded = [part.encode() for part in parts]
-    digest = hmac.digest(key, b"".join(len(one).to_bytes(8, "big") + one for one in encoded), "sha256")
-    return base64.b32encode(digest[:_DIGEST_BYTES]).decode().lower()
+    return hmac.digest(key, b"".join(len(one).to_bytes(8, "big") + one for one in encoded), "sha256")
 
 
 def patient_key(key: bytes, center: str, patient_id: str) -> str:

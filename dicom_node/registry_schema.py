@@ -42,7 +42,7 @@ from dicom_node.errors import RegistryUnavailableError
 from dicom_node.schema_upgrade import upgrade
 
 SCHEMA_VERSION: Final = 2
-"""2 added `releases`, and deliveries that belong to no study. An older registry is brought up to it when it is opened."""
+"""2 added `releases`, and deliveries that belong to no study; an older registry is brought up to it when opened."""
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _SCHEMA_LOCK: Final = 0x414E4E55

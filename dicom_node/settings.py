@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +23,10 @@ TABLES = ("node", "center", "features", "augmentation", "model", "validation", "
 
 SETTINGS_VARIABLE = "ANNULUS_SETTINGS"
 PSEUDONYM_KEY_VARIABLE = "ANNULUS_PSEUDONYM_KEY"
+TOKEN_VARIABLE_PREFIX = "ANNULUS_STOW_TOKEN_"  # noqa: S105 - the name of a variable, not a token
 _DEFAULT_FILE = Path("annulus.toml")
 _MINIMUM_KEY_BYTES = 16
+_MINIMUM_TOKEN_CHARACTERS = 24
 
 
 class SettingsError(ValueError):
@@ -65,6 +68,7 @@ class CenterTable(BaseModel):
     report_commitment_to: tuple[ReturnTable, ...] = ()
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
     qa_patient_id: str | None = None
+    certificates: tuple[str, ...] = ()
 
 
 class NodeTable(BaseModel):
@@ -89,6 +93,8 @@ class NodeTable(BaseModel):
     operations_port: int | None = Field(default=None, gt=0, lt=65536)
     operations_host: str = "127.0.0.1"
     log_format: LogFormat = LogFormat.TEXT
+    stow_port: int | None = Field(default=None, gt=0, lt=65536)
+    stow_host: str = "127.0.0.1"
     tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
@@ -133,6 +139,11 @@ class NodeSettings(BaseSettings):
                 if title in owner:
                     raise ValueError(f"AE title {title} is given to both {owner[title]} and {center.name}: keep one")
                 owner[title] = center.name
+            if center.certificates and (self.node.tls is None or self.node.tls.authorities is None):
+                raise ValueError(
+                    f"centre {center.name} lists certificates, but nobody is asked for one: give authorities in "
+                    "[node.tls], or take certificates away"
+                )
         return self
 
     def centers(self) -> tuple[Center, ...]:
@@ -149,6 +160,7 @@ class NodeSettings(BaseSettings):
                 addresses=table.addresses,
                 accepts=table.accepts,
                 qa_patient_id=table.qa_patient_id,
+                certificates=table.certificates,
                 report_commitment_to=tuple(ReturnDestination(**one.model_dump()) for one in table.report_commitment_to),
             )
             for name, table in self.center.items()
@@ -200,6 +212,42 @@ def pseudonym_key() -> bytes:
             "environment to a long random text that stays the same for the life of the archive (openssl rand -hex 32)"
         )
     return key
+
+
+def token_variable(center: str) -> str:
+    """Return the environment variable that holds a centre's bearer token: ``ANNULUS_STOW_TOKEN_`` and its name.
+
+    Parameters
+    ----------
+    center : str
+        The centre's name; small letters become capitals, ``-`` becomes ``_``.
+    """
+    return TOKEN_VARIABLE_PREFIX + center.upper().replace("-", "_")
+
+
+def stow_tokens(centers: Iterable[Center]) -> dict[str, str]:
+    """Return the bearer tokens of the centres that have one, by the centre's name.
+
+    Raises
+    ------
+    SettingsError
+        If a token is short, or two centres would have the same one.
+    """
+    tokens: dict[str, str] = {}
+    for center in centers:
+        variable = token_variable(center.name)
+        token = os.environ.get(variable)
+        if token is None:
+            continue
+        if len(token) < _MINIMUM_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable() or " " in token:
+            raise SettingsError(
+                f"{variable} holds {len(token)} characters, expected at least {_MINIMUM_TOKEN_CHARACTERS} letters and "
+                "digits: set it to a long random text (openssl rand -hex 32)"
+            )
+        if token in tokens.values():
+            raise SettingsError(f"{variable} holds another centre's token: give each centre one of its own")
+        tokens[center.name] = token
+    return tokens
 
 
 def _read_tables(file: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""One table: what we refuse -> the DIMSE status of the C-STORE response (PS3.4 table B.2-1, PS3.7 annex C)."""
+"""One table: what we refuse -> the DIMSE status of the C-STORE response (PS3.4 table B.2-1, PS3.7 annex C).
+
+STOW-RS gives the same numbers as Failure Reason (0008,1197) of what it refuses (PS3.18 section 10.5.3).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from dicom_node.errors import (
     OversizedObjectError,
     RegistryUnavailableError,
     UnreadableDatasetError,
+    UnsupportedClassError,
+    UnsupportedSyntaxError,
 )
 
 SUCCESS = 0x0000
@@ -59,6 +64,13 @@ REFUSALS = (
     Refusal(UnreadableDatasetError, 0xC000, _UNDERSTAND, "no readable dataset, or no usable UIDs in it"),
     Refusal(DamagedInstanceError, 0xC001, _UNDERSTAND, "dataset cut off or incomplete, quarantined"),
     Refusal(ConflictingContentError, 0xC002, _UNDERSTAND, "known SOP Instance UID with other content, quarantined"),
+    Refusal(UnsupportedClassError, 0x0122, "PS3.7 section C.5.6, SOP Class not supported", "SOP class not taken"),
+    Refusal(
+        UnsupportedSyntaxError,
+        0xC122,
+        "PS3.18 section 10.5.3, Referenced Transfer Syntax not supported",
+        "transfer syntax not kept, send uncompressed",
+    ),
     Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure", "processing failure"),
 )
 """From the most specific error to the most general: the first row that fits is the answer."""

@@ -1,8 +1,8 @@
-"""What a C-STORE announces, and whether its dataset is what was announced."""
+"""What a C-STORE or a part of a STOW-RS request announces, and whether its dataset is what was announced."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dicom_node.errors import IdentityMismatchError, UnreadableDatasetError
 from dicom_node.part10 import FileMeta
@@ -14,22 +14,25 @@ _NO_UID = "2.25.0"
 
 @dataclass(frozen=True)
 class StoreCommand:
-    """One C-STORE request without its dataset (PS3.7 section 9.3.1).
+    """One request to store without its dataset (PS3.7 section 9.3.1, PS3.18 section 10.5.1).
 
     Parameters
     ----------
     sop_class_uid, sop_instance_uid : str
-        Affected SOP Class and Instance UID of the command.
+        Affected SOP Class and Instance UID of the command, or those of the file meta information.
     context_class_uid : str
-        Abstract syntax of the presentation context.
+        Abstract syntax of the presentation context; in STOW-RS the class again.
     transfer_syntax : str
-        Transfer syntax of the presentation context.
+        Transfer syntax of the presentation context, or of the file meta information.
+    study_instance_uid : str, optional
+        The only study that is asked for, where a request names one.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     context_class_uid: str
     transfer_syntax: str
+    study_instance_uid: str | None = field(default=None, kw_only=True)
 
     def file_meta(self) -> FileMeta:
         """Return the file meta information, as the command names the instance."""
@@ -56,16 +59,21 @@ def check_identity(request: StoreCommand, identity: Identity) -> None:
     """
     if not is_uid(request.sop_instance_uid):
         raise UnreadableDatasetError(
-            "the Affected SOP Instance UID (0000,1000) of a C-STORE is no UID: expected digits and dots, at most 64 "
-            "characters (PS3.5 section 9.1)"
+            "the Affected SOP Instance UID (0000,1000) of a C-STORE, or the one in a file's meta information "
+            "(0002,0003), is no UID: expected digits and dots, at most 64 characters (PS3.5 section 9.1)"
         )
     if request.sop_instance_uid != identity.sop_instance_uid:
         raise IdentityMismatchError(
-            "the C-STORE command names another SOP Instance UID than its dataset: expected the same in (0000,1000) "
-            "and (0008,0018); check the sending system"
+            "the C-STORE command, or a file's meta information, names another SOP Instance UID than its dataset: "
+            "expected the same in (0000,1000) or (0002,0003) and in (0008,0018); check the sending system"
         )
     if not request.sop_class_uid == request.context_class_uid == identity.sop_class_uid:
         raise IdentityMismatchError(
             "the C-STORE command, its presentation context and its dataset name different SOP Classes: expected one; "
             "check the sending system"
+        )
+    if request.study_instance_uid not in {None, identity.study_instance_uid}:
+        raise IdentityMismatchError(
+            "an instance was sent to the address of another study than its own: expected the Study Instance UID of "
+            "the address in (0020,000D); check the sending system"
         )

@@ -44,7 +44,7 @@ def peer() -> Callable[[str], str]:
     def find(program: str) -> str:
         path = shutil.which(program)
         if path is None:
-            packages = "dcmtk dicom3tools orthanc r-base-core r-cran-survival"
+            packages = "dcmtk dicom3tools libgdcm-tools orthanc r-base-core r-cran-survival"
             _absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
         return path
 

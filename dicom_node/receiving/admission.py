@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from dicom_node.center import Center, center_by_ae_title
+from dicom_node.certificate import PeerCertificate
 from dicom_node.errors import IncidentKind
 from dicom_node.receiving.pdu import APPLICATION_CONTEXT, AssociateRequest
 
@@ -35,7 +35,13 @@ class Rejection:
 
 
 def admit(
-    request: AssociateRequest, address: str, centers: tuple[Center, ...], ae_title: str, *, is_full: bool
+    request: AssociateRequest,
+    address: str,
+    centers: tuple[Center, ...],
+    ae_title: str,
+    *,
+    is_full: bool,
+    certificate: PeerCertificate | None = None,
 ) -> Center | Rejection:
     """Return the calling centre, or why it may not come in now.
 
@@ -51,6 +57,8 @@ def admit(
         Our AE title.
     is_full : bool
         Whether as many associations as allowed are open.
+    certificate : PeerCertificate, optional
+        The peer's certificate, when it showed one.
     """
     calling, called = request.calling, request.called
     center = center_by_ae_title(centers, calling)
@@ -60,12 +68,9 @@ def admit(
     if center is None:
         sentence = f"{calling!r} called, which is no centre's AE title: add it to ae_titles of its centre, or stop it"
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CALLER, sentence)
-    if center.addresses and not any(_peer(address) in network for network in center.networks):
-        sentence = (
-            f"{calling!r} called from {address}, which is none of its centre's addresses: add it to addresses of "
-            f"centre {center.name}, or find out who uses its AE title"
-        )
-        return Rejection(1, 1, 3, IncidentKind.UNKNOWN_ADDRESS, sentence, center.name)
+    stranger = _stranger(center, calling, address, certificate)
+    if stranger is not None:
+        return stranger
     if called != ae_title:
         sentence = f"{calling!r} called for {called!r}, but this node is {ae_title!r}: correct the called AE title"
         return Rejection(1, 1, 7, IncidentKind.WRONG_CALLED_AE, sentence, center.name)
@@ -75,10 +80,22 @@ def admit(
     return center
 
 
-def _peer(address: str) -> IPv4Address | IPv6Address:
-    """Return a peer's address; an IPv4 peer of a socket for both versions is known by its IPv4 address."""
-    found = ip_address(address)
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+def _stranger(center: Center, calling: str, address: str, certificate: PeerCertificate | None) -> Rejection | None:
+    """Return why whoever uses a centre's AE title is not taken for the centre."""
+    if not center.has_address(address):
+        sentence = (
+            f"{calling!r} called from {address}, which is none of its centre's addresses: add it to addresses of "
+            f"centre {center.name}, or find out who uses its AE title"
+        )
+        return Rejection(1, 1, 3, IncidentKind.UNKNOWN_ADDRESS, sentence, center.name)
+    if center.certificates and (certificate is None or not certificate.is_one_of(center.certificates)):
+        shown = "no certificate" if certificate is None else "a certificate that its centre does not list"
+        sentence = (
+            f"{calling!r} called from {address} with {shown}: add its fingerprint to certificates of centre "
+            f"{center.name}, or find out who uses its AE title"
+        )
+        return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CERTIFICATE, sentence, center.name)
+    return None
 
 
 def _unusable(request: AssociateRequest) -> Rejection | None:

@@ -8,13 +8,12 @@ from typing import Protocol
 
 from dicom_node.center import Center
 from dicom_node.commitment import CommitmentService
-from dicom_node.errors import NodeError, OversizedObjectError
-from dicom_node.incoming import IncomingFile
 from dicom_node.ingest import Ingest
 from dicom_node.metrics import Metrics
 from dicom_node.receiving import dimse, pdu
 from dicom_node.receiving.dimse import Command
 from dicom_node.receiving.negotiation import STORAGE_CLASSES, AcceptedContext
+from dicom_node.reception import Reception
 from dicom_node.status import SUCCESS, refusal_of
 from dicom_node.store_command import StoreCommand
 from dicom_node.study import STORAGE_COMMITMENT, VERIFICATION
@@ -62,68 +61,31 @@ class PlainMessage:
 
 
 class StoreMessage:
-    """A C-STORE whose dataset goes to a temporary file of the archive piece by piece.
-
-    When the disk is full or the object too long, the rest is read and dropped, and the answer says why: a peer only
-    listens after its dataset has been sent.
-    """
+    """A C-STORE whose dataset goes to a temporary file of the archive piece by piece."""
 
     def __init__(
         self, context: AcceptedContext, command: Command, center: Center, ingest: Ingest, maximum_bytes: int
     ) -> None:
         self.context = context
         self._command = command
-        self._center = center
-        self._ingest = ingest
-        self._maximum_bytes = maximum_bytes
-        self._error: NodeError | None = None
-        self._incoming: IncomingFile | None = None
-        self._store = StoreCommand(
+        store = StoreCommand(
             sop_class_uid=command.text(dimse.AFFECTED_SOP_CLASS_UID),
             sop_instance_uid=command.text(dimse.AFFECTED_SOP_INSTANCE_UID),
             context_class_uid=context.abstract_syntax,
             transfer_syntax=context.transfer_syntax,
         )
-        try:
-            self._incoming = ingest.begin(center.name, self._store)
-        except NodeError as error:
-            self._error = error
-
-    def write(self, piece: memoryview) -> None:
-        """Append a piece of the dataset."""
-        incoming = self._incoming
-        if incoming is None:
-            return
-        try:
-            if incoming.length + len(piece) > self._maximum_bytes:
-                raise OversizedObjectError(
-                    f"an object of more than {self._maximum_bytes} bytes was sent: raise maximum_object_bytes if it "
-                    "belongs here"
-                )
-            incoming.write(piece)
-        except NodeError as error:
-            self._error = error
-            self._ingest.refuse(self._center.name, error, None)
-            self.discard()
+        self._reception = Reception(ingest, center.name, store, maximum_bytes)
+        self.write = self._reception.write
+        self.discard = self._reception.discard
 
     def answer(self) -> Iterator[Outgoing]:
         """Keep the instance, then yield the C-STORE-RSP."""
-        if self._error is None and self._incoming is not None:
-            try:
-                self._ingest.finish(self._center.name, self._store, self._incoming)
-            except NodeError as error:
-                self._error = error
-        if self._error is None:
+        error = self._reception.finish()
+        if error is None:
             yield dimse.response(self._command, SUCCESS), pdu.IS_COMMAND
         else:
-            refusal = refusal_of(self._error)
+            refusal = refusal_of(error)
             yield dimse.response(self._command, refusal.status, refusal.comment), pdu.IS_COMMAND
-
-    def discard(self) -> None:
-        """Remove the temporary file."""
-        if self._incoming is not None:
-            self._incoming.discard()
-            self._incoming = None
 
 
 class DatasetMessage:

@@ -6,12 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dicom_node.center import ObjectKind
+from dicom_node.center import STORAGE_CLASS_OF, ObjectKind
 from dicom_node.receiving.pdu import AssociateRequest, ContextResult
 from dicom_node.study import (
-    CT_IMAGE_STORAGE,
     IMPLICIT_VR_LITTLE_ENDIAN,
-    RT_STRUCTURE_SET_STORAGE,
     STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES,
     VERIFICATION,
@@ -21,7 +19,6 @@ ACCEPTED: Final = 0
 ABSTRACT_SYNTAX_NOT_SUPPORTED: Final = 3
 TRANSFER_SYNTAXES_NOT_SUPPORTED: Final = 4
 
-STORAGE_CLASS_OF: Final = {ObjectKind.CT: CT_IMAGE_STORAGE, ObjectKind.RTSTRUCT: RT_STRUCTURE_SET_STORAGE}
 STORAGE_CLASSES: Final = tuple(STORAGE_CLASS_OF.values())
 SERVICES: Final = (VERIFICATION, STORAGE_COMMITMENT)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
+from dicom_node.certificate import PeerCertificate, peer_certificate
 from dicom_node.errors import NodeError
 from dicom_node.receiving.admission import Rejection, admit
 from dicom_node.receiving.association import AcceptedAssociation, Patience
@@ -167,11 +168,20 @@ class Receiver:
         while self._associations and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
-    def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
+    def admit(
+        self, request: AssociateRequest, address: str, certificate: PeerCertificate | None = None
+    ) -> Center | Rejection:
         """Let a caller in and count it, or record why not."""
         with self._lock:
             is_full = self._admitted >= self._settings.maximum_associations
-            answer = admit(request, address, self._centers, self._settings.ae_title, is_full=is_full)
+            answer = admit(
+                request,
+                address,
+                self._centers,
+                self._settings.ae_title,
+                is_full=is_full,
+                certificate=certificate,
+            )
             if isinstance(answer, Center):
                 self._admitted += 1
         who = {"calling": request.calling, "address": address}
@@ -274,7 +284,7 @@ class _Guest:
     def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
         """Let the caller in, or say why not; either way it is no guest any more."""
         self._receiver.forget(self)
-        return self._receiver.admit(request, address)
+        return self._receiver.admit(request, address, peer_certificate(self.connection))
 
     def leave(self, center: Center, calling: str, address: str) -> None:
         """Stop counting the association."""

@@ -90,6 +90,23 @@ def test_reindex_says_what_it_did(settings_file: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.startswith("2 files indexed, 0 entries")
 
 
+def test_studies_are_exported_without_identity_beside_a_running_node(
+    settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(settings_file.parent / "node")
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    out = settings_file.parent / "out"
+    assert _run(settings_file, "export", str(out)) == 1
+    assert "0 studies written" in capsys.readouterr().out
+    assert _run(settings_file, "export", str(out), "--trust-derived", "--center", "alpha") == 0
+    assert capsys.readouterr().out == f"1 studies written to {out}, 0 not\n"
+    assert len(list(out.glob("alpha/*/*/*.dcm"))) == 5
+    assert _run(settings_file, "export", str(bench.folder / "archive")) == 2
+    assert "the node's own folder" in capsys.readouterr().err
+    bench.close()
+
+
 def test_a_folder_that_is_in_use_is_told(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bench = Bench(settings_file.parent / "node")
     assert _run(settings_file, "reindex") == 1
@@ -126,6 +143,27 @@ def test_a_port_that_is_taken_is_told(settings_file: Path, capsys: pytest.Captur
         other.listen()
         assert _run(settings_file, "serve") == 1
     assert "Address already in use" in capsys.readouterr().err
+
+
+def test_stow_rs_is_served_on_its_port_to_who_has_a_token(settings_file: Path) -> None:
+    settings = NodeSettings.load(settings_file)
+    settings = settings.model_copy(update={"node": settings.node.model_copy(update={"stow_port": free_port()})})
+    nobody = Node(settings, KEY)
+    with pytest.raises(ValueError, match="no centre could use it"):
+        nobody.start()
+    nobody.stop()
+    node = Node(settings, KEY, tokens={"alpha": "a token that is long enough"})
+    node.start()
+    try:
+        assert node.stow_address is not None
+        with pytest.raises(HTTPError) as refused:
+            urlopen(node.stow_address, b"", timeout=10)
+        refused.value.close()
+        assert refused.value.code == 401
+        assert node.problem() is None
+        assert 'annulus_node_web_requests_total{center="",status="401"} 1' in node.metrics()
+    finally:
+        node.stop()
 
 
 def _ask(port: int, path: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dicom_node.center import Completeness, ReturnDestination
-from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, settings_file
+from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, settings_file, stow_tokens
 
 FILE = """
 [node]
@@ -66,6 +66,8 @@ def test_the_variable_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch
         ("[node", "is not TOML"),
         ("[center.a]\nae_titles = ['X']\n[center.b]\nae_titles = ['X']", "AE title X is given to both a and b"),
         ("[center.a]\nae_titles = []", "centre a has no calling AE title"),
+        ("[center.a]\nae_titles = ['X']\ncertificates = ['a:b']", "neither a SHA-256 fingerprint nor a name"),
+        ("[center.a]\nae_titles = ['X']\ncertificates = ['pacs.a']", "give authorities in .node.tls."),
     ],
 )
 def test_what_cannot_be_meant_is_told(file: Path, text: str, sentence: str) -> None:
@@ -91,3 +93,16 @@ def test_the_key_comes_from_the_environment_and_is_long_enough(monkeypatch: pyte
     monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", "k" * 15)
     with pytest.raises(SettingsError, match="holds 15 bytes, expected at least 16"):
         pseudonym_key()
+
+
+def test_tokens_come_from_the_environment_by_the_centres_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    centers = NodeSettings.load(file).centers()
+    assert stow_tokens(centers) == {}
+    monkeypatch.setenv("ANNULUS_STOW_TOKEN_BETA", "b" * 24)
+    assert stow_tokens(centers) == {"beta": "b" * 24}
+    monkeypatch.setenv("ANNULUS_STOW_TOKEN_ALPHA", "b" * 24)
+    with pytest.raises(SettingsError, match="another centre's token"):
+        stow_tokens(centers)
+    monkeypatch.setenv("ANNULUS_STOW_TOKEN_ALPHA", "a" * 23)
+    with pytest.raises(SettingsError, match=r"ALPHA holds 23 characters, expected at least 24"):
+        stow_tokens(centers)

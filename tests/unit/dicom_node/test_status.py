@@ -18,6 +18,8 @@ EXPECTED = [
     (errors.UnreadableDatasetError("x"), 0xC000),
     (errors.DamagedInstanceError("x"), 0xC001),
     (errors.ConflictingContentError("x"), 0xC002),
+    (errors.UnsupportedClassError("x"), 0x0122),
+    (errors.UnsupportedSyntaxError("x"), 0xC122),
     (errors.UnknownStudyError("x"), 0x0110),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -287,6 +289,21 @@ def test_with_authorities_only_who_has_a_certificate_is_heard(start: Start, cert
         except OSError:
             assert not is_heard
         raw.close()
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
+    start: Start, bench: Bench, certificates: Certificates, *, is_listed: bool
+) -> None:
+    encoded = ssl.PEM_cert_to_DER_cert((certificates.folder / "client.pem").read_text())
+    digest = hashlib.sha256(encoded).hexdigest().upper()
+    listed = ":".join(digest[place : place + 2] for place in range(0, 64, 2)) if is_listed else "server"
+    receiver = start(replace(center("alpha"), certificates=(listed,)), tls=certificates.server_context())
+    raw = Wire.to(receiver.port).connection
+    with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
+        assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_listed
+    receiver.stop(drain_s=0.0)
+    assert [one.kind for one in bench.registry.incidents()] == ([] if is_listed else ["unknown-certificate"])
 
 
 def _commitment(*references: tuple[str, str], transaction: str = "1.2.3.77") -> bytes:

@@ -1,0 +1,1 @@
+"""STOW-RS (PS3.18 section 10.5): the other door of the archive, for centres that send over HTTPS."""

@@ -1,0 +1,220 @@
+"""The ASGI application: ``POST /dicom-web/studies`` and ``POST /dicom-web/studies/{study}`` (PS3.18 section 10.5).
+
+The body goes to the archive while it comes; the event loop only hands its pieces to a thread, and a sender that is
+faster than the disk is held back by TCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Final
+
+import anyio
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from dicom_node.audit import AuditEvent, record
+from dicom_node.center import Center
+from dicom_node.errors import NodeError
+from dicom_node.ingest import Ingest
+from dicom_node.registry import Registry
+from dicom_node.stow.callers import Callers, Denial
+from dicom_node.stow.multipart import MultipartError, boundary_of
+from dicom_node.stow.store_response import MEDIA_TYPE, http_status, store_response, warning_text
+from dicom_node.stow.upload import Upload
+from dicom_node.study import is_uid
+
+_log = logging.getLogger(__name__)
+
+PATH: Final = "/dicom-web/studies"
+_RETRY_AFTER_S: Final = "60"
+_DRAIN_BYTES: Final = 1 << 23
+_DRAIN_S: Final = 5.0
+_ACCEPTABLE: Final = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
+
+
+class _RefusedError(Exception):
+    """A request is answered without its body having been read."""
+
+    def __init__(self, status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.headers = headers
+
+
+class StowService:
+    """Stores what centres send over HTTP.
+
+    Parameters
+    ----------
+    ingest : Ingest
+        What keeps the instances.
+    callers : Callers
+        Who may send.
+    registry : Registry
+        Where refused callers are recorded.
+    maximum_object_bytes : int
+        Longest dataset.
+    maximum_requests : int
+        Beyond so many at once a caller is asked to come again.
+    silence_s : float
+        Seconds without a byte of the body after which a request is ended.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        callers: Callers,
+        registry: Registry,
+        maximum_object_bytes: int,
+        maximum_requests: int,
+        silence_s: float,
+    ) -> None:
+        self._ingest = ingest
+        self._callers = callers
+        self._registry = registry
+        self._maximum_object_bytes = maximum_object_bytes
+        self._maximum_requests = maximum_requests
+        self._silence_s = silence_s
+        self._running = 0
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                Route(PATH, self._respond, methods=["POST"]),
+                Route(f"{PATH}/{{study}}", self._respond, methods=["POST"]),
+            ]
+        )
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            center = await to_thread.run_sync(self._identify, request)
+            boundary = _check_head(request)
+            self._check_room()
+        except _RefusedError as refused:
+            await _drain(request.stream())
+            return _plain(refused.status, str(refused), refused.headers)
+        self._running += 1
+        try:
+            return await self._store(request, center, boundary)
+        finally:
+            self._running -= 1
+
+    def _check_room(self) -> None:
+        if self._running >= self._maximum_requests:
+            sentence = "as many requests as allowed are running: send it again later"
+            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": _RETRY_AFTER_S})
+
+    async def _store(self, request: Request, center: Center, boundary: bytes) -> Response:
+        study = request.path_params.get("study")
+        upload = Upload(self._ingest, center, study, boundary, self._maximum_object_bytes)
+        address = _address(request)
+        body = request.stream()
+        try:
+            while piece := await self._next_piece(body):
+                await to_thread.run_sync(upload.feed, piece)
+            outcomes = await to_thread.run_sync(upload.end)
+        except MultipartError as error:
+            _log.warning("%s: a STOW-RS request was refused: %s", center.name, error)
+            self._told(center, address, HTTPStatus.BAD_REQUEST, len(upload.outcomes), 0)
+            await _drain(body)
+            return _plain(HTTPStatus.BAD_REQUEST, str(error), {"Connection": "close"})
+        except TimeoutError:
+            self._told(center, address, HTTPStatus.REQUEST_TIMEOUT, len(upload.outcomes), 0)
+            return _plain(HTTPStatus.REQUEST_TIMEOUT, "nothing came for too long", {"Connection": "close"})
+        except ClientDisconnect:
+            _log.info("%s: a STOW-RS request was not completed by its sender", center.name)
+            return _plain(HTTPStatus.BAD_REQUEST, "the body ends too early")
+        finally:
+            upload.discard()
+        status = http_status(outcomes)
+        headers = {"Retry-After": _RETRY_AFTER_S} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+        if warning := warning_text(outcomes):
+            headers["Warning"] = f'299 annulus "{warning}"'
+        failed = sum(one.error is not None for one in outcomes)
+        self._told(center, address, status, len(outcomes), failed)
+        return Response(json.dumps(store_response(outcomes)), status, headers, MEDIA_TYPE)
+
+    def _identify(self, request: Request) -> Center:
+        address = _address(request)
+        certificate = getattr(request.state, "certificate", None)
+        answer = self._callers.identify(request.headers.get("authorization"), certificate, address)
+        if isinstance(answer, Center):
+            return answer
+        self._deny(answer, address)
+        known = answer.status is not HTTPStatus.UNAUTHORIZED
+        words = "this caller may not store here" if known else "a token or certificate of a centre is needed"
+        raise _RefusedError(answer.status, words, None if known else {"WWW-Authenticate": 'Bearer realm="annulus"'})
+
+    def _deny(self, denial: Denial, address: str) -> None:
+        _log.warning("STOW-RS request rejected: %s", denial.sentence)
+        self._ingest.metrics.web_request(denial.center, denial.status)
+        record(AuditEvent.STOW_REJECTED, address=address, center=denial.center, kind=denial.kind)
+        try:
+            self._registry.record_incident(denial.kind, denial.sentence, denial.center, address)
+        except NodeError as error:
+            _log.error("the rejection could not be recorded: %s", error)
+
+    def _told(self, center: Center, address: str, status: HTTPStatus, parts: int, failed: int) -> None:
+        self._ingest.metrics.web_request(center.name, status)
+        record(
+            AuditEvent.STOW_ANSWERED,
+            center=center.name,
+            address=address,
+            status=int(status),
+            parts=parts,
+            failed=failed,
+        )
+
+    async def _next_piece(self, body: AsyncIterator[bytes]) -> bytes:
+        """Return the next piece of a body; empty at its end, which starlette marks so itself."""
+        async with asyncio.timeout(self._silence_s):
+            return await anext(body, b"")
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    """Read what a refused sender has under way, within limits: it listens when it has sent."""
+    left = _DRAIN_BYTES
+    try:
+        with anyio.move_on_after(_DRAIN_S):
+            async for piece in body:
+                left -= len(piece)
+                if left < 0:
+                    break
+    except ClientDisconnect:
+        return
+
+
+def _check_head(request: Request) -> bytes:
+    """Return the boundary of the body, or raise what keeps it from being read."""
+    accepted = {one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "*/*").split(",")}
+    if accepted.isdisjoint(_ACCEPTABLE):
+        raise _RefusedError(HTTPStatus.NOT_ACCEPTABLE, f"expected Accept: {MEDIA_TYPE}")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body without Content-Encoding")
+    study = request.path_params.get("study")
+    if study is not None and not is_uid(study):
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the study in the address is no UID: expected digits and dots")
+    try:
+        boundary, kind = boundary_of(request.headers.get("content-type", ""))
+    except MultipartError as error:
+        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
+    if kind != "application/dicom":
+        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected parts of type application/dicom")
+    return boundary
+
+
+def _plain(status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    return PlainTextResponse(f"{sentence}\n", status, headers)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
