@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser("validate", help="write the validation report of one or more centres")
     validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
     validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
+    validate.add_argument(
+        "--combat",
+        action="store_true",
+        help="align each centre's features with the training centre's by ComBat first; the report says so",
+    )
     validate.set_defaults(command=_validate)
     return parser
 
@@ -150,7 +155,8 @@ def _explain(options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from flows.validate import CohortQuery, validate_cohort  # noqa: PLC0415
 
-    return _ended(validate_cohort(CohortQuery(name=options.name, centers=options.centers), return_state=True))
+    query = CohortQuery(name=options.name, centers=options.centers, combat=options.combat)
+    return _ended(validate_cohort(query, return_state=True))
 
 
 def _ended(state: object) -> int:

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from dicom_node.settings import NodeSettings
 from feature_store.radiomic_features.settings import ExtractionSettings
 from models.augmentation import Augmentation
+from models.combat import MINIMUM_PATIENTS
 
 _PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
@@ -58,6 +59,15 @@ class ModelTable(BaseModel):
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
 
+class CombatTable(BaseModel):
+    """``[combat]``: whether training keeps what ComBat needs, and whether a validation may ask for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = False
+    minimum_patients: int = Field(default=MINIMUM_PATIENTS, ge=3)
+
+
 class ValidationTable(BaseModel):
     """``[validation]``: where reports go and at which times after the start of radiotherapy they look."""
 
@@ -86,6 +96,7 @@ class Settings(NodeSettings):
     features: FeaturesTable = FeaturesTable()
     augmentation: AugmentationTable = AugmentationTable()
     model: ModelTable = ModelTable()
+    combat: CombatTable = CombatTable()
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()
 

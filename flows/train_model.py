@@ -22,6 +22,7 @@ from feature_store.store import FeatureStore
 from flows.installation import Installation, installation
 from flows.settings import software_version
 from models.bundle_facts import BundleFacts
+from models.combat import CombatReference, fit_combat_reference
 from models.combined_model import BLOCKS, CombinedModel, train_combined_model
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import ModelError, NoFeatureSelectedError, TrainingError
@@ -29,7 +30,7 @@ from models.frozen_bundle import freeze
 from models.internal_validation import validate_internally
 from models.lasso_cox import LambdaRule
 from models.region_comparison import RegionResult, compare_regions
-from models.signature import SelectionSettings
+from models.signature import SelectionSettings, block_columns
 from models.survival_data import Survival
 from models.training_checkpoint import Epoch
 from models.training_evidence import TrainingEvidence
@@ -92,7 +93,8 @@ def train_model(request: TrainingRequest) -> State[None]:
         compared = compared_features(work, request, source)
         evidence = gather_evidence(request, features, compared, records, model, curve)
         request.bundle.parent.mkdir(parents=True, exist_ok=True)
-        digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence)
+        combat = combat_reference(work, features, records, model)
+        digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence, combat)
     except (ModelError, FeatureStoreError, SettingsError) as error:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
@@ -231,6 +233,16 @@ def gather_evidence(
                 internal.out_of_bag,
             )
     return TrainingEvidence(curve, comparison, internal)
+
+
+def combat_reference(
+    work: Installation, features: pd.DataFrame, records: dict[str, ClinicalRecord], model: CombinedModel
+) -> CombatReference | None:
+    """Return the training patients' features as ComBat's reference, if the settings ask for it."""
+    if not work.settings.combat.enabled:
+        return None
+    patients, _ = patients_of(features, records)
+    return fit_combat_reference(pd.concat([block_columns(patients, block) for block in model.blocks], axis=1))
 
 
 def patients_of(features: pd.DataFrame, records: dict[str, ClinicalRecord]) -> tuple[pd.DataFrame, Survival]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError
+from flows.aligned_cohort import with_aligned_features
 from flows.installation import Installation, installation
 from flows.model_inputs import training_patients, with_model_inputs
 from flows.settings import software_version
@@ -39,6 +40,9 @@ class CohortQuery(BaseModel):
     name: str = Field(default="ad-hoc", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Name of the report.")
     centers: list[str] = Field(min_length=1, description="Centres, as the settings file names them.")
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
+    combat: bool = Field(
+        default=False, description="Align each centre's features with the training centre's by ComBat and score again."
+    )
 
 
 @flow(name="validate-cohort", flow_run_name="{cohort.name}")
@@ -54,6 +58,8 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
     try:
         centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
         cohorts = [gather_cohort(work, center) for center in centers]
+        if cohort.combat:
+            cohorts = [with_aligned_features(work, gathered) for gathered in cohorts]
         training = training_patients(work)
         report = build_report(cohorts, provenance(work, cohort), horizons=work.bundle.model.horizons, training=training)
         folder = write_report(work, cohort, report, cohorts)

@@ -8,6 +8,7 @@
     │   ├── NoFeatureSelectedError                  a selection step left nothing
     │   └── NotConvergedError (ArithmeticError)     an iteration did not reach its tolerance
     ├── FeatureMismatchError (ValueError)           features that are not those of the model
+    ├── CombatError (ValueError)                    features of a centre that cannot be aligned
     └── BundleError (RuntimeError)                  a frozen bundle that must not be used
 """
 
@@ -60,6 +61,10 @@ class FeatureMismatchError(ModelError, ValueError):
     def __init__(self, message: str, columns: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.columns = columns
+
+
+class CombatError(ModelError, ValueError):
+    """A centre's features cannot be aligned with the training centre's."""
 
 
 class BundleError(ModelError, RuntimeError):

@@ -19,10 +19,11 @@ from feature_store.store import StudyIdentity
 from flows import train_model
 from flows.__main__ import _parser
 from flows.installation import Installation
-from flows.settings import Settings
+from flows.settings import CombatTable, Settings
 from flows.train_model import (
     TrainingRequest,
     bundle_facts,
+    combat_reference,
     compared_features,
     eligible_records,
     fit_combined_model,
@@ -164,3 +165,21 @@ def write_external(work: Installation, outside: list[ClinicalRecord], seed: int)
             for region in (Region.GTV, Region.RING_6MM)
         }
         work.store.put_radiomics(identity, values)
+
+
+def test_the_combat_reference_is_frozen_only_where_the_settings_ask_for_it(
+    work: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    features = source_features(work, request, training_data(work, request), NETWORK)
+    model = fit_combined_model.fn(request, features, records())
+    assert combat_reference(work, features, records(), model) is None
+    asking = Installation(work.settings.model_copy(update={"combat": CombatTable(enabled=True)}))
+    some = dict(list(records().items())[:40])
+    reference = combat_reference(asking, features, some, model)
+    assert reference is not None
+    assert reference.patients == 40
+    assert len(reference.features) == 30  # of the model's only block, those that vary
+    expected = features.loc[list(some), list(reference.features)].to_numpy().mean(axis=0)
+    np.testing.assert_allclose(reference.means, expected, atol=1e-12)
