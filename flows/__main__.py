@@ -65,10 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
-    figures = commands.add_parser("figures", help="draw a bundle's coefficients and component loadings as SVG")
+    figures = commands.add_parser(
+        "figures", help="draw a bundle's coefficients, component loadings and training curve as SVG"
+    )
     figures.add_argument("bundle", type=Path, help="folder of the bundle")
     figures.add_argument("folder", type=Path, help="folder for the figures")
     figures.set_defaults(command=_figures)
+
+    compare = commands.add_parser("compare", help="compare two bundles on the same patients: C, AUC, ROC curves")
+    compare.add_argument("first", type=Path, help="folder of one bundle")
+    compare.add_argument("second", type=Path, help="folder of the other, such as the ablation without SE modules")
+    compare.add_argument("centers", nargs="+", metavar="center", help="centres whose patients are compared")
+    compare.add_argument("--folder", type=Path, default=Path("comparison"), help="for figures (default: %(default)s)")
+    compare.set_defaults(command=_compare)
 
     explain = commands.add_parser("explain", help="say what the score of one study is made of")
     explain.add_argument("study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it")
@@ -139,10 +148,22 @@ def _figures(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     options.folder.mkdir(parents=True, exist_ok=True)
-    for name, svg in model_figures(bundle.model).items():
+    for name, svg in model_figures(bundle.model, bundle.evidence.curve).items():
         (options.folder / name).write_text(svg, encoding="utf-8")
         print(options.folder / name)
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from flows.compare_models import ComparisonRequest, compare_models  # noqa: PLC0415
+
+    request = ComparisonRequest(
+        first=options.first.absolute(),
+        second=options.second.absolute(),
+        centers=options.centers,
+        folder=options.folder.absolute(),
+    )
+    return _ended(compare_models(request, return_state=True))
 
 
 def _explain(options: argparse.Namespace) -> int:
