@@ -21,6 +21,7 @@ from feature_store.regions import Region
 from feature_store.store import FeatureStore
 from flows.installation import Installation, installation
 from flows.settings import software_version
+from models.backend_choice import backend_package
 from models.bundle_facts import BundleFacts
 from models.combat import CombatReference, fit_combat_reference
 from models.combined_model import BLOCKS, CombinedModel, train_combined_model
@@ -35,7 +36,7 @@ from models.survival_data import Survival
 from models.training_checkpoint import Epoch
 from models.training_evidence import TrainingEvidence
 
-RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "tensorflow-cpu")
+RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
 TABLES_READ = ("clinical", "deep_input", "radiomics")
 """Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
@@ -278,5 +279,5 @@ def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureSt
         created_at=source.written_until(request.center),
         software_version=software_version(),
         store_versions=source.versions(),
-        package_versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        package_versions={name: importlib.metadata.version(name) for name in (*RECORDED_PACKAGES, backend_package())},
     )

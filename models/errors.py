@@ -9,6 +9,7 @@
     │   └── NotConvergedError (ArithmeticError)     an iteration did not reach its tolerance
     ├── FeatureMismatchError (ValueError)           features that are not those of the model
     ├── CombatError (ValueError)                    features of a centre that cannot be aligned
+    ├── BackendError (RuntimeError)                 a Keras backend that is not there
     └── BundleError (RuntimeError)                  a frozen bundle that must not be used
 """
 
@@ -65,6 +66,10 @@ class FeatureMismatchError(ModelError, ValueError):
 
 class CombatError(ModelError, ValueError):
     """A centre's features cannot be aligned with the training centre's."""
+
+
+class BackendError(ModelError, RuntimeError):
+    """The network cannot run on the backend that was asked for."""
 
 
 class BundleError(ModelError, RuntimeError):
