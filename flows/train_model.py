@@ -24,15 +24,16 @@ from flows.settings import software_version
 from models.backend_choice import backend_package
 from models.bundle_facts import BundleFacts
 from models.combat import CombatReference, fit_combat_reference
-from models.combined_model import BLOCKS, CombinedModel, train_combined_model
+from models.combined_model import BLOCKS, HORIZONS, CombinedModel, train_combined_model
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import ModelError, NoFeatureSelectedError, TrainingError
 from models.frozen_bundle import freeze
 from models.internal_validation import validate_internally
-from models.lasso_cox import LambdaRule
+from models.lasso_cox import LambdaRule, assign_folds
 from models.region_comparison import RegionResult, compare_regions
 from models.signature import SelectionSettings, block_columns
 from models.survival_data import Survival
+from models.train_network import NetworkTraining, split_patients, train_network
 from models.training_checkpoint import Epoch
 from models.training_evidence import TrainingEvidence
 
@@ -88,6 +89,7 @@ def train_model(request: TrainingRequest) -> State[None]:
         center = work.center(request.center).name
         source = training_data(work, request)
         records = eligible_records(source, center)
+        check_trainable(work, request, source, records)
         network, curve = train_deep_features(work, request, source, records)
         features = source_features(work, request, source, network)
         model = fit_combined_model(request, features, records)
@@ -118,21 +120,42 @@ def checkpoint_file(work: Installation, request: TrainingRequest) -> Path:
     return work.settings.node.folder / "training" / f"{request.center}-{kind}.checkpoint"
 
 
+def check_trainable(
+    work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
+) -> None:
+    """Refuse, before the network trains for hours, a centre that a later step would refuse.
+
+    Raises
+    ------
+    TrainingError
+        If no patient has features and an outcome, or there are too few deaths or too short a follow-up.
+    """
+    regions = [Region.GTV, Region.RING_6MM]
+    features = source.features(request.center, regions, work.settings.extraction().digest)
+    keys = [key for key in features.index if key in records]
+    if not keys:
+        raise TrainingError(
+            f"Centre {request.center} has {len(features)} patients with features and {len(records)} eligible clinical "
+            "records, but no patient with both: push its studies and import its clinical table first."
+        )
+    survival = survival_of([records[key] for key in keys])
+    assign_folds(survival, SelectionSettings().n_folds, request.seed)
+    split_patients(survival, NetworkTraining().held_out, request.seed)
+    if survival.days.max() < max(HORIZONS):
+        raise TrainingError(
+            f"The patients of centre {request.center} were followed for {survival.days.max():g} days at most, but "
+            f"survival is to be predicted at {max(HORIZONS)} days: train on a centre with longer follow-up."
+        )
+
+
 @task(name="train network", cache_policy=NO_CACHE)
 def train_deep_features(
     work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
 ) -> tuple[NetworkWeights, tuple[Epoch, ...]]:
     """Train the network on the centre's GTV regions and keep the deep features of all its patients."""
-    from models.train_network import NetworkTraining, train_network  # noqa: PLC0415 - imports TensorFlow
-
     logger = get_run_logger()
     identities, inputs = source.deep_inputs(request.center)
     used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
-    if not used:
-        raise TrainingError(
-            f"Centre {request.center} has {len(identities)} studies with features and {len(records)} eligible clinical "
-            "records, but no patient with both: push its studies and import its clinical table first."
-        )
     curve: list[Epoch] = []
 
     def tell(epoch: Epoch) -> None:

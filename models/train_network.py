@@ -173,7 +173,7 @@ def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDAr
         deaths = int(survival.event[rows].sum())
         if deaths < 2 and (what == "train" or held_out > 0):
             raise TrainingError(
-                f"Of {survival.n} patients, {rows.size} would {what}, with {deaths} deaths among them: the loss "
+                f"Of {survival.n} patients, {rows.size} would {what}, {deaths} of whom died: the loss "
                 "compares deaths with each other, so at least two are needed; use a larger cohort."
             )
     return inside, outside

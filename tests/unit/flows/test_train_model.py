@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from flows.settings import CombatTable, Settings
 from flows.train_model import (
     TrainingRequest,
     bundle_facts,
+    check_trainable,
     combat_reference,
     compared_features,
     eligible_records,
@@ -32,6 +34,7 @@ from flows.train_model import (
     training_data,
 )
 from models.deep_features import NetworkWeights
+from models.errors import TrainingError
 from models.frozen_bundle import freeze
 from models.lasso_cox import LambdaRule
 
@@ -71,6 +74,28 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
         )
         work.store.put_deep(identity, np.ones(512), NETWORK.digest)
     return work
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda _: {}, "has 50 patients with features and 0 eligible clinical records, but no patient with both"),
+        (lambda known: dict(list(known.items())[:7]), "7 deaths cannot be shared among 10 folds"),
+        (
+            lambda known: {key: replace(record, survival_days=400.0) for key, record in known.items()},
+            "followed for 400 days at most, but survival is to be predicted at 1095 days",
+        ),
+    ],
+)
+def test_what_no_model_can_come_from_is_refused_before_the_network_trains(
+    work: Installation,
+    change: Callable[[dict[str, ClinicalRecord]], dict[str, ClinicalRecord]],
+    sentence: str,
+) -> None:
+    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    check_trainable(work, request, training_data(work, request), records())
+    with pytest.raises(TrainingError, match=sentence):
+        check_trainable(work, request, training_data(work, request), change(records()))
 
 
 def records_and_hazards() -> list[tuple[str, float]]:
