@@ -18,7 +18,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from dicom_node.center import Center, Completeness, ObjectKind, ReturnDestination, Role
 from dicom_node.log_format import LogFormat
 
-TABLES = ("node", "center", "features", "augmentation", "model", "validation", "prefect", "expectations", "system")
+TABLES = (
+    "node", "center", "features", "augmentation", "model", "combat", "validation", "prefect", "expectations", "system",
+)  # fmt: skip
 """Every table that the settings file may hold; the node reads `node` and `center`."""
 
 SETTINGS_VARIABLE = "ANNULUS_SETTINGS"

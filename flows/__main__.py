@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
-from flows.operator_commands import add_operator_commands
-from flows.store_commands import add_store_commands
+from flows.commands.model import add_model_commands
+from flows.commands.operator import add_operator_commands
+from flows.commands.store import add_store_commands
+from flows.commands.system import add_system_commands
+from flows.commands.validation import add_validation_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,203 +35,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m flows", description="Annulus: flows and their dispatcher")
     parser.add_argument("--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)")
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    dispatch = commands.add_parser("dispatch", help="score what the node hands over, in warm processes, until stopped")
-    dispatch.set_defaults(command=_dispatch)
-
-    serve = commands.add_parser("serve", help="serve the deployments for `prefect deployment run` and the Prefect UI")
-    serve.set_defaults(command=_serve)
-
-    deploy = commands.add_parser("deploy", help="register the deployments for a work pool")
-    deploy.add_argument("pool", help="name of the work pool")
-    deploy.set_defaults(command=_deploy)
-
-    deployments = commands.add_parser("deployments", help="print the deployments as a prefect.yaml")
-    deployments.add_argument("--pool", default="annulus", help="name of the work pool (default: %(default)s)")
-    deployments.set_defaults(command=_deployments)
-
-    clinical = commands.add_parser("import-clinical", help="read a centre's clinical CSV into the feature store")
-    clinical.add_argument("center", help="name of the centre in the settings file")
-    clinical.add_argument(
-        "csv",
-        type=Path,
-        nargs="?",
-        help="the CSV file; patient identifiers are replaced by pseudonyms (default: what lies in the drop folder)",
-    )
-    clinical.set_defaults(command=_import_clinical)
-
-    train = commands.add_parser("train", help="train on a centre in the feature store and freeze a bundle")
-    train.add_argument("center", help="the training centre")
-    train.add_argument("bundle", type=Path, help="folder of the new bundle")
-    train.add_argument("--name", default="annulus", help="name of the model (default: %(default)s)")
-    train.add_argument("--seed", type=int, default=20260101, help="seed of everything random (default: %(default)s)")
-    train.add_argument("--epochs", type=int, default=100, help="epochs of the network (default: %(default)s)")
-    train.add_argument(
-        "--lambda-rule",
-        choices=("min", "1se"),
-        default="min",
-        help="penalty of the Lasso: smallest deviance, or within one standard error, which keeps fewer features "
-        "(default: %(default)s)",
-    )
-    train.add_argument("--without-se", action="store_true", help="the ablation: the network without SE modules")
-    train.add_argument(
-        "--bootstraps",
-        type=int,
-        default=100,
-        help="bootstrap samples that take the optimism off the performance in the model card (default: %(default)s)",
-    )
-    train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
-    train.set_defaults(command=_train)
-
-    figures = commands.add_parser("figures", help="draw a bundle's coefficients and component loadings as SVG")
-    figures.add_argument("bundle", type=Path, help="folder of the bundle")
-    figures.add_argument("folder", type=Path, help="folder for the figures")
-    figures.set_defaults(command=_figures)
-
-    explain = commands.add_parser("explain", help="say what the score of one study is made of")
-    explain.add_argument("study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it")
-    explain.add_argument(
-        "--occlusion", type=Path, metavar="FILE", help="write a DICOM parametric map of what the network looked at"
-    )
-    explain.set_defaults(command=_explain)
-
-    validate = commands.add_parser("validate", help="write the validation report of one or more centres")
-    validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
-    validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
-    validate.set_defaults(command=_validate)
-
-    center = commands.add_parser("validate-center", help="write the report of one centre, and send it to its PACS")
-    center.add_argument(
-        "center", help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it"
-    )
-    center.set_defaults(command=_validate_center)
-
-    cohort = commands.add_parser("score-cohort", help="score what the pinned model has not scored yet")
-    cohort.add_argument("centers", nargs="*", metavar="center", help="centres (default: all external ones)")
-    cohort.set_defaults(command=_score_cohort)
-
-    overview = commands.add_parser("overview", help="what arrived, was scored, quarantined and delivered, per centre")
-    overview.set_defaults(command=_overview)
+    add_system_commands(commands)
+    add_model_commands(commands)
+    add_validation_commands(commands)
     add_store_commands(commands)
     add_operator_commands(commands)
     return parser
-
-
-def _dispatch(_options: argparse.Namespace) -> int:
-    from flows.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
-    from flows.installation import installation  # noqa: PLC0415
-
-    dispatch(installation())
-    return 0
-
-
-def _serve(_options: argparse.Namespace) -> int:
-    from flows.deployments import serve_deployments  # noqa: PLC0415
-    from flows.settings import Settings  # noqa: PLC0415
-
-    serve_deployments(Settings.load())
-    return 0
-
-
-def _deploy(options: argparse.Namespace) -> int:
-    from flows.deployments import register_deployments  # noqa: PLC0415
-    from flows.settings import Settings  # noqa: PLC0415
-
-    for name in register_deployments(Settings.load(), options.pool):
-        print(name)
-    return 0
-
-
-def _deployments(options: argparse.Namespace) -> int:
-    from flows.deployments import prefect_yaml  # noqa: PLC0415
-    from flows.settings import Settings  # noqa: PLC0415
-
-    print(prefect_yaml(Settings.load(), options.pool), end="")
-    return 0
-
-
-def _import_clinical(options: argparse.Namespace) -> int:
-    from flows.import_clinical import import_clinical  # noqa: PLC0415
-
-    csv = None if options.csv is None else str(options.csv.absolute())
-    return _ended(import_clinical(options.center, csv, return_state=True))
-
-
-def _train(options: argparse.Namespace) -> int:
-    from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
-    from models.lasso_cox import LambdaRule  # noqa: PLC0415
-
-    request = TrainingRequest(
-        center=options.center,
-        bundle=options.bundle.absolute(),
-        name=options.name,
-        seed=options.seed,
-        network_epochs=options.epochs,
-        lambda_rule=LambdaRule(options.lambda_rule),
-        squeeze_excitation=not options.without_se,
-        bootstraps=options.bootstraps,
-        demonstration=options.demonstration,
-    )
-    return _ended(train_model(request, return_state=True))
-
-
-def _figures(options: argparse.Namespace) -> int:
-    from models.errors import ModelError  # noqa: PLC0415
-    from models.frozen_bundle import load, read_digest  # noqa: PLC0415
-    from validation_reports.model_figures import model_figures  # noqa: PLC0415
-
-    try:
-        bundle = load(options.bundle, read_digest(options.bundle))
-    except ModelError as error:
-        print(error, file=sys.stderr)
-        return 1
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name, svg in model_figures(bundle.model).items():
-        (options.folder / name).write_text(svg, encoding="utf-8")
-        print(options.folder / name)
-    return 0
-
-
-def _explain(options: argparse.Namespace) -> int:
-    from flows.explain_study import explain_study  # noqa: PLC0415
-
-    occlusion = None if options.occlusion is None else options.occlusion.absolute()
-    return _ended(explain_study(options.study_key, occlusion, return_state=True))
-
-
-def _validate(options: argparse.Namespace) -> int:
-    from flows.cohort_query import CohortQuery  # noqa: PLC0415
-    from flows.validate import validate_cohort  # noqa: PLC0415
-
-    return _ended(validate_cohort(CohortQuery(name=options.name, centers=options.centers), return_state=True))
-
-
-def _score_cohort(options: argparse.Namespace) -> int:
-    from flows.score_cohort import score_cohort  # noqa: PLC0415
-
-    return _ended(score_cohort(options.centers or None, return_state=True))
-
-
-def _overview(_options: argparse.Namespace) -> int:
-    from flows.center_overview import center_overview  # noqa: PLC0415
-
-    return _ended(center_overview(return_state=True))
-
-
-def _validate_center(options: argparse.Namespace) -> int:
-    from flows.validate import validate_center  # noqa: PLC0415
-
-    return _ended(validate_center(options.center, return_state=True))
-
-
-def _ended(state: object) -> int:
-    """Print the verdict of a run and turn its state into an exit code."""
-    from prefect.client.schemas.objects import State  # noqa: PLC0415
-
-    if not isinstance(state, State):
-        raise TypeError(f"a flow run ends in a state, found {type(state).__name__}")
-    print(state.message or state.name)
-    return 0 if state.is_completed() else 1
 
 
 if __name__ == "__main__":

@@ -33,6 +33,9 @@ class CohortQuery(BaseModel):
         description="Digest, or its first 12 digits or more, of the bundle whose scores are validated: the pinned one, "
         "or one under model.earlier in the settings.",
     )
+    combat: bool = Field(
+        default=False, description="Align each centre's features with the training centre's by ComBat and score again."
+    )
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
 
     @model_validator(mode="after")

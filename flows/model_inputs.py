@@ -25,7 +25,7 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
         A centre's patients.
     """
     model = work.bundle.model
-    table = _features(work, cohort.center)
+    table = model_features(work, cohort.center)
     keys = list(cohort.patient_keys)
     cohort = replace(cohort, acquisitions=work.store.acquisitions(cohort.center).reindex(keys))
     if not set(keys) <= set(table.index):
@@ -43,7 +43,7 @@ def training_patients(work: Installation) -> TrainingPatients | None:
     """Return the patients that trained the pinned model; `None` where their features are not in this store."""
     center = work.bundle.facts.training_center
     records = {record.patient_key: record for record in work.store.clinical(center) if eligible(record).eligible}
-    table = _features(work, center)
+    table = model_features(work, center)
     chosen = table.loc[table.index.isin(list(records))].sort_index()
     if chosen.empty:
         return None
@@ -57,7 +57,8 @@ def training_patients(work: Installation) -> TrainingPatients | None:
     )
 
 
-def _features(work: Installation, center: str) -> pd.DataFrame:
+def model_features(work: Installation, center: str) -> pd.DataFrame:
+    """Return every feature of the blocks that the pinned model reads, of all patients of a centre."""
     network = work.bundle.network
     table = work.store.features(
         center,

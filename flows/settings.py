@@ -15,6 +15,7 @@ from dicom_node.center import Role
 from dicom_node.settings import NodeSettings
 from feature_store.radiomic_features.settings import ExtractionSettings
 from models.augmentation import Augmentation
+from models.combat import MINIMUM_PATIENTS
 
 BY_HAND = "off"
 """Instead of a cron expression: no schedule."""
@@ -81,6 +82,15 @@ class ModelTable(BaseModel):
     bundle: Path | None = None
     digest: str | None = Field(default=None, pattern=_DIGEST)
     earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Path] = Field(default_factory=dict)
+
+
+class CombatTable(BaseModel):
+    """``[combat]``: whether training keeps what ComBat needs, and whether a validation may ask for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = False
+    minimum_patients: int = Field(default=MINIMUM_PATIENTS, ge=3)
 
 
 class ValidationTable(BaseModel):
@@ -159,6 +169,7 @@ class Settings(NodeSettings):
     expectations: ExpectationsTable = ExpectationsTable()
     augmentation: AugmentationTable = AugmentationTable()
     model: ModelTable = ModelTable()
+    combat: CombatTable = CombatTable()
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()
     system: SystemTable = SystemTable()

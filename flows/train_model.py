@@ -21,20 +21,23 @@ from feature_store.regions import Region
 from feature_store.store import FeatureStore
 from flows.installation import Installation, installation
 from flows.settings import software_version
+from models.backend_choice import backend_package
 from models.bundle_facts import BundleFacts
-from models.combined_model import BLOCKS, CombinedModel, train_combined_model
+from models.combat import CombatReference, fit_combat_reference
+from models.combined_model import BLOCKS, HORIZONS, CombinedModel, train_combined_model
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import ModelError, NoFeatureSelectedError, TrainingError
 from models.frozen_bundle import freeze
 from models.internal_validation import validate_internally
-from models.lasso_cox import LambdaRule
+from models.lasso_cox import LambdaRule, assign_folds
 from models.region_comparison import RegionResult, compare_regions
-from models.signature import SelectionSettings
+from models.signature import SelectionSettings, block_columns
 from models.survival_data import Survival
+from models.train_network import NetworkTraining, split_patients, train_network
 from models.training_checkpoint import Epoch
 from models.training_evidence import TrainingEvidence
 
-RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "tensorflow-cpu")
+RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
 TABLES_READ = ("clinical", "deep_input", "radiomics")
 """Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
@@ -86,13 +89,15 @@ def train_model(request: TrainingRequest) -> State[None]:
         center = work.center(request.center).name
         source = training_data(work, request)
         records = eligible_records(source, center)
+        check_trainable(work, request, source, records)
         network, curve = train_deep_features(work, request, source, records)
         features = source_features(work, request, source, network)
         model = fit_combined_model(request, features, records)
         compared = compared_features(work, request, source)
         evidence = gather_evidence(request, features, compared, records, model, curve)
         request.bundle.parent.mkdir(parents=True, exist_ok=True)
-        digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence)
+        combat = combat_reference(work, features, records, model)
+        digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence, combat)
     except (ModelError, FeatureStoreError, SettingsError) as error:
         get_run_logger().error(str(error))
         return Failed(name="Refused", message=str(error))
@@ -115,21 +120,42 @@ def checkpoint_file(work: Installation, request: TrainingRequest) -> Path:
     return work.settings.node.folder / "training" / f"{request.center}-{kind}.checkpoint"
 
 
+def check_trainable(
+    work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
+) -> None:
+    """Refuse, before the network trains for hours, a centre that a later step would refuse.
+
+    Raises
+    ------
+    TrainingError
+        If no patient has features and an outcome, or there are too few deaths or too short a follow-up.
+    """
+    regions = [Region.GTV, Region.RING_6MM]
+    features = source.features(request.center, regions, work.settings.extraction().digest)
+    keys = [key for key in features.index if key in records]
+    if not keys:
+        raise TrainingError(
+            f"Centre {request.center} has {len(features)} patients with features and {len(records)} eligible clinical "
+            "records, but no patient with both: push its studies and import its clinical table first."
+        )
+    survival = survival_of([records[key] for key in keys])
+    assign_folds(survival, SelectionSettings().n_folds, request.seed)
+    split_patients(survival, NetworkTraining().held_out, request.seed)
+    if survival.days.max() < max(HORIZONS):
+        raise TrainingError(
+            f"The patients of centre {request.center} were followed for {survival.days.max():g} days at most, but "
+            f"survival is to be predicted at {max(HORIZONS)} days: train on a centre with longer follow-up."
+        )
+
+
 @task(name="train network", cache_policy=NO_CACHE)
 def train_deep_features(
     work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
 ) -> tuple[NetworkWeights, tuple[Epoch, ...]]:
     """Train the network on the centre's GTV regions and keep the deep features of all its patients."""
-    from models.train_network import NetworkTraining, train_network  # noqa: PLC0415 - imports TensorFlow
-
     logger = get_run_logger()
     identities, inputs = source.deep_inputs(request.center)
     used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
-    if not used:
-        raise TrainingError(
-            f"Centre {request.center} has {len(identities)} studies with features and {len(records)} eligible clinical "
-            "records, but no patient with both: push its studies and import its clinical table first."
-        )
     curve: list[Epoch] = []
 
     def tell(epoch: Epoch) -> None:
@@ -233,6 +259,16 @@ def gather_evidence(
     return TrainingEvidence(curve, comparison, internal)
 
 
+def combat_reference(
+    work: Installation, features: pd.DataFrame, records: dict[str, ClinicalRecord], model: CombinedModel
+) -> CombatReference | None:
+    """Return the training patients' features as ComBat's reference, if the settings ask for it."""
+    if not work.settings.combat.enabled:
+        return None
+    patients, _ = patients_of(features, records)
+    return fit_combat_reference(pd.concat([block_columns(patients, block) for block in model.blocks], axis=1))
+
+
 def patients_of(features: pd.DataFrame, records: dict[str, ClinicalRecord]) -> tuple[pd.DataFrame, Survival]:
     """Return the features and follow-up of the patients who have both, by patient key."""
     patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
@@ -266,5 +302,5 @@ def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureSt
         created_at=source.written_until(request.center),
         software_version=software_version(),
         store_versions=source.versions(),
-        package_versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        package_versions={name: importlib.metadata.version(name) for name in (*RECORDED_PACKAGES, backend_package())},
     )

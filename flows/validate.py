@@ -14,6 +14,7 @@ from prefect.states import Completed
 
 from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
+from flows.aligned_cohort import with_aligned_features
 from flows.artifacts import progress, show_report
 from flows.center_report import queue_center_report
 from flows.cohort_query import CohortQuery
@@ -88,6 +89,8 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
             step()
         if not cohorts:
             raise CohortError(" ".join(empty))
+        if cohort.combat:
+            cohorts = [with_aligned_features(work, gathered) for gathered in cohorts]
         report = build_report(
             cohorts,
             provenance(work, cohort),

@@ -35,6 +35,7 @@ def negative_cox_log_likelihood(outcome: Any, log_hazard: Any) -> Any:
     tensor of float32, scalar
     """
     ops = keras.ops
+    outcome, log_hazard = ops.convert_to_tensor(outcome), ops.convert_to_tensor(log_hazard)
     days, event = outcome[:, 0], outcome[:, 1]
     eta = ops.reshape(log_hazard, (-1,))
     at_risk = ops.cast(days[None, :] >= days[:, None], eta.dtype)

@@ -114,11 +114,15 @@ class DeepFeatureExtractor:
     ------
     BundleError
         If the weights are of another architecture.
+    BackendError
+        If ``KERAS_BACKEND`` names a backend that is not there.
     """
 
     def __init__(self, weights: NetworkWeights) -> None:
-        from models.se_resnet import build_feature_network, load_weights  # noqa: PLC0415 - imports TensorFlow
+        from models.keras_backend import numpy_of  # noqa: PLC0415 - imports TensorFlow
+        from models.se_resnet import build_feature_network, load_weights  # noqa: PLC0415
 
+        self._numpy_of = numpy_of
         self.weights = weights
         self._network = build_feature_network(squeeze_excitation=weights.squeeze_excitation)
         load_weights(self._network, weights)
@@ -146,7 +150,7 @@ class DeepFeatureExtractor:
         if volumes.shape[0] == 0:
             return np.empty((0, N_DEEP_FEATURES), dtype=np.float32)
         parts = [
-            np.asarray(self._network(volumes[start : start + batch, ..., np.newaxis], training=False))
+            self._numpy_of(self._network(volumes[start : start + batch, ..., np.newaxis], training=False))
             for start in range(0, volumes.shape[0], batch)
         ]
         return np.concatenate(parts).astype(np.float32, copy=False)

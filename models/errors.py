@@ -8,6 +8,8 @@
     │   ├── NoFeatureSelectedError                  a selection step left nothing
     │   └── NotConvergedError (ArithmeticError)     an iteration did not reach its tolerance
     ├── FeatureMismatchError (ValueError)           features that are not those of the model
+    ├── CombatError (ValueError)                    features of a centre that cannot be aligned
+    ├── BackendError (RuntimeError)                 a Keras backend that is not there
     └── BundleError (RuntimeError)                  a frozen bundle that must not be used
 """
 
@@ -60,6 +62,14 @@ class FeatureMismatchError(ModelError, ValueError):
     def __init__(self, message: str, columns: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.columns = columns
+
+
+class CombatError(ModelError, ValueError):
+    """A centre's features cannot be aligned with the training centre's."""
+
+
+class BackendError(ModelError, RuntimeError):
+    """The network cannot run on the backend that was asked for."""
 
 
 class BundleError(ModelError, RuntimeError):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from models.cox_regression import univariate_cox
 from models.errors import FeatureMismatchError, TrainingError
@@ -128,13 +128,19 @@ def fit_z_score(table: pd.DataFrame) -> tuple[ZScore, dict[str, str]]:
     if values.shape[0] < 2:
         raise TrainingError(f"There is {values.shape[0]} training patient: z-scores need at least two.")
     means, sds = values.mean(axis=0), values.std(axis=0, ddof=1)
-    varies = sds > _NO_SPREAD * np.abs(values).max(axis=0, initial=0.0)
+    varies = varying(values)
     dropped = {
         columns[position]: f"constant in all {values.shape[0]} training patients"
         for position in np.flatnonzero(~varies)
     }
     kept = np.flatnonzero(varies)
     return ZScore(tuple(columns[position] for position in kept), means[kept], sds[kept]), dropped
+
+
+def varying(values: Array) -> NDArray[np.bool_]:
+    """Return which columns of `values`, shape (n, p), vary by more than rounding, shape (p,)."""
+    varies: NDArray[np.bool_] = values.std(axis=0, ddof=1) > _NO_SPREAD * np.abs(values).max(axis=0, initial=0.0)
+    return varies
 
 
 def select_univariate(table: pd.DataFrame, survival: Survival, alpha: float = 0.05) -> UnivariateSelection:

@@ -7,6 +7,7 @@
         model.json      the combined model
         training.json   how the training went: the network's curve, the regions compared, optimism, stability
         network.npz     the network's weights, where the model reads deep features
+        combat.json     the training centre's features as ComBat's reference, where training was asked for it
 
 The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle does not score.
 JSON is canonical (sorted keys, no spaces, shortest exact numbers), so freezing the same model again gives the same
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle_facts import BundleFacts
+from models.combat import CombatReference
 from models.combined_model import CombinedModel
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import BundleError, FeatureMismatchError
@@ -34,6 +36,7 @@ from models.training_evidence import TrainingEvidence
 
 SCHEMA = "annulus-bundle/2"
 MANIFEST, MODEL, TRAINING, NETWORK = "manifest.json", "model.json", "training.json", "network.npz"
+COMBAT = "combat.json"
 _FAMILY, _, _VERSION = SCHEMA.partition("/")
 
 
@@ -53,6 +56,8 @@ class FrozenBundle:
         Present exactly when the model reads deep features.
     evidence : TrainingEvidence
         How the training went.
+    combat : CombatReference or None
+        The training centre's features, where cohorts may be aligned with them; it changes no single score.
     """
 
     digest: str
@@ -60,6 +65,7 @@ class FrozenBundle:
     model: CombinedModel
     network: NetworkWeights | None
     evidence: TrainingEvidence = field(default_factory=TrainingEvidence)
+    combat: CombatReference | None = None
 
     @cached_property
     def deep_feature_extractor(self) -> DeepFeatureExtractor:
@@ -96,6 +102,7 @@ def freeze(
     network: NetworkWeights | None,
     facts: BundleFacts,
     evidence: TrainingEvidence | None = None,
+    combat: CombatReference | None = None,
 ) -> str:
     """Write a bundle, whole or not at all.
 
@@ -111,6 +118,8 @@ def freeze(
         What it is for and where it comes from.
     evidence : TrainingEvidence, optional
         How the training went.
+    combat : CombatReference, optional
+        The training centre's features, for cohorts that are to be aligned with them.
 
     Returns
     -------
@@ -130,6 +139,8 @@ def freeze(
     }
     if model.needs_network and network is not None:
         contents[NETWORK] = network.to_npz()
+    if combat is not None:
+        contents[COMBAT] = canonical_json(combat.to_record())
     manifest = canonical_json(
         {
             "schema": SCHEMA,
@@ -200,12 +211,13 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
         facts = BundleFacts.from_record(record["facts"])
         model = CombinedModel.from_record(_parse(contents[MODEL], MODEL))
         evidence = TrainingEvidence.from_record(_parse(contents[TRAINING], TRAINING))
+        combat = CombatReference.from_record(_parse(contents[COMBAT], COMBAT)) if COMBAT in contents else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"The bundle in {folder.name} does not hold a usable model: freeze it again.") from error
     network = NetworkWeights.from_npz(contents[NETWORK]) if NETWORK in contents else None
     if model.needs_network != (network is not None):
         raise BundleError(f"The bundle in {folder.name} and its model disagree on the network: freeze it again.")
-    return FrozenBundle(digest, facts, model, network, evidence)
+    return FrozenBundle(digest, facts, model, network, evidence, combat)
 
 
 def canonical_json(record: Mapping[str, Any]) -> bytes:
@@ -236,7 +248,7 @@ def _check_schema(folder: Path, found: object) -> None:
 
 def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]:
     listed = record.get("files")
-    if not isinstance(listed, dict) or not {MODEL, TRAINING} <= set(listed) <= {MODEL, TRAINING, NETWORK}:
+    if not isinstance(listed, dict) or not {MODEL, TRAINING} <= set(listed) <= {MODEL, TRAINING, NETWORK, COMBAT}:
         raise BundleError(
             f"The manifest of {folder.name} does not list {MODEL} and {TRAINING}: freeze the bundle again."
         )

@@ -61,6 +61,7 @@ def model_card(bundle: FrozenBundle) -> list[str]:
             f"{settings.n_folds}-fold cross-validation"
         ),
         f"  network         {_network(bundle)}",
+        f"  harmonisation   {_harmonisation(bundle)}",
         f"  components      {model.cox_coefficients.size}, {training.variance_explained:.1%} of the variance",
         "",
         "Score",
@@ -85,6 +86,15 @@ def _network(bundle: FrozenBundle) -> str:
     best = max((epoch.number for epoch in curve if epoch.best), default=None)
     trained = "" if best is None else f", {len(curve)} epochs, weights of epoch {best}"
     return f"{kind}, weights {bundle.network.digest}{trained}"
+
+
+def _harmonisation(bundle: FrozenBundle) -> str:
+    if bundle.combat is None:
+        return "none of features between centres"
+    return (
+        f"no score of a single patient; a validation may align a cohort with {len(bundle.combat.features)} features of "
+        f"the {bundle.combat.patients} training patients by ComBat"
+    )
 
 
 def _signature(signature: Signature, weights: list[float], stability: Mapping[str, float]) -> list[str]:

@@ -23,6 +23,7 @@ Where the paper leaves a choice, this is the one taken:
   4 and 8.
 - BN's running statistics have momentum 0.9. A cohort of 56 makes two steps per epoch, and with Keras' default of 0.99
   the statistics used for prediction would still be those of the beginning after dozens of epochs.
+- Averages over voxels and the output are float32 even in mixed precision: half precision cannot sum 16x16x16 voxels.
 - L2 1e-4 acts on the kernels of convolutions and dense layers, not on biases or BN.
 
 References
@@ -68,7 +69,7 @@ def build_se_resnet(*, squeeze_excitation: bool = True) -> Any:
     for number, units in enumerate(DENSE_UNITS, start=1):
         x = keras.layers.Dense(units, activation="relu", kernel_regularizer=_l2(), name=f"dense{number}")(x)
         x = keras.layers.Dropout(DROPOUT, name=f"dropout{number}")(x)
-    output = keras.layers.Dense(1, activation="tanh", kernel_regularizer=_l2(), name="log_hazard")(x)
+    output = keras.layers.Dense(1, activation="tanh", kernel_regularizer=_l2(), dtype="float32", name="log_hazard")(x)
     return keras.Model(inputs, output, name="se_resnet" if squeeze_excitation else "resnet")
 
 
@@ -122,7 +123,7 @@ def _trunk(squeeze_excitation: bool) -> tuple[Any, Any]:
         x = _residual_block(x, filters, number)
         if squeeze_excitation:
             x = _squeeze_excitation(x, filters, f"block{number}_se")
-    return inputs, keras.layers.GlobalAveragePooling3D(name=FEATURE_LAYER)(x)
+    return inputs, keras.layers.GlobalAveragePooling3D(dtype="float32", name=FEATURE_LAYER)(x)
 
 
 def _residual_block(x: Any, filters: int, number: int) -> Any:
@@ -137,7 +138,7 @@ def _residual_block(x: Any, filters: int, number: int) -> Any:
 
 
 def _squeeze_excitation(x: Any, filters: int, name: str) -> Any:
-    squeezed = keras.layers.GlobalAveragePooling3D(keepdims=True, name=f"{name}_squeeze")(x)
+    squeezed = keras.layers.GlobalAveragePooling3D(keepdims=True, dtype="float32", name=f"{name}_squeeze")(x)
     hidden = keras.layers.Dense(
         filters // REDUCTION, activation="relu", kernel_regularizer=_l2(), name=f"{name}_reduce"
     )(squeezed)

@@ -45,6 +45,8 @@ class NetworkTraining:
         Share of the patients that decides when to stop; 0 trains on all for all epochs.
     squeeze_excitation : bool
         `False` trains the ablation without SE modules.
+    mixed_precision : bool
+        On a GPU, compute in half precision with weights in full; on a CPU this changes nothing.
     augmentation : Augmentation
         Random changes of the images.
 
@@ -62,6 +64,7 @@ class NetworkTraining:
     patience: int = 15
     held_out: float = 0.2
     squeeze_excitation: bool = True
+    mixed_precision: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -126,12 +129,17 @@ def train_network(
             f"There are {volumes.shape[0]} network inputs and {survival.n} outcomes: give both for the same patients."
         )
     split = split_patients(survival, chosen.held_out, seed)
+    from models.keras_backend import BACKEND, gpu_is_there, precision_policy  # noqa: PLC0415 - imports TensorFlow
+
+    policy = precision_policy(mixed=chosen.mixed_precision, gpu=gpu_is_there())
+    _LOG.info("the network is trained in %s on %s", policy, BACKEND)
     outcome = np.column_stack([survival.days, survival.event]).astype(np.float32)
-    digest = hashlib.sha256(repr((chosen, seed, volumes.shape)).encode())
+    digest = hashlib.sha256(repr((chosen, seed, volumes.shape, BACKEND, policy)).encode())
     digest.update(volumes.tobytes())
     digest.update(outcome.tobytes())
     memory = _Memory(checkpoint, digest.hexdigest())
-    return _fit(volumes[..., np.newaxis], outcome, split, chosen, seed=seed, on_epoch=on_epoch, memory=memory)
+    volumes = volumes[..., np.newaxis]
+    return _fit(volumes, outcome, split, chosen, seed=seed, policy=policy, on_epoch=on_epoch, memory=memory)
 
 
 def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -165,7 +173,7 @@ def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDAr
         deaths = int(survival.event[rows].sum())
         if deaths < 2 and (what == "train" or held_out > 0):
             raise TrainingError(
-                f"Of {survival.n} patients, {rows.size} would {what}, with {deaths} deaths among them: the loss "
+                f"Of {survival.n} patients, {rows.size} would {what}, {deaths} of whom died: the loss "
                 "compares deaths with each other, so at least two are needed; use a larger cohort."
             )
     return inside, outside
@@ -194,13 +202,14 @@ def _fit(
     training: NetworkTraining,
     *,
     seed: int,
+    policy: str,
     on_epoch: Callable[[Epoch], None] | None,
     memory: _Memory,
 ) -> NetworkWeights:
     from models.se_resnet import network_weights  # noqa: PLC0415 - imports TensorFlow
 
     learning, held_out = split
-    network = _compiled(training, seed)
+    network = _compiled(training, seed, policy)
     curve: list[Epoch] = []
     best: NetworkWeights | None = None
     if (done := memory.recall()) is not None:
@@ -238,16 +247,17 @@ def _fit(
     return best
 
 
-def _compiled(training: NetworkTraining, seed: int) -> Any:
+def _compiled(training: NetworkTraining, seed: int, policy: str) -> Any:
     """Build the network with every variable of its optimiser."""
     # These import TensorFlow.
     from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415
-    from models.keras_backend import keras, make_deterministic  # noqa: PLC0415
+    from models.keras_backend import keras, make_deterministic, precision  # noqa: PLC0415
     from models.se_resnet import build_se_resnet  # noqa: PLC0415
 
     keras.backend.clear_session()
     make_deterministic(seed)
-    network = build_se_resnet(squeeze_excitation=training.squeeze_excitation)
+    with precision(policy):
+        network = build_se_resnet(squeeze_excitation=training.squeeze_excitation)
     schedule = keras.optimizers.schedules.ExponentialDecay(training.learning_rate, training.decay_steps, training.decay)
     network.compile(keras.optimizers.Adam(schedule), loss=negative_cox_log_likelihood, jit_compile=False)
     network.optimizer.build(network.trainable_variables)
@@ -268,9 +278,10 @@ def _held_out_loss(
     network: Any, volumes: NDArray[np.float32], outcome: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> float:
     from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415 - imports TensorFlow
+    from models.keras_backend import numpy_of  # noqa: PLC0415
 
     predicted = np.concatenate([np.asarray(network.predict_on_batch(volumes[part])) for part in _chunks(rows, 16)])
-    return float(negative_cox_log_likelihood(outcome[rows], predicted))
+    return float(numpy_of(negative_cox_log_likelihood(outcome[rows], predicted)))
 
 
 def _chunks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:

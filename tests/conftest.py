@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _absent(reason: str, requirement: str) -> NoReturn:
+def absent(reason: str, requirement: str) -> NoReturn:
+    """Skip with a reason, or fail where the environment variable `requirement` is 1."""
     if os.environ.get(requirement) == "1":
         pytest.fail(f"{reason}, and {requirement}=1 asks for it")
     pytest.skip(reason)
@@ -24,7 +25,7 @@ def real_data() -> Path:
     """The folder of real CT, RTSTRUCT and clinical data, read in place."""
     folder = Path(os.environ.get("ANNULUS_REAL_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "pat1").is_dir():
-        _absent(f"no real data in {folder}: set ANNULUS_REAL_DATA", "ANNULUS_REQUIRE_REAL_DATA")
+        absent(f"no real data in {folder}: set ANNULUS_REAL_DATA", "ANNULUS_REQUIRE_REAL_DATA")
     return folder
 
 
@@ -33,7 +34,7 @@ def oracle(real_data: Path) -> Path:
     """The folder with R's answers on the real clinical data."""
     folder = real_data.parent / "oracle"
     if not (folder / "oracle.json").is_file():
-        _absent(f"no answers of R in {folder}", "ANNULUS_REQUIRE_REAL_DATA")
+        absent(f"no answers of R in {folder}", "ANNULUS_REQUIRE_REAL_DATA")
     return folder
 
 
@@ -44,8 +45,8 @@ def peer() -> Callable[[str], str]:
     def find(program: str) -> str:
         path = shutil.which(program)
         if path is None:
-            packages = "dcmtk dicom3tools libgdcm-tools orthanc r-base-core r-cran-survival"
-            _absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
+            packages = "dcmtk dicom3tools libgdcm-tools orthanc r-base-core r-cran-survival r-bioc-sva"
+            absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
         return path
 
     return find

@@ -1,4 +1,4 @@
-"""The figures of a frozen model as SVG text: its coefficients and its components' loadings (paper, figures 3 and 5).
+"""The figures of a frozen model as SVG text: coefficients, loadings (paper, figures 3 and 5), the network's training.
 
 The same model gives the same SVG. matplotlib is imported when the first figure is drawn.
 """
@@ -6,12 +6,14 @@ The same model gives the same SVG. matplotlib is imported when the first figure 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from models.combined_model import CombinedModel
 from models.signature import Signature
+from models.training_checkpoint import Epoch
 
 LOWERS, RAISES = "#0072B2", "#D55E00"
 _SETTINGS = {
@@ -80,10 +82,39 @@ def loading_figure(model: CombinedModel) -> str:
     return _svg(figure)
 
 
-def model_figures(model: CombinedModel) -> dict[str, str]:
-    """Return every figure of a model by file name."""
+def training_figure(curve: Sequence[Epoch]) -> str:
+    """Draw the network's loss per epoch, in the patients that it learns from and in those held out.
+
+    Parameters
+    ----------
+    curve : sequence of Epoch
+        At least one.
+
+    Returns
+    -------
+    str
+        SVG.
+    """
+    figure = _figure(6.4, 9)
+    axes = figure.subplots()
+    axes.plot([e.number for e in curve], [e.loss for e in curve], color=LOWERS, label="training, with weight decay")
+    watched = [(e.number, e.held_out_loss) for e in curve if e.held_out_loss is not None]
+    if watched:
+        axes.plot(*zip(*watched, strict=True), color=RAISES, linestyle=(0, (5, 2)), label="held out")
+    best = max((e.number for e in curve if e.best), default=None)
+    if best is not None:
+        axes.axvline(best, color="black", linewidth=0.8, linestyle=(0, (1, 1.5)), label=f"weights kept: epoch {best}")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="epoch", ylabel="negative Cox log-likelihood per death", title="Training of the network")
+    axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def model_figures(model: CombinedModel, curve: Sequence[Epoch] = ()) -> dict[str, str]:
+    """Return every figure of a model by file name, with the network's training curve where there is one."""
     figures = {f"coefficients-{signature.block}.svg": coefficient_figure(signature) for signature in model.signatures}
-    return {**figures, "component-loadings.svg": loading_figure(model)}
+    figures["component-loadings.svg"] = loading_figure(model)
+    return {**figures, "training-curve.svg": training_figure(curve)} if curve else figures
 
 
 def _figure(width: float, rows: int) -> Any:

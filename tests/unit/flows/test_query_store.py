@@ -16,7 +16,7 @@ from feature_store.regions import Region
 from feature_store.store import FeatureStore
 from feature_store.store_query import Contents
 from flows import __main__ as command_line
-from flows.store_commands import add_store_commands
+from flows.commands.store import add_store_commands
 from tests.unit.feature_store.stores import MODEL_ONE, filled_store, identity, vector
 
 Run = Callable[..., tuple[int, str, str]]

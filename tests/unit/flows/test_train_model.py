@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from feature_store.store import StudyIdentity
 from flows import train_model
 from flows.__main__ import _parser
 from flows.installation import Installation
-from flows.settings import Settings
+from flows.settings import CombatTable, Settings
 from flows.train_model import (
     TrainingRequest,
     bundle_facts,
+    check_trainable,
+    combat_reference,
     compared_features,
     eligible_records,
     fit_combined_model,
@@ -31,6 +34,7 @@ from flows.train_model import (
     training_data,
 )
 from models.deep_features import NetworkWeights
+from models.errors import TrainingError
 from models.frozen_bundle import freeze
 from models.lasso_cox import LambdaRule
 
@@ -70,6 +74,28 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
         )
         work.store.put_deep(identity, np.ones(512), NETWORK.digest)
     return work
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda _: {}, "has 50 patients with features and 0 eligible clinical records, but no patient with both"),
+        (lambda known: dict(list(known.items())[:7]), "7 deaths cannot be shared among 10 folds"),
+        (
+            lambda known: {key: replace(record, survival_days=400.0) for key, record in known.items()},
+            "followed for 400 days at most, but survival is to be predicted at 1095 days",
+        ),
+    ],
+)
+def test_what_no_model_can_come_from_is_refused_before_the_network_trains(
+    work: Installation,
+    change: Callable[[dict[str, ClinicalRecord]], dict[str, ClinicalRecord]],
+    sentence: str,
+) -> None:
+    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    check_trainable(work, request, training_data(work, request), records())
+    with pytest.raises(TrainingError, match=sentence):
+        check_trainable(work, request, training_data(work, request), change(records()))
 
 
 def records_and_hazards() -> list[tuple[str, float]]:
@@ -164,3 +190,21 @@ def write_external(work: Installation, outside: list[ClinicalRecord], seed: int)
             for region in (Region.GTV, Region.RING_6MM)
         }
         work.store.put_radiomics(identity, values)
+
+
+def test_the_combat_reference_is_frozen_only_where_the_settings_ask_for_it(
+    work: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    features = source_features(work, request, training_data(work, request), NETWORK)
+    model = fit_combined_model.fn(request, features, records())
+    assert combat_reference(work, features, records(), model) is None
+    asking = Installation(work.settings.model_copy(update={"combat": CombatTable(enabled=True)}))
+    some = dict(list(records().items())[:40])
+    reference = combat_reference(asking, features, some, model)
+    assert reference is not None
+    assert reference.patients == 40
+    assert len(reference.features) == 30  # of the model's only block, those that vary
+    expected = features.loc[list(some), list(reference.features)].to_numpy().mean(axis=0)
+    np.testing.assert_allclose(reference.means, expected, atol=1e-12)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from models.combined_model import CombinedModel, train_combined_model
 from models.survival_data import Survival
+from models.training_checkpoint import Epoch
 from validation_reports.model_figures import model_figures
 
 
@@ -33,3 +34,12 @@ def test_every_feature_and_component_is_named() -> None:
     assert all(feature in texts["component-loadings.svg"] for feature in model.features)
     assert all(f"PC{number + 1}" in texts["component-loadings.svg"] for number in range(model.cox_coefficients.size))
     assert model_figures(model) == figures
+
+
+def test_the_training_curve_shows_both_losses_and_the_epoch_that_was_kept() -> None:
+    curve = (Epoch(1, 3.0, 2.9, best=True), Epoch(2, 2.8, 2.7, best=True), Epoch(3, 2.5, 2.8, best=False))
+    svg = model_figures(small_model(), curve)["training-curve.svg"]
+    words = " ".join(ET.fromstring(svg).itertext())  # noqa: S314 - our own
+    assert all(part in words for part in ("training, with weight decay", "held out", "weights kept: epoch 2"))
+    alone = model_figures(small_model(), (Epoch(1, 3.0, None, best=True),))["training-curve.svg"]
+    assert "held out" not in alone

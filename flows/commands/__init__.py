@@ -1,0 +1,1 @@
+"""The command line of the flows, one module for each kind of user."""

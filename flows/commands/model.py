@@ -1,0 +1,121 @@
+"""The commands of ``python -m flows`` around a model: train, figures, compare, explain, score what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from flows.commands.ended import ended
+
+
+def add_model_commands(commands: Any) -> None:
+    """Add ``train``, ``figures``, ``compare``, ``explain`` and ``score-cohort``."""
+    train = commands.add_parser("train", help="train on a centre in the feature store and freeze a bundle")
+    train.add_argument("center", help="the training centre")
+    train.add_argument("bundle", type=Path, help="folder of the new bundle")
+    train.add_argument("--name", default="annulus", help="name of the model (default: %(default)s)")
+    train.add_argument("--seed", type=int, default=20260101, help="seed of everything random (default: %(default)s)")
+    train.add_argument("--epochs", type=int, default=100, help="epochs of the network (default: %(default)s)")
+    train.add_argument(
+        "--lambda-rule",
+        choices=("min", "1se"),
+        default="min",
+        help="penalty of the Lasso: smallest deviance, or within one standard error, which keeps fewer features "
+        "(default: %(default)s)",
+    )
+    train.add_argument("--without-se", action="store_true", help="the ablation: the network without SE modules")
+    train.add_argument(
+        "--bootstraps",
+        type=int,
+        default=100,
+        help="bootstrap samples that take the optimism off the performance in the model card (default: %(default)s)",
+    )
+    train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
+    train.set_defaults(command=_train)
+
+    figures = commands.add_parser(
+        "figures", help="draw a bundle's coefficients, component loadings and training curve as SVG"
+    )
+    figures.add_argument("bundle", type=Path, help="folder of the bundle")
+    figures.add_argument("folder", type=Path, help="folder for the figures")
+    figures.set_defaults(command=_figures)
+
+    compare = commands.add_parser("compare", help="compare two bundles on the same patients: C, AUC, ROC curves")
+    compare.add_argument("first", type=Path, help="folder of one bundle")
+    compare.add_argument("second", type=Path, help="folder of the other, such as the ablation without SE modules")
+    compare.add_argument("centers", nargs="+", metavar="center", help="centres whose patients are compared")
+    compare.add_argument("--folder", type=Path, default=Path("comparison"), help="for figures (default: %(default)s)")
+    compare.set_defaults(command=_compare)
+
+    explain = commands.add_parser("explain", help="say what the score of one study is made of")
+    explain.add_argument("study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it")
+    explain.add_argument(
+        "--occlusion", type=Path, metavar="FILE", help="write a DICOM parametric map of what the network looked at"
+    )
+    explain.set_defaults(command=_explain)
+
+    cohort = commands.add_parser("score-cohort", help="score what the pinned model has not scored yet")
+    cohort.add_argument("centers", nargs="*", metavar="center", help="centres (default: all external ones)")
+    cohort.set_defaults(command=_score_cohort)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
+    from models.lasso_cox import LambdaRule  # noqa: PLC0415
+
+    request = TrainingRequest(
+        center=options.center,
+        bundle=options.bundle.absolute(),
+        name=options.name,
+        seed=options.seed,
+        network_epochs=options.epochs,
+        lambda_rule=LambdaRule(options.lambda_rule),
+        squeeze_excitation=not options.without_se,
+        bootstraps=options.bootstraps,
+        demonstration=options.demonstration,
+    )
+    return ended(train_model(request, return_state=True))
+
+
+def _figures(options: argparse.Namespace) -> int:
+    from models.errors import ModelError  # noqa: PLC0415
+    from models.frozen_bundle import load, read_digest  # noqa: PLC0415
+    from validation_reports.model_figures import model_figures  # noqa: PLC0415
+
+    try:
+        bundle = load(options.bundle, read_digest(options.bundle))
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name, svg in model_figures(bundle.model, bundle.evidence.curve).items():
+        (options.folder / name).write_text(svg, encoding="utf-8")
+        print(options.folder / name)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from flows.compare_models import ComparisonRequest, compare_models  # noqa: PLC0415
+
+    request = ComparisonRequest(
+        first=options.first.absolute(),
+        second=options.second.absolute(),
+        centers=options.centers,
+        folder=options.folder.absolute(),
+    )
+    return ended(compare_models(request, return_state=True))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from flows.explain_study import explain_study  # noqa: PLC0415
+
+    occlusion = None if options.occlusion is None else options.occlusion.absolute()
+    return ended(explain_study(options.study_key, occlusion, return_state=True))
+
+
+def _score_cohort(options: argparse.Namespace) -> int:
+    from flows.score_cohort import score_cohort  # noqa: PLC0415
+
+    return ended(score_cohort(options.centers or None, return_state=True))

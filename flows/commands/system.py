@@ -1,0 +1,85 @@
+"""The commands of ``python -m flows`` that run the system: dispatcher, deployments, clinical tables, overview."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from flows.commands.ended import ended
+
+
+def add_system_commands(commands: Any) -> None:
+    """Add ``dispatch``, ``serve``, ``deploy``, ``deployments``, ``import-clinical`` and ``overview``."""
+    dispatch = commands.add_parser("dispatch", help="score what the node hands over, in warm processes, until stopped")
+    dispatch.set_defaults(command=_dispatch)
+
+    serve = commands.add_parser("serve", help="serve the deployments for `prefect deployment run` and the Prefect UI")
+    serve.set_defaults(command=_serve)
+
+    deploy = commands.add_parser("deploy", help="register the deployments for a work pool")
+    deploy.add_argument("pool", help="name of the work pool")
+    deploy.set_defaults(command=_deploy)
+
+    deployments = commands.add_parser("deployments", help="print the deployments as a prefect.yaml")
+    deployments.add_argument("--pool", default="annulus", help="name of the work pool (default: %(default)s)")
+    deployments.set_defaults(command=_deployments)
+
+    clinical = commands.add_parser("import-clinical", help="read a centre's clinical CSV into the feature store")
+    clinical.add_argument("center", help="name of the centre in the settings file")
+    clinical.add_argument(
+        "csv",
+        type=Path,
+        nargs="?",
+        help="the CSV file; patient identifiers are replaced by pseudonyms (default: what lies in the drop folder)",
+    )
+    clinical.set_defaults(command=_import_clinical)
+
+    overview = commands.add_parser("overview", help="what arrived, was scored, quarantined and delivered, per centre")
+    overview.set_defaults(command=_overview)
+
+
+def _dispatch(_options: argparse.Namespace) -> int:
+    from flows.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
+    from flows.installation import installation  # noqa: PLC0415
+
+    dispatch(installation())
+    return 0
+
+
+def _serve(_options: argparse.Namespace) -> int:
+    from flows.deployments import serve_deployments  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
+
+    serve_deployments(Settings.load())
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    from flows.deployments import register_deployments  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
+
+    for name in register_deployments(Settings.load(), options.pool):
+        print(name)
+    return 0
+
+
+def _deployments(options: argparse.Namespace) -> int:
+    from flows.deployments import prefect_yaml  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
+
+    print(prefect_yaml(Settings.load(), options.pool), end="")
+    return 0
+
+
+def _import_clinical(options: argparse.Namespace) -> int:
+    from flows.import_clinical import import_clinical  # noqa: PLC0415
+
+    csv = None if options.csv is None else str(options.csv.absolute())
+    return ended(import_clinical(options.center, csv, return_state=True))
+
+
+def _overview(_options: argparse.Namespace) -> int:
+    from flows.center_overview import center_overview  # noqa: PLC0415
+
+    return ended(center_overview(return_state=True))

@@ -1,0 +1,41 @@
+"""The commands of ``python -m flows`` that validate the pinned model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from flows.commands.ended import ended
+
+
+def add_validation_commands(commands: Any) -> None:
+    """Add ``validate`` and ``validate-center``."""
+    validate = commands.add_parser("validate", help="write the validation report of one or more centres")
+    validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
+    validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
+    validate.add_argument(
+        "--combat",
+        action="store_true",
+        help="align each centre's features with the training centre's by ComBat first; the report says so",
+    )
+    validate.set_defaults(command=_validate)
+
+    center = commands.add_parser("validate-center", help="write the report of one centre, and send it to its PACS")
+    center.add_argument(
+        "center", help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it"
+    )
+    center.set_defaults(command=_validate_center)
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from flows.cohort_query import CohortQuery  # noqa: PLC0415
+    from flows.validate import validate_cohort  # noqa: PLC0415
+
+    query = CohortQuery(name=options.name, centers=options.centers, combat=options.combat)
+    return ended(validate_cohort(query, return_state=True))
+
+
+def _validate_center(options: argparse.Namespace) -> int:
+    from flows.validate import validate_center  # noqa: PLC0415
+
+    return ended(validate_center(options.center, return_state=True))

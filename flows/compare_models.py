@@ -1,0 +1,154 @@
+"""The flow `compare-models`: two bundles on the same patients, as for the network with and without its SE modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import BaseModel, ConfigDict, Field
+
+from dicom_node.settings import SettingsError
+from feature_store.errors import FeatureStoreError
+from feature_store.regions import Region
+from flows.installation import Installation, installation
+from flows.train_model import eligible_records, survival_of
+from models.combined_model import DEEP_BLOCK
+from models.deep_features import DEEP_COLUMNS
+from models.errors import FeatureMismatchError, ModelError
+from models.frozen_bundle import FrozenBundle, load, read_digest
+from models.survival_data import Survival
+from validation_reports.model_comparison import (
+    ScoreComparison,
+    compare_scores,
+    comparison_lines,
+    comparisons_to_json,
+    roc_figure,
+)
+
+COMBINED, DEEP = "combined model", "deep signature"
+TOGETHER = "external centres together"
+
+
+class ComparisonRequest(BaseModel):
+    """Which bundles, on whom, and where the figures go."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: Path = Field(description="Folder of one bundle.")
+    second: Path = Field(description="Folder of the other.")
+    centers: list[str] = Field(min_length=1, description="Centres, as the settings file names them.")
+    folder: Path = Field(description="Folder for the ROC curves and the numbers.")
+
+
+@flow(name="compare-models", flow_run_name="{request.folder.name}")
+def compare_models(request: ComparisonRequest) -> State[None]:
+    """Compare two bundles by Harrell's C and time-dependent ROC curves; nothing is scored or sent.
+
+    Parameters
+    ----------
+    request : ComparisonRequest
+        Bundles, centres, folder.
+    """
+    work = installation()
+    try:
+        bundles = tuple(load(path, read_digest(path)) for path in (request.first, request.second))
+        for bundle in bundles:
+            bundle.check_extraction(work.settings.extraction().digest)
+        names = [work.center(name).name for name in dict.fromkeys(request.centers)]
+        found = compare_on(work, (bundles[0], bundles[1]), names)
+    except (SettingsError, ModelError, FeatureStoreError) as error:
+        get_run_logger().error(str(error))
+        return Failed(name="Refused", message=str(error))
+    request.folder.mkdir(parents=True, exist_ok=True)
+    (request.folder / "comparison.json").write_text(comparisons_to_json(found), encoding="utf-8")
+    for one in found:
+        name = f"roc-{one.score}-{one.cohort}".replace(" ", "-")
+        (request.folder / f"{name}.svg").write_text(roc_figure(one), encoding="utf-8")
+    return Completed(message="\n".join(line for one in found for line in comparison_lines(one)))
+
+
+def compare_on(
+    work: Installation, bundles: tuple[FrozenBundle, FrozenBundle], centers: list[str]
+) -> list[ScoreComparison]:
+    """Compare the combined models, and the deep signatures where both have one, on each centre and all external ones.
+
+    Raises
+    ------
+    FeatureMismatchError
+        If a centre has no patient with outcome and with the features of both models.
+    """
+    scored = {center: scores_of(work, bundles, center) for center in centers}
+    training = {bundle.facts.training_center for bundle in bundles}
+    external = [center for center in centers if center not in training]
+    cohorts = [(f"{center} (training centre)" if center in training else center, *scored[center]) for center in centers]
+    if len(external) > 1:
+        survivals = [scored[center][0] for center in external]
+        pooled = Survival(
+            np.concatenate([part.days for part in survivals]), np.concatenate([part.event for part in survivals])
+        )
+        cohorts.append((TOGETHER, pooled, pd.concat([scored[center][1] for center in external], ignore_index=True)))
+    horizons = sorted(set(bundles[0].model.horizons) & set(bundles[1].model.horizons))
+    models = names_of(bundles)
+    return [
+        compare_scores(
+            survival,
+            (table[score, 0], table[score, 1]),
+            cohort=label,
+            score=score,
+            models=models,
+            horizons=horizons,
+        )
+        for label, survival, table in cohorts
+        for score in dict.fromkeys(table.columns.get_level_values(0))
+    ]
+
+
+def scores_of(
+    work: Installation, bundles: tuple[FrozenBundle, FrozenBundle], center: str
+) -> tuple[Survival, pd.DataFrame]:
+    """Return outcome and scores of a centre's patients, columns (score, 0 or 1 for the bundle)."""
+    records = eligible_records(work.store, center)
+    tables = [features_of(work, bundle, center) for bundle in bundles]
+    keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
+    if not keys:
+        raise FeatureMismatchError(
+            f"Centre {center} has {len(records)} eligible clinical records, but no patient with the features of both "
+            "models: push its studies and import its clinical table first."
+        )
+    scores = {}
+    both_deep = all(DEEP_BLOCK in bundle.model.blocks for bundle in bundles)
+    for position, (bundle, table) in enumerate(zip(bundles, tables, strict=True)):
+        chosen = table.loc[keys]
+        scores[COMBINED, position] = bundle.model.linear_predictor(chosen)
+        if both_deep:
+            scores[DEEP, position] = bundle.model.signature_values(chosen)[DEEP_BLOCK].to_numpy()
+    return survival_of([records[key] for key in keys]), pd.DataFrame(scores)
+
+
+def features_of(work: Installation, bundle: FrozenBundle, center: str) -> pd.DataFrame:
+    """Return what a bundle reads of a centre's patients; its deep features are computed from the stored inputs."""
+    regions = [Region(block) for block in bundle.model.blocks if block != DEEP_BLOCK]
+    tables = []
+    if regions:
+        tables.append(work.store.features(center, regions, work.settings.extraction().digest))
+    if bundle.network is not None:
+        identities, inputs = work.store.deep_inputs(center)
+        index = [identity.patient_key for identity in identities]
+        tables.append(pd.DataFrame(bundle.deep_feature_extractor.extract(inputs), index=index, columns=DEEP_COLUMNS))
+    return pd.concat(tables, axis=1, join="inner")
+
+
+def names_of(bundles: tuple[FrozenBundle, FrozenBundle]) -> tuple[str, str]:
+    """Name two bundles by what tells them apart: the SE modules, else name and version, else the digest."""
+    kinds = [None if bundle.network is None else bundle.network.squeeze_excitation for bundle in bundles]
+    if set(kinds) == {True, False}:
+        first, second = ("3D-SE-ResNet" if kind else "3D-ResNet without SE" for kind in kinds)
+        return first, second
+    names = [f"{bundle.facts.name} {bundle.facts.version}" for bundle in bundles]
+    if names[0] == names[1]:
+        names = [f"{name}, {bundle.digest[:8]}" for name, bundle in zip(names, bundles, strict=True)]
+    return names[0], names[1]

@@ -1,0 +1,79 @@
+"""Two bundles on the patients of a real store: with and without SE modules, each by the features of its own network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.store import FeatureStore, StudyIdentity
+from flows.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
+from flows.installation import Installation
+from models.bundle_facts import BundleFacts
+from models.combined_model import train_combined_model
+from models.deep_features import DEEP_COLUMNS, DeepFeatureExtractor, NetworkWeights
+from models.errors import FeatureMismatchError
+from models.frozen_bundle import FrozenBundle
+from models.signature import SelectionSettings
+from models.survival_data import Survival
+from tests.unit.models.conftest import facts
+
+__all__ = ["facts"]
+
+PATIENTS, CENTERS = 18, ("A", "B", "C")
+
+
+def initial(*, squeeze_excitation: bool) -> NetworkWeights:
+    from models.keras_backend import keras
+    from models.se_resnet import build_se_resnet, network_weights
+
+    keras.utils.set_random_seed(1)
+    network = build_se_resnet(squeeze_excitation=squeeze_excitation)
+    return network_weights(network, squeeze_excitation=squeeze_excitation)
+
+
+def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: BundleFacts) -> None:
+    random = np.random.default_rng(0)
+    strength = random.uniform(0.2, 3.0, PATIENTS)
+    inputs = (strength[:, None, None, None] * random.normal(size=(PATIENTS, 64, 64, 64))).astype(np.float32)
+    death = np.ceil(random.exponential(900 / strength**1.5))
+    survival = Survival(np.minimum(death, 2000), death < 2000)
+    store = FeatureStore(tmp_path)
+    records = []
+    for row in range(PATIENTS):
+        center = CENTERS[row % 3]
+        store.put_deep_input(StudyIdentity(center, f"p{row:02d}", f"s{row}", "c" * 64), inputs[row])
+        day, dead = float(survival.days[row]), bool(survival.event[row])
+        records.append(ClinicalRecord(f"p{row:02d}", center, 70.0, Sex.MALE, Histology.SQUAMOUS, "II", day, dead))
+    store.put_clinical(ClinicalTable(tuple(records), ()))
+    bundles = []
+    for squeeze_excitation in (True, False):
+        weights = initial(squeeze_excitation=squeeze_excitation)
+        table = pd.DataFrame(DeepFeatureExtractor(weights).extract(inputs), columns=DEEP_COLUMNS)
+        settings = SelectionSettings(n_folds=3, n_lambdas=10)
+        model = train_combined_model(table, survival, seed=1, blocks=("deep",), horizons=(365,), settings=settings)
+        known = replace(facts, training_center="A")
+        bundles.append(FrozenBundle(str(squeeze_excitation), known, model, weights))
+        direct = model.linear_predictor(table.iloc[1::3])
+    settings_of = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
+    work = cast("Installation", SimpleNamespace(store=store, settings=settings_of))
+
+    found = compare_on(work, (bundles[0], bundles[1]), list(CENTERS))
+    assert [(one.cohort, one.score) for one in found] == [
+        (label, score) for label in ("A (training centre)", "B", "C", TOGETHER) for score in (COMBINED, DEEP)
+    ]
+    assert [one.n for one in found] == [6, 6, 6, 6, 6, 6, 12, 12]
+    assert found[0].models == ("3D-SE-ResNet", "3D-ResNet without SE")
+    from validation_reports.discrimination import harrell_c
+
+    assert found[2].concordances[1] == harrell_c(survival.subset(np.arange(1, PATIENTS, 3)), direct)
+    with pytest.raises(FeatureMismatchError, match="Centre D has 0 eligible clinical records"):
+        compare_on(work, (bundles[0], bundles[1]), ["D"])
+    same = (bundles[0], replace(bundles[0], digest="another one"))
+    assert names_of(same) == ("Annulus test 1, True", "Annulus test 1, another ")
