@@ -266,7 +266,11 @@ class Database:
         self._kept = threading.local()
         # Writers of one process take turns here, because SQLite's own waiting is a poll.
         self._turn: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
-        self._create_tables()
+        try:
+            self._create_tables()
+        except RegistryUnavailableError:
+            self.close()
+            raise
 
     @contextmanager
     def write(self, *, can_be_rebuilt: bool = False) -> Iterator[Connection]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.object_store import ObjectStore
+from tests.postgresql import PostgreSQL, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,6 +39,23 @@ def oracle(real_data: Path) -> Path:
     if not (folder / "oracle.json").is_file():
         absent(f"no answers of R in {folder}", "ANNULUS_REQUIRE_REAL_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, started for the tests."""
+    binaries = programs()
+    if binaries is None:
+        _absent("PostgreSQL is not installed (apt-get install postgresql)", "ANNULUS_REQUIRE_PEERS")
+    with PostgreSQL(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """An S3-compatible server, whose address and credentials are in the environment."""
+    with ObjectStore() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
