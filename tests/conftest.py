@@ -46,7 +46,7 @@ def postgresql() -> Iterator[PostgreSQL]:
     """A real PostgreSQL, started for the tests."""
     binaries = programs()
     if binaries is None:
-        _absent("PostgreSQL is not installed (apt-get install postgresql)", "ANNULUS_REQUIRE_PEERS")
+        absent("PostgreSQL is not installed (apt-get install postgresql)", "ANNULUS_REQUIRE_PEERS")
     with PostgreSQL(binaries) as server:
         yield server
 

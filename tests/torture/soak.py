@@ -1,8 +1,8 @@
 """Many studies through the whole system while its parts die: each must be scored once and delivered once.
 
 ``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two centres push with
-retries, and a few seconds after a delivery kills the scoring worker, the dispatcher, the node or the Prefect server (SIGKILL). Once
-the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON object.
+retries, and a few seconds after a delivery kills the scoring worker, the dispatcher, the node or the Prefect server
+(SIGKILL). Once the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON object.
 """
 
 from __future__ import annotations
