@@ -65,7 +65,7 @@ def peer() -> Callable[[str], str]:
     def find(program: str) -> str:
         path = shutil.which(program)
         if path is None:
-            packages = "dcmtk dicom3tools libgdcm-tools orthanc r-base-core r-cran-survival r-bioc-sva"
+            packages = "dcmtk dicom3tools libgdcm-tools orthanc chromium r-base-core r-cran-survival r-bioc-sva"
             absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
         return path
 

@@ -85,6 +85,14 @@ class PostgreSQL:
             connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
         return f"postgresql+psycopg://annulus@/postgres?host={self._folder}&options=-csearch_path%3D{name}"
 
+    def new_database(self, driver: str) -> str:
+        """Make an empty database, and return its SQLAlchemy URL with this driver."""
+        self._made += 1
+        name = f"database_{self._made}"
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        return f"{driver}://annulus@/{name}?host={self._folder}"
+
     @property
     def _address(self) -> str:
         return f"host={self._folder} user=annulus dbname=postgres"

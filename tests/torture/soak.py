@@ -2,7 +2,7 @@
 
 ``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two centres push with
 retries, and a few seconds after a delivery kills the scoring worker, the dispatcher, the node or the Prefect server
-(SIGKILL). Once the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON object.
+(SIGKILL). Once the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON.
 """
 
 from __future__ import annotations
