@@ -40,6 +40,7 @@ def running(
         )
         with one.system:
             yield one
+        one.registry.close()
 
 
 def _prefect(running: Running, *arguments: str) -> str:
