@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         default=100,
         help="bootstrap samples that take the optimism off the performance in the model card (default: %(default)s)",
     )
+    train.add_argument(
+        "--store-versions",
+        type=_versions,
+        metavar="TABLE=VERSION,...",
+        help="train on these versions of the feature store's tables, as a model card names them (default: the newest)",
+    )
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
@@ -98,6 +104,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _versions(text: str) -> dict[str, int]:
+    """Read ``clinical=3,radiomics=60``."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and number.strip().isdecimal() for name, _, number in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} does not name tables and versions: write clinical=3,radiomics=60")
+    return {name.strip(): int(number) for name, _, number in pairs}
+
+
 def _dispatch(_options: argparse.Namespace) -> int:
     from flows.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
     from flows.installation import installation  # noqa: PLC0415
@@ -132,6 +146,7 @@ def _train(options: argparse.Namespace) -> int:
         lambda_rule=LambdaRule(options.lambda_rule),
         squeeze_excitation=not options.without_se,
         bootstraps=options.bootstraps,
+        store_versions=options.store_versions,
         demonstration=options.demonstration,
     )
     return _ended(train_model(request, return_state=True))
