@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def compare_models(request: ComparisonRequest) -> State[None]:
     request.folder.mkdir(parents=True, exist_ok=True)
     (request.folder / "comparison.json").write_text(comparisons_to_json(found), encoding="utf-8")
     for one in found:
-        name = f"roc-{one.score}-{one.cohort}".replace(" ", "-")
+        name = re.sub(r"[^A-Za-z0-9_]+", "-", f"roc-{one.score}-{one.cohort}").strip("-")
         (request.folder / f"{name}.svg").write_text(roc_figure(one), encoding="utf-8")
     return Completed(message="\n".join(line for one in found for line in comparison_lines(one)))
 
