@@ -122,10 +122,12 @@ def write_report(
     return folder
 
 
-@task(name="deliver report", cache_policy=NO_CACHE)
 def deliver_report(work: Installation, report: ValidationReport, folder: Path) -> str:
     """Queue the report for its centre's PACS, and say in the log what became of it."""
-    sentence = queue_center_report(work, report, folder)
+    try:
+        sentence = queue_center_report(work, report, folder)
+    except (SettingsError, NodeError, ValidationReportError) as error:
+        raise ValidationReportError(f"report in {folder.name}, but it cannot go to the PACS: {error}") from error
     get_run_logger().info(sentence)
     return sentence
 
