@@ -189,9 +189,8 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column(
-        "study_key", _KEY, nullable=False
-    ),  # of a study that was received, or of a centre's report, which is its own
+    # Of a study that was received, or of the one that a centre's report is.
+    Column("study_key", _KEY, nullable=False),
     Column("content_digest", _DIGEST, nullable=False),
     Column("model_digest", _DIGEST, nullable=False),
     Column("center", _CENTER, nullable=False),
