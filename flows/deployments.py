@@ -18,6 +18,8 @@ from prefect.runner.storage import LocalStorage
 from prefect.schedules import Cron
 
 from flows.center_overview import center_overview
+from flows.compare_models import compare_models
+from flows.expectation_pages import expectation_pages
 from flows.explain_study import explain_study
 from flows.healing import ensure_healing
 from flows.import_clinical import import_clinical
@@ -167,6 +169,8 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
         Offer(
             center_overview, "now", "What arrived, was scored, quarantined and delivered, per centre.", ("overview",)
         ),
+        Offer(expectation_pages, "now", "Renew the pages on what was expected and what met it.", ("overview",)),
+        Offer(compare_models, "by-hand", "Compare two bundles on the same patients.", ("model", "validation")),
         Offer(train_model, "by-hand", "Train and freeze a model on one centre.", ("model",)),
     )
 
