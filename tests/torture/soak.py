@@ -35,7 +35,7 @@ from tests.integration.synthetic_studies import write_study
 from tests.torture.storing_pacs import StoringPacs
 
 CENTERS = ("B", "C")
-KILL_AFTER_S = (1.0, 15.0)
+KILL_AFTER_S = (3.0, 40.0)
 """Seconds after the first delivery since the last kill: a system that never gets anywhere shows nothing."""
 KILL_AT_LEAST_EVERY_S = 180.0
 API_HANGS_S, PACS_DOWN_S = 45.0, 60.0
