@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -22,9 +23,12 @@ class Installation:
     ----------
     settings : Settings
         The validated settings file.
+    store_versions : mapping of str to int, optional
+        Versions of the feature store's tables that are read; by default the newest at each reading.
     """
 
     settings: Settings
+    store_versions: Mapping[str, int] | None = None
 
     @cached_property
     def registry(self) -> Registry:
@@ -34,7 +38,8 @@ class Installation:
     @cached_property
     def store(self) -> FeatureStore:
         """The feature store."""
-        return FeatureStore(self.settings.store_location())
+        newest = FeatureStore(self.settings.store_location())
+        return newest if self.store_versions is None else newest.pinned(self.store_versions)
 
     @cached_property
     def bundle(self) -> FrozenBundle:
@@ -56,6 +61,10 @@ class Installation:
         bundle = load(model.bundle, model.digest)
         bundle.check_extraction(self.settings.extraction().digest)
         return bundle
+
+    def reading_now(self) -> Installation:
+        """Return this installation with the feature store as it is now, whatever is written meanwhile."""
+        return replace(self, store_versions=self.store.versions())
 
     def with_model(self, digest: str | None) -> Installation:
         """Return this installation with the bundle of that digest pinned instead: the one pinned, or an earlier one.
@@ -81,7 +90,7 @@ class Installation:
                 f"expected one of {known}, or add it to model.earlier"
             )
         table = model.model_copy(update={"digest": found[0], "bundle": model.earlier[found[0]]})
-        return Installation(self.settings.model_copy(update={"model": table}))
+        return replace(self, settings=self.settings.model_copy(update={"model": table}))
 
     def center(self, name: str) -> Center:
         """Return the centre called `name`.

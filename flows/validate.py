@@ -76,7 +76,7 @@ def _pool_centers() -> State[None]:
 
 
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
-    work = installation().with_model(cohort.model_digest)
+    work = installation().with_model(cohort.model_digest).reading_now()
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     _check_patients(work, cohort, centers)
     with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
