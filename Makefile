@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-validation coverage-validation test check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-store bench-validation coverage-validation test check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -61,6 +61,9 @@ bench-e2e: install  ## from the last image to the report in the PACS, against th
 
 bench-deep: install  ## the network against what this machine's arithmetic allows; ARGS=--quick for about a minute
 	$(BIN)/python -m tests.benchmarks.bench_deep $(ARGS)
+
+bench-store: install  ## what a study costs in feature store and registry; ARGS="--sizes 100" for half a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_store $(ARGS)
 
 bench-validation: install  ## the bootstrap against lifelines and scikit-survival, and a whole report; ARGS=--quick leaves out n = 100 000
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_validation $(ARGS)

@@ -25,6 +25,8 @@ from dicom_node.status_table import incident_lines, study_lines
 
 _log = logging.getLogger("dicom_node")
 
+_SWITCH_INTERVAL_S = 0.0005  # a thread that comes back from the disk waits for the interpreter no longer than this
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -104,6 +106,7 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
 def _serve(settings: NodeSettings) -> int:
     if not settings.center:
         raise SettingsError("the settings name no centre, so that nobody could send: add a [center.NAME] table")
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

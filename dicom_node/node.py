@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from dicom_node.archive import Archive
 from dicom_node.clock import Clock, steady_clock
@@ -21,9 +22,11 @@ from dicom_node.receiving.tls import client_context, server_context
 from dicom_node.registry import open_registry
 from dicom_node.sender import Caller, deliver_due
 from dicom_node.settings import NodeSettings
-from dicom_node.stow.app import PATH, StowService
+from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers
-from dicom_node.stow.server import StowServer
+
+if TYPE_CHECKING:
+    from dicom_node.stow.server import StowServer
 
 _log = logging.getLogger(__name__)
 
@@ -147,6 +150,9 @@ class Node:
         return f"{scheme}://{self._settings.stow_host}:{self._stow.port}{PATH}"
 
     def _stow_server(self, port: int) -> StowServer:
+        from dicom_node.stow.app import StowService  # noqa: PLC0415 - a web server is only for those who want one
+        from dicom_node.stow.server import StowServer  # noqa: PLC0415
+
         node = self._settings
         service = StowService(
             self.ingest,

@@ -233,7 +233,8 @@ class Outbox:
             require_study(connection, study_key)
             row = _content(connection, study_key, content_digest)
             result = self._database.insert(results).values(**key, state=state, sentence=sentence, finished_at=now)
-            is_new = connection.execute(result.on_conflict_do_nothing()).rowcount
+            # not rowcount, which PostgreSQL's driver does not tell of an INSERT
+            is_new = connection.execute(result.on_conflict_do_nothing().returning(results.c.study_key)).first()
             closed = {"state": OutboxState.DONE, "owner": None, "sentence": None}
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(closed))
             if not is_new:

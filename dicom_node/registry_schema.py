@@ -189,9 +189,8 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column(
-        "study_key", _KEY, nullable=False
-    ),  # of a study that was received, or of a centre's report, which is its own
+    # Of a study that was received, or of the one that a centre's report is.
+    Column("study_key", _KEY, nullable=False),
     Column("content_digest", _DIGEST, nullable=False),
     Column("model_digest", _DIGEST, nullable=False),
     Column("center", _CENTER, nullable=False),
@@ -266,7 +265,11 @@ class Database:
         self._kept = threading.local()
         # Writers of one process take turns here, because SQLite's own waiting is a poll.
         self._turn: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
-        self._create_tables()
+        try:
+            self._create_tables()
+        except RegistryUnavailableError:
+            self.close()
+            raise
 
     @contextmanager
     def write(self, *, can_be_rebuilt: bool = False) -> Iterator[Connection]:

@@ -259,7 +259,8 @@ def _send(association: Any, path: Path, destination: ReturnDestination) -> tuple
         reference = Reference(str(report.SOPClassUID), str(report.SOPInstanceUID))
     except (OSError, InvalidDicomError, AttributeError) as error:
         raise DeliveryError(
-            f"the report's file cannot be read ({type(error).__name__}): score the study again to write it anew"
+            f"the report's file cannot be read ({type(error).__name__}): score the study, or validate the centre, "
+            "again to write it anew"
         ) from error
     try:
         status = association.send_c_store(report)

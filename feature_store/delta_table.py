@@ -18,7 +18,9 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from feature_store.compaction_lease import compaction_lease
 from feature_store.errors import FeatureStoreError
+from feature_store.storage_trouble import in_words
 
 WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
@@ -104,6 +106,7 @@ class KeyedTable:
         predicate = f"target.{self.partition} = {_literal(rows[0][self.partition])} AND {predicate}"
         for attempt in range(_ATTEMPTS):
             table = self._open_or_create()
+            before = table.version()
             try:
                 self._evolve(table)
                 # without streaming, the keys' smallest and largest values are known and other files are not read
@@ -112,12 +115,11 @@ class KeyedTable:
                 merge.when_not_matched_insert_all().execute()
             except CommitFailedError:
                 time.sleep(min(_LONGEST_WAIT_S, 0.01 * 2**attempt) * (0.5 + secrets.randbelow(1000) / 1000))
-            except DeltaError as error:
-                raise StoreError(
-                    f"The table {self._name} cannot be written: {error}. Check the store's disk."
-                ) from error
+            except (DeltaError, OSError) as error:
+                raise StoreError(f"The table {self._name} cannot be written: {in_words(error)}.") from error
             else:
-                if self.compact_every is not None and table.version() % self.compact_every == 0:
+                is_new_version = table.version() > before
+                if is_new_version and self.compact_every is not None and table.version() % self.compact_every == 0:
                     self.compact()
                 return
         raise StoreError(
@@ -168,7 +170,7 @@ class KeyedTable:
                     f"Version {version} of the table {self._name} is gone: a compaction removed files that only it "
                     "used. Ask for a version that a report or bundle names, or for a newer one."
                 ) from error
-            raise StoreError(f"The table {self._name} cannot be read: {error}. Check the store's disk.") from error
+            raise StoreError(f"The table {self._name} cannot be read: {in_words(error)}.") from error
         for name in schema.names:
             if name in absent:
                 rows = rows.append_column(schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type))
@@ -178,15 +180,31 @@ class KeyedTable:
         """Return what `read` returns while nothing has been written."""
         return self._schema_of(columns).empty_table()
 
-    def compact(self) -> None:
-        """Join small files into large ones; the rows stay the same and every earlier version stays readable."""
-        table = self._open(None)
-        if table is None or self.compact_every is None:
-            return
+    def compact(self) -> bool:
+        """Join small files into large ones; the rows stay the same and every earlier version stays readable.
+
+        Returns
+        -------
+        bool
+            Whether it was done, or nothing was to do; `False` when another process is at it, or writes all the time.
+
+        Raises
+        ------
+        StoreError
+            If the table cannot be read or written.
+        """
+        if self.compact_every is None or self._open(None) is None:
+            return True
         try:
-            table.optimize.compact()
+            with compaction_lease(self.uri, self.storage_options) as is_free:
+                table = self._open(None)  # as it is under the lease: who held it before may have compacted
+                if is_free and table is not None:
+                    table.optimize.compact()
+                return is_free
         except CommitFailedError:
-            return  # somebody writes: a later compaction will do
+            return False  # somebody writes: a later compaction will do
+        except (DeltaError, OSError) as error:
+            raise StoreError(f"The table {self._name} cannot be compacted: {in_words(error)}.") from error
 
     def remove_old(self, keep_days: float, keep_versions: Sequence[int], *, dry_run: bool) -> int:
         """Remove files that no version of the last days, and none of those named, needs.
@@ -223,7 +241,7 @@ class KeyedTable:
                 keep_versions=sorted({*there, int(table.version())}),
             )
         except (DeltaError, OSError) as error:
-            raise StoreError(f"The table {self._name} cannot be cleaned: {error}. Check the store's disk.") from error
+            raise StoreError(f"The table {self._name} cannot be cleaned: {in_words(error)}.") from error
         return len(removed)
 
     @property
@@ -281,6 +299,8 @@ class KeyedTable:
                 f"The table {self._name} cannot be opened{which}: {error}. Restore the store from a backup, or ask "
                 "for a version that it has."
             ) from error
+        except OSError as error:
+            raise StoreError(f"The table {self._name} cannot be opened: {in_words(error)}.") from error
 
     def _open_or_create(self) -> DeltaTable:
         table = self._open(None)
@@ -301,12 +321,10 @@ class KeyedTable:
                     "delta.deletedFileRetentionDuration": _FOREVER,
                 },
             )
-        except DeltaError as error:  # another process may have made it in the same moment
+        except (DeltaError, OSError) as error:  # another process may have made it in the same moment
             table = self._open(None)
             if table is None:
-                raise StoreError(
-                    f"The table {self._name} cannot be made: {error}. Check that the store's folder is writable."
-                ) from error
+                raise StoreError(f"The table {self._name} cannot be made: {in_words(error)}.") from error
             return table
         made = self._open(None)
         if made is None:

@@ -123,10 +123,15 @@ class FeatureStore:
         """Return a read-only store that stays at `versions`, or at the present ones."""
         return FeatureStore(self._location, self.versions() if versions is None else versions, self._options)
 
-    def compact(self) -> None:
-        """Join the small files that single studies leave; rows and earlier versions stay as they are."""
-        for table in self._tables.values():
-            table.compact()
+    def compact(self) -> tuple[str, ...]:
+        """Join the small files that single studies leave; rows and earlier versions stay as they are.
+
+        Returns
+        -------
+        tuple of str
+            Tables that were not compacted, as another process is at it.
+        """
+        return tuple(name for name, table in self._tables.items() if not table.compact())
 
     def remove_old_files(
         self, keep_days: float, named: Sequence[Mapping[str, int]] = (), *, dry_run: bool = False

@@ -46,6 +46,11 @@ class CohortQuery(BaseModel):
             )
         return self
 
+    @property
+    def takes_whole_centers(self) -> bool:
+        """Whether it takes every patient of its centres, with the scores that they were given."""
+        return not self.combat and self.selection() == CohortSelection()
+
     def selection(self) -> CohortSelection:
         """Return the criteria as the statistics take them."""
         return CohortSelection(

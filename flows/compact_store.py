@@ -45,13 +45,15 @@ def compact_store(settings: Settings, keep_days: float | None, elsewhere: Sequen
     except VersionsError as error:
         raise CompactionError(f"Nothing was compacted, as versions that it names might be lost: {error}") from error
     store = FeatureStore(settings.store_location())
-    store.compact()
+    busy = store.compact()
     removed = store.remove_old_files(
         30.0 if keep_days is None else keep_days, [versions for _, versions in named], dry_run=keep_days is None
     )
     total = sum(removed.values())
     tables = ", ".join(f"{name} {count}" for name, count in removed.items() if count) or "none"
     lines = [f"small files joined; {len(named)} reports and bundles name versions that stay"]
+    if busy:
+        lines.append(f"another process is at {', '.join(busy)}: nothing was joined there")
     if keep_days is None:
         lines.append(
             f"{total} files older than 30 days are needed by no such version ({tables}): --keep-days 30 removes"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from dicom_node.settings import SettingsError
-from feature_store.errors import FeatureStoreError
 from feature_store.regions import Region
 from flows.installation import Installation, installation
+from flows.refusal import or_refused
 from flows.train_model import eligible_records, survival_of
 from models.combined_model import DEEP_BLOCK
 from models.deep_features import DEEP_COLUMNS
-from models.errors import FeatureMismatchError, ModelError
+from models.errors import FeatureMismatchError
 from models.frozen_bundle import FrozenBundle, load, read_digest
 from models.survival_data import Survival
 from validation_reports.model_comparison import (
@@ -53,20 +53,20 @@ def compare_models(request: ComparisonRequest) -> State[None]:
     request : ComparisonRequest
         Bundles, centres, folder.
     """
+    return or_refused(_compare, request)
+
+
+def _compare(request: ComparisonRequest) -> State[None]:
     work = installation()
-    try:
-        bundles = tuple(load(path, read_digest(path)) for path in (request.first, request.second))
-        for bundle in bundles:
-            bundle.check_extraction(work.settings.extraction().digest)
-        names = [work.center(name).name for name in dict.fromkeys(request.centers)]
-        found = compare_on(work, (bundles[0], bundles[1]), names)
-    except (SettingsError, ModelError, FeatureStoreError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
+    bundles = tuple(load(path, read_digest(path)) for path in (request.first, request.second))
+    for bundle in bundles:
+        bundle.check_extraction(work.settings.extraction().digest)
+    names = [work.center(name).name for name in dict.fromkeys(request.centers)]
+    found = compare_on(work, (bundles[0], bundles[1]), names)
     request.folder.mkdir(parents=True, exist_ok=True)
     (request.folder / "comparison.json").write_text(comparisons_to_json(found), encoding="utf-8")
     for one in found:
-        name = f"roc-{one.score}-{one.cohort}".replace(" ", "-")
+        name = re.sub(r"[^A-Za-z0-9_]+", "-", f"roc-{one.score}-{one.cohort}").strip("-")
         (request.folder / f"{name}.svg").write_text(roc_figure(one), encoding="utf-8")
     return Completed(message="\n".join(line for one in found for line in comparison_lines(one)))
 

@@ -6,7 +6,6 @@ registers it for a work pool, and ``python -m flows deployments`` prints it as t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +14,12 @@ import yaml
 from prefect import Flow, serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner.storage import LocalStorage
 from prefect.schedules import Cron
 
 from flows.center_overview import center_overview
+from flows.compare_models import compare_models
+from flows.expectation_pages import expectation_pages
 from flows.explain_study import explain_study
 from flows.healing import ensure_healing
 from flows.import_clinical import import_clinical
@@ -73,6 +75,11 @@ class Offer:
         """The name that `prefect deployment run` takes."""
         return f"{self.flow.name}/{self.name}"
 
+    @property
+    def entrypoint(self) -> str:
+        """Where a worker finds the flow, from the project's root."""
+        return f"{self.flow.fn.__module__.replace('.', '/')}.py:{self.flow.fn.__name__}"
+
     def deployment(self, pool: str | None = None) -> RunnerDeployment:
         """Return it as Prefect registers it, for a work pool or for serving."""
         found = self.flow.to_deployment(
@@ -90,10 +97,9 @@ class Offer:
 
     def as_yaml(self, pool: str) -> dict[str, Any]:
         """Return it as an entry of `prefect.yaml`."""
-        module, function = self.flow.fn.__module__, self.flow.fn.__name__
         entry: dict[str, Any] = {
             "name": self.name,
-            "entrypoint": f"{module.replace('.', '/')}.py:{function}",
+            "entrypoint": self.entrypoint,
             "description": self.description,
             "tags": list(self.tags),
             "work_pool": {"name": pool},
@@ -163,6 +169,8 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
         Offer(
             center_overview, "now", "What arrived, was scored, quarantined and delivered, per centre.", ("overview",)
         ),
+        Offer(expectation_pages, "now", "Renew the pages on what was expected and what met it.", ("overview",)),
+        Offer(compare_models, "by-hand", "Compare two bundles on the same patients.", ("model", "validation")),
         Offer(train_model, "by-hand", "Train and freeze a model on one centre.", ("model",)),
     )
 
@@ -174,14 +182,16 @@ def serve_deployments(settings: Settings) -> None:
     serve(*(offer.deployment() for offer in catalogue(settings)), limit=CONCURRENT_RUNS, pause_on_shutdown=False)
 
 
-def register_deployments(settings: Settings, pool: str) -> list[str]:
-    """Register every deployment for a work pool whose workers have this checkout as their working directory."""
+def register_deployments(settings: Settings, pool: str, checkout: Path) -> list[str]:
+    """Register every deployment for a work pool whose workers find this software in the folder `checkout`."""
     ensure_healing()
-    names = []
-    for offer in catalogue(settings):
-        offer.deployment(pool).apply(work_pool_name=pool)
-        names.append(offer.full_name)
-    return names
+    offers = catalogue(settings)
+    for offer in offers:
+        deployment = offer.deployment(pool)
+        deployment.entrypoint = offer.entrypoint
+        deployment.storage = LocalStorage(str(checkout))
+        deployment.apply(work_pool_name=pool)
+    return [offer.full_name for offer in offers]
 
 
 def prefect_yaml(settings: Settings, pool: str) -> str:
@@ -196,8 +206,3 @@ def prefect_yaml(settings: Settings, pool: str) -> str:
         "deployments": [offer.as_yaml(pool) for offer in catalogue(settings)],
     }
     return head + yaml.safe_dump(body, sort_keys=False, width=120, allow_unicode=True)
-
-
-def names(offers: Sequence[Offer]) -> list[str]:
-    """Return the full names of some deployments."""
-    return [offer.full_name for offer in offers]

@@ -39,7 +39,7 @@ def versions_named_in(path: Path) -> dict[str, int]:
 
 
 def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]]]:
-    """Yield each report of the reports' folder, and each bundle beside the pinned one, with the versions it names.
+    """Yield each report, each bundle beside the pinned one, and each earlier one, with the versions that it names.
 
     Parameters
     ----------
@@ -51,9 +51,10 @@ def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]
     VersionsError
         If one of them cannot be read, so that nobody knows what it names.
     """
-    candidates = sorted(settings.reports_folder().glob(f"*/{JSON_NAME}"))
+    candidates = sorted(settings.reports_folder().rglob(JSON_NAME))
     if settings.model.bundle is not None:
         candidates += sorted(settings.model.bundle.parent.glob(f"*/{MANIFEST}"))
+    candidates += [bundle / MANIFEST for bundle in settings.model.earlier.values()]
     for file in candidates:
         if versions := _versions_of(file):
             yield file.parent, versions

@@ -56,7 +56,7 @@ def _score_missing(centers: list[str] | None) -> State[None]:
     return Completed(message=words)
 
 
-@flow(name="score-chunks", flow_run_name="{chunks}", validate_parameters=False)
+@flow(name="score-chunks", flow_run_name="chunks of studies")
 def score_chunks(chunks: list[list[str]]) -> list[tuple[str, str, str]]:
     """Score chunks of studies side by side, as the flow's task runner has it."""
     return [verdict for future in score_chunk.map(chunks) for verdict in future.result()]

@@ -11,22 +11,21 @@ from numpy.typing import NDArray
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from dicom_node.settings import SettingsError
 from feature_store.clinical import ClinicalRecord, eligible
-from feature_store.errors import FeatureStoreError
 from feature_store.regions import Region
 from feature_store.store import FeatureStore
 from flows.installation import Installation, installation
+from flows.refusal import or_refused
 from flows.settings import software_version
 from models.backend_choice import backend_package
 from models.bundle_facts import BundleFacts
 from models.combat import CombatReference, fit_combat_reference
 from models.combined_model import BLOCKS, HORIZONS, CombinedModel, train_combined_model
 from models.deep_features import DeepFeatureExtractor, NetworkWeights
-from models.errors import ModelError, NoFeatureSelectedError, TrainingError
+from models.errors import NoFeatureSelectedError, TrainingError
 from models.frozen_bundle import freeze
 from models.internal_validation import validate_internally
 from models.lasso_cox import LambdaRule, assign_folds
@@ -84,23 +83,23 @@ def train_model(request: TrainingRequest) -> State[None]:
     request : TrainingRequest
         Training centre, folder of the bundle, seed, epochs.
     """
+    return or_refused(_train, request)
+
+
+def _train(request: TrainingRequest) -> State[None]:
     work = installation()
-    try:
-        center = work.center(request.center).name
-        source = training_data(work, request)
-        records = eligible_records(source, center)
-        check_trainable(work, request, source, records)
-        network, curve = train_deep_features(work, request, source, records)
-        features = source_features(work, request, source, network)
-        model = fit_combined_model(request, features, records)
-        compared = compared_features(work, request, source)
-        evidence = gather_evidence(request, features, compared, records, model, curve)
-        request.bundle.parent.mkdir(parents=True, exist_ok=True)
-        combat = combat_reference(work, features, records, model)
-        digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence, combat)
-    except (ModelError, FeatureStoreError, SettingsError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
+    center = work.center(request.center).name
+    source = training_data(work, request)
+    records = eligible_records(source, center)
+    check_trainable(work, request, source, records)
+    network, curve = train_deep_features(work, request, source, records)
+    features = source_features(work, request, source, network)
+    model = fit_combined_model(request, features, records)
+    compared = compared_features(work, request, source)
+    evidence = gather_evidence(request, features, compared, records, model, curve)
+    request.bundle.parent.mkdir(parents=True, exist_ok=True)
+    combat = combat_reference(work, features, records, model)
+    digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence, combat)
     checkpoint_file(work, request).unlink(missing_ok=True)
     return Completed(
         message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients with "

@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from dicom_node.errors import NodeError
 from dicom_node.registry import StudyState
 from dicom_node.settings import SettingsError
 from flows.aligned_cohort import with_aligned_features
@@ -23,7 +24,7 @@ from flows.model_inputs import training_patients, with_model_inputs
 from flows.refusal import or_refused
 from flows.settings import software_version
 from validation_reports.cohort_assembly import assemble_cohort
-from validation_reports.errors import CohortError
+from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report_files import write_report_files
 from validation_reports.scored_cohort import ScoredCohort
 from validation_reports.validation_report import Provenance, ValidationReport, build_report
@@ -154,7 +155,7 @@ def write_report(
     """Write page, PDF, JSON and R check into a new folder, and show the main numbers in the Prefect UI."""
     moment = report.provenance.created_at.strftime("%Y%m%dT%H%M%S%fZ")
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
-    if without_pdf := write_report_files(folder, report, cohorts):
+    if without_pdf := write_report_files(folder, report, cohorts, whole_centers=cohort.takes_whole_centers):
         get_run_logger().warning(without_pdf)
     show_report(work, _slug(cohort), report, folder.name)
     return folder
@@ -167,7 +168,10 @@ def _slug(cohort: CohortQuery) -> str:
 @task(name="deliver report", cache_policy=NO_CACHE)
 def deliver_report(work: Installation, report: ValidationReport, folder: Path) -> str:
     """Queue the report for its centre's PACS, and say in the log what became of it."""
-    sentence = queue_center_report(work, report, folder)
+    try:
+        sentence = queue_center_report(work, report, folder)
+    except (SettingsError, NodeError, ValidationReportError) as error:
+        raise ValidationReportError(f"report in {folder.name}, but it cannot go to the PACS: {error}") from error
     get_run_logger().info(sentence)
     return sentence
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.object_store import ObjectStore
+from tests.postgresql import PostgreSQL, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,13 +42,30 @@ def oracle(real_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL, started for the tests."""
+    binaries = programs()
+    if binaries is None:
+        absent("PostgreSQL is not installed (apt-get install postgresql)", "ANNULUS_REQUIRE_PEERS")
+    with PostgreSQL(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """An S3-compatible server, whose address and credentials are in the environment."""
+    with ObjectStore() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def peer() -> Callable[[str], str]:
     """Find the program of a real peer (DCMTK, dicom3tools, Orthanc) by name."""
 
     def find(program: str) -> str:
         path = shutil.which(program)
         if path is None:
-            packages = "dcmtk dicom3tools libgdcm-tools orthanc r-base-core r-cran-survival r-bioc-sva"
+            packages = "dcmtk dicom3tools libgdcm-tools orthanc chromium r-base-core r-cran-survival r-bioc-sva"
             absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
         return path
 

@@ -25,6 +25,7 @@ from dicom_node.center import Center
 from dicom_node.errors import NodeError
 from dicom_node.ingest import Ingest
 from dicom_node.registry import Registry
+from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
 from dicom_node.stow.multipart import MultipartError, boundary_of
 from dicom_node.stow.store_response import MEDIA_TYPE, http_status, store_response, warning_text
@@ -33,7 +34,6 @@ from dicom_node.study import is_uid
 
 _log = logging.getLogger(__name__)
 
-PATH: Final = "/dicom-web/studies"
 _RETRY_AFTER_S: Final = "60"
 _DRAIN_BYTES: Final = 1 << 23
 _DRAIN_S: Final = 5.0

@@ -32,6 +32,12 @@ def add_model_commands(commands: Any) -> None:
         default=100,
         help="bootstrap samples that take the optimism off the performance in the model card (default: %(default)s)",
     )
+    train.add_argument(
+        "--store-versions",
+        type=_versions,
+        metavar="TABLE=VERSION,...",
+        help="train on these versions of the feature store's tables, as a model card names them (default: the newest)",
+    )
     train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
     train.set_defaults(command=_train)
 
@@ -61,6 +67,14 @@ def add_model_commands(commands: Any) -> None:
     cohort.set_defaults(command=_score_cohort)
 
 
+def _versions(text: str) -> dict[str, int]:
+    """Read ``clinical=3,radiomics=60``."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and number.strip().isdecimal() for name, _, number in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} does not name tables and versions: write clinical=3,radiomics=60")
+    return {name.strip(): int(number) for name, _, number in pairs}
+
+
 def _train(options: argparse.Namespace) -> int:
     from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
     from models.lasso_cox import LambdaRule  # noqa: PLC0415
@@ -74,6 +88,7 @@ def _train(options: argparse.Namespace) -> int:
         lambda_rule=LambdaRule(options.lambda_rule),
         squeeze_excitation=not options.without_se,
         bootstraps=options.bootstraps,
+        store_versions=options.store_versions,
         demonstration=options.demonstration,
     )
     return ended(train_model(request, return_state=True))

@@ -19,6 +19,9 @@ def add_system_commands(commands: Any) -> None:
 
     deploy = commands.add_parser("deploy", help="register the deployments for a work pool")
     deploy.add_argument("pool", help="name of the work pool")
+    deploy.add_argument(
+        "--checkout", type=Path, default=Path.cwd(), help="this software's folder where the workers run (default: here)"
+    )
     deploy.set_defaults(command=_deploy)
 
     deployments = commands.add_parser("deployments", help="print the deployments as a prefect.yaml")
@@ -59,7 +62,7 @@ def _deploy(options: argparse.Namespace) -> int:
     from flows.deployments import register_deployments  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
-    for name in register_deployments(Settings.load(), options.pool):
+    for name in register_deployments(Settings.load(), options.pool, options.checkout.absolute()):
         print(name)
     return 0
 

@@ -111,7 +111,16 @@ def prefect_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 class Running:
     """One installation under test: its processes, settings and registry."""
 
-    def __init__(self, folder: Path, prefect_port: int, centers: str, bundle: tuple[Path, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prefect_port: int,
+        centers: str,
+        bundle: tuple[Path, str],
+        registry_url: str | None = None,
+        store: str | None = None,
+    ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self.bundle_digest = bundle[1]
@@ -119,7 +128,9 @@ class Running:
         self.settings.write_text(
             f"[node]\nport = {self.port}\nfolder = '{folder / 'node'}'\nquiet_period_s = 2.0\nsweep_interval_s = 0.2\n"
             "delivery_first_retry_s = 0.5\n"
-            "[prefect]\nlease_s = 6.0\nfirst_retry_s = 1.0\npoll_interval_s = 0.1\n"
+            + (f"registry_url = '{registry_url}'\n" if registry_url else "")
+            + (f"[features]\nstore = '{store}'\n" if store else "")
+            + "[prefect]\nlease_s = 6.0\nfirst_retry_s = 1.0\npoll_interval_s = 0.1\n"
             f"[model]\nbundle = '{bundle[0]}'\ndigest = '{bundle[1]}'\n{centers}"
         )
         self.environment = {PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32), SETTINGS_VARIABLE: str(self.settings)}

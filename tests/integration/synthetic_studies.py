@@ -85,6 +85,15 @@ def with_one_voxel_contour(files: list[Path]) -> list[Path]:
     return _rewritten(files, structure)
 
 
+def drawn_anew(files: list[Path]) -> list[Path]:
+    """Replace the RTSTRUCT by a later one with a UID of its own, whose GTV lacks its last contour."""
+    structure = dcmread(files[-1])
+    structure.SOPInstanceUID = structure.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    structure.StructureSetDate = "20991231"
+    del _contours(structure, _roi(structure, "GTV-1").ROINumber).ContourSequence[-1]
+    return _rewritten(files, structure)
+
+
 def _roi(structure: Dataset, name: str) -> Dataset:
     rois: list[Dataset] = structure.StructureSetROISequence
     return next(roi for roi in rois if roi.ROIName == name)

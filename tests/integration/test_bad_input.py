@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
+from deploy.local_system import free_port
 from dicom_node.errors import StudyStateError
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry import StudyState, StudySummary
@@ -22,7 +24,10 @@ from tests.integration.conftest import Running, wait_until
 
 Start = Callable[[str], Running]
 Peer = Callable[[str], str]
-CENTERS = "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = ['BAD']\n"
+CENTERS = (
+    "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = ['BAD']\n[center.BACK]\nae_titles = ['BACK']\n"
+    f"[center.BACK.return_to]\nae_title = 'PACS'\nhost = '127.0.0.1'\nport = {free_port()}\n"  # where nobody listens
+)
 
 SPOILED: dict[str, tuple[Callable[[list[Path]], list[Path]], str]] = {
     "NO-GTV": (spoil.without_gtv, r"(?i)no ROI|found none|expected one ROI"),
@@ -144,6 +149,35 @@ def test_a_truncated_slice_is_refused_and_the_study_goes_on_when_it_comes_whole(
     )
     assert running.push(peer, whole, "GOOD") == 0
     wait_until(lambda: running.state_of(study.study_key) is StudyState.SCORED, 120, "the whole study is scored")
+
+
+def test_a_structure_that_is_drawn_anew_is_scored_anew_and_the_report_names_the_one_before(
+    running: Running, peer: Peer, tmp_path: Path
+) -> None:
+    files = spoil.write_study(tmp_path / "redrawn", "REDRAWN")
+    known = {study.study_key for study in running.studies()}
+    assert running.push(peer, files, "BACK") == 0
+    wait_until(lambda: {one.study_key for one in running.studies()} > known, 60, "the study is here")
+    (key,) = {one.study_key for one in running.studies()} - known
+    reports = running.folder / "node" / "structured_reports"
+    wait_until(lambda: running.state_of(key) is StudyState.SCORED, 300, "the study is scored")
+    (first,) = (dcmread(path) for path in reports.rglob("*.dcm") if key in str(path))
+    assert running.push(peer, [spoil.drawn_anew(files)[-1]], "BACK") == 0
+    wait_until(lambda: len(_reports(reports, key)) == 2, 120, "the study is scored again")
+    (second,) = (one for one in _reports(reports, key) if one.SOPInstanceUID != first.SOPInstanceUID)
+    (replaced,) = (
+        item
+        for study in second.PredecessorDocumentsSequence
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    )
+    assert replaced.ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert (second.StudyInstanceUID, second.InstanceNumber) == (first.StudyInstanceUID, 2)
+    assert "PredecessorDocumentsSequence" not in first
+
+
+def _reports(folder: Path, study_key: str) -> list[Dataset]:
+    return [dcmread(path) for path in folder.rglob("*.dcm") if study_key in str(path)]
 
 
 def test_a_changed_file_and_a_changed_bundle_are_noticed_and_nothing_is_lost(

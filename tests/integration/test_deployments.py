@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
+from pydicom.uid import ParametricMapStorage
 
 from deploy.local_system import ROOT
 from dicom_node.registry import StudyState
@@ -42,6 +45,21 @@ def _deployment_run(running: Running, deployment: str, **parameters: Any) -> dic
     return run
 
 
+def _check_explanation(running: Running, score: str, study_key: str, occlusion: Path) -> None:
+    """Ask on the command line what the score is made of; the parts add up to it, and a map is written."""
+    command = [sys.executable, "-m", "flows", "explain", study_key, "--occlusion", str(occlusion)]
+    environment = running.system.environment
+    told = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=300)
+    assert told.returncode == 0, told.stderr
+    total = re.search(r"^linear predictor ([+-][0-9.]+): (.+)$", told.stdout, re.MULTILINE)
+    assert total is not None, told.stdout
+    assert f"linear predictor {total[1]}" in score
+    parts = re.findall(r"^  ([+-][0-9.]+)  \S+ = .+ SD from the training mean$", told.stdout, re.MULTILINE)
+    assert sum(map(float, parts)) == pytest.approx(float(total[1]), abs=0.001 * len(parts))
+    assert set(re.findall(r"(\S+) [+-]", total[2])) == {"gtv", "ring_6mm", "deep"}
+    assert dcmread(occlusion, stop_before_pixels=True).SOPClassUID == ParametricMapStorage
+
+
 def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
     start_installation: Callable[[str], Running], peer: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -55,6 +73,7 @@ def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
     scored = _deployment_run(running, "score-study/by-hand", study_key=study.study_key)
     assert (scored["state_name"], scored["state_type"]) == ("Scored", "COMPLETED")
     assert [item.state for item in running.studies()] == [StudyState.SCORED]
+    _check_explanation(running, scored["state"]["message"], study.study_key, tmp_path / "map.dcm")
 
     other = _deployment_run(running, "extract-study/by-hand", study_key=study.study_key)
     assert other["state_name"] == "Refused"

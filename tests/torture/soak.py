@@ -1,8 +1,8 @@
 """Many studies through the whole system while its parts die: each must be scored once and delivered once.
 
 ``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two centres push with
-retries, and every few seconds kills the scoring worker, the dispatcher, the node or the Prefect server (SIGKILL). Once
-the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON object.
+retries, and a few seconds after a delivery kills the scoring worker, the dispatcher, the node or the Prefect server
+(SIGKILL). Once the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from tests.integration.synthetic_studies import write_study
 from tests.torture.storing_pacs import StoringPacs
 
 CENTERS = ("B", "C")
-KILL_EVERY_S = (8.0, 25.0)
-SETTLE_S = 60.0
-"""No kill before everything has started once."""
+KILL_AFTER_S = (1.0, 15.0)
+"""Seconds after the first delivery since the last kill: a system that never gets anywhere shows nothing."""
+KILL_AT_LEAST_EVERY_S = 180.0
 API_HANGS_S, PACS_DOWN_S = 45.0, 60.0
 SAMPLE_EVERY_S = 2.0
 
@@ -77,7 +77,7 @@ def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
         troubles = threading.Thread(
             target=_make_trouble, args=(work, pacs, random.Random(seed), trouble, stop, studies)
         )
-        watcher = threading.Thread(target=_watch, args=(registry, pacs, trouble, work, stop, studies, limit_s))
+        watcher = threading.Thread(target=_watch, args=(registry, trouble, work, stop, studies, limit_s))
         for thread in (*senders, troubles, watcher):
             thread.start()
         supervisor.run(stop)
@@ -141,9 +141,8 @@ def _make_trouble(
     stop: threading.Event,
     studies: int,
 ) -> None:
-    stop.wait(SETTLE_S)
     outages = [(1 / 3, "api"), (1 / 2, "pacs")]
-    while not stop.wait(rng.uniform(*KILL_EVERY_S)):
+    while _something_was_delivered(pacs, stop) and not stop.wait(rng.uniform(*KILL_AFTER_S)):
         if outages and len(pacs.files()) >= outages[0][0] * studies:
             _, what = outages.pop(0)
             print(f"{what} goes down for a while", flush=True)
@@ -155,6 +154,15 @@ def _make_trouble(
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             trouble.kills[victim] += 1
+
+
+def _something_was_delivered(pacs: StoringPacs, stop: threading.Event) -> bool:
+    """Wait for the next delivery, but not for ever; say whether the soak still goes on."""
+    before, deadline = len(pacs.files()), time.monotonic() + KILL_AT_LEAST_EVERY_S
+    while not stop.wait(0.2):
+        if len(pacs.files()) > before or time.monotonic() > deadline:
+            return True
+    return False
 
 
 def _api_hangs(work: LocalInstallation, stop: threading.Event) -> None:

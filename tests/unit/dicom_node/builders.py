@@ -164,11 +164,13 @@ class Bench:
     folder: Path
     clock: SetClock = field(default_factory=SetClock)
     minimum_free_bytes: int = 0
+    registry_url: str | None = None
 
     def __post_init__(self) -> None:
         self.archive = Archive(self.folder, self.minimum_free_bytes)
         self.archive.open(key_fingerprint(KEY))
-        self.registry = Registry(f"sqlite:///{self.folder / 'registry.sqlite'}", self.archive.instances, self.clock)
+        url = self.registry_url or f"sqlite:///{self.folder / 'registry.sqlite'}"
+        self.registry = Registry(url, self.archive.instances, self.clock)
         self.ingest = Ingest(self.archive, self.registry, KEY)
 
     @property
@@ -190,7 +192,7 @@ class Bench:
 
     def reopen(self) -> Bench:
         self.close()
-        bench = Bench(self.folder, self.clock, self.minimum_free_bytes)
+        bench = Bench(self.folder, self.clock, self.minimum_free_bytes, self.registry_url)
         bench.ingest.reindex()
         return bench
 

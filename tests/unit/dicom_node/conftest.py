@@ -7,14 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgresql import PostgreSQL
 from tests.unit.dicom_node.builders import Bench
 from tests.unit.dicom_node.certificates import Certificates, make_certificates
 
+ON_BOTH = {"test_registry", "test_operator_actions", "test_overdue", "test_commitment"}
+"""Modules whose tests run with the registry on SQLite and again on PostgreSQL."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the tests of the registry run on each database."""
+    if "bench" in metafunc.fixturenames and metafunc.module.__name__.rsplit(".", 1)[-1] in ON_BOTH:
+        only = metafunc.definition.get_closest_marker("sqlite_only")
+        metafunc.parametrize("bench", ["sqlite"] if only else ["sqlite", "postgresql"], indirect=True)
+
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """An archive and a registry in a temporary folder."""
-    bench = Bench(tmp_path / "node")
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """An archive in a temporary folder, and a registry there or on PostgreSQL."""
+    url = None
+    if getattr(request, "param", "sqlite") == "postgresql":
+        server: PostgreSQL = request.getfixturevalue("postgresql")
+        url = server.new_schema()
+    bench = Bench(tmp_path / "node", registry_url=url)
     yield bench
     bench.close()
 

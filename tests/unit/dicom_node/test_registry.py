@@ -284,6 +284,7 @@ def test_processes_never_claim_a_row_twice(tmp_path: Path) -> None:
     assert sorted(one for part in claimed for one in part) == list(range(1, 21))
 
 
+@pytest.mark.sqlite_only
 def test_a_claim_locks_before_it_looks(bench: Bench) -> None:
     statements: list[str] = []
     engine = bench.registry._database._engine
@@ -305,7 +306,7 @@ def test_the_registry_of_a_newer_version_is_refused(bench: Bench) -> None:
     with bench.registry._database.write() as connection:
         connection.execute(schema_versions.insert().values(version=SCHEMA_VERSION + 1))
     with pytest.raises(RegistryUnavailableError, match="used by a newer version of Annulus"):
-        open_registry(NodeTable(folder=bench.folder))
+        open_registry(NodeTable(folder=bench.folder, registry_url=bench.registry_url))
 
 
 def test_a_registry_that_cannot_be_reached_is_told_without_values(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from feature_store.compaction_lease import compaction_lease
 from feature_store.delta_table import KeyedTable, StoreError
 
 SCHEMA = pa.schema([("center", pa.string()), ("key", pa.string()), ("values", pa.list_(pa.float64()))])
@@ -25,28 +27,28 @@ def row(key: str, value: float = 1.0, center: str = "A") -> dict[str, object]:
 
 
 def _write(folder: str, barrier: Barrier, own: str, count: int) -> None:
-    table = table_at(folder, compact_every=10)
+    table = table_at(folder, compact_every=5)
     barrier.wait(60)
     for number in range(count):
         table.upsert([row(f"shared {number}")])
         table.upsert([row(f"{own} {number}", 2.0)])
 
 
-def test_two_processes_that_write_the_same_leave_each_row_once(tmp_path: Path) -> None:
+def test_two_processes_that_write_the_same_leave_each_row_once(location: str) -> None:
     context = multiprocessing.get_context("spawn")  # deltalake's threads do not survive a fork
     barrier = context.Barrier(2)
-    writers = [context.Process(target=_write, args=(str(tmp_path), barrier, own, 10)) for own in ("first", "second")]
+    writers = [context.Process(target=_write, args=(location, barrier, own, 5)) for own in ("first", "second")]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(120)
     assert [writer.exitcode for writer in writers] == [0, 0]
-    found = sorted(table_at(tmp_path).read({}).column("key").to_pylist())
-    assert found == sorted(f"{kind} {number}" for kind in ("first", "second", "shared") for number in range(10))
+    found = sorted(table_at(location).read({}).column("key").to_pylist())
+    assert found == sorted(f"{kind} {number}" for kind in ("first", "second", "shared") for number in range(5))
 
 
-def test_keys_may_hold_any_character(tmp_path: Path) -> None:
-    table = table_at(tmp_path)
+def test_keys_may_hold_any_character(location: str) -> None:
+    table = table_at(location)
     keys = ["it's", 'a "quote"', "semi;colon -- x", "ümläut", "slash/../..", ""]
     for center in ("O'Brien", "A"):
         for _ in range(2):
@@ -70,6 +72,39 @@ def test_small_files_are_joined_now_and_then_and_versions_stay(tmp_path: Path) -
     assert len(DeltaTable(untouched.uri).file_uris()) == 5
 
 
+def test_of_two_compactions_at_once_one_is_done_and_no_row_is_there_twice(location: str) -> None:
+    table = table_at(location)
+    for number in range(4):
+        table.upsert([row(str(number))])
+    with compaction_lease(table.uri, {}) as is_ours:
+        assert is_ours
+        assert not table.compact()  # deltalake would commit both, and double every row
+        table.upsert([row("4")])
+    assert table.compact()
+    assert len(DeltaTable(table.uri).file_uris()) == 1
+    assert sorted(table.read({}).column("key").to_pylist()) == list("01234")
+
+
+def test_the_lease_of_a_process_that_died_is_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with compaction_lease(str(tmp_path), {}) as first, compaction_lease(str(tmp_path), {}) as second:
+        assert (first, second) == (True, False)
+    monkeypatch.setattr("feature_store.compaction_lease.LEASE", timedelta(seconds=-1))
+    with compaction_lease(str(tmp_path), {}) as first, compaction_lease(str(tmp_path), {}) as second:
+        assert (first, second) == (True, True)
+
+
+def test_a_repeated_write_at_a_version_of_compaction_compacts_nothing(tmp_path: Path) -> None:
+    table = table_at(tmp_path, compact_every=3)
+    for _ in range(3):
+        table.upsert([row("a")])
+    table.upsert([row("b")])
+    table.upsert([row("c")])
+    version = table.version()
+    assert version == 4  # three rows and one compaction
+    table.upsert([row("c")])
+    assert table.version() == version
+
+
 def test_no_rows_are_no_write_and_chosen_columns_are_all_that_is_read(tmp_path: Path) -> None:
     table = table_at(tmp_path)
     table.upsert([])
@@ -90,15 +125,15 @@ def test_a_version_of_a_table_that_was_never_written_is_a_sentence(tmp_path: Pat
         table_at(tmp_path).read({}, version=3)
 
 
-def newer_table_at(folder: Path) -> KeyedTable:
+def newer_table_at(folder: Path | str) -> KeyedTable:
     """The table as a later release has it: two columns more."""
     added = [("month", pa.string()), ("scanners", pa.list_(pa.string()))]
     return KeyedTable(f"{folder}/table", ("center", "key"), pa.schema([*SCHEMA, *added]))
 
 
-def test_a_table_of_an_earlier_release_is_read_and_gets_its_new_columns_with_the_next_write(tmp_path: Path) -> None:
-    table_at(tmp_path).upsert([row("old")])
-    newer = newer_table_at(tmp_path)
+def test_a_table_of_an_earlier_release_is_read_and_gets_its_new_columns_with_the_next_write(location: str) -> None:
+    table_at(location).upsert([row("old")])
+    newer = newer_table_at(location)
     assert [(found["key"], found["month"], found["scanners"]) for found in newer.read({}).to_pylist()] == [
         ("old", None, None)
     ]
@@ -129,9 +164,9 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path) -> None:
         KeyedTable(f"{tmp_path}/table", ("center", "key"), other).read({})
 
 
-def test_of_two_writers_that_add_the_columns_at_once_both_succeed(tmp_path: Path) -> None:
-    table_at(tmp_path).upsert([row("old")])
-    newer = newer_table_at(tmp_path)
+def test_of_two_writers_that_add_the_columns_at_once_both_succeed(location: str) -> None:
+    table_at(location).upsert([row("old")])
+    newer = newer_table_at(location)
     barrier = threading.Barrier(2)
 
     def write(key: str) -> None:

@@ -47,8 +47,8 @@ def record(key: str = "patient01", center: str = "A", days: float = 100.0) -> Cl
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FeatureStore:
-    return FeatureStore(tmp_path / "store")
+def store(location: str) -> FeatureStore:
+    return FeatureStore(location)
 
 
 def test_an_empty_store_answers_with_nothing(store: FeatureStore) -> None:
@@ -90,15 +90,15 @@ def test_radiomic_features_come_back_bit_for_bit(store: FeatureStore) -> None:
     ],
 )
 def test_a_repeated_write_makes_neither_row_nor_version(
-    store: FeatureStore, write: Callable[[FeatureStore], None], tmp_path: Path
+    store: FeatureStore, write: Callable[[FeatureStore], None], location: str
 ) -> None:
     write(store)
     before = store.versions()
     ((table, _),) = before.items()
-    rows = DeltaTable(tmp_path / "store" / table).to_pyarrow_table().num_rows
+    rows = DeltaTable(f"{location}/{table}").to_pyarrow_table().num_rows
     write(store)
     assert store.versions() == before
-    assert DeltaTable(tmp_path / "store" / table).to_pyarrow_table().num_rows == rows
+    assert DeltaTable(f"{location}/{table}").to_pyarrow_table().num_rows == rows
 
 
 def test_a_changed_row_replaces_the_one_with_its_key(store: FeatureStore) -> None:
@@ -212,16 +212,17 @@ def test_a_pinned_store_stays_at_its_versions_even_after_compaction(store: Featu
         store.pinned({"scores": 99}).scores("m", None)
 
 
-def test_compaction_joins_files_and_keeps_rows(store: FeatureStore, tmp_path: Path) -> None:
+def test_compaction_joins_files_and_keeps_rows(store: FeatureStore, location: str) -> None:
     for number in range(8):
         store.put_score(score(number))
     before = store.scores("m", None)
     store.compact()
-    assert len(DeltaTable(tmp_path / "store" / "scores").file_uris()) == 1
+    assert len(DeltaTable(f"{location}/scores").file_uris()) == 1
     assert store.scores("m", None) == before
 
 
-def test_a_damaged_table_is_a_sentence(store: FeatureStore, tmp_path: Path) -> None:
+def test_a_damaged_table_is_a_sentence(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "store")
     store.put_score(score())
     log = tmp_path / "store" / "scores" / "_delta_log"
     for file in log.glob("*.json"):

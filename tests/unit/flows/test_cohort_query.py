@@ -26,6 +26,12 @@ def test_criteria_reach_the_selection() -> None:
     assert selection.patients == {"p1"}
 
 
+def test_only_a_query_without_criteria_takes_whole_centers() -> None:
+    assert CohortQuery(centers=["B"], horizons_days=[365]).takes_whole_centers
+    assert not CohortQuery(centers=["B"], sexes=[Sex.MALE]).takes_whole_centers
+    assert not CohortQuery(centers=["B"], combat=True).takes_whole_centers
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [

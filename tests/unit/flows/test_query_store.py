@@ -163,4 +163,10 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
     assert code == 1
     assert "Nothing was compacted" in err
     assert DeltaTable(store._location + "/radiomics").to_pyarrow_table().num_rows == 1
+    (place / "reports" / "early" / "report.json").unlink()
+    elsewhere = place / "bundle"
+    elsewhere.mkdir()
+    (elsewhere / "manifest.json").write_text('{"facts": {"store_versions": {"radiomics": 2}}}')
+    monkeypatch.setenv("ANNULUS_MODEL__EARLIER", json.dumps({"a" * 64: str(elsewhere)}))
+    assert "2 reports and bundles name versions that stay" in run("compact")[1]
     assert "expected 0 or more days" in run("compact", "--keep-days", "-1")[2]

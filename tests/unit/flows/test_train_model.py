@@ -52,6 +52,17 @@ def test_the_rule_is_asked_for_by_its_name() -> None:
         TrainingRequest.model_validate({"center": "A", "bundle": "bundle", "lambda_rule": "2se"})
 
 
+def test_versions_of_the_store_are_asked_for_by_table(capsys: pytest.CaptureFixture[str]) -> None:
+    parse = _parser().parse_args
+    assert parse(["train", "A", "bundle"]).store_versions is None
+    asked = parse(["train", "A", "bundle", "--store-versions", "clinical=3, radiomics=60"]).store_versions
+    assert asked == {"clinical": 3, "radiomics": 60}
+    for wrong in ("clinical", "clinical=newest", "=3", ""):
+        with pytest.raises(SystemExit):
+            parse(["train", "A", "bundle", "--store-versions", wrong])
+        assert "write clinical=3,radiomics=60" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A centre of which some GTV features follow the hazard, and nothing else varies."""

@@ -21,7 +21,8 @@ from pydicom.dataset import Dataset
 from dicom_node.center import ObjectKind
 from dicom_node.part10 import FileMeta, read_meta
 from dicom_node.registry import StudyState
-from dicom_node.stow.app import PATH, StowService
+from dicom_node.stow import PATH
+from dicom_node.stow.app import StowService
 from dicom_node.stow.callers import Callers
 from dicom_node.stow.multipart import MultipartError
 from dicom_node.stow.server import StowServer

@@ -1,0 +1,75 @@
+"""`score-cohort` gives the same features and scores over a Dask cluster, over processes and one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local_system import ROOT
+from dicom_node.registry import StudyState
+from feature_store.radiomic_features.settings import ExtractionSettings
+from feature_store.regions import Region
+from feature_store.store import FeatureStore
+from tests.integration.conftest import Running
+from tests.integration.synthetic_studies import write_study
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+STUDIES = 3
+
+
+def _fingerprint(running: Running) -> list[str]:
+    """Return for each patient a digest of every byte of features, network input and score, whatever the pseudonyms."""
+    store = FeatureStore(str(running.folder / "node" / "feature_store"))
+    digest = running.bundle_digest
+    features = store.features("B", [Region.GTV, Region.RING_6MM], ExtractionSettings().digest)
+    identities, inputs = store.deep_inputs("B")
+    scores = {score.identity.patient_key: score for score in store.scores(digest, "B")}
+    found = []
+    for identity, voxels in zip(identities, inputs, strict=True):
+        score = scores[identity.patient_key]
+        told = repr((score.linear_predictor, score.high_risk, dict(score.survival), score.warnings)).encode()
+        row = features.loc[identity.patient_key].to_numpy().tobytes()
+        found.append(hashlib.sha256(row + voxels.tobytes() + told).hexdigest())
+    return sorted(found)
+
+
+def test_dask_gives_the_same_bytes_as_one_after_the_other(
+    start_installation: Callable[[str], Running],
+    peer: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    found = {}
+    for runner in ("dask", "thread"):
+        running = start_installation("[center.B]\nae_titles = ['B']\n")
+        running.system.kill("dispatcher")
+        for number in range(STUDIES):
+            assert running.push(peer, write_study(tmp_path / runner / f"P{number}", f"P{number}"), "B") == 0
+        running.wait_for(STUDIES, StudyState.QUEUED)
+        for _ in range(STUDIES):  # an earlier model has scored them
+            item = running.registry.claim("the dispatcher of an earlier model", 60)
+            assert item is not None
+            running.registry.finish(item.study_key, item.content_digest, "0" * 64, StudyState.SCORED, None, None)
+        environment = {
+            "ANNULUS_PREFECT__COHORT_RUNNER": runner,
+            "ANNULUS_PREFECT__COHORT_WORKERS": "2",
+            "ANNULUS_PREFECT__COHORT_CHUNK": "2",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "flows", "score-cohort", "B"],
+            cwd=ROOT, env={**os.environ, **running.system.environment, **environment},
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{STUDIES} studies: {STUDIES} Scored" in done.stdout
+        again = running.run_flow("score-cohort", "B")
+        assert "has scored every study of B" in again.stdout
+        found[runner] = _fingerprint(running)
+    assert found["dask"] == found["thread"]
+    assert len(set(found["dask"])) == STUDIES

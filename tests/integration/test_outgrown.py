@@ -1,0 +1,82 @@
+"""When one machine is too small: PostgreSQL for Prefect and registry, an object store, and a process worker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local_system import ROOT, LocalSystem
+from dicom_node.registry import StudyState
+from tests.integration.conftest import Running, ask, wait_until
+from tests.integration.synthetic_studies import write_study
+from tests.object_store import ObjectStore
+from tests.postgresql import PostgreSQL
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
+
+PATIENTS = 2
+POOL = "annulus"
+
+
+@pytest.fixture
+def running(
+    tmp_path: Path, bundle: tuple[Path, str], postgresql: PostgreSQL, object_store: ObjectStore
+) -> Iterator[Running]:
+    prefect_database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgresql.new_database("postgresql+asyncpg")}
+    with LocalSystem(tmp_path / "prefect", prefect_database) as server:
+        server.start_prefect_server()
+        server.wait_for_prefect()
+        one = Running(
+            tmp_path / "installation",
+            server.prefect_port,
+            "[center.B]\nae_titles = ['B']\n",
+            bundle,
+            registry_url=postgresql.new_schema(),
+            store=f"{object_store.new_bucket()}/features",
+        )
+        with one.system:
+            yield one
+        one.registry.close()
+
+
+def _prefect(running: Running, *arguments: str) -> str:
+    command = [sys.executable, "-m", "prefect", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=running.system.environment, capture_output=True, text=True, check=False, timeout=180
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_same_flows_run_on_servers_of_their_own(
+    running: Running, peer: Callable[[str], str], tmp_path: Path
+) -> None:
+    running.start()
+    rows = ["patient_id,age,sex,histology,stage,survival_days,event"]
+    for number in range(PATIENTS):
+        assert running.push(peer, write_study(tmp_path / f"P{number}", f"P{number}"), "B") == 0
+        rows.append(f"P{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,{300 + 200 * number},1")
+    (tmp_path / "clinical.csv").write_text("\n".join(rows) + "\n")
+    assert running.run_flow("import-clinical", "B", str(tmp_path / "clinical.csv")).returncode == 0
+
+    _prefect(running, "work-pool", "create", POOL, "--type", "process")
+    registered = running.run_flow("deploy", POOL)
+    assert registered.returncode == 0, registered.stderr
+    assert "validate-center/B" in registered.stdout
+    running.system.start("worker", "prefect", "worker", "start", "--pool", POOL, "--limit", "1")
+    running.wait_for(PATIENTS, StudyState.SCORED, timeout_s=400)
+
+    _prefect(running, "deployment", "run", "validate-center/B")
+    ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}
+    body = {"flows": {"name": {"any_": ["validate-center"]}}, "flow_runs": ended}
+    url = f"{running.system.prefect_url}/api/flow_runs/filter"
+    wait_until(lambda: bool(ask(url, body)), 400, "the worker has run the validation")
+    (run,) = ask(url, body)
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    assert run["state"]["message"].startswith(f"{PATIENTS} patients analysed")
+    assert not (running.folder / "node" / "registry.sqlite").exists()
+    assert not (running.folder / "node" / "feature_store").exists()
