@@ -349,6 +349,12 @@ class Outbox:
             counts = {str(state): int(count) for state, count in counted}
         return {str(state): counts.get(state, 0) for state in OutboxState}
 
+    def runs_under_way(self) -> set[str]:
+        """Return the runs of the rows that somebody has claimed."""
+        query = select(outbox.c.flow_run_id).where(outbox.c.state == OutboxState.CLAIMED)
+        with self._database.read() as connection:
+            return {run for run in connection.scalars(query) if run is not None}
+
     def oldest_waiting(self) -> OutboxItem | None:
         """Return the oldest row that is not done, which says how far behind the scoring is; `None` when all is done."""
         query = select(outbox).where(outbox.c.state != OutboxState.DONE).order_by(outbox.c.id).limit(1)

@@ -23,7 +23,7 @@ from uuid import UUID
 
 import httpx
 import numpy as np
-from prefect import Flow
+from prefect import Flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
@@ -33,7 +33,7 @@ from dicom_node.center import Role
 from dicom_node.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations import study_suite
-from flows.housekeeping import Housekeeping
+from flows.housekeeping import DISPATCHED, Housekeeping
 from flows.installation import Installation, installation
 from flows.score_study import FINISHED, extract_study, score_study
 from models.deep_features import INPUT_SHAPE
@@ -113,9 +113,10 @@ def run_next(work: Installation, owner: str) -> bool:
 
     with _lease_renewed(work, item, owner, lease_s):
         try:
-            state = study_flow.with_options(on_running=[remember_run])(
-                study_key=item.study_key, content_digest=item.content_digest, return_state=True
-            )
+            with tags(DISPATCHED):
+                state = study_flow.with_options(on_running=[remember_run])(
+                    study_key=item.study_key, content_digest=item.content_digest, return_state=True
+                )
             unfinished = None if state.name in FINISHED else state.message or f"the run ended as {state.name}"
         except httpx.HTTPError as error:
             unfinished = f"the Prefect server stopped answering while the study was worked on ({type(error).__name__})"

@@ -1,7 +1,7 @@
 """Automations that end runs whose process died without a word, so that no run looks alive for ever.
 
 A run of a served or deployed flow tells every `PREFECT_FLOWS_HEARTBEAT_FREQUENCY` seconds that it lives. The warm
-processes of the dispatcher tell nothing: their leases find the dead ones.
+processes of the dispatcher tell nothing: their leases find the dead ones, and `close_orphans` their runs.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def _healing(name: str, after: str, expect: set[str], within_s: int) -> Automati
             after={after},
             expect=expect,
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            # Runs of the dispatcher have no deployment: to watch them too would lock the server's SQLite with each run.
+            match_related=ResourceSpecification({"prefect.resource.role": "deployment"}),
             for_each={"prefect.resource.id"},
             threshold=1,
             within=timedelta(seconds=within_s),

@@ -5,8 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.states import Crashed
 
 from dicom_node.registry import StudySummary
 from flows.center_overview import show_overview
@@ -14,8 +24,11 @@ from flows.import_clinical import dropped_files, import_clinical
 from flows.installation import Installation
 from flows.report_incident import report_incident
 
+DISPATCHED = "dispatched"
+"""Tag of the runs that the dispatcher's workers start."""
 logger = logging.getLogger(__name__)
 
+ORPHANED = "the process of this run ended before the study was finished; another run takes it up"
 _LOOK_INTO_FOLDERS_EVERY_S = 5.0
 
 
@@ -31,12 +44,13 @@ class Housekeeping:
     def __init__(self, work: Installation) -> None:
         self._work = work
         self._shown: Sequence[StudySummary] | None = None
-        self._overview_due = self._folders_due = 0.0
+        self._overview_due = self._folders_due = self._orphans_due = 0.0
 
     def look(self) -> None:
         """Do what is due; a Prefect server that stops answering meanwhile only puts it off."""
         try:
             self._report_incidents()
+            self._close_orphans()
             self._show_overview()
             self._import_dropped()
         except (httpx.HTTPError, RuntimeError) as error:  # Prefect says with a RuntimeError that it cannot be reached
@@ -50,6 +64,25 @@ class Housekeeping:
             )
         if incidents:
             self._work.registry.mark_reported([incident.id for incident in incidents])
+
+    def _close_orphans(self) -> None:
+        """Mark runs as crashed whose worker died before the outbox knew of them: no lease is left that could tell."""
+        if time.monotonic() < self._orphans_due:
+            return
+        lease = timedelta(seconds=self._work.settings.prefect.lease_s)
+        self._orphans_due = time.monotonic() + lease.total_seconds()
+        unfinished = FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[DISPATCHED]),
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING]),
+            ),
+        )
+        with get_client(sync_client=True) as client:
+            runs = client.read_flow_runs(flow_run_filter=unfinished)
+            under_way = self._work.registry.runs_under_way() if runs else set()
+            for run in runs:
+                if str(run.id) not in under_way and run.created and datetime.now(UTC) - run.created > lease:
+                    client.set_flow_run_state(run.id, Crashed(message=ORPHANED), force=True)
 
     def _show_overview(self) -> None:
         if time.monotonic() < self._overview_due:
