@@ -83,7 +83,7 @@ def test_the_split_shares_deaths() -> None:
 def test_cohorts_without_deaths_to_compare_are_refused() -> None:
     with pytest.raises(TrainingError, match="2 would be held out, 1 of whom died"):
         split_patients(Survival(np.arange(1.0, 11.0), np.arange(10) < 5), 0.2, seed=0)
-    with pytest.raises(TrainingError, match="10 would train, with 1 deaths"):
+    with pytest.raises(TrainingError, match="10 would train, 1 of whom died"):
         split_patients(Survival(np.arange(1.0, 11.0), np.arange(10) < 1), 0.0, seed=0)
 
 
