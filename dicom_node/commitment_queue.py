@@ -10,7 +10,8 @@ from datetime import timedelta
 from sqlalchemy import select, update
 
 from dicom_node.commitment import CommitmentReport, CommitmentRequest, Reference
-from dicom_node.registry_schema import Database, commitment_requests, deliveries, delivery_commitments
+from dicom_node.database import Database
+from dicom_node.registry_schema import commitment_requests, deliveries, delivery_commitments
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import select, update
 
-from dicom_node.registry_schema import Database
+from dicom_node.database import Database
 from dicom_node.registry_schema import deliveries as table
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import case, select, update
 
-from dicom_node.registry_schema import Database
+from dicom_node.database import Database
 from dicom_node.registry_schema import incidents as table
 
 _NO_CENTER = ""

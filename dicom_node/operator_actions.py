@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, select, update
 
 from dicom_node.audit import AuditEvent, record
+from dicom_node.database import Database
 from dicom_node.errors import StudyStateError
-from dicom_node.registry_schema import Database, deliveries, delivery_commitments, outbox, releases
+from dicom_node.registry_schema import deliveries, delivery_commitments, outbox, releases
 from dicom_node.study_states import OutboxState, StudyState, require_study, state_of_outbox_row, work_again
 
 LONGEST_REASON = 300

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
 from dicom_node.audit import AuditEvent, record
+from dicom_node.database import Database
 from dicom_node.errors import UnknownStudyError
-from dicom_node.registry_schema import Database, centers, deliveries, instances, outbox, results
+from dicom_node.registry_schema import centers, deliveries, instances, outbox, results
 from dicom_node.study_states import OutboxState, StudyState, require_study, set_state, work_again
 
 _ANY_MODEL = ""
@@ -259,29 +260,6 @@ class Outbox:
             state = connection.scalar(query)
         return None if state is None else StudyState(state)
 
-    def without_result(self, center: str, model_digest: str) -> list[str]:
-        """Return the studies of a centre whose newest content is done, but not by this model; in order of arrival.
-
-        What still waits in the outbox, or is being worked on, is not among them: it will be done anyway.
-        """
-        newest = select(func.max(outbox.c.id)).where(outbox.c.center == center).group_by(outbox.c.study_key)
-        done = (
-            select(results.c.study_key)
-            .where(
-                results.c.study_key == outbox.c.study_key,
-                results.c.content_digest == outbox.c.content_digest,
-                results.c.model_digest == model_digest,
-            )
-            .exists()
-        )
-        query = (
-            select(outbox.c.study_key)
-            .where(outbox.c.id.in_(newest), outbox.c.state == OutboxState.DONE, ~done)
-            .order_by(outbox.c.id)
-        )
-        with self._database.read() as connection:
-            return list(connection.scalars(query))
-
     def requeue(self, study_key: str) -> None:
         """Let a study be worked on again; a study that was never complete is decided anew after a quiet period.
 
@@ -341,19 +319,6 @@ class Outbox:
             ct=tuple(ct),
             warnings=tuple(json.loads(row.warnings)),
         )
-
-    def outbox_state(self) -> dict[str, int]:
-        """Return how many rows are waiting, claimed, held and done."""
-        with self._database.read() as connection:
-            counted = connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))
-            counts = {str(state): int(count) for state, count in counted}
-        return {str(state): counts.get(state, 0) for state in OutboxState}
-
-    def runs_under_way(self) -> set[str]:
-        """Return the runs of the rows that somebody has claimed."""
-        query = select(outbox.c.flow_run_id).where(outbox.c.state == OutboxState.CLAIMED)
-        with self._database.read() as connection:
-            return {run for run in connection.scalars(query) if run is not None}
 
     def oldest_waiting(self) -> OutboxItem | None:
         """Return the oldest row that is not done, which says how far behind the scoring is; `None` when all is done."""

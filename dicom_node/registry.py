@@ -6,12 +6,13 @@ from pathlib import Path
 
 from dicom_node.clock import Clock, utc_now
 from dicom_node.commitment_queue import CommitmentQueue
+from dicom_node.database import Database
 from dicom_node.delivery_queue import Delivery, DeliveryQueue
 from dicom_node.group_commit import GroupCommit
 from dicom_node.incidents import Incident, IncidentLog
 from dicom_node.operator_actions import OperatorActions, Release
 from dicom_node.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
-from dicom_node.registry_schema import Database
+from dicom_node.outbox_overview import OutboxOverview
 from dicom_node.settings import NodeTable
 from dicom_node.study_index import InstanceRecord, StudyIndex, StudySummary
 from dicom_node.study_states import OutboxState, StudyState
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-class Registry(StudyIndex, Outbox, DeliveryQueue, CommitmentQueue, IncidentLog, OperatorActions):
+class Registry(StudyIndex, Outbox, OutboxOverview, DeliveryQueue, CommitmentQueue, IncidentLog, OperatorActions):
     """The node's memory; every method is one transaction and may be called from any thread and process.
 
     Parameters

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from dicom_node.center import Center
+from dicom_node.database import Database
 from dicom_node.group_commit import GroupCommit
 from dicom_node.registry_schema import (
-    Database,
     centers,
     damaged,
     deliveries,

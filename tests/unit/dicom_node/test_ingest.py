@@ -14,6 +14,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_node.center import Completeness
+from dicom_node.database import Database
 from dicom_node.errors import (
     ConflictingContentError,
     DamagedInstanceError,
@@ -23,7 +24,6 @@ from dicom_node.errors import (
     UnreadableDatasetError,
 )
 from dicom_node.registry import StudyState
-from dicom_node.registry_schema import Database
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, request, rtstruct, whole_study
 
 

@@ -296,8 +296,7 @@ def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
     start: Start, bench: Bench, certificates: Certificates, *, is_listed: bool
 ) -> None:
     encoded = ssl.PEM_cert_to_DER_cert((certificates.folder / "client.pem").read_text())
-    digest = hashlib.sha256(encoded).hexdigest().upper()
-    listed = ":".join(digest[place : place + 2] for place in range(0, 64, 2)) if is_listed else "server"
+    listed = hashlib.sha256(encoded).digest().hex(":").upper() if is_listed else "server"
     receiver = start(replace(center("alpha"), certificates=(listed,)), tls=certificates.server_context())
     raw = Wire.to(receiver.port).connection
     with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
