@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from deploy.first_use import AUTH_VARIABLE, SECRETS_NAME, read_secrets
-from deploy.local_system import ROOT
+from deploy.local_system import ROOT, listens, reachable
 from deploy.offline import OFFLINE
 from deploy.supervisor import Part, SystemFolder
 from dicom_node.settings import SETTINGS_VARIABLE
@@ -20,7 +19,6 @@ from flows.settings import Settings
 
 HEARTBEAT_S = 30
 """How often a run says that it lives: the automation that finds dead runs waits for three of these."""
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what listens everywhere
 
 
 @dataclass(frozen=True)
@@ -148,14 +146,5 @@ def open_installation(file: Path) -> LocalInstallation:
     return LocalInstallation(file, Settings.load(file), read_secrets(file.with_name(SECRETS_NAME)))
 
 
-def listens(host: str, port: int) -> bool:
-    """Say whether something takes connections at this address of this machine."""
-    try:
-        with socket.create_connection((_EVERYWHERE.get(host, host), port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
 def _address(host: str, port: int) -> str:
-    return f"http://{_EVERYWHERE.get(host, host)}:{port}"
+    return f"http://{reachable(host)}:{port}"

@@ -19,8 +19,23 @@ from urllib.request import urlopen
 from deploy.offline import OFFLINE
 
 ROOT = Path(__file__).resolve().parent.parent
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it here
 _STOP_GRACE_S = 60.0
 _POLL_S = 0.1
+
+
+def listens(host: str, port: int) -> bool:
+    """Say whether something takes connections at this address of this machine."""
+    try:
+        with socket.create_connection((reachable(host), port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def reachable(host: str) -> str:
+    """Return the address by which to reach what listens at `host`, which may mean everywhere."""
+    return _EVERYWHERE.get(host, host)
 
 
 class PartFailedError(RuntimeError):
@@ -116,7 +131,7 @@ class LocalSystem:
     def start_node(self, port: int) -> None:
         """Start the DICOM node and wait until it listens on `port`."""
         self.start("node", "dicom_node")
-        self.wait_until("node", lambda: _listens(port), 60.0)
+        self.wait_until("node", lambda: listens("127.0.0.1", port), 60.0)
 
     def start_dispatcher(self) -> None:
         """Start the dispatcher with its warm workers."""
@@ -178,11 +193,3 @@ class LocalSystem:
     def _last_line(self, name: str) -> str:
         lines = self.log(name).read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "no output"
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -8,18 +8,16 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from dicom_node.center import Role
-from dicom_node.errors import NodeError
 from dicom_node.registry import StudyState
-from dicom_node.settings import SettingsError
 from feature_store.cohort_facts import cohort_facts
-from feature_store.errors import FeatureStoreError
 from feature_store.expectation_pages import CenterChecks, write_pages
 from feature_store.expectations import Finding, check_cohort
 from feature_store.suite_record import keep, kept, new_record
 from flows.installation import Installation, installation
+from flows.refusal import or_refused
 from flows.settings import software_version
 
 FOLDER = "expectation_pages"
@@ -28,10 +26,11 @@ FOLDER = "expectation_pages"
 @flow(name="expectation-pages")
 def expectation_pages() -> State[None]:
     """Check each centre's cohort, and write the pages on the expectations."""
-    try:
-        index, findings = write_expectation_pages(installation())
-    except (NodeError, FeatureStoreError, SettingsError) as error:
-        return Failed(name="Refused", message=str(error))
+    return or_refused(_show_pages)
+
+
+def _show_pages() -> State[None]:
+    index, findings = write_expectation_pages(installation())
     rows = [
         {"centre": center, "severity": str(one.severity), "what": one.sentence}
         for center, of_center in findings.items()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from dicom_node.errors import NodeError
-from dicom_node.settings import SettingsError
 from flows.installation import installation
+from flows.refusal import or_refused
 
 
 @flow(name="redeliver", flow_run_name="{study_key}")
@@ -20,9 +19,9 @@ def redeliver(study_key: str) -> State[None]:
     study_key : str
         The study's keyed pseudonym.
     """
-    try:
-        path = installation().registry.deliver_again(study_key)
-    except (NodeError, SettingsError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
+    return or_refused(_redeliver, study_key)
+
+
+def _redeliver(study_key: str) -> State[None]:
+    path = installation().registry.deliver_again(study_key)
     return Completed(message=f"the report {path.name} of study {study_key} is sent again")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
-from dicom_node.errors import NodeError, StudyStateError
+from dicom_node.errors import StudyStateError
 from dicom_node.registry import Release, StudyState
-from dicom_node.settings import SettingsError
 from feature_store.expectations import RAISABLE, Finding, Severity
 from feature_store.suite_record import of_content
 from flows.installation import Installation, installation
+from flows.refusal import or_refused
 from flows.study_tasks import identity_of
 
 
@@ -28,11 +28,11 @@ def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
     released_by : str
         Who decides.
     """
-    try:
-        release = release_quarantined(installation(), study_key, reason, released_by)
-    except (NodeError, SettingsError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
+    return or_refused(_release, study_key, reason, released_by)
+
+
+def _release(study_key: str, reason: str, released_by: str) -> State[None]:
+    release = release_quarantined(installation(), study_key, reason, released_by)
     return Completed(name="Released", message=release_in_words(release))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from dicom_node.errors import NodeError
 from dicom_node.registry import StudyState
-from dicom_node.settings import SettingsError
 from flows.installation import Installation, installation
+from flows.refusal import or_refused, refused
 
 UNFINISHED = (StudyState.HELD, StudyState.QUARANTINED, StudyState.INCOMPLETE)
 
@@ -28,7 +28,7 @@ class RequeueRequest(BaseModel):
     again: bool = Field(default=False, description="Also studies that are scored or extracted already.")
 
 
-class RequeueError(ValueError):
+class RequeueError(NodeError, ValueError):
     """The request names no study, or no centre that there is."""
 
 
@@ -41,15 +41,13 @@ def requeue(request: RequeueRequest) -> State[None]:
     request : RequeueRequest
         Which.
     """
-    try:
-        done, refused = requeue_studies(installation(), request)
-    except (NodeError, SettingsError, RequeueError) as error:
-        get_run_logger().error(str(error))
-        return Failed(name="Refused", message=str(error))
-    for sentence in refused:
-        get_run_logger().warning(sentence)
-    message = "; ".join([f"{len(done)} studies are worked on again", *refused])
-    return Failed(name="Refused", message=message) if refused else Completed(message=message)
+    return or_refused(_requeue, request)
+
+
+def _requeue(request: RequeueRequest) -> State[None]:
+    done, not_done = requeue_studies(installation(), request)
+    message = "; ".join([f"{len(done)} studies are worked on again", *not_done])
+    return refused(message) if not_done else Completed(message=message)
 
 
 def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[str], list[str]]:

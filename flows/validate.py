@@ -165,7 +165,6 @@ def _slug(cohort: CohortQuery) -> str:
     return re.sub(r"[^a-z0-9]+", "-", cohort.name.lower()).strip("-")
 
 
-@task(name="deliver report", cache_policy=NO_CACHE)
 def deliver_report(work: Installation, report: ValidationReport, folder: Path) -> str:
     """Queue the report for its centre's PACS, and say in the log what became of it."""
     try:

@@ -63,7 +63,7 @@ def _requeue(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
     from dicom_node.registry import StudyState  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
-    from flows.requeue import RequeueError, RequeueRequest, requeue_studies  # noqa: PLC0415
+    from flows.requeue import RequeueRequest, requeue_studies  # noqa: PLC0415
 
     request = RequeueRequest(
         studies=options.studies,
@@ -73,7 +73,7 @@ def _requeue(options: argparse.Namespace) -> int:
     )
     try:
         done, refused = requeue_studies(installation(), request)
-    except (NodeError, RequeueError) as error:
+    except NodeError as error:
         return _refused(error)
     print(f"{len(done)} studies are worked on again")
     for sentence in refused:

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo.push import push
-from deploy.local_installation import LocalInstallation, listens, open_installation
-from deploy.local_system import ROOT, free_port
+from deploy.local_installation import LocalInstallation, open_installation
+from deploy.local_system import ROOT, free_port, listens
 from deploy.supervisor import Supervisor
 from dicom_node.registry import Registry, StudyState, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
