@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,7 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
 
 def compute_times(folder: Path, rounds: int) -> list[float]:
     """Time the functions of a study alone, from files to the bytes of its report, in this process; two to warm up."""
+    from dicom_node.part10 import read_part10
     from feature_store.contours import read_structure_set
     from feature_store.ct_volume import read_ct_headers
     from feature_store.expectations import check_regions, check_study
@@ -199,6 +201,14 @@ def compute_times(folder: Path, rounds: int) -> list[float]:
     from feature_store.study_features import compute_features, load_study
     from models.deep_features import DEEP_COLUMNS
     from models.frozen_bundle import load, read_digest
+    from validation_reports.not_estimable import NotEstimable
+    from validation_reports.report_codes import derived_uid
+    from validation_reports.structured_report import (
+        ModelReference,
+        RoiReference,
+        build_structured_report,
+        write_structured_report,
+    )
 
     bundle = load(folder / "bundle", read_digest(folder / "bundle"))
     pattern = "gtv[-_ ]?(p|1|primary)?"
@@ -206,9 +216,12 @@ def compute_times(folder: Path, rounds: int) -> list[float]:
     for study in sorted((folder / "pacs").iterdir())[: rounds + 2]:
         started = time.monotonic()
         *ct, rtstruct = sorted(study.glob("*.dcm"))
+        for path in (*ct, rtstruct):
+            read_part10(path)
         facts = study_facts(read_ct_headers(ct), read_structure_set(rtstruct), pattern, None)
         check_study(facts)
-        features = compute_features(load_study(ct, rtstruct, pattern), ExtractionSettings())
+        loaded = load_study(ct, rtstruct, pattern)
+        features = compute_features(loaded, ExtractionSettings())
         check_regions(with_regions(facts, features.gtv_voxels, features.ring_cut_by_field_of_view))
         columns = {
             f"{region}:{name}": value
@@ -217,7 +230,28 @@ def compute_times(folder: Path, rounds: int) -> list[float]:
         }
         deep = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
         columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
-        bundle.model.score(pd.DataFrame([columns]))
+        (risk,) = bundle.model.score(pd.DataFrame([columns]))
+        report = build_structured_report(
+            ct_datasets=[dcmread(path, stop_before_pixels=True) for path in ct],
+            rtstruct=dcmread(rtstruct),
+            roi=RoiReference(number=loaded.gtv.number, name=loaded.gtv.name),
+            risk=risk,
+            model=ModelReference(
+                name=bundle.facts.name,
+                version=bundle.facts.version,
+                digest=bundle.digest,
+                demonstration=bundle.facts.demonstration,
+                intended_use=bundle.facts.intended_use,
+            ),
+            software_version="benchmark",
+            warnings=(),
+            created_at=datetime.now(UTC),
+            sop_instance_uid=derived_uid("instance", study.name),
+            series_instance_uid=derived_uid("series", study.name),
+            center=CENTER,
+            performance=NotEstimable("not validated here"),
+        )
+        write_structured_report(report, folder / "alone" / f"{study.name}.dcm")
         times.append(time.monotonic() - started)
     return times[2:]
 
