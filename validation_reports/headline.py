@@ -108,7 +108,11 @@ def calibration_line(result: CenterResult) -> Line:
             "Too few deaths or too short a follow-up to compare predicted with observed risk.",
         )
     verdict = Verdict.YES if all(right) else Verdict.PARTLY if any(right) else Verdict.NO
-    return Line(question, verdict, f"Deaths: {'; '.join(parts)}.")
+    answer = f"Deaths: {'; '.join(parts)}"
+    if verdict is Verdict.YES and (isinstance(slope, NotEstimable) or slope.lower <= 0):
+        # An interval that holds both 1 and 0 agrees with right predictions and with predictions that say nothing.
+        return Line(question, Verdict.UNKNOWN, f"{answer}: too few deaths to tell right predictions from empty ones.")
+    return Line(question, verdict, f"{answer}.")
 
 
 def _everywhere(report: ValidationReport) -> Line:

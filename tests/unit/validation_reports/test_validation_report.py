@@ -164,6 +164,13 @@ def test_the_headline_does_not_claim_what_chance_explains() -> None:
     assert wrong[3].verdict is Verdict.UNKNOWN
 
 
+def test_so_few_deaths_that_any_slope_fits_prove_no_calibration() -> None:
+    few = headline(build_report([made_cohort("A", 9, 4)], PROVENANCE))[2]
+    assert few.verdict is Verdict.UNKNOWN, few.answer
+    assert "too few deaths to tell" in few.answer
+    assert "slope" in few.answer
+
+
 def test_a_single_hopeless_centre_still_gives_a_page() -> None:
     one = made_cohort("Solo", 1, 21)
     report = build_report([one], PROVENANCE)
