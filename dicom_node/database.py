@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ from dicom_node.schema_upgrade import upgrade
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
+_LOOK_S: Final = 0.02
 _SCHEMA_LOCK: Final = 0x414E4E55
 
 
@@ -131,6 +133,35 @@ class Database:
                 f"the registry did not answer ({type(error).__name__}): check that its database is reachable"
             ) from error
         return row_found
+
+    def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
+        """Wait until anybody has committed since this thread's last waiting, or `stop` is set, or the time is over.
+
+        SQLite counts commits for whoever asks, which costs microseconds; on PostgreSQL the time is waited out.
+
+        Parameters
+        ----------
+        stop : threading.Event
+            Ends the waiting.
+        timeout_s : float
+            Longest time, seconds.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry cannot be read.
+        """
+        if self._file is None:
+            stop.wait(timeout_s)
+            return
+        deadline = time.monotonic() + timeout_s
+        left = timeout_s
+        while left > 0 and not stop.wait(min(_LOOK_S, left)):
+            commits = self.first("PRAGMA data_version", {})
+            if commits != getattr(self._kept, "commits", None):
+                self._kept.commits = commits
+                return
+            left = deadline - time.monotonic()
 
     def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
         """Return the condition that a time has come.

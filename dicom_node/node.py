@@ -123,8 +123,9 @@ class Node:
         self._receiver.start()
         if self._stow is not None:
             self._stow.start()
-        for name, work in (("sweep", self.sweep), ("deliver", self.deliver)):
-            thread = threading.Thread(target=self._repeat, args=(work,), name=name, daemon=True)
+        waits = self.registry.wait_for_change
+        for name, work, wait in (("sweep", self.sweep, threading.Event.wait), ("deliver", self.deliver, waits)):
+            thread = threading.Thread(target=self._repeat, args=(work, wait), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -227,15 +228,16 @@ class Node:
             _log.warning("the registry's metrics are left out: %s", error)
             return exposition(samples)
 
-    def _repeat(self, work: Callable[[], int]) -> None:
-        """Do the work every sweep interval; an error of ours waits for the next turn, any other ends the node."""
+    def _repeat(self, work: Callable[[], int], wait: Callable[[threading.Event, float], object]) -> None:
+        """Do the work at least every sweep interval; an error of ours waits for the next turn, others end the node."""
         while not self._stopping.is_set():
             try:
                 work()
+                wait(self._stopping, self._settings.sweep_interval_s)
             except NodeError as error:
                 _log.warning("%s", error)
+                self._stopping.wait(self._settings.sweep_interval_s)
             except Exception:
                 _log.exception("the node stops, because of an error that nobody foresaw")
                 self.failed.set()
                 raise
-            self._stopping.wait(self._settings.sweep_interval_s)

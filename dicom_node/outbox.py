@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.database import Database
@@ -93,6 +93,11 @@ class Outbox:
     _database: Database
     _archive_folder: Path
 
+    def has_due(self) -> bool:
+        """Say whether a row is due that nobody holds, without waiting for whoever writes."""
+        with self._database.read() as connection:
+            return connection.execute(select(outbox.c.id).where(self._is_due()).limit(1)).first() is not None
+
     def claim(self, owner: str, lease_s: float) -> OutboxItem | None:
         """Claim the oldest row that is due and that nobody holds; atomic between threads and processes.
 
@@ -110,15 +115,7 @@ class Outbox:
         """
         now = self._database.now()
         oldest_due = (
-            select(outbox)
-            .where(
-                outbox.c.state != OutboxState.DONE,
-                # What waits is due at once, by whoever's clock it was written.
-                or_(outbox.c.state == OutboxState.WAITING, self._database.is_due(outbox.c.due_at)),
-            )
-            .order_by(outbox.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
+            select(outbox).where(self._is_due()).order_by(outbox.c.id).limit(1).with_for_update(skip_locked=True)
         )
         with self._database.write() as connection:
             row = connection.execute(oldest_due).first()
@@ -196,6 +193,11 @@ class Outbox:
         with self._database.write() as connection:
             held = update(outbox).where(outbox.c.state == OutboxState.HELD, outbox.c.due_at > now)
             return connection.execute(held.values(due_at=now)).rowcount
+
+    def _is_due(self) -> ColumnElement[bool]:
+        # What waits is due at once, by whoever's clock it was written.
+        waits = or_(outbox.c.state == OutboxState.WAITING, self._database.is_due(outbox.c.due_at))
+        return and_(outbox.c.state != OutboxState.DONE, waits)
 
     def finish(
         self,

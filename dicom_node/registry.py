@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from dicom_node.clock import Clock, utc_now
@@ -55,6 +56,10 @@ class Registry(StudyIndex, Outbox, OutboxOverview, DeliveryQueue, CommitmentQueu
         self._database = Database(url, clock)
         self._archive_folder = archive_folder
         self._group = GroupCommit(self.add_instances)
+
+    def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
+        """Wait until there may be something new to do; see `Database.wait_for_change`."""
+        self._database.wait_for_change(stop, timeout_s)
 
     def close(self) -> None:
         """Close every connection to the database."""

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any
@@ -178,17 +179,20 @@ def _work(parent: int) -> None:
     # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every study.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         while not stop.is_set() and os.getppid() == parent:
-            if not prefect_answers():
+            if not work.registry.has_due():
+                work.registry.wait_for_change(stop, settings.poll_interval_s)
+            elif prefect_answers():
+                run_next(work, owner)
+            else:
                 url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
                 logger.warning("the Prefect server at %s does not answer; studies wait in the outbox", url)
                 stop.wait(settings.first_retry_s)
-            elif not run_next(work, owner):
-                stop.wait(settings.poll_interval_s)
 
 
 def warm_up(work: Installation) -> None:
     """Import what the first study would otherwise wait for, and let the network answer once."""
     study_suite()
+    import_module("validation_reports.structured_report")
     try:
         bundle = work.bundle
     except (ModelError, SettingsError) as refusal:

@@ -213,6 +213,12 @@ class Running:
         keys = {study.study_key for study in self.studies()}
         return [run for run in self.flow_runs() if run["parameters"].get("study_key") in keys]
 
+    def own_steps(self) -> list[dict[str, Any]]:
+        """Return the task runs of this installation's studies."""
+        own = {"id": {"any_": [run["id"] for run in self.own_runs()]}}
+        steps: list[dict[str, Any]] = ask(f"{self.system.prefect_url}/api/task_runs/filter", {"flow_runs": own})
+        return steps
+
     def flow_runs(self) -> list[dict[str, Any]]:
         """Return the Prefect runs of the last start of the shared server, newest first."""
         runs: list[dict[str, Any]] = ask(

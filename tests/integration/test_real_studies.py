@@ -14,6 +14,7 @@ import pytest
 from pydicom import dcmread
 
 from dicom_node.registry import StudyState
+from flows.housekeeping import DISPATCHED
 from tests.integration.conftest import Orthanc, Running, wait_until
 
 PAT1, STS = "PAT1", "STS"
@@ -104,6 +105,9 @@ def test_each_study_is_scored_once_whatever_the_order(
     print(f"\n{order}: {len(scored)} studies scored, {_scored_runs(running)} runs scored after the second push")
     assert _scored_runs(running) == len(scored)
     assert {study.center for study in scored} == {PAT1, STS}
+    # A tag on a step makes it ask the server for a slot under that tag, which has cost whole seconds of a study.
+    assert all(DISPATCHED in run["tags"] for run in running.own_runs())
+    assert {tuple(step["tags"]) for step in running.own_steps()} == {()}
 
 
 def test_kills_at_any_point_end_in_the_same_state(

@@ -313,3 +313,14 @@ def test_a_registry_that_cannot_be_reached_is_told_without_values(tmp_path: Path
     (tmp_path / "registry.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(RegistryUnavailableError, match=r"did not commit \(DatabaseError\): check"):
         open_registry(NodeTable(folder=tmp_path))
+
+
+def test_a_row_is_due_until_it_is_claimed_and_again_when_the_lease_has_run_out(bench: Bench) -> None:
+    slices, drawn = whole_study()
+    assert not bench.registry.has_due()
+    bench.push(*slices, drawn)
+    assert bench.registry.has_due()
+    assert bench.registry.claim("worker", 60) is not None
+    assert not bench.registry.has_due()
+    bench.clock.advance(61)
+    assert bench.registry.has_due()
