@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-store bench-validation coverage-validation test check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-store bench-validation coverage-validation test test-on-servers check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -73,6 +73,9 @@ coverage-validation: install  ## how often the intervals of a report hold the tr
 
 test: install  ## every test; what a missing peer or missing real data skips is said in one line
 	$(BIN)/python -m pytest
+
+test-on-servers: install  ## the integration tests with registry and Prefect on PostgreSQL and features in an object store
+	$(BIN)/python -m pytest --on-servers tests/integration $(ARGS)
 
 check: lint  ## what .ci/run checks besides the tests
 

@@ -16,6 +16,15 @@ from tests.postgresql import PostgreSQL, programs
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the integration tests run as on a cluster: ``make test-on-servers``."""
+    parser.addoption(
+        "--on-servers",
+        action="store_true",
+        help="installations keep registry and Prefect's database on PostgreSQL, and features in an object store",
+    )
+
+
 def absent(reason: str, requirement: str) -> NoReturn:
     """Skip with a reason, or fail where the environment variable `requirement` is 1."""
     if os.environ.get(requirement) == "1":

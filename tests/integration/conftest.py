@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,12 @@ import pytest
 from deploy.local_system import ROOT, LocalSystem, free_port
 from dicom_node.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
+from feature_store.store import FeatureStore
 from tests.integration.model_fixture import freeze_test_bundle
+from tests.object_store import ObjectStore
+from tests.postgresql import PostgreSQL
+
+Place = Callable[[], Mapping[str, str]]
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
@@ -32,10 +38,13 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
         time.sleep(0.1)
 
 
-def ask(url: str, body: object | None = None) -> Any:
-    """Return the JSON answer of a loopback server; a body makes it a POST."""
+def ask(url: str, body: object | None = None, password: str | None = None) -> Any:
+    """Return the JSON answer of a loopback server; a body makes it a POST, ``user:password`` is given if there is."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    with urlopen(Request(url, data=data, headers={"Content-Type": "application/json"}), timeout=30) as answer:
+    headers = {"Content-Type": "application/json"}
+    if password is not None:
+        headers["Authorization"] = f"Basic {base64.b64encode(password.encode()).decode()}"
+    with urlopen(Request(url, data=data, headers=headers), timeout=30) as answer:
         return json.loads(answer.read())
 
 
@@ -100,9 +109,23 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture(scope="session")
-def prefect_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def new_place(request: pytest.FixtureRequest) -> Place:
+    """Say where an installation keeps registry and features: in its own folder, unless servers are asked for."""
+    if not request.config.getoption("--on-servers"):
+        return dict
+    database: PostgreSQL = request.getfixturevalue("postgresql")
+    objects: ObjectStore = request.getfixturevalue("object_store")
+    return lambda: {"registry_url": database.new_schema(), "store": f"{objects.new_bucket()}/features"}
+
+
+@pytest.fixture(scope="session")
+def prefect_port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of one Prefect server for all integration tests: its first start takes half a minute."""
-    with LocalSystem(tmp_path_factory.mktemp("prefect"), {}) as system:
+    environment = {}
+    if request.config.getoption("--on-servers"):
+        database: PostgreSQL = request.getfixturevalue("postgresql")
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.new_database("postgresql+asyncpg")
+    with LocalSystem(tmp_path_factory.mktemp("prefect"), environment) as system:
         system.start_prefect_server()
         system.wait_for_prefect()
         yield system.prefect_port
@@ -124,6 +147,7 @@ class Running:
         self.folder = folder
         self.port = free_port()
         self.bundle_digest = bundle[1]
+        self.store = FeatureStore(store or str(folder / "node" / "feature_store"))
         self.settings = folder / "annulus.toml"
         self.settings.write_text(
             f"[node]\nport = {self.port}\nfolder = '{folder / 'node'}'\nquiet_period_s = 2.0\nsweep_interval_s = 0.2\n"
@@ -229,13 +253,13 @@ class Running:
 
 @pytest.fixture(scope="module")
 def start_installation(
-    tmp_path_factory: pytest.TempPathFactory, prefect_port: int, bundle: tuple[Path, str]
+    tmp_path_factory: pytest.TempPathFactory, prefect_port: int, bundle: tuple[Path, str], new_place: Place
 ) -> Iterator[Callable[[str], Running]]:
     """Start installations with the given ``[center]`` tables; all are stopped at the end of the module."""
     started: list[Running] = []
 
     def start(centers: str) -> Running:
-        running = Running(tmp_path_factory.mktemp("installation"), prefect_port, centers, bundle)
+        running = Running(tmp_path_factory.mktemp("installation"), prefect_port, centers, bundle, **new_place())
         running.system.__enter__()
         started.append(running)
         running.start()
@@ -244,6 +268,7 @@ def start_installation(
     yield start
     for running in started:
         running.system.__exit__(None, None, None)
+        running.registry.close()
 
 
 def _parent(stat: Path) -> int | None:

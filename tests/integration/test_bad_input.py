@@ -115,6 +115,7 @@ def test_a_study_that_expectations_alone_keep_back_is_scored_when_an_operator_re
     others = next(one for one in running.registry.studies("BAD") if one.state is StudyState.QUARANTINED)
     with pytest.raises(StudyStateError, match="no features can be computed from data like this"):
         release_quarantined(work, others.study_key, "let it pass", "Dr. Example")
+    work.registry.close()
     assert running.state_of(others.study_key) is StudyState.QUARANTINED
 
 

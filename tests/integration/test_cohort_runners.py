@@ -15,7 +15,6 @@ from deploy.local_system import ROOT
 from dicom_node.registry import StudyState
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.regions import Region
-from feature_store.store import FeatureStore
 from tests.integration.conftest import Running
 from tests.integration.synthetic_studies import write_study
 
@@ -26,8 +25,7 @@ STUDIES = 3
 
 def _fingerprint(running: Running) -> list[str]:
     """Return for each patient a digest of every byte of features, network input and score, whatever the pseudonyms."""
-    store = FeatureStore(str(running.folder / "node" / "feature_store"))
-    digest = running.bundle_digest
+    store, digest = running.store, running.bundle_digest
     features = store.features("B", [Region.GTV, Region.RING_6MM], ExtractionSettings().digest)
     identities, inputs = store.deep_inputs("B")
     scores = {score.identity.patient_key: score for score in store.scores(digest, "B")}

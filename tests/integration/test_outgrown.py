@@ -1,4 +1,4 @@
-"""When one machine is too small: PostgreSQL for Prefect and registry, an object store, and a process worker."""
+"""When one machine is too small: PostgreSQL for Prefect and registry, an object store, a password, a process worker."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 
@@ -20,14 +21,18 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 
 PATIENTS = 2
 POOL = "annulus"
+PASSWORD = "admin:secret"  # noqa: S105 - of a server that lives as long as its test
 
 
 @pytest.fixture
 def running(
     tmp_path: Path, bundle: tuple[Path, str], postgresql: PostgreSQL, object_store: ObjectStore
 ) -> Iterator[Running]:
-    prefect_database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": postgresql.new_database("postgresql+asyncpg")}
-    with LocalSystem(tmp_path / "prefect", prefect_database) as server:
+    settings = {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgresql.new_database("postgresql+asyncpg"),
+        "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
+    }
+    with LocalSystem(tmp_path / "prefect", settings) as server:
         server.start_prefect_server()
         server.wait_for_prefect()
         one = Running(
@@ -38,6 +43,7 @@ def running(
             registry_url=postgresql.new_schema(),
             store=f"{object_store.new_bucket()}/features",
         )
+        one.system.environment["PREFECT_API_AUTH_STRING"] = PASSWORD
         with one.system:
             yield one
         one.registry.close()
@@ -74,8 +80,10 @@ def test_the_same_flows_run_on_servers_of_their_own(
     ended = {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED"]}}}
     body = {"flows": {"name": {"any_": ["validate-center"]}}, "flow_runs": ended}
     url = f"{running.system.prefect_url}/api/flow_runs/filter"
-    wait_until(lambda: bool(ask(url, body)), 400, "the worker has run the validation")
-    (run,) = ask(url, body)
+    with pytest.raises(HTTPError, match="401"):
+        ask(url, body)
+    wait_until(lambda: bool(ask(url, body, PASSWORD)), 400, "the worker has run the validation")
+    (run,) = ask(url, body, PASSWORD)
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert run["state"]["message"].startswith(f"{PATIENTS} patients analysed")
     assert not (running.folder / "node" / "registry.sqlite").exists()

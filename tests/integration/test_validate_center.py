@@ -12,8 +12,8 @@ from pydicom import dcmread
 
 from feature_store.acquisition_rows import AcquisitionRecord
 from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.store import FeatureStore, ScoreRow, StudyIdentity
-from tests.integration.conftest import Running
+from feature_store.store import ScoreRow, StudyIdentity
+from tests.integration.conftest import Place, Running
 from tests.unit.validation_reports.cohorts import HORIZONS, made_cohort
 from validation_reports.center_figures import CenterFigures, latest_figures
 
@@ -29,10 +29,10 @@ port = 9
 
 
 @pytest.fixture
-def scored(tmp_path: Path, prefect_port: int, bundle: tuple[Path, str]) -> Iterator[Running]:
+def scored(tmp_path: Path, prefect_port: int, bundle: tuple[Path, str], new_place: Place) -> Iterator[Running]:
     """An installation that has scored 40 patients with the pinned bundle; nothing of it runs."""
-    running = Running(tmp_path, prefect_port, CENTER, bundle)
-    store, cohort = FeatureStore(tmp_path / "node" / "feature_store"), made_cohort("B", 40, 1)
+    running = Running(tmp_path, prefect_port, CENTER, bundle, **new_place())
+    store, cohort = running.store, made_cohort("B", 40, 1)
     records = []
     for place, key in enumerate(cohort.patient_keys):
         identity = StudyIdentity("B", key, f"study-{key}", "c" * 64)
