@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from random import Random
+from shutil import disk_usage
 
 from pydicom.dataset import Dataset
 
@@ -55,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def torture(folder: Path, kills: int, seed: int, trouble: str = "nothing") -> dict[str, int | str]:
     """Kill a node in `folder` so many times, and return what became of what it had acknowledged."""
-    with small_disk(folder / "disk") if trouble == "disk" else nullcontext(folder) as place:
+    megabytes = DISK_MB + kills // 2  # room for what is kept until the end: the ballast fills the rest, again and again
+    with small_disk(folder / "disk", megabytes) if trouble == "disk" else nullcontext(folder) as place:
         node = TorturedNode(folder, place / "data", clock_file=folder / "offset" if trouble == "clock" else None)
         try:
             return _torture(node, kills, Random(seed), trouble)
@@ -64,8 +66,8 @@ def torture(folder: Path, kills: int, seed: int, trouble: str = "nothing") -> di
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount a tmpfs that a few studies fill.
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """Mount a tmpfs of so many megabytes.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         If this user may not mount.
     """
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
         raise PermissionError("a tmpfs cannot be mounted by this user")
     try:
@@ -166,7 +168,7 @@ def _live(node: TorturedNode, random: Random, trouble: str) -> None:
         node.clock_file.write_text(str(random.randrange(-172800, 172800)))
     if trouble == "disk":
         with suppress(OSError), _ballast(node).open("wb") as file:
-            file.write(bytes(DISK_MB << 20))  # as much as there is room for
+            file.write(bytes(disk_usage(node.data).free + (1 << 20)))  # as much as there is room for
         time.sleep(moment)
         _ballast(node).unlink()
     time.sleep(moment)
