@@ -2,8 +2,8 @@
 
 ``make bench-e2e`` starts an installation as `make up` does, with DCMTK's storescp as the PACS, and pushes a planning CT
 of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency runs from the answer to the last C-STORE
-to the file in the PACS. Beside it stands the time that the same functions take in one process without any
-orchestration, on the same study and machine. The last line is one JSON object.
+to the file in the PACS. After each study a process that knows no orchestration runs the same functions on it, so that
+both sides meet the same machine. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,35 +42,27 @@ from tests.torture.storing_pacs import StoringPacs
 CENTER = "B"
 _READY_WITHIN_S = 300.0
 _STUDY_WITHIN_S = 600.0
-_POLL_S = 0.02
+_POLL_S = 0.01
+_CALM_S = 1.0
+_WARM_UP = 3
 
 
 def main() -> int:
     """Measure, print, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_end_to_end", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="studies measured after two to warm up")
+    parser.add_argument("--rounds", type=int, default=12, help="studies measured after three to warm up")
     parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.compute is not None:
-        print(json.dumps(compute_times(options.compute, options.rounds)))
+        compute_asked_for(options.compute)
         return 0
     with tempfile.TemporaryDirectory(prefix="annulus-e2e-") as name:
         folder = Path(name)
-        studies = write_studies(folder, options.rounds + 2)
+        studies = write_studies(folder, options.rounds + _WARM_UP)
         freeze_test_bundle(folder / "bundle")
-        latencies = system_latencies(folder, studies)[2:]
-        computed = json.loads(
-            subprocess.run(
-                [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", "--compute", str(folder),
-                 "--rounds", str(options.rounds)],
-                check=True, capture_output=True, text=True, cwd=ROOT,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-            ).stdout.splitlines()[-1]
-        )  # fmt: skip
-    latency, compute = statistics.median(latencies), statistics.median(computed)
-    print("latency of each study, s:", ", ".join(f"{one:.2f}" for one in latencies))
-    print("its functions alone, s:  ", ", ".join(f"{one:.2f}" for one in computed))
-    overhead = 100 * (latency - compute) / compute
+        measured = measure(folder, studies)[_WARM_UP:]
+    latency, compute = (statistics.median(side) for side in zip(*measured, strict=True))
+    overhead = statistics.median(100 * (system - alone) / alone for system, alone in measured)
     print(
         json.dumps({"latency_s": round(latency, 2), "compute_s": round(compute, 2), "overhead_pct": round(overhead, 1)})
     )
@@ -84,23 +77,25 @@ def write_studies(folder: Path, number: int) -> list[Path]:
 
 def _as_patient(made: StudyFiles, folder: Path, patient_id: str) -> Path:
     folder.mkdir(parents=True)
-    study, series, frame = (generate_uid(entropy_srcs=[patient_id, what]) for what in ("study", "series", "frame"))
+    study, series, frame = (
+        generate_uid(entropy_srcs=[f"{patient_id}/{what}"]) for what in ("study", "series", "frame")
+    )
     uids = []
     for number, path in enumerate(made.ct):
         slice_ = dcmread(path)
         _identify(slice_, patient_id, study)
         slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = series, frame
         slice_.SOPInstanceUID = slice_.file_meta.MediaStorageSOPInstanceUID = generate_uid(
-            entropy_srcs=[patient_id, str(number)]
+            entropy_srcs=[f"{patient_id}/{number}"]
         )
         uids.append(slice_.SOPInstanceUID)
         slice_.save_as(folder / f"CT_{number:03d}.dcm")
     structure = dcmread(made.rtstruct)
     _identify(structure, patient_id, study)
     structure.SOPInstanceUID = structure.file_meta.MediaStorageSOPInstanceUID = generate_uid(
-        entropy_srcs=[patient_id, "rtstruct"]
+        entropy_srcs=[f"{patient_id}/rtstruct"]
     )
-    structure.SeriesInstanceUID = generate_uid(entropy_srcs=[patient_id, "structures"])
+    structure.SeriesInstanceUID = generate_uid(entropy_srcs=[f"{patient_id}/structures"])
     structure.ReferencedFrameOfReferenceSequence = DicomSequence([_references(frame, study, series, uids)])
     for roi in structure.StructureSetROISequence:
         roi.ReferencedFrameOfReferenceUID = frame
@@ -133,16 +128,22 @@ def _references(frame: str, study: str, series: str, uids: Sequence[str]) -> Dat
     return of_frame
 
 
-def system_latencies(folder: Path, studies: Sequence[Path]) -> list[float]:
-    """Push the studies one after the other; return the seconds from the last answer to the report in the PACS."""
+def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
+    """Push the studies one after the other; return for each the seconds through the system and of its functions alone.
+
+    The first time runs from the answer to the last C-STORE to the report in the PACS.
+    """
     pacs = StoringPacs(folder / "received")
     work = _installation(folder, pacs)
     stop = threading.Event()
-    found: list[float] = []
+    found: list[tuple[float, float]] = []
     pacs.start()
     try:
-        with Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor:
-            measuring = threading.Thread(target=_measure, args=(work, pacs, studies, found, stop))
+        with (
+            _functions_alone(folder) as alone,
+            Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor,
+        ):
+            measuring = threading.Thread(target=_measure, args=(work, pacs, studies, alone, found, stop))
             measuring.start()
             supervisor.run(stop)
             measuring.join()
@@ -153,8 +154,31 @@ def system_latencies(folder: Path, studies: Sequence[Path]) -> list[float]:
     return found
 
 
+@contextmanager
+def _functions_alone(folder: Path) -> Iterator[Callable[[Path], float]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", "--compute", str(folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+
+    def alone(study: Path) -> float:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(study, file=process.stdin, flush=True)
+        return float(process.stdout.readline())
+
+    with process:
+        yield alone
+
+
 def _measure(
-    work: LocalInstallation, pacs: StoringPacs, studies: Sequence[Path], found: list[float], stop: threading.Event
+    work: LocalInstallation,
+    pacs: StoringPacs,
+    studies: Sequence[Path],
+    alone: Callable[[Path], float],
+    found: list[tuple[float, float]],
+    stop: threading.Event,
 ) -> None:
     node = work.settings.node
     deadline = time.monotonic() + _READY_WITHIN_S
@@ -168,8 +192,10 @@ def _measure(
             time.sleep(_POLL_S)
         if len(pacs.files()) < number:
             break
-        found.append(time.monotonic() - answered)
-        print(f"study {number}: {found[-1]:.2f} s", flush=True)
+        latency = time.monotonic() - answered
+        time.sleep(_CALM_S)
+        found.append((latency, alone(study)))
+        print(f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True)
     stop.set()
 
 
@@ -190,8 +216,8 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
     return open_installation(settings)
 
 
-def compute_times(folder: Path, rounds: int) -> list[float]:
-    """Time the functions of a study alone, from files to the bytes of its report, in this process; two to warm up."""
+def compute_asked_for(folder: Path) -> None:
+    """For each study named on standard input, time its functions alone, from files to the bytes of its report."""
     from dicom_node.part10 import read_part10
     from feature_store.contours import read_structure_set
     from feature_store.ct_volume import read_ct_headers
@@ -212,8 +238,7 @@ def compute_times(folder: Path, rounds: int) -> list[float]:
 
     bundle = load(folder / "bundle", read_digest(folder / "bundle"))
     pattern = "gtv[-_ ]?(p|1|primary)?"
-    times = []
-    for study in sorted((folder / "pacs").iterdir())[: rounds + 2]:
+    for study in map(Path, map(str.strip, sys.stdin)):
         started = time.monotonic()
         *ct, rtstruct = sorted(study.glob("*.dcm"))
         for path in (*ct, rtstruct):
@@ -252,8 +277,7 @@ def compute_times(folder: Path, rounds: int) -> list[float]:
             performance=NotEstimable("not validated here"),
         )
         write_structured_report(report, folder / "alone" / f"{study.name}.dcm")
-        times.append(time.monotonic() - started)
-    return times[2:]
+        print(time.monotonic() - started, flush=True)
 
 
 if __name__ == "__main__":
