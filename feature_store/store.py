@@ -6,7 +6,8 @@ takes hundredths. The names of the values are `FEATURE_NAMES`, fixed by the sett
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from feature_store.acquisition_rows import AcquisitionRecord, acquisition_table, row_of_acquisition
+from feature_store.background_writes import BackgroundWrites
 from feature_store.clinical import ClinicalRecord, ClinicalTable
 from feature_store.delta_table import WRITTEN_AT, KeyedTable, StoreError
 from feature_store.expectations import Finding, Severity
@@ -54,6 +56,8 @@ class FeatureStore:
         Version of each table to read; such a store is read-only, and tables that are not named are empty.
     storage_options : mapping of str to str, optional
         Access to an object store, as `deltalake` takes it.
+    writes : BackgroundWrites, optional
+        What writes; by default the caller does, and waits.
     """
 
     def __init__(
@@ -61,7 +65,9 @@ class FeatureStore:
         location: Path | str,
         versions: Mapping[str, int] | None = None,
         storage_options: Mapping[str, str] | None = None,
+        writes: BackgroundWrites | None = None,
     ) -> None:
+        self._writes = writes
         self._location = str(location).rstrip("/")
         self._versions = None if versions is None else dict(versions)
         self._options = dict(storage_options or {})
@@ -122,6 +128,18 @@ class FeatureStore:
     def pinned(self, versions: Mapping[str, int] | None = None) -> FeatureStore:
         """Return a read-only store that stays at `versions`, or at the present ones."""
         return FeatureStore(self._location, self.versions() if versions is None else versions, self._options)
+
+    @contextmanager
+    def writing_beside(self) -> Iterator[FeatureStore]:
+        """Yield this store with writes that go on beside the caller's work; reads may not see them before the end.
+
+        Raises
+        ------
+        StoreError
+            At the end, in place of whatever else was raised within, if rows could not be written.
+        """
+        with BackgroundWrites() as writes:
+            yield FeatureStore(self._location, self._versions, self._options, writes)
 
     def compact(self) -> tuple[str, ...]:
         """Join the small files that single studies leave; rows and earlier versions stay as they are.
@@ -327,7 +345,10 @@ class FeatureStore:
             raise StoreError(
                 "This view of the feature store is pinned to versions and cannot be written: open it anew."
             )
-        self._tables[table].upsert(rows)
+        if self._writes is None:
+            self._tables[table].upsert(rows)
+        else:
+            self._writes.give(self._tables[table].upsert, rows)
 
     def _read(self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None) -> pa.Table:
         version = None

@@ -7,6 +7,7 @@ worker claims one row at a time under a lease. A worker that is killed loses its
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ import numpy as np
 from prefect import Flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import SyncClientContext
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 from prefect.states import Crashed
 
@@ -177,7 +179,8 @@ def _work(parent: int) -> None:
     warm_up(work)
     owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
     # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every study.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    # One client for all studies: making one reads every certificate of the machine and opens a connection.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), SyncClientContext.get_or_create():
         while not stop.is_set() and os.getppid() == parent:
             if not work.registry.has_due():
                 work.registry.wait_for_change(stop, settings.poll_interval_s)
@@ -193,6 +196,13 @@ def warm_up(work: Installation) -> None:
     """Import what the first study would otherwise wait for, and let the network answer once."""
     study_suite()
     import_module("validation_reports.structured_report")
+    _let_the_network_answer(work)
+    # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle of a study.
+    gc.collect()
+    gc.freeze()
+
+
+def _let_the_network_answer(work: Installation) -> None:
     try:
         bundle = work.bundle
     except (ModelError, SettingsError) as refusal:

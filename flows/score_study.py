@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow, runtime, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.states import Completed
@@ -23,7 +22,7 @@ from dicom_node.center import Role
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
-from feature_store.store import ScoreRow
+from feature_store.store import FeatureStore, ScoreRow
 from feature_store.study_features import StudyFeatures
 from flows.explain_study import columns_of
 from flows.installation import Installation, installation
@@ -101,8 +100,9 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
     if work.registry.result(files.study_key, files.content_digest, None) is not None:
         return Completed(name="Already extracted", message="this content of the study has been extracted before")
     try:
-        checked = check_and_load(work, files)
-        _, region_findings = extract_features(work, files, checked)
+        with work.store.writing_beside() as store:
+            checked = check_and_load(work, store, files)
+            _, region_findings = extract_features(work, store, files, checked)
     except StudyDefect as defect:
         return _quarantine(work, files, None, defect)
     sentence = f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
@@ -117,11 +117,12 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
     if work.registry.result(files.study_key, files.content_digest, model_digest) is not None:
         return Completed(name="Already scored", message="this model has scored this content of the study before")
     try:
-        checked = check_and_load(work, files)
-        features, region_findings = extract_features(work, files, checked)
-        warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
-        risk, scored_at = score(work, files, checked, features, warnings)
-        report = write_report(work, files, checked, risk, warnings, scored_at)
+        with work.store.writing_beside() as store:
+            checked = check_and_load(work, store, files)
+            features, region_findings = extract_features(work, store, files, checked)
+            warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
+            risk, scored_at = score(work, store, files, checked, features, warnings)
+            report = write_report(work, files, checked, risk, warnings, scored_at)
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
@@ -129,20 +130,25 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
     return Completed(name="Scored", message=sentence)
 
 
-@task(name="score", cache_policy=NO_CACHE)
+@study_task("score")
 def score(
-    work: Installation, files: StudyFiles, checked: CheckedStudy, features: StudyFeatures, warnings: Sequence[str]
+    work: Installation,
+    store: FeatureStore,
+    files: StudyFiles,
+    checked: CheckedStudy,
+    features: StudyFeatures,
+    warnings: Sequence[str],
 ) -> tuple[Risk, datetime]:
-    """Compute the deep features and the risk, and keep both in the feature store; the time of a first try stays."""
+    """Compute the deep features and the risk, and keep both in `store`; the time of a first try stays."""
     bundle = work.bundle
     columns = columns_of(work, features)
     if bundle.network is not None:
         deep = np.array([columns[name] for name in DEEP_COLUMNS])
-        work.store.put_deep(identity_of(files), deep, bundle.network.digest)
+        store.put_deep(identity_of(files), deep, bundle.network.digest)
     (risk,) = bundle.model.score(pd.DataFrame([columns]))
-    earlier = work.store.score(files.study_key, files.content_digest, bundle.digest)
+    earlier = store.score(files.study_key, files.content_digest, bundle.digest)
     scored_at = earlier.scored_at if earlier else datetime.now(UTC)
-    work.store.put_score(
+    store.put_score(
         ScoreRow(
             identity=identity_of(files),
             model_digest=bundle.digest,

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
+from prefect.utilities.annotations import quote
 
 from dicom_node.part10 import read_part10
 from dicom_node.registry import StudyFiles
@@ -23,7 +24,7 @@ from feature_store.errors import StudyDefect, UnreadableInstance
 from feature_store.expectations import Finding, Severity, check_regions, check_study, waive
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
-from feature_store.store import StudyIdentity
+from feature_store.store import FeatureStore, StudyIdentity
 from feature_store.study_facts import StudyFacts, study_facts, with_regions
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
 from feature_store.suite_record import keep, new_record
@@ -75,7 +76,7 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     def decorate(step: Callable[P, R]) -> Callable[P, R]:
         @task(name=name, cache_policy=NO_CACHE)
-        def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+        def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             try:
                 return step(*args, **kwargs)
             except StudyDefect as defect:
@@ -83,7 +84,8 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(step)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            state = run(*args, return_state=True, **kwargs)
+            # Quoted, or Prefect would look through volumes and lists of files for the results of other tasks.
+            state = run(quote(args), quote(kwargs), return_state=True)
             if state.name == QUARANTINED:
                 raise StudyDefect("study", state.message or "")
             return cast("R", state.result())
@@ -94,8 +96,8 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @study_task("check and load")
-def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
-    """Verify the files, hold the study against the expectations, and load it.
+def check_and_load(work: Installation, store: FeatureStore, files: StudyFiles) -> CheckedStudy:
+    """Verify the files, hold the study against the expectations, and load it; what is found goes to `store`.
 
     Raises
     ------
@@ -106,17 +108,17 @@ def check_and_load(work: Installation, files: StudyFiles) -> CheckedStudy:
     ct: list[Path] = [instance.path for instance in files.ct]
     pattern = work.center(files.center).gtv_pattern
     headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
-    work.store.put_acquisition(identity_of(files), acquisition_record(headers.acquisition))
+    store.put_acquisition(identity_of(files), acquisition_record(headers.acquisition))
     facts = study_facts(headers, structure_set, pattern, clinical_record(work, files))
-    findings = _kept(work, files, "study", check_study(facts, work.settings.expectations.quarantine))
+    findings = _kept(work, store, files, "study", check_study(facts, work.settings.expectations.quarantine))
     return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
 
 
 @study_task("extract features")
 def extract_features(
-    work: Installation, files: StudyFiles, checked: CheckedStudy
+    work: Installation, store: FeatureStore, files: StudyFiles, checked: CheckedStudy
 ) -> tuple[StudyFeatures, tuple[Finding, ...]]:
-    """Harmonise, make the regions, extract their radiomics, and keep all in the feature store.
+    """Harmonise, make the regions, extract their radiomics, and keep all in `store`.
 
     Raises
     ------
@@ -128,9 +130,9 @@ def extract_features(
         checked.study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
     )
     facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
-    findings = _kept(work, files, "regions", check_regions(facts, work.settings.expectations.quarantine))
-    work.store.put_radiomics(identity_of(files), features.vectors)
-    work.store.put_deep_input(identity_of(files), features.deep_input)
+    findings = _kept(work, store, files, "regions", check_regions(facts, work.settings.expectations.quarantine))
+    store.put_radiomics(identity_of(files), features.vectors)
+    store.put_deep_input(identity_of(files), features.deep_input)
     return features, findings
 
 
@@ -150,7 +152,9 @@ def _verify(files: StudyFiles) -> None:
             )
 
 
-def _kept(work: Installation, files: StudyFiles, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def _kept(
+    work: Installation, store: FeatureStore, files: StudyFiles, suite: str, findings: tuple[Finding, ...]
+) -> tuple[Finding, ...]:
     """Keep what was found, of which an operator's release may have waived some; what is critical ends the study."""
     waivers = {
         code: f"Scored all the same: released by {release.released_by}, {release.reason}."
@@ -159,7 +163,7 @@ def _kept(work: Installation, files: StudyFiles, suite: str, findings: tuple[Fin
     }
     findings = waive(findings, waivers)
     study = identity_of(files)
-    work.store.put_findings(study, findings)
+    store.put_findings(study, findings)
     keep(
         work.settings.node.folder,
         new_record(suite, files.center, findings, datetime.now(UTC), software_version(), study),

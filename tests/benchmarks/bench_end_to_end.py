@@ -242,7 +242,7 @@ def compute_asked_for(folder: Path) -> None:
         started = time.monotonic()
         *ct, rtstruct = sorted(study.glob("*.dcm"))
         for path in (*ct, rtstruct):
-            read_part10(path)
+            hash(read_part10(path).content_sha256)
         facts = study_facts(read_ct_headers(ct), read_structure_set(rtstruct), pattern, None)
         check_study(facts)
         loaded = load_study(ct, rtstruct, pattern)
