@@ -22,13 +22,13 @@ from dicom_node.center import Role
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
-from feature_store.store import FeatureStore, ScoreRow
+from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures
 from flows.explain_study import columns_of
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.settings import software_version
-from flows.study_tasks import QUARANTINED, CheckedStudy, check_and_load, extract_features, identity_of, study_task
+from flows.study_tasks import QUARANTINED, CheckedStudy, StudyRun, check_and_load, extract_features, study_task
 from models.combined_model import Risk
 from models.deep_features import DEEP_COLUMNS
 from validation_reports.errors import StructuredReportError
@@ -101,8 +101,9 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
         return Completed(name="Already extracted", message="this content of the study has been extracted before")
     try:
         with work.store.writing_beside() as store:
-            checked = check_and_load(work, store, files)
-            _, region_findings = extract_features(work, store, files, checked)
+            run = StudyRun(work, store, files)
+            checked = check_and_load(run)
+            _, region_findings = extract_features(run, checked)
     except StudyDefect as defect:
         return _quarantine(work, files, None, defect)
     sentence = f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
@@ -118,11 +119,12 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
         return Completed(name="Already scored", message="this model has scored this content of the study before")
     try:
         with work.store.writing_beside() as store:
-            checked = check_and_load(work, store, files)
-            features, region_findings = extract_features(work, store, files, checked)
+            run = StudyRun(work, store, files)
+            checked = check_and_load(run)
+            features, region_findings = extract_features(run, checked)
             warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
-            risk, scored_at = score(work, store, files, checked, features, warnings)
-            report = write_report(work, files, checked, risk, warnings, scored_at)
+            risk, scored_at = score(run, checked, features, warnings)
+            report = write_report(run, checked, risk, warnings, scored_at)
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
@@ -132,25 +134,20 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
 
 @study_task("score")
 def score(
-    work: Installation,
-    store: FeatureStore,
-    files: StudyFiles,
-    checked: CheckedStudy,
-    features: StudyFeatures,
-    warnings: Sequence[str],
+    run: StudyRun, checked: CheckedStudy, features: StudyFeatures, warnings: Sequence[str]
 ) -> tuple[Risk, datetime]:
-    """Compute the deep features and the risk, and keep both in `store`; the time of a first try stays."""
-    bundle = work.bundle
-    columns = columns_of(work, features)
+    """Compute the deep features and the risk, and keep both in the store; the time of a first try stays."""
+    bundle = run.work.bundle
+    columns = columns_of(run.work, features)
     if bundle.network is not None:
         deep = np.array([columns[name] for name in DEEP_COLUMNS])
-        store.put_deep(identity_of(files), deep, bundle.network.digest)
+        run.store.put_deep(run.identity, deep, bundle.network.digest)
     (risk,) = bundle.model.score(pd.DataFrame([columns]))
-    earlier = store.score(files.study_key, files.content_digest, bundle.digest)
+    earlier = run.store.score(run.files.study_key, run.files.content_digest, bundle.digest)
     scored_at = earlier.scored_at if earlier else datetime.now(UTC)
-    store.put_score(
+    run.store.put_score(
         ScoreRow(
-            identity=identity_of(files),
+            identity=run.identity,
             model_digest=bundle.digest,
             linear_predictor=risk.linear_predictor,
             high_risk=risk.high_risk,
@@ -166,12 +163,7 @@ def score(
 
 @study_task("write structured report")
 def write_report(
-    work: Installation,
-    files: StudyFiles,
-    checked: CheckedStudy,
-    risk: Risk,
-    warnings: Sequence[str],
-    scored_at: datetime,
+    run: StudyRun, checked: CheckedStudy, risk: Risk, warnings: Sequence[str], scored_at: datetime
 ) -> Path:
     """Write the structured report of one score; the same score gives the same bytes.
 
@@ -191,7 +183,7 @@ def write_report(
         write_structured_report,
     )
 
-    bundle = work.bundle
+    work, files, bundle = run.work, run.files, run.work.bundle
     path = work.structured_report_file(files.center, files.study_key, files.content_digest)
     if path.exists():
         return path

@@ -12,12 +12,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
-from prefect.utilities.annotations import quote
 
 from dicom_node.part10 import read_part10
 from dicom_node.registry import StudyFiles
 from feature_store.acquisition_rows import acquisition_record
-from feature_store.clinical import ClinicalRecord
 from feature_store.contours import read_structure_set
 from feature_store.ct_volume import read_ct_headers
 from feature_store.errors import StudyDefect, UnreadableInstance
@@ -67,6 +65,26 @@ def identity_of(files: StudyFiles) -> StudyIdentity:
     )
 
 
+class StudyRun:
+    """What every step of a run works with; no dataclass, whose hundred files Prefect would search for earlier results.
+
+    Parameters
+    ----------
+    work : Installation
+        Settings, registry and frozen model.
+    store : FeatureStore
+        Where the results go.
+    files : StudyFiles
+        The study.
+    """
+
+    def __init__(self, work: Installation, store: FeatureStore, files: StudyFiles) -> None:
+        self.work = work
+        self.store = store
+        self.files = files
+        self.identity = identity_of(files)
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -76,7 +94,7 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     def decorate(step: Callable[P, R]) -> Callable[P, R]:
         @task(name=name, cache_policy=NO_CACHE)
-        def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        def run(*args: P.args, **kwargs: P.kwargs) -> Any:
             try:
                 return step(*args, **kwargs)
             except StudyDefect as defect:
@@ -84,8 +102,7 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(step)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            # Quoted, or Prefect would look through volumes and lists of files for the results of other tasks.
-            state = run(quote(args), quote(kwargs), return_state=True)
+            state = run(*args, return_state=True, **kwargs)
             if state.name == QUARANTINED:
                 raise StudyDefect("study", state.message or "")
             return cast("R", state.result())
@@ -96,49 +113,44 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @study_task("check and load")
-def check_and_load(work: Installation, store: FeatureStore, files: StudyFiles) -> CheckedStudy:
-    """Verify the files, hold the study against the expectations, and load it; what is found goes to `store`.
+def check_and_load(run: StudyRun) -> CheckedStudy:
+    """Verify the files, hold the study against the expectations, and load it; what is found goes to the store.
 
     Raises
     ------
     StudyDefect
         If the files changed on disk, cannot be read, or a critical expectation is not met.
     """
+    files, work = run.files, run.work
     _verify(files)
     ct: list[Path] = [instance.path for instance in files.ct]
     pattern = work.center(files.center).gtv_pattern
     headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
-    store.put_acquisition(identity_of(files), acquisition_record(headers.acquisition))
-    facts = study_facts(headers, structure_set, pattern, clinical_record(work, files))
-    findings = _kept(work, store, files, "study", check_study(facts, work.settings.expectations.quarantine))
+    run.store.put_acquisition(run.identity, acquisition_record(headers.acquisition))
+    clinical = run.store.clinical_record(files.center, files.patient_key)
+    facts = study_facts(headers, structure_set, pattern, clinical)
+    findings = _kept(run, "study", check_study(facts, work.settings.expectations.quarantine))
     return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
 
 
 @study_task("extract features")
-def extract_features(
-    work: Installation, store: FeatureStore, files: StudyFiles, checked: CheckedStudy
-) -> tuple[StudyFeatures, tuple[Finding, ...]]:
-    """Harmonise, make the regions, extract their radiomics, and keep all in `store`.
+def extract_features(run: StudyRun, checked: CheckedStudy) -> tuple[StudyFeatures, tuple[Finding, ...]]:
+    """Harmonise, make the regions, extract their radiomics, and keep all in the store.
 
     Raises
     ------
     StudyDefect
         If a region is degenerate or a feature is not finite.
     """
-    settings = work.settings
+    settings = run.work.settings
     features = compute_features(
         checked.study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
     )
     facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
-    findings = _kept(work, store, files, "regions", check_regions(facts, work.settings.expectations.quarantine))
-    store.put_radiomics(identity_of(files), features.vectors)
-    store.put_deep_input(identity_of(files), features.deep_input)
+    findings = _kept(run, "regions", check_regions(facts, settings.expectations.quarantine))
+    run.store.put_radiomics(run.identity, features.vectors)
+    run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
-
-
-def clinical_record(work: Installation, files: StudyFiles) -> ClinicalRecord | None:
-    """Return the clinical record of the study's patient, if its centre has sent one."""
-    return work.store.clinical_record(files.center, files.patient_key)
 
 
 def _verify(files: StudyFiles) -> None:
@@ -152,21 +164,18 @@ def _verify(files: StudyFiles) -> None:
             )
 
 
-def _kept(
-    work: Installation, store: FeatureStore, files: StudyFiles, suite: str, findings: tuple[Finding, ...]
-) -> tuple[Finding, ...]:
+def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Keep what was found, of which an operator's release may have waived some; what is critical ends the study."""
     waivers = {
         code: f"Scored all the same: released by {release.released_by}, {release.reason}."
-        for release in work.registry.releases(files.study_key, files.content_digest)
+        for release in run.work.registry.releases(run.files.study_key, run.files.content_digest)
         for code in release.waived
     }
     findings = waive(findings, waivers)
-    study = identity_of(files)
-    store.put_findings(study, findings)
+    run.store.put_findings(run.identity, findings)
     keep(
-        work.settings.node.folder,
-        new_record(suite, files.center, findings, datetime.now(UTC), software_version(), study),
+        run.work.settings.node.folder,
+        new_record(suite, run.files.center, findings, datetime.now(UTC), software_version(), run.identity),
     )
     critical = [finding for finding in findings if finding.severity is Severity.CRITICAL]
     if critical:

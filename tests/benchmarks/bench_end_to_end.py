@@ -2,13 +2,15 @@
 
 ``make bench-e2e`` starts an installation as `make up` does, with DCMTK's storescp as the PACS, and pushes a planning CT
 of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency runs from the answer to the last C-STORE
-to the file in the PACS. After each study a process that knows no orchestration runs the same functions on it, so that
-both sides meet the same machine. The last line is one JSON object.
+to the file in the PACS. After each study a process that knows no orchestration, started as a worker is, runs the same
+functions on it. Before each of both the machine rests, so that neither gains from what the other has just let go of.
+The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import secrets
@@ -35,15 +37,17 @@ from deploy.local_installation import LocalInstallation, open_installation
 from deploy.local_system import ROOT, free_port
 from deploy.supervisor import Supervisor
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
+from flows.dispatcher import WORKER_ENVIRONMENT
 from tests.benchmarks.planning_ct import StudyFiles, real_data, real_study, within_planning_ct
 from tests.integration.model_fixture import freeze_test_bundle
+from tests.torture.processes import peak_mb, worker_of
 from tests.torture.storing_pacs import StoringPacs
 
 CENTER = "B"
 _READY_WITHIN_S = 300.0
 _STUDY_WITHIN_S = 600.0
 _POLL_S = 0.01
-_CALM_S = 1.0
+_REST_S = 5.0
 _WARM_UP = 3
 
 
@@ -159,7 +163,7 @@ def _functions_alone(folder: Path) -> Iterator[Callable[[Path], float]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", "--compute", str(folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**WORKER_ENVIRONMENT, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
 
     def alone(study: Path) -> float:
@@ -185,6 +189,7 @@ def _measure(
     while not (work.node_listens() and work.has_deployments()) and time.monotonic() < deadline:
         time.sleep(0.5)
     for number, study in enumerate(studies, start=1):
+        time.sleep(_REST_S)
         if push([study], node.port, CENTER, node.ae_title):
             break
         answered = time.monotonic()
@@ -193,9 +198,11 @@ def _measure(
         if len(pacs.files()) < number:
             break
         latency = time.monotonic() - answered
-        time.sleep(_CALM_S)
+        time.sleep(_REST_S)
         found.append((latency, alone(study)))
         print(f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True)
+    if (worker := worker_of(work)) is not None:
+        print(f"the scoring process had {peak_mb(worker):.0f} MB at most", flush=True)
     stop.set()
 
 
@@ -225,7 +232,7 @@ def compute_asked_for(folder: Path) -> None:
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_facts import study_facts, with_regions
     from feature_store.study_features import compute_features, load_study
-    from models.deep_features import DEEP_COLUMNS
+    from models.deep_features import DEEP_COLUMNS, INPUT_SHAPE
     from models.frozen_bundle import load, read_digest
     from validation_reports.not_estimable import NotEstimable
     from validation_reports.report_codes import derived_uid
@@ -237,6 +244,8 @@ def compute_asked_for(folder: Path) -> None:
     )
 
     bundle = load(folder / "bundle", read_digest(folder / "bundle"))
+    bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))
+    gc.freeze()  # as a worker does
     pattern = "gtv[-_ ]?(p|1|primary)?"
     for study in map(Path, map(str.strip, sys.stdin)):
         started = time.monotonic()

@@ -32,6 +32,7 @@ from dicom_node.registry import Registry, StudyState, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from tests.integration.model_fixture import freeze_test_bundle
 from tests.integration.synthetic_studies import write_study
+from tests.torture.processes import part_of, resident_mb, worker_of
 from tests.torture.storing_pacs import StoringPacs
 
 CENTERS = ("B", "C")
@@ -150,7 +151,7 @@ def _make_trouble(
             trouble.kills[f"{what} outage"] += 1
             continue
         victim = rng.choice(["worker", "dispatcher", "node", "prefect"])
-        pid = _worker(work) if victim == "worker" else _part(work, victim)
+        pid = worker_of(work) if victim == "worker" else part_of(work, victim)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             trouble.kills[victim] += 1
@@ -166,7 +167,7 @@ def _something_was_delivered(pacs: StoringPacs, stop: threading.Event) -> bool:
 
 
 def _api_hangs(work: LocalInstallation, stop: threading.Event) -> None:
-    group = _part(work, "prefect")
+    group = part_of(work, "prefect")
     if group is None:
         return
     os.killpg(group, signal.SIGSTOP)
@@ -186,7 +187,7 @@ def _watch(
 ) -> None:
     started = told = time.monotonic()
     while time.monotonic() - started < limit_s:
-        trouble.rss_mb.append(_resident_mb(work))
+        trouble.rss_mb.append(resident_mb(work))
         known = registry.studies()
         done = sum(study.state is StudyState.SCORED and study.delivered is True for study in known)
         if done >= studies:
@@ -236,37 +237,6 @@ def _scored_runs(work: LocalInstallation) -> Counter[str]:
         while page := api.read_flow_runs(flow_run_filter=wanted, limit=200, offset=found.total()):
             found.update(str(run.parameters["study_key"]) for run in page)
     return found
-
-
-def _part(work: LocalInstallation, name: str) -> int | None:
-    return next((part.pid for part in work.folder.part_states() if part.name == name), None)
-
-
-def _worker(work: LocalInstallation) -> int | None:
-    """Return a scoring process of the dispatcher."""
-    dispatcher = _part(work, "dispatcher")
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-            command = (stat.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == dispatcher and b"spawn_main" in command:
-            return int(stat.parent.name)
-    return None
-
-
-def _resident_mb(work: LocalInstallation) -> float:
-    """Return the resident memory of all parts and their children."""
-    groups = {part.pid for part in work.folder.part_states() if part.pid is not None}
-    pages = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rsplit(")", 1)[1].split()[2]) in groups:
-                pages += int((stat.parent / "statm").read_text().split()[1])
-        except OSError:
-            continue
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 if __name__ == "__main__":
