@@ -86,5 +86,6 @@ def test_the_same_flows_run_on_servers_of_their_own(
     (run,) = ask(url, body, PASSWORD)
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert run["state"]["message"].startswith(f"{PATIENTS} patients analysed")
+    running.system.kill("worker")  # asked to end, Prefect's idle worker would take more than a minute
     assert not (running.folder / "node" / "registry.sqlite").exists()
     assert not (running.folder / "node" / "feature_store").exists()
