@@ -38,9 +38,10 @@ from deploy.local_system import ROOT, free_port
 from deploy.supervisor import Supervisor
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from flows.dispatcher import WORKER_ENVIRONMENT
+from tests.benchmarks.ingest_servers import peak_memory
 from tests.benchmarks.planning_ct import StudyFiles, real_data, real_study, within_planning_ct
 from tests.integration.model_fixture import freeze_test_bundle
-from tests.torture.processes import peak_mb, worker_of
+from tests.torture.processes import worker_of
 from tests.torture.storing_pacs import StoringPacs
 
 CENTER = "B"
@@ -202,7 +203,7 @@ def _measure(
         found.append((latency, alone(study)))
         print(f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True)
     if (worker := worker_of(work)) is not None:
-        print(f"the scoring process had {peak_mb(worker):.0f} MB at most", flush=True)
+        print(f"the scoring process had {peak_memory(worker) / 1e6:.0f} MB at most", flush=True)
     stop.set()
 
 

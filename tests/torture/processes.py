@@ -38,9 +38,3 @@ def resident_mb(work: LocalInstallation) -> float:
         except OSError:
             continue
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def peak_mb(pid: int) -> float:
-    """Return the most memory that a process has had resident."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
