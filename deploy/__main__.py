@@ -17,7 +17,7 @@ from deploy.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
 from deploy.local_installation import LocalInstallation, open_installation
 from deploy.local_system import ROOT, listens
 from deploy.supervisor import AlreadyRunningError, Supervisor
-from dicom_node.registry import open_registry
+from dicom_node.registry.registry import open_registry
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError, settings_file
 
 _READY_WITHIN_S = 300.0

@@ -13,15 +13,15 @@ from pathlib import Path
 from pydicom import config
 
 from dicom_node.audit import AuditEvent, record
-from dicom_node.deidentification.export import Exporter, export_studies
 from dicom_node.errors import NodeError
+from dicom_node.export.export import Exporter, export_studies
 from dicom_node.log_format import configure_logging
+from dicom_node.network.tls import client_context
 from dicom_node.node import Node
-from dicom_node.receiving.tls import client_context
-from dicom_node.registry import Registry, open_registry
-from dicom_node.sender import Caller, echo
+from dicom_node.operations.operator_tables import incident_lines, study_lines
+from dicom_node.registry.registry import Registry, open_registry
+from dicom_node.scu.report_delivery import Caller, echo
 from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, stow_tokens
-from dicom_node.status_table import incident_lines, study_lines
 
 _log = logging.getLogger("dicom_node")
 

@@ -29,7 +29,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from dicom_node.study import Identity
+    from dicom_node.datasets.instance import Identity
 
 
 class IncidentKind(StrEnum):

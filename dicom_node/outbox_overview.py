@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from dicom_node.database import Database
-from dicom_node.registry_schema import outbox, results
-from dicom_node.study_states import OutboxState
+from dicom_node.registry.database import Database
+from dicom_node.registry.schema import outbox, results
+from dicom_node.registry.states import OutboxState
 
 
 class OutboxOverview:

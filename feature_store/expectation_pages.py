@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dicom_node.registry import Release, StudyState, StudySummary
+from dicom_node.registry.registry import Release, StudyState, StudySummary
 from feature_store.expectation_rules import Finding, Severity
 from feature_store.expectation_words import EXPECTED, SUITE_TITLES
 from feature_store.expectations import SUITES, suite

@@ -14,7 +14,7 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from dicom_node.registry import StudyState, StudySummary
+from dicom_node.registry.registry import StudyState, StudySummary
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 

@@ -33,7 +33,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_sett
 from prefect.states import Crashed
 
 from dicom_node.center import Role
-from dicom_node.registry import OutboxItem
+from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations import study_suite
 from flows.housekeeping import DISPATCHED, Housekeeping

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.center import Role
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from feature_store.cohort_facts import cohort_facts
 from feature_store.expectation_pages import CenterChecks, write_pages
 from feature_store.expectations import Finding, check_cohort

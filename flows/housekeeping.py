@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
-from dicom_node.registry import StudySummary
+from dicom_node.registry.registry import StudySummary
 from flows.center_overview import show_overview
 from flows.import_clinical import dropped_files, import_clinical
 from flows.installation import Installation

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from dicom_node.center import Center
-from dicom_node.registry import Registry, open_registry
+from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError
 from feature_store.store import FeatureStore
 from flows.settings import Settings

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.errors import StudyStateError
-from dicom_node.registry import Release, StudyState
+from dicom_node.registry.registry import Release, StudyState
 from feature_store.expectations import RAISABLE, Finding, Severity
 from feature_store.suite_record import of_content
 from flows.installation import Installation, installation

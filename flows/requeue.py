@@ -8,7 +8,7 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from dicom_node.errors import NodeError
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from flows.installation import Installation, installation
 from flows.refusal import or_refused, refused
 

@@ -20,7 +20,7 @@ from pydicom import Dataset, dcmread
 
 from dicom_node.center import Role
 from dicom_node.errors import UnknownStudyError
-from dicom_node.registry import StudyFiles, StudyState
+from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures

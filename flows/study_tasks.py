@@ -13,8 +13,8 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 
-from dicom_node.part10 import read_part10
-from dicom_node.registry import StudyFiles
+from dicom_node.archive.part10 import read_part10
+from dicom_node.registry.registry import StudyFiles
 from feature_store.acquisition_rows import acquisition_record
 from feature_store.contours import read_structure_set
 from feature_store.ct_volume import read_ct_headers

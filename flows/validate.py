@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.errors import NodeError
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from flows.aligned_cohort import with_aligned_features
 from flows.artifacts import progress, show_report

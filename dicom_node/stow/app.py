@@ -22,15 +22,15 @@ from starlette.routing import Route
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
+from dicom_node.datasets.instance import is_uid
 from dicom_node.errors import NodeError
-from dicom_node.ingest import Ingest
-from dicom_node.registry import Registry
+from dicom_node.intake.intake import Ingest
+from dicom_node.registry.registry import Registry
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
 from dicom_node.stow.multipart import MultipartError, boundary_of
 from dicom_node.stow.store_response import MEDIA_TYPE, http_status, store_response, warning_text
 from dicom_node.stow.upload import Upload
-from dicom_node.study import is_uid
 
 _log = logging.getLogger(__name__)
 

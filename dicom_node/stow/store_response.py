@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+from dicom_node.datasets.instance import is_uid
 from dicom_node.errors import ArchiveError, NodeError, OversizedObjectError, RegistryUnavailableError
-from dicom_node.status import refusal_of
-from dicom_node.study import is_uid
+from dicom_node.intake.refusals import refusal_of
 
 MEDIA_TYPE: Final = "application/dicom+json"
 _REFERENCED_SOP_CLASS_UID = "00081150"

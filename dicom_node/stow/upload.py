@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dicom_node.archive.part10 import FileMeta, parse_meta
 from dicom_node.center import STORAGE_CLASS_OF, Center
+from dicom_node.datasets.instance import TRANSFER_SYNTAXES
 from dicom_node.errors import NodeError, UnreadableDatasetError, UnsupportedClassError, UnsupportedSyntaxError
-from dicom_node.ingest import Ingest
-from dicom_node.part10 import FileMeta, parse_meta
-from dicom_node.reception import Reception
-from dicom_node.store_command import StoreCommand
+from dicom_node.intake.announcement import StoreCommand
+from dicom_node.intake.intake import Ingest
+from dicom_node.intake.object_on_its_way import Reception
 from dicom_node.stow.multipart import MultipartError, MultipartReader
 from dicom_node.stow.store_response import Outcome
-from dicom_node.study import TRANSFER_SYNTAXES
 
 MOST_PARTS: Final = 10_000
 _DICOM: Final = "application/dicom"

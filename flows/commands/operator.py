@@ -61,7 +61,7 @@ def _releases(_options: argparse.Namespace) -> int:
 
 def _requeue(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
-    from dicom_node.registry import StudyState  # noqa: PLC0415
+    from dicom_node.registry.registry import StudyState  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
     from flows.requeue import RequeueRequest, requeue_studies  # noqa: PLC0415
 

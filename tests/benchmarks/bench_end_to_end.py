@@ -226,7 +226,7 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
 
 def compute_asked_for(folder: Path) -> None:
     """For each study named on standard input, time its functions alone, from files to the bytes of its report."""
-    from dicom_node.part10 import read_part10
+    from dicom_node.archive.part10 import read_part10
     from feature_store.contours import read_structure_set
     from feature_store.ct_volume import read_ct_headers
     from feature_store.expectations import check_regions, check_study

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from feature_store.expectations import Finding, Severity, check_regions, check_study
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local_system import ROOT, free_port
-from dicom_node.receiving import pdu
+from dicom_node.network import pdu
 
 _ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 _READY_S = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local_system import ROOT
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.regions import Region
 from tests.integration.conftest import Running

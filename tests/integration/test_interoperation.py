@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from dicom_node.part10 import read_meta
+from dicom_node.archive.part10 import read_meta
 from tests.benchmarks.ingest_study import write_study
 from tests.torture.live_node import TorturedNode
 

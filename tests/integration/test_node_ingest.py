@@ -18,7 +18,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
-from dicom_node.registry import Registry, StudyState, StudySummary
+from dicom_node.registry.registry import Registry, StudyState, StudySummary
 from tests.unit.dicom_node.free_ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.real_data]

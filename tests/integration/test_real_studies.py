@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from flows.housekeeping import DISPATCHED
 from tests.integration.conftest import Orthanc, Running, wait_until
 

@@ -24,8 +24,8 @@ from shutil import disk_usage
 
 from pydicom.dataset import Dataset
 
-from dicom_node.part10 import read_part10
-from dicom_node.registry import StudyState
+from dicom_node.archive.part10 import read_part10
+from dicom_node.registry.registry import StudyState
 from tests.torture.live_node import TorturedNode
 from tests.unit.dicom_node import wire
 from tests.unit.dicom_node.builders import ct_slice, encode, request, rtstruct

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from dicom_node.commitment import Reference, request_dataset
+from dicom_node.scp.commitment_service import Reference, request_dataset
 from tests.torture.live_node import TorturedNode
 from tests.unit.dicom_node import wire
 from tests.unit.dicom_node.builders import ct_slice, encode, request, whole_study

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from deploy.local_system import ROOT, free_port
-from dicom_node.registry import Registry
+from dicom_node.registry.registry import Registry
 from dicom_node.settings import NodeSettings
 
 KEY = "a key that is only used in tests"

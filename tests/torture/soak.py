@@ -28,7 +28,7 @@ from deploy.demo.push import push
 from deploy.local_installation import LocalInstallation, open_installation
 from deploy.local_system import ROOT, free_port, listens
 from deploy.supervisor import Supervisor
-from dicom_node.registry import Registry, StudyState, open_registry
+from dicom_node.registry.registry import Registry, StudyState, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from tests.integration.model_fixture import freeze_test_bundle
 from tests.integration.synthetic_studies import write_study

@@ -11,20 +11,20 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
 
-from dicom_node.archive import Archive
+from dicom_node.archive.archive import Archive
 from dicom_node.center import Center, Completeness, ReturnDestination
-from dicom_node.commitment import CommitmentService
-from dicom_node.ingest import Ingest
-from dicom_node.pseudonym import key_fingerprint
-from dicom_node.receiving.dimse_services import DimseServices
-from dicom_node.registry import Registry
-from dicom_node.store_command import StoreRequest
-from dicom_node.study import (
+from dicom_node.datasets.instance import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     RT_STRUCTURE_SET_STORAGE,
 )
+from dicom_node.intake.announcement import StoreRequest
+from dicom_node.intake.intake import Ingest
+from dicom_node.pseudonym import key_fingerprint
+from dicom_node.registry.registry import Registry
+from dicom_node.scp.commitment_service import CommitmentService
+from dicom_node.scp.services import DimseServices
 
 KEY = b"a key that is only used in tests"
 FRAME = "1.2.3.4"

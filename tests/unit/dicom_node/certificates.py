@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.receiving.tls import client_context, server_context
+from dicom_node.network.tls import client_context, server_context
 from dicom_node.settings import TlsTable
 
 

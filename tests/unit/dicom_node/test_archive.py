@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.archive import Archive
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.part10 import Part10, read_part10
+from dicom_node.datasets.instance import CT_IMAGE_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -16,8 +18,6 @@ from dicom_node.errors import (
     NodeAlreadyRunningError,
     UnreadableDatasetError,
 )
-from dicom_node.part10 import Part10, read_part10
-from dicom_node.study import CT_IMAGE_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN
 from tests.unit.dicom_node.builders import ct_slice, encode
 
 

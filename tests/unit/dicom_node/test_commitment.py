@@ -12,11 +12,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from dicom_node.center import ReturnDestination
-from dicom_node.commitment import CommitmentReport, CommitmentRequest, Reference, parse_report, parse_request
-from dicom_node.commitment_report import report_commitments
-from dicom_node.registry import StudyState
-from dicom_node.sender import Caller, deliver_due
-from dicom_node.study import (
+from dicom_node.datasets.instance import (
     COMPREHENSIVE_3D_SR_STORAGE,
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -24,6 +20,16 @@ from dicom_node.study import (
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
 )
+from dicom_node.registry.registry import StudyState
+from dicom_node.scp.commitment_service import (
+    CommitmentReport,
+    CommitmentRequest,
+    Reference,
+    parse_report,
+    parse_request,
+)
+from dicom_node.scu.commitment_results import report_commitments
+from dicom_node.scu.report_delivery import Caller, deliver_due
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, whole_study
 from tests.unit.dicom_node.free_ports import free_port
 from tests.unit.dicom_node.test_sender import _report

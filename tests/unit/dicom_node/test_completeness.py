@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.archive.part10 import read_part10
 from dicom_node.center import Completeness
-from dicom_node.completeness import (
+from dicom_node.datasets.instance import Manifest, Plane, read_instance
+from dicom_node.registry.completeness import (
     Complete,
     Contradictory,
     CtInstance,
@@ -25,8 +27,6 @@ from dicom_node.completeness import (
     decide,
     series_extent_mm,
 )
-from dicom_node.part10 import read_part10
-from dicom_node.study import Manifest, Plane, read_instance
 
 LENIENT, STRICT = Completeness.LENIENT, Completeness.STRICT
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

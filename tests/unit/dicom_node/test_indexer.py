@@ -10,8 +10,8 @@ import pytest
 
 from dicom_node.errors import RegistryUnavailableError
 from dicom_node.group_commit import GroupCommit
-from dicom_node.indexer import Indexer
-from dicom_node.registry import InstanceRecord
+from dicom_node.intake.indexer import Indexer
+from dicom_node.registry.registry import InstanceRecord
 from tests.unit.dicom_node.builders import Bench, ct_slice, request
 
 

@@ -14,7 +14,6 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_node.center import Completeness
-from dicom_node.database import Database
 from dicom_node.errors import (
     ConflictingContentError,
     DamagedInstanceError,
@@ -23,7 +22,8 @@ from dicom_node.errors import (
     NodeError,
     UnreadableDatasetError,
 )
-from dicom_node.registry import StudyState
+from dicom_node.registry.database import Database
+from dicom_node.registry.registry import StudyState
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, request, rtstruct, whole_study
 
 

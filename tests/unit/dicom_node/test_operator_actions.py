@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from dicom_node.errors import StudyStateError, UnknownStudyError
-from dicom_node.registry import StudyState, open_registry
-from dicom_node.registry_schema import SCHEMA_VERSION, metadata, releases, schema_versions
+from dicom_node.registry.registry import StudyState, open_registry
+from dicom_node.registry.schema import SCHEMA_VERSION, metadata, releases, schema_versions
 from dicom_node.settings import NodeTable
 from tests.unit.dicom_node.builders import Bench, ct_slice, rtstruct, whole_study
 

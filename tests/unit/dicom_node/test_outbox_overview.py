@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from tests.unit.dicom_node.builders import Bench, whole_study
 
 OLD, NEW = "a" * 64, "b" * 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicom_node.errors import IncidentKind
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, rtstruct, whole_study
 
 

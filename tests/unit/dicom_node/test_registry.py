@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from dicom_node.center import Completeness, ReturnDestination
 from dicom_node.errors import RegistryUnavailableError, UnknownStudyError
-from dicom_node.registry import OutboxItem, Registry, StudyState, open_registry
-from dicom_node.registry_schema import SCHEMA_VERSION, schema_versions
+from dicom_node.registry.registry import OutboxItem, Registry, StudyState, open_registry
+from dicom_node.registry.schema import SCHEMA_VERSION, schema_versions
 from dicom_node.settings import NodeTable
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, rtstruct, whole_study
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from tests.unit.dicom_node.builders import Bench, whole_study
 
 FIRST_VERSION = """

@@ -12,10 +12,10 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from dicom_node.center import ReturnDestination
+from dicom_node.datasets.instance import COMPREHENSIVE_3D_SR_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.errors import DeliveryError
-from dicom_node.registry import StudyState
-from dicom_node.sender import Caller, deliver_due, echo
-from dicom_node.study import COMPREHENSIVE_3D_SR_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.registry.registry import StudyState
+from dicom_node.scu.report_delivery import Caller, deliver_due, echo
 from tests.unit.dicom_node.builders import Bench, center, whole_study
 from tests.unit.dicom_node.free_ports import free_port
 

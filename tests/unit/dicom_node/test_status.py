@@ -6,7 +6,7 @@ import pytest
 
 from dicom_node import errors
 from dicom_node.errors import NodeError
-from dicom_node.status import REFUSALS, is_delivered, is_warning, status_of
+from dicom_node.intake.refusals import REFUSALS, is_delivered, is_warning, status_of
 
 # PS3.4 table B.2-1 and PS3.7 annex C, typed here a second time.
 EXPECTED = [

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from dicom_node.errors import DamagedInstanceError, ReceivedDataError, UnreadableDatasetError
-from dicom_node.part10 import read_part10
-from dicom_node.study import (
+from dicom_node.archive.part10 import read_part10
+from dicom_node.datasets.instance import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     Manifest,
     is_uid,
     read_instance,
 )
+from dicom_node.errors import DamagedInstanceError, ReceivedDataError, UnreadableDatasetError
 from tests.unit.dicom_node.builders import FRAME, ct_slice, encode, rtstruct
 
 SYNTAXES = [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dicom_node.registry import Release, StudyState, StudySummary
+from dicom_node.registry.registry import Release, StudyState, StudySummary
 from feature_store.clinical import ClinicalRecord, Histology, Sex
 from feature_store.cohort_facts import CohortFacts, cohort_facts
 from feature_store.expectation_pages import CenterChecks, write_pages

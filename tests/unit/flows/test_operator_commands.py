@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.registry import StudyState
+from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.expectations import Finding, Severity
 from feature_store.store import StudyIdentity

@@ -8,11 +8,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_node.deidentification.burned_in import check_pixels
-from dicom_node.deidentification.export import Exporter, export_studies
-from dicom_node.deidentification.structure_names import plain_structure_name
+from dicom_node.datasets.instance import CT_IMAGE_STORAGE
 from dicom_node.errors import IdentifiablePixelsError
-from dicom_node.study import CT_IMAGE_STORAGE
+from dicom_node.export.burned_in import check_pixels
+from dicom_node.export.export import Exporter, export_studies
+from dicom_node.export.structure_names import plain_structure_name
 from tests.unit.dicom_node.builders import KEY, Bench, ct_slice, whole_study
 
 # Everything that names somebody or something in the study below; none of it may be in any byte that goes out.

@@ -11,9 +11,9 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from dicom_node.deidentification.deidentify import _IDENTIFIERS, deidentified
-from dicom_node.deidentification.profile import ACTIONS, OPTIONS
-from dicom_node.deidentification.replacements import Replacements
+from dicom_node.export.deidentify import _IDENTIFIERS, deidentified
+from dicom_node.export.profile import ACTIONS, OPTIONS
+from dicom_node.export.replacements import Replacements
 from tests.unit.dicom_node.builders import KEY, ct_slice, encode, whole_study
 
 REPLACEMENTS = Replacements(KEY, "alpha", "patientpseudonym")

@@ -8,8 +8,8 @@ import pytest
 
 from dicom_node.center import Center
 from dicom_node.errors import IncidentKind
-from dicom_node.receiving.admission import Rejection, admit
-from dicom_node.receiving.pdu import APPLICATION_CONTEXT, AssociateRequest
+from dicom_node.network.pdu import APPLICATION_CONTEXT, AssociateRequest
+from dicom_node.scp.admission import Rejection, admit
 from tests.unit.dicom_node.builders import center
 
 REQUEST = AssociateRequest(1, "ANNULUS", "ALPHA", b"", APPLICATION_CONTEXT, (), 0, {})

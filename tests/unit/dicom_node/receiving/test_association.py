@@ -15,9 +15,7 @@ import pytest
 from pydicom import Dataset
 
 from dicom_node.center import Center, ObjectKind, ReturnDestination
-from dicom_node.commitment import encode_dataset
-from dicom_node.receiving.receiver import Receiver, ReceiverSettings
-from dicom_node.study import (
+from dicom_node.datasets.instance import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -25,6 +23,8 @@ from dicom_node.study import (
     STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
+from dicom_node.scp.commitment_service import encode_dataset
+from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.unit.dicom_node import wire
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, encode, request
 from tests.unit.dicom_node.certificates import Certificates

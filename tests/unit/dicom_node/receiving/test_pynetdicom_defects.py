@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from pynetdicom import AE, _config, evt
 
-from dicom_node.receiving.receiver import Receiver, ReceiverSettings
-from dicom_node.study import CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.datasets.instance import CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.unit.dicom_node import wire
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, request
 from tests.unit.dicom_node.certificates import Certificates

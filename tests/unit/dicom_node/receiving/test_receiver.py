@@ -11,14 +11,14 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from dicom_node.receiving.receiver import Receiver, ReceiverSettings
-from dicom_node.registry import StudyState
-from dicom_node.study import (
+from dicom_node.datasets.instance import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     RT_STRUCTURE_SET_STORAGE,
     VERIFICATION,
 )
+from dicom_node.registry.registry import StudyState
+from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, whole_study
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dicom_node.receiving.upper_layer import TRANSITIONS, Action, Event, State
+from dicom_node.scp.state_machine import TRANSITIONS, Action, Event, State
 
 # Columns: Sta2, Sta3, Sta6, Sta8, Sta13 of PS3.8 table 9-10; "-" is a blank cell, "." is one that an acceptor which
 # answers on the spot cannot reach: it reads nothing between a request (Sta3, Sta8) and its own answer.

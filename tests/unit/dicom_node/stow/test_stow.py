@@ -18,9 +18,10 @@ from dicomweb_client.session_utils import create_session
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from dicom_node.archive.part10 import FileMeta, read_meta
 from dicom_node.center import ObjectKind
-from dicom_node.part10 import FileMeta, read_meta
-from dicom_node.registry import StudyState
+from dicom_node.datasets.instance import EXPLICIT_VR_LITTLE_ENDIAN
+from dicom_node.registry.registry import StudyState
 from dicom_node.stow import PATH
 from dicom_node.stow.app import StowService
 from dicom_node.stow.callers import Callers
@@ -28,7 +29,6 @@ from dicom_node.stow.multipart import MultipartError
 from dicom_node.stow.server import StowServer
 from dicom_node.stow.store_response import store_response
 from dicom_node.stow.upload import Upload
-from dicom_node.study import EXPLICIT_VR_LITTLE_ENDIAN
 from tests.unit.dicom_node.builders import Bench, center, ct_slice, encode, whole_study
 from tests.unit.dicom_node.certificates import Certificates
 

@@ -1,0 +1,1 @@
+"""What the bytes of a dataset say, without a node around them."""

@@ -1,0 +1,1 @@
+"""Encodings that both directions of the network share: PDUs, command sets, storage commitment, TLS."""

@@ -1,0 +1,1 @@
+"""What operators and Prometheus look at: health, metrics, tables."""

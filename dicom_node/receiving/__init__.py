@@ -1,1 +1,0 @@
-"""The receiving loop: associations, their protocol data units and messages, and who may come in."""

@@ -1,0 +1,1 @@
+"""Everything in SQL: studies and their instances, the outbox, deliveries, commitments, incidents, releases."""

@@ -1,0 +1,235 @@
+"""The registry's transactions, on SQLite in the node's folder or on PostgreSQL by URL."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from dicom_node.clock import Clock
+from dicom_node.errors import RegistryUnavailableError
+from dicom_node.registry.migrations import upgrade
+from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_LONGEST_WAIT: Final = timedelta(days=1)
+_LOOK_S: Final = 0.02
+_SCHEMA_LOCK: Final = 0x414E4E55
+
+
+class Database:
+    """Transactions on the registry's tables.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL.
+    clock : callable
+        Returns the current time.
+
+    Raises
+    ------
+    RegistryUnavailableError
+        If the registry cannot be opened, or was made by a newer version.
+    """
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.now = clock
+        self._engine = _engine(url)
+        self._is_sqlite = self._engine.dialect.name == "sqlite"
+        self._file = self._engine.url.database if self._is_sqlite else None
+        self._kept = threading.local()
+        # Writers of one process take turns here, because SQLite's own waiting is a poll.
+        self._turn: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
+        try:
+            self._create_tables()
+        except RegistryUnavailableError:
+            self.close()
+            raise
+
+    @contextmanager
+    def write(self, *, can_be_rebuilt: bool = False) -> Iterator[Connection]:
+        """Open a transaction that commits on exit; on SQLite it holds the write lock from its first statement on.
+
+        Parameters
+        ----------
+        can_be_rebuilt : bool
+            Whether the files of the archive hold the same facts, so that SQLite need not wait for the disk: after a
+            loss of power the reindexing at the start brings them back. Any later commit of another kind waits for it.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If anything in it could not be done; then nothing of it was.
+        """
+        with self._turn, _as_node_error(), self._engine.connect() as connection:
+            connection.execution_options(annulus_sync="NORMAL" if can_be_rebuilt else "FULL")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a consistent view that never waits for a writer.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry cannot be read.
+        """
+        with _as_node_error(), self._engine.connect() as connection:
+            connection.execution_options(annulus_reads_only=True)
+            with connection.begin():
+                yield connection
+
+    def first(self, query: str, parameters: Mapping[str, str]) -> tuple[Any, ...] | None:
+        """Return the first row of a short query that is asked for every instance, without a transaction's ceremony.
+
+        Parameters
+        ----------
+        query : str
+            SQL with ``:name`` for each parameter.
+        parameters : mapping of str to str
+            Their values.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry cannot be read.
+        """
+        if self._file is None:
+            with self.read() as connection:
+                row = connection.execute(text(query), parameters).first()
+            return None if row is None else tuple(row)
+        try:
+            own = getattr(self._kept, "connection", None)
+            if own is None:
+                own = sqlite3.connect(self._file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+                own.execute("PRAGMA query_only = ON")
+                self._kept.connection = own
+            row_found: tuple[Any, ...] | None = own.execute(query, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise RegistryUnavailableError(
+                f"the registry did not answer ({type(error).__name__}): check that its database is reachable"
+            ) from error
+        return row_found
+
+    def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
+        """Wait until anybody has committed since this thread's last waiting, or `stop` is set, or the time is over.
+
+        SQLite counts commits for whoever asks, which costs microseconds; on PostgreSQL the time is waited out.
+
+        Parameters
+        ----------
+        stop : threading.Event
+            Ends the waiting.
+        timeout_s : float
+            Longest time, seconds.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry cannot be read.
+        """
+        if self._file is None:
+            stop.wait(timeout_s)
+            return
+        deadline = time.monotonic() + timeout_s
+        left = timeout_s
+        while left > 0 and not stop.wait(min(_LOOK_S, left)):
+            commits = self.first("PRAGMA data_version", {})
+            if commits != getattr(self._kept, "commits", None):
+                self._kept.commits = commits
+                return
+            left = deadline - time.monotonic()
+
+    def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
+        """Return the condition that a time has come.
+
+        One that lies further ahead than we ever wait was written before the clock was set back, and has come too.
+        """
+        now = self.now()
+        return or_(due_at <= now, due_at > now + _LONGEST_WAIT)
+
+    def insert(self, table: Table) -> Any:
+        """Return the dialect's INSERT, which knows ON CONFLICT."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _create_tables(self) -> None:
+        with self.write() as connection:
+            if not self._is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
+            metadata.create_all(connection)
+            upgrade(connection, metadata)
+            connection.execute(self.insert(schema_versions).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
+            newest = max(connection.scalars(select(schema_versions.c.version)))
+        if newest > SCHEMA_VERSION:
+            raise RegistryUnavailableError(
+                f"the registry has schema version {newest}, expected at most {SCHEMA_VERSION}: it was used by a newer "
+                "version of Annulus; run that one"
+            )
+
+
+@contextmanager
+def _as_node_error() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # The driver's own words may hold values of a row, so only the kind of error is told.
+        raise RegistryUnavailableError(
+            f"the registry did not answer or did not commit ({type(error).__name__}): check that its database is "
+            "reachable, writable and not full"
+        ) from error
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, pool_size=10, max_overflow=30, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves, below
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        reads_only = options.get("annulus_reads_only", False)
+        sync = options.get("annulus_sync", "FULL")
+        if not reads_only and connection.info.get("annulus_sync", "FULL") != sync:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")
+            connection.info["annulus_sync"] = sync
+        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+    return engine

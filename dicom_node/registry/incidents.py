@@ -1,0 +1,124 @@
+"""The incidents: what an operator must hear of, each once, with a count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, select, update
+
+from dicom_node.registry.database import Database
+from dicom_node.registry.schema import incidents as table
+
+_NO_CENTER = ""
+_NEWS_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One kind of trouble with one subject, however often it happened.
+
+    Parameters
+    ----------
+    id : int
+        Its number.
+    kind : str
+        One of `dicom_node.errors.IncidentKind`, or another package's.
+    center : str or None
+        The centre, when one is known.
+    subject : str
+        What it is about: a pseudonym or an AE title.
+    sentence : str
+        What is wrong and how to mend it, as of the last time.
+    count : int
+        How often it happened.
+    first_at, last_at : datetime
+        When, UTC.
+    reported : bool
+        Whether somebody has been told.
+    """
+
+    id: int
+    kind: str
+    center: str | None
+    subject: str
+    sentence: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    reported: bool
+
+
+class IncidentLog:
+    """The part of the registry that keeps incidents."""
+
+    _database: Database
+
+    def record_incident(self, kind: str, sentence: str, center: str | None, subject: str) -> None:
+        """Record an incident; one of the same kind, centre and subject is counted, not repeated.
+
+        An incident that comes back more than a day after it was last seen is reported again.
+
+        Parameters
+        ----------
+        kind : str
+            A short slug.
+        sentence : str
+            What is wrong and how to mend it, without a patient identifier.
+        center : str or None
+            The centre, when one is known.
+        subject : str
+            A pseudonym or an AE title.
+        """
+        now = self._database.now()
+        row = self._database.insert(table).values(
+            kind=str(kind),
+            center=center or _NO_CENTER,
+            subject=subject,
+            sentence=sentence,
+            count=1,
+            first_at=now,
+            last_at=now,
+            reported=False,
+        )
+        with self._database.write() as connection:
+            connection.execute(
+                row.on_conflict_do_update(
+                    index_elements=["kind", "center", "subject"],
+                    set_={
+                        "count": table.c.count + 1,
+                        "sentence": sentence,
+                        "last_at": now,
+                        "reported": case((table.c.last_at < now - _NEWS_AFTER, False), else_=table.c.reported),
+                    },
+                )
+            )
+
+    def incidents(self, limit: int = 1000) -> list[Incident]:
+        """Return the incidents, the latest first.
+
+        Parameters
+        ----------
+        limit : int
+            At most so many.
+        """
+        return self._incidents(reported=None, limit=limit)
+
+    def unreported_incidents(self) -> list[Incident]:
+        """Return the incidents that nobody has been told of, the oldest first."""
+        return self._incidents(reported=False, limit=1000)[::-1]
+
+    def mark_reported(self, ids: Iterable[int]) -> None:
+        """Record that somebody has been told of these incidents."""
+        with self._database.write() as connection:
+            connection.execute(update(table).where(table.c.id.in_(list(ids))).values(reported=True))
+
+    def _incidents(self, *, reported: bool | None, limit: int) -> list[Incident]:
+        query = select(table).order_by(table.c.last_at.desc(), table.c.id.desc()).limit(limit)
+        if reported is not None:
+            query = query.where(table.c.reported == reported)
+        with self._database.read() as connection:
+            return [
+                Incident(**{**row, "center": row["center"] or None}) for row in connection.execute(query).mappings()
+            ]

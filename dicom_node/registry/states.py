@@ -1,0 +1,189 @@
+"""The states of studies and of outbox rows, and the one place where a decision changes them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, delete, select, update
+
+from dicom_node.center import Completeness
+from dicom_node.errors import IncidentKind, UnknownStudyError
+from dicom_node.registry.completeness import Complete, Contradictory, Decision, Incomplete, Waiting, decide
+from dicom_node.registry.contents import instance_keys, is_manifest_met, study_contents
+from dicom_node.registry.schema import incidents, outbox, results, studies
+
+_log = logging.getLogger(__name__)
+
+
+class StudyState(StrEnum):
+    """Where a study is."""
+
+    RECEIVING = "receiving"
+    INCOMPLETE = "incomplete"
+    QUEUED = "queued"
+    HELD = "held"
+    EXTRACTED = "extracted"
+    SCORED = "scored"
+    QUARANTINED = "quarantined"
+
+
+class OutboxState(StrEnum):
+    """Where a row of the outbox is."""
+
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    HELD = "held"
+    DONE = "done"
+
+
+def set_state(
+    connection: Connection,
+    study_key: str,
+    state: StudyState,
+    sentence: str | None,
+    now: datetime,
+    **more: Any,
+) -> None:
+    """Set a study's state; when nothing changes, its time of change stays."""
+    row = studies.c
+    same_sentence = row.sentence.is_(None) if sentence is None else row.sentence == sentence
+    is_same = and_(row.state == state, same_sentence)
+    values = {"state": state, "sentence": sentence, "updated_at": case((is_same, row.updated_at), else_=now), **more}
+    connection.execute(update(studies).where(row.study_key == study_key).values(values))
+
+
+def require_study(connection: Connection, study_key: str) -> Row[Any]:
+    """Return a study's row, held until the transaction ends.
+
+    Raises
+    ------
+    UnknownStudyError
+        If there is none.
+    """
+    row = connection.execute(select(studies).where(studies.c.study_key == study_key).with_for_update()).first()
+    if row is None:
+        raise UnknownStudyError(
+            f"the registry knows no study {study_key}: expected one of those that `python -m dicom_node status` lists"
+        )
+    return row
+
+
+def state_of_outbox_row(connection: Connection, row: Row[Any]) -> tuple[StudyState, str | None]:
+    """Return the state and the sentence that a row of the outbox gives its study."""
+    if row.state == OutboxState.HELD:
+        return StudyState.HELD, row.sentence
+    query = (
+        select(results.c.state, results.c.sentence)
+        .where(results.c.study_key == row.study_key, results.c.content_digest == row.content_digest)
+        .order_by(results.c.finished_at.desc())
+    )
+    result = connection.execute(query).first() if row.state == OutboxState.DONE else None
+    return (StudyState(result.state), result.sentence) if result else (StudyState.QUEUED, None)
+
+
+def decide_study(
+    connection: Connection, study_key: str, now: datetime, completeness: Completeness | None = None
+) -> None:
+    """Decide a study and record the decision in its state and in the outbox.
+
+    Parameters
+    ----------
+    connection : Connection
+        The transaction that holds the study's row.
+    study_key : str
+        The study.
+    now : datetime
+        The time of the decision, UTC.
+    completeness : Completeness, optional
+        The centre's rule, given when the quiet period has passed.
+    """
+    decision: Decision = Waiting()
+    if completeness is not None or is_manifest_met(connection, study_key):
+        contents = study_contents(connection, study_key)
+        decision = decide(contents, completeness or Completeness.LENIENT, settled=completeness is not None)
+    match decision:
+        case Waiting():
+            set_state(connection, study_key, StudyState.RECEIVING, None, now)
+        case Incomplete(sentence):
+            _log.info("study %s is incomplete: %s", study_key, sentence)
+            set_state(connection, study_key, StudyState.INCOMPLETE, sentence, now, is_open=False)
+        case Contradictory(sentence):
+            _log.warning("study %s is quarantined: %s", study_key, sentence)
+            set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
+        case Complete():
+            _enqueue(connection, study_key, decision, now)
+
+
+def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now: datetime) -> None:
+    """Drop the results of a study's content and put it in the outbox again; without one, decide the study anew.
+
+    Parameters
+    ----------
+    connection : Connection
+        The transaction that holds the study's row.
+    study_key : str
+        The study.
+    row : Row or None
+        Its newest row of the outbox.
+    now : datetime
+        The time, UTC.
+    """
+    if row is None:
+        reopened = {"is_open": True, "last_instance_at": now}
+        set_state(connection, study_key, StudyState.RECEIVING, None, now, **reopened)
+        return
+    done = and_(results.c.study_key == study_key, results.c.content_digest == row.content_digest)
+    connection.execute(delete(results).where(done))
+    waiting = {"state": OutboxState.WAITING, "owner": None, "due_at": now, "sentence": None}
+    connection.execute(update(outbox).where(outbox.c.id == row.id).values(waiting))
+    set_state(connection, study_key, StudyState.QUEUED, None, now)
+
+
+def overdue_incidents(connection: Connection, before: datetime) -> list[tuple[str, str, str]]:
+    """Return centre, study and sentence of every study that has been incomplete since `before` or longer.
+
+    Those that an incident already tells of in the same words are left out.
+    """
+    told = (
+        select(incidents.c.id)
+        .where(
+            incidents.c.kind == str(IncidentKind.INCOMPLETE_STUDY),
+            incidents.c.subject == studies.c.study_key,
+            incidents.c.sentence == studies.c.sentence,
+        )
+        .exists()
+    )
+    query = select(studies.c.center, studies.c.study_key, studies.c.sentence).where(
+        studies.c.state == str(StudyState.INCOMPLETE), studies.c.updated_at <= before, ~told
+    )
+    return [(row.center, row.study_key, row.sentence) for row in connection.execute(query)]
+
+
+def _enqueue(connection: Connection, study_key: str, complete: Complete, now: datetime) -> None:
+    """Write the outbox row of a content unless there is one; the study takes the state that its row gives it."""
+    digest = complete.content_digest
+    query = select(outbox).where(outbox.c.study_key == study_key, outbox.c.content_digest == digest)
+    if connection.execute(query).first() is None:
+        _log.info("study %s is complete with %d CT slices", study_key, len(complete.ct))
+        keys = instance_keys(connection, study_key)
+        uids = [complete.rtstruct.sop_instance_uid, *(one.sop_instance_uid for one in complete.ct)]
+        connection.execute(
+            outbox.insert().values(
+                study_key=study_key,
+                patient_key=complete.rtstruct.patient_key,
+                center=select(studies.c.center).where(studies.c.study_key == study_key).scalar_subquery(),
+                content_digest=digest,
+                instance_keys=json.dumps([keys[uid] for uid in uids]),
+                warnings=json.dumps(complete.warnings),
+                state=OutboxState.WAITING,
+                due_at=now,
+                attempts=0,
+                created_at=now,
+            )
+        )
+    state, sentence = state_of_outbox_row(connection, connection.execute(query).one())
+    set_state(connection, study_key, state, sentence, now, is_open=False, patient_key=complete.rtstruct.patient_key)

@@ -1,0 +1,298 @@
+"""Storage commitment, both ways (PS3.4 annex J): what we answer for, and what is answered for to us."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset
+
+from dicom_node.audit import AuditEvent, record
+from dicom_node.center import Center
+from dicom_node.datasets.instance import (
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    is_uid,
+)
+from dicom_node.errors import NodeError
+from dicom_node.intake.refusals import SUCCESS, refusal_of
+from dicom_node.network import command_set as dimse
+from dicom_node.network.command_set import Command
+
+_log = logging.getLogger(__name__)
+
+REQUEST_COMMITMENT: Final = 1
+ALL_COMMITTED: Final = 1
+SOME_FAILED: Final = 2
+
+PROCESSING_FAILURE: Final = 0x0110
+NO_SUCH_INSTANCE: Final = 0x0112
+CLASS_INSTANCE_CONFLICT: Final = 0x0119
+_NO_SUCH_ACTION: Final = 0x0123
+_NO_SUCH_EVENT: Final = 0x0113
+_INVALID_ARGUMENT: Final = 0x0115
+_NO_SUCH_SOP_INSTANCE: Final = 0x0112
+_MOST_REFERENCES: Final = 100_000
+_OWN_MESSAGE_ID: Final = 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One instance that is asked about."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
+class CommitmentRequest:
+    """What somebody wants us to answer for.
+
+    Parameters
+    ----------
+    transaction_uid : str
+        Transaction UID (0008,1195).
+    references : tuple of Reference
+        Referenced SOP Sequence (0008,1199).
+    """
+
+    transaction_uid: str
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True)
+class CommitmentReport:
+    """The result of a request (PS3.4 table J.3-2).
+
+    Parameters
+    ----------
+    transaction_uid : str
+        The request's.
+    committed : tuple of Reference
+        Instances that are kept durably.
+    failed : tuple of (Reference, int)
+        The others, each with its Failure Reason (0008,1197) (PS3.3 section C.14.1.1).
+    """
+
+    transaction_uid: str
+    committed: tuple[Reference, ...]
+    failed: tuple[tuple[Reference, int], ...]
+
+    @property
+    def event_type(self) -> int:
+        """Event Type ID (0000,1002)."""
+        return SOME_FAILED if self.failed else ALL_COMMITTED
+
+    def as_dataset(self) -> Dataset:
+        """Return the Event Information."""
+        dataset = Dataset()
+        dataset.TransactionUID = self.transaction_uid
+        if self.committed:
+            dataset.ReferencedSOPSequence = [_item(one) for one in self.committed]
+        if self.failed:
+            dataset.FailedSOPSequence = [_item(one, reason) for one, reason in self.failed]
+        return dataset
+
+    def dataset(self, transfer_syntax: str) -> bytes:
+        """Return the encoded Event Information."""
+        return encode_dataset(self.as_dataset(), transfer_syntax)
+
+    def command(self) -> bytes:
+        """Return the N-EVENT-REPORT-RQ (PS3.7 section 10.3.1)."""
+        return dimse.encode_command(
+            {
+                dimse.AFFECTED_SOP_CLASS_UID: STORAGE_COMMITMENT,
+                dimse.COMMAND_FIELD: dimse.N_EVENT_REPORT_RQ,
+                dimse.MESSAGE_ID: _OWN_MESSAGE_ID,
+                dimse.COMMAND_DATA_SET_TYPE: 0x0000,
+                dimse.AFFECTED_SOP_INSTANCE_UID: STORAGE_COMMITMENT_INSTANCE,
+                dimse.EVENT_TYPE_ID: self.event_type,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a request of the service is answered.
+
+    Parameters
+    ----------
+    status : int
+        Status (0000,0900).
+    comment : str or None
+        Error Comment (0000,0902).
+    report : callable or None
+        Makes the report that follows on the same association, where nobody can be called back.
+    """
+
+    status: int
+    comment: str | None = None
+    report: Callable[[], CommitmentReport] | None = None
+
+
+Verify = Callable[[str, CommitmentRequest], CommitmentReport]
+Queue = Callable[[str, str, CommitmentRequest], None]
+TakeReport = Callable[[str, CommitmentReport], None]
+
+
+class CommitmentService:
+    """Answers N-ACTION and N-EVENT-REPORT of Storage Commitment Push Model.
+
+    Parameters
+    ----------
+    verify : callable
+        Centre's name and request -> report: which instances are kept durably.
+    queue : callable
+        Centre's name, AE title and request: reports on a new association, later, again and again.
+    take_report : callable
+        Centre's name and report: what a PACS says about what we sent to it.
+    """
+
+    def __init__(self, verify: Verify, queue: Queue, take_report: TakeReport) -> None:
+        self._verify = verify
+        self._queue = queue
+        self._take_report = take_report
+
+    def requested(
+        self, center: Center, calling: str, command: Command, dataset: bytes, transfer_syntax: str
+    ) -> Outcome:
+        """Answer an N-ACTION (PS3.4 section J.3.2).
+
+        Where the calling AE can be called back, the request is kept in the registry and reported on a new
+        association; otherwise it is reported on this one.
+
+        Parameters
+        ----------
+        center : Center
+            Who asks.
+        calling : str
+            The AE title that it calls itself.
+        command : Command
+            The command set.
+        dataset : bytes
+            The Action Information.
+        transfer_syntax : str
+            How it is encoded.
+        """
+        if command.text(dimse.REQUESTED_SOP_INSTANCE_UID) != STORAGE_COMMITMENT_INSTANCE:
+            return Outcome(_NO_SUCH_SOP_INSTANCE, "not the well-known SOP instance")
+        if command.number(dimse.ACTION_TYPE_ID) != REQUEST_COMMITMENT:
+            return Outcome(_NO_SUCH_ACTION, "action type 1 expected")
+        try:
+            request = parse_request(dataset, transfer_syntax)
+        except ValueError as error:
+            _log.warning("%s: refused a commitment request: %s", center.name, error)
+            return Outcome(_INVALID_ARGUMENT, str(error))
+        record(AuditEvent.COMMITMENT_ASKED, center=center.name, calling=calling, instances=len(request.references))
+        if center.commitment_destination(calling) is None:
+            return Outcome(SUCCESS, report=lambda: self._verify(center.name, request))
+        try:
+            self._queue(center.name, calling, request)
+        except NodeError as error:
+            _log.error("%s: a commitment request could not be kept: %s", center.name, error)
+            return Outcome(PROCESSING_FAILURE, refusal_of(error).comment)
+        return Outcome(SUCCESS)
+
+    def reported(self, center: Center, calling: str, command: Command, dataset: bytes, transfer_syntax: str) -> Outcome:
+        """Answer an N-EVENT-REPORT about what we sent (PS3.4 section J.3.3); parameters as in `requested`."""
+        del calling
+        if command.number(dimse.EVENT_TYPE_ID) not in {ALL_COMMITTED, SOME_FAILED}:
+            return Outcome(_NO_SUCH_EVENT, "event type 1 or 2 expected")
+        try:
+            self._take_report(center.name, parse_report(dataset, transfer_syntax))
+        except ValueError as error:
+            return Outcome(_INVALID_ARGUMENT, str(error))
+        except NodeError as error:
+            _log.error("%s: a commitment report could not be kept: %s", center.name, error)
+            return Outcome(PROCESSING_FAILURE, refusal_of(error).comment)
+        return Outcome(SUCCESS)
+
+
+def request_dataset(transaction_uid: str, references: Sequence[Reference]) -> Dataset:
+    """Return the Action Information of a commitment request."""
+    dataset = Dataset()
+    dataset.TransactionUID = transaction_uid
+    dataset.ReferencedSOPSequence = [_item(one) for one in references]
+    return dataset
+
+
+def parse_request(dataset: bytes, transfer_syntax: str) -> CommitmentRequest:
+    """Read the Action Information of an N-ACTION.
+
+    Raises
+    ------
+    ValueError
+        If it lacks its transaction or its references.
+    """
+    read = _read(dataset, transfer_syntax)
+    references = _references(read, "ReferencedSOPSequence")
+    if not references:
+        raise ValueError("no usable Referenced SOP Sequence (0008,1199)")
+    return CommitmentRequest(_transaction_uid(read), references)
+
+
+def parse_report(dataset: bytes | Dataset, transfer_syntax: str) -> CommitmentReport:
+    """Read the Event Information of an N-EVENT-REPORT.
+
+    Raises
+    ------
+    ValueError
+        If it lacks its transaction.
+    """
+    read = _read(dataset, transfer_syntax) if isinstance(dataset, bytes) else dataset
+    failed = tuple((one, PROCESSING_FAILURE) for one in _references(read, "FailedSOPSequence"))
+    return CommitmentReport(_transaction_uid(read), _references(read, "ReferencedSOPSequence"), failed)
+
+
+def encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
+    """Return the bytes of a dataset in one of the two syntaxes that are accepted."""
+    buffer = DicomBytesIO()
+    buffer.is_little_endian = True
+    buffer.is_implicit_VR = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
+    write_dataset(buffer, dataset)
+    return buffer.getvalue()
+
+
+def _read(dataset: bytes, transfer_syntax: str) -> Dataset:
+    try:
+        read = read_dataset(BytesIO(dataset), transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN, is_little_endian=True)
+        read.decode()
+    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+        raise ValueError("dataset not readable in its transfer syntax") from error
+    return read
+
+
+def _transaction_uid(dataset: Dataset) -> str:
+    uid = str(dataset.get("TransactionUID", ""))
+    if not is_uid(uid):
+        raise ValueError("no usable Transaction UID (0008,1195)")
+    return uid
+
+
+def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
+    items = dataset.get(keyword) or ()
+    found = tuple(
+        Reference(str(item.get("ReferencedSOPClassUID", "")), str(item.get("ReferencedSOPInstanceUID", "")))
+        for item in (items if not isinstance(items, (str, bytes)) else ())
+    )
+    if len(found) > _MOST_REFERENCES or not all(
+        is_uid(one.sop_class_uid) and is_uid(one.sop_instance_uid) for one in found
+    ):
+        raise ValueError("a reference without usable UIDs")
+    return found
+
+
+def _item(reference: Reference, reason: int | None = None) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = reference.sop_class_uid
+    item.ReferencedSOPInstanceUID = reference.sop_instance_uid
+    if reason is not None:
+        item.FailureReason = reason
+    return item

@@ -1,0 +1,295 @@
+"""The receiving AE: listens, lets in who may come in, and gives each connection a thread of its own.
+
+A connection counts as an association only after its request was accepted. Until then it is a guest on sufferance: the
+TLS handshake happens in its own thread, and when too many wait silently, the one that has waited longest makes room.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dicom_node.audit import AuditEvent, record
+from dicom_node.center import Center
+from dicom_node.certificate import PeerCertificate, peer_certificate
+from dicom_node.errors import NodeError
+from dicom_node.network.pdu import AssociateRequest
+from dicom_node.registry.registry import Registry
+from dicom_node.scp.admission import Rejection, admit
+from dicom_node.scp.association import AcceptedAssociation, Patience
+from dicom_node.scp.services import DimseServices
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 128
+_RECEIVE_BUFFER_BYTES = 1 << 20
+_POLL_S = 0.05
+_IDLE_S = 1.0
+_BREATH_S = 0.2
+_SPARE_GUESTS = 16
+
+
+@dataclass(frozen=True)
+class ReceiverSettings:
+    """How the AE listens.
+
+    Parameters
+    ----------
+    ae_title, host : str
+        Our AE title and the address that is bound.
+    port : int
+        TCP port; 0 takes a free one.
+    maximum_associations : int
+        Beyond them a caller is asked to come again.
+    network_timeout_s : float
+        Seconds without anything from a peer after which its association is aborted.
+    request_timeout_s : float
+        Seconds that a peer has for its TLS handshake and again for its association request.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    maximum_associations: int = 20
+    network_timeout_s: float = 60.0
+    request_timeout_s: float = 10.0
+
+
+class Receiver:
+    """A listening AE: Verification, CT Image Storage, RT Structure Set Storage, Storage Commitment.
+
+    Parameters
+    ----------
+    settings : ReceiverSettings
+        How it listens.
+    centers : tuple of Center
+        Who may call; without centres nobody may.
+    services : DimseServices
+        What is offered.
+    registry : Registry
+        Where rejected callers are recorded.
+    tls : ssl.SSLContext, optional
+        With it nobody is listened to without TLS.
+
+    Raises
+    ------
+    ValueError
+        If no centre may call.
+    """
+
+    def __init__(
+        self,
+        settings: ReceiverSettings,
+        centers: tuple[Center, ...],
+        services: DimseServices,
+        registry: Registry,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        if not centers:
+            raise ValueError("no centre may call this node: expected at least one [center.NAME] table in the settings")
+        self._settings = settings
+        self._centers = centers
+        self._services = services
+        self._registry = registry
+        self._tls = tls
+        self._lock = threading.Lock()
+        self._admitted = 0
+        self._guests: dict[_Guest, None] = {}
+        self._associations: set[AcceptedAssociation] = set()
+        self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is bound.
+
+        Raises
+        ------
+        RuntimeError
+            If the receiver has not been started.
+        """
+        if self._listener is None:
+            raise RuntimeError("the receiver has no port before it is started")
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def open_associations(self) -> int:
+        """How many associations are open."""
+        return self._admitted
+
+    def start(self) -> None:
+        """Bind the port and accept associations; when this returns, the port is known.
+
+        Raises
+        ------
+        OSError
+            If the port cannot be bound.
+        """
+        family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            listener.bind((self._settings.host, self._settings.port))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        self._listener = listener
+        self._accepting = threading.Thread(target=self._accept, args=(listener,), name="accept", daemon=True)
+        self._accepting.start()
+
+    def stop(self, drain_s: float = 10.0) -> None:
+        """Accept nothing more, let what is being received be answered, then end what is left.
+
+        Parameters
+        ----------
+        drain_s : float
+            Seconds that busy associations are given; idle ones are ended after a second.
+        """
+        if self._listener is None or self._accepting is None:
+            return
+        listener, self._listener = self._listener, None
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
+        self._accepting.join()
+        listener.close()
+        deadline = time.monotonic() + drain_s
+        while time.monotonic() < deadline and self._end_idle():
+            time.sleep(_POLL_S)
+        for one in list(self._associations):
+            one.abort()
+        deadline = time.monotonic() + max(drain_s, 1.0)
+        while self._associations and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+    def admit(
+        self, request: AssociateRequest, address: str, certificate: PeerCertificate | None = None
+    ) -> Center | Rejection:
+        """Let a caller in and count it, or record why not."""
+        with self._lock:
+            is_full = self._admitted >= self._settings.maximum_associations
+            answer = admit(
+                request,
+                address,
+                self._centers,
+                self._settings.ae_title,
+                is_full=is_full,
+                certificate=certificate,
+            )
+            if isinstance(answer, Center):
+                self._admitted += 1
+        who = {"calling": request.calling, "address": address}
+        if isinstance(answer, Rejection):
+            self._services.metrics.association(answer.center, "rejected")
+            record(AuditEvent.ASSOCIATION_REJECTED, **who, center=answer.center, kind=answer.kind)
+            self._record(answer, request.calling)
+        else:
+            self._services.metrics.association(answer.name, "accepted")
+            record(AuditEvent.ASSOCIATION_OPENED, **who, center=answer.name)
+        return answer
+
+    def leave(self, center: Center, calling: str, address: str) -> None:
+        """Stop counting an association."""
+        with self._lock:
+            self._admitted -= 1
+        record(AuditEvent.ASSOCIATION_CLOSED, calling=calling, address=address, center=center.name)
+
+    def _record(self, rejection: Rejection, calling: str) -> None:
+        _log.warning("association rejected: %s", rejection.sentence)
+        try:
+            self._registry.record_incident(rejection.kind, rejection.sentence, rejection.center, calling)
+        except NodeError as error:
+            _log.error("the rejection could not be recorded: %s", error)
+
+    def _end_idle(self) -> bool:
+        """End the associations that nothing comes on, and say whether any is left."""
+        quiet_since = time.monotonic() - _IDLE_S
+        for one in list(self._associations):
+            if not one.is_established or (not one.is_busy and one.last_heard < quiet_since):
+                one.abort()
+        return bool(self._associations)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while self._listener is listener:
+            try:
+                connection, address = listener.accept()
+            except OSError as error:
+                if self._listener is listener:
+                    _log.warning("a connection could not be accepted (%s)", error.strerror)
+                    time.sleep(_BREATH_S)
+                continue
+            self._make_room()
+            thread = threading.Thread(target=self._serve, args=(connection, str(address[0])), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                _log.warning("a connection was refused, because the system has no thread for it")
+                connection.close()
+
+    def _make_room(self) -> None:
+        """End the guest that has waited longest when there are as many as associations are allowed, and 16 more."""
+        with self._lock:
+            if len(self._guests) < self._settings.maximum_associations + _SPARE_GUESTS:
+                return
+            oldest = next(iter(self._guests))
+            del self._guests[oldest]
+        with suppress(OSError):
+            oldest.connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, connection: socket.socket, address: str) -> None:
+        guest = _Guest(self, connection)
+        association: AcceptedAssociation | None = None
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(self._settings.request_timeout_s)
+            with self._lock:
+                self._guests[guest] = None
+            if self._tls is not None:
+                guest.connection = secured = self._tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
+                secured.do_handshake()
+            patience = Patience(self._settings.request_timeout_s, self._settings.network_timeout_s)
+            association = AcceptedAssociation(guest.connection, address, guest, self._services, patience)
+            self._associations.add(association)
+            association.serve()
+        except OSError as error:
+            # A handshake that failed, a peer that went: nothing of it concerns anybody else.
+            _log.info("a connection from %s ended before an association: %s", address, _reason(error))
+        finally:
+            self.forget(guest)
+            if association is not None:
+                self._associations.discard(association)
+            guest.connection.close()
+
+    def forget(self, guest: _Guest) -> None:
+        """Count a connection as a guest no more."""
+        with self._lock:
+            self._guests.pop(guest, None)
+
+
+class _Guest:
+    """A connection on sufferance, and the receiver as its association sees it."""
+
+    def __init__(self, receiver: Receiver, connection: socket.socket) -> None:
+        self._receiver = receiver
+        self.connection = connection
+
+    def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
+        """Let the caller in, or say why not; either way it is no guest any more."""
+        self._receiver.forget(self)
+        return self._receiver.admit(request, address, peer_certificate(self.connection))
+
+    def leave(self, center: Center, calling: str, address: str) -> None:
+        """Stop counting the association."""
+        self._receiver.leave(center, calling, address)
+
+
+def _reason(error: OSError) -> str:
+    return str(error.reason) if isinstance(error, ssl.SSLError) and error.reason else type(error).__name__

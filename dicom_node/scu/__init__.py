@@ -1,0 +1,1 @@
+"""The calling AE: structured reports, results of storage commitment, echo."""

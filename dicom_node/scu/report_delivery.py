@@ -1,0 +1,281 @@
+"""The sending AE: reports go back to their centres, again and again until they are taken and committed."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, generate_uid
+from pynetdicom import AE, evt
+
+from dicom_node.audit import AuditEvent, record
+from dicom_node.center import Center, ReturnDestination
+from dicom_node.datasets.instance import (
+    COMPREHENSIVE_3D_SR_STORAGE,
+    COMPREHENSIVE_SR_STORAGE,
+    ENCAPSULATED_PDF_STORAGE,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    TRANSFER_SYNTAXES,
+    VERIFICATION,
+)
+from dicom_node.errors import DeliveryError
+from dicom_node.intake.refusals import SUCCESS, is_delivered, is_warning
+from dicom_node.registry.registry import Delivery, Registry
+from dicom_node.scp.commitment_service import CommitmentReport, Reference, parse_report, request_dataset
+
+_log = logging.getLogger(__name__)
+
+_REPORTS = (COMPREHENSIVE_3D_SR_STORAGE, COMPREHENSIVE_SR_STORAGE, ENCAPSULATED_PDF_STORAGE)
+_TIMEOUT_S = 30.0
+_SAME_ASSOCIATION_S = 0.5
+_COMMITMENT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Our own AE as it calls others.
+
+    Parameters
+    ----------
+    ae_title : str
+        Our AE title.
+    tls : ssl.SSLContext or None
+        With it we call with TLS.
+    """
+
+    ae_title: str
+    tls: ssl.SSLContext | None = None
+
+    def associate(
+        self,
+        destination: ReturnDestination,
+        sop_classes: Sequence[str],
+        roles: Sequence[Any] = (),
+        handlers: Sequence[Any] = (),
+    ) -> Any:
+        """Open an association.
+
+        Parameters
+        ----------
+        destination : ReturnDestination
+            The AE.
+        sop_classes : sequence of str
+            What is proposed.
+        roles : sequence
+            SCP/SCU role selections.
+        handlers : sequence
+            pynetdicom's event handlers.
+
+        Raises
+        ------
+        DeliveryError
+            If it is not established.
+        """
+        entity = AE(ae_title=self.ae_title)
+        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
+        for sop_class in sop_classes:
+            entity.add_requested_context(sop_class, list(TRANSFER_SYNTAXES))
+        association = entity.associate(
+            destination.host,
+            destination.port,
+            ae_title=destination.ae_title,
+            ext_neg=list(roles) or None,
+            evt_handlers=list(handlers) or None,
+            tls_args=(self.tls, destination.host) if self.tls else None,
+        )
+        if association.is_established:
+            return association
+        if association.is_rejected:
+            raise DeliveryError(
+                f"{destination_name(destination)} rejected our association: it must know the AE title {self.ae_title} "
+                f"and be called as {destination.ae_title}"
+            )
+        raise DeliveryError(
+            f"{destination_name(destination)} is not reached, or accepts nothing that we offer: check host, port and "
+            "firewall, and that it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
+            "Comprehensive SR and Encapsulated PDF Storage"
+        )
+
+
+def echo(destination: ReturnDestination, caller: Caller) -> None:
+    """Verify that a centre's AE answers (PS3.4 annex A).
+
+    Parameters
+    ----------
+    destination : ReturnDestination
+        The AE.
+    caller : Caller
+        Our own AE.
+
+    Raises
+    ------
+    DeliveryError
+        If it does not answer, or not with success.
+    """
+    association = caller.associate(destination, (VERIFICATION,))
+    try:
+        status = association.send_c_echo()
+    finally:
+        association.release()
+    if status.get("Status") != SUCCESS:
+        raise DeliveryError(
+            f"{destination_name(destination)} answered the echo {_status_words(status)}: ask its administrator"
+        )
+
+
+def deliver_due(
+    registry: Registry, caller: Caller, centers: Iterable[Center], first_retry_s: float, longest_retry_s: float
+) -> int:
+    """Send every report that is due to its centre.
+
+    A report that is not taken is due again after `first_retry_s`, doubled with every failure up to `longest_retry_s`,
+    for as long as it takes. Where the centre's AE offers storage commitment, a report is delivered only when the AE
+    has committed it; one that it took and did not commit within a quarter of an hour is sent again.
+
+    Parameters
+    ----------
+    registry : Registry
+        The queue.
+    caller : Caller
+        Our own AE.
+    centers : iterable of Center
+        The centres; those without a return AE get nothing.
+    first_retry_s, longest_retry_s : float
+        Seconds between attempts.
+
+    Returns
+    -------
+    int
+        How many were delivered.
+    """
+    destinations = {center.name: center.return_to for center in centers if center.return_to is not None}
+    due = sorted(registry.due_deliveries(destinations), key=lambda delivery: delivery.center)
+    delivered = 0
+    for center, deliveries in groupby(due, key=lambda delivery: delivery.center):
+        visit = _Visit(registry, caller, center, destinations[center])
+        for delivery in deliveries:
+            try:
+                delivered += visit.deliver(delivery)
+            except DeliveryError as error:
+                _log.warning("%s: report of study %s not delivered: %s", center, delivery.study_key, error)
+                registry.mark_failed(delivery.id, str(error), _wait_s(delivery, first_retry_s, longest_retry_s))
+        delivered += visit.end()
+    return delivered
+
+
+class _Visit:
+    """One round of deliveries to one centre, on one association as long as that holds."""
+
+    def __init__(self, registry: Registry, caller: Caller, center: str, destination: ReturnDestination) -> None:
+        self._registry = registry
+        self._caller = caller
+        self._center = center
+        self._destination = destination
+        self._association: Any = None
+        self._asked: list[int] = []
+        self._reported = Event()
+
+    def deliver(self, delivery: Delivery) -> int:
+        """Send a report; return 1 if it is delivered now, 0 if it waits to be committed."""
+        if self._association is None or not self._association.is_established:
+            self._association = self._caller.associate(
+                self._destination,
+                (*_REPORTS, STORAGE_COMMITMENT),
+                handlers=[(evt.EVT_N_EVENT_REPORT, self._take_report)],
+            )
+        report, warning = _send(self._association, delivery.path, self._destination)
+        if not self._offers_commitment():
+            self._registry.mark_delivered(delivery.id, warning)
+            record(AuditEvent.REPORT_DELIVERED, center=self._center, study=delivery.study_key)
+            return 1
+        return self._ask_commitment(delivery, report, warning)
+
+    def end(self) -> int:
+        """Wait a moment for results on this association, release it, and return how many reports they delivered."""
+        if self._association is None:
+            return 0
+        if self._asked and self._association.is_established:
+            self._reported.wait(_SAME_ASSOCIATION_S)
+        if self._association.is_established:
+            self._association.release()
+        return sum(not self._registry.is_commitment_awaited([one]) for one in self._asked)
+
+    def _offers_commitment(self) -> bool:
+        return any(one.abstract_syntax == STORAGE_COMMITMENT for one in self._association.accepted_contexts)
+
+    def _ask_commitment(self, delivery: Delivery, report: Reference, warning: str | None) -> int:
+        transaction = str(generate_uid(prefix=None))
+        # Kept before it is asked: the answer may be here before the request has returned.
+        self._registry.await_commitment(delivery.id, transaction, _COMMITMENT_S)
+        try:
+            status, _ = self._association.send_n_action(
+                request_dataset(transaction, [report]), 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+            )
+            code = status.get("Status")
+        except (ValueError, AttributeError, RuntimeError):
+            code = None
+        if code == SUCCESS:
+            self._asked.append(delivery.id)
+            return 0
+        # It offers commitment but will not commit for us; it has answered the report itself with success.
+        words = "did not answer" if code is None else f"answered 0x{code:04X} to"
+        sentence = f"{destination_name(self._destination)} took the report and {words} our request to commit it"
+        self._registry.mark_delivered(delivery.id, warning or sentence)
+        return 1
+
+    def _take_report(self, event: Any) -> int | tuple[int, None]:
+        try:
+            report: CommitmentReport = parse_report(event.event_information, "")
+        except ValueError:
+            return 0x0115, None
+        self._registry.take_commitment_report(self._center, report)
+        self._reported.set()
+        return SUCCESS, None
+
+
+def destination_name(destination: ReturnDestination) -> str:
+    """Return how a destination is called in a sentence."""
+    return f"{destination.ae_title} at {destination.host}:{destination.port}"
+
+
+def _wait_s(delivery: Delivery, first_retry_s: float, longest_retry_s: float) -> float:
+    return float(min(first_retry_s * 2.0 ** min(delivery.attempts, 32), longest_retry_s))
+
+
+def _send(association: Any, path: Path, destination: ReturnDestination) -> tuple[Reference, str | None]:
+    """Send one report; return what it is, and what the peer warned of, if anything."""
+    try:
+        report = dcmread(path)
+        reference = Reference(str(report.SOPClassUID), str(report.SOPInstanceUID))
+    except (OSError, InvalidDicomError, AttributeError) as error:
+        raise DeliveryError(
+            f"the report's file cannot be read ({type(error).__name__}): score the study, or validate the centre, "
+            "again to write it anew"
+        ) from error
+    try:
+        status = association.send_c_store(report)
+    except (ValueError, AttributeError, RuntimeError) as error:
+        raise DeliveryError(
+            f"{destination_name(destination)} cannot be sent the report ({type(error).__name__}): it accepted no "
+            f"presentation context (check that it takes {UID(reference.sop_class_uid).name}), or closed the association"
+        ) from error
+    code = status.get("Status")
+    if code is None or not is_delivered(code):
+        raise DeliveryError(f"{destination_name(destination)} did not take the report, {_status_words(status)}")
+    warning = f"{destination_name(destination)} took the report {_status_words(status)}" if is_warning(code) else None
+    return reference, warning
+
+
+def _status_words(status: Dataset) -> str:
+    code = status.get("Status")
+    return "without an answer in time" if code is None else f"with status 0x{code:04X}"
