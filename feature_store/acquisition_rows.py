@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from feature_store.ct_headers import Acquisition
+from feature_store.imaging.ct_headers import Acquisition
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from feature_store.clinical import Histology, Sex, StageGroup
+from feature_store.clinical_records import Histology, Sex, StageGroup
 from validation_reports.cohort_selection import CohortSelection
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from feature_store.store import FeatureStore
+from feature_store.tables.store import FeatureStore
 from flows.named_versions import VersionsError, named_versions, versions_named_in
 from flows.settings import Settings
 

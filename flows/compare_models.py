@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from feature_store.regions import Region
+from feature_store.imaging.regions import Region
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.train_model import eligible_records, survival_of

@@ -35,7 +35,7 @@ from prefect.states import Crashed
 from dicom_node.center import Role
 from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
-from feature_store.expectations import study_suite
+from feature_store.expectations.suites import study_suite
 from flows.housekeeping import DISPATCHED, Housekeeping
 from flows.installation import Installation, installation
 from flows.score_study import FINISHED, extract_study, score_study

@@ -12,13 +12,13 @@ from prefect.states import Completed
 
 from dicom_node.center import Role
 from dicom_node.registry.registry import StudyState
-from feature_store.cohort_facts import cohort_facts
-from feature_store.expectation_pages import CenterChecks, write_pages
-from feature_store.expectations import Finding, check_cohort
-from feature_store.suite_record import keep, kept, new_record
+from feature_store.expectations.cohort_facts import cohort_facts
+from feature_store.expectations.records import keep, kept, new_record
+from feature_store.expectations.suites import Finding, check_cohort
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.settings import software_version
+from validation_reports.expectation_pages.pages import CenterChecks, write_pages
 
 FOLDER = "expectation_pages"
 

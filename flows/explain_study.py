@@ -12,8 +12,8 @@ from prefect.states import Completed
 from pydicom import dcmread
 
 from dicom_node.registry.registry import StudyFiles
-from feature_store.deep_input import input_grid
-from feature_store.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.deep_input import input_grid
+from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
 from flows.installation import Installation, installation
 from flows.refusal import or_refused

@@ -15,9 +15,9 @@ from prefect.states import Completed
 
 from dicom_node.pseudonym import patient_key
 from dicom_node.settings import pseudonym_key
-from feature_store.clinical import ClinicalTableError, read_clinical_csv
-from feature_store.expectations import Severity, check_clinical
-from feature_store.suite_record import keep, new_record
+from feature_store.clinical_records import ClinicalTableError, read_clinical_csv
+from feature_store.expectations.records import keep, new_record
+from feature_store.expectations.suites import Severity, check_clinical
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, or_refused, refused
 from flows.settings import software_version

@@ -10,7 +10,7 @@ from pathlib import Path
 from dicom_node.center import Center
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError
-from feature_store.store import FeatureStore
+from feature_store.tables.store import FeatureStore
 from flows.settings import Settings
 from models.frozen_bundle import FrozenBundle, load
 

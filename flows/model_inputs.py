@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from feature_store.clinical import eligible
-from feature_store.regions import Region
+from feature_store.clinical_records import eligible
+from feature_store.imaging.regions import Region
 from flows.installation import Installation
 from validation_reports.cohort_shift import TrainingPatients
 from validation_reports.scored_cohort import ScoredCohort

@@ -13,8 +13,8 @@ from typing import IO, Any
 import pandas as pd
 
 from feature_store.errors import FeatureStoreError
-from feature_store.store import FeatureStore
-from feature_store.store_query import TABLES_OF, Contents, StoreQuery, ask
+from feature_store.tables.query import TABLES_OF, Contents, StoreQuery, ask
+from feature_store.tables.store import FeatureStore
 from flows.named_versions import versions_named_in
 from flows.settings import Settings
 

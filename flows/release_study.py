@@ -8,8 +8,8 @@ from prefect.states import Completed
 
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import Release, StudyState
-from feature_store.expectations import RAISABLE, Finding, Severity
-from feature_store.suite_record import of_content
+from feature_store.expectations.records import of_content
+from feature_store.expectations.suites import RAISABLE, Finding, Severity
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.study_tasks import identity_of

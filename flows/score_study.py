@@ -22,8 +22,8 @@ from dicom_node.center import Role
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
-from feature_store.store import ScoreRow
 from feature_store.study_features import StudyFeatures
+from feature_store.tables.store import ScoreRow
 from flows.explain_study import columns_of
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused

@@ -46,7 +46,7 @@ class ExpectationsTable(BaseModel):
     @field_validator("quarantine")
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from feature_store.expectations import RAISABLE  # noqa: PLC0415 - only the flows that check need its libraries
+        from feature_store.expectations.suites import RAISABLE  # noqa: PLC0415 - only the flows that check need its libraries
 
         if unknown := sorted(set(value) - RAISABLE):
             raise ValueError(

@@ -16,16 +16,16 @@ from prefect.states import Failed
 from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyFiles
 from feature_store.acquisition_rows import acquisition_record
-from feature_store.contours import read_structure_set
-from feature_store.ct_volume import read_ct_headers
 from feature_store.errors import StudyDefect, UnreadableInstance
-from feature_store.expectations import Finding, Severity, check_regions, check_study, waive
+from feature_store.expectations.records import keep, new_record
+from feature_store.expectations.study_facts import StudyFacts, study_facts, with_regions
+from feature_store.expectations.suites import Finding, Severity, check_regions, check_study, waive
+from feature_store.imaging.ct_volume import read_ct_headers
+from feature_store.imaging.structure_set import read_structure_set
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
-from feature_store.store import FeatureStore, StudyIdentity
-from feature_store.study_facts import StudyFacts, study_facts, with_regions
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
-from feature_store.suite_record import keep, new_record
+from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
 from flows.settings import software_version
 

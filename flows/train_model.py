@@ -14,9 +14,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from feature_store.clinical import ClinicalRecord, eligible
-from feature_store.regions import Region
-from feature_store.store import FeatureStore
+from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.imaging.regions import Region
+from feature_store.tables.store import FeatureStore
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.settings import software_version

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from feature_store.clinical import ClinicalRecord, eligible
-from feature_store.store import ScoreRow
+from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.tables.store import ScoreRow
 from models.baseline_hazard import BaselineHazard
 from models.survival_data import Survival
 from validation_reports.cohort_selection import CohortSelection

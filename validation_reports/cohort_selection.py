@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from feature_store.clinical import ClinicalRecord, Histology, Sex, StageGroup
-from feature_store.store import ScoreRow
+from feature_store.clinical_records import ClinicalRecord, Histology, Sex, StageGroup
+from feature_store.tables.store import ScoreRow
 
 OUTSIDE = "not in the cohort asked for"
 """How every reason of a selection begins."""

@@ -18,7 +18,7 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from feature_store.deep_input import InputGrid
+from feature_store.imaging.deep_input import InputGrid
 from validation_reports import report_codes as concept
 from validation_reports.errors import StructuredReportError
 from validation_reports.report_content import ModelReference

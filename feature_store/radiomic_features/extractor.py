@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.boxes import Box, BoxedMask, union
 from feature_store.errors import ExtractionError
-from feature_store.harmonize import HarmonizedCt
+from feature_store.imaging.boxed_mask import Box, BoxedMask, union
+from feature_store.imaging.harmonize import HarmonizedCt
+from feature_store.imaging.regions import LEAST_VOXELS, Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.filters import Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
@@ -18,7 +19,6 @@ from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
-from feature_store.regions import LEAST_VOXELS, Region
 
 
 def extract(

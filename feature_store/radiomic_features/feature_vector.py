@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.errors import ExtractionError
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.boxes import Box, relative, with_margin
 from feature_store.errors import ExtractionError
-from feature_store.harmonize import HarmonizedCt
+from feature_store.imaging.boxed_mask import Box, relative, with_margin
+from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
 from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings, image_names
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 
-from feature_store.boxes import BoxedMask
 from feature_store.errors import ExtractionError
-from feature_store.harmonize import HarmonizedCt
+from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.harmonize import HarmonizedCt
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
-from feature_store.regions import Region
 
 
 def silence_pyradiomics() -> None:

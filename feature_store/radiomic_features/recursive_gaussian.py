@@ -15,8 +15,8 @@ from math import cos, exp, sin
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.boxes import Box, whole_box
 from feature_store.compiled import compiled
+from feature_store.imaging.boxed_mask import Box, whole_box
 
 Floats = npt.NDArray[np.float64]
 Rounded = npt.NDArray[np.float32]

@@ -227,11 +227,11 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
 def compute_asked_for(folder: Path) -> None:
     """For each study named on standard input, time its functions alone, from files to the bytes of its report."""
     from dicom_node.archive.part10 import read_part10
-    from feature_store.contours import read_structure_set
-    from feature_store.ct_volume import read_ct_headers
-    from feature_store.expectations import check_regions, check_study
+    from feature_store.expectations.study_facts import study_facts, with_regions
+    from feature_store.expectations.suites import check_regions, check_study
+    from feature_store.imaging.ct_volume import read_ct_headers
+    from feature_store.imaging.structure_set import read_structure_set
     from feature_store.radiomic_features.settings import ExtractionSettings
-    from feature_store.study_facts import study_facts, with_regions
     from feature_store.study_features import compute_features, load_study
     from models.deep_features import DEEP_COLUMNS, INPUT_SHAPE
     from models.frozen_bundle import load, read_digest

@@ -33,14 +33,14 @@ from typing import Any, TypeVar
 import numpy as np
 import SimpleITK
 
-from feature_store.boxes import BoxedMask, relative, union, with_margin
-from feature_store.ct_volume import CtVolume
-from feature_store.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.boxed_mask import BoxedMask, relative, union, with_margin
+from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.regions import Region, make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import execute, extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
-from feature_store.regions import Region, make_regions
 from feature_store.study_features import compute_features, load_study
 from tests.benchmarks.planning_ct import ROOT, StudyFiles, real_data, real_study, within_planning_ct
 

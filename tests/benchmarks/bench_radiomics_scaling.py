@@ -19,14 +19,14 @@ from statistics import median
 
 import numpy as np
 
-from feature_store.ct_volume import CtVolume, read_ct_volume
-from feature_store.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.regions import make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.settings import ExtractionSettings
-from feature_store.regions import make_regions
-from feature_store.store import FeatureStore
-from feature_store.store_rows import StudyIdentity
 from feature_store.study_features import compute_features, load_study
+from feature_store.tables.rows import StudyIdentity
+from feature_store.tables.store import FeatureStore
 from tests.benchmarks.bench_radiomics import peak_megabytes, timed
 from tests.benchmarks.planning_ct import real_data, real_study
 

@@ -24,13 +24,13 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from dicom_node.registry.registry import StudyState
-from feature_store.expectations import Finding, Severity, check_regions, check_study
+from feature_store.expectations.suites import Finding, Severity, check_regions, check_study
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import FeatureStore, ScoreRow, StudyIdentity
-from feature_store.store_query import Contents, StoreQuery, ask
-from feature_store.store_rows import row_of_score
+from feature_store.tables.query import Contents, StoreQuery, ask
+from feature_store.tables.rows import row_of_score
+from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from tests.unit.dicom_node.builders import Bench, ct_slice, rtstruct
 from tests.unit.feature_store.test_expectations import GOOD
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import generate_uid
 
-from feature_store.contours import read_structure_set
-from feature_store.ct_volume import read_ct_volume
+from feature_store.imaging.ct_volume import read_ct_volume
+from feature_store.imaging.structure_set import read_structure_set
 from tests.unit.feature_store.dicom_files import write_ct, write_rtstruct
 
 ROOT = Path(__file__).resolve().parents[2]

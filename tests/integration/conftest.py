@@ -21,7 +21,7 @@ import pytest
 from deploy.local_system import ROOT, LocalSystem, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
-from feature_store.store import FeatureStore
+from feature_store.tables.store import FeatureStore
 from tests.integration.model_fixture import freeze_test_bundle
 from tests.object_store import ObjectStore
 from tests.postgresql import PostgreSQL

@@ -15,7 +15,7 @@ from deploy.local_system import free_port
 from dicom_node.errors import StudyStateError
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import StudyState, StudySummary
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from flows.installation import Installation
 from flows.release_study import release_quarantined
 from flows.settings import Settings

@@ -13,8 +13,8 @@ import pytest
 
 from deploy.local_system import ROOT
 from dicom_node.registry.registry import StudyState
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
-from feature_store.regions import Region
 from tests.integration.conftest import Running
 from tests.integration.synthetic_studies import write_study
 

@@ -11,8 +11,8 @@ import pytest
 from pydicom import dcmread
 
 from feature_store.acquisition_rows import AcquisitionRecord
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.store import ScoreRow, StudyIdentity
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.integration.conftest import Place, Running
 from tests.unit.validation_reports.cohorts import HORIZONS, made_cohort
 from validation_reports.center_figures import CenterFigures, latest_figures

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 import SimpleITK
 
-from feature_store.boxes import bounding_box
+from feature_store.imaging.boxed_mask import bounding_box
 from feature_store.radiomic_features.first_order import first_order_features
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from feature_store.clinical import eligible, read_clinical_csv
+from feature_store.clinical_records import eligible, read_clinical_csv
 from models.baseline_hazard import baseline_cumulative_hazard
 from models.combined_model import CombinedModel, train_combined_model
 from models.concordance import training_concordance

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from feature_store.regions import Region
-from feature_store.store import FeatureStore
-from feature_store.store_rows import STUDY, TABLES
+from feature_store.imaging.regions import Region
+from feature_store.tables.rows import STUDY, TABLES
+from feature_store.tables.store import FeatureStore
 from flows.__main__ import main
 from tests.unit.feature_store.stores import filled_store, vector
 

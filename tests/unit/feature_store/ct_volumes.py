@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.ct_headers import Acquisition
-from feature_store.ct_volume import CtVolume
+from feature_store.imaging.ct_headers import Acquisition
+from feature_store.imaging.ct_volume import CtVolume
 
 ACQUISITION = Acquisition(120.0, 3.0, None, None, None, 12, 14, study_date_present=False, missing_tags=())
 AXIAL = np.eye(3)

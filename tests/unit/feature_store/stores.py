@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.expectations import Finding, Severity
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.expectations.suites import Finding, Severity
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import FeatureStore, ScoreRow, StudyIdentity
+from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 
 MODEL_ONE, MODEL_TWO = "11" * 32, "22" * 32
 SETTINGS_DIGEST, NETWORK = "5e" * 32, "9e" * 32

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from feature_store.background_writes import BackgroundWrites
-from feature_store.delta_table import StoreError
 from feature_store.errors import StudyDefect
-from feature_store.expectations import Finding, Severity
-from feature_store.store import FeatureStore
+from feature_store.expectations.suites import Finding, Severity
+from feature_store.tables.background_writes import BackgroundWrites
+from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.store import FeatureStore
 from tests.unit.feature_store.stores import identity
 
 FINDING = Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV.")

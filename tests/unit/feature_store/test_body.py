@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feature_store.body import body_mask
 from feature_store.errors import RegionError
+from feature_store.imaging.body_mask import body_mask
 from tests.unit.feature_store.ct_volumes import ct_of
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feature_store.boxes import BoxedMask, bounding_box, relative, union, with_margin
 from feature_store.errors import RegionError
+from feature_store.imaging.boxed_mask import BoxedMask, bounding_box, relative, union, with_margin
 
 
 def scattered() -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_store.clinical import (
+from feature_store.clinical_records import (
     ClinicalRecord,
     ClinicalTableError,
     Histology,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from feature_store.contours import Roi, read_structure_set, select_gtv
 from feature_store.errors import AmbiguousGtvError, ContourError, NoGtvError, UnreadableInstance
+from feature_store.imaging.structure_set import Roi, read_structure_set, select_gtv
 from tests.unit.feature_store.dicom_files import FRAME_UID, write_ct, write_rtstruct
 
 SQUARE = np.array([[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]])

@@ -10,8 +10,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
-from feature_store.ct_volume import CtVolume, read_ct_headers, read_ct_volume
 from feature_store.errors import CtGeometryError, StudyDefect, UnreadableInstance
+from feature_store.imaging.ct_volume import CtVolume, read_ct_headers, read_ct_volume
 from tests.unit.feature_store.dicom_files import FRAME_UID, SERIES_UID, Spoil, write_ct
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from feature_store.boxes import BoxedMask
-from feature_store.deep_input import deep_input
 from feature_store.errors import ExtractionError, RegionError
-from feature_store.harmonize import harmonize_ct
+from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.deep_input import deep_input
+from feature_store.imaging.harmonize import harmonize_ct
 from tests.unit.feature_store.ct_volumes import ct_of
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from feature_store.compaction_lease import compaction_lease
-from feature_store.delta_table import KeyedTable, StoreError
+from feature_store.tables.compaction_lease import compaction_lease
+from feature_store.tables.keyed_table import KeyedTable, StoreError
 
 SCHEMA = pa.schema([("center", pa.string()), ("key", pa.string()), ("values", pa.list_(pa.float64()))])
 
@@ -88,7 +88,7 @@ def test_of_two_compactions_at_once_one_is_done_and_no_row_is_there_twice(locati
 def test_the_lease_of_a_process_that_died_is_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with compaction_lease(str(tmp_path), {}) as first, compaction_lease(str(tmp_path), {}) as second:
         assert (first, second) == (True, False)
-    monkeypatch.setattr("feature_store.compaction_lease.LEASE", timedelta(seconds=-1))
+    monkeypatch.setattr("feature_store.tables.compaction_lease.LEASE", timedelta(seconds=-1))
     with compaction_lease(str(tmp_path), {}) as first, compaction_lease(str(tmp_path), {}) as second:
         assert (first, second) == (True, True)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from feature_store.clinical import ClinicalRecord, Histology, Sex
-from feature_store.expectations import (
+from feature_store.clinical_records import ClinicalRecord, Histology, Sex
+from feature_store.expectations.study_facts import StudyFacts
+from feature_store.expectations.suites import (
     Finding,
     Severity,
     check_clinical,
@@ -16,7 +17,6 @@ from feature_store.expectations import (
     check_study,
     suite,
 )
-from feature_store.study_facts import StudyFacts
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from feature_store.ct_volume import CtVolume, read_ct_volume
 from feature_store.errors import CtGeometryError
-from feature_store.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
 from tests.unit.feature_store.ct_volumes import ct_of, noise, oblique
 
 

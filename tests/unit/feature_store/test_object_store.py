@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from feature_store.delta_table import StoreError
-from feature_store.storage_trouble import in_words
-from feature_store.store import FeatureStore
+from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.storage_errors import in_words
+from feature_store.tables.store import FeatureStore
 from tests.object_store import ObjectStore
 from tests.unit.dicom_node.free_ports import free_port
 from tests.unit.feature_store.stores import fill

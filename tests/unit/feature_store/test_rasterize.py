@@ -11,10 +11,10 @@ import SimpleITK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_store.contours import Roi, read_structure_set, select_gtv
-from feature_store.ct_volume import CtVolume, read_ct_volume
 from feature_store.errors import ContourError
-from feature_store.rasterize import rasterize
+from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.rasterize import rasterize
+from feature_store.imaging.structure_set import Roi, read_structure_set, select_gtv
 from tests.unit.feature_store.ct_volumes import AXIAL, SAGITTAL, ct_of, oblique
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from feature_store.boxes import BoxedMask, bounding_box
 from feature_store.errors import RegionError
-from feature_store.regions import Region, make_regions
+from feature_store.imaging.boxed_mask import BoxedMask, bounding_box
+from feature_store.imaging.regions import Region, make_regions
 
 
 def blob(shape: tuple[int, int, int] = (40, 42, 44)) -> np.ndarray:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from feature_store.delta_table import StoreError
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import FeatureStore
-from feature_store.store_query import Contents, StoreQuery, ask
+from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.query import Contents, StoreQuery, ask
+from feature_store.tables.store import FeatureStore
 from tests.unit.feature_store.stores import MODEL_ONE, MODEL_TWO, filled_store, identity, vector
 
 

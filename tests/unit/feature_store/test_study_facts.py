@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.cohort import DEMO_CENTERS, BadStudy, CenterSpec, write_center
-from feature_store.clinical import ClinicalRecord, Histology, Sex
-from feature_store.contours import read_structure_set
-from feature_store.ct_headers import read_ct_headers
-from feature_store.study_facts import StudyFacts, study_facts, with_regions
+from feature_store.clinical_records import ClinicalRecord, Histology, Sex
+from feature_store.expectations.study_facts import StudyFacts, study_facts, with_regions
+from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.structure_set import read_structure_set
 
 PATTERN = r"gtv[-_ ]?(p|1|primary)?"
 

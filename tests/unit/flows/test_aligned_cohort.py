@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from dicom_node.settings import SettingsError
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import FeatureStore, StudyIdentity
+from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.__main__ import _parser
 from flows.aligned_cohort import with_aligned_features
 from flows.installation import Installation

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from feature_store.clinical import Histology, Sex, StageGroup
+from feature_store.clinical_records import Histology, Sex, StageGroup
 from flows.cohort_query import CohortQuery
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.store import FeatureStore, StudyIdentity
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
 from flows.installation import Installation
 from models.bundle_facts import BundleFacts

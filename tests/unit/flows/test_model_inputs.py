@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from feature_store.acquisition_rows import AcquisitionRecord
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import FeatureStore, StudyIdentity
+from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
 from flows.model_inputs import training_patients, with_model_inputs
 from models.combined_model import train_combined_model

@@ -9,9 +9,9 @@ import pytest
 
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
-from feature_store.expectations import Finding, Severity
-from feature_store.store import StudyIdentity
-from feature_store.suite_record import keep, new_record
+from feature_store.expectations.records import keep, new_record
+from feature_store.expectations.suites import Finding, Severity
+from feature_store.tables.store import StudyIdentity
 from flows import __main__ as command_line
 from flows.installation import Installation, installation
 from flows.requeue import RequeueRequest, requeue_studies

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from feature_store.regions import Region
-from feature_store.store import FeatureStore
-from feature_store.store_query import Contents
+from feature_store.imaging.regions import Region
+from feature_store.tables.query import Contents
+from feature_store.tables.store import FeatureStore
 from flows import __main__ as command_line
 from flows.commands.store import add_store_commands
 from tests.unit.feature_store.stores import MODEL_ONE, filled_store, identity, vector
@@ -149,7 +149,7 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
     code, out, _ = run("compact")
     assert code == 0
     assert "2 reports and bundles name versions that stay" in out
-    monkeypatch.setattr("feature_store.delta_table._LEAST_HOURS", 0)
+    monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
     (place / "reports" / "early" / "report.json").unlink()
     code, out, _ = run("compact", "--keep-days", "0")
     assert "2 files removed" in out  # of versions 1 and 3

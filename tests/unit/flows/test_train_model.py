@@ -12,11 +12,11 @@ import numpy as np
 import pydantic
 import pytest
 
-from feature_store.clinical import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import StudyIdentity
+from feature_store.tables.store import StudyIdentity
 from flows import train_model
 from flows.__main__ import _parser
 from flows.installation import Installation

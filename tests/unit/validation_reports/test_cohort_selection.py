@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from feature_store.clinical import ClinicalRecord, Histology, Sex, StageGroup
-from feature_store.store import ScoreRow, StudyIdentity
+from feature_store.clinical_records import ClinicalRecord, Histology, Sex, StageGroup
+from feature_store.tables.store import ScoreRow, StudyIdentity
 from models.baseline_hazard import BaselineHazard
 from validation_reports.cohort_assembly import assemble_cohort
 from validation_reports.cohort_selection import OUTSIDE, CohortSelection

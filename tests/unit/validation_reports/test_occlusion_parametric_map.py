@@ -11,8 +11,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from feature_store.deep_input import deep_input, input_grid
-from feature_store.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.deep_input import deep_input, input_grid
+from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import load_study
 from validation_reports.errors import StructuredReportError
 from validation_reports.occlusion_parametric_map import build_occlusion_map

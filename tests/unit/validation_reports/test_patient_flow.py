@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
-from feature_store.clinical import ClinicalRecord, Histology, Sex
-from feature_store.store import ScoreRow, StudyIdentity
+from feature_store.clinical_records import ClinicalRecord, Histology, Sex
+from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.unit.validation_reports.cohorts import PROVENANCE
 from validation_reports.cohort_assembly import NO_CLINICAL_ROW, NOT_ARRIVED, NOT_SCORED, assemble_cohort
 from validation_reports.flow_figure import flow_figure

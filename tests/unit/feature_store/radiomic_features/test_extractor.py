@@ -16,15 +16,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from feature_store.boxes import BoxedMask
-from feature_store.ct_volume import CtVolume
 from feature_store.errors import ExtractionError
-from feature_store.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.regions import LEAST_VOXELS, Region, make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
-from feature_store.regions import LEAST_VOXELS, Region, make_regions
 from feature_store.study_features import LoadedStudy, load_study
 from tests.integration.synthetic_studies import write_study
 from tests.unit.feature_store.ct_volumes import ct_of

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from feature_store.errors import ExtractionError
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
 
 
 def test_values_are_named_and_cannot_be_changed() -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import SimpleITK
 
-from feature_store.boxes import Box
+from feature_store.imaging.boxed_mask import Box
 from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
 
 SPACING_MM = 1.5

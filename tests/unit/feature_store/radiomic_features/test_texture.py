@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from radiomics import getFeatureClasses
 from scipy import ndimage
 
-from feature_store.boxes import bounding_box
+from feature_store.imaging.boxed_mask import bounding_box
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
 from feature_store.radiomic_features.pyradiomics_engine import silence_pyradiomics
 from feature_store.radiomic_features.settings import FEATURES_BY_CLASS

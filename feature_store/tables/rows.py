@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from feature_store.clinical import ClinicalRecord, Histology, Sex
-from feature_store.delta_table import ROW_DIGEST, WRITTEN_AT
+from feature_store.clinical_records import ClinicalRecord, Histology, Sex
+from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
 
 DEEP_INPUT_SHAPE = (64, 64, 64)
 DEEP_FEATURES = 512

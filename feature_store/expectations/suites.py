@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from feature_store.clinical import INCLUDED_HISTOLOGIES, MINIMUM_AGE, ClinicalRecord
-from feature_store.cohort_facts import CohortFacts
-from feature_store.expectation_rules import (
+from feature_store.clinical_records import INCLUDED_HISTOLOGIES, MINIMUM_AGE, ClinicalRecord
+from feature_store.expectations.cohort_facts import CohortFacts
+from feature_store.expectations.evaluation import (
     BETWEEN,
     IN_SET,
     NOT_NULL,
@@ -30,8 +30,8 @@ from feature_store.expectation_rules import (
     gx_suite,
     raised,
 )
-from feature_store.regions import LEAST_VOXELS
-from feature_store.study_facts import StudyFacts
+from feature_store.expectations.study_facts import StudyFacts
+from feature_store.imaging.regions import LEAST_VOXELS
 
 __all__ = ["ExpectationError", "Finding", "Severity"]
 

@@ -13,8 +13,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
-from feature_store.ct_headers import UNREADABLE
 from feature_store.errors import AmbiguousGtvError, ContourError, NoGtvError, UnreadableInstance
+from feature_store.imaging.ct_headers import UNREADABLE
 
 CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 """Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""

@@ -18,9 +18,9 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from feature_store.compaction_lease import compaction_lease
 from feature_store.errors import FeatureStoreError
-from feature_store.storage_trouble import in_words
+from feature_store.tables.compaction_lease import compaction_lease
+from feature_store.tables.storage_errors import in_words
 
 WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"

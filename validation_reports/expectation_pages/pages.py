@@ -16,10 +16,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
-from feature_store.expectation_rules import Finding, Severity
 from feature_store.expectation_words import EXPECTED, SUITE_TITLES
-from feature_store.expectations import SUITES, suite
-from feature_store.suite_record import SuiteRecord
+from feature_store.expectations.evaluation import Finding, Severity
+from feature_store.expectations.records import SuiteRecord
+from feature_store.expectations.suites import SUITES, suite
 
 INDEX_NAME = "index.html"
 _OF_STUDIES = ("study", "regions")

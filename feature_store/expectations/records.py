@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from feature_store.expectation_rules import Finding, Severity
-from feature_store.expectations import SUITES
-from feature_store.store_rows import StudyIdentity
+from feature_store.expectations.evaluation import Finding, Severity
+from feature_store.expectations.suites import SUITES
+from feature_store.tables.rows import StudyIdentity
 
 FOLDER = "expectations"
 
@@ -34,7 +34,7 @@ class SuiteRecord:
     Parameters
     ----------
     suite : str
-        Its name, one of `feature_store.expectations.SUITES`.
+        Its name, one of `feature_store.expectations.suites.SUITES`.
     center : str
         The centre.
     study : StudyIdentity or None

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from feature_store.clinical import ClinicalRecord, eligible
-from feature_store.store_rows import ScoreRow
+from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.tables.rows import ScoreRow
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from feature_store.ct_volume import CtVolume
 from feature_store.errors import RegionError
+from feature_store.imaging.ct_volume import CtVolume
 
 _SKIN_HU = -300.0
 """Halfway between the air around and the fat beneath the skin."""

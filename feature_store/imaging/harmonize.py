@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 
-from feature_store.boxes import BoxedMask, bounding_box
-from feature_store.ct_volume import CtVolume
 from feature_store.errors import CtGeometryError
-from feature_store.spline import LineWeights, depth_moments, interpolate_depth, interpolate_slices
+from feature_store.imaging.boxed_mask import BoxedMask, bounding_box
+from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.spline import LineWeights, depth_moments, interpolate_depth, interpolate_slices
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32]

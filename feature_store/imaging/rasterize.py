@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.contours import Roi, check_contours
-from feature_store.ct_volume import CtVolume
 from feature_store.errors import ContourError
+from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.structure_set import Roi, check_contours
 
 PLANE_TOLERANCE = 0.25
 """How far a contour's plane may be from its slice's, in slice spacings: more is another CT's contour."""

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pydicom
 import SimpleITK
 
-from feature_store.ct_headers import UNREADABLE, Acquisition, CtHeaders, SliceHeader, read_ct_headers
 from feature_store.errors import CtGeometryError, UnreadableInstance
+from feature_store.imaging.ct_headers import UNREADABLE, Acquisition, CtHeaders, SliceHeader, read_ct_headers
 
 __all__ = ["Acquisition", "CtHeaders", "CtVolume", "SliceHeader", "check_geometry", "read_ct_headers", "read_ct_volume"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from feature_store.boxes import BoxedMask
 from feature_store.errors import ExtractionError, RegionError
-from feature_store.harmonize import HarmonizedCt
+from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.harmonize import HarmonizedCt
 
 EDGE = 64
 

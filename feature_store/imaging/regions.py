@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK
 
-from feature_store.boxes import BoxedMask
 from feature_store.errors import RegionError
+from feature_store.imaging.boxed_mask import BoxedMask
 
 LEAST_VOXELS = 27
 """Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture."""

@@ -19,14 +19,14 @@ import pandas as pd
 import pyarrow as pa
 
 from feature_store.acquisition_rows import AcquisitionRecord, acquisition_table, row_of_acquisition
-from feature_store.background_writes import BackgroundWrites
-from feature_store.clinical import ClinicalRecord, ClinicalTable
-from feature_store.delta_table import WRITTEN_AT, KeyedTable, StoreError
-from feature_store.expectations import Finding, Severity
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable
+from feature_store.expectations.suites import Finding, Severity
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store_rows import (
+from feature_store.tables.background_writes import BackgroundWrites
+from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable, StoreError
+from feature_store.tables.rows import (
     DEEP_FEATURES,
     DEEP_INPUT_SHAPE,
     TABLES,
@@ -100,7 +100,7 @@ class FeatureStore:
         Parameters
         ----------
         table : str
-            Name of the table, one of `feature_store.store_rows.TABLES`.
+            Name of the table, one of `feature_store.tables.rows.TABLES`.
         equal : mapping of str to str or None
             Values that columns must have; `None` stands for any.
         columns : sequence of str, optional

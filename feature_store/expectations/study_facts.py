@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from feature_store.clinical import ClinicalRecord, Histology
-from feature_store.contours import StructureSet, matching_rois
-from feature_store.ct_headers import CtHeaders
+from feature_store.clinical_records import ClinicalRecord, Histology
+from feature_store.imaging.ct_headers import CtHeaders
+from feature_store.imaging.structure_set import StructureSet, matching_rois
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from feature_store.delta_table import ROW_DIGEST, WRITTEN_AT, StoreError
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.regions import Region
-from feature_store.store import FeatureStore
-from feature_store.store_rows import DEEP_FEATURES, STUDY
+from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT, StoreError
+from feature_store.tables.rows import DEEP_FEATURES, STUDY
+from feature_store.tables.store import FeatureStore
 
 DEEP = "deep"
 """Stands beside the regions for the features of the network."""

@@ -1,0 +1,1 @@
+"""All that knows Delta Lake: keyed tables, their rows, the store, queries, compaction."""
