@@ -13,7 +13,7 @@ import numpy as np
 from dicom_node.settings import SettingsError
 from flows.installation import Installation
 from flows.model_inputs import model_features
-from models.combat import estimate_center_effect
+from models.combined.combat import estimate_center_effect
 from models.errors import CombatError
 from validation_reports.scored_cohort import ScoredCohort
 

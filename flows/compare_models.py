@@ -16,11 +16,11 @@ from feature_store.imaging.regions import Region
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.train_model import eligible_records, survival_of
-from models.combined_model import DEEP_BLOCK
-from models.deep_features import DEEP_COLUMNS
+from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
+from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
-from models.frozen_bundle import FrozenBundle, load, read_digest
-from models.survival_data import Survival
+from models.network.deep_features import DEEP_COLUMNS
+from models.survival.survival_data import Survival
 from validation_reports.model_comparison import (
     ScoreComparison,
     compare_scores,

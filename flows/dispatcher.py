@@ -39,8 +39,8 @@ from feature_store.expectations.suites import study_suite
 from flows.housekeeping import DISPATCHED, Housekeeping
 from flows.installation import Installation, installation
 from flows.score_study import FINISHED, extract_study, score_study
-from models.deep_features import INPUT_SHAPE
 from models.errors import ModelError
+from models.network.deep_features import INPUT_SHAPE
 
 logger = logging.getLogger(__name__)
 

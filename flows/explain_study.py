@@ -19,8 +19,8 @@ from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.settings import software_version
 from flows.study_tasks import ENGINES
-from models.deep_features import DEEP_COLUMNS
-from models.explanation import Explanation, explain, occlusion_map
+from models.combined.explanation import Explanation, explain, occlusion_map
+from models.network.deep_features import DEEP_COLUMNS
 
 
 @flow(name="explain-study", flow_run_name="{study_key}")

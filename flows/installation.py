@@ -12,7 +12,7 @@ from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError
 from feature_store.tables.store import FeatureStore
 from flows.settings import Settings
-from models.frozen_bundle import FrozenBundle, load
+from models.bundle.frozen_bundle import FrozenBundle, load
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.settings import Settings
-from models.frozen_bundle import MANIFEST
+from models.bundle.frozen_bundle import MANIFEST
 from validation_reports.report_files import JSON_NAME
 
 

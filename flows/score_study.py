@@ -29,8 +29,8 @@ from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.settings import software_version
 from flows.study_tasks import QUARANTINED, CheckedStudy, StudyRun, check_and_load, extract_features, study_task
-from models.combined_model import Risk
-from models.deep_features import DEEP_COLUMNS
+from models.combined.combined_model import Risk
+from models.network.deep_features import DEEP_COLUMNS
 from validation_reports.errors import StructuredReportError
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})

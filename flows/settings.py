@@ -14,8 +14,8 @@ from pydantic_settings import SettingsConfigDict
 from dicom_node.center import Role
 from dicom_node.settings import NodeSettings
 from feature_store.radiomic_features.settings import ExtractionSettings
-from models.augmentation import Augmentation
-from models.combat import MINIMUM_PATIENTS
+from models.combined.combat import MINIMUM_PATIENTS
+from models.network.augmentation import Augmentation
 
 BY_HAND = "off"
 """Instead of a cron expression: no schedule."""

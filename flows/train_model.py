@@ -20,21 +20,21 @@ from feature_store.tables.store import FeatureStore
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.settings import software_version
-from models.backend_choice import backend_package
-from models.bundle_facts import BundleFacts
-from models.combat import CombatReference, fit_combat_reference
-from models.combined_model import BLOCKS, HORIZONS, CombinedModel, train_combined_model
-from models.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import freeze
+from models.bundle.training_evidence import TrainingEvidence
+from models.combined.combat import CombatReference, fit_combat_reference
+from models.combined.combined_model import BLOCKS, HORIZONS, CombinedModel, train_combined_model
+from models.combined.optimism import validate_internally
+from models.combined.region_comparison import RegionResult, compare_regions
+from models.combined.signature import SelectionSettings, block_columns
 from models.errors import NoFeatureSelectedError, TrainingError
-from models.frozen_bundle import freeze
-from models.internal_validation import validate_internally
-from models.lasso_cox import LambdaRule, assign_folds
-from models.region_comparison import RegionResult, compare_regions
-from models.signature import SelectionSettings, block_columns
-from models.survival_data import Survival
-from models.train_network import NetworkTraining, split_patients, train_network
-from models.training_checkpoint import Epoch
-from models.training_evidence import TrainingEvidence
+from models.network.backend_name import backend_package
+from models.network.checkpoint import Epoch
+from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.network.training import NetworkTraining, split_patients, train_network
+from models.survival.lasso_cross_validation import LambdaRule, assign_folds
+from models.survival.survival_data import Survival
 
 RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
 TABLES_READ = ("clinical", "deep_input", "radiomics")

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.bundle.frozen_bundle import load, read_digest
+from models.bundle.model_card import model_card
 from models.errors import ModelError
-from models.frozen_bundle import load, read_digest
-from models.model_card import model_card
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

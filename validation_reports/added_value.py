@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
-from models.cox_regression import CoxFit, fit_cox
 from models.errors import NotConvergedError, TrainingError
-from models.survival_data import Survival
+from models.survival.cox_regression import CoxFit, fit_cox
+from models.survival.survival_data import Survival
 from validation_reports.discrimination import Difference, compare_concordance
 from validation_reports.not_estimable import NotEstimable, too_few_events
 

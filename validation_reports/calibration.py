@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.baseline_hazard import baseline_cumulative_hazard
-from models.cox_regression import CoxFit, fit_cox
 from models.errors import NotConvergedError, TrainingError
-from models.survival_data import Survival
+from models.survival.baseline_hazard import baseline_cumulative_hazard
+from models.survival.cox_regression import CoxFit, fit_cox
+from models.survival.survival_data import Survival
 from validation_reports.kaplan_meier import kaplan_meier, survival_at
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.single_cox import single_cox

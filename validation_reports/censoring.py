@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 
 Array = NDArray[np.float64]
 

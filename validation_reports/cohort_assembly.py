@@ -11,8 +11,8 @@ import pandas as pd
 
 from feature_store.clinical_records import ClinicalRecord, eligible
 from feature_store.tables.store import ScoreRow
-from models.baseline_hazard import BaselineHazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
 from validation_reports.cohort_selection import CohortSelection
 from validation_reports.errors import CohortError
 from validation_reports.scored_cohort import ScoredCohort

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.censoring import uncensored_before
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 

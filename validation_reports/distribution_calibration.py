@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
-from models.baseline_hazard import BaselineHazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 
 BINS = 10

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.discrimination import Concordance, Difference, compare_concordance, harrell_c
 from validation_reports.figures import HIGH_COLOUR, INK, LOW_COLOUR, drawing, svg
 from validation_reports.not_estimable import NotEstimable

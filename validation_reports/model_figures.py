@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from models.combined_model import CombinedModel
-from models.signature import Signature
-from models.training_checkpoint import Epoch
+from models.combined.combined_model import CombinedModel
+from models.combined.signature import Signature
+from models.network.checkpoint import Epoch
 
 LOWERS, RAISES = "#0072B2", "#D55E00"
 _SETTINGS = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 from validation_reports.not_estimable import NotEstimable, too_few_events
 

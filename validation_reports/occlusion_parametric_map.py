@@ -48,7 +48,7 @@ def build_occlusion_map(
     ct_datasets : sequence of Dataset
         The CT instances that were scored, one series; pixel data is not needed.
     values : array_like of float, shape (z, y, x)
-        Log hazard, from `models.explanation.occlusion_map`.
+        Log hazard, from `models.combined.explanation.occlusion_map`.
     grid : InputGrid
         Where the values lie.
     model : ModelReference

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.baseline_hazard import BaselineHazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
 from validation_reports.censoring import horizon_weights, through_censoring
 from validation_reports.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
-from models.risk_sets import RiskSets, Ties
-from models.survival_data import Survival
+from models.survival.risk_sets import RiskSets, Ties
+from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.single_cox import single_cox
 

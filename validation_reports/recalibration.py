@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.baseline_hazard import baseline_cumulative_hazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import baseline_cumulative_hazard
+from models.survival.survival_data import Survival
 from validation_reports.calibration import CalibrationSlope, HorizonCalibration, SmoothCalibration, calibrate_at
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.prediction_error import BrierScore, brier_score

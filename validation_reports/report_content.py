@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from highdicom import sr
 from pydicom.dataset import Dataset
 
-from models.combined_model import Risk
+from models.combined.combined_model import Risk
 from validation_reports import report_codes as concept
 from validation_reports.center_figures import CenterFigures
 from validation_reports.errors import StructuredReportError

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports import resampling_kernels as kernels
 from validation_reports.calibration import CURVE_POINTS, smooth_calibration_coefficients
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.kaplan_meier import MedianTime, SurvivalCurve, kaplan_meier, median_time
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.single_cox import single_cox

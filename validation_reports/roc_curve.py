@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.censoring import horizon_weights
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc

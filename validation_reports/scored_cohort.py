@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.baseline_hazard import BaselineHazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
 from validation_reports.errors import CohortError
 
 COVARIATES = ("age", "sex", "histology", "stage")

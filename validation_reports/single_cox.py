@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.cox_regression import fit_cox
 from models.errors import NotConvergedError, TrainingError
-from models.survival_data import Survival
+from models.survival.cox_regression import fit_cox
+from models.survival.survival_data import Survival
 
 _LARGEST_REACH = float(np.log(1e6))
 """An estimate or standard error beyond this many log hazards per standard deviation tells of a flat likelihood."""

@@ -27,7 +27,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, DT, TM, validate_value
 
-from models.combined_model import Risk
+from models.combined.combined_model import Risk
 from validation_reports import report_codes as concept
 from validation_reports.center_figures import CenterFigures
 from validation_reports.errors import StructuredReportError

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.added_value import fitted
 from validation_reports.calibration import HorizonCalibration, ObservedExpected, calibrate_at
 from validation_reports.discrimination import Concordance, harrell_c

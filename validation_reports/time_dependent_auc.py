@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.censoring import through_censoring, uncensored_before
 from validation_reports.discrimination import Difference, paired_difference
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable, normal_quantile, too_few_events

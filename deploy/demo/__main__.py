@@ -17,7 +17,7 @@ from deploy.demo.cohort import DEMO_CENTERS, CenterFiles, CenterSpec, write_cent
 from deploy.local_system import LocalSystem, PartFailedError, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
-from models.frozen_bundle import read_digest
+from models.bundle.frozen_bundle import read_digest
 from validation_reports.center_rows import center_rows
 from validation_reports.validation_report import from_json
 

@@ -77,7 +77,7 @@ def _versions(text: str) -> dict[str, int]:
 
 def _train(options: argparse.Namespace) -> int:
     from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
-    from models.lasso_cox import LambdaRule  # noqa: PLC0415
+    from models.survival.lasso_cross_validation import LambdaRule  # noqa: PLC0415
 
     request = TrainingRequest(
         center=options.center,
@@ -95,8 +95,8 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _figures(options: argparse.Namespace) -> int:
+    from models.bundle.frozen_bundle import load, read_digest  # noqa: PLC0415
     from models.errors import ModelError  # noqa: PLC0415
-    from models.frozen_bundle import load, read_digest  # noqa: PLC0415
     from validation_reports.model_figures import model_figures  # noqa: PLC0415
 
     try:

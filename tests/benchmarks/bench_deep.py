@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from models.cox_loss import negative_cox_log_likelihood
-from models.deep_features import INPUT_SHAPE
-from models.keras_backend import keras
-from models.se_resnet import build_feature_network, build_se_resnet
+from models.network.backend import keras
+from models.network.cox_loss import negative_cox_log_likelihood
+from models.network.deep_features import INPUT_SHAPE
+from models.network.se_resnet import build_feature_network, build_se_resnet
 
 TRAINING_PASSES = 3
 MATRIX = 3072

@@ -208,7 +208,7 @@ def _measure(
 
 
 def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
-    from models.frozen_bundle import read_digest
+    from models.bundle.frozen_bundle import read_digest
 
     settings = folder / "annulus.toml"
     settings.write_text(
@@ -233,8 +233,8 @@ def compute_asked_for(folder: Path) -> None:
     from feature_store.imaging.structure_set import read_structure_set
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_features import compute_features, load_study
-    from models.deep_features import DEEP_COLUMNS, INPUT_SHAPE
-    from models.frozen_bundle import load, read_digest
+    from models.bundle.frozen_bundle import load, read_digest
+    from models.network.deep_features import DEEP_COLUMNS, INPUT_SHAPE
     from validation_reports.not_estimable import NotEstimable
     from validation_reports.report_codes import derived_uid
     from validation_reports.structured_report import (

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.baseline_hazard import baseline_cumulative_hazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import baseline_cumulative_hazard
+from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
 from validation_reports.report_files import write_report_files
 from validation_reports.resampling import N_RESAMPLES, draw, resample

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.calibration import calibrate
 from validation_reports.discrimination import harrell_c, uno_c
 from validation_reports.prediction_error import brier_score

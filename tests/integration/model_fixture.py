@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import compute_features, load_study
-from models.bundle_facts import BundleFacts
-from models.combined_model import train_combined_model
-from models.deep_features import DEEP_COLUMNS, DeepFeatureExtractor
-from models.frozen_bundle import freeze
-from models.survival_data import Survival
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import freeze
+from models.combined.combined_model import train_combined_model
+from models.network.deep_features import DEEP_COLUMNS, DeepFeatureExtractor
+from models.survival.survival_data import Survival
 from tests.integration.synthetic_studies import write_study
 
 PATIENTS = 80
@@ -24,8 +24,8 @@ TRAITS = 6
 
 def freeze_test_bundle(folder: Path) -> str:
     """Train on features of a few planted traits, as radiomics shows them; freeze, and return the digest."""
-    from models.keras_backend import keras
-    from models.se_resnet import build_se_resnet, network_weights
+    from models.network.backend import keras
+    from models.network.se_resnet import build_se_resnet, network_weights
 
     keras.utils.set_random_seed(1)
     network = network_weights(build_se_resnet())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.combat import estimate_center_effect, fit_combat_reference
+from models.combined.combat import estimate_center_effect, fit_combat_reference
 from tests.conftest import absent
 
 pytestmark = [pytest.mark.real_data, pytest.mark.peers]

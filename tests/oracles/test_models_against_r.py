@@ -17,15 +17,15 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_store.clinical_records import eligible, read_clinical_csv
-from models.baseline_hazard import baseline_cumulative_hazard
-from models.combined_model import CombinedModel, train_combined_model
-from models.concordance import training_concordance
-from models.cox_regression import fit_cox, univariate_cox
-from models.feature_selection import fit_z_score, select_univariate
-from models.lasso_cox import cross_validate_lasso, lasso_lambdas, partial_deviance
-from models.lasso_path import lasso_path
-from models.risk_sets import Ties
-from models.survival_data import Survival
+from models.combined.combined_model import CombinedModel, train_combined_model
+from models.combined.feature_selection import fit_z_score, select_univariate
+from models.survival.baseline_hazard import baseline_cumulative_hazard
+from models.survival.concordance import training_concordance
+from models.survival.cox_regression import fit_cox, univariate_cox
+from models.survival.lasso_cross_validation import cross_validate_lasso, lasso_lambdas, partial_deviance
+from models.survival.lasso_path import lasso_path
+from models.survival.risk_sets import Ties
+from models.survival.survival_data import Survival
 
 pytestmark = pytest.mark.real_data
 

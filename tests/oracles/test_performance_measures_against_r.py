@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.baseline_hazard import BaselineHazard
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
 from validation_reports.added_value import AddedValue, added_value
 from validation_reports.calibration import SmoothCalibration, smooth_calibration
 from validation_reports.discrimination import Difference, UnoConcordance, uno_c

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.calibration import (
     CalibrationSlope,
     HorizonCalibration,

@@ -21,10 +21,10 @@ from flows.aligned_cohort import with_aligned_features
 from flows.installation import Installation
 from flows.model_inputs import with_model_inputs
 from flows.settings import CombatTable
-from models.combat import CombatReference, fit_combat_reference
-from models.combined_model import train_combined_model
+from models.combined.combat import CombatReference, fit_combat_reference
+from models.combined.combined_model import train_combined_model
 from models.errors import CombatError
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import made_cohort
 
 TRAINING, EXTERNAL, COLUMNS = 60, 25, 12

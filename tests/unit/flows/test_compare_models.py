@@ -15,13 +15,13 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
 from flows.installation import Installation
-from models.bundle_facts import BundleFacts
-from models.combined_model import train_combined_model
-from models.deep_features import DEEP_COLUMNS, DeepFeatureExtractor, NetworkWeights
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import FrozenBundle
+from models.combined.combined_model import train_combined_model
+from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError
-from models.frozen_bundle import FrozenBundle
-from models.signature import SelectionSettings
-from models.survival_data import Survival
+from models.network.deep_features import DEEP_COLUMNS, DeepFeatureExtractor, NetworkWeights
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import facts
 
 __all__ = ["facts"]
@@ -30,8 +30,8 @@ PATIENTS, CENTERS = 18, ("A", "B", "C")
 
 
 def initial(*, squeeze_excitation: bool) -> NetworkWeights:
-    from models.keras_backend import keras
-    from models.se_resnet import build_se_resnet, network_weights
+    from models.network.backend import keras
+    from models.network.se_resnet import build_se_resnet, network_weights
 
     keras.utils.set_random_seed(1)
     network = build_se_resnet(squeeze_excitation=squeeze_excitation)

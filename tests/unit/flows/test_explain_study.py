@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.__main__ import _parser
 from flows.explain_study import in_words
-from models.explanation import Explanation, FeatureContribution
+from models.combined.explanation import Explanation, FeatureContribution
 
 
 def test_in_words() -> None:

@@ -18,8 +18,8 @@ from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
 from flows.model_inputs import training_patients, with_model_inputs
-from models.combined_model import train_combined_model
-from models.survival_data import Survival
+from models.combined.combined_model import train_combined_model
+from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import made_cohort
 
 TRAINING, EXTERNAL, COLUMNS = 40, 8, 12

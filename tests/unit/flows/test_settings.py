@@ -21,7 +21,7 @@ from flows.settings import (
     ValidationTable,
     software_version,
 )
-from models.augmentation import Augmentation
+from models.network.augmentation import Augmentation
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "deploy" / "settings.example.toml"

@@ -33,10 +33,10 @@ from flows.train_model import (
     source_features,
     training_data,
 )
-from models.deep_features import NetworkWeights
+from models.bundle.frozen_bundle import freeze
 from models.errors import TrainingError
-from models.frozen_bundle import freeze
-from models.lasso_cox import LambdaRule
+from models.network.deep_features import NetworkWeights
+from models.survival.lasso_cross_validation import LambdaRule
 
 PATIENTS = 50
 NETWORK = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})

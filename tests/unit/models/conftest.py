@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from models.bundle_facts import BundleFacts
-from models.combined_model import CombinedModel, train_combined_model
-from models.survival_data import Survival
+from models.bundle.facts import BundleFacts
+from models.combined.combined_model import CombinedModel, train_combined_model
+from models.survival.survival_data import Survival
 
 
 @dataclass(frozen=True)

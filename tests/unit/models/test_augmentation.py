@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.augmentation import NO_AUGMENTATION, Augmentation, augment, augmented_batch, rotate
 from models.errors import TrainingError
+from models.network.augmentation import NO_AUGMENTATION, Augmentation, augment, augmented_batch, rotate
 
 NOTHING = Augmentation(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, mirror=False)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
 from models.errors import TrainingError
-from models.risk_sets import Ties
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
+from models.survival.risk_sets import Ties
+from models.survival.survival_data import Survival
 
 SURVIVAL = Survival(np.array([5.0, 3.0, 3.0, 8.0, 3.0]), np.array([True, True, False, False, True]))
 

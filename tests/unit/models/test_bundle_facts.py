@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.bundle_facts import BundleFacts
+from models.bundle.facts import BundleFacts
 from models.errors import BundleError
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.bundle_facts import BundleFacts
-from models.combat import CombatReference, estimate_center_effect, fit_combat_reference
-from models.combined_model import CombinedModel
-from models.concordance import training_concordance
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import COMBAT, MANIFEST, freeze, load, read_digest
+from models.bundle.model_card import model_card
+from models.combined.combat import CombatReference, estimate_center_effect, fit_combat_reference
+from models.combined.combined_model import CombinedModel
 from models.errors import BundleError, CombatError, FeatureMismatchError, TrainingError
-from models.frozen_bundle import COMBAT, MANIFEST, freeze, load, read_digest
-from models.model_card import model_card
+from models.survival.concordance import training_concordance
 from tests.unit.models.conftest import Cohort, make_cohort
 
 

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from models.combined_model import EVENTS_PER_COMPONENT, CombinedModel, train_combined_model
+from models.combined.combined_model import EVENTS_PER_COMPONENT, CombinedModel, train_combined_model
+from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError, NoFeatureSelectedError, TrainingError
-from models.lasso_cox import LambdaRule
-from models.signature import SelectionSettings
-from models.survival_data import Survival
+from models.survival.lasso_cross_validation import LambdaRule
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort, make_cohort
 
 BLOCKS = ("gtv", "ring_6mm")

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.cox_regression import fit_cox
-from models.survival_data import Survival
+from models.survival.cox_regression import fit_cox
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort
 
 
 def loss(days: object, event: object, eta: object) -> float:
-    from models.cox_loss import negative_cox_log_likelihood
+    from models.network.cox_loss import negative_cox_log_likelihood
 
     outcome = np.column_stack([np.asarray(days), np.asarray(event)]).astype(np.float32)
     return float(negative_cox_log_likelihood(outcome, np.asarray(eta, dtype=np.float32).reshape(-1, 1)))
@@ -41,7 +41,7 @@ def test_it_is_efron_s_partial_likelihood_as_lifelines_has_it() -> None:
 def test_its_gradient_is_that_of_finite_differences() -> None:
     import tensorflow as tf
 
-    from models.cox_loss import negative_cox_log_likelihood
+    from models.network.cox_loss import negative_cox_log_likelihood
 
     rng = np.random.default_rng(3)
     days, event, eta = rng.integers(1, 6, 12), rng.random(12) < 0.7, rng.normal(size=12)

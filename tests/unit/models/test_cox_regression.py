@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from models.cox_regression import fit_cox, univariate_cox
 from models.errors import NotConvergedError, TrainingError
-from models.risk_sets import Ties
-from models.survival_data import Survival
+from models.survival.cox_regression import fit_cox, univariate_cox
+from models.survival.risk_sets import Ties
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort
 
 

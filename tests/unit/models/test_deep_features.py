@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from models.deep_features import DEEP_COLUMNS, NetworkWeights, checked_inputs
 from models.errors import BundleError, FeatureMismatchError
+from models.network.deep_features import DEEP_COLUMNS, NetworkWeights, checked_inputs
 
 
 def make_weights(value: float = 1.5) -> NetworkWeights:

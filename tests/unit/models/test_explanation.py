@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
-from models.combined_model import CombinedModel, train_combined_model
-from models.deep_features import DEEP_COLUMNS, DeepFeatureExtractor
+from models.combined.combined_model import CombinedModel, train_combined_model
+from models.combined.explanation import explain, occlusion_map
 from models.errors import FeatureMismatchError
-from models.explanation import explain, occlusion_map
+from models.network.deep_features import DEEP_COLUMNS, DeepFeatureExtractor
 from tests.unit.models.conftest import Cohort, make_cohort
 
 

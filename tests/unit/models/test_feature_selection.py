@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.combined.feature_selection import ZScore, feature_values, fit_z_score, select_univariate
 from models.errors import FeatureMismatchError, TrainingError
-from models.feature_selection import ZScore, feature_values, fit_z_score, select_univariate
 from tests.unit.models.conftest import Cohort
 
 

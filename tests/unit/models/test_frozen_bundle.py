@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle_facts import BundleFacts
-from models.combined_model import CombinedModel, train_combined_model
-from models.deep_features import NetworkWeights
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import MANIFEST, MODEL, NETWORK, TRAINING, canonical_json, freeze, load, read_digest
+from models.combined.combined_model import CombinedModel, train_combined_model
 from models.errors import BundleError, FeatureMismatchError
-from models.frozen_bundle import MANIFEST, MODEL, NETWORK, TRAINING, canonical_json, freeze, load, read_digest
+from models.network.deep_features import NetworkWeights
 from tests.unit.models.conftest import Cohort, make_cohort
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -163,7 +163,7 @@ def test_loading_and_scoring_import_neither_tensorflow_nor_the_fitting_libraries
     digest = freeze(tmp_path / "bundle", deep_model, weights, facts)
     make_cohort(blocks=("gtv", "deep")).features.to_json(tmp_path / "features.json")
     program = (
-        "import sys; from pathlib import Path; import pandas; from models.frozen_bundle import load\n"
+        "import sys; from pathlib import Path; import pandas; from models.bundle.frozen_bundle import load\n"
         "bundle = load(Path(sys.argv[1]), sys.argv[2])\n"
         "assert len(bundle.model.score(pandas.read_json(sys.argv[3]))) == 120\n"
         "print([name for name in ('tensorflow', 'keras', 'sksurv', 'sklearn') if name in sys.modules])"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.backend_choice import backend_package, chosen_backend
-from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import BackendError
-from models.survival_data import Survival
-from models.train_network import NetworkTraining, train_network
+from models.network.backend_name import backend_package, chosen_backend
+from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.network.training import NetworkTraining, train_network
+from models.survival.survival_data import Survival
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -34,7 +34,7 @@ def test_what_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_half_precision_needs_a_gpu_and_a_wish() -> None:
-    from models.keras_backend import precision_policy
+    from models.network.backend import precision_policy
 
     assert precision_policy(mixed=True, gpu=True) == "mixed_float16"
     assert precision_policy(mixed=True, gpu=False) == "float32"
@@ -42,8 +42,8 @@ def test_half_precision_needs_a_gpu_and_a_wish() -> None:
 
 
 def test_mixed_precision_keeps_weights_sums_and_output_whole() -> None:
-    from models.keras_backend import keras, precision
-    from models.se_resnet import build_se_resnet
+    from models.network.backend import keras, precision
+    from models.network.se_resnet import build_se_resnet
 
     with precision("mixed_float16"):
         network = build_se_resnet()
@@ -59,7 +59,7 @@ def test_mixed_precision_keeps_weights_sums_and_output_whole() -> None:
 
 def main(folder: str) -> None:
     """Extract features in a process whose environment names the backend, and train for two epochs."""
-    from models.keras_backend import BACKEND
+    from models.network.backend import BACKEND
 
     weights = NetworkWeights.from_npz((Path(folder) / "weights.npz").read_bytes())
     inputs = np.load(Path(folder) / "inputs.npy")
@@ -77,8 +77,8 @@ def main(folder: str) -> None:
 def test_the_same_weights_give_the_same_features(backend: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"the Keras backend {backend} is not installed beside TensorFlow")
-    from models.keras_backend import keras
-    from models.se_resnet import build_se_resnet, network_weights
+    from models.network.backend import keras
+    from models.network.se_resnet import build_se_resnet, network_weights
 
     keras.utils.set_random_seed(1)
     weights = network_weights(build_se_resnet())

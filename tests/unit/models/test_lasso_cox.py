@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from models.errors import TrainingError
-from models.lasso_cox import (
+from models.survival.lasso_cross_validation import (
     LambdaRule,
     LassoCrossValidation,
     assign_folds,
     cross_validate_lasso,
     lasso_lambdas,
 )
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.combined.feature_selection import fit_z_score
 from models.errors import NotConvergedError
-from models.feature_selection import fit_z_score
-from models.lasso_cox import lasso_lambdas, partial_deviance
-from models.lasso_path import lasso_path
-from models.survival_data import Survival
+from models.survival.lasso_cross_validation import lasso_lambdas, partial_deviance
+from models.survival.lasso_path import lasso_path
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort
 
 Array = NDArray[np.float64]
@@ -99,7 +99,7 @@ def test_a_constant_column_gets_no_coefficient(cohort: Cohort) -> None:
 
 
 def test_an_optimum_that_is_not_reached_is_not_given_out(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.lasso_path._MOST_STEPS", 1)
+    monkeypatch.setattr("models.survival.lasso_path._MOST_STEPS", 1)
     z = z_scores(cohort)
     with pytest.raises(NotConvergedError, match="from its optimum"):
         lasso_path(z, cohort.survival, lasso_lambdas(z, cohort.survival, count=10))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.__main__ import main
-from models.bundle_facts import BundleFacts
-from models.combined_model import CombinedModel
-from models.frozen_bundle import MODEL, freeze
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import MODEL, freeze
+from models.combined.combined_model import CombinedModel
 
 
 def test_verify(tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.combined_model import train_combined_model
-from models.concordance import training_concordance
+from models.combined.combined_model import train_combined_model
+from models.combined.signature import SelectionSettings
 from models.errors import NoFeatureSelectedError
-from models.signature import SelectionSettings
-from models.survival_data import Survival
+from models.survival.concordance import training_concordance
+from models.survival.survival_data import Survival
 
 SEEDS = range(20)
 PATIENTS = 300

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.combined.principal_components import PrincipalComponents, fit_principal_components
 from models.errors import TrainingError
-from models.principal_components import PrincipalComponents, fit_principal_components
 
 
 def test_components_are_uncorrelated_and_explain_what_they_say() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.errors import TrainingError
-from models.risk_sets import RiskSets, Ties
-from models.survival_data import Survival
+from models.survival.risk_sets import RiskSets, Ties
+from models.survival.survival_data import Survival
 
 SURVIVAL = Survival(np.array([5.0, 3.0, 3.0, 8.0, 3.0]), np.array([True, True, False, False, True]))
 VALUES = np.array([1.0, 10.0, 100.0, 1000.0, 10000.0])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.deep_features import DeepFeatureExtractor, NetworkWeights
 from models.errors import BundleError
+from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
 
 SHAPES = {
     "stem_conv": (32, 32, 32, 64),
@@ -29,8 +29,8 @@ SHAPES = {
 
 @pytest.fixture(scope="module")
 def network() -> Any:
-    from models.keras_backend import make_deterministic
-    from models.se_resnet import build_se_resnet
+    from models.network.backend import make_deterministic
+    from models.network.se_resnet import build_se_resnet
 
     make_deterministic(3)
     return build_se_resnet()
@@ -38,7 +38,7 @@ def network() -> Any:
 
 @pytest.fixture(scope="module")
 def weights(network: Any) -> NetworkWeights:
-    from models.se_resnet import network_weights
+    from models.network.se_resnet import network_weights
 
     return network_weights(network)
 
@@ -79,7 +79,7 @@ def test_block_1_convolves_its_input_directly(network: Any) -> None:
 
 
 def test_the_ablation_lacks_the_se_modules_only(weights: NetworkWeights) -> None:
-    from models.se_resnet import build_se_resnet
+    from models.network.se_resnet import build_se_resnet
 
     without = {weight.path for weight in build_se_resnet(squeeze_excitation=False).weights}
     assert {path for path in weights.arrays if "_se_" not in path} == without
@@ -88,7 +88,7 @@ def test_the_ablation_lacks_the_se_modules_only(weights: NetworkWeights) -> None
 def test_deep_features_are_those_of_the_whole_network(
     network: Any, weights: NetworkWeights, tumours: NDArray[np.float32]
 ) -> None:
-    from models.keras_backend import keras
+    from models.network.backend import keras
 
     extractor = DeepFeatureExtractor(weights)
     features = extractor.extract(tumours, batch=2)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.combined.feature_selection import ZScore
+from models.combined.signature import SelectionSettings, SelectionSummary, Signature, block_columns, train_signature
 from models.errors import NoFeatureSelectedError, TrainingError
-from models.feature_selection import ZScore
-from models.lasso_cox import LambdaRule
-from models.signature import SelectionSettings, SelectionSummary, Signature, block_columns, train_signature
+from models.survival.lasso_cross_validation import LambdaRule
 from tests.unit.models.conftest import Cohort, make_cohort
 
 SUMMARY = SelectionSummary(3, 0, 2, 1, 0.1, 9.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import SurvivalDataError
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 
 
 def test_counts_and_types() -> None:

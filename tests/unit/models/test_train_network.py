@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.deep_features import DeepFeatureExtractor
 from models.errors import FeatureMismatchError, TrainingError
-from models.survival_data import Survival
-from models.train_network import Epoch, NetworkTraining, split_patients, train_network
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.training import Epoch, NetworkTraining, split_patients, train_network
+from models.survival.survival_data import Survival
 
 ROOT = Path(__file__).resolve().parents[3]
 

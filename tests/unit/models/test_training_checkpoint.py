@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.training_checkpoint import Checkpoint, Epoch, read_checkpoint
+from models.network.checkpoint import Checkpoint, Epoch, read_checkpoint
 
 
 def test_what_can_be_read_back(tmp_path: Path) -> None:

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.bundle_facts import BundleFacts
-from models.combined_model import CombinedModel
-from models.concordance import TrainingConcordance, training_concordance
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import freeze, load
+from models.bundle.model_card import model_card
+from models.bundle.training_evidence import TrainingEvidence
+from models.combined.combined_model import CombinedModel
+from models.combined.optimism import validate_internally
+from models.combined.region_comparison import compare_regions
 from models.errors import TrainingError
-from models.frozen_bundle import freeze, load
-from models.internal_validation import validate_internally
-from models.model_card import model_card
-from models.region_comparison import compare_regions
-from models.survival_data import Survival
-from models.training_checkpoint import Epoch
-from models.training_evidence import TrainingEvidence
+from models.network.checkpoint import Epoch
+from models.survival.concordance import TrainingConcordance, training_concordance
+from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort, make_cohort
 
 

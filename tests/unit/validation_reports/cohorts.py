@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.scored_cohort import ScoredCohort
 from validation_reports.validation_report import Provenance
 

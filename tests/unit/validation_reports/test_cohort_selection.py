@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex, StageGroup
 from feature_store.tables.store import ScoreRow, StudyIdentity
-from models.baseline_hazard import BaselineHazard
+from models.survival.baseline_hazard import BaselineHazard
 from validation_reports.cohort_assembly import assemble_cohort
 from validation_reports.cohort_selection import OUTSIDE, CohortSelection
 from validation_reports.errors import CohortError

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.baseline_hazard import BaselineHazard
 from models.errors import SurvivalDataError
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import HORIZONS, PROVENANCE, made_cohort
 from validation_reports.headline import Verdict, headline
 from validation_reports.r_check import expected_csv

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from validation_reports.model_comparison import compare_scores, comparison_lines, comparisons_to_json, roc_figure
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.roc_curve import RocCurve, roc_curve

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pandas as pd
 
-from models.combined_model import CombinedModel, train_combined_model
-from models.survival_data import Survival
-from models.training_checkpoint import Epoch
+from models.combined.combined_model import CombinedModel, train_combined_model
+from models.network.checkpoint import Epoch
+from models.survival.survival_data import Survival
 from validation_reports.model_figures import model_figures
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from tests.benchmarks.interval_coverage import coverage
 from tests.unit.validation_reports.cohorts import made_cohort
 from validation_reports.calibration import (

@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from models.combined_model import Risk
+from models.combined.combined_model import Risk
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
 from validation_reports.center_figures import center_figures
 from validation_reports.discrimination import Concordance

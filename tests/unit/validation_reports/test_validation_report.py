@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
 from validation_reports.cohort_table import DifferenceTest, compare_counts, compare_numbers
 from validation_reports.discrimination import Concordance

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from models.combined_model import CombinedModel
-from models.concordance import TrainingConcordance
-from models.frozen_bundle import FrozenBundle
-from models.internal_validation import InternalValidation
-from models.signature import Signature
-from models.training_evidence import TrainingEvidence
+from models.bundle.frozen_bundle import FrozenBundle
+from models.bundle.training_evidence import TrainingEvidence
+from models.combined.combined_model import CombinedModel
+from models.combined.optimism import InternalValidation
+from models.combined.signature import Signature
+from models.survival.concordance import TrainingConcordance
 
 LIMITS = (
     "Trained on one centre; what it is worth elsewhere is for the validation reports of other centres to say.",

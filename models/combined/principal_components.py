@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from models.combined.feature_selection import frozen_vector
 from models.errors import TrainingError
-from models.feature_selection import frozen_vector
-from models.risk_sets import Array
+from models.survival.risk_sets import Array
 
 
 @dataclass(frozen=True, eq=False)

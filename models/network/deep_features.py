@@ -119,8 +119,8 @@ class DeepFeatureExtractor:
     """
 
     def __init__(self, weights: NetworkWeights) -> None:
-        from models.keras_backend import numpy_of  # noqa: PLC0415 - imports TensorFlow
-        from models.se_resnet import build_feature_network, load_weights  # noqa: PLC0415
+        from models.network.backend import numpy_of  # noqa: PLC0415 - imports TensorFlow
+        from models.network.se_resnet import build_feature_network, load_weights  # noqa: PLC0415
 
         self._numpy_of = numpy_of
         self.weights = weights

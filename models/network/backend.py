@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from models.backend_choice import VARIABLE, chosen_backend
+from models.network.backend_name import VARIABLE, chosen_backend
 
 # These are read once, while TensorFlow and Keras are imported.
 os.environ[VARIABLE] = chosen_backend()

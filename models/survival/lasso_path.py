@@ -26,8 +26,8 @@ from scipy.linalg import cho_solve
 from scipy.linalg.lapack import dpotrf
 
 from models.errors import NotConvergedError
-from models.risk_sets import Array, RiskSets, Ties
-from models.survival_data import Survival
+from models.survival.risk_sets import Array, RiskSets, Ties
+from models.survival.survival_data import Survival
 
 OPTIMALITY = 1e-10
 """Largest violation of the optimality conditions, relative to the penalty."""

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.combined.feature_selection import ZScore, frozen_vector, select_univariate
 from models.errors import NoFeatureSelectedError, TrainingError
-from models.feature_selection import ZScore, frozen_vector, select_univariate
-from models.lasso_cox import LambdaRule, assign_folds, cross_validate_lasso, lasso_lambdas
-from models.risk_sets import Array
-from models.survival_data import Survival
+from models.survival.lasso_cross_validation import LambdaRule, assign_folds, cross_validate_lasso, lasso_lambdas
+from models.survival.risk_sets import Array
+from models.survival.survival_data import Survival
 
 _HOW_WELL = {LambdaRule.MIN: "best", LambdaRule.ONE_STANDARD_ERROR: "within one standard error of the best model"}
 

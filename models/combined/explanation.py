@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from models.combined_model import DEEP_BLOCK, CombinedModel
-from models.deep_features import DEEP_COLUMNS, INPUT_SHAPE, DeepFeatureExtractor, checked_inputs
+from models.combined.combined_model import DEEP_BLOCK, CombinedModel
 from models.errors import FeatureMismatchError
+from models.network.deep_features import DEEP_COLUMNS, INPUT_SHAPE, DeepFeatureExtractor, checked_inputs
 
 
 @dataclass(frozen=True)

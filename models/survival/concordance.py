@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.errors import TrainingError
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 
 _NORMAL_975 = 1.959963984540054
 

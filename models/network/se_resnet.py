@@ -38,9 +38,9 @@ from typing import Any
 
 import numpy as np
 
-from models.deep_features import INPUT_SHAPE, NetworkWeights
 from models.errors import BundleError
-from models.keras_backend import keras
+from models.network.backend import keras
+from models.network.deep_features import INPUT_SHAPE, NetworkWeights
 
 FILTERS = (64, 128, 256, 512)
 DENSE_UNITS = (512, 256, 128)

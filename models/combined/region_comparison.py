@@ -1,7 +1,7 @@
 """Which region says most: one signature per region, and of the GTV with each ring (paper, Table 3).
 
 A signature of several regions is selected from the features of all of them together. The concordances are those of the
-training patients themselves, as in the paper, and therefore too high; `models.internal_validation` says by how much.
+training patients themselves, as in the paper, and therefore too high; `models.combined.optimism` says by how much.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.concordance import training_concordance
+from models.combined.signature import SelectionSettings, block_columns, block_of, select_weights
 from models.errors import NoFeatureSelectedError
-from models.lasso_cox import assign_folds
-from models.signature import SelectionSettings, block_columns, block_of, select_weights
-from models.survival_data import Survival
+from models.survival.concordance import training_concordance
+from models.survival.lasso_cross_validation import assign_folds
+from models.survival.survival_data import Survival
 
 TUMOUR = "gtv"
 

@@ -21,12 +21,12 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from models.combined_model import CombinedModel, train_combined_model
-from models.concordance import training_concordance
-from models.cox_regression import fit_cox
+from models.combined.combined_model import CombinedModel, train_combined_model
 from models.errors import NoFeatureSelectedError, TrainingError
-from models.lasso_cox import assign_folds
-from models.survival_data import Survival
+from models.survival.concordance import training_concordance
+from models.survival.cox_regression import fit_cox
+from models.survival.lasso_cross_validation import assign_folds
+from models.survival.survival_data import Survival
 
 CORRELATED = 0.9
 """Selected features whose z-scores correlate more strongly than this say the same thing twice."""

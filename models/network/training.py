@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.augmentation import Augmentation, augmented_batch
-from models.deep_features import NetworkWeights, checked_inputs
 from models.errors import NotConvergedError, TrainingError
-from models.survival_data import Survival
-from models.training_checkpoint import Checkpoint, Epoch, assign, read_checkpoint, values_of
+from models.network.augmentation import Augmentation, augmented_batch
+from models.network.checkpoint import Checkpoint, Epoch, assign, read_checkpoint, values_of
+from models.network.deep_features import NetworkWeights, checked_inputs
+from models.survival.survival_data import Survival
 
 __all__ = ["Epoch", "NetworkTraining", "split_patients", "train_network"]
 
@@ -129,7 +129,7 @@ def train_network(
             f"There are {volumes.shape[0]} network inputs and {survival.n} outcomes: give both for the same patients."
         )
     split = split_patients(survival, chosen.held_out, seed)
-    from models.keras_backend import BACKEND, gpu_is_there, precision_policy  # noqa: PLC0415 - imports TensorFlow
+    from models.network.backend import BACKEND, gpu_is_there, precision_policy  # noqa: PLC0415 - imports TensorFlow
 
     policy = precision_policy(mixed=chosen.mixed_precision, gpu=gpu_is_there())
     _LOG.info("the network is trained in %s on %s", policy, BACKEND)
@@ -206,7 +206,7 @@ def _fit(
     on_epoch: Callable[[Epoch], None] | None,
     memory: _Memory,
 ) -> NetworkWeights:
-    from models.se_resnet import network_weights  # noqa: PLC0415 - imports TensorFlow
+    from models.network.se_resnet import network_weights  # noqa: PLC0415 - imports TensorFlow
 
     learning, held_out = split
     network = _compiled(training, seed, policy)
@@ -250,9 +250,9 @@ def _fit(
 def _compiled(training: NetworkTraining, seed: int, policy: str) -> Any:
     """Build the network with every variable of its optimiser."""
     # These import TensorFlow.
-    from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415
-    from models.keras_backend import keras, make_deterministic, precision  # noqa: PLC0415
-    from models.se_resnet import build_se_resnet  # noqa: PLC0415
+    from models.network.backend import keras, make_deterministic, precision  # noqa: PLC0415
+    from models.network.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415
+    from models.network.se_resnet import build_se_resnet  # noqa: PLC0415
 
     keras.backend.clear_session()
     make_deterministic(seed)
@@ -277,8 +277,8 @@ def _batches(order: NDArray[np.intp], event: NDArray[np.float32], size: int) -> 
 def _held_out_loss(
     network: Any, volumes: NDArray[np.float32], outcome: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> float:
-    from models.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415 - imports TensorFlow
-    from models.keras_backend import numpy_of  # noqa: PLC0415
+    from models.network.backend import numpy_of  # noqa: PLC0415
+    from models.network.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415 - imports TensorFlow
 
     predicted = np.concatenate([np.asarray(network.predict_on_batch(volumes[part])) for part in _chunks(rows, 16)])
     return float(numpy_of(negative_cox_log_likelihood(outcome[rows], predicted)))

@@ -27,12 +27,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from models.bundle_facts import BundleFacts
-from models.combat import CombatReference
-from models.combined_model import CombinedModel
-from models.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.bundle.facts import BundleFacts
+from models.bundle.training_evidence import TrainingEvidence
+from models.combined.combat import CombatReference
+from models.combined.combined_model import CombinedModel
 from models.errors import BundleError, FeatureMismatchError
-from models.training_evidence import TrainingEvidence
+from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
 
 SCHEMA = "annulus-bundle/2"
 MANIFEST, MODEL, TRAINING, NETWORK = "manifest.json", "model.json", "training.json", "network.npz"

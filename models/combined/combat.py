@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.combined.feature_selection import feature_values, frozen_vector, varying
+from models.combined.signature import block_of
 from models.errors import CombatError, NotConvergedError, TrainingError
-from models.feature_selection import feature_values, frozen_vector, varying
-from models.risk_sets import Array
-from models.signature import block_of
+from models.survival.risk_sets import Array
 
 MINIMUM_PATIENTS = 20
 """With fewer patients a centre's means and variances say more of chance than of the centre [3]_."""

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.errors import TrainingError
-from models.lasso_path import lasso_path, population_sd
-from models.risk_sets import Array, RiskSets, Ties
-from models.survival_data import Survival
+from models.survival.lasso_path import lasso_path, population_sd
+from models.survival.risk_sets import Array, RiskSets, Ties
+from models.survival.survival_data import Survival
 
 
 class LambdaRule(StrEnum):

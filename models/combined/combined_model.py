@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
-from models.cox_regression import fit_cox
+from models.combined.feature_selection import frozen_vector
+from models.combined.principal_components import PrincipalComponents, fit_principal_components
+from models.combined.signature import SelectionSettings, Signature, train_signature
 from models.errors import FeatureMismatchError, TrainingError
-from models.feature_selection import frozen_vector
-from models.lasso_cox import LambdaRule, assign_folds
-from models.principal_components import PrincipalComponents, fit_principal_components
-from models.risk_sets import Array
-from models.signature import SelectionSettings, Signature, train_signature
-from models.survival_data import Survival
+from models.survival.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
+from models.survival.cox_regression import fit_cox
+from models.survival.lasso_cross_validation import LambdaRule, assign_folds
+from models.survival.risk_sets import Array
+from models.survival.survival_data import Survival
 
 DEEP_BLOCK = "deep"
 BLOCKS = ("gtv", "ring_6mm", DEEP_BLOCK)

@@ -5,7 +5,7 @@
 
 d being the number of deaths in the batch, d_i those on the day of death i, and k_i = 0..d_i - 1 numbering them (Efron's
 ties). The risk set of each death is taken within the batch [1]_, and a batch without a death has loss 0. The gradient
-is that of `models.cox_regression`, divided by d.
+is that of `models.survival.cox_regression`, divided by d.
 
 References
 ----------
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.keras_backend import keras
+from models.network.backend import keras
 
 
 def negative_cox_log_likelihood(outcome: Any, log_hazard: Any) -> Any:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from models.cox_regression import univariate_cox
 from models.errors import FeatureMismatchError, TrainingError
-from models.risk_sets import Array
-from models.survival_data import Survival
+from models.survival.cox_regression import univariate_cox
+from models.survival.risk_sets import Array
+from models.survival.survival_data import Survival
 
 _NO_SPREAD = 1e-10
 """A standard deviation below this share of the largest absolute value is rounding error, not variation."""

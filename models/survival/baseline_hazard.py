@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.errors import TrainingError
-from models.risk_sets import Array, RiskSets, Ties
-from models.survival_data import Survival
+from models.survival.risk_sets import Array, RiskSets, Ties
+from models.survival.survival_data import Survival
 
 
 @dataclass(frozen=True, eq=False)

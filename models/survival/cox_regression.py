@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc
 
 from models.errors import NotConvergedError, TrainingError
-from models.risk_sets import Array, RiskSets, Ties
-from models.survival_data import Survival
+from models.survival.risk_sets import Array, RiskSets, Ties
+from models.survival.survival_data import Survival
 
 _MAX_ITERATIONS = 50
 _MAX_HALVINGS = 30

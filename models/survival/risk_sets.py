@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
-from models.survival_data import Survival
+from models.survival.survival_data import Survival
 
 Array = NDArray[np.float64]
 

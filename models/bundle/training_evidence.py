@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.internal_validation import InternalValidation
-from models.region_comparison import RegionResult
-from models.training_checkpoint import Epoch
+from models.combined.optimism import InternalValidation
+from models.combined.region_comparison import RegionResult
+from models.network.checkpoint import Epoch
 
 
 @dataclass(frozen=True)

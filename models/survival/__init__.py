@@ -1,0 +1,1 @@
+"""The statistics of survival that training and validation share."""
