@@ -15,7 +15,7 @@ from flows.installation import Installation
 from flows.model_inputs import model_features
 from models.combined.combat import estimate_center_effect
 from models.errors import CombatError
-from validation_reports.scored_cohort import ScoredCohort
+from validation_reports.cohort.scored_cohort import ScoredCohort
 
 
 def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCohort:

@@ -16,10 +16,10 @@ from prefect.artifacts import (
 )
 
 from flows.installation import Installation
-from validation_reports.center_rows import center_rows
-from validation_reports.report_files import PAGE_NAME
-from validation_reports.report_pictures import pictures_markdown
-from validation_reports.validation_report import ValidationReport
+from validation_reports.page.pictures import pictures_markdown
+from validation_reports.report.main_numbers import center_rows
+from validation_reports.report.validation_report import ValidationReport
+from validation_reports.report_folder import PAGE_NAME
 
 
 @contextmanager

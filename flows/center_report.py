@@ -9,10 +9,10 @@ from dicom_node.pseudonym import patient_key, study_key
 from dicom_node.settings import pseudonym_key
 from flows.installation import Installation
 from flows.settings import software_version
-from validation_reports.encapsulated_pdf import encapsulated_pdf
-from validation_reports.qa_study import QaStudy, qa_study
-from validation_reports.report_files import PDF_NAME
-from validation_reports.validation_report import ValidationReport
+from validation_reports.dicom.encapsulated_pdf import encapsulated_pdf
+from validation_reports.dicom.qa_study import QaStudy, qa_study
+from validation_reports.report.validation_report import ValidationReport
+from validation_reports.report_folder import PDF_NAME
 
 
 def queue_center_report(work: Installation, report: ValidationReport, folder: Path) -> str:
@@ -66,9 +66,9 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
 
 def _objects(work: Installation, report: ValidationReport, study: QaStudy, folder: Path) -> dict[str, Path]:
     """Write the objects that are not there yet, and return each one's file by the digest that it is queued under."""
-    from validation_reports.center_report_sr import center_report_sr  # noqa: PLC0415 - highdicom takes seconds to import
-    from validation_reports.report_content import ModelReference  # noqa: PLC0415
-    from validation_reports.structured_report import write_structured_report  # noqa: PLC0415
+    from validation_reports.dicom.center_report import center_report_sr  # noqa: PLC0415 - highdicom takes seconds to import
+    from validation_reports.dicom.patient_report import write_structured_report  # noqa: PLC0415
+    from validation_reports.dicom.patient_report_content import ModelReference  # noqa: PLC0415
 
     facts = work.bundle.facts
     model = ModelReference(facts.name, facts.version, work.bundle.digest, facts.demonstration, facts.intended_use)

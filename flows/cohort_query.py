@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from feature_store.clinical_records import Histology, Sex, StageGroup
-from validation_reports.cohort_selection import CohortSelection
+from validation_reports.cohort.selection import CohortSelection
 
 
 class CohortQuery(BaseModel):

@@ -21,7 +21,7 @@ from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
 from models.network.deep_features import DEEP_COLUMNS
 from models.survival.survival_data import Survival
-from validation_reports.model_comparison import (
+from validation_reports.report.model_comparison import (
     ScoreComparison,
     compare_scores,
     comparison_lines,

@@ -202,7 +202,7 @@ def _work(parent: int) -> None:
 def warm_up(work: Installation) -> None:
     """Import what the first study would otherwise wait for, and let the network answer once."""
     study_suite()
-    import_module("validation_reports.structured_report")
+    import_module("validation_reports.dicom.patient_report")
     _let_the_network_answer(work)
     # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle of a study.
     gc.collect()

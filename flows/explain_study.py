@@ -71,12 +71,12 @@ def write_map(
     work: Installation, files: StudyFiles, study: LoadedStudy, features: StudyFeatures, occlusion_file: Path
 ) -> None:
     """Write the occlusion map of a study as a DICOM parametric map."""
-    from validation_reports.occlusion_parametric_map import (  # noqa: PLC0415 - highdicom takes seconds to import
+    from validation_reports.dicom.codes import derived_uid  # noqa: PLC0415
+    from validation_reports.dicom.occlusion_map import (  # noqa: PLC0415 - highdicom takes seconds to import
         build_occlusion_map,
     )
-    from validation_reports.report_codes import derived_uid  # noqa: PLC0415
-    from validation_reports.report_content import ModelReference  # noqa: PLC0415
-    from validation_reports.structured_report import write_structured_report  # noqa: PLC0415
+    from validation_reports.dicom.patient_report import write_structured_report  # noqa: PLC0415
+    from validation_reports.dicom.patient_report_content import ModelReference  # noqa: PLC0415
 
     bundle, facts = work.bundle, work.bundle.facts
     ct = harmonize_ct(study.volume, work.settings.extraction().spacing_mm)

@@ -10,8 +10,8 @@ import pandas as pd
 from feature_store.clinical_records import eligible
 from feature_store.imaging.regions import Region
 from flows.installation import Installation
-from validation_reports.cohort_shift import TrainingPatients
-from validation_reports.scored_cohort import ScoredCohort
+from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.statistics.cohort_shift import TrainingPatients
 
 
 def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:

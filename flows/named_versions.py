@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.settings import Settings
 from models.bundle.frozen_bundle import MANIFEST
-from validation_reports.report_files import JSON_NAME
+from validation_reports.report_folder import JSON_NAME
 
 
 class VersionsError(ValueError):

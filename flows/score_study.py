@@ -174,14 +174,14 @@ def write_report(
     StructuredReportError
         If the report cannot be written to the disk.
     """
-    from validation_reports.center_figures import latest_figures  # noqa: PLC0415 - as the next
-    from validation_reports.report_codes import derived_uid  # noqa: PLC0415 - highdicom takes seconds to import
-    from validation_reports.structured_report import (  # noqa: PLC0415 - highdicom takes seconds to import
+    from validation_reports.dicom.codes import derived_uid  # noqa: PLC0415 - highdicom takes seconds to import
+    from validation_reports.dicom.patient_report import (  # noqa: PLC0415 - highdicom takes seconds to import
         ModelReference,
         RoiReference,
         build_structured_report,
         write_structured_report,
     )
+    from validation_reports.report.latest_performance import latest_figures  # noqa: PLC0415 - as the next
 
     work, files, bundle = run.work, run.files, run.work.bundle
     path = work.structured_report_file(files.center, files.study_key, files.content_digest)

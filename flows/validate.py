@@ -23,11 +23,11 @@ from flows.installation import Installation, installation
 from flows.model_inputs import training_patients, with_model_inputs
 from flows.refusal import or_refused
 from flows.settings import software_version
-from validation_reports.cohort_assembly import assemble_cohort
+from validation_reports.cohort.assembly import assemble_cohort
+from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import CohortError, ValidationReportError
-from validation_reports.report_files import write_report_files
-from validation_reports.scored_cohort import ScoredCohort
-from validation_reports.validation_report import Provenance, ValidationReport, build_report
+from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
+from validation_reports.report_folder import write_report_files
 
 RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "matplotlib", "deltalake")
 POOL = "all-centers"

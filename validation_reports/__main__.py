@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from validation_reports.errors import ReportFormatError
-from validation_reports.report_files import render_again
+from validation_reports.report_folder import render_again
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,8 +18,8 @@ from deploy.local_system import LocalSystem, PartFailedError, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
 from models.bundle.frozen_bundle import read_digest
-from validation_reports.center_rows import center_rows
-from validation_reports.validation_report import from_json
+from validation_reports.report.main_numbers import center_rows
+from validation_reports.report.validation_report import from_json
 
 FOLDER = Path("annulus-demo")
 PREFECT_PORT = 4200

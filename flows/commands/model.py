@@ -97,7 +97,7 @@ def _train(options: argparse.Namespace) -> int:
 def _figures(options: argparse.Namespace) -> int:
     from models.bundle.frozen_bundle import load, read_digest  # noqa: PLC0415
     from models.errors import ModelError  # noqa: PLC0415
-    from validation_reports.model_figures import model_figures  # noqa: PLC0415
+    from validation_reports.page.model_plots import model_figures  # noqa: PLC0415
 
     try:
         bundle = load(options.bundle, read_digest(options.bundle))

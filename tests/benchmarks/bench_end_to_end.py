@@ -235,14 +235,14 @@ def compute_asked_for(folder: Path) -> None:
     from feature_store.study_features import compute_features, load_study
     from models.bundle.frozen_bundle import load, read_digest
     from models.network.deep_features import DEEP_COLUMNS, INPUT_SHAPE
-    from validation_reports.not_estimable import NotEstimable
-    from validation_reports.report_codes import derived_uid
-    from validation_reports.structured_report import (
+    from validation_reports.dicom.codes import derived_uid
+    from validation_reports.dicom.patient_report import (
         ModelReference,
         RoiReference,
         build_structured_report,
         write_structured_report,
     )
+    from validation_reports.not_estimable import NotEstimable
 
     bundle = load(folder / "bundle", read_digest(folder / "bundle"))
     bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.report_files import write_report_files
-from validation_reports.resampling import N_RESAMPLES, draw, resample
-from validation_reports.validation_report import build_report
+from validation_reports.report.validation_report import build_report
+from validation_reports.report_folder import write_report_files
+from validation_reports.statistics.bootstrap import N_RESAMPLES, draw, resample
 
 Array = NDArray[np.float64]
 HORIZONS = (365, 730, 1095)

@@ -12,12 +12,12 @@ import sys
 import numpy as np
 
 from models.survival.survival_data import Survival
-from validation_reports.calibration import calibrate
-from validation_reports.discrimination import harrell_c, uno_c
-from validation_reports.prediction_error import brier_score
-from validation_reports.resampling import resample
-from validation_reports.risk_groups import compare_risk_groups
-from validation_reports.time_dependent_auc import time_dependent_auc
+from validation_reports.statistics.bootstrap import resample
+from validation_reports.statistics.brier_score import brier_score
+from validation_reports.statistics.calibration import calibrate
+from validation_reports.statistics.discrimination import harrell_c, uno_c
+from validation_reports.statistics.risk_groups import compare_risk_groups
+from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
 COHORTS, PATIENTS, MANY = 500, 250, 40_000
 DAYS, UNTIL = 730, 1095

@@ -21,8 +21,8 @@ from tests.integration.conftest import ask, wait_until
 from tests.integration.test_node_ingest import KEY, Find, LiveNode
 from tests.integration.test_orthanc_commitment import node, orthanc_url
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.report_files import write_report_files
-from validation_reports.validation_report import build_report
+from validation_reports.report.validation_report import build_report
+from validation_reports.report_folder import write_report_files
 
 __all__ = ["node", "orthanc_url"]
 pytestmark = pytest.mark.peers

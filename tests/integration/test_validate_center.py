@@ -15,7 +15,7 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.integration.conftest import Place, Running
 from tests.unit.validation_reports.cohorts import HORIZONS, made_cohort
-from validation_reports.center_figures import CenterFigures, latest_figures
+from validation_reports.report.latest_performance import CenterFigures, latest_figures
 
 pytestmark = pytest.mark.slow
 CENTER = """[center.B]

@@ -13,17 +13,17 @@ import pytest
 
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
-from validation_reports.added_value import AddedValue, added_value
-from validation_reports.calibration import SmoothCalibration, smooth_calibration
-from validation_reports.discrimination import Difference, UnoConcordance, uno_c
-from validation_reports.distribution_calibration import DistributionCalibration, d_calibration
-from validation_reports.net_benefit import DecisionCurve, decision_curve
-from validation_reports.prediction_error import BrierScore, IntegratedBrier, brier_score, integrated_brier
-from validation_reports.proportional_hazards import ProportionalityTest, check_proportional_hazards
-from validation_reports.random_effects import PooledEffect, Scale, pool_random_effects
-from validation_reports.resampling import bootstrap, resample
-from validation_reports.subgroups import InteractionTest, analyse_subgroups, interaction_test
-from validation_reports.time_dependent_auc import compare_auc, delong
+from validation_reports.statistics.added_value import AddedValue, added_value
+from validation_reports.statistics.bootstrap import bootstrap, resample
+from validation_reports.statistics.brier_score import BrierScore, IntegratedBrier, brier_score, integrated_brier
+from validation_reports.statistics.calibration import SmoothCalibration, smooth_calibration
+from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
+from validation_reports.statistics.discrimination import Difference, UnoConcordance, uno_c
+from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
+from validation_reports.statistics.proportional_hazards import ProportionalityTest, check_proportional_hazards
+from validation_reports.statistics.random_effects import PooledEffect, Scale, pool_random_effects
+from validation_reports.statistics.subgroups import InteractionTest, analyse_subgroups, interaction_test
+from validation_reports.statistics.time_dependent_auc import compare_auc, delong
 
 pytestmark = pytest.mark.real_data
 SETS = ("train", "test")

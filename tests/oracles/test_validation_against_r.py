@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from models.survival.survival_data import Survival
-from validation_reports.calibration import (
+from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
     ObservedExpected,
@@ -20,9 +20,9 @@ from validation_reports.calibration import (
     calibrate,
     smooth_calibration,
 )
-from validation_reports.cohort_table import DifferenceTest, compare_counts, compare_numbers
-from validation_reports.discrimination import Concordance, harrell_c
-from validation_reports.kaplan_meier import (
+from validation_reports.statistics.cohort_table import DifferenceTest, compare_counts, compare_numbers
+from validation_reports.statistics.discrimination import Concordance, harrell_c
+from validation_reports.statistics.kaplan_meier import (
     MedianTime,
     SurvivalAt,
     kaplan_meier,
@@ -30,8 +30,8 @@ from validation_reports.kaplan_meier import (
     median_time,
     survival_at,
 )
-from validation_reports.risk_groups import HazardRatio, LogRank, compare_risk_groups, log_rank
-from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc
+from validation_reports.statistics.risk_groups import HazardRatio, LogRank, compare_risk_groups, log_rank
+from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
 pytestmark = pytest.mark.real_data
 SETS = ("train", "test")

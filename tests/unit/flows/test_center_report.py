@@ -15,7 +15,7 @@ from flows.installation import Installation
 from tests.unit.dicom_node.builders import KEY, Bench, whole_study
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
 from validation_reports.errors import CohortError
-from validation_reports.validation_report import ValidationReport, build_report
+from validation_reports.report.validation_report import ValidationReport, build_report
 
 PACS = ReturnDestination("PACS", "127.0.0.1", 104)
 

@@ -70,7 +70,7 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: Bundl
     ]
     assert [one.n for one in found] == [6, 6, 6, 6, 6, 6, 12, 12]
     assert found[0].models == ("3D-SE-ResNet", "3D-ResNet without SE")
-    from validation_reports.discrimination import harrell_c
+    from validation_reports.statistics.discrimination import harrell_c
 
     assert found[2].concordances[1] == harrell_c(survival.subset(np.arange(1, PATIENTS, 3)), direct)
     with pytest.raises(FeatureMismatchError, match="Centre D has 0 eligible clinical records"):

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from models.survival.survival_data import Survival
-from validation_reports.scored_cohort import ScoredCohort
-from validation_reports.validation_report import Provenance
+from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.report.validation_report import Provenance
 
 HORIZONS = (365, 730, 1095)
 PROVENANCE = Provenance(

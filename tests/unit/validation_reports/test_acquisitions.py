@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.acquisition_table import AcquisitionTable, describe_acquisitions
-from validation_reports.cohort_shift import TrainingPatients
-from validation_reports.drift import Drift, drift_over_time
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.render import render_html
-from validation_reports.validation_report import build_report, from_json, to_json
+from validation_reports.page.render import render_html
+from validation_reports.report.validation_report import build_report, from_json, to_json
+from validation_reports.statistics.acquisition_table import AcquisitionTable, describe_acquisitions
+from validation_reports.statistics.cohort_shift import TrainingPatients
+from validation_reports.statistics.drift import Drift, drift_over_time
 
 
 def _acquisitions(n: int, seed: int = 1) -> pd.DataFrame:

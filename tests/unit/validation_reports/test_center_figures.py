@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.center_figures import CenterFigures, center_figures, latest_figures, write_center_figures
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.validation_report import ValidationReport, build_report
+from validation_reports.report.latest_performance import (
+    CenterFigures,
+    center_figures,
+    latest_figures,
+    write_center_figures,
+)
+from validation_reports.report.validation_report import ValidationReport, build_report
 
 DIGEST = PROVENANCE.model_digest
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.center_report_sr import center_report_sr
-from validation_reports.encapsulated_pdf import encapsulated_pdf
+from validation_reports.dicom.center_report import center_report_sr
+from validation_reports.dicom.encapsulated_pdf import encapsulated_pdf
+from validation_reports.dicom.patient_report import write_structured_report
+from validation_reports.dicom.patient_report_content import ModelReference
+from validation_reports.dicom.qa_study import QaStudy, qa_study
 from validation_reports.errors import StructuredReportError
-from validation_reports.qa_study import QaStudy, qa_study
-from validation_reports.report_content import ModelReference
-from validation_reports.structured_report import write_structured_report
-from validation_reports.validation_report import ValidationReport, build_report
+from validation_reports.report.validation_report import ValidationReport, build_report
 
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Recherche — à titre expérimental.")
 

@@ -11,8 +11,8 @@ import pytest
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex, StageGroup
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from models.survival.baseline_hazard import BaselineHazard
-from validation_reports.cohort_assembly import assemble_cohort
-from validation_reports.cohort_selection import OUTSIDE, CohortSelection
+from validation_reports.cohort.assembly import assemble_cohort
+from validation_reports.cohort.selection import OUTSIDE, CohortSelection
 from validation_reports.errors import CohortError
 
 RECORD = ClinicalRecord("p1", "B", 64, Sex.FEMALE, Histology.ADENOCARCINOMA, "IIIA", 400, True)

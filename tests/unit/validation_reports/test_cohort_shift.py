@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.validation_reports.cohorts import made_cohort
-from validation_reports.cohort_shift import (
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.cohort_shift import (
     CohortShift,
     Membership,
     ShiftVerdict,
@@ -15,7 +16,6 @@ from validation_reports.cohort_shift import (
     compare_with_training,
     stability_index,
 )
-from validation_reports.not_estimable import NotEstimable
 
 MADE = made_cohort("T", 300, 1)
 TRAINING = TrainingPatients(

@@ -14,11 +14,11 @@ from models.errors import SurvivalDataError
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import HORIZONS, PROVENANCE, made_cohort
-from validation_reports.headline import Verdict, headline
-from validation_reports.r_check import expected_csv
-from validation_reports.render import render_html
-from validation_reports.scored_cohort import ScoredCohort
-from validation_reports.validation_report import build_report, from_json, to_json
+from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.page.render import render_html
+from validation_reports.report.r_check import expected_csv
+from validation_reports.report.summary import Verdict, headline
+from validation_reports.report.validation_report import build_report, from_json, to_json
 
 BASELINE = BaselineHazard(np.arange(1.0, 2401.0), np.arange(1.0, 2401.0) * np.log(2) / 550, 2400.0)
 COHORT = replace(made_cohort("A", 60, 1), baseline=BASELINE)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.survival.survival_data import Survival
-from validation_reports.model_comparison import compare_scores, comparison_lines, comparisons_to_json, roc_figure
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.roc_curve import RocCurve, roc_curve
-from validation_reports.time_dependent_auc import time_dependent_auc
+from validation_reports.report.model_comparison import compare_scores, comparison_lines, comparisons_to_json, roc_figure
+from validation_reports.statistics.roc_curve import RocCurve, roc_curve
+from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
 MODELS = ("3D-SE-ResNet", "3D-ResNet without SE")
 

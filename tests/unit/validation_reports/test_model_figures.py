@@ -10,7 +10,7 @@ import pandas as pd
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.network.checkpoint import Epoch
 from models.survival.survival_data import Survival
-from validation_reports.model_figures import model_figures
+from validation_reports.page.model_plots import model_figures
 
 
 def small_model() -> CombinedModel:

@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.unit.validation_reports.cohorts import PROVENANCE
-from validation_reports.cohort_assembly import NO_CLINICAL_ROW, NOT_ARRIVED, NOT_SCORED, assemble_cohort
-from validation_reports.flow_figure import flow_figure
-from validation_reports.patient_flow import patient_flow
+from validation_reports.cohort.assembly import NO_CLINICAL_ROW, NOT_ARRIVED, NOT_SCORED, assemble_cohort
+from validation_reports.cohort.patient_flow import patient_flow
+from validation_reports.page.patient_flow_diagram import flow_figure
 
 
 def _score(key: str) -> ScoreRow:

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from models.survival.survival_data import Survival
 from tests.benchmarks.interval_coverage import coverage
 from tests.unit.validation_reports.cohorts import made_cohort
-from validation_reports.calibration import (
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.bootstrap import RESAMPLES_AT_ONCE, draw, resample
+from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
     ObservedExpected,
     calibrate_at,
     calibration_slope,
 )
-from validation_reports.discrimination import Concordance, UnoConcordance, harrell_c, uno_c
-from validation_reports.not_estimable import NotEstimable
-from validation_reports.random_effects import Scale, pool_random_effects
-from validation_reports.resampling import RESAMPLES_AT_ONCE, draw, resample
-from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc
+from validation_reports.statistics.discrimination import Concordance, UnoConcordance, harrell_c, uno_c
+from validation_reports.statistics.random_effects import Scale, pool_random_effects
+from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
 PATIENTS = st.lists(
     st.tuples(st.integers(1, 15), st.booleans(), st.integers(-4, 4)), min_size=12, max_size=40

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.discrimination import Concordance
-from validation_reports.r_check import expected_csv, patients_csv, script
-from validation_reports.validation_report import ValidationReport, build_report
+from validation_reports.report.r_check import expected_csv, patients_csv, script
+from validation_reports.report.validation_report import ValidationReport, build_report
+from validation_reports.statistics.discrimination import Concordance
 
 COHORTS = [made_cohort("Älpha", 90, 1), made_cohort("07", 70, 2), made_cohort("Few", 6, 3)]
 

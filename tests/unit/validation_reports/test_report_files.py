@@ -10,8 +10,8 @@ import pytest
 
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
 from validation_reports.__main__ import main
-from validation_reports.report_files import write_report_files
-from validation_reports.validation_report import build_report
+from validation_reports.report.validation_report import build_report
+from validation_reports.report_folder import write_report_files
 
 COHORT = made_cohort("A", 60, 1)
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import made_cohort
-from validation_reports.calibration import (
+from validation_reports.not_estimable import NotEstimable, normal_quantile
+from validation_reports.statistics.bootstrap import Bootstrap, CalibrationBand, bootstrap
+from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
     ObservedExpected,
@@ -23,8 +25,8 @@ from validation_reports.calibration import (
     calibration_slope,
     smooth_calibration,
 )
-from validation_reports.discrimination import Concordance, harrell_c
-from validation_reports.kaplan_meier import (
+from validation_reports.statistics.discrimination import Concordance, harrell_c
+from validation_reports.statistics.kaplan_meier import (
     MedianTime,
     SurvivalAt,
     kaplan_meier,
@@ -32,10 +34,8 @@ from validation_reports.kaplan_meier import (
     median_time,
     survival_at,
 )
-from validation_reports.not_estimable import NotEstimable, normal_quantile
-from validation_reports.resampling import Bootstrap, CalibrationBand, bootstrap
-from validation_reports.risk_groups import HazardRatio, LogRank, compare_risk_groups
-from validation_reports.time_dependent_auc import TimeDependentAuc, time_dependent_auc
+from validation_reports.statistics.risk_groups import HazardRatio, LogRank, compare_risk_groups
+from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
 PATIENTS = st.lists(
     st.tuples(st.integers(1, 12), st.booleans(), st.integers(-3, 3)), min_size=8, max_size=40

@@ -16,18 +16,18 @@ from pydicom.dataset import Dataset
 
 from models.combined.combined_model import Risk
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.center_figures import center_figures
-from validation_reports.discrimination import Concordance
-from validation_reports.errors import StructuredReportError
-from validation_reports.not_estimable import NotEstimable
-from validation_reports.report_codes import derived_uid, is_uid, survival_concept
-from validation_reports.structured_report import (
+from validation_reports.dicom.codes import derived_uid, is_uid, survival_concept
+from validation_reports.dicom.patient_report import (
     ModelReference,
     RoiReference,
     build_structured_report,
     write_structured_report,
 )
-from validation_reports.validation_report import build_report
+from validation_reports.errors import StructuredReportError
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.report.latest_performance import center_figures
+from validation_reports.report.validation_report import build_report
+from validation_reports.statistics.discrimination import Concordance
 
 STUDIES = ("pat1", "sts/STS_001", "sts/STS_002", "sts/STS_003", "sts/STS_008", "sts/STS_019", "sts/STS_025")
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")

@@ -14,14 +14,14 @@ import pytest
 
 from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
-from validation_reports.cohort_table import DifferenceTest, compare_counts, compare_numbers
-from validation_reports.discrimination import Concordance
+from validation_reports.cohort.scored_cohort import ScoredCohort, pool
 from validation_reports.errors import CohortError, ReportFormatError
-from validation_reports.headline import Verdict, headline
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.render import render_html
-from validation_reports.scored_cohort import ScoredCohort, pool
-from validation_reports.validation_report import POOL_LABEL, ValidationReport, build_report, from_json, to_json
+from validation_reports.page.render import render_html
+from validation_reports.report.summary import Verdict, headline
+from validation_reports.report.validation_report import POOL_LABEL, ValidationReport, build_report, from_json, to_json
+from validation_reports.statistics.cohort_table import DifferenceTest, compare_counts, compare_numbers
+from validation_reports.statistics.discrimination import Concordance
 from validation_reports.wording import horizon_words, interval, p_words
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}

@@ -1,0 +1,134 @@
+"""Scores, clinical records and verdicts of one centre, joined into the cohort that is analysed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.tables.store import ScoreRow
+from models.survival.baseline_hazard import BaselineHazard
+from models.survival.survival_data import Survival
+from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.cohort.selection import CohortSelection
+from validation_reports.errors import CohortError
+
+_EVERYBODY = CohortSelection()
+NO_CLINICAL_ROW = "scored, but the centre's clinical table has no row for this patient"
+_FINISHED = ("scored", "extracted")
+"""States of a study that another model, or none, was done with."""
+
+NOT_ARRIVED = "in the clinical table, but no study of this patient has arrived"
+QUARANTINED = "quarantined: "
+UNFINISHED = "arrived, but not scored yet: the study is "
+NOT_SCORED = "in the clinical table, but the pinned model has scored no study of this patient"
+
+
+def assemble_cohort(
+    center: str,
+    scores: Sequence[ScoreRow],
+    records: Sequence[ClinicalRecord],
+    quarantined: Mapping[str, str],
+    horizons: Sequence[int],
+    baseline: BaselineHazard | None = None,
+    selection: CohortSelection = _EVERYBODY,
+    unfinished: Mapping[str, str] | None = None,
+) -> ScoredCohort:
+    """Join what is known of a centre's patients; whoever is left out is named with the reason.
+
+    Parameters
+    ----------
+    center : str
+        The centre.
+    scores : sequence of ScoreRow
+        Scores by one model; of several for a patient the newest counts.
+    records : sequence of ClinicalRecord
+        The centre's clinical table.
+    quarantined : mapping of str to str
+        Sentence of the quarantine by patient key.
+    horizons : sequence of int
+        Days at which predicted survival is wanted.
+    baseline : BaselineHazard, optional
+        The model's, for horizons that the scores were not computed for.
+    selection : CohortSelection, optional
+        Whom the cohort takes of those who could be analysed.
+    unfinished : mapping of str to str, optional
+        State of the study by patient key, of whoever arrived and was not quarantined; without it nobody knows who
+        has arrived.
+
+    Returns
+    -------
+    ScoredCohort
+        Sorted by patient key.
+
+    Raises
+    ------
+    CohortError
+        If nobody is left to analyse.
+    """
+    score_of = {score.identity.patient_key: score for score in sorted(scores, key=lambda score: score.scored_at)}
+    record_of = {record.patient_key: record for record in records}
+    excluded: dict[str, str] = {key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of}
+    for key in sorted(score_of.keys() | record_of.keys() | (unfinished or {}).keys()):
+        if key in excluded:
+            continue
+        if key not in score_of:
+            excluded[key] = _not_scored(key, unfinished)
+        elif key not in record_of:
+            excluded[key] = NO_CLINICAL_ROW
+        elif (reason := eligible(record_of[key]).reason) is not None:
+            excluded[key] = reason
+        elif (outside := selection.reason_against(record_of[key], score_of[key])) is not None:
+            excluded[key] = outside
+    included = sorted((score_of.keys() & record_of.keys()) - excluded.keys())
+    if not included:
+        reasons = Counter(excluded.values())
+        raise CohortError(
+            f"No patient of centre {center} can be analysed, expected at least one with a score and a clinical row: "
+            + ("; ".join(f"{count} x {why}" for why, count in reasons.most_common()) or "it has no patients at all")
+            + ". Push its studies, import its clinical table, or validate another centre."
+        )
+    chosen = [(score_of[key], record_of[key]) for key in included]
+    return ScoredCohort(
+        center=center,
+        patient_keys=tuple(included),
+        survival=Survival(
+            np.array([record.survival_days for _, record in chosen], dtype=np.float64),
+            np.array([record.event for _, record in chosen], dtype=np.bool_),
+        ),
+        linear_predictor=np.array([score.linear_predictor for score, _ in chosen], dtype=np.float64),
+        high_risk=np.array([score.high_risk for score, _ in chosen], dtype=np.bool_),
+        predicted_survival={
+            days: np.array([_survival(score, days, baseline) for score, _ in chosen], dtype=np.float64)
+            for days in horizons
+        },
+        covariates=pd.DataFrame(
+            [(record.age, record.sex, record.histology, record.stage) for _, record in chosen],
+            columns=["age", "sex", "histology", "stage"],
+        ),
+        excluded=tuple(sorted(excluded.items())),
+        warnings=Counter(warning for score, _ in chosen for warning in score.warnings),
+    )
+
+
+def _survival(score: ScoreRow, days: int, baseline: BaselineHazard | None) -> float:
+    if days in score.survival:
+        return score.survival[days]
+    found = math.nan if baseline is None else float(baseline.survival(days, score.linear_predictor))
+    if math.isnan(found):
+        reach = "" if baseline is None else f", and its baseline hazard ends at {baseline.last_day:.0f} days"
+        raise CohortError(
+            f"The model predicts no survival at {days} days: it was frozen for "
+            f"{', '.join(map(str, score.survival))} days{reach}. Ask for one of these."
+        )
+    return found
+
+
+def _not_scored(key: str, unfinished: Mapping[str, str] | None) -> str:
+    if unfinished is None or unfinished.get(key) in _FINISHED:
+        return NOT_SCORED
+    return UNFINISHED + unfinished[key] if key in unfinished else NOT_ARRIVED

@@ -1,0 +1,1 @@
+"""Every DICOM object that is made: structured reports, encapsulated PDF, parametric map."""

@@ -1,0 +1,236 @@
+"""The content tree of the structured report: TID 1500 with one measurement group on the contour (PS3.16 annex A)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from highdicom import sr
+from pydicom.dataset import Dataset
+
+from models.combined.combined_model import Risk
+from validation_reports.dicom import codes as concept
+from validation_reports.dicom.performance_items import performance_container
+from validation_reports.errors import StructuredReportError
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.report.latest_performance import CenterFigures
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DEMONSTRATION_NOTICE = "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
+_CONTAINS = sr.RelationshipTypeValues.CONTAINS
+_HAS_ACQ_CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
+
+
+@dataclass(frozen=True)
+class RoiReference:
+    """The contour that was scored.
+
+    Parameters
+    ----------
+    number : int
+        ROI Number (3006,0022).
+    name : str
+        ROI Name (3006,0026).
+    """
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """The frozen model that made the score.
+
+    Parameters
+    ----------
+    name, version : str
+        As the frozen bundle names itself.
+    digest : str
+        Lower-case hexadecimal SHA-256 of the bundle's manifest.
+    demonstration : bool
+        Whether the model was trained on synthetic patients; the report then says so first.
+    intended_use : str
+        The bundle's own sentence on what it may be used for.
+
+    Raises
+    ------
+    StructuredReportError
+        If name or version is empty, or the digest is not a SHA-256.
+    """
+
+    name: str
+    version: str
+    digest: str
+    demonstration: bool
+    intended_use: str
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or not self.version.strip():
+            raise StructuredReportError(
+                f"the model is named {self.name!r}, version {self.version!r}: give both, so a score names its model"
+            )
+        if not _DIGEST.fullmatch(self.digest):
+            raise StructuredReportError(
+                f"the model digest {self.digest!r} is not a SHA-256: expected 64 lower-case hexadecimal digits"
+            )
+
+
+@dataclass(frozen=True)
+class ScoreFacts:
+    """Everything that the content tree says beside which instances were read.
+
+    Parameters
+    ----------
+    roi : RoiReference
+        The contour.
+    risk : Risk
+        The model's answer.
+    model : ModelReference
+        The frozen model.
+    software_version : str
+        Version of this software.
+    warnings : tuple of str
+        Sentences about the data behind the score.
+    center : str
+        The centre that the report is for.
+    performance : CenterFigures or NotEstimable
+        What the latest validation at the centre found.
+    """
+
+    roi: RoiReference
+    risk: Risk
+    model: ModelReference
+    software_version: str
+    warnings: tuple[str, ...]
+    center: str
+    performance: CenterFigures | NotEstimable
+
+
+def measurement_report(ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts: ScoreFacts) -> Dataset:
+    """Build the root container of the report.
+
+    Parameters
+    ----------
+    ct_datasets : sequence of Dataset
+        The CT instances that were scored, one series.
+    rtstruct : Dataset
+        The RT Structure Set that holds the contour.
+    facts : ScoreFacts
+        What is reported.
+
+    Returns
+    -------
+    Dataset
+        TID 1500 "Measurement Report": observer, notice on the report's use, image library, measurement group, and how
+        the model does at this centre.
+    """
+    model = facts.model
+    report = sr.MeasurementReport(
+        observation_context=observation_context(model, facts.software_version, facts.center),
+        procedure_reported=concept.COMPUTED_TOMOGRAPHY,
+        imaging_measurements=[_measurement_group(rtstruct, facts)],
+    )
+    root = report[0].ContentSequence
+    before_measurements = len(root) - 1
+    root.insert(before_measurements, _image_library(ct_datasets))
+    root.insert(before_measurements, notice(model))
+    root.append(performance_container(facts.performance))
+    return report[0]
+
+
+def observation_context(model: ModelReference, software_version: str, center: str) -> sr.ObservationContext:
+    """Return who observes: this software with this model, for this centre (TID 1002, TID 1004).
+
+    Parameters
+    ----------
+    model : ModelReference
+        The frozen model.
+    software_version : str
+        Version of this software.
+    center : str
+        The centre that the report is for.
+    """
+    device = sr.ObserverContext(
+        observer_type=sr.CodedConcept("121007", "DCM", "Device"),
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=concept.derived_uid("device", software_version, model.digest),
+            name=concept.MANUFACTURER,
+            manufacturer_name=concept.MANUFACTURER,
+            model_name=model.name,
+            serial_number=model.digest,
+            physical_location=center,
+        ),
+    )
+    return sr.ObservationContext(observer_device_context=device)
+
+
+def notice(model: ModelReference) -> sr.TextContentItem:
+    """Return the item that says what the model may be used for, and first of all whether it is a demonstration."""
+    words = (_DEMONSTRATION_NOTICE + " " if model.demonstration else "") + f"Intended use: {model.intended_use}"
+    return sr.TextContentItem(concept.NOTICE, words, _CONTAINS)
+
+
+def _image_library(ct_datasets: Sequence[Dataset]) -> Dataset:
+    """TID 1600, with what all instances share said once for the group."""
+    first = ct_datasets[0]
+    group = sr.ContainerContentItem(concept.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
+    group.ContentSequence = sr.ContentSequence(
+        [
+            sr.CodeContentItem(concept.MODALITY, concept.CT_MODALITY, _HAS_ACQ_CONTEXT),
+            sr.UIDRefContentItem(concept.SERIES_INSTANCE_UID, str(first.SeriesInstanceUID), _HAS_ACQ_CONTEXT),
+        ]
+    )
+    if first.get("FrameOfReferenceUID"):
+        group.ContentSequence.append(
+            sr.UIDRefContentItem(concept.FRAME_OF_REFERENCE_UID, str(first.FrameOfReferenceUID), _HAS_ACQ_CONTEXT)
+        )
+    for ct in ct_datasets:
+        group.ContentSequence.append(
+            sr.ImageContentItem(concept.SOURCE, ct.SOPClassUID, ct.SOPInstanceUID, relationship_type=_CONTAINS)
+        )
+    library = sr.ContainerContentItem(concept.IMAGE_LIBRARY, relationship_type=_CONTAINS)
+    library.ContentSequence = sr.ContentSequence([group])
+    return library
+
+
+def _measurement_group(rtstruct: Dataset, facts: ScoreFacts) -> sr.MeasurementsAndQualitativeEvaluations:
+    """TID 1501 on the contour: what was measured with which model, and what to mind."""
+    risk, model = facts.risk, facts.model
+    measurements = [sr.Measurement(concept.RISK_SCORE, float(risk.linear_predictor), concept.NO_UNITS)]
+    measurements += [
+        sr.Measurement(concept.survival_concept(days), float(risk.survival[days]), concept.NO_UNITS)
+        for days in sorted(risk.survival)
+    ]
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(
+            uid=concept.derived_uid("contour", str(rtstruct.SOPInstanceUID), str(facts.roi.number)),
+            identifier=facts.roi.name,
+        ),
+        finding_type=concept.GROSS_TUMOUR_VOLUME,
+        finding_sites=[sr.FindingSite(concept.LUNG)],
+        algorithm_id=sr.AlgorithmIdentification(
+            name=model.name,
+            version=model.version,
+            parameters=[f"model SHA-256 {model.digest}", f"software version {facts.software_version}"],
+            manufacturer=concept.MANUFACTURER,
+        ),
+        measurements=measurements,
+        qualitative_evaluations=[
+            sr.QualitativeEvaluation(concept.RISK_GROUP, concept.HIGH if risk.high_risk else concept.LOW)
+        ],
+    )
+    items = group[0].ContentSequence
+    items.append(
+        sr.CompositeContentItem(
+            concept.SOURCE_OF_MEASUREMENT, rtstruct.SOPClassUID, rtstruct.SOPInstanceUID, relationship_type=_CONTAINS
+        )
+    )
+    for name, text in (
+        (concept.ROI_NUMBER, str(facts.roi.number)),
+        (concept.MODEL_DIGEST, model.digest),
+        (concept.SOFTWARE_VERSION, facts.software_version),
+        *((concept.WARNING, warning) for warning in facts.warnings),
+    ):
+        items.append(sr.TextContentItem(name, text, _CONTAINS))
+    return group

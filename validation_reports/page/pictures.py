@@ -1,0 +1,32 @@
+"""The pictures of a report as Markdown with the images inside: what the Prefect UI shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from validation_reports.page.plots import calibration_figure, png_data_uri, survival_figure
+from validation_reports.report.center_result import CenterResult
+from validation_reports.report.validation_report import ValidationReport
+from validation_reports.statistics.bootstrap import Bootstrap
+from validation_reports.statistics.calibration import HorizonCalibration
+from validation_reports.wording import count
+
+
+def pictures_markdown(report: ValidationReport) -> str:
+    """Return Kaplan-Meier curves and calibration of each centre and of the pool, one heading each."""
+    results: Sequence[CenterResult] = [*report.centers, *([report.pooled] if report.pooled else [])]
+    return "\n\n".join(_of_one(result) for result in results)
+
+
+def _of_one(result: CenterResult) -> str:
+    parts = [f"## {result.center}: {count(result.n, 'patient')}, {count(result.n_events, 'death')}"]
+    if result.risk_groups.groups:
+        parts.append(f"![Kaplan-Meier, {result.center}]({survival_figure(result, png_data_uri)})")
+    for place, (days, found) in enumerate(result.calibration.horizons):
+        if isinstance(found, HorizonCalibration):
+            band = result.bootstrap.horizons[place].band if isinstance(result.bootstrap, Bootstrap) else None
+            drawn = calibration_figure(found, result.center, band, png_data_uri)
+            parts.append(f"![Calibration at {days} days, {result.center}]({drawn})")
+        else:
+            parts.append(found.sentence)
+    return "\n\n".join(parts)

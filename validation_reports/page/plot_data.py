@@ -1,0 +1,109 @@
+"""The numbers behind each figure as CSV, and as a link that a page carries in itself."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from validation_reports.report.center_result import CenterResult
+from validation_reports.report.validation_report import PooledStatistic
+from validation_reports.statistics.bootstrap import CalibrationBand
+from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
+from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.drift import Drift
+from validation_reports.statistics.net_benefit import DecisionCurve
+
+Row = Sequence[str | float | int]
+
+
+def survival_data(result: CenterResult) -> str:
+    """Return the Kaplan-Meier curves of the risk groups."""
+    return _csv(
+        ("group", "days", "survival", "lower", "upper", "at_risk", "deaths"),
+        (
+            (group.label, *values)
+            for group in result.risk_groups.groups
+            for values in zip(
+                group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
+                group.curve.deaths, strict=True,
+            )
+        ),
+    )  # fmt: skip
+
+
+def subgroup_survival_data(result: CenterResult) -> str:
+    """Return the Kaplan-Meier curves of the risk groups in every subgroup."""
+    return _csv(
+        ("subgroup", "level", "group", "days", "survival", "lower", "upper", "at_risk", "deaths"),
+        (
+            (analysis.name, level.level, group.label, *values)
+            for analysis in result.subgroups
+            for level in analysis.levels
+            for group in level.risk_groups.groups
+            for values in zip(
+                group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
+                group.curve.deaths, strict=True,
+            )
+        ),
+    )  # fmt: skip
+
+
+def calibration_data(found: HorizonCalibration, band: object) -> str:
+    """Return the smooth curve with its band, and the groups."""
+    rows: list[Row] = []
+    if isinstance(found.smooth, SmoothCalibration):
+        limits = zip(band.lower, band.upper, strict=True) if isinstance(band, CalibrationBand) else None
+        for predicted, observed in zip(found.smooth.predicted, found.smooth.observed, strict=True):
+            lower, upper = next(limits) if limits else ("", "")
+            rows.append(("curve", predicted, observed, lower, upper, ""))
+    for group in found.groups:
+        if isinstance(group.observed, RiskEstimate):
+            seen = group.observed
+            rows.append(("group", group.predicted, seen.estimate, seen.lower, seen.upper, group.n))
+    return _csv(("kind", "predicted", "observed", "lower", "upper", "n"), rows)
+
+
+def decision_data(curve: DecisionCurve) -> str:
+    """Return the net benefits."""
+    stage: Sequence[float | str] = curve.by_stage or ("",) * len(curve.thresholds)
+    rows = zip(curve.thresholds, curve.model, curve.treat_all, stage, strict=True)
+    return _csv(("threshold", "model", "treat_all", "stage_iii"), rows)
+
+
+def subgroup_data(result: CenterResult) -> str:
+    """Return Harrell's C of every subgroup."""
+    rows: list[Row] = []
+    for analysis in result.subgroups:
+        for level in analysis.levels:
+            c = level.concordance
+            numbers = (c.estimate, c.lower, c.upper) if isinstance(c, Concordance) else ("", "", "")
+            rows.append((analysis.name, level.level, level.n, level.n_events, *numbers))
+    return _csv(("subgroup", "level", "n", "deaths", "C", "lower", "upper"), rows)
+
+
+def drift_data(drift: Drift) -> str:
+    """Return the mean score of each period."""
+    rows = [(one.first, one.last, one.n, one.mean, one.lower, one.upper) for one in drift.periods]
+    return _csv(("from", "to", "n", "mean_score", "lower", "upper"), rows)
+
+
+def pooled_data(statistic: PooledStatistic) -> str:
+    """Return each centre's estimate."""
+    return _csv(("centre", "estimate", "lower", "upper"), statistic.centers)
+
+
+def download(text: str, name: str) -> str:
+    """Return a link that saves `text` as a file; the page carries the data."""
+    content = base64.b64encode(text.encode()).decode()
+    return f'<a class="data" download="{escape(name, quote=True)}" href="data:text/csv;base64,{content}">data (CSV)</a>'
+
+
+def _csv(header: Row, rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

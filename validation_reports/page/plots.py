@@ -1,0 +1,272 @@
+"""The figures of a report as SVG text: survival curves with numbers at risk, calibration, and a forest of the centres.
+
+Text stays text, so that it can be searched and read aloud; low and high risk differ in colour and in line style; the
+same data give the same SVG. matplotlib is imported when the first figure is drawn.
+
+References
+----------
+.. [1] Okabe M, Ito K. Color Universal Design, 2008 (the palette).
+.. [2] Pocock SJ, Clayton TC, Altman DG. Lancet 2002;359:1686-1689 (survival plots: intervals, numbers at risk).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from validation_reports.report.center_result import CenterResult
+from validation_reports.statistics.bootstrap import CalibrationBand
+from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
+from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.risk_groups import HazardRatio, RiskGroup
+from validation_reports.wording import count, horizon_words, interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOW_COLOUR, HIGH_COLOUR, INK, GRID = "#0072B2", "#D55E00", "#1a1a1a", "#d9d9d9"
+_STYLES = {"low risk": (LOW_COLOUR, "-"), "high risk": (HIGH_COLOUR, (0, (5, 2)))}
+DAYS_PER_MONTH = 365.25 / 12
+_MONTH_STEPS = (3, 6, 12, 24, 36)
+_MOST_TICKS = 7
+_PNG_DPI = 110
+_LEAST_AT_RISK = 0.1
+"""Where less than this share of the patients is left in both groups, the axis ends [2]_."""
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "annulus",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+}
+
+
+Finish = Callable[[Any, str, str], str]
+"""Takes a drawn figure, the prefix of its ids and its description, and returns it as text."""
+
+
+class Statistic(StrEnum):
+    """What a forest plot shows."""
+
+    CONCORDANCE = "Harrell's C"
+    HAZARD_RATIO = "the hazard ratio"
+
+
+def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
+    """Draw overall survival by risk group with 95% bands, censoring marks and the numbers at risk.
+
+    `finish` turns the figure into text: by default SVG, or `png_data_uri`.
+    """
+    with drawing((4.3, 3.9)) as figure:
+        groups = result.risk_groups.groups
+        top, table = figure.subplots(2, 1, height_ratios=(5, 1), gridspec_kw={"hspace": 0.42})
+        ticks = month_ticks(groups)
+        for group in groups:
+            _draw_curve(top, group)
+        top.set(
+            xlim=(0, ticks[-1]), ylim=(0, 1.005), xticks=ticks, yticks=np.linspace(0, 1, 6),
+            xlabel="Months since the start of radiotherapy", ylabel="Overall survival",
+        )  # fmt: skip
+        top.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        if groups:
+            top.legend(frameon=False, loc="upper right", handlelength=2.6)
+        _number_at_risk(table, groups, ticks)
+        words = f"Kaplan-Meier curves of overall survival by risk group, {result.center}"
+        return (finish or svg)(figure, f"km-{result.center}", words)
+
+
+def calibration_figure(
+    found: HorizonCalibration, center: str, band: object = None, finish: Finish | None = None
+) -> str:
+    """Draw observed against predicted probability of death at one horizon; `finish` as in `survival_figure`."""
+    with drawing((2.95, 3.1)) as figure:
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="ideal")
+        if isinstance(found.smooth, SmoothCalibration):
+            if isinstance(band, CalibrationBand):
+                axes.fill_between(
+                    band.predicted, band.lower, band.upper, color=LOW_COLOUR, alpha=0.16, linewidth=0, label="95% band"
+                )
+            axes.plot(found.smooth.predicted, found.smooth.observed, color=LOW_COLOUR, linewidth=1.8, label="smoothed")
+        points = [(group, group.observed) for group in found.groups if isinstance(group.observed, RiskEstimate)]
+        if points:
+            x = [group.predicted for group, _ in points]
+            y = np.array([observed.estimate for _, observed in points])
+            span = [y - [o.lower for _, o in points], [o.upper for _, o in points] - y]
+            axes.errorbar(
+                x,
+                y,
+                yerr=span,
+                fmt="o",
+                color=HIGH_COLOUR,
+                markersize=5,
+                elinewidth=1.2,
+                capsize=2.5,
+                label="groups, 95% CI",
+            )
+        axes.set(
+            xlim=(0, 1), ylim=(0, 1), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6), aspect="equal",
+            xlabel="Predicted probability of death", ylabel="Observed (Kaplan-Meier)",
+            title=horizon_words(found.days),
+        )  # fmt: skip
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        axes.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.8, borderaxespad=0.2)
+        words = f"Calibration at {horizon_words(found.days)}, {center}"
+        return (finish or svg)(figure, f"calibration-{found.days}-{center}", words)
+
+
+def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
+    """Draw one statistic of each centre and of the pool, with the intervals as text beside them."""
+    with drawing((3.3, 0.95 + 0.34 * len(results))) as figure:
+        axes = figure.subplots()
+        rows = list(range(len(results)))[::-1]
+        found = [_statistic(result, statistic) for result in results]
+        for row, value in zip(rows, found, strict=True):
+            _forest_row(axes, row, value, pooled=row == 0 and len(results) > 1)
+        axes.set(
+            yticks=rows, ylim=(-0.6, len(results) - 0.4),
+            yticklabels=[f"{_short(result.center)} (n = {result.n})" for result in results],
+        )  # fmt: skip
+        if statistic is Statistic.CONCORDANCE:
+            axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+            axes.set(xlabel="Harrell's C (0.5 is chance)")
+        else:
+            axes.axvline(1, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+            axes.set(xlabel="Hazard ratio, high against low risk", xscale="log")
+            _log_ticks(axes, found)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        return svg(figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre")
+
+
+def _statistic(result: CenterResult, statistic: Statistic) -> object:
+    return result.concordance if statistic is Statistic.CONCORDANCE else result.risk_groups.hazard_ratio
+
+
+def _draw_curve(axes: Any, group: RiskGroup) -> None:
+    colour, style = _STYLES[group.label]
+    months = np.concatenate([[0.0], np.asarray(group.curve.days) / DAYS_PER_MONTH])
+    survival, lower, upper = (
+        np.concatenate([[1.0], values]) for values in (group.curve.survival, group.curve.lower, group.curve.upper)
+    )
+    axes.step(months, survival, where="post", color=colour, linestyle=style, linewidth=1.8,
+              label=f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})")  # fmt: skip
+    axes.fill_between(months, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
+    leaving = -np.diff(np.concatenate([group.curve.at_risk, [0]]))
+    censored = leaving > np.asarray(group.curve.deaths)
+    axes.plot(months[1:][censored], survival[1:][censored], "|", color=colour, markersize=6, markeredgewidth=1.0)
+
+
+def _number_at_risk(axes: Any, groups: Sequence[RiskGroup], ticks: Sequence[float]) -> None:
+    axes.set(xlim=(0, ticks[-1]), ylim=(-0.6, max(len(groups), 1) - 0.1), xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.grid(visible=False)
+    axes.set_title("Number at risk", loc="left", fontsize=9, pad=2, x=-0.19)
+    for row, group in enumerate(reversed(groups)):
+        colour, _ = _STYLES[group.label]
+        axes.text(-0.065, row, group.label.split()[0], color=colour, ha="right", va="center", fontweight="bold",
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+        for tick, left in zip(ticks, group.curve.number_at_risk([t * DAYS_PER_MONTH for t in ticks]), strict=True):
+            axes.text(tick, row, str(left), ha="center", va="center")
+
+
+def month_ticks(groups: Sequence[RiskGroup]) -> list[float]:
+    """Return ticks in whole months, to where at least a tenth of some group's patients are left [2]_."""
+    last = 12.0
+    for group in groups:
+        enough = [
+            d for d, n in zip(group.curve.days, group.curve.at_risk, strict=True) if n >= _LEAST_AT_RISK * group.n
+        ]
+        last = max(last, (enough[-1] if enough else group.curve.last_day) / DAYS_PER_MONTH)
+    step = next((s for s in _MONTH_STEPS if last / s <= _MOST_TICKS), _MONTH_STEPS[-1])
+    return [float(step * k) for k in range(int(np.ceil(last / step)) + 1)]
+
+
+def _forest_row(axes: Any, row: int, found: object, *, pooled: bool) -> None:
+    if isinstance(found, Concordance | HazardRatio):
+        axes.plot([found.lower, found.upper], [row, row], color=LOW_COLOUR, linewidth=1.8)
+        axes.plot(
+            [found.estimate], [row], "D" if pooled else "s", color=HIGH_COLOUR if pooled else LOW_COLOUR, markersize=7
+        )
+        words = interval(found.estimate, found.lower, found.upper)
+    else:
+        words = "not estimable"
+    axes.text(1.03, row, words, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5)
+
+
+def _log_ticks(axes: Any, ratios: Sequence[object]) -> None:
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator  # noqa: PLC0415 - slow to import
+
+    known = [ratio for ratio in ratios if isinstance(ratio, HazardRatio)]
+    low = min([0.5, *(max(ratio.lower, 0.05) for ratio in known)])
+    high = max([2.0, *(min(ratio.upper, 50.0) for ratio in known)])
+    axes.set_xlim(low / 1.1, high * 1.1)
+    axes.xaxis.set_major_locator(
+        FixedLocator([t for t in (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32) if low <= t <= high])
+    )
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else name[:17] + "…"
+
+
+@contextmanager
+def drawing(size: tuple[float, float]) -> Iterator[Any]:
+    """Give an empty figure of this size in inches, in the report's style."""
+    from matplotlib import rc_context  # noqa: PLC0415 - slow to import
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with rc_context(_SETTINGS):  # type: ignore[arg-type]  # its keys are typed as a closed list of literals
+        figure = Figure(figsize=size)
+        FigureCanvasSVG(figure)
+        yield figure
+
+
+def svg(figure: Any, name: str, words: str) -> str:
+    """Return the figure as an inline SVG element whose ids are its own, described by `words`."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.06, transparent=True,
+                   metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # fmt: skip
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'(xlink:href="#|url\(#)', rf"\1{prefix}-", svg)
+    svg = svg.replace("'DejaVu Sans'", "Arial, Helvetica, 'DejaVu Sans'")
+    label = escape(words, quote=True)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).rstrip() + "\n"
+
+
+def png_data_uri(figure: Any, name: str, words: str) -> str:
+    """Return the figure as a `data:` URI of a PNG, for readers that show no SVG."""
+    del name, words
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", pad_inches=0.06, facecolor="white")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,1 @@
+"""The report as data: its summary, its main numbers, its check in R."""

@@ -1,0 +1,113 @@
+"""What R needs to compute a report's main numbers again: the patients without identity, the numbers, and a script."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.report.center_result import CenterResult
+from validation_reports.report.validation_report import ValidationReport
+from validation_reports.statistics.added_value import AddedValue
+from validation_reports.statistics.brier_score import BrierScore
+from validation_reports.statistics.calibration import CalibrationSlope, HorizonCalibration, ObservedExpected
+from validation_reports.statistics.discrimination import Concordance, UnoConcordance
+from validation_reports.statistics.proportional_hazards import ProportionalityTest
+from validation_reports.statistics.risk_groups import HazardRatio, LogRank
+from validation_reports.statistics.subgroups import InteractionTest
+from validation_reports.statistics.time_dependent_auc import TimeDependentAuc
+
+SCRIPT = Path(__file__).parent / "recompute.R"
+_EXACT, _ITERATED = 1e-10, 1e-6
+"""Tolerances: sums and products; what a Cox regression iterates to."""
+
+
+def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
+    """Return the analysed patients as CSV without pseudonyms: a running number by follow-up, age in whole years.
+
+    Parameters
+    ----------
+    cohorts : sequence of ScoredCohort
+        One per centre.
+    """
+    tables = []
+    for cohort in cohorts:
+        table = pd.DataFrame(
+            {
+                "center": cohort.center,
+                "days": cohort.survival.days,
+                "event": cohort.survival.event.astype(int),
+                "lp": cohort.linear_predictor,
+                "high": cohort.high_risk.astype(int),
+                **{f"risk_{days}": 1.0 - values for days, values in cohort.predicted_survival.items()},
+                **{name: cohort.covariates[name] for name in ("sex", "histology", "stage")},
+                "age": np.floor(cohort.covariates["age"].to_numpy(dtype=np.float64)),
+            }
+        )
+        table = table.sort_values(["days", "lp"], kind="stable")
+        table.insert(1, "patient", range(1, cohort.n + 1))
+        tables.append(table)
+    return str(pd.concat(tables).to_csv(index=False, float_format="%.17g", lineterminator="\n"))
+
+
+def expected_csv(report: ValidationReport) -> str:
+    """Return the numbers that `recompute.R` compares with: centre (empty for the pool), statistic, value, tolerance."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["center", "statistic", "value", "tolerance"])
+    for result in (*report.centers, *([report.pooled] if report.pooled else [])):
+        name = "" if result is report.pooled else result.center
+        for statistic, value, tolerance in _numbers(result):
+            writer.writerow([name, statistic, format(value, ".17g"), tolerance])
+    return text.getvalue()
+
+
+def script() -> str:
+    """Return the R script."""
+    return SCRIPT.read_text(encoding="utf-8")
+
+
+def _numbers(result: CenterResult) -> Iterator[tuple[str, float, float]]:
+    yield "n", result.n, 0.0
+    yield "deaths", result.n_events, 0.0
+    if isinstance(c := result.concordance, Concordance):
+        yield "C", c.estimate, _EXACT
+        yield "C standard error", c.standard_error, _EXACT
+    if isinstance(uno := result.uno, UnoConcordance) and uno.until is not None:
+        yield f"Uno C@{uno.until:g}", uno.estimate, _EXACT
+    if isinstance(hr := result.risk_groups.hazard_ratio, HazardRatio):
+        yield "log HR", hr.log_estimate, _ITERATED
+        yield "log HR standard error", hr.standard_error, _ITERATED
+    if isinstance(test := result.risk_groups.log_rank, LogRank):
+        yield "log-rank", test.chi_square, _EXACT * max(1.0, test.chi_square)
+    if isinstance(slope := result.calibration.slope, CalibrationSlope):
+        yield "slope", slope.estimate, _ITERATED
+        yield "slope standard error", slope.standard_error, _ITERATED
+    if isinstance(check := result.proportionality, ProportionalityTest):
+        yield "proportional hazards", check.chi_square, _ITERATED * max(1.0, check.chi_square)
+    if isinstance(added := result.added_value, AddedValue):
+        yield "stage LRT", added.likelihood_ratio, _ITERATED * max(1.0, added.likelihood_ratio)
+    for analysis in result.subgroups:
+        if isinstance(analysis.interaction, InteractionTest):
+            yield f"interaction {analysis.name}", analysis.interaction.p_value, _ITERATED
+    yield from _at_horizons(result)
+
+
+def _at_horizons(result: CenterResult) -> Iterator[tuple[str, float, float]]:
+    for days, auc in result.auc:
+        if isinstance(auc, TimeDependentAuc):
+            yield f"AUC@{days}", auc.estimate, _EXACT
+    for days, brier in result.brier:
+        if isinstance(brier, BrierScore):
+            yield f"Brier@{days}", brier.estimate, _EXACT
+    for days, found in result.calibration.horizons:
+        if isinstance(found, HorizonCalibration):
+            yield f"observed@{days}", found.observed.estimate, _EXACT
+            if isinstance(found.ratio, ObservedExpected) and math.isfinite(found.ratio.estimate):
+                yield f"O/E@{days}", found.ratio.estimate, _EXACT

@@ -1,0 +1,104 @@
+"""The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come from the JSON alone.
+
+Last come the few figures that structured reports of patients quote, so that they are seen only of a whole report.
+
+The PDF is laid out by WeasyPrint, which needs the system's Pango; where that is absent the other files are still
+written, and the reason is returned as a sentence.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.errors import ReportFormatError
+from validation_reports.page.render import render_html
+from validation_reports.report.latest_performance import write_center_figures
+from validation_reports.report.r_check import expected_csv, patients_csv, script
+from validation_reports.report.validation_report import ValidationReport, from_json, to_json
+
+JSON_NAME, PAGE_NAME, PDF_NAME = "report.json", "report.html", "report.pdf"
+R_FOLDER = "r-check"
+
+
+def write_report_files(
+    folder: Path, report: ValidationReport, cohorts: Sequence[ScoredCohort], *, whole_centers: bool = True
+) -> str | None:
+    """Write a report into a new folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made; must not be there.
+    report : ValidationReport
+        What `build_report` found.
+    cohorts : sequence of ScoredCohort
+        The patients it was found in; exported without identity for the check in R.
+    whole_centers : bool
+        Whether they are all patients of their centres; what was found in some of them is not quoted to every patient.
+
+    Returns
+    -------
+    str or None
+        Why there is no PDF, if there is none.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder is there.
+    """
+    folder.mkdir(parents=True)
+    (folder / JSON_NAME).write_text(to_json(report), encoding="utf-8")
+    check = folder / R_FOLDER
+    check.mkdir()
+    (check / "patients.csv").write_text(patients_csv(cohorts), encoding="utf-8")
+    (check / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
+    (check / "recompute.R").write_text(script(), encoding="utf-8")
+    without_pdf = _render(folder, report)
+    if whole_centers:
+        write_center_figures(folder, report)
+    return without_pdf
+
+
+def render_again(stored: Path) -> str | None:
+    """Write page and PDF anew beside a stored ``report.json``, from it alone.
+
+    Parameters
+    ----------
+    stored : Path
+        The JSON file, or the folder that holds it.
+
+    Returns
+    -------
+    str or None
+        Why there is no PDF, if there is none.
+
+    Raises
+    ------
+    ReportFormatError
+        If the file cannot be read as a report.
+    """
+    path = stored / JSON_NAME if stored.is_dir() else stored
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportFormatError(f"The stored report {path.name} cannot be read: give a report.json.") from error
+    return _render(path.parent, from_json(text))
+
+
+def _render(folder: Path, report: ValidationReport) -> str | None:
+    page = render_html(report)
+    (folder / PAGE_NAME).write_text(page, encoding="utf-8")
+    try:
+        import weasyprint  # noqa: PLC0415 - takes a second to import
+    except OSError as error:
+        return (
+            f"The report has no PDF, because the system's text layout library is absent ({error}): install Pango "
+            "(Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the page from a browser."
+        )
+    for name in ("weasyprint", "fontTools"):  # what they say concerns style sheets, not numbers
+        logging.getLogger(name).setLevel(logging.ERROR)
+    weasyprint.HTML(string=page).write_pdf(folder / PDF_NAME)
+    return None

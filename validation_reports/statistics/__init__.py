@@ -1,0 +1,1 @@
+"""Pure functions, one question a file: no report, no plot, no DICOM."""

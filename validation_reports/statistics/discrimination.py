@@ -1,0 +1,278 @@
+"""Does the score put patients in the right order: Harrell's and Uno's concordance, alone and against another score.
+
+References
+----------
+.. [1] Harrell FE, Lee KL, Mark DB. Stat Med 1996;15:361-387.
+.. [2] Therneau T, Atkinson E. Concordance. Vignette of the R package survival (infinitesimal jackknife).
+.. [3] Uno H, Cai T, Pencina MJ, D'Agostino RB, Wei LJ. Stat Med 2011;30:1105-1117.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import erfc
+
+from models.survival.survival_data import Survival
+from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
+from validation_reports.statistics.censoring import uncensored_before
+
+Array = NDArray[np.float64]
+CONCORDANCE_METHOD = "Harrell's C; infinitesimal-jackknife standard error, normal interval"
+UNO_METHOD = "Uno's C, deaths weighted by 1 / G(t-)²; infinitesimal-jackknife standard error, normal interval"
+DIFFERENCE_METHOD = "difference of two Harrell's C in the same patients; infinitesimal-jackknife standard error"
+_BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """Harrell's C: the share of comparable pairs in which the patient with the higher score died first.
+
+    Parameters
+    ----------
+    estimate, standard_error, lower, upper : float
+        0.5 is chance, 1 is perfect order; the interval is cut to 0-1.
+    confidence : float
+        Of the interval.
+    concordant, discordant, tied_score : int
+        Comparable pairs by outcome; a tie of the score counts one half.
+    tied_time : int
+        Pairs that died on the same day, which are not comparable.
+    method : str
+        How it was computed.
+    """
+
+    estimate: float
+    standard_error: float
+    lower: float
+    upper: float
+    confidence: float
+    concordant: int
+    discordant: int
+    tied_score: int
+    tied_time: int
+    method: str = CONCORDANCE_METHOD
+
+    @property
+    def n_pairs(self) -> int:
+        """Comparable pairs."""
+        return self.concordant + self.discordant + self.tied_score
+
+
+@dataclass(frozen=True)
+class UnoConcordance:
+    """Uno's C, which does not depend on how many patients were censored [3]_.
+
+    Parameters
+    ----------
+    estimate, standard_error, lower, upper : float
+        As of `Concordance`.
+    confidence : float
+        Of the interval.
+    until : float or None
+        Only deaths up to this day count; `None` for all.
+    method : str
+        How it was computed.
+    """
+
+    estimate: float
+    standard_error: float
+    lower: float
+    upper: float
+    confidence: float
+    until: float | None
+    method: str = UNO_METHOD
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference of two scores in the same patients: first minus second, its interval and p value."""
+
+    first: float
+    second: float
+    estimate: float
+    standard_error: float
+    lower: float
+    upper: float
+    p_value: float
+    confidence: float
+    method: str
+
+
+def harrell_c(survival: Survival, risk_score: ArrayLike, confidence: float = 0.95) -> Concordance | NotEstimable:
+    """Estimate Harrell's C of a score that is higher for patients who die earlier.
+
+    A pair is comparable when the earlier time is a death; a patient who is censored on the day of a death outlived it.
+    With n_i comparable pairs of patient i, c_i of them concordant (ties one half) and N pairs in all, the influence of
+    patient i is (c_i - C n_i) / N and the variance is the sum of squared influences [2]_.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of n patients.
+    risk_score : array_like, shape (n,)
+        The linear predictor, finite.
+    confidence : float
+        Of the interval.
+
+    Returns
+    -------
+    Concordance or NotEstimable
+        R: ``concordance(Surv(days, event) ~ score, reverse = TRUE)``.
+
+    Raises
+    ------
+    ValueError
+        If there is not one finite score per patient.
+    """
+    score = _checked(survival, risk_score)
+    z = normal_quantile(confidence)
+    if refusal := too_few_events("Harrell's C", survival.n_events, survival.n):
+        return refusal
+    pairs = _count_pairs(survival, score)
+    if pairs.total == 0:
+        return NotEstimable(
+            "Harrell's C is not estimated: no two patients can be compared, as nobody outlived a death."
+        )
+    estimate, error = pairs.estimate, float(np.sqrt((pairs.influence**2).sum()))
+    return Concordance(
+        estimate=estimate,
+        standard_error=error,
+        lower=max(0.0, estimate - z * error),
+        upper=min(1.0, estimate + z * error),
+        confidence=confidence,
+        concordant=pairs.concordant,
+        discordant=pairs.discordant,
+        tied_score=pairs.tied_score,
+        tied_time=pairs.tied_time,
+    )
+
+
+def uno_c(
+    survival: Survival, risk_score: ArrayLike, until: float | None = None, confidence: float = 0.95
+) -> UnoConcordance | NotEstimable:
+    """Estimate Uno's C [3]_; R: ``concordance(..., timewt = "n/G2", ymax = until, reverse = TRUE)``.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of n patients.
+    risk_score : array_like, shape (n,)
+        The linear predictor, finite.
+    until : float, optional
+        Only deaths up to this day count.
+    confidence : float
+        Of the interval.
+    """
+    score = _checked(survival, risk_score)
+    z = normal_quantile(confidence)
+    counted = survival.event & (survival.days <= (np.inf if until is None else until))
+    if refusal := too_few_events("Uno's C", int(counted.sum()), survival.n):
+        return refusal
+    weight = np.where(counted, 1.0 / np.where(counted, uncensored_before(survival), 1.0) ** 2, 0.0)
+    pairs = _count_pairs(survival, score, weight)
+    if pairs.total == 0:
+        return NotEstimable("Uno's C is not estimated: no two patients can be compared, as nobody outlived a death.")
+    estimate, error = pairs.estimate, float(np.sqrt((pairs.influence**2).sum()))
+    return UnoConcordance(
+        estimate, error, max(0.0, estimate - z * error), min(1.0, estimate + z * error), confidence, until
+    )
+
+
+def compare_concordance(
+    survival: Survival, first: ArrayLike, second: ArrayLike, confidence: float = 0.95
+) -> Difference | NotEstimable:
+    """Compare Harrell's C of two scores in the same patients; R: ``concordance(fit1, fit2)`` and a contrast."""
+    one, two = _checked(survival, first), _checked(survival, second)
+    if refusal := too_few_events("The difference in Harrell's C", survival.n_events, survival.n):
+        return refusal
+    a, b = _count_pairs(survival, one), _count_pairs(survival, two)
+    if a.total == 0:
+        return NotEstimable("The difference in Harrell's C is not estimated: no two patients can be compared.")
+    return paired_difference(
+        a.estimate,
+        b.estimate,
+        float(np.sqrt(((a.influence - b.influence) ** 2).sum())),
+        confidence,
+        DIFFERENCE_METHOD,
+        "Harrell's C",
+    )
+
+
+def paired_difference(
+    first: float, second: float, error: float, confidence: float, method: str, what: str
+) -> Difference | NotEstimable:
+    """Return a difference with its normal interval and two-sided p value; refused where the scores order alike."""
+    if not error > 1e-12:
+        return NotEstimable(f"The two scores put every patient in the same order, so their {what} does not differ.")
+    z, estimate = normal_quantile(confidence), first - second
+    return Difference(
+        first,
+        second,
+        estimate,
+        error,
+        estimate - z * error,
+        estimate + z * error,
+        float(erfc(abs(estimate / error) / np.sqrt(2.0))),
+        confidence,
+        method,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Each patient's credit (times two) and comparable pairs, weighted, and the plain counts by outcome."""
+
+    credit: Array
+    pairs: Array
+    concordant: int
+    discordant: int
+    tied_score: int
+    tied_time: int
+
+    @property
+    def total(self) -> float:
+        return float(self.pairs.sum() / 2)
+
+    @property
+    def estimate(self) -> float:
+        return float(self.credit.sum() / 2 / self.total)
+
+    @property
+    def influence(self) -> Array:
+        return (self.credit - self.estimate * self.pairs) / self.total
+
+
+def _checked(survival: Survival, risk_score: ArrayLike) -> Array:
+    score = np.asarray(risk_score, dtype=np.float64)
+    if score.shape != (survival.n,) or not np.isfinite(score).all():
+        raise ValueError(f"expected {survival.n} finite risk scores, one per patient, found shape {score.shape}")
+    return score
+
+
+def _count_pairs(survival: Survival, score: Array, weight: Array | None = None) -> _Pairs:
+    """Compare every death with who outlived it; `weight` holds a weight for each death, shape (n,)."""
+    days, event = survival.days, survival.event
+    credit, pairs = np.zeros(survival.n), np.zeros(survival.n)
+    concordant = discordant = tied_score = tied_time = 0
+    died = np.flatnonzero(event if weight is None else event & (weight > 0))
+    for start in range(0, died.size, _BLOCK):
+        rows = died[start : start + _BLOCK]
+        same_day = days == days[rows, None]
+        comparable = (days > days[rows, None]) | (same_day & ~event)
+        higher = comparable & (score[rows, None] > score)
+        tied = comparable & (score[rows, None] == score)
+        concordant += int(higher.sum())
+        tied_score += int(tied.sum())
+        discordant += int(comparable.sum() - higher.sum() - tied.sum())
+        tied_time += int((same_day & event).sum()) - rows.size
+        own = np.ones(rows.size) if weight is None else weight[rows]
+        share = (higher + 0.5 * tied) * own[:, None]
+        counted = comparable * own[:, None]
+        credit += share.sum(axis=0)
+        credit[rows] += share.sum(axis=1)
+        pairs += counted.sum(axis=0)
+        pairs[rows] += counted.sum(axis=1)
+    return _Pairs(credit, pairs, concordant, discordant, tied_score, tied_time // 2)

@@ -1,0 +1,178 @@
+"""Do the two risk groups live differently: hazard ratio, log-rank test, Kaplan-Meier curves and medians.
+
+References
+----------
+.. [1] Mantel N. Cancer Chemother Rep 1966;50:163-170 (log-rank test).
+.. [2] Efron B. JASA 1977;72:557-565 (ties).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc
+
+from models.survival.survival_data import Survival
+from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
+from validation_reports.statistics.kaplan_meier import MedianTime, SurvivalCurve, kaplan_meier, median_time
+from validation_reports.statistics.one_covariate_cox import single_cox
+
+_LARGEST_LOG_RATIO = float(np.log(1e6))
+HAZARD_RATIO_METHOD = "Cox regression, Efron ties, Wald interval"
+LOG_RANK_METHOD = "log-rank test, two-sided, 1 degree of freedom"
+
+
+@dataclass(frozen=True)
+class HazardRatio:
+    """Hazard of the high-risk group over that of the low-risk group.
+
+    Parameters
+    ----------
+    estimate, lower, upper : float
+        Ratio and its interval.
+    log_estimate, standard_error : float
+        Natural logarithm of the ratio, and its standard error.
+    confidence : float
+        Of the interval.
+    method : str
+        How it was computed.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+    log_estimate: float
+    standard_error: float
+    confidence: float
+    method: str = HAZARD_RATIO_METHOD
+
+
+@dataclass(frozen=True)
+class LogRank:
+    """Log-rank test: chi-square, p value, and observed and expected deaths of the high-risk group."""
+
+    chi_square: float
+    p_value: float
+    observed_high: int
+    expected_high: float
+    method: str = LOG_RANK_METHOD
+
+
+@dataclass(frozen=True)
+class RiskGroup:
+    """One risk group: its size, deaths, curve and median survival."""
+
+    label: str
+    n: int
+    n_events: int
+    curve: SurvivalCurve
+    median: MedianTime | NotEstimable
+
+
+@dataclass(frozen=True)
+class RiskGroups:
+    """The two groups beside each other; a group without patients is absent from `groups`."""
+
+    hazard_ratio: HazardRatio | NotEstimable
+    log_rank: LogRank | NotEstimable
+    groups: tuple[RiskGroup, ...]
+
+
+def compare_risk_groups(survival: Survival, high_risk: ArrayLike, confidence: float = 0.95) -> RiskGroups:
+    """Compare the groups that the frozen cut-off makes.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of n patients.
+    high_risk : array_like of bool, shape (n,)
+        Whether the patient's score lies above the cut-off.
+    confidence : float
+        Of all intervals.
+
+    Returns
+    -------
+    RiskGroups
+        R: ``coxph(Surv(days, event) ~ high)``, ``survdiff``, ``survfit(conf.type = "log-log")``.
+
+    Raises
+    ------
+    ValueError
+        If there is not one group per patient.
+    """
+    high = np.asarray(high_risk, dtype=np.bool_)
+    if high.shape != (survival.n,):
+        raise ValueError(f"expected {survival.n} risk groups, one per patient, found shape {high.shape}")
+    groups = tuple(
+        _group(label, survival.subset(rows), confidence)
+        for label, rows in (("low risk", ~high), ("high risk", high))
+        if rows.any()
+    )
+    return RiskGroups(hazard_ratio(survival, high, confidence), log_rank(survival, high), groups)
+
+
+def hazard_ratio(survival: Survival, high: NDArray[np.bool_], confidence: float = 0.95) -> HazardRatio | NotEstimable:
+    """Estimate the hazard ratio of high over low risk; there is none while a group is empty or without deaths."""
+    z = normal_quantile(confidence)
+    if refusal := _refusal("The hazard ratio", survival, high, needs_deaths=True):
+        return refusal
+    fit = single_cox(high, survival)
+    reach = float("inf") if fit is None else abs(fit.estimate) + z * fit.standard_error
+    if fit is None or reach > _LARGEST_LOG_RATIO:
+        return NotEstimable("The hazard ratio is not estimated: these deaths do not determine it.")
+    log_ratio, error = fit.estimate, fit.standard_error
+    return HazardRatio(
+        estimate=float(np.exp(log_ratio)),
+        lower=float(np.exp(log_ratio - z * error)),
+        upper=float(np.exp(log_ratio + z * error)),
+        log_estimate=log_ratio,
+        standard_error=error,
+        confidence=confidence,
+    )
+
+
+def log_rank(survival: Survival, high: NDArray[np.bool_]) -> LogRank | NotEstimable:
+    """Test whether the two groups have the same survival [1]_, with the hypergeometric variance at tied deaths."""
+    if refusal := _refusal("The log-rank test", survival, high, needs_deaths=False):
+        return refusal
+    times = np.unique(survival.days[survival.event])
+    at_risk, at_risk_high = _at_risk(survival.days, times), _at_risk(survival.days[high], times)
+    deaths = _deaths(survival.days[survival.event], times)
+    deaths_high = _deaths(survival.days[survival.event & high], times)
+    share = at_risk_high / at_risk
+    expected = float((deaths * share).sum())
+    spread = at_risk > 1  # with one patient at risk there is no variance
+    variance = (deaths * share * (1 - share) * (at_risk - deaths))[spread] / (at_risk[spread] - 1)
+    observed = int(deaths_high.sum())
+    if variance.sum() <= 0:
+        return NotEstimable("The log-rank test has no variance: the groups were never at risk together at a death.")
+    chi_square = float((observed - expected) ** 2 / variance.sum())
+    return LogRank(chi_square, float(chdtrc(1, chi_square)), observed, expected)
+
+
+def _group(label: str, survival: Survival, confidence: float) -> RiskGroup:
+    curve = kaplan_meier(survival, confidence)
+    return RiskGroup(label, survival.n, survival.n_events, curve, median_time(curve))
+
+
+def _refusal(what: str, survival: Survival, high: NDArray[np.bool_], *, needs_deaths: bool) -> NotEstimable | None:
+    if refusal := too_few_events(what, survival.n_events, survival.n):
+        return refusal
+    for label, rows in (("low", ~high), ("high", high)):
+        if not rows.any():
+            return NotEstimable(f"{what} is not estimated: no patient is in the {label}-risk group.")
+        if needs_deaths and not survival.event[rows].any():
+            return NotEstimable(
+                f"{what} is not estimated: none of the {int(rows.sum())} patients at {label} risk died."
+            )
+    return None
+
+
+def _at_risk(days: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (days.size - np.searchsorted(np.sort(days), times, side="left")).astype(np.float64)
+
+
+def _deaths(days: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.bincount(np.searchsorted(times, days), minlength=times.size).astype(np.float64)
