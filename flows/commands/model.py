@@ -76,7 +76,7 @@ def _versions(text: str) -> dict[str, int]:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from flows.train_model import TrainingRequest, train_model  # noqa: PLC0415
+    from flows.training.train_model import TrainingRequest, train_model  # noqa: PLC0415
     from models.survival.lasso_cross_validation import LambdaRule  # noqa: PLC0415
 
     request = TrainingRequest(
@@ -112,7 +112,7 @@ def _figures(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from flows.compare_models import ComparisonRequest, compare_models  # noqa: PLC0415
+    from flows.training.compare_models import ComparisonRequest, compare_models  # noqa: PLC0415
 
     request = ComparisonRequest(
         first=options.first.absolute(),
@@ -124,13 +124,13 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from flows.explain_study import explain_study  # noqa: PLC0415
+    from flows.studies.explain_study import explain_study  # noqa: PLC0415
 
     occlusion = None if options.occlusion is None else options.occlusion.absolute()
     return ended(explain_study(options.study_key, occlusion, return_state=True))
 
 
 def _score_cohort(options: argparse.Namespace) -> int:
-    from flows.score_cohort import score_cohort  # noqa: PLC0415
+    from flows.studies.score_cohort import score_cohort  # noqa: PLC0415
 
     return ended(score_cohort(options.centers or None, return_state=True))

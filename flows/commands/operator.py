@@ -40,7 +40,7 @@ def add_operator_commands(commands: Any) -> None:
 def _release(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415 - the libraries take seconds to import
     from flows.installation import installation  # noqa: PLC0415
-    from flows.release_study import release_in_words, release_quarantined  # noqa: PLC0415
+    from flows.operators.release_study import release_in_words, release_quarantined  # noqa: PLC0415
 
     try:
         release = release_quarantined(installation(), options.study_key, options.reason, options.by)
@@ -52,7 +52,7 @@ def _release(options: argparse.Namespace) -> int:
 
 def _releases(_options: argparse.Namespace) -> int:
     from flows.installation import installation  # noqa: PLC0415
-    from flows.release_study import release_in_words  # noqa: PLC0415
+    from flows.operators.release_study import release_in_words  # noqa: PLC0415
 
     lines = [release_in_words(release) for release in installation().registry.releases()]
     print("\n".join(lines or ["no study has been released"]))
@@ -63,7 +63,7 @@ def _requeue(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
     from dicom_node.registry.registry import StudyState  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
-    from flows.requeue import RequeueRequest, requeue_studies  # noqa: PLC0415
+    from flows.operators.requeue import RequeueRequest, requeue_studies  # noqa: PLC0415
 
     request = RequeueRequest(
         studies=options.studies,

@@ -70,7 +70,7 @@ def add_store_commands(commands: Any) -> None:
 
 
 def _query(options: argparse.Namespace) -> int:
-    from flows.query_store import query_store  # noqa: PLC0415 - the store's libraries take seconds to import
+    from flows.commands.query import query_store  # noqa: PLC0415 - the store's libraries take seconds to import
 
     return query_store(options)
 
@@ -78,7 +78,7 @@ def _query(options: argparse.Namespace) -> int:
 def _expectations(_options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
     from feature_store.errors import FeatureStoreError  # noqa: PLC0415
-    from flows.expectation_pages import write_expectation_pages  # noqa: PLC0415
+    from flows.data.check_expectations import write_expectation_pages  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
 
     try:
@@ -95,7 +95,7 @@ def _expectations(_options: argparse.Namespace) -> int:
 
 def _compact(options: argparse.Namespace) -> int:
     from feature_store.errors import FeatureStoreError  # noqa: PLC0415
-    from flows.compact_store import CompactionError, compact_store  # noqa: PLC0415
+    from flows.data.compact_store import CompactionError, compact_store  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
     try:

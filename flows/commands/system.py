@@ -43,7 +43,7 @@ def add_system_commands(commands: Any) -> None:
 
 
 def _dispatch(_options: argparse.Namespace) -> int:
-    from flows.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
+    from flows.dispatch.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
     from flows.installation import installation  # noqa: PLC0415
 
     dispatch(installation())
@@ -51,7 +51,7 @@ def _dispatch(_options: argparse.Namespace) -> int:
 
 
 def _serve(_options: argparse.Namespace) -> int:
-    from flows.deployments import serve_deployments  # noqa: PLC0415
+    from flows.dispatch.deployments import serve_deployments  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
     serve_deployments(Settings.load())
@@ -59,7 +59,7 @@ def _serve(_options: argparse.Namespace) -> int:
 
 
 def _deploy(options: argparse.Namespace) -> int:
-    from flows.deployments import register_deployments  # noqa: PLC0415
+    from flows.dispatch.deployments import register_deployments  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
     for name in register_deployments(Settings.load(), options.pool, options.checkout.absolute()):
@@ -68,7 +68,7 @@ def _deploy(options: argparse.Namespace) -> int:
 
 
 def _deployments(options: argparse.Namespace) -> int:
-    from flows.deployments import prefect_yaml  # noqa: PLC0415
+    from flows.dispatch.deployments import prefect_yaml  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
     print(prefect_yaml(Settings.load(), options.pool), end="")
@@ -76,13 +76,13 @@ def _deployments(options: argparse.Namespace) -> int:
 
 
 def _import_clinical(options: argparse.Namespace) -> int:
-    from flows.import_clinical import import_clinical  # noqa: PLC0415
+    from flows.data.import_clinical import import_clinical  # noqa: PLC0415
 
     csv = None if options.csv is None else str(options.csv.absolute())
     return ended(import_clinical(options.center, csv, return_state=True))
 
 
 def _overview(_options: argparse.Namespace) -> int:
-    from flows.center_overview import center_overview  # noqa: PLC0415
+    from flows.operators.center_overview import center_overview  # noqa: PLC0415
 
     return ended(center_overview(return_state=True))

@@ -28,14 +28,14 @@ def add_validation_commands(commands: Any) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from flows.cohort_query import CohortQuery  # noqa: PLC0415
-    from flows.validate import validate_cohort  # noqa: PLC0415
+    from flows.validation.cohort_query import CohortQuery  # noqa: PLC0415
+    from flows.validation.validate import validate_cohort  # noqa: PLC0415
 
     query = CohortQuery(name=options.name, centers=options.centers, combat=options.combat)
     return ended(validate_cohort(query, return_state=True))
 
 
 def _validate_center(options: argparse.Namespace) -> int:
-    from flows.validate import validate_center  # noqa: PLC0415
+    from flows.validation.validate import validate_center  # noqa: PLC0415
 
     return ended(validate_center(options.center, return_state=True))

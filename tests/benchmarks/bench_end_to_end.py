@@ -37,7 +37,7 @@ from deploy.local_installation import LocalInstallation, open_installation
 from deploy.local_system import ROOT, free_port
 from deploy.supervisor import Supervisor
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
-from flows.dispatcher import WORKER_ENVIRONMENT
+from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
 from tests.benchmarks.ingest_servers import peak_memory
 from tests.benchmarks.planning_ct import StudyFiles, real_data, real_study, within_planning_ct
 from tests.integration.model_fixture import freeze_test_bundle

@@ -17,7 +17,7 @@ from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import StudyState, StudySummary
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from flows.installation import Installation
-from flows.release_study import release_quarantined
+from flows.operators.release_study import release_quarantined
 from flows.settings import Settings
 from tests.integration import synthetic_studies as spoil
 from tests.integration.conftest import Running, wait_until

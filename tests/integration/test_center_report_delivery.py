@@ -14,9 +14,9 @@ from urllib.request import urlopen
 import pytest
 
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
-from flows.center_report import queue_center_report
 from flows.installation import Installation
 from flows.settings import Settings
+from flows.validation.report_to_pacs import queue_center_report
 from tests.integration.conftest import ask, wait_until
 from tests.integration.test_node_ingest import KEY, Find, LiveNode
 from tests.integration.test_orthanc_commitment import node, orthanc_url

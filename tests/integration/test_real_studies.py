@@ -14,7 +14,7 @@ import pytest
 from pydicom import dcmread
 
 from dicom_node.registry.registry import StudyState
-from flows.housekeeping import DISPATCHED
+from flows.dispatch.housekeeping import DISPATCHED
 from tests.integration.conftest import Orthanc, Running, wait_until
 
 PAT1, STS = "PAT1", "STS"

@@ -18,7 +18,7 @@ import flows.__main__ as flow_commands
 import models.__main__ as model_commands
 import validation_reports.__main__ as report_commands
 from dicom_node.settings import TABLES
-from flows.deployments import catalogue
+from flows.dispatch.deployments import catalogue
 from flows.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -17,10 +17,10 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.__main__ import _parser
-from flows.aligned_cohort import with_aligned_features
+from flows.data.model_features import with_model_inputs
 from flows.installation import Installation
-from flows.model_inputs import with_model_inputs
 from flows.settings import CombatTable
+from flows.validation.aligned_cohort import with_aligned_features
 from models.combined.combat import CombatReference, fit_combat_reference
 from models.combined.combined_model import train_combined_model
 from models.errors import CombatError

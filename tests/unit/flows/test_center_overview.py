@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dicom_node.registry.registry import StudyState, StudySummary
-from flows.center_overview import overview_rows
+from flows.operators.center_overview import overview_rows
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

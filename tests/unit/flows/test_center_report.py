@@ -10,8 +10,8 @@ import pytest
 
 from dicom_node.center import Center, ReturnDestination
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
-from flows.center_report import queue_center_report
 from flows.installation import Installation
+from flows.validation.report_to_pacs import queue_center_report
 from tests.unit.dicom_node.builders import KEY, Bench, whole_study
 from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
 from validation_reports.errors import CohortError

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from feature_store.clinical_records import Histology, Sex, StageGroup
-from flows.cohort_query import CohortQuery
+from flows.validation.cohort_query import CohortQuery
 
 
 def test_criteria_reach_the_selection() -> None:

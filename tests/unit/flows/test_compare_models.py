@@ -13,8 +13,8 @@ import pytest
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.tables.store import FeatureStore, StudyIdentity
-from flows.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
 from flows.installation import Installation
+from flows.training.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import train_combined_model

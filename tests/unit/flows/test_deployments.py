@@ -9,8 +9,8 @@ import yaml
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import EventTrigger
 
-from flows.deployments import catalogue, prefect_yaml
-from flows.healing import NEVER_BEGAN_S, SILENCE_S, automations
+from flows.dispatch.deployments import catalogue, prefect_yaml
+from flows.dispatch.healing import NEVER_BEGAN_S, SILENCE_S, automations
 from flows.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]

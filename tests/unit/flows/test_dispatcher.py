@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from flows.dispatcher import WORKER_ENVIRONMENT, retry_after_s
+from flows.dispatch.dispatcher import WORKER_ENVIRONMENT, retry_after_s
 
 TOUCH_TWICE = """
 import resource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.__main__ import _parser
-from flows.explain_study import in_words
+from flows.studies.explain_study import in_words
 from models.combined.explanation import Explanation, FeatureContribution
 
 

@@ -16,8 +16,8 @@ from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import FeatureStore, StudyIdentity
+from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation
-from flows.model_inputs import training_patients, with_model_inputs
 from models.combined.combined_model import train_combined_model
 from models.survival.survival_data import Survival
 from tests.unit.validation_reports.cohorts import made_cohort

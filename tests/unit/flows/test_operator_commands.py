@@ -14,7 +14,7 @@ from feature_store.expectations.suites import Finding, Severity
 from feature_store.tables.store import StudyIdentity
 from flows import __main__ as command_line
 from flows.installation import Installation, installation
-from flows.requeue import RequeueRequest, requeue_studies
+from flows.operators.requeue import RequeueRequest, requeue_studies
 from flows.settings import Settings
 from tests.unit.dicom_node.builders import Bench, whole_study
 

@@ -17,11 +17,11 @@ from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import StudyIdentity
-from flows import train_model
 from flows.__main__ import _parser
 from flows.installation import Installation
 from flows.settings import CombatTable, Settings
-from flows.train_model import (
+from flows.training import train_model
+from flows.training.train_model import (
     TrainingRequest,
     bundle_facts,
     check_trainable,

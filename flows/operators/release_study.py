@@ -12,7 +12,7 @@ from feature_store.expectations.records import of_content
 from feature_store.expectations.suites import RAISABLE, Finding, Severity
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.study_tasks import identity_of
+from flows.studies.steps import identity_of
 
 
 @flow(name="release-study", flow_run_name="{study_key}")

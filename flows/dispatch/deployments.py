@@ -17,24 +17,24 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.runner.storage import LocalStorage
 from prefect.schedules import Cron
 
-from flows.center_overview import center_overview
-from flows.compare_models import compare_models
-from flows.expectation_pages import expectation_pages
-from flows.explain_study import explain_study
-from flows.healing import ensure_healing
-from flows.import_clinical import import_clinical
-from flows.redeliver import redeliver
-from flows.release_study import release_study
-from flows.requeue import requeue
-from flows.score_cohort import score_cohort
-from flows.score_study import extract_study, score_study
+from flows.data.check_expectations import expectation_pages
+from flows.data.import_clinical import import_clinical
+from flows.dispatch.healing import ensure_healing
+from flows.operators.center_overview import center_overview
+from flows.operators.redeliver import redeliver
+from flows.operators.release_study import release_study
+from flows.operators.requeue import requeue
 from flows.settings import Settings
-from flows.train_model import train_model
-from flows.validate import pool_centers, validate_center, validate_cohort
+from flows.studies.explain_study import explain_study
+from flows.studies.score_cohort import score_cohort
+from flows.studies.score_study import extract_study, score_study
+from flows.training.compare_models import compare_models
+from flows.training.train_model import train_model
+from flows.validation.validate import pool_centers, validate_center, validate_cohort
 
 CONCURRENT_RUNS = 2
 """More cold processes at once than this exhaust the memory of a small machine."""
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from dicom_node.settings import SettingsError
 from flows.installation import installation
 from flows.refusal import or_refused, refused
-from flows.score_study import FINISHED, score_content
 from flows.settings import PrefectTable
+from flows.studies.score_study import FINISHED, score_content
 
 RETRY_AFTER_S = (10, 60)
 """A chunk whose process dies is tried again; the studies of it that are scored are not scored twice."""

@@ -18,7 +18,7 @@ from feature_store.study_features import LoadedStudy, StudyFeatures, compute_fea
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
 from flows.settings import software_version
-from flows.study_tasks import ENGINES
+from flows.studies.steps import ENGINES
 from models.combined.explanation import Explanation, explain, occlusion_map
 from models.network.deep_features import DEEP_COLUMNS
 

@@ -19,10 +19,10 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
 from dicom_node.registry.registry import StudySummary
-from flows.center_overview import show_overview
-from flows.import_clinical import dropped_files, import_clinical
+from flows.data.import_clinical import dropped_files, import_clinical
 from flows.installation import Installation
-from flows.report_incident import report_incident
+from flows.operators.center_overview import show_overview
+from flows.operators.report_incident import report_incident
 
 DISPATCHED = "dispatched"
 """Tag of the runs that the dispatcher's workers start."""

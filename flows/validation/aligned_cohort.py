@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from dicom_node.settings import SettingsError
+from flows.data.model_features import model_features
 from flows.installation import Installation
-from flows.model_inputs import model_features
 from models.combined.combat import estimate_center_effect
 from models.errors import CombatError
 from validation_reports.cohort.scored_cohort import ScoredCohort

@@ -15,14 +15,14 @@ from prefect.states import Completed
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
-from flows.aligned_cohort import with_aligned_features
-from flows.artifacts import progress, show_report
-from flows.center_report import queue_center_report
-from flows.cohort_query import CohortQuery
+from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
-from flows.model_inputs import training_patients, with_model_inputs
 from flows.refusal import or_refused
 from flows.settings import software_version
+from flows.validation.aligned_cohort import with_aligned_features
+from flows.validation.artifacts import progress, show_report
+from flows.validation.cohort_query import CohortQuery
+from flows.validation.report_to_pacs import queue_center_report
 from validation_reports.cohort.assembly import assemble_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import CohortError, ValidationReportError

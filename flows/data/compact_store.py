@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feature_store.tables.store import FeatureStore
-from flows.named_versions import VersionsError, named_versions, versions_named_in
+from flows.data.named_versions import VersionsError, named_versions, versions_named_in
 from flows.settings import Settings
 
 

@@ -36,9 +36,9 @@ from dicom_node.center import Role
 from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations.suites import study_suite
-from flows.housekeeping import DISPATCHED, Housekeeping
+from flows.dispatch.housekeeping import DISPATCHED, Housekeeping
 from flows.installation import Installation, installation
-from flows.score_study import FINISHED, extract_study, score_study
+from flows.studies.score_study import FINISHED, extract_study, score_study
 from models.errors import ModelError
 from models.network.deep_features import INPUT_SHAPE
 

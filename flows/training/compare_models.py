@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from feature_store.imaging.regions import Region
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.train_model import eligible_records, survival_of
+from flows.training.train_model import eligible_records, survival_of
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError

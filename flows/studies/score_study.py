@@ -24,11 +24,11 @@ from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
-from flows.explain_study import columns_of
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.settings import software_version
-from flows.study_tasks import QUARANTINED, CheckedStudy, StudyRun, check_and_load, extract_features, study_task
+from flows.studies.explain_study import columns_of
+from flows.studies.steps import QUARANTINED, CheckedStudy, StudyRun, check_and_load, extract_features, study_task
 from models.combined.combined_model import Risk
 from models.network.deep_features import DEEP_COLUMNS
 from validation_reports.errors import StructuredReportError

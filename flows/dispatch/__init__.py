@@ -1,0 +1,1 @@
+"""The long-running side: dispatcher, housekeeping, healing, deployments."""

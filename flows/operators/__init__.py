@@ -1,0 +1,1 @@
+"""What a person does or reads: requeue, redeliver, release, incident, overview."""

@@ -1,0 +1,1 @@
+"""One study: its steps, its score, its explanation, a cohort of missing scores."""

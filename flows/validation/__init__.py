@@ -1,0 +1,1 @@
+"""Validate a centre or a cohort, align it, send the report to its PACS."""
