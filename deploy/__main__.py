@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
-from deploy.local_installation import LocalInstallation, open_installation
-from deploy.local_system import ROOT, listens
-from deploy.supervisor import AlreadyRunningError, Supervisor
+from deploy.local.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
+from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.processes import ROOT, listens
+from deploy.local.supervisor import AlreadyRunningError, Supervisor
 from dicom_node.registry.registry import open_registry
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError, settings_file
 

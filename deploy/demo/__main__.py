@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from deploy.demo.cohort import DEMO_CENTERS, CenterFiles, CenterSpec, write_center
-from deploy.local_system import LocalSystem, PartFailedError, free_port
+from deploy.local.processes import LocalSystem, PartFailedError, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
 from models.bundle.frozen_bundle import read_digest

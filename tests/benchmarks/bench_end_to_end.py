@@ -33,9 +33,9 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import CTImageStorage, generate_uid
 
 from deploy.demo.push import push
-from deploy.local_installation import LocalInstallation, open_installation
-from deploy.local_system import ROOT, free_port
-from deploy.supervisor import Supervisor
+from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.processes import ROOT, free_port
+from deploy.local.supervisor import Supervisor
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
 from tests.benchmarks.ingest_servers import peak_memory

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local_system import ROOT, free_port
+from deploy.local.processes import ROOT, free_port
 from dicom_node.network import pdu
 
 _ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from deploy.local_system import ROOT, LocalSystem, free_port
+from deploy.local.processes import ROOT, LocalSystem, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
 from feature_store.tables.store import FeatureStore

@@ -11,7 +11,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from deploy.local_system import free_port
+from deploy.local.processes import free_port
 from dicom_node.errors import StudyStateError
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import StudyState, StudySummary

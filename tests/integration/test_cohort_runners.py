@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local_system import ROOT
+from deploy.local.processes import ROOT
 from dicom_node.registry.registry import StudyState
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings

@@ -14,7 +14,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ParametricMapStorage
 
-from deploy.local_system import ROOT
+from deploy.local.processes import ROOT
 from dicom_node.registry.registry import StudyState
 from tests.integration.conftest import Running, ask, wait_until
 from tests.integration.synthetic_studies import write_study

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local_system import ROOT, free_port
+from deploy.local.processes import ROOT, free_port
 from dicom_node.registry.registry import StudyState, open_registry
 from dicom_node.settings import SETTINGS_VARIABLE, NodeSettings
 from tests.integration.browser import chromium

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from deploy.local_system import ROOT, LocalSystem
+from deploy.local.processes import ROOT, LocalSystem
 from dicom_node.registry.registry import StudyState
 from tests.integration.conftest import Running, ask, wait_until
 from tests.integration.synthetic_studies import write_study

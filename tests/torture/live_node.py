@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local_system import ROOT, free_port
+from deploy.local.processes import ROOT, free_port
 from dicom_node.registry.registry import Registry
 from dicom_node.settings import NodeSettings
 

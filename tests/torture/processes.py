@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deploy.local_installation import LocalInstallation
+from deploy.local.parts import LocalInstallation
 
 
 def part_of(work: LocalInstallation, name: str) -> int | None:

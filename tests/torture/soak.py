@@ -25,9 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo.push import push
-from deploy.local_installation import LocalInstallation, open_installation
-from deploy.local_system import ROOT, free_port, listens
-from deploy.supervisor import Supervisor
+from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.processes import ROOT, free_port, listens
+from deploy.local.supervisor import Supervisor
 from dicom_node.registry.registry import Registry, StudyState, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from tests.integration.model_fixture import freeze_test_bundle

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from deploy.local_system import free_port
+from deploy.local.processes import free_port
 
 
 class StoringPacs:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.first_use import EXAMPLE, ensure_secrets, ensure_settings, read_secrets
-from deploy.local_installation import open_installation
+from deploy.local.first_use import EXAMPLE, ensure_secrets, ensure_settings, read_secrets
+from deploy.local.parts import open_installation
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SettingsError
 
 

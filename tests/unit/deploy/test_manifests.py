@@ -17,8 +17,8 @@ import yaml
 from prefect.settings.legacy import _get_settings_fields
 from prefect.settings.models.root import Settings as PrefectSettings
 
-from deploy.first_use import read_secrets
-from deploy.offline import OFFLINE
+from deploy.local.first_use import read_secrets
+from deploy.local.offline import OFFLINE
 from flows.settings import Settings
 from tests.unit.deploy.test_documentation import PARSERS
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.supervisor import AlreadyRunningError, Part, Supervisor, SystemFolder
+from deploy.local.supervisor import AlreadyRunningError, Part, Supervisor, SystemFolder
 
 SLEEP = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)")
 FAIL = (sys.executable, "-c", "raise SystemExit(3)")
@@ -108,7 +108,7 @@ def test_a_second_supervisor_is_refused_and_the_first_is_seen(tmp_path: Path) ->
 
 def test_parts_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     program = (
-        "import os, threading; from pathlib import Path; from deploy.supervisor import *\n"
+        "import os, threading; from pathlib import Path; from deploy.local.supervisor import *\n"
         f"folder = SystemFolder(Path({str(tmp_path)!r}))\n"
         f"with Supervisor(folder, [Part('sleeper', {SLEEP!r})], os.environ, folder.path) as one:\n"
         "    one.run(threading.Event())\n"

@@ -16,9 +16,9 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from deploy.offline import OFFLINE
+from deploy.local.offline import OFFLINE
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it here
 _STOP_GRACE_S = 60.0
 _POLL_S = 0.1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SettingsError
 
-EXAMPLE = Path(__file__).resolve().parent / "settings.example.toml"
+EXAMPLE = Path(__file__).resolve().parent.parent / "settings.example.toml"
 SECRETS_NAME = "annulus.env"
 AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 

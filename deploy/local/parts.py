@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from deploy.first_use import AUTH_VARIABLE, SECRETS_NAME, read_secrets
-from deploy.local_system import ROOT, listens, reachable
-from deploy.offline import OFFLINE
-from deploy.supervisor import Part, SystemFolder
+from deploy.local.first_use import AUTH_VARIABLE, SECRETS_NAME, read_secrets
+from deploy.local.offline import OFFLINE
+from deploy.local.processes import ROOT, listens, reachable
+from deploy.local.supervisor import Part, SystemFolder
 from dicom_node.settings import SETTINGS_VARIABLE
 from flows.settings import Settings
 

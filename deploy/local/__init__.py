@@ -1,0 +1,1 @@
+"""The whole system on one machine: its parts, their processes, the supervisor."""
