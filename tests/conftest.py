@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import pytest
 
-from tests.object_store import ObjectStore
-from tests.postgresql import PostgreSQL, programs
+from tests.support.object_store import ObjectStore
+from tests.support.postgresql import PostgreSQL, programs
 
 ROOT = Path(__file__).resolve().parent.parent
 

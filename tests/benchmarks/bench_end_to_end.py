@@ -40,9 +40,9 @@ from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
 from tests.benchmarks.ingest_servers import peak_memory
 from tests.benchmarks.planning_ct import StudyFiles, real_data, real_study, within_planning_ct
-from tests.integration.model_fixture import freeze_test_bundle
-from tests.torture.processes import worker_of
-from tests.torture.storing_pacs import StoringPacs
+from tests.support.frozen_test_bundle import freeze_test_bundle
+from tests.support.processes import worker_of
+from tests.support.storing_pacs import StoringPacs
 
 CENTER = "B"
 _READY_WITHIN_S = 300.0

@@ -31,8 +31,8 @@ from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.query import Contents, StoreQuery, ask
 from feature_store.tables.rows import row_of_score
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
-from tests.unit.dicom_node.builders import Bench, ct_slice, rtstruct
-from tests.unit.feature_store.test_expectations import GOOD
+from tests.support.intake_bench import Bench, ct_slice, rtstruct
+from tests.unit.feature_store.expectations.test_suites import GOOD
 
 REGIONS = (Region.GTV, Region.RING_6MM)
 TABLES = ("radiomics", "deep_input", "deep", "scores", "findings")

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.survival_data import Survival
-from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
+from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.report.validation_report import build_report
 from validation_reports.report_folder import write_report_files
 from validation_reports.statistics.bootstrap import N_RESAMPLES, draw, resample

@@ -11,7 +11,7 @@ from pydicom.uid import generate_uid
 
 from feature_store.imaging.ct_volume import read_ct_volume
 from feature_store.imaging.structure_set import read_structure_set
-from tests.unit.feature_store.dicom_files import write_ct, write_rtstruct
+from tests.support.dicom_files import write_ct, write_rtstruct
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANNING_CT = (130, 512, 512)

@@ -22,9 +22,9 @@ from deploy.local.processes import ROOT, LocalSystem, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
 from feature_store.tables.store import FeatureStore
-from tests.integration.model_fixture import freeze_test_bundle
-from tests.object_store import ObjectStore
-from tests.postgresql import PostgreSQL
+from tests.support.frozen_test_bundle import freeze_test_bundle
+from tests.support.object_store import ObjectStore
+from tests.support.postgresql import PostgreSQL
 
 Place = Callable[[], Mapping[str, str]]
 

@@ -19,8 +19,8 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from flows.installation import Installation
 from flows.operators.release_study import release_quarantined
 from flows.settings import Settings
-from tests.integration import synthetic_studies as spoil
 from tests.integration.conftest import Running, wait_until
+from tests.support import synthetic_studies as spoil
 
 Start = Callable[[str], Running]
 Peer = Callable[[str], str]

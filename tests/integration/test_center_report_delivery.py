@@ -20,7 +20,7 @@ from flows.validation.report_to_pacs import queue_center_report
 from tests.integration.conftest import ask, wait_until
 from tests.integration.test_node_ingest import KEY, Find, LiveNode
 from tests.integration.test_orthanc_commitment import node, orthanc_url
-from tests.unit.validation_reports.cohorts import PROVENANCE, made_cohort
+from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.report.validation_report import build_report
 from validation_reports.report_folder import write_report_files
 

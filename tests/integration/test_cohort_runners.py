@@ -16,7 +16,7 @@ from dicom_node.registry.registry import StudyState
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
 from tests.integration.conftest import Running
-from tests.integration.synthetic_studies import write_study
+from tests.support.synthetic_studies import write_study
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

@@ -17,7 +17,7 @@ from pydicom.uid import ParametricMapStorage
 from deploy.local.processes import ROOT
 from dicom_node.registry.registry import StudyState
 from tests.integration.conftest import Running, ask, wait_until
-from tests.integration.synthetic_studies import write_study
+from tests.support.synthetic_studies import write_study
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

@@ -13,11 +13,12 @@ from pydicom import dcmread
 
 from dicom_node.archive.part10 import read_meta
 from tests.benchmarks.ingest_study import write_study
-from tests.torture.live_node import TorturedNode
+from tests.support import ROOT
+from tests.support.live_node import TorturedNode
 
 pytestmark = pytest.mark.peers
 
-CONFORMANCE = Path(__file__).resolve().parents[2] / "deploy" / "conformance.md"
+CONFORMANCE = ROOT / "deploy" / "conformance.md"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 

@@ -16,9 +16,9 @@ import pytest
 from deploy.local.processes import ROOT, free_port
 from dicom_node.registry.registry import StudyState, open_registry
 from dicom_node.settings import SETTINGS_VARIABLE, NodeSettings
-from tests.integration.browser import chromium
 from tests.integration.conftest import ask, wait_until
-from tests.integration.synthetic_studies import without_gtv, write_study
+from tests.support.browser import chromium
+from tests.support.synthetic_studies import without_gtv, write_study
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -19,11 +19,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from dicom_node.registry.registry import Registry, StudyState, StudySummary
-from tests.unit.dicom_node.free_ports import free_port
+from tests.support import ROOT
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.real_data]
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "a key that is only used in tests"
 SR_CLASS = "1.2.840.10008.5.1.4.1.1.88.34"
 PATIENCE_S = 60.0

@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.conftest import ask, wait_until
 from tests.integration.test_node_ingest import Find, LiveNode, _files, _finish, _report
-from tests.unit.dicom_node.free_ports import free_port
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.real_data]
 

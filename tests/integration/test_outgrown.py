@@ -13,9 +13,9 @@ import pytest
 from deploy.local.processes import ROOT, LocalSystem
 from dicom_node.registry.registry import StudyState
 from tests.integration.conftest import Running, ask, wait_until
-from tests.integration.synthetic_studies import write_study
-from tests.object_store import ObjectStore
-from tests.postgresql import PostgreSQL
+from tests.support.object_store import ObjectStore
+from tests.support.postgresql import PostgreSQL
+from tests.support.synthetic_studies import write_study
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -14,7 +14,7 @@ from feature_store.acquisition_rows import AcquisitionRecord
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.integration.conftest import Place, Running
-from tests.unit.validation_reports.cohorts import HORIZONS, made_cohort
+from tests.support.scored_cohorts import HORIZONS, made_cohort
 from validation_reports.report.latest_performance import CenterFigures, latest_figures
 
 pytestmark = pytest.mark.slow

@@ -26,10 +26,10 @@ from pydicom.dataset import Dataset
 
 from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyState
-from tests.torture.live_node import TorturedNode
-from tests.unit.dicom_node import wire
-from tests.unit.dicom_node.builders import ct_slice, encode, request, rtstruct
-from tests.unit.dicom_node.wire import Wire, context
+from tests.support import wire
+from tests.support.intake_bench import ct_slice, encode, request, rtstruct
+from tests.support.live_node import TorturedNode
+from tests.support.wire import Wire, context
 
 SENDERS = 4
 SLICES = 6

@@ -16,10 +16,10 @@ from pathlib import Path
 from random import Random
 
 from dicom_node.scp.commitment_service import Reference, request_dataset
-from tests.torture.live_node import TorturedNode
-from tests.unit.dicom_node import wire
-from tests.unit.dicom_node.builders import ct_slice, encode, request, whole_study
-from tests.unit.dicom_node.wire import Wire, context, data, value
+from tests.support import wire
+from tests.support.intake_bench import ct_slice, encode, request, whole_study
+from tests.support.live_node import TorturedNode
+from tests.support.wire import Wire, context, data, value
 
 MEMORY_LIMIT = 100 << 20
 _EXPLICIT, _IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"

@@ -30,10 +30,10 @@ from deploy.local.processes import ROOT, free_port, listens
 from deploy.local.supervisor import Supervisor
 from dicom_node.registry.registry import Registry, StudyState, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
-from tests.integration.model_fixture import freeze_test_bundle
-from tests.integration.synthetic_studies import write_study
-from tests.torture.processes import part_of, resident_mb, worker_of
-from tests.torture.storing_pacs import StoringPacs
+from tests.support.frozen_test_bundle import freeze_test_bundle
+from tests.support.processes import part_of, resident_mb, worker_of
+from tests.support.storing_pacs import StoringPacs
+from tests.support.synthetic_studies import write_study
 
 CENTERS = ("B", "C")
 KILL_AFTER_S = (3.0, 40.0)

@@ -6,7 +6,6 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +19,8 @@ import validation_reports.__main__ as report_commands
 from dicom_node.settings import TABLES
 from flows.dispatch.deployments import catalogue
 from flows.settings import Settings
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = (ROOT / "deploy" / "settings.example.toml").read_text(encoding="utf-8")
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *(ROOT / "deploy").glob("*.md"))}
 TEXT = "\n".join([*PAGES.values(), EXAMPLE])

@@ -20,9 +20,10 @@ from prefect.settings.models.root import Settings as PrefectSettings
 from deploy.local.first_use import read_secrets
 from deploy.local.offline import OFFLINE
 from flows.settings import Settings
+from tests.support import ROOT
 from tests.unit.deploy.test_documentation import PARSERS
 
-DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 UNIT = (DEPLOY / "systemd" / "annulus.service").read_text(encoding="utf-8")

@@ -15,9 +15,10 @@ from feature_store.imaging.regions import Region
 from feature_store.tables.rows import STUDY, TABLES
 from feature_store.tables.store import FeatureStore
 from flows.__main__ import main
-from tests.unit.feature_store.stores import filled_store, vector
+from tests.support import ROOT
+from tests.support.feature_stores import filled_store, vector
 
-PAGE = (Path(__file__).resolve().parents[3] / "deploy" / "reading-the-store.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "deploy" / "reading-the-store.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 OPTIONAL = {"polars", "duckdb"}
 RUNNABLE = [

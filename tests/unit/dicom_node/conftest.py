@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgresql import PostgreSQL
-from tests.unit.dicom_node.builders import Bench
-from tests.unit.dicom_node.certificates import Certificates, make_certificates
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.intake_bench import Bench
+from tests.support.postgresql import PostgreSQL
 
-ON_BOTH = {"test_registry", "test_operator_actions", "test_overdue", "test_commitment"}
+ON_BOTH = {"test_registry", "test_operators", "test_overdue", "test_commitment_service"}
 """Modules whose tests run with the registry on SQLite and again on PostgreSQL."""
 
 

@@ -20,8 +20,8 @@ from dicom_node.errors import UnreadableDatasetError
 from dicom_node.log_format import JsonFormatter
 from dicom_node.node import Node
 from dicom_node.settings import NodeSettings
-from tests.unit.dicom_node.builders import KEY, Bench, ct_slice, request, whole_study
-from tests.unit.dicom_node.free_ports import free_port
+from tests.support.intake_bench import KEY, Bench, ct_slice, request, whole_study
+from tests.support.ports import free_port
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dicom_node.pseudonym import instance_key, key_fingerprint, patient_key, pseudonym, study_key
-from tests.unit.dicom_node.builders import KEY
+from tests.support.intake_bench import KEY
 
 
 def test_a_pseudonym_is_stable_over_releases() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.object_store import ObjectStore
+from tests.support.object_store import ObjectStore
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -12,7 +12,7 @@ from feature_store.errors import AmbiguousGtvError, RegionError
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import compute_features, load_study
-from tests.unit.feature_store.dicom_files import write_ct, write_rtstruct
+from tests.support.dicom_files import write_ct, write_rtstruct
 
 
 def circle(radius: float, z: float) -> np.ndarray:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support import ROOT
+
 DOCUMENTED = sorted(
     set(re.findall(r"python -m (flows|dicom_node|models) ([a-z-]+)", (ROOT / "README.md").read_text()))
     | {("flows", "dispatch")}

@@ -16,7 +16,7 @@ from flows import __main__ as command_line
 from flows.installation import Installation, installation
 from flows.operators.requeue import RequeueRequest, requeue_studies
 from flows.settings import Settings
-from tests.unit.dicom_node.builders import Bench, whole_study
+from tests.support.intake_bench import Bench, whole_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 

@@ -22,8 +22,8 @@ from flows.settings import (
     software_version,
 )
 from models.network.augmentation import Augmentation
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "deploy" / "settings.example.toml"
 TABLE_MODELS: dict[str, type[BaseModel]] = {
     "node": NodeTable,

@@ -11,7 +11,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetSt
 from pynetdicom import AE, evt
 
 from deploy.demo import push
-from tests.integration.synthetic_studies import write_study
+from tests.support.synthetic_studies import write_study
 
 UNABLE = 0xA700
 

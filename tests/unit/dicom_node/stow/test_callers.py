@@ -9,7 +9,7 @@ import pytest
 from dicom_node.center import Center
 from dicom_node.certificate import PeerCertificate
 from dicom_node.stow.callers import Callers, Denial
-from tests.unit.dicom_node.builders import center
+from tests.support.intake_bench import center
 
 TOKEN, OTHER = "t" * 32, "u" * 32
 CERTIFICATE = PeerCertificate("ab" * 32, frozenset({"pacs.gamma.example"}))

@@ -29,8 +29,8 @@ from dicom_node.stow.multipart import MultipartError
 from dicom_node.stow.server import StowServer
 from dicom_node.stow.store_response import store_response
 from dicom_node.stow.upload import Upload
-from tests.unit.dicom_node.builders import Bench, center, ct_slice, encode, whole_study
-from tests.unit.dicom_node.certificates import Certificates
+from tests.support.certificates import Certificates
+from tests.support.intake_bench import Bench, center, ct_slice, encode, whole_study
 
 TOKENS = {"alpha": "a-token-of-alpha-for-tests-only", "beta": "a-token-of-beta-for-tests-only"}
 AUTHORIZED = {"Authorization": f"Bearer {TOKENS['alpha']}"}

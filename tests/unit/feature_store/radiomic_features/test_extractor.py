@@ -26,8 +26,8 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import LoadedStudy, load_study
-from tests.integration.synthetic_studies import write_study
-from tests.unit.feature_store.ct_volumes import ct_of
+from tests.support.ct_volumes import ct_of
+from tests.support.synthetic_studies import write_study
 
 Masks = dict[Region, BoxedMask]
 SETTINGS = ExtractionSettings()

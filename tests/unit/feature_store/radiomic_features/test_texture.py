@@ -24,6 +24,7 @@ from feature_store.radiomic_features.settings import FEATURES_BY_CLASS
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
+from tests.support import ROOT
 
 SPACING_MM = (0.8, 1.0, 2.5)
 Mask = npt.NDArray[np.bool_]
@@ -149,12 +150,11 @@ def test_matrices_count_every_voxel_once() -> None:
 
 def test_kernels_import_where_their_folder_is_read_only(tmp_path: Path) -> None:
     """Numba then keeps the machine code in its cache folder."""
-    root = Path(__file__).parents[4]
     package = tmp_path / "feature_store" / "radiomic_features"
     package.mkdir(parents=True)
     modules = ("__init__.py", "compiled.py", "radiomic_features/__init__.py", "radiomic_features/texture_matrices.py")
     for name in modules:
-        (tmp_path / "feature_store" / name).write_bytes((root / "feature_store" / name).read_bytes())
+        (tmp_path / "feature_store" / name).write_bytes((ROOT / "feature_store" / name).read_bytes())
     for folder in (package, package.parent):
         (folder / "__pycache__").write_text("a file where numba wants a folder")
     program = (

@@ -1,0 +1,52 @@
+"""A registry of an earlier version opens: nothing is lost, and a centre's report can be queued in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dicom_node.registry.registry import StudyState
+from tests.support.intake_bench import Bench, whole_study
+
+FIRST_VERSION = """
+CREATE TABLE deliveries (
+    id INTEGER NOT NULL, study_key VARCHAR(16) NOT NULL, content_digest VARCHAR(64) NOT NULL,
+    model_digest VARCHAR(64) NOT NULL, center VARCHAR(32) NOT NULL, path TEXT NOT NULL, attempts INTEGER NOT NULL,
+    due_at DATETIME NOT NULL, delivered_at DATETIME, sentence TEXT,
+    PRIMARY KEY (id), UNIQUE (study_key, content_digest, model_digest),
+    FOREIGN KEY(study_key) REFERENCES studies (study_key)
+)
+"""
+
+
+def _go_back_to_the_first_version(bench: Bench) -> None:
+    with bench.registry._database.write() as connection:
+        kept = connection.exec_driver_sql("SELECT * FROM deliveries").all()
+        waits = connection.exec_driver_sql("SELECT * FROM delivery_commitments").all()
+        connection.exec_driver_sql("DELETE FROM delivery_commitments")
+        connection.exec_driver_sql("DROP TABLE deliveries")
+        connection.exec_driver_sql(FIRST_VERSION)
+        for row in kept:
+            connection.exec_driver_sql("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))
+        for row in waits:
+            connection.exec_driver_sql("INSERT INTO delivery_commitments VALUES (?, ?, ?)", tuple(row))
+        connection.exec_driver_sql("UPDATE schema_version SET version = 1")
+
+
+def test_deliveries_of_the_first_version_stay_and_a_centers_report_joins_them(bench: Bench) -> None:
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    item = bench.registry.claim("worker", 60)
+    assert item is not None
+    bench.registry.finish(item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, Path("report.dcm"))
+    (delivery,) = bench.registry.due_deliveries(["alpha"])
+    bench.registry.await_commitment(delivery.id, "1.2.3", 900)
+    before = bench.registry.undelivered()
+    _go_back_to_the_first_version(bench)
+    for _ in range(2):  # the second opening finds nothing to do
+        bench = bench.reopen()
+        assert bench.registry.undelivered() == before
+        assert bench.registry.is_commitment_awaited([delivery.id])
+    assert bench.registry.queue_center_report("alpha", "q" * 16, "m" * 64, {"d" * 64: Path("a"), "e" * 64: Path("b")})
+    assert not bench.registry.queue_center_report("alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")})
+    assert [str(one.path) for one in bench.registry.due_deliveries(["alpha"])] == ["a", "b"]
+    bench.close()

@@ -1,0 +1,400 @@
+"""Conversations byte by byte: what a peer may do, what it may not, and how each ends."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+
+from dicom_node.center import Center, ObjectKind, ReturnDestination
+from dicom_node.datasets.instance import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    VERIFICATION,
+)
+from dicom_node.scp.commitment_service import encode_dataset
+from dicom_node.scp.listener import Receiver, ReceiverSettings
+from tests.support import wire
+from tests.support.certificates import Certificates
+from tests.support.intake_bench import Bench, center, ct_slice, encode, request
+from tests.support.wire import Wire, command, context, data, us, value
+
+DATASET = request(ct_slice(0)).dataset
+UID = str(ct_slice(0).SOPInstanceUID)
+SETTINGS = ReceiverSettings("ANNULUS", "127.0.0.1", 0, 4, network_timeout_s=20.0, request_timeout_s=5.0)
+
+Start = Callable[..., Receiver]
+
+
+@pytest.fixture
+def start(bench: Bench) -> Iterator[Start]:
+    """Start receivers on one archive."""
+    started: list[Receiver] = []
+
+    def make(
+        *centers: Center, settings: ReceiverSettings = SETTINGS, services: Any = None, tls: Any = None
+    ) -> Receiver:
+        known = centers or (center("alpha"),)
+        receiver = Receiver(settings, known, services or bench.services, bench.registry, tls)
+        receiver.start()
+        started.append(receiver)
+        return receiver
+
+    yield make
+    for one in started:
+        one.stop(drain_s=0.0)
+
+
+def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> None:
+    with Wire.to(start().port).open() as peer:
+        assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
+        assert peer.status(wire.store(UID, DATASET)) == 0x0000
+        kind, body = peer.ask(wire.RELEASE)
+        assert (kind, body) == (wire.RELEASED, bytes(4))
+        assert [one.instances for one in bench.registry.studies()] == [1]  # a release waits for the index
+
+
+@pytest.mark.parametrize(
+    ("change", "answer"),
+    [
+        ({"calling": "NOBODY"}, (1, 1, 3)),
+        ({"called": "OTHER"}, (1, 1, 7)),
+        ({"application": "1.2.840.10008.3.1.1.2"}, (1, 1, 2)),
+        ({"version": 2}, (1, 2, 2)),
+        ({"calling": "BETA"}, (1, 1, 3)),  # from an address that is none of its centre's
+        ({"calling": ""}, (1, 1, 3)),
+        ({"calling": "\r\n\x1b[2J"}, (1, 1, 3)),
+    ],
+)
+def test_who_may_not_come_in_is_told_why(
+    start: Start, bench: Bench, change: dict[str, Any], answer: tuple[int, int, int]
+) -> None:
+    receiver = start(center("alpha"), replace(center("beta"), addresses=("192.0.2.0/24",)))
+    with Wire.to(receiver.port) as peer:
+        kind, body = peer.ask(wire.associate(**change))
+        assert (kind, tuple(body[1:])) == (wire.REJECT, answer)
+    (incident,) = bench.registry.incidents()
+    assert all(character.isprintable() for character in incident.sentence)
+
+
+def test_an_address_of_the_centre_is_let_in(start: Start) -> None:
+    Wire.to(start(replace(center("alpha"), addresses=("127.0.0.0/8",))).port).open().connection.close()
+
+
+def _results(body: bytes) -> dict[int, int]:
+    """Return the result of every context of an A-ASSOCIATE-AC, and its order of items as the standard has it."""
+    at, found = 68, {}
+    while at < len(body):
+        kind, length = body[at], int.from_bytes(body[at + 2 : at + 4], "big")
+        if kind == 0x21:
+            found[body[at + 4]] = body[at + 6]
+        at += 4 + length
+    return found
+
+
+def test_contexts_are_negotiated_one_by_one(start: Start) -> None:
+    deflated, jpeg, big_endian = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.2"
+    contexts = (
+        context(1, VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN),
+        context(3, CT_IMAGE_STORAGE, jpeg, deflated, big_endian),
+        context(5, CT_IMAGE_STORAGE, jpeg, IMPLICIT_VR_LITTLE_ENDIAN),
+        context(7, "1.2.840.10008.5.1.4.1.1.4", EXPLICIT_VR_LITTLE_ENDIAN),
+        context(9, STORAGE_COMMITMENT, EXPLICIT_VR_LITTLE_ENDIAN),
+        context(11, CT_IMAGE_STORAGE),
+    )
+    role = wire.item(0x54, len(STORAGE_COMMITMENT).to_bytes(2, "big") + STORAGE_COMMITMENT.encode() + b"\0\1")
+    with Wire.to(start().port) as peer:
+        kind, body = peer.ask(wire.associate(contexts=contexts, more=role))
+    assert kind == wire.ACCEPT
+    assert _results(body) == {1: 0, 3: 4, 5: 0, 7: 3, 9: 0, 11: 4}
+    assert role in body
+
+
+def test_a_centre_stores_what_it_may(start: Start) -> None:
+    receiver = start(replace(center("alpha"), accepts=(ObjectKind.RTSTRUCT,)))
+    with Wire.to(receiver.port) as peer:
+        _, body = peer.ask(wire.associate())
+    assert _results(body) == {1: 0, 3: 3}
+
+
+def _fragments(context_id: int = 1) -> tuple[bytes, bytes]:
+    content = wire.echo_request()
+    return (
+        value(context_id, content[:20], is_command=True, is_last=False),
+        value(context_id, content[20:], is_command=True),
+    )
+
+
+def test_fragments_may_come_in_any_packing(start: Start) -> None:
+    first, second = _fragments()
+    with Wire.to(start().port).open() as peer:
+        assert peer.status(data(first) + data(second)) == 0x0000
+        assert peer.status(data(first, second)) == 0x0000
+        for byte in data(first, second)[:-1]:
+            peer.send(bytes((byte,)))
+        assert peer.status(data(first, second)[-1:]) == 0x0000
+        empty = value(3, b"", is_command=False, is_last=False)
+        store = wire.data(value(3, wire.store_request(UID), is_command=True), empty)
+        assert peer.status(store + data(value(3, DATASET, is_command=False))) == 0x0000
+
+
+WRONG = {
+    "a context that was not accepted": data(value(9, wire.echo_request(), is_command=True)),
+    "a dataset that no command announced": data(value(3, DATASET, is_command=False)),
+    "a dataset in another context": data(
+        value(3, wire.store_request(UID), is_command=True), value(1, DATASET, is_command=False)
+    ),
+    "a command before the dataset is complete": data(value(3, wire.store_request(UID), is_command=True))
+    + data(value(1, wire.echo_request(), is_command=True)),
+    "two commands at once": data(_fragments()[0], value(3, wire.echo_request(), is_command=True)),
+    "no command set": data(value(1, b"\1\0\0\0\1\0\0\0\0", is_command=True)),
+    "a command set that is cut off": data(value(1, wire.echo_request()[:-3], is_command=True)),
+    "a command set without a field": data(value(1, command({0x0110: us(1)}), is_command=True)),
+    "an endless command set": data(value(1, bytes(70000), is_command=True, is_last=False)),
+    "a value that is longer than its PDU": wire.pdu(4, (99).to_bytes(4, "big") + b"\1\3"),
+    "a value of one byte": wire.pdu(4, (1).to_bytes(4, "big") + b"\1"),
+    "a PDU without room for a value": wire.pdu(4, b"\0\0\0"),
+    "an unknown PDU": wire.pdu(9, b""),
+    "a PDU beyond the announced length": b"\4\0" + (131073).to_bytes(4, "big"),
+    "a second request": wire.associate(),
+    "an answer to nothing": wire.pdu(6, bytes(4)),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_breaks_the_protocol_is_aborted_and_the_next_one_is_served(start: Start, bench: Bench, what: str) -> None:
+    receiver = start()
+    with Wire.to(receiver.port).open() as peer:
+        assert peer.ask(WRONG[what])[0] == wire.ABORT
+        assert peer.receive()[0] == wire.CLOSED
+    with Wire.to(receiver.port).open() as peer:
+        assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
+    assert not list((bench.archive.instances / ".tmp").iterdir())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03", wire.pdu(4, b"\0"), wire.RELEASE,
+     wire.pdu(1, bytes(10)), wire.pdu(1, bytes(68) + b"\x10\0\xff\xff"), b"\1\0\xff\xff\xff\xff",
+     wire.associate(contexts=[context(2, VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)]),
+     wire.associate(contexts=[wire.CONTEXTS[0], wire.CONTEXTS[0]]), wire.associate(maximum=7)],
+)  # fmt: skip
+def test_what_is_no_request_is_aborted(start: Start, content: bytes) -> None:
+    with Wire.to(start().port) as peer:
+        assert peer.ask(content)[0] == wire.ABORT
+
+
+@pytest.mark.parametrize(
+    ("context_id", "content", "status"),
+    [
+        (1, {0x0002: VERIFICATION.encode(), 0x0100: us(0x20), 0x0110: us(7), 0x0800: us(0x0101)}, 0x0211),
+        (3, {0x0002: CT_IMAGE_STORAGE.encode(), 0x0100: us(0x30), 0x0110: us(7), 0x0800: us(0x0101)}, 0x0122),
+        (1, {0x0002: VERIFICATION.encode(), 0x0100: us(0x01), 0x0110: us(7), 0x0800: us(0x0101)}, 0x0122),
+    ],
+)
+def test_what_is_not_offered_is_refused_in_its_answer(
+    start: Start, context_id: int, content: dict[int, bytes], status: int
+) -> None:
+    with Wire.to(start().port).open() as peer:
+        assert peer.status(data(value(context_id, command(content), is_command=True))) == status
+
+
+def test_a_silent_peer_is_let_go(start: Start) -> None:
+    receiver = start(settings=replace(SETTINGS, network_timeout_s=0.3, request_timeout_s=0.3))
+    with Wire.to(receiver.port) as silent, Wire.to(receiver.port).open() as idle:
+        assert silent.receive()[0] == wire.CLOSED
+        assert idle.receive()[0] == wire.ABORT
+        assert idle.receive()[0] == wire.CLOSED
+    _until(lambda: receiver.open_associations == 0)
+
+
+def test_a_request_that_drips_is_let_go(start: Start) -> None:
+    receiver = start(settings=replace(SETTINGS, request_timeout_s=0.5))
+    with Wire.to(receiver.port) as peer:
+        began = time.monotonic()
+        for byte in wire.associate():
+            peer.send(bytes((byte,)))
+            time.sleep(0.02)
+            if time.monotonic() - began > 1.5:
+                break
+        assert peer.receive()[0] == wire.CLOSED
+
+
+def test_so_many_silent_ones_make_room_for_a_caller(start: Start) -> None:
+    receiver = start()
+    silent = [Wire.to(receiver.port) for _ in range(40)]
+    Wire.to(receiver.port).open().connection.close()
+    for one in silent:
+        one.connection.close()
+
+
+def test_an_object_that_is_too_long_is_read_to_its_end_and_refused(start: Start, bench: Bench) -> None:
+    services = bench.services
+    services._maximum_object_bytes = len(DATASET) - 1
+    with Wire.to(start(services=services).port).open() as peer:
+        assert peer.status(wire.store(UID, DATASET)) == 0xA703
+        assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
+    assert [one.kind for one in bench.registry.incidents()] == ["oversized-object"]
+
+
+def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: Path) -> None:
+    full = Bench(tmp_path / "full", minimum_free_bytes=2**62)
+    receiver = start(services=full.services)
+    with Wire.to(receiver.port).open() as peer:
+        kind, body = peer.ask(wire.store(UID, DATASET))
+        assert (kind, wire.status_of(body)) == (wire.DATA, 0xA700)
+        assert b"disk almost full, send again later" in body
+    full.close()
+
+
+def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(start: Start) -> None:
+    receiver = start()
+    peer, idle = Wire.to(receiver.port).open(), Wire.to(receiver.port).open()
+    whole = wire.store(UID, DATASET)
+    peer.send(whole[:-50])
+    time.sleep(0.1)
+    stopping = threading.Thread(target=receiver.stop, args=(10.0,))
+    stopping.start()
+    time.sleep(0.2)
+    assert peer.status(whole[-50:]) == 0x0000
+    assert peer.receive()[0] == wire.CLOSED
+    assert idle.receive()[0] == wire.CLOSED
+    stopping.join(20)
+    assert not stopping.is_alive()
+    for one in (peer, idle):
+        one.connection.close()
+
+
+def test_with_authorities_only_who_has_a_certificate_is_heard(start: Start, certificates: Certificates) -> None:
+    receiver = start(tls=certificates.server_context())
+    with Wire.to(receiver.port) as plain:
+        assert plain.ask(wire.associate())[0] != wire.ACCEPT
+    for secured, is_heard in ((certificates.client_context(), True), (certificates.stranger(), False)):
+        raw = Wire.to(receiver.port).connection
+        try:
+            connection = secured.wrap_socket(raw, server_hostname="localhost")
+            with Wire(connection) as peer:
+                assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_heard
+        except OSError:
+            assert not is_heard
+        raw.close()
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
+    start: Start, bench: Bench, certificates: Certificates, *, is_listed: bool
+) -> None:
+    encoded = ssl.PEM_cert_to_DER_cert((certificates.folder / "client.pem").read_text())
+    listed = hashlib.sha256(encoded).digest().hex(":").upper() if is_listed else "server"
+    receiver = start(replace(center("alpha"), certificates=(listed,)), tls=certificates.server_context())
+    raw = Wire.to(receiver.port).connection
+    with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
+        assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_listed
+    receiver.stop(drain_s=0.0)
+    assert [one.kind for one in bench.registry.incidents()] == ([] if is_listed else ["unknown-certificate"])
+
+
+def _commitment(*references: tuple[str, str], transaction: str = "1.2.3.77") -> bytes:
+    asked = Dataset()
+    asked.TransactionUID = transaction
+    asked.ReferencedSOPSequence = []
+    for sop_class, uid in references:
+        one = Dataset()
+        one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID = sop_class, uid
+        asked.ReferencedSOPSequence.append(one)
+    action = command(
+        {
+            0x0003: STORAGE_COMMITMENT.encode(),
+            0x0100: us(0x130),
+            0x0110: us(5),
+            0x0800: us(0),
+            0x1001: STORAGE_COMMITMENT_INSTANCE.encode(),
+            0x1008: us(1),
+        }
+    )
+    content = encode_dataset(asked, IMPLICIT_VR_LITTLE_ENDIAN)
+    return data(value(1, action, is_command=True), value(1, content, is_command=False))
+
+
+def _committing(receiver: Receiver) -> Wire:
+    peer = Wire.to(receiver.port)
+    contexts = (context(1, STORAGE_COMMITMENT, IMPLICIT_VR_LITTLE_ENDIAN),)
+    assert peer.ask(wire.associate(contexts=contexts))[0] == wire.ACCEPT
+    return peer
+
+
+def test_a_caller_that_cannot_be_called_back_is_told_on_its_own_association(start: Start, bench: Bench) -> None:
+    bench.push(ct_slice(0))
+    with _committing(start()) as peer:
+        known, unknown = (CT_IMAGE_STORAGE, UID), (CT_IMAGE_STORAGE, "1.2.3.4")
+        other_class = ("1.2.840.10008.5.1.4.1.1.481.3", UID)
+        assert peer.status(_commitment(known, unknown, other_class)) == 0x0000
+        _, report = peer.receive()
+        assert us(2) in report[-14:]  # event type 2: failures exist
+        _, event = peer.receive()
+        assert event.count(UID.encode()) == 2
+        assert b"\x97\x11\x02\0\0\0\x12\x01" in event  # Failure Reason 0x0112
+        assert b"\x97\x11\x02\0\0\0\x19\x01" in event  # Failure Reason 0x0119
+        peer.send(data(value(1, command({0x0100: us(0x8100), 0x0120: us(1), 0x0800: us(0x0101), 0x0900: us(0)}),
+                             is_command=True)))  # fmt: skip
+        assert peer.ask(wire.RELEASE)[0] == wire.RELEASED
+
+
+def test_a_caller_that_can_be_called_back_is_kept_in_the_registry(start: Start, bench: Bench) -> None:
+    reachable = center(return_to=ReturnDestination("ALPHA", "192.0.2.1", 104))
+    with _committing(start(reachable)) as peer:
+        assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
+        assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
+    (due,) = bench.registry.due_commitments()
+    assert (due.center, due.ae_title, due.request.transaction_uid) == ("alpha", "ALPHA", "1.2.3.77")
+
+
+@pytest.mark.parametrize(
+    ("references", "transaction"), [([], "1.2.3"), ([("x", "y")], "1.2.3"), ([(CT_IMAGE_STORAGE, UID)], "no uid")]
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_a_commitment_that_cannot_be_meant_is_refused(
+    start: Start, references: list[tuple[str, str]], transaction: str
+) -> None:
+    with _committing(start()) as peer:
+        assert peer.status(_commitment(*references, transaction=transaction)) == 0x0115
+
+
+def test_what_was_damaged_on_the_disk_is_not_committed(start: Start, bench: Bench) -> None:
+    bench.push(ct_slice(0))
+    (file,) = bench.archive.files()
+    file.path.write_bytes(file.path.read_bytes()[:-1] + b"\xff")
+    with _committing(start()) as peer:
+        assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
+        assert us(2) in peer.receive()[1][-14:]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_private_junk_and_odd_character_sets_are_kept_as_they_came(start: Start, bench: Bench) -> None:
+    dataset = ct_slice(0)
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.PatientName = "M\xfcller^J\xf6rg"
+    dataset.add_new(0x00090010, "LO", "")
+    dataset.add_new(0x00091001, "UN", bytes(range(256)))
+    content = encode(dataset, EXPLICIT_VR_LITTLE_ENDIAN)
+    with Wire.to(start().port).open() as peer:
+        assert peer.status(wire.store(UID, content)) == 0x0000
+    (file,) = bench.archive.files()
+    assert file.path.read_bytes().endswith(content)

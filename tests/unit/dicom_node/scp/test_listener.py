@@ -1,0 +1,130 @@
+"""Over a real association: who may call, what is answered, and what an operator reads of it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE
+
+from dicom_node.datasets.instance import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    RT_STRUCTURE_SET_STORAGE,
+    VERIFICATION,
+)
+from dicom_node.registry.registry import StudyState
+from dicom_node.scp.listener import Receiver, ReceiverSettings
+from tests.support.intake_bench import Bench, center, ct_slice, whole_study
+
+
+@pytest.fixture
+def receiver(bench: Bench) -> Iterator[Receiver]:
+    receiver = Receiver(
+        ReceiverSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
+        (center("alpha"), center("beta")),
+        bench.services,
+        bench.registry,
+    )
+    receiver.start()
+    yield receiver
+    receiver.stop(drain_s=0.0)
+
+
+def _call(receiver: Receiver, calling: str = "ALPHA", called: str = "ANNULUS") -> Any:
+    entity = AE(calling)
+    for sop_class in (VERIFICATION, CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE):
+        entity.add_requested_context(sop_class, EXPLICIT_VR_LITTLE_ENDIAN)
+    return entity.associate("127.0.0.1", receiver.port, ae_title=called)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does; an association is rejected before its incident is written."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_study_that_is_pushed_is_answered_with_success_and_queued(receiver: Receiver, bench: Bench) -> None:
+    slices, drawn = whole_study()
+    association = _call(receiver)
+    assert association.send_c_echo().Status == 0x0000
+    assert [association.send_c_store(one).Status for one in [drawn, *slices]] == [0x0000] * 5
+    association.release()
+    assert [(one.center, one.state) for one in bench.registry.studies()] == [("alpha", StudyState.QUEUED)]
+
+
+@pytest.mark.parametrize(
+    ("calling", "called", "kind"),
+    [("NOBODY", "ANNULUS", "unknown-caller"), ("ALPHA", "ANULUS", "wrong-called-ae")],
+)
+def test_a_wrong_caller_is_rejected_with_an_incident(
+    receiver: Receiver, bench: Bench, calling: str, called: str, kind: str
+) -> None:
+    association = _call(receiver, calling, called)
+    assert association.is_rejected
+    _until(lambda: [one.kind for one in bench.registry.incidents()] == [kind])
+    assert calling in bench.registry.incidents()[0].sentence
+
+
+def test_one_association_too_many_is_asked_to_come_again(receiver: Receiver, bench: Bench) -> None:
+    open_ones = [_call(receiver), _call(receiver)]
+    assert all(one.is_established for one in open_ones)
+    assert _call(receiver).is_rejected
+    _until(lambda: [one.kind for one in bench.registry.incidents()] == ["too-many-associations"])
+    for one in open_ones:
+        one.release()
+
+
+def _changed(change: str) -> Dataset:
+    dataset = ct_slice(0)
+    if change == "pixels":
+        dataset.Rows = 99
+    elif change == "content":
+        dataset.PixelData = b"\1" * 160
+    elif change == "uid":
+        dataset.StudyInstanceUID = "1.2.3/../x"
+    return dataset
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+@pytest.mark.parametrize(("change", "status"), [("pixels", 0xC001), ("content", 0xC002), ("uid", 0xC000)])
+def test_what_cannot_be_kept_is_answered_with_its_status_and_the_association_lives_on(
+    receiver: Receiver, bench: Bench, change: str, status: int
+) -> None:
+    bench.push(ct_slice(0))
+    association = _call(receiver)
+    assert association.send_c_store(_changed(change)).Status == status
+    assert association.send_c_store(ct_slice(1)).Status == 0x0000
+    association.release()
+    assert len(list(bench.archive.files())) == 2
+
+
+def test_a_registry_that_is_gone_is_never_answered_with_success(receiver: Receiver, bench: Bench) -> None:
+    with bench.registry._database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE instances")
+    association = _call(receiver)
+    assert association.send_c_store(ct_slice(0)).Status == 0xA702
+    association.release()
+
+
+def test_sop_classes_that_are_not_asked_for_are_not_accepted(receiver: Receiver) -> None:
+    entity = AE("ALPHA")
+    entity.add_requested_context("1.2.840.10008.5.1.4.1.1.4")
+    assert not entity.associate("127.0.0.1", receiver.port, ae_title="ANNULUS").is_established
+
+
+def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(receiver: Receiver, bench: Bench) -> None:
+    address = ("127.0.0.1", receiver.port)
+    receiver.stop(drain_s=0.0)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5)
+    with pytest.raises(RuntimeError, match="no port"):
+        _ = receiver.port
+    with pytest.raises(ValueError, match="at least one"):
+        Receiver(ReceiverSettings("ANNULUS", "127.0.0.1", 0), (), bench.services, bench.registry)

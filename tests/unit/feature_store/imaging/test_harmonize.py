@@ -1,0 +1,116 @@
+"""Harmonised CT and mask equal what ITK interpolates on the same grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from feature_store.errors import CtGeometryError
+from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from tests.support.ct_volumes import ct_of, noise, oblique
+
+
+def by_itk(image: object, reference: object, interpolator: int) -> np.ndarray:
+    make_filter: Any = SimpleITK.ResampleImageFilter
+    resample = make_filter()
+    resample.SetReferenceImage(reference)
+    resample.SetInterpolator(interpolator)
+    return np.asarray(SimpleITK.GetArrayFromImage(resample.Execute(image)))
+
+
+def whole(ct: HarmonizedCt) -> np.ndarray:
+    return np.asarray(SimpleITK.GetArrayFromImage(ct.to_image()))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "degrees"),
+    [
+        ((0.73, 0.71, 5.0), 0),
+        ((1.3, 0.9, 2.5), 0),
+        ((1.0, 1.0, 1.0), 0),
+        ((0.73, 0.71, 4.87), 15),
+        ((1.31, 0.91, 2.37), 15),
+    ],
+)
+def test_values_are_those_of_itk(spacing: tuple[float, float, float], degrees: float) -> None:
+    volume = noise((12, 20, 23), spacing, oblique(degrees))
+    ct = harmonize_ct(volume)
+    image = ct.to_image()
+    assert image.GetSize() == tuple(round(n * s) for n, s in zip((23, 20, 12), spacing, strict=True))
+    expected = by_itk(volume.to_image(), image, SimpleITK.sitkBSpline)
+    inside = by_itk(volume.image_of(np.ones(volume.hu.shape, np.uint8)), image, SimpleITK.sitkNearestNeighbor) > 0
+    np.testing.assert_allclose(whole(ct)[inside], expected[inside], atol=2e-4)
+    mask = volume.hu > 100
+    label = volume.image_of(mask.astype(np.uint8))
+    nearest = by_itk(label, image, SimpleITK.sitkNearestNeighbor)
+    np.testing.assert_array_equal(harmonize_mask(mask, volume, ct).whole()[inside], nearest[inside] > 0)
+
+
+@pytest.mark.parametrize("spacing", [(0.73, 0.71, 5.0), (1.3, 1.9, 2.37)])
+def test_parts_and_moments_are_those_of_the_whole(spacing: tuple[float, float, float]) -> None:
+    ct = harmonize_ct(noise((12, 20, 23), spacing))
+    values = whole(ct)
+    assert ct.shape == values.shape
+    assert ct.mean_hu == pytest.approx(values.mean(dtype=np.float64), abs=1e-6)
+    assert ct.sd_hu == pytest.approx(values.std(dtype=np.float64, ddof=1), rel=1e-8)
+    np.testing.assert_array_equal(ct.values(slice(3, 9), slice(0, 5), slice(4, 11)), values[3:9, :5, 4:11])
+    z, y, x = np.array([7, 0, 7]), np.array([1]), np.array([2, 3])
+    np.testing.assert_array_equal(ct.values(z, y, x), values[np.ix_(z, y, x)])
+
+
+def test_the_corners_of_both_grids_coincide() -> None:
+    volume = noise((12, 20, 24), (0.5, 1.5, 2.0), oblique(15))
+    image, old = harmonize_ct(volume).to_image(), volume.to_image()
+    corner = (-0.5, -0.5, -0.5)
+    np.testing.assert_allclose(
+        image.TransformContinuousIndexToPhysicalPoint(corner), old.TransformContinuousIndexToPhysicalPoint(corner)
+    )
+    assert image.GetSize() == (12, 30, 24)
+
+
+def test_the_same_spacing_changes_nothing() -> None:
+    volume = noise((8, 9, 10), (1.0, 1.0, 1.0))
+    np.testing.assert_allclose(whole(harmonize_ct(volume)), volume.hu, atol=2e-3)
+
+
+def test_beyond_the_ct_its_edge_goes_on_and_no_mask() -> None:
+    volume = noise((9, 9, 9), (1.06, 1.06, 1.06))  # 9.54 mm: the tenth voxel's centre is just inside, its face is not
+    wide = noise((5, 9, 9), (1.06, 1.06, 2.99))
+    for ct in (volume, wide):
+        values = whole(harmonize_ct(ct))
+        assert np.isfinite(values).all()
+        assert not np.any(np.all(values == 0, axis=(1, 2)))
+    harmonized = harmonize_ct(volume)
+    shifted = HarmonizedCt(**{**vars(harmonized), "origin_mm": (20.0, 11.0, -40.0)})
+    assert harmonize_mask(np.ones(volume.hu.shape, dtype=bool), volume, shifted).count == 0
+
+
+def test_a_constant_ct_stays_constant_to_its_faces() -> None:
+    ct = harmonize_ct(ct_of(np.full((7, 9, 11), -613), (0.93, 1.21, 2.7)))
+    np.testing.assert_allclose(whole(ct), -613, atol=1e-3)
+    assert ct.mean_hu == pytest.approx(-613)
+    assert ct.sd_hu == pytest.approx(0, abs=1e-9)
+
+
+def test_what_is_too_small_or_on_another_grid_is_refused() -> None:
+    with pytest.raises(CtGeometryError, match="3 voxels along an axis"):
+        harmonize_ct(noise((3, 9, 9), (1.0, 1.0, 3.0)))
+    volume = noise((8, 9, 10), (1.0, 1.0, 1.0))
+    ct = harmonize_ct(volume)
+    for mask in (np.ones((8, 9, 9), dtype=bool), np.zeros((8, 9, 10), dtype=bool)):
+        with pytest.raises(CtGeometryError, match="some voxels, equal shapes"):
+            harmonize_mask(mask, volume, ct)
+
+
+@pytest.mark.real_data
+def test_pat1_on_one_millimetre(real_data: Path) -> None:
+    volume: CtVolume = read_ct_volume(sorted((real_data / "pat1" / "ct").glob("*.dcm")))
+    ct = harmonize_ct(volume)
+    assert ct.shape == (180, 196, 199)
+    expected = by_itk(volume.to_image(), ct.to_image(), SimpleITK.sitkBSpline)
+    np.testing.assert_allclose(whole(ct), expected, atol=2e-4)

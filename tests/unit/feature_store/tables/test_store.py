@@ -1,0 +1,246 @@
+"""The feature store: idempotent writes, several processes at once, versions that stay readable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deltalake import DeltaTable
+from pydicom.config import disable_value_validation
+from pydicom.dataset import Dataset
+
+from feature_store.acquisition_rows import AcquisitionRecord, acquisition_record
+from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.expectations.suites import Finding, Severity
+from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.regions import Region
+from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
+from tests.support.dicom_files import write_ct
+
+REGIONS = (Region.GTV, Region.RING_6MM)
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def identity(number: int = 1, center: str = "A", content: str = "c1") -> StudyIdentity:
+    return StudyIdentity(center, f"patient{number:02d}", f"study{number:02d}", content)
+
+
+def vectors(seed: int, settings: str = "s") -> dict[Region, FeatureVector]:
+    rng = np.random.default_rng(seed)
+    return {region: FeatureVector(region, rng.normal(size=len(FEATURE_NAMES)), settings) for region in REGIONS}
+
+
+def score(number: int = 1, **changes: object) -> ScoreRow:
+    row = ScoreRow(identity(number), "m", 0.25, True, {730: 0.5, 365: 0.75}, 3, ("one", "two"), "0.1.0", NOON)
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def record(key: str = "patient01", center: str = "A", days: float = 100.0) -> ClinicalRecord:
+    return ClinicalRecord(key, center, None, Sex.FEMALE, Histology.SQUAMOUS, "IIIA", days, False)
+
+
+@pytest.fixture
+def store(location: str) -> FeatureStore:
+    return FeatureStore(location)
+
+
+def test_an_empty_store_answers_with_nothing(store: FeatureStore) -> None:
+    assert store.versions() == {}
+    assert not store.clinical("A")
+    assert not store.scores("m", None)
+    assert not store.findings(None)
+    assert store.clinical_record("A", "p") is None
+    assert store.score("s", "c", "m") is None
+    assert store.radiomics(identity(), "s") == {}
+    studies, inputs = store.deep_inputs("A")
+    assert not studies
+    assert inputs.shape == (0, 64, 64, 64)
+    assert inputs.dtype == np.dtype(np.float32)
+    features = store.features("A", REGIONS, "s", "n")
+    assert features.shape == (0, 2 * 1316 + 512)
+
+
+def test_radiomic_features_come_back_bit_for_bit(store: FeatureStore) -> None:
+    written = vectors(1)
+    store.put_radiomics(identity(), written)
+    read = store.radiomics(identity(), "s")
+    assert list(read) == list(REGIONS)
+    for region, vector in read.items():
+        np.testing.assert_array_equal(vector.values, written[region].values)
+    assert store.radiomics(identity(), "other settings") == {}
+    assert store.radiomics(identity(content="c2"), "s") == {}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.put_radiomics(identity(), vectors(1)),
+        lambda store: store.put_deep_input(identity(), np.ones((64, 64, 64), np.float32)),
+        lambda store: store.put_deep(identity(), np.arange(512.0), "n"),
+        lambda store: store.put_clinical(ClinicalTable((record(), record("patient02")), ())),
+        lambda store: store.put_score(score()),
+        lambda store: store.put_findings(identity(), (Finding(Severity.WARNING, "kvp", "found 140"),)),
+    ],
+)
+def test_a_repeated_write_makes_neither_row_nor_version(
+    store: FeatureStore, write: Callable[[FeatureStore], None], location: str
+) -> None:
+    write(store)
+    before = store.versions()
+    ((table, _),) = before.items()
+    rows = DeltaTable(f"{location}/{table}").to_pyarrow_table().num_rows
+    write(store)
+    assert store.versions() == before
+    assert DeltaTable(f"{location}/{table}").to_pyarrow_table().num_rows == rows
+
+
+def test_a_changed_row_replaces_the_one_with_its_key(store: FeatureStore) -> None:
+    store.put_clinical(ClinicalTable((record(days=100), record("patient02"), record(center="B")), ()))
+    store.put_clinical(ClinicalTable((record(days=200),), ()))
+    assert [(row.center, row.patient_key, row.survival_days) for row in store.clinical(None)] == [
+        ("A", "patient01", 200.0),
+        ("A", "patient02", 100.0),
+        ("B", "patient01", 100.0),
+    ]
+    assert store.clinical("A") == (record(days=200), record("patient02"))
+    assert store.clinical_record("B", "patient01") == record(center="B")
+    assert store.clinical_record("A", "patient02") == record("patient02")
+    assert store.clinical_record("A", "patient03") is None
+
+
+def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
+    rows = [score(1), score(2, warnings=(), survival={}), score(1, model_digest="other", linear_predictor=-3.0)]
+    for row in rows:
+        store.put_score(row)
+    assert store.scores("m", "A") == (rows[0], rows[1])
+    assert store.scores("m", "B") == ()
+    assert store.score("study01", "c1", "other") == rows[2]
+    assert list(rows[0].survival) == [365, 730]
+
+
+def test_of_an_acquisition_the_month_is_kept_and_not_the_day(store: FeatureStore, tmp_path: Path) -> None:
+    assert store.acquisitions("A").empty
+    records = []
+    for date in (None, "", "20211331", "yesterday", "20210905"):
+
+        def dated(_z: int, dataset: Dataset, date: str | None = date) -> None:
+            with disable_value_validation():
+                dataset.AcquisitionDate = date
+
+        paths = write_ct(tmp_path / f"ct-{date}", np.zeros((1, 4, 4), dtype=np.int16), spoil=dated)
+        records.append(acquisition_record(read_ct_headers(paths).acquisition))
+    assert [record.month for record in records] == ["2020-01", "2020-01", "2020-01", "2020-01", "2021-09"]
+    record = records[-1]
+    for content in ("c1", "c2"):
+        store.put_acquisition(identity(content=content), replace(record, kvp=100.0 if content == "c1" else 120.0))
+    store.put_acquisition(identity(2), AcquisitionRecord(None, None, None, None, None, None))
+    table = store.acquisitions("A")
+    assert list(table.index) == ["patient01", "patient02"]
+    assert list(table["month"]) == ["2021-09", None]
+    assert list(table["kvp"]) == [120.0, None]
+    assert not any("20210905" in path.read_text(errors="ignore") for path in tmp_path.joinpath("store").rglob("*.json"))
+
+
+def test_findings_with_other_codes_stay(store: FeatureStore) -> None:
+    first = Finding(Severity.WARNING, "kvp", "found 140")
+    store.put_findings(identity(), (first, Finding(Severity.WARNING, "matrix", "found 160")))
+    store.put_findings(identity(), ())
+    later = Finding(Severity.CRITICAL, "matrix", "found 10")
+    store.put_findings(identity(), (later,))
+    assert store.findings("A") == ((identity(), first), (identity(), later))
+
+
+def test_matrix_has_named_columns_and_the_newest_complete_content_of_each_patient(store: FeatureStore) -> None:
+    for number, content, seed in ((2, "c1", 1), (1, "zzz", 2), (1, "aaa", 3)):
+        store.put_radiomics(identity(number, content=content), vectors(seed))
+        store.put_deep(identity(number, content=content), np.full(512, float(seed)), "n")
+    store.put_radiomics(identity(1, content="ring missing"), {Region.GTV: vectors(9)[Region.GTV]})
+    store.put_deep(identity(1, content="ring missing"), np.zeros(512), "n")
+    store.put_radiomics(identity(3), vectors(4))  # no deep features
+    store.put_radiomics(identity(4, "B"), vectors(5))
+    store.put_deep(identity(4, "B"), np.zeros(512), "n")
+    features = store.features("A", REGIONS, "s", "n")
+    assert features.index.tolist() == ["patient01", "patient02"]
+    assert features.index.name == "patient_key"
+    assert features.columns[0] == f"gtv:{FEATURE_NAMES[0]}"
+    assert features.columns[1316] == f"ring_6mm:{FEATURE_NAMES[0]}"
+    assert features.columns[-1] == "deep:511"
+    expected = vectors(3)
+    np.testing.assert_array_equal(features.iloc[0, :1316], expected[Region.GTV].values)
+    np.testing.assert_array_equal(features.iloc[0, 1316:2632], expected[Region.RING_6MM].values)
+    assert set(features.iloc[0, 2632:]) == {3.0}
+    assert store.features("A", REGIONS, "s").index.tolist() == ["patient01", "patient02", "patient03"]
+    assert store.features(None, [Region.GTV], "s", "n").index.tolist() == ["patient01", "patient02", "patient04"]
+    assert store.features("A", REGIONS, "other settings").empty
+    with pytest.raises(ValueError, match="no features are asked for"):
+        store.features("A", [], "s")
+
+
+def test_deep_inputs_come_back_in_the_order_of_patients(store: FeatureStore) -> None:
+    rng = np.random.default_rng(3)
+    inputs = {number: rng.normal(size=(64, 64, 64)).astype(np.float32) for number in (3, 1)}
+    for number, voxels in inputs.items():
+        store.put_deep_input(identity(number), voxels)
+    studies, read = store.deep_inputs("A")
+    assert studies == (identity(1), identity(3))
+    np.testing.assert_array_equal(read, np.stack([inputs[1], inputs[3]]))
+
+
+def test_a_pinned_store_stays_at_its_versions_even_after_compaction(store: FeatureStore) -> None:
+    store.put_score(score(1))
+    pinned = store.pinned()
+    for number in range(2, 6):
+        store.put_score(score(number))
+    store.put_clinical(ClinicalTable((record(),), ()))
+    store.compact()
+    assert pinned.versions() == {"scores": 1}
+    assert pinned.scores("m", None) == (score(1),)
+    assert pinned.clinical(None) == ()
+    assert len(store.scores("m", None)) == 5
+    again = FeatureStore(store._location, versions={"scores": 3})
+    assert len(again.scores("m", None)) == 3
+    with pytest.raises(StoreError, match="pinned to versions"):
+        pinned.put_score(score(9))
+    with pytest.raises(StoreError, match="has no version 99 yet: ask for one from 0 to 6"):
+        store.pinned({"scores": 99}).scores("m", None)
+
+
+def test_compaction_joins_files_and_keeps_rows(store: FeatureStore, location: str) -> None:
+    for number in range(8):
+        store.put_score(score(number))
+    before = store.scores("m", None)
+    store.compact()
+    assert len(DeltaTable(f"{location}/scores").file_uris()) == 1
+    assert store.scores("m", None) == before
+
+
+def test_a_damaged_table_is_a_sentence(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "store")
+    store.put_score(score())
+    log = tmp_path / "store" / "scores" / "_delta_log"
+    for file in log.glob("*.json"):
+        file.write_text("{ not json")
+    with pytest.raises(StoreError, match="The table scores cannot be opened"):
+        store.scores("m", None)
+
+
+def test_what_cannot_be_right_is_refused(store: FeatureStore) -> None:
+    with pytest.raises(ValueError, match="expected a finite number"):
+        score(linear_predictor=float("nan"))
+    with pytest.raises(ValueError, match=r"survival at 365 days is 1\.5: expected a probability"):
+        score(survival={365: 1.5})
+    with pytest.raises(ValueError, match="timezone-aware"):
+        score(scored_at=NOON.replace(tzinfo=None))
+    with pytest.raises(ValueError, match="lacks content_digest"):
+        identity(content="")
+    with pytest.raises(ValueError, match="expected \\(512,\\)"):
+        store.put_deep(identity(), np.full(512, np.nan), "n")
+    with pytest.raises(ValueError, match="expected \\(64, 64, 64\\)"):
+        store.put_deep_input(identity(), np.zeros((64, 64), np.float32))

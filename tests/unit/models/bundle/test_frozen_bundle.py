@@ -1,0 +1,172 @@
+"""A frozen bundle comes back as it was, and a changed one does not score."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import MANIFEST, MODEL, NETWORK, TRAINING, canonical_json, freeze, load, read_digest
+from models.combined.combined_model import CombinedModel, train_combined_model
+from models.errors import BundleError, FeatureMismatchError
+from models.network.deep_features import NetworkWeights
+from tests.support import ROOT
+from tests.unit.models.conftest import Cohort, make_cohort
+
+
+@pytest.fixture(scope="module")
+def deep_model() -> CombinedModel:
+    cohort = make_cohort(blocks=("gtv", "deep"))
+    return train_combined_model(cohort.features, cohort.survival, seed=1, blocks=("gtv", "deep"))
+
+
+@pytest.fixture(scope="module")
+def weights() -> NetworkWeights:
+    return NetworkWeights({"stem/kernel": np.arange(6, dtype=np.float32).reshape(2, 3)})
+
+
+def test_it_scores_as_before(tmp_path: Path, cohort: Cohort, model: CombinedModel, facts: BundleFacts) -> None:
+    digest = freeze(tmp_path / "bundle", model, None, facts)
+    bundle = load(tmp_path / "bundle", digest)
+    assert bundle.model.score(cohort.features) == model.score(cohort.features)
+    assert bundle.facts == facts
+    assert bundle.network is None
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["bundle", MANIFEST, MODEL, TRAINING])
+
+
+def test_freezing_again_gives_the_same_bytes(
+    tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
+) -> None:
+    digests = {freeze(tmp_path / name, deep_model, weights, facts) for name in ("one", "two")}
+    assert len(digests) == 1
+    for name in (MANIFEST, MODEL, TRAINING, NETWORK):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert freeze(tmp_path / "one", deep_model, weights, facts) in digests
+    again = load(tmp_path / "one", digests.pop())
+    assert freeze(tmp_path / "three", again.model, again.network, again.facts) == again.digest
+
+
+def test_another_bundle_is_never_overwritten(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    digest = freeze(tmp_path / "bundle", model, None, facts)
+    with pytest.raises(BundleError, match="already holds another bundle"):
+        freeze(tmp_path / "bundle", model, None, replace(facts, version="2"))
+    assert load(tmp_path / "bundle", digest).facts == facts
+
+
+def test_the_network_belongs_to_the_model(
+    tmp_path: Path, model: CombinedModel, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
+) -> None:
+    with pytest.raises(BundleError, match="no network was given"):
+        freeze(tmp_path / "deep", deep_model, None, facts)
+    freeze(tmp_path / "plain", model, weights, facts)
+    assert not (tmp_path / "plain" / NETWORK).exists()
+    plain = load(tmp_path / "plain", read_digest(tmp_path / "plain"))
+    with pytest.raises(BundleError, match="reads no deep features"):
+        plain.deep_feature_extractor  # noqa: B018 - the attribute is the case
+
+
+def test_only_the_pinned_bundle_is_loaded(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    freeze(tmp_path / "bundle", model, None, facts)
+    with pytest.raises(BundleError, match="0000 is pinned"):
+        load(tmp_path / "bundle", "0" * 64)
+
+
+@pytest.mark.parametrize("name", [MODEL, TRAINING, NETWORK])
+def test_a_changed_file_is_named(
+    tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts, name: str
+) -> None:
+    digest = freeze(tmp_path / "bundle", deep_model, weights, facts)
+    path = tmp_path / "bundle" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=f"file {name} .* was changed"):
+        load(tmp_path / "bundle", digest)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(BundleError, match=f"file {name} .* was changed"):
+        load(tmp_path / "bundle", digest)
+    path.unlink()
+    with pytest.raises(BundleError, match=f"no readable {name}"):
+        load(tmp_path / "bundle", digest)
+
+
+def test_a_changed_manifest_is_not_the_pinned_one(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    digest = freeze(tmp_path / "bundle", model, None, facts)
+    manifest = tmp_path / "bundle" / MANIFEST
+    manifest.write_bytes(manifest.read_bytes().replace(b'"demonstration":true', b'"demonstration":false'))
+    with pytest.raises(BundleError, match="is pinned"):
+        load(tmp_path / "bundle", digest)
+
+
+def test_a_truncated_manifest_is_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    digest = freeze(tmp_path / "bundle", model, None, facts)
+    manifest = tmp_path / "bundle" / MANIFEST
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    with pytest.raises(BundleError, match="is pinned"):
+        load(tmp_path / "bundle", digest)
+    with pytest.raises(BundleError, match=r"manifest\.json is not JSON"):
+        load(tmp_path / "bundle", read_digest(tmp_path / "bundle"))
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    digest = freeze(tmp_path / "bundle", model, None, facts)
+    (tmp_path / "bundle" / "extra.pkl").write_bytes(b"x")
+    with pytest.raises(BundleError, match=r"extra\.pkl, which its manifest does not list"):
+        load(tmp_path / "bundle", digest)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"schema": "other/9"}, "has schema 'other/9', .* not a bundle of this software"),
+        ({"schema": None}, "has schema None, .* not a bundle of this software"),
+        ({"schema": "annulus-bundle/1"}, "older than the 'annulus-bundle/2' .* train and freeze it again"),
+        ({"schema": "annulus-bundle/3"}, "newer than the 'annulus-bundle/2' .* update this software"),
+        ({"files": {"../model.json": {"size": 1, "sha256": ""}}}, "does not list model.json"),
+        ({"files": {"model.json": 5, "training.json": 5}}, "gives no size and SHA-256 of model.json"),
+        ({"files": []}, "does not list model.json"),
+        ({"facts": {}}, "does not hold a usable model"),
+    ],
+)
+def test_a_foreign_manifest_is_refused(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts, change: dict[str, object], sentence: str
+) -> None:
+    freeze(tmp_path / "bundle", model, None, facts)
+    manifest = tmp_path / "bundle" / MANIFEST
+    manifest.write_bytes(canonical_json({**json.loads(manifest.read_bytes()), **change}))
+    with pytest.raises(BundleError, match=sentence):
+        load(tmp_path / "bundle", read_digest(tmp_path / "bundle"))
+
+
+def test_a_missing_bundle(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"folder nowhere has no readable manifest\.json"):
+        load(tmp_path / "nowhere", "0" * 64)
+
+
+def test_features_of_other_settings_are_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+    bundle = load(tmp_path / "bundle", freeze(tmp_path / "bundle", model, None, facts))
+    bundle.check_extraction("a" * 64)
+    with pytest.raises(FeatureMismatchError, match="extracted with settings bbbbbbbbbbbb"):
+        bundle.check_extraction("b" * 64)
+
+
+def test_loading_and_scoring_import_neither_tensorflow_nor_the_fitting_libraries(
+    tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
+) -> None:
+    digest = freeze(tmp_path / "bundle", deep_model, weights, facts)
+    make_cohort(blocks=("gtv", "deep")).features.to_json(tmp_path / "features.json")
+    program = (
+        "import sys; from pathlib import Path; import pandas; from models.bundle.frozen_bundle import load\n"
+        "bundle = load(Path(sys.argv[1]), sys.argv[2])\n"
+        "assert len(bundle.model.score(pandas.read_json(sys.argv[3]))) == 120\n"
+        "print([name for name in ('tensorflow', 'keras', 'sksurv', 'sklearn') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "bundle"), digest, str(tmp_path / "features.json")]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr

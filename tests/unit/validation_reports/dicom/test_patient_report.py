@@ -1,0 +1,325 @@
+"""The structured report: valid, complete, the same bytes for the same score, and never of two patients."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from models.combined.combined_model import Risk
+from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.dicom.codes import derived_uid, is_uid, survival_concept
+from validation_reports.dicom.patient_report import (
+    ModelReference,
+    RoiReference,
+    build_structured_report,
+    write_structured_report,
+)
+from validation_reports.errors import StructuredReportError
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.report.latest_performance import center_figures
+from validation_reports.report.validation_report import build_report
+from validation_reports.statistics.discrimination import Concordance
+
+STUDIES = ("pat1", "sts/STS_001", "sts/STS_002", "sts/STS_003", "sts/STS_008", "sts/STS_019", "sts/STS_025")
+MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")
+NOT_VALIDATED = NotEstimable("This model has not been validated at centre centre-a yet.")
+RISK = Risk(0.4321, True, {365: 0.61, 730: 0.37, 1095: 0.22}, {"gtv": 0.3, "ring_6mm": 0.1321})
+
+
+def _study(folder: Path) -> tuple[list[Dataset], Dataset]:
+    ct: list[Dataset] = [
+        pydicom.dcmread(path, stop_before_pixels=True) for path in sorted((folder / "ct").rglob("*.dcm"))
+    ]
+    (rtstruct,) = (path for path in (folder / "rtstruct").rglob("*") if path.is_file())
+    return ct, pydicom.dcmread(rtstruct)
+
+
+def _report(ct: list[Dataset], rtstruct: Dataset, **changes: Any) -> Dataset:
+    given: dict[str, Any] = {
+        "roi": RoiReference(1, "GTV-1"),
+        "risk": RISK,
+        "model": MODEL,
+        "software_version": "0.1.0",
+        "warnings": ("The tube voltage is missing.", "The slices are 6 mm apart, expected 2-5 mm."),
+        "created_at": datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC),
+        "sop_instance_uid": derived_uid("content", "model", "report"),
+        "series_instance_uid": derived_uid("content", "model", "series"),
+        "center": "centre-a",
+        "performance": NOT_VALIDATED,
+    }
+    return build_structured_report(ct, rtstruct, **(given | changes))
+
+
+@pytest.fixture(scope="module")
+def pat1(real_data: Path) -> tuple[list[Dataset], Dataset]:
+    return _study(real_data / "pat1")
+
+
+def _errors(verifier: str, path: Path) -> list[str]:
+    done = subprocess.run([verifier, str(path)], capture_output=True, text=True, check=False)
+    assert "Comprehensive3DSR" in done.stderr + done.stdout
+    return [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("Error")]
+
+
+@pytest.mark.peers
+@pytest.mark.real_data
+@pytest.mark.parametrize("study", STUDIES)
+def test_dciodvfy_finds_no_error(study: str, real_data: Path, tmp_path: Path, peer: Callable[[str], str]) -> None:
+    ct, rtstruct = _study(real_data / study)
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(ct, rtstruct), path)
+    assert _errors(peer("dciodvfy"), path) == []
+
+
+@pytest.mark.peers
+@pytest.mark.real_data
+def test_a_viewer_shows_score_group_survival_model_contour_and_warnings(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(*pat1), path)
+    shown = subprocess.run(
+        [peer("dsrdump"), "+Pl", "+Pu", str(path)], capture_output=True, text=True, check=True
+    ).stdout  # long texts and UIDs in full
+    for expected in (
+        'survival at 12 months")="0.61"',
+        'survival at 24 months")="0.37"',
+        'survival at 36 months")="0.22"',
+        '="0.4321"',
+        '15508007,SCT,"High"',
+        "DEMONSTRATION MODEL, NOT FOR CLINICAL USE",
+        MODEL.digest,
+        'Tracking Identifier")="GTV-1"',
+        "The tube voltage is missing.",
+        str(pat1[1].SOPInstanceUID),
+        str(pat1[0][0].SeriesInstanceUID),
+    ):
+        assert expected in shown
+
+
+@pytest.mark.real_data
+def test_same_score_same_bytes_and_nothing_from_the_clock(pat1: tuple[list[Dataset], Dataset], tmp_path: Path) -> None:
+    first, second = tmp_path / "first.dcm", tmp_path / "deeper" / "second.dcm"
+    write_structured_report(_report(*pat1), first)
+    write_structured_report(_report(*deepcopy(pat1)), second)
+    assert first.read_bytes() == second.read_bytes()
+    today = f"{datetime.now(tz=UTC):%Y%m%d}".encode()
+    assert today not in first.read_bytes()
+    assert list(tmp_path.glob(".report-*")) == []
+
+
+@pytest.mark.peers
+@pytest.mark.real_data
+def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    validated = build_report([made_cohort("centre-a", 80, 1)], PROVENANCE, n_resamples=20)
+    (figures,) = center_figures(validated, "20260304T050607000000Z-center-centre-a")
+    c = figures.concordance
+    assert isinstance(c, Concordance)
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(*pat1, performance=figures), path)
+    assert _errors(peer("dciodvfy"), path) == []
+    shown = subprocess.run([peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True).stdout
+    shown = shown[shown.index("Performance of this model") :]
+    for expected in (
+        f'concordance index of overall survival")="{c.estimate:.6g}"',
+        f'Lower limit of the confidence interval")="{c.lower:.6g}"',
+        f'Upper limit of the confidence interval")="{c.upper:.6g}"',
+        f'analysed in the validation")="{figures.n}"',
+        f'patients analysed")="{figures.n_events}"',
+        f'at this centre")="{figures.calibration.verdict}: Deaths: ',
+        'Date of the validation")="20260304"',
+        'of the validation report")="20260304T050607000000Z-center-centre-a"',
+    ):
+        assert expected in shown
+    assert "SpecificCharacterSet" not in pydicom.dcmread(path)
+    unknown = _report(*pat1).ContentSequence[-1]
+    assert [item.get("TextValue") for item in unknown.ContentSequence] == [NOT_VALIDATED.sentence]
+
+
+@pytest.mark.real_data
+def test_another_warning_gives_other_bytes(pat1: tuple[list[Dataset], Dataset], tmp_path: Path) -> None:
+    first, second = tmp_path / "first.dcm", tmp_path / "second.dcm"
+    write_structured_report(_report(*pat1), first)
+    write_structured_report(_report(*pat1, warnings=()), second)
+    assert first.read_bytes() != second.read_bytes()
+
+
+@pytest.mark.real_data
+def test_a_report_names_the_one_that_it_supersedes(pat1: tuple[list[Dataset], Dataset]) -> None:
+    first = _report(*pat1)
+    second = _report(*pat1, predecessor=first, sop_instance_uid=derived_uid("content 2", "model", "report"))
+    (study,) = second.PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    assert study.StudyInstanceUID == first.StudyInstanceUID
+    assert series.SeriesInstanceUID == first.SeriesInstanceUID
+    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence] == [first.SOPInstanceUID]
+    assert (first.InstanceNumber, second.InstanceNumber) == (1, 2)
+    assert "PredecessorDocumentsSequence" not in first
+
+
+def test_every_instance_is_evidence(pat1: tuple[list[Dataset], Dataset]) -> None:
+    report = _report(*pat1)
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    named = {
+        item.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for item in series.ReferencedSOPSequence
+    }
+    assert named == {ct.SOPInstanceUID for ct in pat1[0]} | {pat1[1].SOPInstanceUID}
+    assert report.StudyInstanceUID == pat1[0][0].StudyInstanceUID
+
+
+@pytest.mark.real_data
+def test_the_notice_is_absent_for_a_model_that_is_no_demonstration(pat1: tuple[list[Dataset], Dataset]) -> None:
+    model = ModelReference("nsclc", "2.1", "cd" * 32, False, "Prognosis after radiotherapy.")
+    report = _report(*pat1, model=model)
+    texts = [
+        str(element.value) for element in report.iterall() if element.keyword in ("TextValue", "SeriesDescription")
+    ]
+    assert "Intended use: Prognosis after radiotherapy." in texts
+    assert not any("DEMONSTRATION" in text for text in texts)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("charset", "name", "written"),
+    [
+        ("ISO_IR 100", "Müller^Jörg", "ISO_IR 100"),
+        ("ISO_IR 192", "山田^太郎", "ISO_IR 192"),
+        ("", "Doe^Jane", None),
+    ],
+)
+def test_names_of_any_script_come_back_whole(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, charset: str, name: str, written: str | None
+) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    for dataset in (*ct, rtstruct):
+        dataset.SpecificCharacterSet = charset
+        dataset.PatientName = name
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(ct, rtstruct), path)
+    back = pydicom.dcmread(path)
+    assert str(back.PatientName) == name
+    assert back.get("SpecificCharacterSet") == written
+
+
+@pytest.mark.real_data
+def test_a_roi_name_outside_the_source_character_set_makes_it_utf8(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path
+) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    ct[0].SpecificCharacterSet = "ISO_IR 100"
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(ct, rtstruct, roi=RoiReference(3, "腫瘍 GTV")), path)
+    back = pydicom.dcmread(path)
+    assert back.SpecificCharacterSet == "ISO_IR 192"
+    assert "腫瘍 GTV" in str(back)
+
+
+@pytest.mark.peers
+@pytest.mark.real_data
+def test_absent_and_impossible_attributes_do_not_stop_a_report(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    with pydicom.config.disable_value_validation():
+        for keyword in ("PatientBirthDate", "StudyDate", "StudyTime", "ReferringPhysicianName", "AccessionNumber"):
+            delattr(ct[0], keyword)
+        ct[0].PatientSex = "male"
+        ct[0].PatientBirthDate = "about 1950"
+        ct[0].StudyID = "a study identifier that is too long"
+    path = tmp_path / "report.dcm"
+    write_structured_report(_report(ct, rtstruct), path)
+    assert _errors(peer("dciodvfy"), path) == []
+    assert ct[0].PatientSex == "male", "the given dataset was changed"
+
+
+@pytest.mark.real_data
+def test_time_is_written_in_the_zone_of_the_source(pat1: tuple[list[Dataset], Dataset]) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    ct[0].TimezoneOffsetFromUTC = "+0530"
+    report = _report(ct, rtstruct)
+    assert (str(report.ContentTime), str(report.InstanceCreationTime)) == ("103607", "103607")
+    assert str(_report(*pat1).ContentTime) == "050607"
+
+
+@pytest.mark.real_data
+def test_two_patients_are_refused_without_naming_them(pat1: tuple[list[Dataset], Dataset]) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    rtstruct.PatientID = "SECRET-77"
+    with pytest.raises(StructuredReportError, match="name 2 patients") as caught:
+        _report(ct, rtstruct)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.real_data
+def test_without_identifiers_the_names_must_agree(pat1: tuple[list[Dataset], Dataset]) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    for dataset in (*ct, rtstruct):
+        dataset.PatientID = ""
+    assert _report(ct, rtstruct).PatientID == ""
+    rtstruct.PatientName = "OTHER^"
+    with pytest.raises(StructuredReportError, match="name 2 patients"):
+        _report(ct, rtstruct)
+
+
+@pytest.mark.real_data
+def test_what_cannot_stand_in_a_report_is_refused(pat1: tuple[list[Dataset], Dataset]) -> None:
+    ct, rtstruct = pat1
+    other = deepcopy(ct[0])
+    other.SeriesInstanceUID = "1.2.3"
+    cases: list[tuple[list[Dataset], Dataset, dict[str, Any], str]] = [
+        ([], rtstruct, {}, "no CT instance"),
+        ([*ct, other], rtstruct, {}, "2 series"),
+        ([*ct, ct[0]], rtstruct, {}, "given twice"),
+        ([rtstruct], rtstruct, {}, "expected CT Image Storage"),
+        (ct, ct[0], {}, "expected RT Structure Set Storage"),
+        (ct, rtstruct, {"risk": replace(RISK, linear_predictor=float("nan"))}, "not a finite number"),
+        (ct, rtstruct, {"risk": replace(RISK, survival={365: float("nan")})}, "at 365 days is nan"),
+        (ct, rtstruct, {"risk": replace(RISK, survival={365: 1.01})}, "expected a probability"),
+        (ct, rtstruct, {"software_version": "x" * 65}, "65 characters"),
+        (ct, rtstruct, {"created_at": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        (ct, rtstruct, {"sop_instance_uid": "../../x"}, "not a UID"),
+        (ct, rtstruct, {"sop_instance_uid": "1.2.3", "series_instance_uid": "1.2.3"}, "are the same"),
+    ]
+    for instances, structures, changes, sentence in cases:
+        with pytest.raises(StructuredReportError, match=sentence):
+            _report(instances, structures, **changes)
+
+
+def test_a_model_must_be_named_and_pinned() -> None:
+    with pytest.raises(StructuredReportError, match="not a SHA-256"):
+        ModelReference("name", "1", "ABC", False, "")
+    with pytest.raises(StructuredReportError, match="names its model"):
+        ModelReference(" ", "1", "ab" * 32, False, "")
+
+
+def test_derived_uids_are_uids_and_tell_parts_apart() -> None:
+    assert derived_uid("a", "bc") == derived_uid("a", "bc")
+    assert derived_uid("a", "bc") != derived_uid("ab", "c")
+    assert is_uid(derived_uid("a", "bc"))
+    assert not is_uid("1.02.3")
+
+
+def test_horizons_are_named_in_months_where_they_are_months() -> None:
+    assert survival_concept(365).meaning.endswith("at 12 months")
+    assert survival_concept(1095).meaning.endswith("at 36 months")
+    assert survival_concept(100).meaning.endswith("at 100 days")
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(StructuredReportError, match="cannot be written"):
+        write_structured_report(Dataset(), blocked / "report.dcm")

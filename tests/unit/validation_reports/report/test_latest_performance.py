@@ -1,0 +1,64 @@
+"""The figures that patients' reports quote: the newest of this centre and this model, or a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.report.latest_performance import (
+    CenterFigures,
+    center_figures,
+    latest_figures,
+    write_center_figures,
+)
+from validation_reports.report.validation_report import ValidationReport, build_report
+
+DIGEST = PROVENANCE.model_digest
+
+
+@pytest.fixture(scope="module")
+def report() -> ValidationReport:
+    return build_report([made_cohort("Alpha", 60, 1), made_cohort("Beta", 3, 2)], PROVENANCE, n_resamples=20)
+
+
+def _kept(reports: Path, name: str, report: ValidationReport) -> None:
+    (reports / name).mkdir(parents=True)
+    write_center_figures(reports / name, report)
+
+
+def test_the_newest_report_of_the_centre_and_model_counts(tmp_path: Path, report: ValidationReport) -> None:
+    later = replace(PROVENANCE, created_at=PROVENANCE.created_at + timedelta(days=1))
+    other_model = replace(later, model_digest="cd" * 32)
+    _kept(tmp_path, "20260304-both", report)
+    _kept(tmp_path, "20260305-alpha", replace(report, provenance=later, centers=report.centers[:1]))
+    _kept(tmp_path, "20260306-other-model", replace(report, provenance=other_model))
+    (tmp_path / "20260307-under-way").mkdir()
+    alpha, beta = (latest_figures(tmp_path, center, DIGEST) for center in ("Alpha", "Beta"))
+    assert isinstance(alpha, CenterFigures)
+    assert isinstance(beta, CenterFigures)
+    assert (alpha.report_id, beta.report_id) == ("20260305-alpha", "20260304-both")
+    assert alpha == center_figures(replace(report, provenance=later), "20260305-alpha")[0]
+    assert isinstance(beta.concordance, NotEstimable)
+
+
+def test_without_a_report_there_is_a_sentence(tmp_path: Path, report: ValidationReport) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        found = latest_figures(folder, "Gamma", DIGEST)
+        assert isinstance(found, NotEstimable)
+        assert found.sentence == "This model has not been validated at centre Gamma yet."
+    _kept(tmp_path, "20260304-both", report)
+    assert isinstance(latest_figures(tmp_path, "Gamma", DIGEST), NotEstimable)
+
+
+def test_figures_that_cannot_be_read_are_not_replaced_by_older_ones(tmp_path: Path, report: ValidationReport) -> None:
+    _kept(tmp_path, "20260304-both", report)
+    _kept(tmp_path, "20260305-both", report)
+    (tmp_path / "20260305-both" / "figures.json").write_bytes(b"[{")
+    found = latest_figures(tmp_path, "Alpha", DIGEST)
+    assert isinstance(found, NotEstimable)
+    assert "20260305-both cannot be read" in found.sentence

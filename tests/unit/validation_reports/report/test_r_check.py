@@ -1,0 +1,61 @@
+"""The generated R script in real R: it agrees with the report, and it says so when a number is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.report.r_check import expected_csv, patients_csv, script
+from validation_reports.report.validation_report import ValidationReport, build_report
+from validation_reports.statistics.discrimination import Concordance
+
+COHORTS = [made_cohort("Älpha", 90, 1), made_cohort("07", 70, 2), made_cohort("Few", 6, 3)]
+
+
+@pytest.fixture(scope="module")
+def report() -> ValidationReport:
+    return build_report(COHORTS, PROVENANCE, n_resamples=50)
+
+
+def _run(folder: Path, report: ValidationReport, rscript: str) -> subprocess.CompletedProcess[str]:
+    (folder / "patients.csv").write_text(patients_csv(COHORTS), encoding="utf-8")
+    (folder / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
+    (folder / "recompute.R").write_text(script(), encoding="utf-8")
+    return subprocess.run(
+        [rscript, str(folder / "recompute.R")], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.peers
+def test_r_confirms_the_report(tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]) -> None:
+    found = _run(tmp_path, report, peer("Rscript"))
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "arning" not in found.stderr
+    n = expected_csv(report).count("\n") - 1
+    assert n > 80, "the report has fewer numbers than two centres and a pool give"
+    assert f"{n} of {n} numbers agree" in found.stdout
+
+
+@pytest.mark.peers
+def test_r_tells_of_a_wrong_number(tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]) -> None:
+    center = report.centers[0]
+    assert isinstance(center.concordance, Concordance)
+    wrong = replace(center, concordance=replace(center.concordance, estimate=center.concordance.estimate + 1e-8))
+    found = _run(tmp_path, replace(report, centers=(wrong, *report.centers[1:])), peer("Rscript"))
+    assert found.returncode == 1
+    assert "FALSE" in found.stdout
+
+
+def test_the_patients_have_no_identity() -> None:
+    text = patients_csv(COHORTS)
+    assert not any(key in text for cohort in COHORTS for key in cohort.patient_keys)
+    lines = text.splitlines()
+    assert len(lines) == 1 + sum(cohort.n for cohort in COHORTS)
+    days = np.array([float(line.split(",")[2]) for line in lines[1:91]])
+    assert (np.diff(days) >= 0).all(), "the order of the pseudonyms is not kept"

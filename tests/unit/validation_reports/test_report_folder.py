@@ -1,0 +1,66 @@
+"""The files of a report: all there, and page and PDF the same again from the JSON alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.__main__ import main
+from validation_reports.report.validation_report import build_report
+from validation_reports.report_folder import write_report_files
+
+COHORT = made_cohort("A", 60, 1)
+
+
+def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: Path) -> None:
+    report = build_report([COHORT], PROVENANCE, n_resamples=50)
+    folder = tmp_path / "report"
+    without_pdf = write_report_files(folder, report, [COHORT])
+    if without_pdf and os.environ.get("ANNULUS_REQUIRE_PEERS") != "1":
+        pytest.skip(without_pdf)
+    assert without_pdf is None
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
+        "figures.json", "r-check/expected.csv", "r-check/patients.csv", "r-check/recompute.R", "report.html",
+        "report.json", "report.pdf",
+    ]  # fmt: skip
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "report.json").write_text((folder / "report.json").read_text(encoding="utf-8"), encoding="utf-8")
+    assert main([str(alone)]) == 0
+    assert (alone / "report.html").read_text(encoding="utf-8") == page
+    assert (alone / "report.pdf").stat().st_size > 10_000
+    with pytest.raises(FileExistsError):
+        write_report_files(folder, report, [COHORT])
+
+
+def test_without_pango_there_is_a_sentence_instead_of_a_pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Absent:
+        """Fails as the import does where the system's library cannot be loaded."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "weasyprint":
+                raise OSError("cannot load library 'libpango-1.0-0'")
+
+    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    report = build_report([COHORT], PROVENANCE, n_resamples=50)
+    sentence = write_report_files(tmp_path / "report", report, [COHORT])
+    assert sentence is not None
+    assert "install Pango" in sentence
+    assert (tmp_path / "report" / "report.html").is_file()
+    assert not (tmp_path / "report" / "report.pdf").exists()
+
+
+def test_what_is_no_report_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "nothing.json")]) == 1
+    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
+    assert main([str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "give a report.json" in said
+    assert "Build the report again" in said
