@@ -20,7 +20,7 @@ from dicom_node.network.tls import client_context
 from dicom_node.node import Node
 from dicom_node.operations.operator_tables import incident_lines, study_lines
 from dicom_node.registry.registry import Registry, open_registry
-from dicom_node.scu.report_delivery import Caller, echo
+from dicom_node.scu.caller import Caller, echo
 from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, stow_tokens
 
 _log = logging.getLogger("dicom_node")

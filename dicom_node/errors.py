@@ -5,7 +5,7 @@
     NodeError
     ├── ReceivedDataError(ValueError)             what a peer sent cannot be kept as an instance
     │   ├── UnreadableDatasetError                no DICOM dataset, or no usable identity in it
-    │   ├── DamagedInstanceError                  cut off, or too little pixel data; carries what could be read
+    │   ├── datasets.identity.DamagedInstanceError   cut off, or too little pixel data; carries what could be read
     │   ├── IdentityMismatchError                 the command or the presentation context names another object
     │   └── ConflictingContentError               a known SOP Instance UID with other content
     ├── OversizedObjectError(ValueError)          an object is longer than this node takes
@@ -26,10 +26,7 @@ Every message is a sentence that may be shown to anybody: it names no patient, n
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from dicom_node.datasets.instance import Identity
+from typing import ClassVar
 
 
 class IncidentKind(StrEnum):
@@ -68,24 +65,6 @@ class UnreadableDatasetError(ReceivedDataError):
     """The bytes are no DICOM dataset, or it lacks a usable identity."""
 
     kind = IncidentKind.UNREADABLE_DATASET
-
-
-class DamagedInstanceError(ReceivedDataError):
-    """The dataset is cut off, or holds less pixel data than it announces.
-
-    Parameters
-    ----------
-    message : str
-        The sentence.
-    identity : Identity or None
-        What could be read before the damage; `None` when not even the study is known.
-    """
-
-    kind = IncidentKind.DAMAGED_INSTANCE
-
-    def __init__(self, message: str, identity: Identity | None = None) -> None:
-        super().__init__(message)
-        self.identity = identity
 
 
 class IdentityMismatchError(ReceivedDataError):

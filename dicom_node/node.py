@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from dicom_node.archive.archive import Archive
 from dicom_node.clock import Clock, steady_clock
 from dicom_node.errors import IncidentKind, NodeError
-from dicom_node.intake.counters import exposition, registry_samples
 from dicom_node.intake.intake import Ingest, Reindexed
 from dicom_node.network.tls import client_context, server_context
+from dicom_node.operations.exposition import exposition, registry_samples
 from dicom_node.operations.health_server import HealthServer
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import open_registry
 from dicom_node.scp.commitment_service import CommitmentService
 from dicom_node.scp.listener import Receiver, ReceiverSettings
 from dicom_node.scp.services import DimseServices
+from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import report_commitments
-from dicom_node.scu.report_delivery import Caller, deliver_due
+from dicom_node.scu.report_delivery import deliver_due
 from dicom_node.settings import NodeSettings
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers

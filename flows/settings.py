@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 import zoneinfo
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,7 +18,6 @@ from models.network.augmentation import Augmentation
 BY_HAND = "off"
 """Instead of a cron expression: no schedule."""
 _DIGEST = r"^[0-9a-f]{64}$"
-_PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
 class FeaturesTable(BaseModel):
@@ -221,9 +218,3 @@ def _cron(value: str) -> str:
             f"{value!r} is not a schedule: expected cron like '0 2 * * *' (each night at two) or '{BY_HAND}'"
         ) from error
     return value
-
-
-@cache
-def software_version() -> str:
-    """Return the version of this software, as scores and reports name it."""
-    return str(tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"])

@@ -2,18 +2,17 @@
 
 Last come the few figures that structured reports of patients quote, so that they are seen only of a whole report.
 
-The PDF is laid out by WeasyPrint, which needs the system's Pango; where that is absent the other files are still
-written, and the reason is returned as a sentence.
+Where the PDF cannot be laid out, the other files are still written, and the reason is returned as a sentence.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import ReportFormatError
+from validation_reports.page.pdf import write_pdf
 from validation_reports.page.render import render_html
 from validation_reports.report.latest_performance import write_center_figures
 from validation_reports.report.r_check import expected_csv, patients_csv, script
@@ -91,14 +90,4 @@ def render_again(stored: Path) -> str | None:
 def _render(folder: Path, report: ValidationReport) -> str | None:
     page = render_html(report)
     (folder / PAGE_NAME).write_text(page, encoding="utf-8")
-    try:
-        import weasyprint  # noqa: PLC0415 - takes a second to import
-    except OSError as error:
-        return (
-            f"The report has no PDF, because the system's text layout library is absent ({error}): install Pango "
-            "(Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the page from a browser."
-        )
-    for name in ("weasyprint", "fontTools"):  # what they say concerns style sheets, not numbers
-        logging.getLogger(name).setLevel(logging.ERROR)
-    weasyprint.HTML(string=page).write_pdf(folder / PDF_NAME)
-    return None
+    return write_pdf(page, folder / PDF_NAME)

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydicom.uid import UID
-
+from dicom_node.datasets.sop_classes import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.errors import UnreadableDatasetError
-
-IMPLEMENTATION_CLASS_UID = UID("2.25.236389120973641250987103246127853172481")
-IMPLEMENTATION_VERSION_NAME = "ANNULUS"
 
 _PREAMBLE: Final = b"\0" * 128 + b"DICM"
 _GROUP_LENGTH_END: Final = len(_PREAMBLE) + 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from dicom_node.datasets.instance import CT_IMAGE_STORAGE
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.errors import IdentifiablePixelsError
 
 

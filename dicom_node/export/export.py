@@ -12,14 +12,14 @@ from pydicom.dataset import Dataset
 
 from dicom_node.archive.part10 import FileMeta
 from dicom_node.audit import AuditEvent, record
-from dicom_node.datasets.instance import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
 from dicom_node.errors import ArchiveError, NodeError, UnreadableDatasetError
 from dicom_node.export.burned_in import check_pixels
 from dicom_node.export.deidentify import deidentified
 from dicom_node.export.replacements import Replacements
+from dicom_node.network.commitment_messages import encode_dataset
 from dicom_node.registry.registry import InstanceFile, Registry
 from dicom_node.registry.states import StudyState
-from dicom_node.scp.commitment_service import encode_dataset
 
 _NEVER_COMPLETE = frozenset((StudyState.RECEIVING, StudyState.INCOMPLETE))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dicom_node.archive.part10 import FileMeta
-from dicom_node.datasets.instance import Identity, is_uid
+from dicom_node.datasets.identity import Identity, is_uid
 from dicom_node.errors import IdentityMismatchError, UnreadableDatasetError
 
 _NO_UID = "2.25.0"

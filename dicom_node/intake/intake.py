@@ -13,12 +13,12 @@ from dicom_node.archive.archive import Archive, ArchivedFile, InstanceLocks
 from dicom_node.archive.incoming_file import IncomingFile
 from dicom_node.archive.part10 import content_sha256, read_meta
 from dicom_node.audit import AuditEvent, record
-from dicom_node.datasets.instance import Identity, ReceivedInstance, read_instance
+from dicom_node.datasets.identity import DamagedInstanceError, Identity
+from dicom_node.datasets.instance import ReceivedInstance, read_instance
 from dicom_node.datasets.quick_scan import DatasetWindow
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
-    DamagedInstanceError,
     IdentityMismatchError,
     IncidentKind,
     NodeError,
@@ -29,9 +29,7 @@ from dicom_node.intake.announcement import StoreCommand, StoreRequest, check_ide
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.indexer import Indexer
 from dicom_node.intake.refusals import status_of
-from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
-from dicom_node.registry.registry import InstanceRecord, Registry
-from dicom_node.scp.commitment_service import (
+from dicom_node.network.commitment_messages import (
     CLASS_INSTANCE_CONFLICT,
     NO_SUCH_INSTANCE,
     PROCESSING_FAILURE,
@@ -39,6 +37,8 @@ from dicom_node.scp.commitment_service import (
     CommitmentRequest,
     Reference,
 )
+from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
+from dicom_node.registry.registry import InstanceRecord, Registry
 
 _log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
-    DamagedInstanceError,
     IdentityMismatchError,
     LowDiskError,
     NodeError,

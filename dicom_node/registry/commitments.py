@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from dicom_node.network.commitment_messages import CommitmentReport, CommitmentRequest, Reference
 from dicom_node.registry.database import Database
 from dicom_node.registry.schema import commitment_requests, deliveries, delivery_commitments
-from dicom_node.scp.commitment_service import CommitmentReport, CommitmentRequest, Reference
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from itertools import pairwise
 from statistics import median
 
 from dicom_node.center import Completeness
-from dicom_node.datasets.instance import Bounds, Manifest, Plane
+from dicom_node.datasets.instance import Plane
+from dicom_node.datasets.manifest import Bounds, Manifest
 
 _COSINE_TOLERANCE = 1e-3
 _EDGE_TOLERANCE_MM = 0.01

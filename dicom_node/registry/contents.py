@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select
 
-from dicom_node.datasets.instance import CT_IMAGE_STORAGE, Manifest, Plane
+from dicom_node.datasets.instance import Plane
+from dicom_node.datasets.manifest import Manifest
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.registry.completeness import CtInstance, DamagedMention, RtstructInstance, StudyContents
 from dicom_node.registry.schema import damaged, instances, manifests, references
 

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from dicom_node.center import Center
-from dicom_node.datasets.instance import Identity, InstanceHeader, Manifest
-from dicom_node.group_commit import GroupCommit
+from dicom_node.datasets.identity import Identity
+from dicom_node.datasets.instance import InstanceHeader
+from dicom_node.datasets.manifest import Manifest
 from dicom_node.registry.database import Database
+from dicom_node.registry.group_commit import GroupCommit
 from dicom_node.registry.schema import (
     centers,
     damaged,

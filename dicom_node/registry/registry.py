@@ -6,15 +6,14 @@ import threading
 from pathlib import Path
 
 from dicom_node.clock import Clock, utc_now
-from dicom_node.group_commit import GroupCommit
-from dicom_node.outbox_overview import OutboxOverview
 from dicom_node.registry.commitments import CommitmentQueue
 from dicom_node.registry.database import Database
 from dicom_node.registry.deliveries import Delivery, DeliveryQueue
+from dicom_node.registry.group_commit import GroupCommit
 from dicom_node.registry.incidents import Incident, IncidentLog
 from dicom_node.registry.instances import InstanceRecord, StudyIndex, StudySummary
 from dicom_node.registry.operators import OperatorActions, Release
-from dicom_node.registry.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
+from dicom_node.registry.outbox import InstanceFile, Outbox, OutboxItem, OutboxOverview, StudyFiles
 from dicom_node.registry.states import OutboxState, StudyState
 from dicom_node.settings import NodeTable
 

@@ -3,119 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Final
-
-from pydicom import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
-from dicom_node.datasets.instance import (
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    STORAGE_COMMITMENT,
-    STORAGE_COMMITMENT_INSTANCE,
-    is_uid,
-)
+from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT_INSTANCE
 from dicom_node.errors import NodeError
 from dicom_node.intake.refusals import SUCCESS, refusal_of
 from dicom_node.network import command_set as dimse
 from dicom_node.network.command_set import Command
+from dicom_node.network.commitment_messages import (
+    ALL_COMMITTED,
+    PROCESSING_FAILURE,
+    SOME_FAILED,
+    CommitmentReport,
+    CommitmentRequest,
+    parse_report,
+    parse_request,
+)
 
 _log = logging.getLogger(__name__)
 
 REQUEST_COMMITMENT: Final = 1
-ALL_COMMITTED: Final = 1
-SOME_FAILED: Final = 2
 
-PROCESSING_FAILURE: Final = 0x0110
-NO_SUCH_INSTANCE: Final = 0x0112
-CLASS_INSTANCE_CONFLICT: Final = 0x0119
 _NO_SUCH_ACTION: Final = 0x0123
 _NO_SUCH_EVENT: Final = 0x0113
 _INVALID_ARGUMENT: Final = 0x0115
 _NO_SUCH_SOP_INSTANCE: Final = 0x0112
-_MOST_REFERENCES: Final = 100_000
-_OWN_MESSAGE_ID: Final = 1
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One instance that is asked about."""
-
-    sop_class_uid: str
-    sop_instance_uid: str
-
-
-@dataclass(frozen=True)
-class CommitmentRequest:
-    """What somebody wants us to answer for.
-
-    Parameters
-    ----------
-    transaction_uid : str
-        Transaction UID (0008,1195).
-    references : tuple of Reference
-        Referenced SOP Sequence (0008,1199).
-    """
-
-    transaction_uid: str
-    references: tuple[Reference, ...]
-
-
-@dataclass(frozen=True)
-class CommitmentReport:
-    """The result of a request (PS3.4 table J.3-2).
-
-    Parameters
-    ----------
-    transaction_uid : str
-        The request's.
-    committed : tuple of Reference
-        Instances that are kept durably.
-    failed : tuple of (Reference, int)
-        The others, each with its Failure Reason (0008,1197) (PS3.3 section C.14.1.1).
-    """
-
-    transaction_uid: str
-    committed: tuple[Reference, ...]
-    failed: tuple[tuple[Reference, int], ...]
-
-    @property
-    def event_type(self) -> int:
-        """Event Type ID (0000,1002)."""
-        return SOME_FAILED if self.failed else ALL_COMMITTED
-
-    def as_dataset(self) -> Dataset:
-        """Return the Event Information."""
-        dataset = Dataset()
-        dataset.TransactionUID = self.transaction_uid
-        if self.committed:
-            dataset.ReferencedSOPSequence = [_item(one) for one in self.committed]
-        if self.failed:
-            dataset.FailedSOPSequence = [_item(one, reason) for one, reason in self.failed]
-        return dataset
-
-    def dataset(self, transfer_syntax: str) -> bytes:
-        """Return the encoded Event Information."""
-        return encode_dataset(self.as_dataset(), transfer_syntax)
-
-    def command(self) -> bytes:
-        """Return the N-EVENT-REPORT-RQ (PS3.7 section 10.3.1)."""
-        return dimse.encode_command(
-            {
-                dimse.AFFECTED_SOP_CLASS_UID: STORAGE_COMMITMENT,
-                dimse.COMMAND_FIELD: dimse.N_EVENT_REPORT_RQ,
-                dimse.MESSAGE_ID: _OWN_MESSAGE_ID,
-                dimse.COMMAND_DATA_SET_TYPE: 0x0000,
-                dimse.AFFECTED_SOP_INSTANCE_UID: STORAGE_COMMITMENT_INSTANCE,
-                dimse.EVENT_TYPE_ID: self.event_type,
-            }
-        )
 
 
 @dataclass(frozen=True)
@@ -213,86 +129,3 @@ class CommitmentService:
             _log.error("%s: a commitment report could not be kept: %s", center.name, error)
             return Outcome(PROCESSING_FAILURE, refusal_of(error).comment)
         return Outcome(SUCCESS)
-
-
-def request_dataset(transaction_uid: str, references: Sequence[Reference]) -> Dataset:
-    """Return the Action Information of a commitment request."""
-    dataset = Dataset()
-    dataset.TransactionUID = transaction_uid
-    dataset.ReferencedSOPSequence = [_item(one) for one in references]
-    return dataset
-
-
-def parse_request(dataset: bytes, transfer_syntax: str) -> CommitmentRequest:
-    """Read the Action Information of an N-ACTION.
-
-    Raises
-    ------
-    ValueError
-        If it lacks its transaction or its references.
-    """
-    read = _read(dataset, transfer_syntax)
-    references = _references(read, "ReferencedSOPSequence")
-    if not references:
-        raise ValueError("no usable Referenced SOP Sequence (0008,1199)")
-    return CommitmentRequest(_transaction_uid(read), references)
-
-
-def parse_report(dataset: bytes | Dataset, transfer_syntax: str) -> CommitmentReport:
-    """Read the Event Information of an N-EVENT-REPORT.
-
-    Raises
-    ------
-    ValueError
-        If it lacks its transaction.
-    """
-    read = _read(dataset, transfer_syntax) if isinstance(dataset, bytes) else dataset
-    failed = tuple((one, PROCESSING_FAILURE) for one in _references(read, "FailedSOPSequence"))
-    return CommitmentReport(_transaction_uid(read), _references(read, "ReferencedSOPSequence"), failed)
-
-
-def encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
-    """Return the bytes of a dataset in one of the two syntaxes that are accepted."""
-    buffer = DicomBytesIO()
-    buffer.is_little_endian = True
-    buffer.is_implicit_VR = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
-    write_dataset(buffer, dataset)
-    return buffer.getvalue()
-
-
-def _read(dataset: bytes, transfer_syntax: str) -> Dataset:
-    try:
-        read = read_dataset(BytesIO(dataset), transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN, is_little_endian=True)
-        read.decode()
-    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
-        raise ValueError("dataset not readable in its transfer syntax") from error
-    return read
-
-
-def _transaction_uid(dataset: Dataset) -> str:
-    uid = str(dataset.get("TransactionUID", ""))
-    if not is_uid(uid):
-        raise ValueError("no usable Transaction UID (0008,1195)")
-    return uid
-
-
-def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
-    items = dataset.get(keyword) or ()
-    found = tuple(
-        Reference(str(item.get("ReferencedSOPClassUID", "")), str(item.get("ReferencedSOPInstanceUID", "")))
-        for item in (items if not isinstance(items, (str, bytes)) else ())
-    )
-    if len(found) > _MOST_REFERENCES or not all(
-        is_uid(one.sop_class_uid) and is_uid(one.sop_instance_uid) for one in found
-    ):
-        raise ValueError("a reference without usable UIDs")
-    return found
-
-
-def _item(reference: Reference, reason: int | None = None) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = reference.sop_class_uid
-    item.ReferencedSOPInstanceUID = reference.sop_instance_uid
-    if reason is not None:
-        item.FailureReason = reason
-    return item

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dicom_node.center import STORAGE_CLASS_OF, ObjectKind
-from dicom_node.datasets.instance import (
+from dicom_node.datasets.sop_classes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES,

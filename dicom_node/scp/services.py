@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dicom_node.center import Center
-from dicom_node.datasets.instance import STORAGE_COMMITMENT, VERIFICATION
+from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, VERIFICATION
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.intake import Ingest

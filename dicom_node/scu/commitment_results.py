@@ -10,11 +10,11 @@ from pynetdicom import build_role
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center, ReturnDestination
-from dicom_node.datasets.instance import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from dicom_node.errors import DeliveryError
+from dicom_node.network.commitment_messages import CommitmentReport, CommitmentRequest
 from dicom_node.registry.registry import Registry
-from dicom_node.scp.commitment_service import CommitmentReport, CommitmentRequest
-from dicom_node.scu.report_delivery import Caller, destination_name
+from dicom_node.scu.caller import Caller, destination_name
 
 _log = logging.getLogger(__name__)
 

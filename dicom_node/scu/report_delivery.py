@@ -3,134 +3,37 @@
 from __future__ import annotations
 
 import logging
-import ssl
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from pydicom import dcmread
-from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, generate_uid
-from pynetdicom import AE, evt
+from pynetdicom import evt
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center, ReturnDestination
-from dicom_node.datasets.instance import (
+from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
     COMPREHENSIVE_SR_STORAGE,
     ENCAPSULATED_PDF_STORAGE,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
-    TRANSFER_SYNTAXES,
-    VERIFICATION,
 )
 from dicom_node.errors import DeliveryError
 from dicom_node.intake.refusals import SUCCESS, is_delivered, is_warning
+from dicom_node.network.commitment_messages import CommitmentReport, Reference, parse_report, request_dataset
 from dicom_node.registry.registry import Delivery, Registry
-from dicom_node.scp.commitment_service import CommitmentReport, Reference, parse_report, request_dataset
+from dicom_node.scu.caller import Caller, destination_name, status_words
 
 _log = logging.getLogger(__name__)
 
 _REPORTS = (COMPREHENSIVE_3D_SR_STORAGE, COMPREHENSIVE_SR_STORAGE, ENCAPSULATED_PDF_STORAGE)
-_TIMEOUT_S = 30.0
 _SAME_ASSOCIATION_S = 0.5
 _COMMITMENT_S = 900.0
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Our own AE as it calls others.
-
-    Parameters
-    ----------
-    ae_title : str
-        Our AE title.
-    tls : ssl.SSLContext or None
-        With it we call with TLS.
-    """
-
-    ae_title: str
-    tls: ssl.SSLContext | None = None
-
-    def associate(
-        self,
-        destination: ReturnDestination,
-        sop_classes: Sequence[str],
-        roles: Sequence[Any] = (),
-        handlers: Sequence[Any] = (),
-    ) -> Any:
-        """Open an association.
-
-        Parameters
-        ----------
-        destination : ReturnDestination
-            The AE.
-        sop_classes : sequence of str
-            What is proposed.
-        roles : sequence
-            SCP/SCU role selections.
-        handlers : sequence
-            pynetdicom's event handlers.
-
-        Raises
-        ------
-        DeliveryError
-            If it is not established.
-        """
-        entity = AE(ae_title=self.ae_title)
-        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
-        for sop_class in sop_classes:
-            entity.add_requested_context(sop_class, list(TRANSFER_SYNTAXES))
-        association = entity.associate(
-            destination.host,
-            destination.port,
-            ae_title=destination.ae_title,
-            ext_neg=list(roles) or None,
-            evt_handlers=list(handlers) or None,
-            tls_args=(self.tls, destination.host) if self.tls else None,
-        )
-        if association.is_established:
-            return association
-        if association.is_rejected:
-            raise DeliveryError(
-                f"{destination_name(destination)} rejected our association: it must know the AE title {self.ae_title} "
-                f"and be called as {destination.ae_title}"
-            )
-        raise DeliveryError(
-            f"{destination_name(destination)} is not reached, or accepts nothing that we offer: check host, port and "
-            "firewall, and that it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
-            "Comprehensive SR and Encapsulated PDF Storage"
-        )
-
-
-def echo(destination: ReturnDestination, caller: Caller) -> None:
-    """Verify that a centre's AE answers (PS3.4 annex A).
-
-    Parameters
-    ----------
-    destination : ReturnDestination
-        The AE.
-    caller : Caller
-        Our own AE.
-
-    Raises
-    ------
-    DeliveryError
-        If it does not answer, or not with success.
-    """
-    association = caller.associate(destination, (VERIFICATION,))
-    try:
-        status = association.send_c_echo()
-    finally:
-        association.release()
-    if status.get("Status") != SUCCESS:
-        raise DeliveryError(
-            f"{destination_name(destination)} answered the echo {_status_words(status)}: ask its administrator"
-        )
 
 
 def deliver_due(
@@ -243,11 +146,6 @@ class _Visit:
         return SUCCESS, None
 
 
-def destination_name(destination: ReturnDestination) -> str:
-    """Return how a destination is called in a sentence."""
-    return f"{destination.ae_title} at {destination.host}:{destination.port}"
-
-
 def _wait_s(delivery: Delivery, first_retry_s: float, longest_retry_s: float) -> float:
     return float(min(first_retry_s * 2.0 ** min(delivery.attempts, 32), longest_retry_s))
 
@@ -271,11 +169,6 @@ def _send(association: Any, path: Path, destination: ReturnDestination) -> tuple
         ) from error
     code = status.get("Status")
     if code is None or not is_delivered(code):
-        raise DeliveryError(f"{destination_name(destination)} did not take the report, {_status_words(status)}")
-    warning = f"{destination_name(destination)} took the report {_status_words(status)}" if is_warning(code) else None
+        raise DeliveryError(f"{destination_name(destination)} did not take the report, {status_words(status)}")
+    warning = f"{destination_name(destination)} took the report {status_words(status)}" if is_warning(code) else None
     return reference, warning
-
-
-def _status_words(status: Dataset) -> str:
-    code = status.get("Status")
-    return "without an answer in time" if code is None else f"with status 0x{code:04X}"

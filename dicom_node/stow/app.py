@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
-from dicom_node.datasets.instance import is_uid
+from dicom_node.datasets.identity import is_uid
 from dicom_node.errors import NodeError
 from dicom_node.intake.intake import Ingest
 from dicom_node.registry.registry import Registry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from dicom_node.datasets.instance import is_uid
+from dicom_node.datasets.identity import is_uid
 from dicom_node.errors import ArchiveError, NodeError, OversizedObjectError, RegistryUnavailableError
 from dicom_node.intake.refusals import refusal_of
 

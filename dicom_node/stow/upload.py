@@ -7,7 +7,7 @@ from typing import Final
 
 from dicom_node.archive.part10 import FileMeta, parse_meta
 from dicom_node.center import STORAGE_CLASS_OF, Center
-from dicom_node.datasets.instance import TRANSFER_SYNTAXES
+from dicom_node.datasets.sop_classes import TRANSFER_SYNTAXES
 from dicom_node.errors import NodeError, UnreadableDatasetError, UnsupportedClassError, UnsupportedSyntaxError
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Ingest

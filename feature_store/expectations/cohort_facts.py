@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from feature_store.clinical_records import ClinicalRecord, eligible
-from feature_store.tables.rows import ScoreRow
+from feature_store.score import ScoreRow
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from feature_store.expectations.evaluation import Finding, Severity
 from feature_store.expectations.suites import SUITES
-from feature_store.tables.rows import StudyIdentity
+from feature_store.study_identity import StudyIdentity
 
 FOLDER = "expectations"
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
+from feature_store.imaging.ct_headers import Acquisition
+from feature_store.score import ScoreRow
+from feature_store.study_identity import StudyIdentity
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
 
 DEEP_INPUT_SHAPE = (64, 64, 64)
@@ -75,88 +76,6 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
 """Key columns and all columns of each table."""
 
 
-@dataclass(frozen=True, order=True)
-class StudyIdentity:
-    """One content of one study, under pseudonyms.
-
-    Parameters
-    ----------
-    center : str
-        Name of the centre.
-    patient_key, study_key : str
-        Keyed pseudonyms.
-    content_digest : str
-        SHA-256 over the RTSTRUCT and CT instances that the study consists of.
-
-    Raises
-    ------
-    ValueError
-        If one of them is empty.
-    """
-
-    center: str
-    patient_key: str
-    study_key: str
-    content_digest: str
-
-    def __post_init__(self) -> None:
-        empty = [name for name, value in asdict(self).items() if not value]
-        if empty:
-            raise ValueError(f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty")
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """What one frozen model said of one content of one study.
-
-    Parameters
-    ----------
-    identity : StudyIdentity
-        Which study and content.
-    model_digest : str
-        Digest of the frozen bundle.
-    linear_predictor : float
-        Log relative hazard.
-    high_risk : bool
-        Whether it lies above the frozen cut-off.
-    survival : mapping of int to float
-        Predicted survival probability by horizon in days.
-    roi_number : int
-        ROI Number of the contour that was scored.
-    warnings : tuple of str
-        What was not as the paper's protocol has it.
-    software_version : str
-        Version of this software.
-    scored_at : datetime
-        When, timezone-aware.
-
-    Raises
-    ------
-    ValueError
-        If the linear predictor or a probability is not a number in its range, or the time has no zone.
-    """
-
-    identity: StudyIdentity
-    model_digest: str
-    linear_predictor: float
-    high_risk: bool
-    survival: Mapping[int, float]
-    roi_number: int
-    warnings: tuple[str, ...]
-    software_version: str
-    scored_at: datetime
-
-    def __post_init__(self) -> None:
-        if not np.isfinite(self.linear_predictor):
-            raise ValueError(f"the linear predictor is {self.linear_predictor}: expected a finite number")
-        for days, probability in self.survival.items():
-            if not 0 <= probability <= 1:
-                raise ValueError(f"survival at {days} days is {probability}: expected a probability")
-        if self.scored_at.tzinfo is None:
-            raise ValueError("the time of scoring has no zone: expected a timezone-aware datetime")
-        object.__setattr__(self, "survival", MappingProxyType(dict(sorted(self.survival.items()))))
-
-
 def identity_of(row: Mapping[str, Any]) -> StudyIdentity:
     """Return the study of a row of any table but the clinical one."""
     return StudyIdentity(*(row[name] for name in STUDY))
@@ -206,3 +125,58 @@ def score_of(row: Mapping[str, Any]) -> ScoreRow:
         software_version=row["software_version"],
         scored_at=row["scored_at"],
     )
+
+
+@dataclass(frozen=True)
+class AcquisitionRecord:
+    """What is kept of one acquisition; what the headers do not say is `None`.
+
+    Parameters
+    ----------
+    month : str or None
+        ``YYYY-MM``.
+    manufacturer, model_name, convolution_kernel : str or None
+        Of the scanner (0008,0070), (0008,1090) and the reconstruction (0018,1210).
+    kvp, slice_thickness_mm : float or None
+        In kV (0018,0060) and mm (0018,0050).
+    """
+
+    month: str | None
+    manufacturer: str | None
+    model_name: str | None
+    convolution_kernel: str | None
+    kvp: float | None
+    slice_thickness_mm: float | None
+
+
+def acquisition_record(acquisition: Acquisition) -> AcquisitionRecord:
+    """Return what is kept of an acquisition."""
+    return AcquisitionRecord(
+        acquisition.month,
+        acquisition.manufacturer,
+        acquisition.model_name,
+        acquisition.convolution_kernel,
+        acquisition.kvp,
+        acquisition.slice_thickness_mm,
+    )
+
+
+ACQUISITION_COLUMNS = tuple(AcquisitionRecord.__dataclass_fields__)
+
+
+def acquisition_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows of the store as a table with the index ``patient_key``.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One for each patient.
+    """
+    index = pd.Index([row["patient_key"] for row in rows], name="patient_key", dtype="object")
+    values = [[row[name] for name in ACQUISITION_COLUMNS] for row in rows]
+    return pd.DataFrame(values, index=index, columns=list(ACQUISITION_COLUMNS), dtype="object")
+
+
+def row_of_acquisition(record: AcquisitionRecord) -> dict[str, Any]:
+    """Return a record as columns of the store."""
+    return asdict(record)

@@ -18,23 +18,25 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from feature_store.acquisition_rows import AcquisitionRecord, acquisition_table, row_of_acquisition
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.expectations.suites import Finding, Severity
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.score import ScoreRow
+from feature_store.study_identity import StudyIdentity
 from feature_store.tables.background_writes import BackgroundWrites
 from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable, StoreError
 from feature_store.tables.rows import (
     DEEP_FEATURES,
     DEEP_INPUT_SHAPE,
     TABLES,
-    ScoreRow,
-    StudyIdentity,
+    AcquisitionRecord,
+    acquisition_table,
     clinical_record_of,
     identity_of,
     newest_by,
+    row_of_acquisition,
     row_of_score,
     score_of,
 )

@@ -17,7 +17,7 @@ from feature_store.expectations.records import keep, kept, new_record
 from feature_store.expectations.suites import Finding, check_cohort
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.settings import software_version
+from flows.software_version import software_version
 from validation_reports.expectation_pages.pages import CenterChecks, write_pages
 
 FOLDER = "expectation_pages"

@@ -20,7 +20,7 @@ from feature_store.expectations.records import keep, new_record
 from feature_store.expectations.suites import Severity, check_clinical
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, or_refused, refused
-from flows.settings import software_version
+from flows.software_version import software_version
 
 IMPORTED, REFUSED_FILES = "imported", "refused"
 _WRITTEN_BEFORE_S = 2.0

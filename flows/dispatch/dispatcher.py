@@ -40,7 +40,7 @@ from flows.dispatch.housekeeping import DISPATCHED, Housekeeping
 from flows.installation import Installation, installation
 from flows.studies.score_study import FINISHED, extract_study, score_study
 from models.errors import ModelError
-from models.network.deep_features import INPUT_SHAPE
+from models.network.weights import INPUT_SHAPE
 
 logger = logging.getLogger(__name__)
 

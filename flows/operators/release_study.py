@@ -10,9 +10,9 @@ from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import Release, StudyState
 from feature_store.expectations.records import of_content
 from feature_store.expectations.suites import RAISABLE, Finding, Severity
+from flows.data.identity import identity_of
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.studies.steps import identity_of
 
 
 @flow(name="release-study", flow_run_name="{study_key}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -15,12 +14,12 @@ from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
+from flows.data.model_features import columns_of
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.settings import software_version
+from flows.software_version import software_version
 from flows.studies.steps import ENGINES
 from models.combined.explanation import Explanation, explain, occlusion_map
-from models.network.deep_features import DEEP_COLUMNS
 
 
 @flow(name="explain-study", flow_run_name="{study_key}")
@@ -54,29 +53,16 @@ def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
     return Completed(message="\n".join(in_words(found)))
 
 
-def columns_of(work: Installation, features: StudyFeatures) -> dict[str, float]:
-    """Return everything that the pinned model may read of a study, by feature column."""
-    columns = {
-        f"{region}:{name}": value
-        for region, vector in features.vectors.items()
-        for name, value in vector.as_dict().items()
-    }
-    if work.bundle.network is not None:
-        deep = work.bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
-        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
-    return columns
-
-
 def write_map(
     work: Installation, files: StudyFiles, study: LoadedStudy, features: StudyFeatures, occlusion_file: Path
 ) -> None:
     """Write the occlusion map of a study as a DICOM parametric map."""
-    from validation_reports.dicom.codes import derived_uid  # noqa: PLC0415
+    from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
     from validation_reports.dicom.occlusion_map import (  # noqa: PLC0415 - highdicom takes seconds to import
         build_occlusion_map,
     )
-    from validation_reports.dicom.patient_report import write_structured_report  # noqa: PLC0415
-    from validation_reports.dicom.patient_report_content import ModelReference  # noqa: PLC0415
+    from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
+    from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
 
     bundle, facts = work.bundle, work.bundle.facts
     ct = harmonize_ct(study.volume, work.settings.extraction().spacing_mm)
@@ -89,7 +75,7 @@ def write_map(
         sop_instance_uid=derived_uid("occlusion", files.content_digest, bundle.digest),
         series_instance_uid=derived_uid("occlusion-series", files.study_key, bundle.digest),
     )
-    write_structured_report(dataset, occlusion_file)
+    write_dicom(dataset, occlusion_file)
 
 
 def in_words(found: Explanation) -> list[str]:

@@ -24,13 +24,13 @@ from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
+from flows.data.model_features import columns_of
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
-from flows.settings import software_version
-from flows.studies.explain_study import columns_of
+from flows.software_version import software_version
 from flows.studies.steps import QUARANTINED, CheckedStudy, StudyRun, check_and_load, extract_features, study_task
 from models.combined.combined_model import Risk
-from models.network.deep_features import DEEP_COLUMNS
+from models.network.weights import DEEP_COLUMNS
 from validation_reports.errors import StructuredReportError
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
@@ -174,14 +174,12 @@ def write_report(
     StructuredReportError
         If the report cannot be written to the disk.
     """
-    from validation_reports.dicom.codes import derived_uid  # noqa: PLC0415 - highdicom takes seconds to import
-    from validation_reports.dicom.patient_report import (  # noqa: PLC0415 - highdicom takes seconds to import
-        ModelReference,
-        RoiReference,
-        build_structured_report,
-        write_structured_report,
-    )
-    from validation_reports.report.latest_performance import latest_figures  # noqa: PLC0415 - as the next
+    # highdicom takes seconds to import
+    from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
+    from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
+    from validation_reports.dicom.references import ModelReference, RoiReference  # noqa: PLC0415
+    from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
+    from validation_reports.report.latest_performance import latest_figures  # noqa: PLC0415
 
     work, files, bundle = run.work, run.files, run.work.bundle
     path = work.structured_report_file(files.center, files.study_key, files.content_digest)
@@ -211,7 +209,7 @@ def write_report(
         )
     except StructuredReportError as error:
         raise StudyDefect("structured-report", str(error)) from error
-    write_structured_report(dataset, path)
+    write_dicom(dataset, path)
     return path
 
 

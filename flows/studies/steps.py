@@ -15,7 +15,6 @@ from prefect.states import Failed
 
 from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyFiles
-from feature_store.acquisition_rows import acquisition_record
 from feature_store.errors import StudyDefect, UnreadableInstance
 from feature_store.expectations.records import keep, new_record
 from feature_store.expectations.study_facts import StudyFacts, study_facts, with_regions
@@ -25,9 +24,11 @@ from feature_store.imaging.structure_set import read_structure_set
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
-from feature_store.tables.store import FeatureStore, StudyIdentity
+from feature_store.tables.rows import acquisition_record
+from feature_store.tables.store import FeatureStore
+from flows.data.identity import identity_of
 from flows.installation import Installation
-from flows.settings import software_version
+from flows.software_version import software_version
 
 QUARANTINED = "Quarantined"
 """Name of the final state of a study that cannot be right, and of the step that found it."""
@@ -53,16 +54,6 @@ class CheckedStudy:
     study: LoadedStudy
     facts: StudyFacts
     findings: tuple[Finding, ...]
-
-
-def identity_of(files: StudyFiles) -> StudyIdentity:
-    """Return the pseudonymous identity under which the results of a study are kept."""
-    return StudyIdentity(
-        center=files.center,
-        patient_key=files.patient_key,
-        study_key=files.study_key,
-        content_digest=files.content_digest,
-    )
 
 
 class StudyRun:

@@ -12,21 +12,20 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from feature_store.imaging.regions import Region
+from flows.data.eligible_patients import eligible_records, survival_of
+from flows.data.model_features import features_of
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.training.train_model import eligible_records, survival_of
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
-from models.network.deep_features import DEEP_COLUMNS
 from models.survival.survival_data import Survival
+from validation_reports.page.comparison_plots import roc_plot
 from validation_reports.report.model_comparison import (
     ScoreComparison,
     compare_scores,
     comparison_lines,
     comparisons_to_json,
-    roc_figure,
 )
 
 COMBINED, DEEP = "combined model", "deep signature"
@@ -67,7 +66,7 @@ def _compare(request: ComparisonRequest) -> State[None]:
     (request.folder / "comparison.json").write_text(comparisons_to_json(found), encoding="utf-8")
     for one in found:
         name = re.sub(r"[^A-Za-z0-9_]+", "-", f"roc-{one.score}-{one.cohort}").strip("-")
-        (request.folder / f"{name}.svg").write_text(roc_figure(one), encoding="utf-8")
+        (request.folder / f"{name}.svg").write_text(roc_plot(one), encoding="utf-8")
     return Completed(message="\n".join(line for one in found for line in comparison_lines(one)))
 
 
@@ -127,19 +126,6 @@ def scores_of(
         if both_deep:
             scores[DEEP, position] = bundle.model.signature_values(chosen)[DEEP_BLOCK].to_numpy()
     return survival_of([records[key] for key in keys]), pd.DataFrame(scores)
-
-
-def features_of(work: Installation, bundle: FrozenBundle, center: str) -> pd.DataFrame:
-    """Return what a bundle reads of a centre's patients; its deep features are computed from the stored inputs."""
-    regions = [Region(block) for block in bundle.model.blocks if block != DEEP_BLOCK]
-    tables = []
-    if regions:
-        tables.append(work.store.features(center, regions, work.settings.extraction().digest))
-    if bundle.network is not None:
-        identities, inputs = work.store.deep_inputs(center)
-        index = [identity.patient_key for identity in identities]
-        tables.append(pd.DataFrame(bundle.deep_feature_extractor.extract(inputs), index=index, columns=DEEP_COLUMNS))
-    return pd.concat(tables, axis=1, join="inner")
 
 
 def names_of(bundles: tuple[FrozenBundle, FrozenBundle]) -> tuple[str, str]:

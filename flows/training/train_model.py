@@ -14,12 +14,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
-from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
+from flows.data.eligible_patients import eligible_records, survival_of
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.settings import software_version
+from flows.software_version import software_version
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.bundle.training_evidence import TrainingEvidence
@@ -31,8 +32,9 @@ from models.combined.signature import SelectionSettings, block_columns
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.network.backend_name import backend_package
 from models.network.checkpoint import Epoch
-from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.network.deep_features import DeepFeatureExtractor
 from models.network.training import NetworkTraining, split_patients, train_network
+from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 from models.survival.survival_data import Survival
 
@@ -272,19 +274,6 @@ def patients_of(features: pd.DataFrame, records: dict[str, ClinicalRecord]) -> t
     """Return the features and follow-up of the patients who have both, by patient key."""
     patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
     return patients, survival_of([records[key] for key in patients.index])
-
-
-def eligible_records(source: FeatureStore, center: str) -> dict[str, ClinicalRecord]:
-    """Return the clinical records of a centre that meet the inclusion criteria, by patient."""
-    return {record.patient_key: record for record in source.clinical(center) if eligible(record).eligible}
-
-
-def survival_of(records: list[ClinicalRecord]) -> Survival:
-    """Return the follow-up of patients in their order."""
-    return Survival(
-        np.array([record.survival_days for record in records], dtype=np.float64),
-        np.array([record.event for record in records], dtype=np.bool_),
-    )
 
 
 def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureStore) -> BundleFacts:

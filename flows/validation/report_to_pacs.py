@@ -8,7 +8,7 @@ from pathlib import Path
 from dicom_node.pseudonym import patient_key, study_key
 from dicom_node.settings import pseudonym_key
 from flows.installation import Installation
-from flows.settings import software_version
+from flows.software_version import software_version
 from validation_reports.dicom.encapsulated_pdf import encapsulated_pdf
 from validation_reports.dicom.qa_study import QaStudy, qa_study
 from validation_reports.report.validation_report import ValidationReport
@@ -67,8 +67,8 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
 def _objects(work: Installation, report: ValidationReport, study: QaStudy, folder: Path) -> dict[str, Path]:
     """Write the objects that are not there yet, and return each one's file by the digest that it is queued under."""
     from validation_reports.dicom.center_report import center_report_sr  # noqa: PLC0415 - highdicom takes seconds to import
-    from validation_reports.dicom.patient_report import write_structured_report  # noqa: PLC0415
-    from validation_reports.dicom.patient_report_content import ModelReference  # noqa: PLC0415
+    from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
+    from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
 
     facts = work.bundle.facts
     model = ModelReference(facts.name, facts.version, work.bundle.digest, facts.demonstration, facts.intended_use)
@@ -82,5 +82,5 @@ def _objects(work: Installation, report: ValidationReport, study: QaStudy, folde
     objects["report"] = center_report_sr(report, study, model, document, software_version())
     for name, dataset in objects.items():
         if not (kept / f"{name}.dcm").exists():
-            write_structured_report(dataset, kept / f"{name}.dcm")
+            write_dicom(dataset, kept / f"{name}.dcm")
     return {hashlib.sha256(f"{study.digest} {name}".encode()).hexdigest(): kept / f"{name}.dcm" for name in objects}

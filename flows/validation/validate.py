@@ -18,7 +18,7 @@ from dicom_node.settings import SettingsError
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
 from flows.refusal import or_refused
-from flows.settings import software_version
+from flows.software_version import software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
 from flows.validation.cohort_query import CohortQuery

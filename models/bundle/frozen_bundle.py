@@ -32,7 +32,8 @@ from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combat import CombatReference
 from models.combined.combined_model import CombinedModel
 from models.errors import BundleError, FeatureMismatchError
-from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import NetworkWeights
 
 SCHEMA = "annulus-bundle/2"
 MANIFEST, MODEL, TRAINING, NETWORK = "manifest.json", "model.json", "training.json", "network.npz"

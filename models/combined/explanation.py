@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.combined.combined_model import DEEP_BLOCK, CombinedModel
 from models.errors import FeatureMismatchError
-from models.network.deep_features import DEEP_COLUMNS, INPUT_SHAPE, DeepFeatureExtractor, checked_inputs
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import DEEP_COLUMNS, INPUT_SHAPE, checked_inputs
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ import numpy as np
 
 from models.errors import BundleError
 from models.network.backend import keras
-from models.network.deep_features import INPUT_SHAPE, NetworkWeights
+from models.network.weights import INPUT_SHAPE, NetworkWeights
 
 FILTERS = (64, 128, 256, 512)
 DENSE_UNITS = (512, 256, 128)

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.errors import NotConvergedError, TrainingError
 from models.network.augmentation import Augmentation, augmented_batch
 from models.network.checkpoint import Checkpoint, Epoch, assign, read_checkpoint, values_of
-from models.network.deep_features import NetworkWeights, checked_inputs
+from models.network.weights import NetworkWeights, checked_inputs
 from models.survival.survival_data import Survival
 
 __all__ = ["Epoch", "NetworkTraining", "split_patients", "train_network"]

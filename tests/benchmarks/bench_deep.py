@@ -22,8 +22,8 @@ import numpy as np
 
 from models.network.backend import keras
 from models.network.cox_loss import negative_cox_log_likelihood
-from models.network.deep_features import INPUT_SHAPE
 from models.network.se_resnet import build_feature_network, build_se_resnet
+from models.network.weights import INPUT_SHAPE
 
 TRAINING_PASSES = 3
 MATRIX = 3072

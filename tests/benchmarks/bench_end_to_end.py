@@ -234,14 +234,11 @@ def compute_asked_for(folder: Path) -> None:
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_features import compute_features, load_study
     from models.bundle.frozen_bundle import load, read_digest
-    from models.network.deep_features import DEEP_COLUMNS, INPUT_SHAPE
-    from validation_reports.dicom.codes import derived_uid
-    from validation_reports.dicom.patient_report import (
-        ModelReference,
-        RoiReference,
-        build_structured_report,
-        write_structured_report,
-    )
+    from models.network.weights import DEEP_COLUMNS, INPUT_SHAPE
+    from validation_reports.dicom.files import write_dicom
+    from validation_reports.dicom.patient_report import build_structured_report
+    from validation_reports.dicom.references import ModelReference, RoiReference
+    from validation_reports.dicom.uids import derived_uid
     from validation_reports.not_estimable import NotEstimable
 
     bundle = load(folder / "bundle", read_digest(folder / "bundle"))
@@ -286,7 +283,7 @@ def compute_asked_for(folder: Path) -> None:
             center=CENTER,
             performance=NotEstimable("not validated here"),
         )
-        write_structured_report(report, folder / "alone" / f"{study.name}.dcm")
+        write_dicom(report, folder / "alone" / f"{study.name}.dcm")
         print(time.monotonic() - started, flush=True)
 
 

@@ -25,7 +25,7 @@ from feature_store.imaging.regions import make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import compute_features, load_study
-from feature_store.tables.rows import StudyIdentity
+from feature_store.study_identity import StudyIdentity
 from feature_store.tables.store import FeatureStore
 from tests.benchmarks.bench_radiomics import peak_megabytes, timed
 from tests.benchmarks.planning_ct import real_data, real_study

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from feature_store.acquisition_rows import AcquisitionRecord
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.tables.rows import AcquisitionRecord
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.integration.conftest import Place, Running
 from tests.support.scored_cohorts import HORIZONS, made_cohort

@@ -14,7 +14,8 @@ from feature_store.study_features import compute_features, load_study
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.combined.combined_model import train_combined_model
-from models.network.deep_features import DEEP_COLUMNS, DeepFeatureExtractor
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import DEEP_COLUMNS
 from models.survival.survival_data import Survival
 from tests.support.synthetic_studies import write_study
 

@@ -13,7 +13,7 @@ from pydicom.uid import UID
 
 from dicom_node.archive.archive import Archive
 from dicom_node.center import Center, Completeness, ReturnDestination
-from dicom_node.datasets.instance import (
+from dicom_node.datasets.sop_classes import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from dicom_node.scp.commitment_service import Reference, request_dataset
+from dicom_node.network.commitment_messages import Reference, request_dataset
 from tests.support import wire
 from tests.support.intake_bench import ct_slice, encode, request, whole_study
 from tests.support.live_node import TorturedNode

@@ -49,7 +49,7 @@ class ScoredCohort:
     features : DataFrame or None, shape (n, p)
         The features that the model reads.
     acquisitions : DataFrame or None, shape (n, any)
-        Scanner, protocol and month, columns as of `feature_store.acquisition_rows.AcquisitionRecord`.
+        Scanner, protocol and month, columns as of `feature_store.tables.rows.AcquisitionRecord`.
 
     Raises
     ------

@@ -14,10 +14,11 @@ from highdicom.sr import ComprehensiveSR
 from pydicom.dataset import Dataset
 
 from validation_reports.dicom import codes as concept
-from validation_reports.dicom.patient_report import coding_schemes, set_clock
-from validation_reports.dicom.patient_report_content import ModelReference, notice, observation_context
+from validation_reports.dicom.patient_report_content import notice, observation_context
 from validation_reports.dicom.performance_items import container, counted, estimate_item, performance_container, text
 from validation_reports.dicom.qa_study import QaStudy
+from validation_reports.dicom.references import ModelReference
+from validation_reports.dicom.stamps import coding_schemes, set_clock
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.latest_performance import center_figures
 from validation_reports.report.summary import headline
@@ -53,7 +54,7 @@ def center_report_sr(
     Returns
     -------
     Dataset
-        A Comprehensive SR with file meta information, ready for `structured_report.write_structured_report`.
+        A Comprehensive SR with file meta information, ready for `files.write_dicom`.
     """
     moment = study.created_at.astimezone(UTC)
     evidence = document

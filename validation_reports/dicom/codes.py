@@ -7,9 +7,6 @@ report identifies in its Coding Scheme Identification Sequence (PS3.3 section C.
 
 from __future__ import annotations
 
-import re
-import uuid
-
 from pydicom.sr.coding import Code
 
 SCHEME = "99ANNULUS"
@@ -71,8 +68,6 @@ REASON_EXCLUDED = Code("reason-excluded", SCHEME, "Reason, and patients not anal
 FULL_REPORT = Code("full-report", SCHEME, "The whole validation report as a document")
 
 _DAYS_PER_MONTH = 365.25 / 12
-_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
-_NAMESPACE = uuid.UUID("8d0c7b0a-5f0e-5c4e-9a35-2a1c3f6f7b11")
 
 
 def survival_concept(days: int) -> Code:
@@ -91,25 +86,3 @@ def auc_concept(days: int) -> Code:
 def ratio_concept(days: int) -> Code:
     """Return the concept of observed over expected deaths at a horizon."""
     return Code(f"oe-{days}d", SCHEME, f"Observed over expected deaths by {days} days")
-
-
-def derived_uid(*parts: str) -> str:
-    """Derive a UID from text: the same parts always give the same UID (PS3.5 section B.2, root 2.25).
-
-    Parameters
-    ----------
-    *parts : str
-        What the object is made of, for example the study content's digest, the model digest and ``"report"``.
-
-    Returns
-    -------
-    str
-        ``2.25.`` followed by a name-based UUID as a decimal number, at most 44 characters.
-    """
-    name = "".join(f"{len(part)}:{part}" for part in parts)
-    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
-
-
-def is_uid(value: str) -> bool:
-    """Say whether `value` is a UID (PS3.5 section 9.1)."""
-    return len(value) <= 64 and _UID.fullmatch(value) is not None

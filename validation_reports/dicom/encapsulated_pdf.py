@@ -35,7 +35,7 @@ def encapsulated_pdf(pdf: bytes, study: QaStudy, title: str, software_version: s
     Returns
     -------
     Dataset
-        With file meta information, ready for `structured_report.write_structured_report`.
+        With file meta information, ready for `files.write_dicom`.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from pydicom.sr.codedict import codes
 
 from feature_store.imaging.deep_input import InputGrid
 from validation_reports.dicom import codes as concept
-from validation_reports.dicom.patient_report_content import ModelReference
+from validation_reports.dicom.references import ModelReference
 from validation_reports.errors import StructuredReportError
 
 _SERIES_NUMBER = 902

@@ -10,32 +10,29 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from copy import deepcopy
 from datetime import datetime
-from pathlib import Path
 
 from highdicom import UID
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import Comprehensive3DSR
 from pydicom.charset import convert_encodings
 from pydicom.config import RAISE, disable_value_validation
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA, DT, TM, validate_value
+from pydicom.valuerep import validate_value
 
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
-from validation_reports.dicom.patient_report_content import ModelReference, RoiReference, ScoreFacts, measurement_report
+from validation_reports.dicom.patient_report_content import ScoreFacts, measurement_report
 from validation_reports.dicom.performance_items import plain
+from validation_reports.dicom.references import ModelReference, RoiReference
+from validation_reports.dicom.stamps import coding_schemes, set_clock
+from validation_reports.dicom.uids import is_uid
 from validation_reports.errors import StructuredReportError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import CenterFigures
-
-__all__ = ["ModelReference", "RoiReference", "build_structured_report", "write_structured_report"]
 
 _CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _RT_STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -98,7 +95,7 @@ def build_structured_report(
     Returns
     -------
     Dataset
-        A Comprehensive 3D SR with file meta information, ready for `write_structured_report`.
+        A Comprehensive 3D SR with file meta information, ready for `write_dicom`.
 
     Raises
     ------
@@ -147,44 +144,6 @@ def build_structured_report(
     return report
 
 
-def write_structured_report(dataset: Dataset, path: Path) -> None:
-    """Write a report so that it is either there in full or not at all, whatever happens to the machine.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        From `build_structured_report`.
-    path : Path
-        The file; its folder is made when it is missing, a file that is there is replaced.
-
-    Raises
-    ------
-    StructuredReportError
-        If the file system does not take the file.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".report-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                dataset.save_as(file, enforce_file_format=True)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise StructuredReportError(
-            f"the structured report cannot be written: {error.strerror}; check the folder's space and permissions"
-        ) from error
-
-
 def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
     if not ct_datasets:
         raise StructuredReportError("no CT instance was given: a report must name the series that was scored")
@@ -219,7 +178,7 @@ def _check_values(risk: Risk, software_version: str, created_at: datetime, uids:
     if created_at.tzinfo is None:
         raise StructuredReportError("the moment of scoring has no time zone: give an aware datetime")
     for uid in uids:
-        if not concept.is_uid(uid):
+        if not is_uid(uid):
             raise StructuredReportError(
                 "the report's own UID is not a UID: expected digits and dots, at most 64 characters"
             )
@@ -289,21 +248,3 @@ def _source_time(created_at: datetime, ct: Dataset) -> datetime:
     if re.fullmatch(r"[+-]\d{4}", offset):
         return created_at.astimezone(datetime.strptime(offset, "%z").tzinfo)
     return created_at
-
-
-def coding_schemes() -> list[CodingSchemeIdentificationItem]:
-    """Return what names the private coding scheme of the reports (PS3.3 section C.12.1)."""
-    return [
-        CodingSchemeIdentificationItem(
-            designator=concept.SCHEME, name=concept.SCHEME_NAME, responsible_organization=concept.MANUFACTURER
-        )
-    ]
-
-
-def set_clock(report: Dataset, local: datetime) -> None:
-    """Replace what the SR library takes from the clock, so that the same score is the same file."""
-    report.InstanceCreationDate = DA(local.date())
-    report.InstanceCreationTime = TM(local.time().replace(microsecond=0))
-    for item in report.ContributingEquipmentSequence:
-        if item.get("ManufacturerModelName") == "highdicom":
-            item.ContributionDateTime = DT(local.replace(microsecond=0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,68 +11,14 @@ from pydicom.dataset import Dataset
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.performance_items import performance_container
-from validation_reports.errors import StructuredReportError
+from validation_reports.dicom.references import ModelReference, RoiReference
+from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import CenterFigures
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _DEMONSTRATION_NOTICE = "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _HAS_ACQ_CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
-
-
-@dataclass(frozen=True)
-class RoiReference:
-    """The contour that was scored.
-
-    Parameters
-    ----------
-    number : int
-        ROI Number (3006,0022).
-    name : str
-        ROI Name (3006,0026).
-    """
-
-    number: int
-    name: str
-
-
-@dataclass(frozen=True)
-class ModelReference:
-    """The frozen model that made the score.
-
-    Parameters
-    ----------
-    name, version : str
-        As the frozen bundle names itself.
-    digest : str
-        Lower-case hexadecimal SHA-256 of the bundle's manifest.
-    demonstration : bool
-        Whether the model was trained on synthetic patients; the report then says so first.
-    intended_use : str
-        The bundle's own sentence on what it may be used for.
-
-    Raises
-    ------
-    StructuredReportError
-        If name or version is empty, or the digest is not a SHA-256.
-    """
-
-    name: str
-    version: str
-    digest: str
-    demonstration: bool
-    intended_use: str
-
-    def __post_init__(self) -> None:
-        if not self.name.strip() or not self.version.strip():
-            raise StructuredReportError(
-                f"the model is named {self.name!r}, version {self.version!r}: give both, so a score names its model"
-            )
-        if not _DIGEST.fullmatch(self.digest):
-            raise StructuredReportError(
-                f"the model digest {self.digest!r} is not a SHA-256: expected 64 lower-case hexadecimal digits"
-            )
 
 
 @dataclass(frozen=True)
@@ -154,7 +99,7 @@ def observation_context(model: ModelReference, software_version: str, center: st
     device = sr.ObserverContext(
         observer_type=sr.CodedConcept("121007", "DCM", "Device"),
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=concept.derived_uid("device", software_version, model.digest),
+            uid=derived_uid("device", software_version, model.digest),
             name=concept.MANUFACTURER,
             manufacturer_name=concept.MANUFACTURER,
             model_name=model.name,
@@ -204,7 +149,7 @@ def _measurement_group(rtstruct: Dataset, facts: ScoreFacts) -> sr.MeasurementsA
     ]
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
-            uid=concept.derived_uid("contour", str(rtstruct.SOPInstanceUID), str(facts.roi.number)),
+            uid=derived_uid("contour", str(rtstruct.SOPInstanceUID), str(facts.roi.number)),
             identifier=facts.roi.name,
         ),
         finding_type=concept.GROSS_TUMOUR_VOLUME,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
-from validation_reports.dicom import codes as concept
+from validation_reports.dicom.uids import derived_uid
 from validation_reports.errors import CohortError
 from validation_reports.report.validation_report import ValidationReport, to_json
 
@@ -40,7 +40,7 @@ class QaStudy:
 
     def uid(self, part: str) -> str:
         """Return the UID of a part of the study; ``"study"`` is the study's own."""
-        return concept.derived_uid("validation", self.center, self.patient_id, self.digest, part)
+        return derived_uid("validation", self.center, self.patient_id, self.digest, part)
 
     def identity(self) -> Dataset:
         """Return the attributes of the Patient and General Study modules (PS3.3 sections C.7.1.1, C.7.2.1)."""

@@ -16,10 +16,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
-from feature_store.expectation_words import EXPECTED, SUITE_TITLES
 from feature_store.expectations.evaluation import Finding, Severity
 from feature_store.expectations.records import SuiteRecord
-from feature_store.expectations.suites import SUITES, suite
+from feature_store.expectations.suites import EXPECTED, SUITE_TITLES, SUITES, suite
 
 INDEX_NAME = "index.html"
 _OF_STUDIES = ("study", "regions")

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.acquisition_table import AcquisitionTable, describe_acquisitions
 from validation_reports.statistics.added_value import AddedValue, added_value
 from validation_reports.statistics.bootstrap import N_RESAMPLES, Bootstrap, bootstrap
 from validation_reports.statistics.brier_score import BrierScore, IntegratedBrier, brier_score, integrated_brier
 from validation_reports.statistics.calibration import Calibration, CalibrationSlope, calibrate
-from validation_reports.statistics.cohort_shift import CohortShift, TrainingPatients, compare_with_training
+from validation_reports.statistics.cohort_shift import CohortShift, compare_with_training
 from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
 from validation_reports.statistics.discrimination import (
     Concordance,

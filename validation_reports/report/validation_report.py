@@ -12,12 +12,12 @@ from datetime import datetime
 from pydantic import TypeAdapter, ValidationError
 
 from validation_reports.cohort.scored_cohort import ScoredCohort, pool
+from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.errors import CohortError, ReportFormatError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult, analyse_center
 from validation_reports.statistics.bootstrap import N_RESAMPLES
 from validation_reports.statistics.calibration import CalibrationSlope, HorizonCalibration, ObservedExpected
-from validation_reports.statistics.cohort_shift import TrainingPatients
 from validation_reports.statistics.cohort_table import CohortTable, describe_cohorts
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.random_effects import PooledEffect, Scale, pool_random_effects

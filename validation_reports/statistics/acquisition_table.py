@@ -65,7 +65,7 @@ def describe_acquisitions(
     Parameters
     ----------
     acquisitions : DataFrame or None, shape (n, any)
-        Columns as of `feature_store.acquisition_rows.AcquisitionRecord`; missing values are allowed.
+        Columns as of `feature_store.tables.rows.AcquisitionRecord`; missing values are allowed.
     linear_predictor : ndarray, shape (n,)
         The cohort's scores.
     training : DataFrame or None, shape (m, any)

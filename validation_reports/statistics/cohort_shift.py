@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from validation_reports.cohort.training_patients import Array, TrainingPatients
 from validation_reports.not_estimable import NotEstimable, normal_quantile
 
-Array = NDArray[np.float64]
 SHIFT_METHOD = (
     "population stability index over tenths of the training patients, beside what 99 of 100 cohorts without a shift "
     "stay below; membership model: "
@@ -38,31 +38,6 @@ class ShiftVerdict(StrEnum):
     ALIKE = "like the training patients"
     DIFFERENT = "different from the training patients"
     VERY_DIFFERENT = "very different from the training patients"
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingPatients:
-    """What is known of the patients that trained the model.
-
-    Parameters
-    ----------
-    center : str
-        The training centre.
-    linear_predictor : ndarray, shape (m,)
-        Their scores by the frozen model.
-    covariates : DataFrame, shape (m, any)
-        Columns ``age``, ``sex``, ``histology``, ``stage``.
-    features : DataFrame, shape (m, p)
-        The features that the model reads.
-    acquisitions : DataFrame or None, shape (m, any)
-        How they were scanned, as of `ScoredCohort`.
-    """
-
-    center: str
-    linear_predictor: Array
-    covariates: pd.DataFrame
-    features: pd.DataFrame
-    acquisitions: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from flows.settings import (
     Settings,
     SystemTable,
     ValidationTable,
-    software_version,
 )
+from flows.software_version import software_version
 from models.network.augmentation import Augmentation
 from tests.support import ROOT
 

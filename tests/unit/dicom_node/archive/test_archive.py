@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.part10 import Part10, read_part10
-from dicom_node.datasets.instance import CT_IMAGE_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,

@@ -10,14 +10,11 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from dicom_node.archive.part10 import read_part10
-from dicom_node.datasets.instance import (
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    IMPLICIT_VR_LITTLE_ENDIAN,
-    Manifest,
-    is_uid,
-    read_instance,
-)
-from dicom_node.errors import DamagedInstanceError, ReceivedDataError, UnreadableDatasetError
+from dicom_node.datasets.identity import DamagedInstanceError, is_uid
+from dicom_node.datasets.instance import read_instance
+from dicom_node.datasets.manifest import Manifest
+from dicom_node.datasets.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from dicom_node.errors import ReceivedDataError, UnreadableDatasetError
 from tests.support.intake_bench import FRAME, ct_slice, encode, rtstruct
 
 SYNTAXES = [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]

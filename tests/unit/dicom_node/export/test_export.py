@@ -8,7 +8,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_node.datasets.instance import CT_IMAGE_STORAGE
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.errors import IdentifiablePixelsError
 from dicom_node.export.burned_in import check_pixels
 from dicom_node.export.export import Exporter, export_studies

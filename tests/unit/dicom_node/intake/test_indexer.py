@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dicom_node.errors import RegistryUnavailableError
-from dicom_node.group_commit import GroupCommit
 from dicom_node.intake.indexer import Indexer
+from dicom_node.registry.group_commit import GroupCommit
 from dicom_node.registry.registry import InstanceRecord
 from tests.support.intake_bench import Bench, ct_slice, request
 

@@ -14,9 +14,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_node.center import Completeness
+from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.errors import (
     ConflictingContentError,
-    DamagedInstanceError,
     IdentityMismatchError,
     LowDiskError,
     NodeError,

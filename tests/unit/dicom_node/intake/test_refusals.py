@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dicom_node import errors
+from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.errors import NodeError
 from dicom_node.intake.refusals import REFUSALS, is_delivered, is_warning, status_of
 
@@ -16,7 +17,7 @@ EXPECTED = [
     (errors.OversizedObjectError("x"), 0xA703),
     (errors.IdentityMismatchError("x"), 0xA900),
     (errors.UnreadableDatasetError("x"), 0xC000),
-    (errors.DamagedInstanceError("x"), 0xC001),
+    (DamagedInstanceError("x"), 0xC001),
     (errors.ConflictingContentError("x"), 0xC002),
     (errors.UnsupportedClassError("x"), 0x0122),
     (errors.UnsupportedSyntaxError("x"), 0xC122),
@@ -38,7 +39,7 @@ def test_no_row_is_hidden_by_an_earlier_one_and_none_is_a_success() -> None:
 def test_every_error_that_a_peer_can_cause_names_its_incident() -> None:
     leaves: list[type[NodeError]] = [
         errors.UnreadableDatasetError,
-        errors.DamagedInstanceError,
+        DamagedInstanceError,
         errors.IdentityMismatchError,
     ]
     leaves += [errors.ConflictingContentError, errors.LowDiskError, errors.RegistryUnavailableError]

@@ -11,7 +11,8 @@ import pytest
 
 from dicom_node.archive.part10 import read_part10
 from dicom_node.center import Completeness
-from dicom_node.datasets.instance import Manifest, Plane, read_instance
+from dicom_node.datasets.instance import Plane, read_instance
+from dicom_node.datasets.manifest import Manifest
 from dicom_node.registry.completeness import (
     Complete,
     Contradictory,

@@ -15,7 +15,7 @@ import pytest
 from pydicom import Dataset
 
 from dicom_node.center import Center, ObjectKind, ReturnDestination
-from dicom_node.datasets.instance import (
+from dicom_node.datasets.sop_classes import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -23,7 +23,7 @@ from dicom_node.datasets.instance import (
     STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
-from dicom_node.scp.commitment_service import encode_dataset
+from dicom_node.network.commitment_messages import encode_dataset
 from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support import wire
 from tests.support.certificates import Certificates

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from dicom_node.center import ReturnDestination
-from dicom_node.datasets.instance import (
+from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -20,16 +20,17 @@ from dicom_node.datasets.instance import (
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
 )
-from dicom_node.registry.registry import StudyState
-from dicom_node.scp.commitment_service import (
+from dicom_node.network.commitment_messages import (
     CommitmentReport,
     CommitmentRequest,
     Reference,
     parse_report,
     parse_request,
 )
+from dicom_node.registry.registry import StudyState
+from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import report_commitments
-from dicom_node.scu.report_delivery import Caller, deliver_due
+from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, ct_slice, whole_study
 from tests.support.ports import free_port
 from tests.unit.dicom_node.scu.test_report_delivery import _report

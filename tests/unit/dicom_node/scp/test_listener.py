@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from dicom_node.datasets.instance import (
+from dicom_node.datasets.sop_classes import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     RT_STRUCTURE_SET_STORAGE,

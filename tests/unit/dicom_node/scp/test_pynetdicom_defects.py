@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from pynetdicom import AE, _config, evt
 
-from dicom_node.datasets.instance import CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support import wire
 from tests.support.certificates import Certificates

@@ -12,10 +12,11 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from dicom_node.center import ReturnDestination
-from dicom_node.datasets.instance import COMPREHENSIVE_3D_SR_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.datasets.sop_classes import COMPREHENSIVE_3D_SR_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
 from dicom_node.errors import DeliveryError
 from dicom_node.registry.registry import StudyState
-from dicom_node.scu.report_delivery import Caller, deliver_due, echo
+from dicom_node.scu.caller import Caller, echo
+from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, whole_study
 from tests.support.ports import free_port
 

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.archive.part10 import FileMeta, read_meta
 from dicom_node.center import ObjectKind
-from dicom_node.datasets.instance import EXPLICIT_VR_LITTLE_ENDIAN
+from dicom_node.datasets.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.registry.registry import StudyState
 from dicom_node.stow import PATH
 from dicom_node.stow.app import StowService

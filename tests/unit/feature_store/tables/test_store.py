@@ -13,7 +13,6 @@ from deltalake import DeltaTable
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
-from feature_store.acquisition_rows import AcquisitionRecord, acquisition_record
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.expectations.suites import Finding, Severity
 from feature_store.imaging.ct_headers import read_ct_headers
@@ -21,6 +20,7 @@ from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.rows import AcquisitionRecord, acquisition_record
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from tests.support.dicom_files import write_ct
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feature_store.acquisition_rows import AcquisitionRecord
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.tables.rows import AcquisitionRecord
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation

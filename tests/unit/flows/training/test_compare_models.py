@@ -20,7 +20,8 @@ from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import train_combined_model
 from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError
-from models.network.deep_features import DEEP_COLUMNS, DeepFeatureExtractor, NetworkWeights
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import DEEP_COLUMNS, NetworkWeights
 from models.survival.survival_data import Survival
 from tests.unit.models.conftest import facts
 

@@ -18,6 +18,7 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import StudyIdentity
 from flows.__main__ import _parser
+from flows.data.eligible_patients import eligible_records
 from flows.installation import Installation
 from flows.settings import CombatTable, Settings
 from flows.training import train_model
@@ -27,7 +28,6 @@ from flows.training.train_model import (
     check_trainable,
     combat_reference,
     compared_features,
-    eligible_records,
     fit_combined_model,
     gather_evidence,
     source_features,
@@ -35,7 +35,7 @@ from flows.training.train_model import (
 )
 from models.bundle.frozen_bundle import freeze
 from models.errors import TrainingError
-from models.network.deep_features import NetworkWeights
+from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule
 
 PATIENTS = 50

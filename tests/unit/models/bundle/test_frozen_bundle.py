@@ -15,7 +15,7 @@ from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import MANIFEST, MODEL, NETWORK, TRAINING, canonical_json, freeze, load, read_digest
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.errors import BundleError, FeatureMismatchError
-from models.network.deep_features import NetworkWeights
+from models.network.weights import NetworkWeights
 from tests.support import ROOT
 from tests.unit.models.conftest import Cohort, make_cohort
 

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.combined.explanation import explain, occlusion_map
 from models.errors import FeatureMismatchError
-from models.network.deep_features import DEEP_COLUMNS, DeepFeatureExtractor
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import DEEP_COLUMNS
 from tests.unit.models.conftest import Cohort, make_cohort
 
 

@@ -13,8 +13,9 @@ import pytest
 
 from models.errors import BackendError
 from models.network.backend_name import backend_package, chosen_backend
-from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.network.deep_features import DeepFeatureExtractor
 from models.network.training import NetworkTraining, train_network
+from models.network.weights import NetworkWeights
 from models.survival.survival_data import Survival
 from tests.support import ROOT
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.errors import BundleError, FeatureMismatchError
-from models.network.deep_features import DEEP_COLUMNS, NetworkWeights, checked_inputs
+from models.network.weights import DEEP_COLUMNS, NetworkWeights, checked_inputs
 
 
 def make_weights(value: float = 1.5) -> NetworkWeights:

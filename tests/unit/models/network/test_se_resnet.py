@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.errors import BundleError
-from models.network.deep_features import DeepFeatureExtractor, NetworkWeights
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import NetworkWeights
 
 SHAPES = {
     "stem_conv": (32, 32, 32, 64),

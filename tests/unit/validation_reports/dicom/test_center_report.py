@@ -13,9 +13,9 @@ import pytest
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.dicom.center_report import center_report_sr
 from validation_reports.dicom.encapsulated_pdf import encapsulated_pdf
-from validation_reports.dicom.patient_report import write_structured_report
-from validation_reports.dicom.patient_report_content import ModelReference
+from validation_reports.dicom.files import write_dicom
 from validation_reports.dicom.qa_study import QaStudy, qa_study
+from validation_reports.dicom.references import ModelReference
 from validation_reports.errors import StructuredReportError
 from validation_reports.report.validation_report import ValidationReport, build_report
 
@@ -43,7 +43,7 @@ def test_a_hopeless_centre_gives_valid_objects_with_sentences(
     document = encapsulated_pdf(b"%PDF-1.7 odd", study, "External validation", "0.1.0")
     structured = center_report_sr(report, study, MODEL, None, "0.1.0")
     for name, dataset in (("document", document), ("report", structured)):
-        write_structured_report(dataset, tmp_path / f"{name}.dcm")
+        write_dicom(dataset, tmp_path / f"{name}.dcm")
         assert _errors(peer("dciodvfy"), tmp_path / f"{name}.dcm") == []
     shown = subprocess.run(
         [peer("dsrdump"), "+Pl", str(tmp_path / "report.dcm")], capture_output=True, check=True
@@ -61,7 +61,7 @@ def test_the_same_findings_are_the_same_objects_and_other_findings_are_not(
 ) -> None:
     report, study = hopeless
     for name in ("first", "second"):
-        write_structured_report(center_report_sr(report, study, MODEL, None, "0.1.0"), tmp_path / name)
+        write_dicom(center_report_sr(report, study, MODEL, None, "0.1.0"), tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     later = replace(
         report,

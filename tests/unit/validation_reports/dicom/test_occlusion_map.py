@@ -14,9 +14,9 @@ import pytest
 from feature_store.imaging.deep_input import deep_input, input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import load_study
-from validation_reports.dicom.codes import derived_uid
 from validation_reports.dicom.occlusion_map import build_occlusion_map
-from validation_reports.dicom.patient_report_content import ModelReference
+from validation_reports.dicom.references import ModelReference
+from validation_reports.dicom.uids import derived_uid
 from validation_reports.errors import StructuredReportError
 
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")

@@ -16,13 +16,11 @@ from pydicom.dataset import Dataset
 
 from models.combined.combined_model import Risk
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
-from validation_reports.dicom.codes import derived_uid, is_uid, survival_concept
-from validation_reports.dicom.patient_report import (
-    ModelReference,
-    RoiReference,
-    build_structured_report,
-    write_structured_report,
-)
+from validation_reports.dicom.codes import survival_concept
+from validation_reports.dicom.files import write_dicom
+from validation_reports.dicom.patient_report import build_structured_report
+from validation_reports.dicom.references import ModelReference, RoiReference
+from validation_reports.dicom.uids import derived_uid, is_uid
 from validation_reports.errors import StructuredReportError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import center_figures
@@ -76,7 +74,7 @@ def _errors(verifier: str, path: Path) -> list[str]:
 def test_dciodvfy_finds_no_error(study: str, real_data: Path, tmp_path: Path, peer: Callable[[str], str]) -> None:
     ct, rtstruct = _study(real_data / study)
     path = tmp_path / "report.dcm"
-    write_structured_report(_report(ct, rtstruct), path)
+    write_dicom(_report(ct, rtstruct), path)
     assert _errors(peer("dciodvfy"), path) == []
 
 
@@ -86,7 +84,7 @@ def test_a_viewer_shows_score_group_survival_model_contour_and_warnings(
     pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
 ) -> None:
     path = tmp_path / "report.dcm"
-    write_structured_report(_report(*pat1), path)
+    write_dicom(_report(*pat1), path)
     shown = subprocess.run(
         [peer("dsrdump"), "+Pl", "+Pu", str(path)], capture_output=True, text=True, check=True
     ).stdout  # long texts and UIDs in full
@@ -109,8 +107,8 @@ def test_a_viewer_shows_score_group_survival_model_contour_and_warnings(
 @pytest.mark.real_data
 def test_same_score_same_bytes_and_nothing_from_the_clock(pat1: tuple[list[Dataset], Dataset], tmp_path: Path) -> None:
     first, second = tmp_path / "first.dcm", tmp_path / "deeper" / "second.dcm"
-    write_structured_report(_report(*pat1), first)
-    write_structured_report(_report(*deepcopy(pat1)), second)
+    write_dicom(_report(*pat1), first)
+    write_dicom(_report(*deepcopy(pat1)), second)
     assert first.read_bytes() == second.read_bytes()
     today = f"{datetime.now(tz=UTC):%Y%m%d}".encode()
     assert today not in first.read_bytes()
@@ -127,7 +125,7 @@ def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
     c = figures.concordance
     assert isinstance(c, Concordance)
     path = tmp_path / "report.dcm"
-    write_structured_report(_report(*pat1, performance=figures), path)
+    write_dicom(_report(*pat1, performance=figures), path)
     assert _errors(peer("dciodvfy"), path) == []
     shown = subprocess.run([peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True).stdout
     shown = shown[shown.index("Performance of this model") :]
@@ -150,8 +148,8 @@ def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
 @pytest.mark.real_data
 def test_another_warning_gives_other_bytes(pat1: tuple[list[Dataset], Dataset], tmp_path: Path) -> None:
     first, second = tmp_path / "first.dcm", tmp_path / "second.dcm"
-    write_structured_report(_report(*pat1), first)
-    write_structured_report(_report(*pat1, warnings=()), second)
+    write_dicom(_report(*pat1), first)
+    write_dicom(_report(*pat1, warnings=()), second)
     assert first.read_bytes() != second.read_bytes()
 
 
@@ -208,7 +206,7 @@ def test_names_of_any_script_come_back_whole(
         dataset.SpecificCharacterSet = charset
         dataset.PatientName = name
     path = tmp_path / "report.dcm"
-    write_structured_report(_report(ct, rtstruct), path)
+    write_dicom(_report(ct, rtstruct), path)
     back = pydicom.dcmread(path)
     assert str(back.PatientName) == name
     assert back.get("SpecificCharacterSet") == written
@@ -221,7 +219,7 @@ def test_a_roi_name_outside_the_source_character_set_makes_it_utf8(
     ct, rtstruct = deepcopy(pat1)
     ct[0].SpecificCharacterSet = "ISO_IR 100"
     path = tmp_path / "report.dcm"
-    write_structured_report(_report(ct, rtstruct, roi=RoiReference(3, "腫瘍 GTV")), path)
+    write_dicom(_report(ct, rtstruct, roi=RoiReference(3, "腫瘍 GTV")), path)
     back = pydicom.dcmread(path)
     assert back.SpecificCharacterSet == "ISO_IR 192"
     assert "腫瘍 GTV" in str(back)
@@ -240,7 +238,7 @@ def test_absent_and_impossible_attributes_do_not_stop_a_report(
         ct[0].PatientBirthDate = "about 1950"
         ct[0].StudyID = "a study identifier that is too long"
     path = tmp_path / "report.dcm"
-    write_structured_report(_report(ct, rtstruct), path)
+    write_dicom(_report(ct, rtstruct), path)
     assert _errors(peer("dciodvfy"), path) == []
     assert ct[0].PatientSex == "male", "the given dataset was changed"
 
@@ -322,4 +320,4 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(StructuredReportError, match="cannot be written"):
-        write_structured_report(Dataset(), blocked / "report.dcm")
+        write_dicom(Dataset(), blocked / "report.dcm")

@@ -13,10 +13,19 @@ import pytest
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
-from feature_store.expectation_words import EXPECTED, SUITE_TITLES
 from feature_store.expectations.cohort_facts import CohortFacts, cohort_facts
 from feature_store.expectations.records import keep, kept, new_record, of_content
-from feature_store.expectations.suites import RAISABLE, SUITES, Finding, Severity, check_cohort, check_study, waive
+from feature_store.expectations.suites import (
+    EXPECTED,
+    RAISABLE,
+    SUITE_TITLES,
+    SUITES,
+    Finding,
+    Severity,
+    check_cohort,
+    check_study,
+    waive,
+)
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.unit.feature_store.expectations.test_suites import GOOD
 from validation_reports.expectation_pages.pages import CenterChecks, write_pages

@@ -9,7 +9,8 @@ import pytest
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.model_comparison import compare_scores, comparison_lines, comparisons_to_json, roc_figure
+from validation_reports.page.comparison_plots import roc_plot
+from validation_reports.report.model_comparison import compare_scores, comparison_lines, comparisons_to_json
 from validation_reports.statistics.roc_curve import RocCurve, roc_curve
 from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
@@ -59,10 +60,10 @@ def test_a_better_model_is_seen_to_be_better() -> None:
     assert len(lines) == 5
     assert all(name in line for line in lines[1:] for name in MODELS)
     assert "p < 0.001" in lines[1]
-    svg = roc_figure(found)
+    svg = roc_plot(found)
     words = " ".join(ET.fromstring(svg).itertext())  # noqa: S314 - our own
     assert all(part in words for part in (*MODELS, "1 year", "2 years", "3 years", "Sensitivity"))
-    assert roc_figure(found) == svg
+    assert roc_plot(found) == svg
     assert '"true_positive"' in comparisons_to_json([found])
 
 
@@ -73,4 +74,4 @@ def test_what_cannot_be_compared_is_said() -> None:
     lines = comparison_lines(found)
     assert "put every patient in the same order" in lines[1]
     assert "not estimable; 3D-ResNet" in lines[2]
-    assert "AUC not estimable" in roc_figure(found)
+    assert "AUC not estimable" in roc_plot(found)

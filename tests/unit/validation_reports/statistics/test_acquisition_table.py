@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.render import render_html
 from validation_reports.report.validation_report import build_report, from_json, to_json
 from validation_reports.statistics.acquisition_table import AcquisitionTable, describe_acquisitions
-from validation_reports.statistics.cohort_shift import TrainingPatients
 from validation_reports.statistics.drift import Drift, drift_over_time
 
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from tests.support.scored_cohorts import made_cohort
+from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.cohort_shift import (
     CohortShift,
     Membership,
     ShiftVerdict,
-    TrainingPatients,
     compare_with_training,
     stability_index,
 )

@@ -1,0 +1,124 @@
+"""Our own AE as it calls others: associations and the echo."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE
+
+from dicom_node.center import ReturnDestination
+from dicom_node.datasets.sop_classes import (
+    TRANSFER_SYNTAXES,
+    VERIFICATION,
+)
+from dicom_node.errors import DeliveryError
+from dicom_node.intake.refusals import SUCCESS
+
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Our own AE as it calls others.
+
+    Parameters
+    ----------
+    ae_title : str
+        Our AE title.
+    tls : ssl.SSLContext or None
+        With it we call with TLS.
+    """
+
+    ae_title: str
+    tls: ssl.SSLContext | None = None
+
+    def associate(
+        self,
+        destination: ReturnDestination,
+        sop_classes: Sequence[str],
+        roles: Sequence[Any] = (),
+        handlers: Sequence[Any] = (),
+    ) -> Any:
+        """Open an association.
+
+        Parameters
+        ----------
+        destination : ReturnDestination
+            The AE.
+        sop_classes : sequence of str
+            What is proposed.
+        roles : sequence
+            SCP/SCU role selections.
+        handlers : sequence
+            pynetdicom's event handlers.
+
+        Raises
+        ------
+        DeliveryError
+            If it is not established.
+        """
+        entity = AE(ae_title=self.ae_title)
+        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
+        for sop_class in sop_classes:
+            entity.add_requested_context(sop_class, list(TRANSFER_SYNTAXES))
+        association = entity.associate(
+            destination.host,
+            destination.port,
+            ae_title=destination.ae_title,
+            ext_neg=list(roles) or None,
+            evt_handlers=list(handlers) or None,
+            tls_args=(self.tls, destination.host) if self.tls else None,
+        )
+        if association.is_established:
+            return association
+        if association.is_rejected:
+            raise DeliveryError(
+                f"{destination_name(destination)} rejected our association: it must know the AE title {self.ae_title} "
+                f"and be called as {destination.ae_title}"
+            )
+        raise DeliveryError(
+            f"{destination_name(destination)} is not reached, or accepts nothing that we offer: check host, port and "
+            "firewall, and that it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
+            "Comprehensive SR and Encapsulated PDF Storage"
+        )
+
+
+def echo(destination: ReturnDestination, caller: Caller) -> None:
+    """Verify that a centre's AE answers (PS3.4 annex A).
+
+    Parameters
+    ----------
+    destination : ReturnDestination
+        The AE.
+    caller : Caller
+        Our own AE.
+
+    Raises
+    ------
+    DeliveryError
+        If it does not answer, or not with success.
+    """
+    association = caller.associate(destination, (VERIFICATION,))
+    try:
+        status = association.send_c_echo()
+    finally:
+        association.release()
+    if status.get("Status") != SUCCESS:
+        raise DeliveryError(
+            f"{destination_name(destination)} answered the echo {status_words(status)}: ask its administrator"
+        )
+
+
+def destination_name(destination: ReturnDestination) -> str:
+    """Return how a destination is called in a sentence."""
+    return f"{destination.ae_title} at {destination.host}:{destination.port}"
+
+
+def status_words(status: Dataset) -> str:
+    """Return how a peer answered, as the end of a sentence."""
+    code = status.get("Status")
+    return "without an answer in time" if code is None else f"with status 0x{code:04X}"

@@ -1,0 +1,35 @@
+"""Which content of which study, under pseudonyms."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, order=True)
+class StudyIdentity:
+    """One content of one study, under pseudonyms.
+
+    Parameters
+    ----------
+    center : str
+        Name of the centre.
+    patient_key, study_key : str
+        Keyed pseudonyms.
+    content_digest : str
+        SHA-256 over the RTSTRUCT and CT instances that the study consists of.
+
+    Raises
+    ------
+    ValueError
+        If one of them is empty.
+    """
+
+    center: str
+    patient_key: str
+    study_key: str
+    content_digest: str
+
+    def __post_init__(self) -> None:
+        empty = [name for name, value in asdict(self).items() if not value]
+        if empty:
+            raise ValueError(f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty")
