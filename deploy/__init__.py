@@ -1,1 +1,3 @@
-"""What an installation needs besides the code: settings, deployments, units, and the demonstration."""
+"""What an installation needs besides the code: settings, deployments, units, and the
+demonstration.
+"""

@@ -1,4 +1,6 @@
-"""``python -m deploy up|down|status|supervise``: the whole system on this machine, without any other service."""
+"""``python -m deploy up|down|status|supervise``: the whole system on this machine, without any
+other service.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,17 @@ _ASK_EVERY_S = 0.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0 done, 1 not, 2 unusable settings."""
     commands = {"up": up, "down": down, "status": status, "supervise": supervise}
-    parser = argparse.ArgumentParser(prog="python -m deploy", description="The whole system on this machine.")
-    parser.add_argument("command", choices=commands, help="up and down return when done; supervise stays (for systemd)")
-    parser.add_argument("--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)")
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy", description="The whole system on this machine."
+    )
+    parser.add_argument(
+        "command",
+        choices=commands,
+        help="up and down return when done; supervise stays (for systemd)",
+    )
+    parser.add_argument(
+        "--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)"
+    )
     options = parser.parse_args(arguments)
     file = (options.settings or settings_file() or Path("annulus.toml")).absolute()
     try:
@@ -44,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def up(file: Path) -> int:
     """Start everything in the background and return when it is ready."""
     if ensure_settings(file):
-        print(f"{file.name}: made from the example; describe your centres in it, then make down and make up again")
+        print(
+            f"{file.name}: made from the example; describe your centres in it, then make down and "
+            "make up again"
+        )
     if ensure_secrets(file.with_name(SECRETS_NAME), os.environ):
         print(f"{SECRETS_NAME}: made with a new pseudonym key; back it up with the archive")
     work = open_installation(file)
@@ -68,11 +81,19 @@ def up(file: Path) -> int:
         ("the Prefect server answers", work.prefect_is_ready),
         ("the deployments are offered", work.has_deployments),
     ):
-        if not _within(_READY_WITHIN_S, lambda ready=ready: ready() or supervisor.poll() is not None):  # type: ignore[misc]
-            print(f"not within {_READY_WITHIN_S:.0f} s: {what}. See {work.folder.log}", file=sys.stderr)
+        if not _within(
+            _READY_WITHIN_S, lambda ready=ready: ready() or supervisor.poll() is not None
+        ):  # type: ignore[misc]
+            print(
+                f"not within {_READY_WITHIN_S:.0f} s: {what}. See {work.folder.log}",
+                file=sys.stderr,
+            )
             return 1
         if supervisor.poll() is not None:
-            print(f"the supervisor ended: {work.folder.last_words()} (log: {work.folder.log})", file=sys.stderr)
+            print(
+                f"the supervisor ended: {work.folder.last_words()} (log: {work.folder.log})",
+                file=sys.stderr,
+            )
             return 1
         print(what, flush=True)
     return status(file)
@@ -87,7 +108,10 @@ def down(file: Path) -> int:
         return 0
     os.kill(pid, signal.SIGTERM)
     if not _within(_DOWN_WITHIN_S, lambda: folder.supervisor_pid() is None):
-        print(f"process {pid} has not ended within {_DOWN_WITHIN_S:.0f} s. See {folder.log}", file=sys.stderr)
+        print(
+            f"process {pid} has not ended within {_DOWN_WITHIN_S:.0f} s. See {folder.log}",
+            file=sys.stderr,
+        )
         return 1
     print("everything is stopped")
     return 0
@@ -100,7 +124,10 @@ def status(file: Path) -> int:
     states = work.folder.part_states() if is_up else []
     print(f"{'part':<12} {'process':>8}  {'since (UTC)':<20} {'restarts':>8}  last end")
     for one in states:
-        print(f"{one.name:<12} {one.pid or '-':>8}  {one.since or '-':<20} {one.restarts:>8}  {one.last_end or '-'}")
+        print(
+            f"{one.name:<12} {one.pid or '-':>8}  {one.since or '-':<20} {one.restarts:>8}  "
+            f"{one.last_end or '-'}"
+        )
     if not states:
         print("nothing runs: make up starts it")
     registry = open_registry(work.settings.node)
@@ -109,14 +136,20 @@ def status(file: Path) -> int:
         waiting = len(registry.undelivered())
     finally:
         registry.close()
-    print("studies: " + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet"))
+    print(
+        "studies: "
+        + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet")
+    )
     print(f"reports waiting for delivery: {waiting}")
     for center in work.settings.centers():
         print(f"centre {center.name}: called from {', '.join(center.ae_titles)}, {center.role}")
     if is_up:
         node = work.settings.node
         print(f"node         {node.ae_title} at {node.host}:{node.port}")
-        print(f"Prefect UI   {work.prefect_url}" + ("" if work.prefect_is_ready() else "  (does not answer now)"))
+        print(
+            f"Prefect UI   {work.prefect_url}"
+            + ("" if work.prefect_is_ready() else "  (does not answer now)")
+        )
         print(f"reports      {work.reports_url}")
         print(f"log          {work.folder.log}")
         print(f"for prefect commands: export PREFECT_API_URL={work.prefect_url}/api")
@@ -135,10 +168,16 @@ def supervise(file: Path) -> int:
 
 
 def _check_ports(work: LocalInstallation) -> None:
-    """Wait a little for the ports, which the parts of a supervisor that was killed may still hold."""
+    """Wait a little for the ports, which the parts of a supervisor that was killed may still
+    hold.
+    """
 
     def taken() -> list[str]:
-        return [f"{host}:{port} ({setting})" for setting, (host, port) in work.ports().items() if listens(host, port)]
+        return [
+            f"{host}:{port} ({setting})"
+            for setting, (host, port) in work.ports().items()
+            if listens(host, port)
+        ]
 
     if not _within(_PORTS_FREE_WITHIN_S, lambda: not taken()):
         raise SettingsError(

@@ -1,4 +1,6 @@
-"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo|export``: the node's commands."""
+"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo|export``: the node's
+commands.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, stow
 
 _log = logging.getLogger("dicom_node")
 
-_SWITCH_INTERVAL_S = 0.0005  # a thread that comes back from the disk waits for the interpreter no longer than this
+_SWITCH_INTERVAL_S = (
+    0.0005  # a thread that comes back from the disk waits for the interpreter no longer than this
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,24 +60,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dicom_node", description="The DICOM node of Annulus.")
-    parser.add_argument("--settings", type=Path, help="the settings file (default: ANNULUS_SETTINGS, annulus.toml)")
+    parser = argparse.ArgumentParser(
+        prog="python -m dicom_node", description="The DICOM node of Annulus."
+    )
+    parser.add_argument(
+        "--settings", type=Path, help="the settings file (default: ANNULUS_SETTINGS, annulus.toml)"
+    )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="receive, and deliver reports (the default)")
     commands.add_parser("status", help="which studies are here, and what they wait for")
     commands.add_parser("incidents", help="what went wrong")
     commands.add_parser("reindex", help="bring the registry in line with the archive's files")
-    export = commands.add_parser("export", help="write complete studies without identity (PS3.15 annex E) for research")
+    export = commands.add_parser(
+        "export", help="write complete studies without identity (PS3.15 annex E) for research"
+    )
     export.add_argument("folder", type=Path, help="where the files go; outside the node's folder")
     export.add_argument("--center", help="only this centre's studies")
-    export.add_argument("--study", action="append", default=[], help="only this study, by its pseudonym; repeatable")
     export.add_argument(
-        "--keep-structure", action="append", default=[], metavar="NAME", help="a structure's name that may stay"
+        "--study", action="append", default=[], help="only this study, by its pseudonym; repeatable"
     )
     export.add_argument(
-        "--trust-derived", action="store_true", help="derived images that do not say so have no text burned in"
+        "--keep-structure",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a structure's name that may stay",
     )
-    commands.add_parser("echo", help="verify a centre's return AE").add_argument("center", help="the centre's name")
+    export.add_argument(
+        "--trust-derived",
+        action="store_true",
+        help="derived images that do not say so have no text burned in",
+    )
+    commands.add_parser("echo", help="verify a centre's return AE").add_argument(
+        "center", help="the centre's name"
+    )
     return parser
 
 
@@ -105,7 +125,9 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
 
 def _serve(settings: NodeSettings) -> int:
     if not settings.center:
-        raise SettingsError("the settings name no centre, so that nobody could send: add a [center.NAME] table")
+        raise SettingsError(
+            "the settings name no centre, so that nobody could send: add a [center.NAME] table"
+        )
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
@@ -137,10 +159,14 @@ def _serve(settings: NodeSettings) -> int:
 def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
     folder: Path = options.folder
     if folder.resolve().is_relative_to(settings.node.folder.resolve()):
-        raise SettingsError(f"the export would go into the node's own folder {settings.node.folder}: name another")
+        raise SettingsError(
+            f"the export would go into the node's own folder {settings.node.folder}: name another"
+        )
     registry = open_registry(settings.node)
     try:
-        exporter = Exporter(registry, pseudonym_key(), folder, tuple(options.keep_structure), options.trust_derived)
+        exporter = Exporter(
+            registry, pseudonym_key(), folder, tuple(options.keep_structure), options.trust_derived
+        )
         done, refused = export_studies(exporter, tuple(options.study), options.center)
     finally:
         registry.close()
@@ -152,9 +178,13 @@ def _echo(settings: NodeSettings, name: str) -> int:
     center = next((one for one in settings.centers() if one.name == name), None)
     if center is None or center.return_to is None:
         known = ", ".join(one.name for one in settings.centers() if one.return_to) or "none"
-        raise SettingsError(f"centre {name} has no return AE in the settings: expected one of {known}")
+        raise SettingsError(
+            f"centre {name} has no return AE in the settings: expected one of {known}"
+        )
     echo(center.return_to, Caller(settings.node.ae_title, client_context(settings.node.tls)))
-    _print([f"{center.return_to.ae_title} at {center.return_to.host}:{center.return_to.port} answers"])
+    _print(
+        [f"{center.return_to.ae_title} at {center.return_to.host}:{center.return_to.port} answers"]
+    )
     return 0
 
 

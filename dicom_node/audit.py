@@ -1,7 +1,9 @@
-"""The audit trail: who did what and when, as structured events that hold no tag value (PS3.15 annex A.5 in spirit).
+"""The audit trail: who did what and when, as structured events that hold no tag value (PS3.15 annex
+A.5 in spirit).
 
-Each event is one log record of the logger ``dicom_node.audit`` with the fields of the event; with JSON logging it is
-one line of JSON that any collector reads. Names are pseudonyms, AE titles and addresses.
+Each event is one log record of the logger ``dicom_node.audit`` with the fields of the event; with
+JSON logging it is one line of JSON that any collector reads. Names are pseudonyms, AE titles and
+addresses.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ class Completeness(StrEnum):
     """What happens when the instances that an RTSTRUCT lists cannot all be had."""
 
     LENIENT = "lenient"
-    """After the quiet period the CT is matched by study, Frame of Reference and geometry, and scored with a warning."""
+    """After the quiet period the CT is matched by study, Frame of Reference and geometry, and
+    scored with a warning.
+    """
     STRICT = "strict"
     """After the quiet period the study is reported as incomplete, with what is missing."""
 
@@ -40,12 +42,17 @@ class ObjectKind(StrEnum):
     RTSTRUCT = "RTSTRUCT"
 
 
-STORAGE_CLASS_OF: Final = {ObjectKind.CT: CT_IMAGE_STORAGE, ObjectKind.RTSTRUCT: RT_STRUCTURE_SET_STORAGE}
+STORAGE_CLASS_OF: Final = {
+    ObjectKind.CT: CT_IMAGE_STORAGE,
+    ObjectKind.RTSTRUCT: RT_STRUCTURE_SET_STORAGE,
+}
 """The SOP Class of each kind (PS3.4 table B.5-1)."""
 
 
 def is_ae_title(value: str) -> bool:
-    """Say whether `value` is an AE title (PS3.5 section 6.2, VR AE: 1-16 characters, no backslash, not blank)."""
+    """Say whether `value` is an AE title (PS3.5 section 6.2, VR AE: 1-16 characters, no backslash,
+    not blank).
+    """
     return _AE_TITLE.fullmatch(value) is not None
 
 
@@ -74,7 +81,10 @@ class ReturnDestination:
 
     def __post_init__(self) -> None:
         if not is_ae_title(self.ae_title):
-            raise ValueError(f"the return AE title {self.ae_title!r} is not an AE title: use 1-16 printable characters")
+            raise ValueError(
+                f"the return AE title {self.ae_title!r} is not an AE title: use 1-16 printable "
+                "characters"
+            )
         if not 0 < self.port < 65536:
             raise ValueError(f"the return port {self.port} is not a TCP port: use 1-65535")
 
@@ -90,7 +100,8 @@ class Center:
     ae_titles : tuple of str
         Calling AE titles that belong to this centre.
     gtv_pattern : str
-        Regular expression, matched against the whole ROI name without regard to case; it must match exactly one ROI.
+        Regular expression, matched against the whole ROI name without regard to case; it must match
+        exactly one ROI.
     completeness : Completeness
         What happens when the instances that an RTSTRUCT lists cannot all be had.
     quiet_period_s : float
@@ -102,13 +113,16 @@ class Center:
     addresses : tuple of str
         Addresses and networks (``192.0.2.0/24``) that its systems call from; empty is any.
     report_commitment_to : tuple of ReturnDestination
-        Where its systems take the result of a storage commitment that they asked for, each by its AE title.
+        Where its systems take the result of a storage commitment that they asked for, each by its
+        AE title.
     accepts : tuple of ObjectKind
         What it may store.
     qa_patient_id : str or None
-        Patient ID, of no patient, under which the centre's PACS keeps its validation reports; `None` sends it none.
+        Patient ID, of no patient, under which the centre's PACS keeps its validation reports;
+        `None` sends it none.
     certificates : tuple of str
-        Its systems' TLS certificates, each by SHA-256 fingerprint or by a DNS or common name; empty is any.
+        Its systems' TLS certificates, each by SHA-256 fingerprint or by a DNS or common name; empty
+        is any.
 
     Raises
     ------
@@ -135,7 +149,9 @@ class Center:
         return tuple(ip_network(address) for address in self.addresses)
 
     def has_address(self, address: str) -> bool:
-        """Say whether its systems may call from an address; an IPv4 peer of an IPv6 socket has its IPv4 address."""
+        """Say whether its systems may call from an address; an IPv4 peer of an IPv6 socket has its
+        IPv4 address.
+        """
         if not self.addresses:
             return True
         found = ip_address(address)
@@ -143,42 +159,59 @@ class Center:
         return any(known in network for network in self.networks)
 
     def commitment_destination(self, ae_title: str) -> ReturnDestination | None:
-        """Return where the system that calls itself `ae_title` takes commitment results, if that is known."""
+        """Return where the system that calls itself `ae_title` takes commitment results, if that is
+        known.
+        """
         known = (*self.report_commitment_to, *((self.return_to,) if self.return_to else ()))
         return next((one for one in known if one.ae_title == ae_title), None)
 
     def __post_init__(self) -> None:
         if not _CENTER_NAME.fullmatch(self.name):
-            raise ValueError(f"the centre name {self.name!r} is not usable: use 1-32 letters, digits, '-' and '_'")
+            raise ValueError(
+                f"the centre name {self.name!r} is not usable: use 1-32 letters, digits, '-' and "
+                "'_'"
+            )
         if not self.ae_titles:
-            raise ValueError(f"centre {self.name} has no calling AE title: give at least one in ae_titles")
+            raise ValueError(
+                f"centre {self.name} has no calling AE title: give at least one in ae_titles"
+            )
         for title in self.ae_titles:
             if not is_ae_title(title):
-                raise ValueError(f"{title!r} of centre {self.name} is not an AE title: use 1-16 printable characters")
+                raise ValueError(
+                    f"{title!r} of centre {self.name} is not an AE title: use 1-16 printable "
+                    "characters"
+                )
         if self.quiet_period_s <= 0:
-            raise ValueError(f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than 0")
+            raise ValueError(
+                f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than "
+                "0"
+            )
         if self.qa_patient_id is not None and not _PATIENT_ID.fullmatch(self.qa_patient_id):
             raise ValueError(
-                f"qa_patient_id of centre {self.name} is not usable: use 1-64 printable ASCII characters without a "
-                "backslash, with no blank at either end (PS3.5 section 6.2, LO)"
+                f"qa_patient_id of centre {self.name} is not usable: use 1-64 printable ASCII "
+                "characters without a backslash, with no blank at either end (PS3.5 section 6.2, "
+                "LO)"
             )
         try:
             _ = self.networks
         except ValueError as error:
             raise ValueError(
-                f"an address of centre {self.name} is no address or network: {error}; use 192.0.2.7 or 192.0.2.0/24"
+                f"an address of centre {self.name} is no address or network: {error}; use "
+                "192.0.2.7 or 192.0.2.0/24"
             ) from error
         for entry in self.certificates:
             if not is_certificate_entry(entry):
                 raise ValueError(
-                    f"{entry!r} in certificates of centre {self.name} is neither a SHA-256 fingerprint nor a name: use "
-                    "what `openssl x509 -noout -fingerprint -sha256` prints after the equals sign, or the DNS name"
+                    f"{entry!r} in certificates of centre {self.name} is neither a SHA-256 "
+                    "fingerprint nor a name: use what `openssl x509 -noout -fingerprint -sha256` "
+                    "prints after the equals sign, or the DNS name"
                 )
         try:
             re.compile(self.gtv_pattern)
         except re.error as error:
             raise ValueError(
-                f"gtv_pattern {self.gtv_pattern!r} of centre {self.name} is not a regular expression: {error}"
+                f"gtv_pattern {self.gtv_pattern!r} of centre {self.name} is not a regular "
+                f"expression: {error}"
             ) from error
 
 

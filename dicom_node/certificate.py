@@ -25,10 +25,11 @@ class PeerCertificate:
     Parameters
     ----------
     fingerprint : str
-        SHA-256 of its DER encoding in lower-case hexadecimal, as ``openssl x509 -fingerprint -sha256`` prints it
-        without the colons.
+        SHA-256 of its DER encoding in lower-case hexadecimal, as ``openssl x509 -fingerprint
+        -sha256`` prints it without the colons.
     names : frozenset of str
-        Its DNS names and the common names of its subject (RFC 5280 sections 4.2.1.6 and 4.1.2.6), in lower case.
+        Its DNS names and the common names of its subject (RFC 5280 sections 4.2.1.6 and 4.1.2.6),
+        in lower case.
     """
 
     fingerprint: str
@@ -37,7 +38,9 @@ class PeerCertificate:
     def is_one_of(self, entries: Collection[str]) -> bool:
         """Say whether a centre's `certificates` list this one, by fingerprint or by name."""
         listed = {entry.lower() for entry in entries}
-        return not listed.isdisjoint(self.names) or self.fingerprint in {entry.replace(":", "") for entry in listed}
+        return not listed.isdisjoint(self.names) or self.fingerprint in {
+            entry.replace(":", "") for entry in listed
+        }
 
 
 def peer_certificate(connection: object) -> PeerCertificate | None:
@@ -58,5 +61,7 @@ def peer_certificate(connection: object) -> PeerCertificate | None:
 
 def _names(fields: Any) -> set[str]:
     names = {value for kind, value in fields.get("subjectAltName", ()) if kind == "DNS"}
-    names |= {value for rdn in fields.get("subject", ()) for kind, value in rdn if kind == "commonName"}
+    names |= {
+        value for rdn in fields.get("subject", ()) for kind, value in rdn if kind == "commonName"
+    }
     return {name.lower() for name in names}

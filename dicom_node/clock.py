@@ -18,7 +18,8 @@ def utc_now() -> datetime:
 def steady_clock() -> Clock:
     """Return a clock that starts at the present time and then runs on, whoever sets the machine's.
 
-    A quiet period must not end because the clock was set forward, nor last for hours because it was set back.
+    A quiet period must not end because the clock was set forward, nor last for hours because it was
+    set back.
     """
     start, began = utc_now(), time.monotonic()
     return lambda: start + timedelta(seconds=time.monotonic() - began)

@@ -3,24 +3,26 @@
 ::
 
     NodeError
-    ├── ReceivedDataError(ValueError)             what a peer sent cannot be kept as an instance
-    │   ├── UnreadableDatasetError                no DICOM dataset, or no usable identity in it
-    │   ├── datasets.identity.DamagedInstanceError   cut off, or too little pixel data; carries what could be read
-    │   ├── IdentityMismatchError                 the command or the presentation context names another object
-    │   └── ConflictingContentError               a known SOP Instance UID with other content
-    ├── OversizedObjectError(ValueError)          an object is longer than this node takes
-    ├── UnsupportedClassError(ValueError)         an object of a SOP Class that its centre may not store
-    ├── UnsupportedSyntaxError(ValueError)        an object in a transfer syntax that is not kept
-    ├── ArchiveError(OSError)                     the archive cannot be written or is not ours
-    │   └── LowDiskError                          too little space to accept another instance
+    ├── ReceivedDataError(ValueError)         what a peer sent cannot be kept as an instance
+    │   ├── UnreadableDatasetError            no DICOM dataset, or no usable identity in it
+    │   ├── DamagedInstanceError              cut off, or too little pixel data
+    │   ├── IdentityMismatchError             the command or its context names another object
+    │   └── ConflictingContentError           a known SOP Instance UID with other content
+    ├── OversizedObjectError(ValueError)      an object is longer than this node takes
+    ├── UnsupportedClassError(ValueError)     an object of a SOP Class that its centre may not store
+    ├── UnsupportedSyntaxError(ValueError)    an object in a transfer syntax that is not kept
+    ├── ArchiveError(OSError)                 the archive cannot be written or is not ours
+    │   └── LowDiskError                      too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
-    ├── IdentifiablePixelsError(ValueError)       a study's pixels may show who the patient is
-    ├── UnknownStudyError(LookupError)            no such study or no such content of it
-    ├── StudyStateError(ValueError)               the study is not where an operator's request expects it
-    ├── DeliveryError(ConnectionError)            a centre's AE did not take a report
-    └── NodeAlreadyRunningError(RuntimeError)     another node uses the same folder
+    ├── IdentifiablePixelsError(ValueError)   a study's pixels may show who the patient is
+    ├── UnknownStudyError(LookupError)        no such study or no such content of it
+    ├── StudyStateError(ValueError)           not where an operator's request expects it
+    ├── DeliveryError(ConnectionError)        a centre's AE did not take a report
+    └── NodeAlreadyRunningError(RuntimeError) another node uses the same folder
 
-Every message is a sentence that may be shown to anybody: it names no patient, no UID and no file name of a peer.
+`DamagedInstanceError`, which carries what could be read, is in `dicom_node.datasets.identity`.
+Every message is a sentence that may be shown to anybody: it names no patient, no UID and no file
+name of a peer.
 """
 
 from __future__ import annotations
@@ -116,7 +118,9 @@ class RegistryUnavailableError(NodeError, ConnectionError):
 
 
 class IdentifiablePixelsError(NodeError, ValueError):
-    """A study cannot be exported without identity, because its pixels may show who the patient is."""
+    """A study cannot be exported without identity, because its pixels may show who the patient
+    is.
+    """
 
 
 class UnknownStudyError(NodeError, LookupError):

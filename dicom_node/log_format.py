@@ -17,7 +17,9 @@ class LogFormat(StrEnum):
 
 
 class JsonFormatter(logging.Formatter):
-    """One record as one line of JSON: time, level, logger, message, and the fields of an audit event."""
+    """One record as one line of JSON: time, level, logger, message, and the fields of an audit
+    event.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

@@ -37,7 +37,8 @@ _THIS_MACHINE = frozenset(("127.0.0.1", "::1", "localhost"))
 class Node:
     """Everything that runs in the node's process.
 
-    Opening it takes the folder and brings the registry in line with the files; nothing is received before that.
+    Opening it takes the folder and brings the registry in line with the files; nothing is received
+    before that.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ class Node:
     key : bytes
         The pseudonym key.
     clock : callable, optional
-        Returns the current time, aware, in UTC; by default one that nobody can set while the node runs.
+        Returns the current time, aware, in UTC; by default one that nobody can set while the node
+        runs.
     tokens : mapping of str to str, optional
         Bearer tokens of the centres that may store over HTTP, by name.
 
@@ -111,7 +113,9 @@ class Node:
             self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
         )
         services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
-        self._receiver = Receiver(listening, self._centers, services, self.registry, server_context(node.tls))
+        self._receiver = Receiver(
+            listening, self._centers, services, self.registry, server_context(node.tls)
+        )
         if node.stow_port is not None:
             self._stow = self._stow_server(node.stow_port)
         reindexed = self.reindex()
@@ -119,14 +123,21 @@ class Node:
             _log.info("brought the registry in line with the archive: %s", reindexed)
         self.registry.restart_quiet_periods()
         if node.operations_port is not None:
-            self._health = HealthServer(node.operations_host, node.operations_port, self.problem, self.metrics)
+            self._health = HealthServer(
+                node.operations_host, node.operations_port, self.problem, self.metrics
+            )
             self._health.start()
         self._receiver.start()
         if self._stow is not None:
             self._stow.start()
         waits = self.registry.wait_for_change
-        for name, work, wait in (("sweep", self.sweep, threading.Event.wait), ("deliver", self.deliver, waits)):
-            thread = threading.Thread(target=self._repeat, args=(work, wait), name=name, daemon=True)
+        for name, work, wait in (
+            ("sweep", self.sweep, threading.Event.wait),
+            ("deliver", self.deliver, waits),
+        ):
+            thread = threading.Thread(
+                target=self._repeat, args=(work, wait), name=name, daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 
@@ -152,7 +163,8 @@ class Node:
         return f"{scheme}://{self._settings.stow_host}:{self._stow.port}{PATH}"
 
     def _stow_server(self, port: int) -> StowServer:
-        from dicom_node.stow.app import StowService  # noqa: PLC0415 - a web server is only for those who want one
+        # A web server is only for those who want one
+        from dicom_node.stow.app import StowService  # noqa: PLC0415
         from dicom_node.stow.server import StowServer  # noqa: PLC0415
 
         node = self._settings
@@ -166,14 +178,25 @@ class Node:
         )
         if node.tls is None and node.stow_host not in _THIS_MACHINE:
             _log.warning(
-                "STOW-RS listens on %s without TLS: tokens travel in the clear; give [node.tls]", node.stow_host
+                "STOW-RS listens on %s without TLS: tokens travel in the clear; give [node.tls]",
+                node.stow_host,
             )
-        return StowServer(service.application(), node.stow_host, port, server_context(node.tls), node.request_timeout_s)
+        return StowServer(
+            service.application(),
+            node.stow_host,
+            port,
+            server_context(node.tls),
+            node.request_timeout_s,
+        )
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough, and tell of those that stay incomplete."""
+        """Decide the studies that have been quiet for long enough, and tell of those that stay
+        incomplete.
+        """
         decided = sum(self.registry.settle(center) for center in self._centers)
-        for center, study, sentence in self.registry.overdue(self._settings.report_incomplete_after_s):
+        for center, study, sentence in self.registry.overdue(
+            self._settings.report_incomplete_after_s
+        ):
             self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
         return decided
 
@@ -229,8 +252,12 @@ class Node:
             _log.warning("the registry's metrics are left out: %s", error)
             return exposition(samples)
 
-    def _repeat(self, work: Callable[[], int], wait: Callable[[threading.Event, float], object]) -> None:
-        """Do the work at least every sweep interval; an error of ours waits for the next turn, others end the node."""
+    def _repeat(
+        self, work: Callable[[], int], wait: Callable[[threading.Event, float], object]
+    ) -> None:
+        """Do the work at least every sweep interval; an error of ours waits for the next turn,
+        others end the node.
+        """
         while not self._stopping.is_set():
             try:
                 work()

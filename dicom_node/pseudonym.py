@@ -1,4 +1,6 @@
-"""Keyed pseudonyms: the only names of patients, studies and instances outside the registry and the files."""
+"""Keyed pseudonyms: the only names of patients, studies and instances outside the registry and the
+files.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ import base64
 import hmac
 
 LENGTH = 16
-"""Characters of a pseudonym: 80 bits, so that a million of them collide with a probability below 1e-12."""
+"""Characters of a pseudonym: 80 bits, so that a million of them collide with a probability below
+1e-12.
+"""
 
 _MINIMUM_KEY_BYTES = 16
 _DIGEST_BYTES = LENGTH * 5 // 8
@@ -15,8 +19,8 @@ _DIGEST_BYTES = LENGTH * 5 // 8
 def pseudonym(key: bytes, *parts: str) -> str:
     """Return the keyed pseudonym of `parts`.
 
-    HMAC-SHA256 (RFC 2104) over the parts, each preceded by its length so that ``("ab", "c")`` and ``("a", "bc")``
-    differ, in lower-case base32 (RFC 4648).
+    HMAC-SHA256 (RFC 2104) over the parts, each preceded by its length so that ``("ab", "c")`` and
+    ``("a", "bc")`` differ, in lower-case base32 (RFC 4648).
 
     Parameters
     ----------
@@ -49,15 +53,21 @@ def keyed_digest(key: bytes, *parts: str) -> bytes:
         What is named.
     """
     if len(key) < _MINIMUM_KEY_BYTES:
-        raise ValueError(f"the pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}")
+        raise ValueError(
+            f"the pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}"
+        )
     if not parts:
         raise ValueError("a pseudonym needs at least one part to stand for, found none")
     encoded = [part.encode() for part in parts]
-    return hmac.digest(key, b"".join(len(one).to_bytes(8, "big") + one for one in encoded), "sha256")
+    return hmac.digest(
+        key, b"".join(len(one).to_bytes(8, "big") + one for one in encoded), "sha256"
+    )
 
 
 def patient_key(key: bytes, center: str, patient_id: str) -> str:
-    """Return the pseudonym of a patient of `center` with the Patient ID (0010,0020), blanks around it ignored."""
+    """Return the pseudonym of a patient of `center` with the Patient ID (0010,0020), blanks around
+    it ignored.
+    """
     return pseudonym(key, "patient", center, patient_id.strip())
 
 

@@ -1,7 +1,8 @@
 """The settings file: its tables, and the two that the node reads.
 
-One TOML file serves the whole system. Environment variables override it (``ANNULUS_NODE__PORT=11113``), and a
-misspelt key or table is an error. Secrets come from the environment only.
+One TOML file serves the whole system. Environment variables override it
+(``ANNULUS_NODE__PORT=11113``), and a misspelt key or table is an error. Secrets come from the
+environment only.
 """
 
 from __future__ import annotations
@@ -19,8 +20,17 @@ from dicom_node.center import Center, Completeness, ObjectKind, ReturnDestinatio
 from dicom_node.log_format import LogFormat
 
 TABLES = (
-    "node", "center", "features", "augmentation", "model", "combat", "validation", "prefect", "expectations", "system",
-)  # fmt: skip
+    "node",
+    "center",
+    "features",
+    "augmentation",
+    "model",
+    "combat",
+    "validation",
+    "prefect",
+    "expectations",
+    "system",
+)
 """Every table that the settings file may hold; the node reads `node` and `center`."""
 
 SETTINGS_VARIABLE = "ANNULUS_SETTINGS"
@@ -32,7 +42,9 @@ _MINIMUM_TOKEN_CHARACTERS = 24
 
 
 class SettingsError(ValueError):
-    """The settings cannot be used; the message says which key, what was found and what is expected."""
+    """The settings cannot be used; the message says which key, what was found and what is
+    expected.
+    """
 
 
 class ReturnTable(BaseModel):
@@ -46,7 +58,9 @@ class ReturnTable(BaseModel):
 
 
 class TlsTable(BaseModel):
-    """``[node.tls]``: with it the node listens with TLS only (PS3.15 annex B), and so do our own calls."""
+    """``[node.tls]``: with it the node listens with TLS only (PS3.15 annex B), and so do our own
+    calls.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -102,7 +116,9 @@ class NodeTable(BaseModel):
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
 
     def resolved_registry_url(self) -> str:
-        """Return the SQLAlchemy URL of the registry: SQLite in the node's folder unless one is given."""
+        """Return the SQLAlchemy URL of the registry: SQLite in the node's folder unless one is
+        given.
+        """
         return self.registry_url or f"sqlite:///{(self.folder / 'registry.sqlite').absolute()}"
 
 
@@ -139,12 +155,15 @@ class NodeSettings(BaseSettings):
         for center in self.centers():
             for title in center.ae_titles:
                 if title in owner:
-                    raise ValueError(f"AE title {title} is given to both {owner[title]} and {center.name}: keep one")
+                    raise ValueError(
+                        f"AE title {title} is given to both {owner[title]} and {center.name}: keep "
+                        "one"
+                    )
                 owner[title] = center.name
             if center.certificates and (self.node.tls is None or self.node.tls.authorities is None):
                 raise ValueError(
-                    f"centre {center.name} lists certificates, but nobody is asked for one: give authorities in "
-                    "[node.tls], or take certificates away"
+                    f"centre {center.name} lists certificates, but nobody is asked for one: give "
+                    "authorities in [node.tls], or take certificates away"
                 )
         return self
 
@@ -158,12 +177,16 @@ class NodeSettings(BaseSettings):
                 completeness=table.completeness,
                 quiet_period_s=table.quiet_period_s or self.node.quiet_period_s,
                 role=table.role,
-                return_to=ReturnDestination(**table.return_to.model_dump()) if table.return_to else None,
+                return_to=ReturnDestination(**table.return_to.model_dump())
+                if table.return_to
+                else None,
                 addresses=table.addresses,
                 accepts=table.accepts,
                 qa_patient_id=table.qa_patient_id,
                 certificates=table.certificates,
-                report_commitment_to=tuple(ReturnDestination(**one.model_dump()) for one in table.report_commitment_to),
+                report_commitment_to=tuple(
+                    ReturnDestination(**one.model_dump()) for one in table.report_commitment_to
+                ),
             )
             for name, table in self.center.items()
         )
@@ -175,7 +198,8 @@ class NodeSettings(BaseSettings):
         Parameters
         ----------
         path : Path, optional
-            The TOML file; by default the one that ``ANNULUS_SETTINGS`` names, else ``annulus.toml`` if it exists.
+            The TOML file; by default the one that ``ANNULUS_SETTINGS`` names, else ``annulus.toml``
+            if it exists.
 
         Raises
         ------
@@ -191,7 +215,9 @@ class NodeSettings(BaseSettings):
 
 
 def settings_file(path: Path | None = None) -> Path | None:
-    """Return the settings file to read: `path`, else ``ANNULUS_SETTINGS``, else ``annulus.toml`` if it exists."""
+    """Return the settings file to read: `path`, else ``ANNULUS_SETTINGS``, else ``annulus.toml`` if
+    it exists.
+    """
     if path is not None:
         return path
     if named := os.environ.get(SETTINGS_VARIABLE):
@@ -210,14 +236,16 @@ def pseudonym_key() -> bytes:
     key = os.environ.get(PSEUDONYM_KEY_VARIABLE, "").encode()
     if len(key) < _MINIMUM_KEY_BYTES:
         raise SettingsError(
-            f"{PSEUDONYM_KEY_VARIABLE} holds {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}: set it in the "
-            "environment to a long random text that stays the same for the life of the archive (openssl rand -hex 32)"
+            f"{PSEUDONYM_KEY_VARIABLE} holds {len(key)} bytes, expected at least "
+            f"{_MINIMUM_KEY_BYTES}: set it in the environment to a long random text that stays the "
+            "same for the life of the archive (openssl rand -hex 32)"
         )
     return key
 
 
 def token_variable(center: str) -> str:
-    """Return the environment variable that holds a centre's bearer token: ``ANNULUS_STOW_TOKEN_`` and its name.
+    """Return the environment variable that holds a centre's bearer token: ``ANNULUS_STOW_TOKEN_``
+    and its name.
 
     Parameters
     ----------
@@ -241,13 +269,21 @@ def stow_tokens(centers: Iterable[Center]) -> dict[str, str]:
         token = os.environ.get(variable)
         if token is None:
             continue
-        if len(token) < _MINIMUM_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable() or " " in token:
+        if (
+            len(token) < _MINIMUM_TOKEN_CHARACTERS
+            or not token.isascii()
+            or not token.isprintable()
+            or " " in token
+        ):
             raise SettingsError(
-                f"{variable} holds {len(token)} characters, expected at least {_MINIMUM_TOKEN_CHARACTERS} letters and "
-                "digits: set it to a long random text (openssl rand -hex 32)"
+                f"{variable} holds {len(token)} characters, expected at least "
+                f"{_MINIMUM_TOKEN_CHARACTERS} letters and digits: set it to a long random text "
+                "(openssl rand -hex 32)"
             )
         if token in tokens.values():
-            raise SettingsError(f"{variable} holds another centre's token: give each centre one of its own")
+            raise SettingsError(
+                f"{variable} holds another centre's token: give each centre one of its own"
+            )
         tokens[center.name] = token
     return tokens
 
@@ -262,14 +298,18 @@ def _read_tables(file: Path) -> dict[str, Any]:
     unknown = sorted(set(tables) - set(TABLES))
     if unknown:
         raise SettingsError(
-            f"the settings file {file} has the unknown table or key {', '.join(unknown)}: expected {', '.join(TABLES)}"
+            f"the settings file {file} has the unknown table or key {', '.join(unknown)}: expected "
+            f"{', '.join(TABLES)}"
         )
     return tables
 
 
 def _sentence(error: ValidationError, file: Path | None) -> str:
     places = "; ".join(
-        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(str(part) for part in item['loc']) or 'file'}: "
+        f"{item['msg'].removeprefix('Value error, ')}"
         for item in error.errors()
     )
-    return f"the settings {f'file {file}' if file else 'in the environment'} cannot be used: {places}"
+    return (
+        f"the settings {f'file {file}' if file else 'in the environment'} cannot be used: {places}"
+    )

@@ -1,4 +1,6 @@
-"""Clinical records: what a centre's table says of its patients, read strictly and under pseudonyms."""
+"""Clinical records: what a centre's table says of its patients, read strictly and under
+pseudonyms.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "survival_days": ("survival_days", "Survival.time"),
     "event": ("event", "deadstatus.event"),
 }
-"""Our name of each column, then the names that are accepted: ours, and those of TCIA NSCLC-Radiomics."""
+"""Our name of each column, then the names that are accepted: ours, and those of TCIA
+NSCLC-Radiomics.
+"""
 
 _SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE}
 _HISTOLOGIES = {
@@ -71,7 +75,16 @@ _HISTOLOGIES = {
     "nos": Histology.NOS,
 }
 _STAGES = ("I", "IA", "IB", "II", "IIA", "IIB", "III", "IIIA", "IIIB", "IIIC", "IV", "IVA", "IVB")
-_EVENTS = {"1": True, "true": True, "dead": True, "0": False, "false": False, "alive": False, "1.0": True, "0.0": False}
+_EVENTS = {
+    "1": True,
+    "true": True,
+    "dead": True,
+    "0": False,
+    "false": False,
+    "alive": False,
+    "1.0": True,
+    "0.0": False,
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +127,9 @@ class ClinicalRecord:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.survival_days) and self.survival_days > 0):
-            raise ValueError(f"the survival time is {self.survival_days} days: expected a number above 0")
+            raise ValueError(
+                f"the survival time is {self.survival_days} days: expected a number above 0"
+            )
         if self.age is not None and not 0 <= self.age <= 120:
             raise ValueError(f"the age is {self.age}: expected 0 to 120 years")
 
@@ -151,7 +166,8 @@ class ClinicalTable:
     records : tuple of ClinicalRecord
         The rows that could be read, in the table's order.
     rejected : tuple of (int, str)
-        Line number in the file (the header is line 1) and the sentence that says what is wrong, for each other row.
+        Line number in the file (the header is line 1) and the sentence that says what is wrong, for
+        each other row.
     """
 
     records: tuple[ClinicalRecord, ...]
@@ -159,10 +175,12 @@ class ClinicalTable:
 
 
 def eligible(record: ClinicalRecord) -> Eligibility:
-    """Say whether a patient meets the paper's inclusion criteria that a clinical table can tell (paper, patients).
+    """Say whether a patient meets the paper's inclusion criteria that a clinical table can tell
+    (paper, patients).
 
-    Adenocarcinoma or squamous cell carcinoma, older than 18 years, with sex, stage and follow-up. An age that is not
-    recorded does not exclude: the public training table leaves it empty in 5 of the 203 included patients.
+    Adenocarcinoma or squamous cell carcinoma, older than 18 years, with sex, stage and follow-up.
+    An age that is not recorded does not exclude: the public training table leaves it empty in 5 of
+    the 203 included patients.
 
     Parameters
     ----------
@@ -175,16 +193,25 @@ def eligible(record: ClinicalRecord) -> Eligibility:
         The verdict with its reason.
     """
     if record.histology is None:
-        return Eligibility(False, "histology is not recorded; included are adenocarcinoma and squamous cell carcinoma")
+        return Eligibility(
+            False,
+            "histology is not recorded; included are adenocarcinoma and squamous cell carcinoma",
+        )
     if record.histology not in INCLUDED_HISTOLOGIES:
         return Eligibility(
-            False, f"histology is {record.histology}; included are adenocarcinoma and squamous cell carcinoma"
+            False,
+            f"histology is {record.histology}; included are adenocarcinoma and squamous cell "
+            "carcinoma",
         )
     if record.age is not None and record.age <= MINIMUM_AGE:
-        return Eligibility(False, f"age is {record.age:g} years; included are patients older than {MINIMUM_AGE:g}")
+        return Eligibility(
+            False, f"age is {record.age:g} years; included are patients older than {MINIMUM_AGE:g}"
+        )
     missing = [name for name in ("sex", "stage") if getattr(record, name) is None]
     if missing:
-        return Eligibility(False, f"the clinical record is not complete: {' and '.join(missing)} not recorded")
+        return Eligibility(
+            False, f"the clinical record is not complete: {' and '.join(missing)} not recorded"
+        )
     return Eligibility(True, None)
 
 
@@ -194,9 +221,10 @@ def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str
     Parameters
     ----------
     path : Path
-        CSV in UTF-8 with a header: ``patient_id, age, sex, histology, stage, survival_days, event``, or the names of
-        TCIA NSCLC-Radiomics (``PatientID``, ``gender``, ``Histology``, ``Overall.Stage``, ``Survival.time``,
-        ``deadstatus.event``). Other columns are ignored. Empty cells and ``NA`` are missing values.
+        CSV in UTF-8 with a header: ``patient_id, age, sex, histology, stage, survival_days,
+        event``, or the names of TCIA NSCLC-Radiomics (``PatientID``, ``gender``, ``Histology``,
+        ``Overall.Stage``, ``Survival.time``, ``deadstatus.event``). Other columns are ignored.
+        Empty cells and ``NA`` are missing values.
     center : str
         Name of the centre.
     pseudonymise : callable
@@ -205,8 +233,8 @@ def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str
     Returns
     -------
     ClinicalTable
-        The rows that can be used, and for each other row what is wrong with it. A patient who occurs twice is
-        rejected at the second occurrence.
+        The rows that can be used, and for each other row what is wrong with it. A patient who
+        occurs twice is rejected at the second occurrence.
 
     Raises
     ------
@@ -228,7 +256,9 @@ def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str
         if earlier == line:
             records[record.patient_key] = record
         else:
-            rejected.append((line, f"Line {line}: the patient occurs already in line {earlier}: keep one row."))
+            rejected.append(
+                (line, f"Line {line}: the patient occurs already in line {earlier}: keep one row.")
+            )
     return ClinicalTable(tuple(records.values()), tuple(rejected))
 
 
@@ -264,8 +294,12 @@ def _record(row: _Row, center: str, pseudonymise: Callable[[str], str]) -> Clini
         center=center,
         age=row.number("age"),
         sex=None if sex is None else _one_of("sex", sex.lower(), _SEXES),
-        histology=None if histology is None else _HISTOLOGIES.get(" ".join(histology.lower().split()), Histology.OTHER),
-        stage=None if stage is None else _one_of("stage", stage.upper(), {known: known for known in _STAGES}),
+        histology=None
+        if histology is None
+        else _HISTOLOGIES.get(" ".join(histology.lower().split()), Histology.OTHER),
+        stage=None
+        if stage is None
+        else _one_of("stage", stage.upper(), {known: known for known in _STAGES}),
         survival_days=_number("survival_days", row.required("survival_days")),
         event=_one_of("event", row.required("event").lower(), _EVENTS),
     )
@@ -276,7 +310,9 @@ def _number(column: str, value: str) -> float:
         return float(value)
     except ValueError:
         # the cell itself is not shown: in a row with shifted cells it may be an identifier
-        raise ValueError(f"{column} holds text of {len(value)} characters, expected a number") from None
+        raise ValueError(
+            f"{column} holds text of {len(value)} characters, expected a number"
+        ) from None
 
 
 def _one_of(column: str, value: str, known: Mapping[str, _T]) -> _T:
@@ -291,14 +327,17 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, [])
-            rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+            rows = [
+                (reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)
+            ]
     except OSError as error:
         raise ClinicalTableError(
             f"The clinical table cannot be read: {error.strerror}. Give a file that exists."
         ) from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise ClinicalTableError(
-            f"The clinical table is not CSV in UTF-8 ({error}). Save it as comma-separated values in UTF-8."
+            f"The clinical table is not CSV in UTF-8 ({error}). Save it as comma-separated values "
+            "in UTF-8."
         ) from error
     return [name.strip() for name in header], rows
 
@@ -309,14 +348,17 @@ def _column_places(header: list[str]) -> dict[str, int]:
     for column, accepted in _COLUMNS.items():
         found = [index for index, name in enumerate(header) if name in accepted]
         if len(found) > 1:
-            raise ClinicalTableError(f"The clinical table has {len(found)} columns for {column}: keep one.")
+            raise ClinicalTableError(
+                f"The clinical table has {len(found)} columns for {column}: keep one."
+            )
         if found:
             place[column] = found[0]
         else:
             missing.append(" or ".join(accepted))
     if missing:
         raise ClinicalTableError(
-            f"The clinical table lacks {len(missing)} columns: {'; '.join(missing)}. "
-            f"Its header has {len(header)} columns; add the missing ones, with empty cells where nothing is known."
+            f"The clinical table lacks {len(missing)} columns: {'; '.join(missing)}. Its header "
+            f"has {len(header)} columns; add the missing ones, with empty cells where nothing is "
+            "known."
         )
     return place

@@ -13,7 +13,7 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 def compiled(function: _Function) -> _Function:
     """Compile a function on its first call, without the interpreter lock.
 
-    The machine code is kept for later processes: beside the source, or in the user's cache folder (or
-    ``NUMBA_CACHE_DIR``) where the source's folder is read-only.
+    The machine code is kept for later processes: beside the source, or in the user's cache folder
+    (or ``NUMBA_CACHE_DIR``) where the source's folder is read-only.
     """
     return cast("_Function", numba.njit(cache=True, nogil=True)(function))

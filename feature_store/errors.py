@@ -3,17 +3,17 @@
 ::
 
     FeatureStoreError
-    ├── ClinicalTableError (ValueError)   a clinical table cannot be read             (`clinical`)
-    ├── ExpectationError (RuntimeError)   an expectation could not be evaluated       (`expectations`)
-    ├── StoreError (RuntimeError)         a table cannot be read or written as asked  (`delta_table`)
-    └── StudyDefect (ValueError)          the study cannot be right: it is quarantined with this sentence
-        ├── UnreadableInstance            an instance is not DICOM, not of the expected class, or cut short
-        ├── CtGeometryError               the CT slices do not form one regular volume in HU
-        ├── ContourError                  a contour cannot belong to this CT, or is no closed planar contour
-        │   ├── NoGtvError (LookupError)  no ROI name matches the centre's rule
-        │   └── AmbiguousGtvError         more than one does
-        ├── RegionError                   the GTV or a ring has too few voxels for features
-        └── ExtractionError               features do not exist for this region or image
+    ├── ClinicalTableError (ValueError) a clinical table cannot be read (`clinical_records`)
+    ├── ExpectationError (RuntimeError) an expectation could not be evaluated (`expectations`)
+    ├── StoreError (RuntimeError) a table cannot be read or written as asked (`tables`)
+    └── StudyDefect (ValueError)  the study is quarantined with this sentence
+        ├── UnreadableInstance    an instance is no DICOM, of another class, or cut short
+        ├── CtGeometryError       the CT slices do not form one regular volume in HU
+        ├── ContourError          a contour is not of this CT, or no closed planar one
+        │   ├── NoGtvError (LookupError) no ROI name matches the centre's rule
+        │   └── AmbiguousGtvError more than one does
+        ├── RegionError           the GTV or a ring has too few voxels for features
+        └── ExtractionError       features do not exist for this region or image
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class FeatureStoreError(Exception):
     """Base of everything that this package raises on purpose."""
 
 
-class StudyDefect(FeatureStoreError, ValueError):  # noqa: N818 - a defect of the study, not of the program
+# A defect of the study, not of the program
+class StudyDefect(FeatureStoreError, ValueError):  # noqa: N818
     """The study cannot be right as it is; other studies are not affected.
 
     Parameters
@@ -31,7 +32,8 @@ class StudyDefect(FeatureStoreError, ValueError):  # noqa: N818 - a defect of th
     code : str
         Short slug that stays the same between releases, for grouping (``missing-slice``).
     sentence : str
-        What is wrong, where, expected and found, and how to mend it. It never carries a patient identifier.
+        What is wrong, where, expected and found, and how to mend it. It never carries a patient
+        identifier.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -63,7 +65,8 @@ class _RoiChoiceError(ContourError):
     code, sentence : str
         As in `StudyDefect`.
     roi_names : tuple of str
-        For `NoGtvError` all ROI names of the structure set, for `AmbiguousGtvError` those that match.
+        For `NoGtvError` all ROI names of the structure set, for `AmbiguousGtvError` those that
+        match.
     """
 
     def __init__(self, code: str, sentence: str, roi_names: tuple[str, ...] = ()) -> None:
@@ -84,4 +87,6 @@ class RegionError(StudyDefect):
 
 
 class ExtractionError(StudyDefect):
-    """Features do not exist for this region or image: every vector has all its values, or there is none."""
+    """Features do not exist for this region or image: every vector has all its values, or there is
+    none.
+    """

@@ -40,7 +40,8 @@ class ScoreRow:
     Raises
     ------
     ValueError
-        If the linear predictor or a probability is not a number in its range, or the time has no zone.
+        If the linear predictor or a probability is not a number in its range, or the time has no
+        zone.
     """
 
     identity: StudyIdentity
@@ -55,10 +56,14 @@ class ScoreRow:
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.linear_predictor):
-            raise ValueError(f"the linear predictor is {self.linear_predictor}: expected a finite number")
+            raise ValueError(
+                f"the linear predictor is {self.linear_predictor}: expected a finite number"
+            )
         for days, probability in self.survival.items():
             if not 0 <= probability <= 1:
-                raise ValueError(f"survival at {days} days is {probability}: expected a probability")
+                raise ValueError(
+                    f"survival at {days} days is {probability}: expected a probability"
+                )
         if self.scored_at.tzinfo is None:
             raise ValueError("the time of scoring has no zone: expected a timezone-aware datetime")
         object.__setattr__(self, "survival", MappingProxyType(dict(sorted(self.survival.items()))))

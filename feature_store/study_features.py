@@ -21,7 +21,9 @@ from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import ExtractionSettings
 
-ExtractionEngine = Callable[[HarmonizedCt, Mapping[Region, BoxedMask], ExtractionSettings], dict[Region, FeatureVector]]
+ExtractionEngine = Callable[
+    [HarmonizedCt, Mapping[Region, BoxedMask], ExtractionSettings], dict[Region, FeatureVector]
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,8 @@ def compute_features(
     ring_widths_mm: Sequence[float] = (6.0,),
     engine: ExtractionEngine = extract,
 ) -> StudyFeatures:
-    """Harmonise a study, make its regions and measure them (paper: harmonisation, regions, radiomics, deep input).
+    """Harmonise a study, make its regions and measure them (paper: harmonisation, regions,
+    radiomics, deep input).
 
     Parameters
     ----------

@@ -32,4 +32,6 @@ class StudyIdentity:
     def __post_init__(self) -> None:
         empty = [name for name, value in asdict(self).items() if not value]
         if empty:
-            raise ValueError(f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty")
+            raise ValueError(
+                f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty"
+            )

@@ -17,9 +17,13 @@ from flows.commands.validation import add_validation_commands
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit code: 0 done, 1 refused with a sentence, 2 unusable settings or arguments."""
+    """Run one command; return the exit code: 0 done, 1 refused with a sentence, 2 unusable settings
+    or arguments.
+    """
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     for talkative in ("httpx", "httpcore", "great_expectations", "numexpr"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     if options.settings is not None:
@@ -32,8 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m flows", description="Annulus: flows and their dispatcher")
-    parser.add_argument("--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows", description="Annulus: flows and their dispatcher"
+    )
+    parser.add_argument(
+        "--settings", type=Path, help=f"TOML file (default: {SETTINGS_VARIABLE}, else annulus.toml)"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     add_system_commands(commands)
     add_model_commands(commands)

@@ -55,19 +55,22 @@ class Installation:
         model = self.settings.model
         if model.bundle is None or model.digest is None:
             raise SettingsError(
-                "no frozen model is pinned: give both bundle and digest in the [model] table of the settings file "
-                "(python -m models verify FOLDER prints the digest)"
+                "no frozen model is pinned: give both bundle and digest in the [model] table of "
+                "the settings file (python -m models verify FOLDER prints the digest)"
             )
         bundle = load(model.bundle, model.digest)
         bundle.check_extraction(self.settings.extraction().digest)
         return bundle
 
     def reading_now(self) -> Installation:
-        """Return this installation with the feature store as it is now, whatever is written meanwhile."""
+        """Return this installation with the feature store as it is now, whatever is written
+        meanwhile.
+        """
         return replace(self, store_versions=self.store.versions())
 
     def with_model(self, digest: str | None) -> Installation:
-        """Return this installation with the bundle of that digest pinned instead: the one pinned, or an earlier one.
+        """Return this installation with the bundle of that digest pinned instead: the one pinned,
+        or an earlier one.
 
         Parameters
         ----------
@@ -86,8 +89,8 @@ class Installation:
         if len(found) != 1:
             known = ", ".join(one[:12] for one in (model.digest, *model.earlier) if one) or "none"
             raise SettingsError(
-                f"the settings pin {len(found) or 'no'} bundle{'s' * (len(found) > 1)} with the digest {digest[:12]}: "
-                f"expected one of {known}, or add it to model.earlier"
+                f"the settings pin {len(found) or 'no'} bundle{'s' * (len(found) > 1)} with the "
+                f"digest {digest[:12]}: expected one of {known}, or add it to model.earlier"
             )
         table = model.model_copy(update={"digest": found[0], "bundle": model.earlier[found[0]]})
         return replace(self, settings=self.settings.model_copy(update={"model": table}))
@@ -102,7 +105,9 @@ class Installation:
         """
         centers = {center.name: center for center in self.settings.centers()}
         if name not in centers:
-            raise SettingsError(f"the settings file has no centre {name}: it has {', '.join(centers) or 'none'}")
+            raise SettingsError(
+                f"the settings file has no centre {name}: it has {', '.join(centers) or 'none'}"
+            )
         return centers[name]
 
     def structured_report_file(self, center: str, study_key: str, content_digest: str) -> Path:
@@ -113,5 +118,7 @@ class Installation:
 
 @cache
 def installation() -> Installation:
-    """Open the installation that ``ANNULUS_SETTINGS`` or ``annulus.toml`` describes, once per process."""
+    """Open the installation that ``ANNULUS_SETTINGS`` or ``annulus.toml`` describes, once per
+    process.
+    """
     return Installation(Settings.load())

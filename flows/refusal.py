@@ -1,4 +1,6 @@
-"""What stops a flow and is not its fault, said in the run's state message instead of a traceback."""
+"""What stops a flow and is not its fault, said in the run's state message instead of a
+traceback.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from feature_store.errors import FeatureStoreError, StudyDefect
 from models.errors import ModelError
 from validation_reports.errors import ValidationReportError
 
-REFUSALS = (SettingsError, NodeError, FeatureStoreError, StudyDefect, ModelError, ValidationReportError)
+REFUSALS = (
+    SettingsError,
+    NodeError,
+    FeatureStoreError,
+    StudyDefect,
+    ModelError,
+    ValidationReportError,
+)
 """Errors of this software whose message is a sentence for the person who started the run."""
 REFUSED = "Refused"
 """Name of the state of a run that could not do what was asked."""
@@ -30,7 +39,8 @@ def refused(sentence: str, name: str = REFUSED) -> State[None]:
 
 
 def or_refused(body: Callable[P, State[None]], *args: P.args, **kwargs: P.kwargs) -> State[None]:
-    """Return the state that `body` returns, or *Refused* with the sentence of the error that stopped it.
+    """Return the state that `body` returns, or *Refused* with the sentence of the error that
+    stopped it.
 
     Errors that are not of this software stay what they are: a crash with its traceback.
     """

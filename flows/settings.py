@@ -1,4 +1,6 @@
-"""The whole settings file: the node's tables and those of the features, the model, the validation and Prefect."""
+"""The whole settings file: the node's tables and those of the features, the model, the validation
+and Prefect.
+"""
 
 from __future__ import annotations
 
@@ -43,17 +45,21 @@ class ExpectationsTable(BaseModel):
     @field_validator("quarantine")
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from feature_store.expectations.suites import RAISABLE  # noqa: PLC0415 - only the flows that check need its libraries
+        # Only the flows that check need its libraries
+        from feature_store.expectations.suites import RAISABLE  # noqa: PLC0415
 
         if unknown := sorted(set(value) - RAISABLE):
             raise ValueError(
-                f"{', '.join(unknown)} cannot be chosen: expected codes out of {', '.join(sorted(RAISABLE))}"
+                f"{', '.join(unknown)} cannot be chosen: expected codes out of "
+                f"{', '.join(sorted(RAISABLE))}"
             )
         return value
 
 
 class AugmentationTable(BaseModel):
-    """``[augmentation]``: how far the network's training images are changed at random (paper, data augmentation)."""
+    """``[augmentation]``: how far the network's training images are changed at random (paper, data
+    augmentation).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,7 +88,9 @@ class ModelTable(BaseModel):
 
 
 class CombatTable(BaseModel):
-    """``[combat]``: whether training keeps what ComBat needs, and whether a validation may ask for it."""
+    """``[combat]``: whether training keeps what ComBat needs, and whether a validation may ask for
+    it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,7 +99,9 @@ class CombatTable(BaseModel):
 
 
 class ValidationTable(BaseModel):
-    """``[validation]``: where reports go and at which times after the start of radiotherapy they look."""
+    """``[validation]``: where reports go and at which times after the start of radiotherapy they
+    look.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -117,7 +127,9 @@ class ValidationTable(BaseModel):
     @classmethod
     def _is_timezone(cls, value: str) -> str:
         if value not in zoneinfo.available_timezones():
-            raise ValueError(f"{value} is not a time zone: expected one like Europe/Amsterdam or UTC")
+            raise ValueError(
+                f"{value} is not a time zone: expected one like Europe/Amsterdam or UTC"
+            )
         return value
 
     def schedule_of(self, center: str) -> str | None:
@@ -131,7 +143,9 @@ class ValidationTable(BaseModel):
 
 
 class PrefectTable(BaseModel):
-    """``[prefect]``: the dispatcher's warm processes and how cohorts fan out; the server is ``PREFECT_API_URL``'s."""
+    """``[prefect]``: the dispatcher's warm processes and how cohorts fan out; the server is
+    ``PREFECT_API_URL``'s.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -176,8 +190,8 @@ class Settings(NodeSettings):
         unknown = sorted(set(self.validation.schedules) - set(self.center))
         if unknown:
             raise ValueError(
-                f"validation.schedules names {', '.join(unknown)}: expected centres of this file, which has "
-                f"{', '.join(self.center) or 'none'}"
+                f"validation.schedules names {', '.join(unknown)}: expected centres of this file, "
+                f"which has {', '.join(self.center) or 'none'}"
             )
         return self
 
@@ -209,12 +223,14 @@ class Settings(NodeSettings):
 def _cron(value: str) -> str:
     if value == BY_HAND:
         return value
-    from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415 - Prefect takes seconds to import
+    # Prefect takes seconds to import
+    from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415
 
     try:
         CronSchedule(cron=value)
     except ValueError as error:
         raise ValueError(
-            f"{value!r} is not a schedule: expected cron like '0 2 * * *' (each night at two) or '{BY_HAND}'"
+            f"{value!r} is not a schedule: expected cron like '0 2 * * *' (each night at two) or "
+            f"'{BY_HAND}'"
         ) from error
     return value

@@ -23,14 +23,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when the bundle is sound, 1 when it is not; the reason is then one sentence on standard error.
+        0 when the bundle is sound, 1 when it is not; the reason is then one sentence on standard
+        error.
     """
-    parser = argparse.ArgumentParser(prog="python -m models", description="Check or show a frozen model bundle.")
+    parser = argparse.ArgumentParser(
+        prog="python -m models", description="Check or show a frozen model bundle."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (("verify", "check every file and print the digest"), ("show", "print the model card")):
+    for name, text in (
+        ("verify", "check every file and print the digest"),
+        ("show", "print the model card"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("folder", type=Path)
-        command.add_argument("--digest", help="the digest that it must have; default: whatever its manifest gives")
+        command.add_argument(
+            "--digest", help="the digest that it must have; default: whatever its manifest gives"
+        )
     chosen = parser.parse_args(arguments)
     try:
         bundle = load(chosen.folder, chosen.digest or read_digest(chosen.folder))

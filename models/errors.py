@@ -17,7 +17,9 @@ from __future__ import annotations
 
 
 class ModelError(Exception):
-    """Root of this package's errors; the message is a sentence for the person who has to mend it."""
+    """Root of this package's errors; the message is a sentence for the person who has to mend
+    it.
+    """
 
 
 class SurvivalDataError(ModelError, ValueError):

@@ -1,4 +1,6 @@
-"""What every test may ask for: real data, R's answers and real DICOM peers; what is missing is skipped in one line."""
+"""What every test may ask for: real data, R's answers and real DICOM peers; what is missing is
+skipped in one line.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--on-servers",
         action="store_true",
-        help="installations keep registry and Prefect's database on PostgreSQL, and features in an object store",
+        help=(
+            "installations keep registry and Prefect's database on PostgreSQL, and features in "
+            "an object store"
+        ),
     )
 
 
@@ -74,8 +79,13 @@ def peer() -> Callable[[str], str]:
     def find(program: str) -> str:
         path = shutil.which(program)
         if path is None:
-            packages = "dcmtk dicom3tools libgdcm-tools orthanc chromium r-base-core r-cran-survival r-bioc-sva"
-            absent(f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS")
+            packages = (
+                "dcmtk dicom3tools libgdcm-tools orthanc chromium r-base-core r-cran-survival "
+                "r-bioc-sva"
+            )
+            absent(
+                f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS"
+            )
         return path
 
     return find

@@ -1,4 +1,6 @@
-"""``python -m validation_reports REPORT.JSON``: page and PDF of a stored report, from its JSON alone."""
+"""``python -m validation_reports REPORT.JSON``: page and PDF of a stored report, from its JSON
+alone.
+"""
 
 from __future__ import annotations
 

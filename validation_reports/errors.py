@@ -3,11 +3,12 @@
 ::
 
     ValidationReportError
-    +-- StructuredReportError (ValueError)   the report for one patient cannot be built or written from what was given
+    +-- StructuredReportError (ValueError)   a DICOM object cannot be built or written
     +-- CohortError (ValueError)             the scores and outcomes of a centre do not fit together
     +-- ReportFormatError (ValueError)       a stored validation report cannot be read back
 
-A number that cannot be estimated is no error: it is a `NotEstimable` with its sentence, and stands in the report.
+A number that cannot be estimated is no error: it is a `NotEstimable` with its sentence, and stands
+in the report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What stands in a report where a number would have no meaning, and the normal quantile that the intervals share."""
+"""What stands in a report where a number would have no meaning, and the normal quantile that the
+intervals share.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ class NotEstimable:
 
 
 def normal_quantile(confidence: float) -> float:
-    """Return z such that the estimate -+ z standard errors is a two-sided interval of that confidence.
+    """Return z such that the estimate -+ z standard errors is a two-sided interval of that
+    confidence.
 
     Raises
     ------
@@ -32,7 +35,9 @@ def normal_quantile(confidence: float) -> float:
         If the confidence is not between 0 and 1.
     """
     if not 0.0 < confidence < 1.0:
-        raise ValueError(f"the confidence is {confidence}, expected a number between 0 and 1, such as 0.95")
+        raise ValueError(
+            f"the confidence is {confidence}, expected a number between 0 and 1, such as 0.95"
+        )
     return float(ndtri(0.5 + confidence / 2))
 
 
@@ -41,6 +46,7 @@ def too_few_events(what: str, events: int, patients: int) -> NotEstimable | None
     if events >= MINIMUM_EVENTS:
         return None
     return NotEstimable(
-        f"{what} is not estimated from {events} {'death' if events == 1 else 'deaths'} in {patients} "
-        f"{'patient' if patients == 1 else 'patients'}: at least {MINIMUM_EVENTS} deaths are needed."
+        f"{what} is not estimated from {events} {'death' if events == 1 else 'deaths'} in "
+        f"{patients} {'patient' if patients == 1 else 'patients'}: at least {MINIMUM_EVENTS} "
+        "deaths are needed."
     )

@@ -1,8 +1,11 @@
-"""The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come from the JSON alone.
+"""The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come
+from the JSON alone.
 
-Last come the few figures that structured reports of patients quote, so that they are seen only of a whole report.
+Last come the few figures that structured reports of patients quote, so that they are seen only of a
+whole report.
 
-Where the PDF cannot be laid out, the other files are still written, and the reason is returned as a sentence.
+Where the PDF cannot be laid out, the other files are still written, and the reason is returned as a
+sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +26,11 @@ R_FOLDER = "r-check"
 
 
 def write_report_files(
-    folder: Path, report: ValidationReport, cohorts: Sequence[ScoredCohort], *, whole_centers: bool = True
+    folder: Path,
+    report: ValidationReport,
+    cohorts: Sequence[ScoredCohort],
+    *,
+    whole_centers: bool = True,
 ) -> str | None:
     """Write a report into a new folder.
 
@@ -36,7 +43,8 @@ def write_report_files(
     cohorts : sequence of ScoredCohort
         The patients it was found in; exported without identity for the check in R.
     whole_centers : bool
-        Whether they are all patients of their centres; what was found in some of them is not quoted to every patient.
+        Whether they are all patients of their centres; what was found in some of them is not quoted
+        to every patient.
 
     Returns
     -------
@@ -83,7 +91,9 @@ def render_again(stored: Path) -> str | None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ReportFormatError(f"The stored report {path.name} cannot be read: give a report.json.") from error
+        raise ReportFormatError(
+            f"The stored report {path.name} cannot be read: give a report.json."
+        ) from error
     return _render(path.parent, from_json(text))
 
 

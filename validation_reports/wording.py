@@ -1,4 +1,6 @@
-"""How numbers are written for readers: two decimals, intervals with an en dash, p values, months, horizons in years."""
+"""How numbers are written for readers: two decimals, intervals with an en dash, p values, months,
+horizons in years.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def interval(estimate: float, lower: float, upper: float) -> str:
 
 
 def limits(lower: float, upper: float) -> str:
-    """Write the limits of an interval in brackets, with "to" where a minus sign would be mistaken for a dash."""
+    """Write the limits of an interval in brackets, with "to" where a minus sign would be mistaken
+    for a dash.
+    """
     separator = " to " if lower < 0 else "–"
     return f"({number(lower)}{separator}{number(upper)})"
 

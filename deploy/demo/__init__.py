@@ -1,1 +1,3 @@
-"""The demonstration: synthetic centres whose patients exist nowhere, as DICOM files that any PACS takes."""
+"""The demonstration: synthetic centres whose patients exist nowhere, as DICOM files that any PACS
+takes.
+"""

@@ -1,6 +1,8 @@
-"""The demonstration: three synthetic centres, from DICOM push to validation report, with the real parts.
+"""The demonstration: three synthetic centres, from DICOM push to validation report, with the real
+parts.
 
-``python -m deploy.demo`` runs it in the folder ``annulus-demo``; ``python -m deploy.demo ui`` shows its runs later.
+``python -m deploy.demo`` runs it in the folder ``annulus-demo``; ``python -m deploy.demo ui`` shows
+its runs later.
 """
 
 from __future__ import annotations
@@ -46,10 +48,22 @@ class Progress:
 
 def main() -> int:
     """Run the demonstration or show its runs; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.demo", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("what", nargs="?", choices=("run", "ui"), default="run")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where everything is kept (default: %(default)s)")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the patients to make (default: %(default)s)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=FOLDER,
+        help="where everything is kept (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="share of the patients to make (default: %(default)s)",
+    )
     options = parser.parse_args()
     if options.what == "ui":
         return show_ui(options.folder)
@@ -63,7 +77,9 @@ def main() -> int:
 
 
 def _leave(number: int, _frame: object) -> None:
-    """Leave through every open context, once: a second signal must not interrupt the stopping of the parts."""
+    """Leave through every open context, once: a second signal must not interrupt the stopping of
+    the parts.
+    """
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 
@@ -85,9 +101,16 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
             received = folder / "pacs" / spec.name / "received"
             received.mkdir(parents=True)
             system.start(
-                f"pacs-{spec.name}", "pynetdicom", "storescp", str(ports[spec.name]),
-                "-aet", f"PACS_{spec.name}", "-od", str(received.absolute()), "-q",
-            )  # fmt: skip
+                f"pacs-{spec.name}",
+                "pynetdicom",
+                "storescp",
+                str(ports[spec.name]),
+                "-aet",
+                f"PACS_{spec.name}",
+                "-od",
+                str(received.absolute()),
+                "-q",
+            )
         system.start_dispatcher()
         made = {training.name: _make(folder, training, progress)}
         system.wait_for_prefect()
@@ -96,15 +119,33 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
         for spec in external:
             made[spec.name] = _make(folder, spec, progress)
             _import_clinical(system, made[spec.name], spec.name)
-        _wait_for_studies(system, progress, registry, training.name, len(made[training.name].study_folders))
+        _wait_for_studies(
+            system, progress, registry, training.name, len(made[training.name].study_folders)
+        )
 
-        progress.say(f"training on centre {training.name}: network, feature selection, Cox model, frozen bundle")
+        progress.say(
+            f"training on centre {training.name}: network, feature selection, Cox model, frozen "
+            "bundle"
+        )
         bundle = folder / "bundle"
         system.run(
-            "train", "flows", "train", training.name, str(bundle.absolute()), "--name", "annulus-demonstration",
-            "--seed", str(SEED), "--epochs", str(NETWORK_EPOCHS), "--lambda-rule", "1se", "--bootstraps", "20",
+            "train",
+            "flows",
+            "train",
+            training.name,
+            str(bundle.absolute()),
+            "--name",
+            "annulus-demonstration",
+            "--seed",
+            str(SEED),
+            "--epochs",
+            str(NETWORK_EPOCHS),
+            "--lambda-rule",
+            "1se",
+            "--bootstraps",
+            "20",
             "--demonstration",
-        )  # fmt: skip
+        )
         digest = read_digest(bundle)
         _pin(settings, bundle, digest)
         progress.say(f"frozen: bundle {digest[:16]}, pinned in {settings.name}")
@@ -114,11 +155,22 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
         for spec in external:
             _push(system, progress, settings, spec.name, made[spec.name])
         for spec in external:
-            _wait_for_studies(system, progress, registry, spec.name, len(made[spec.name].study_folders))
+            _wait_for_studies(
+                system, progress, registry, spec.name, len(made[spec.name].study_folders)
+            )
         _wait_for_delivery(system, registry, progress)
 
-        progress.say("validating " + ", ".join(spec.name for spec in external) + " and both together")
-        system.run("validate", "flows", "validate", *(spec.name for spec in external), "--name", "demonstration")
+        progress.say(
+            "validating " + ", ".join(spec.name for spec in external) + " and both together"
+        )
+        system.run(
+            "validate",
+            "flows",
+            "validate",
+            *(spec.name for spec in external),
+            "--name",
+            "demonstration",
+        )
     _summarise(folder, registry, specs, progress)
     return 0
 
@@ -131,7 +183,10 @@ def show_ui(folder: Path) -> int:
     with LocalSystem(folder, {}, PREFECT_PORT) as system:
         system.start_prefect_server()
         system.wait_for_prefect()
-        print(f"Prefect UI of the demonstration: {system.prefect_url}/runs (stop with Ctrl-C)", flush=True)
+        print(
+            f"Prefect UI of the demonstration: {system.prefect_url}/runs (stop with Ctrl-C)",
+            flush=True,
+        )
         try:
             while True:
                 time.sleep(3600)
@@ -141,7 +196,10 @@ def show_ui(folder: Path) -> int:
 
 def _empty(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / "annulus.toml").is_file():
-        raise PartFailedError(f"{folder} holds something else than a demonstration; remove it or give another --folder")
+        raise PartFailedError(
+            f"{folder} holds something else than a demonstration; remove it or give another "
+            "--folder"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
@@ -180,7 +238,10 @@ def _pin(settings: Path, bundle: Path, digest: str) -> None:
 
 
 def _make(folder: Path, spec: CenterSpec, progress: Progress) -> CenterFiles:
-    progress.say(f"centre {spec.name}: making {spec.patients} synthetic patients as DICOM ({spec.description})")
+    progress.say(
+        f"centre {spec.name}: making {spec.patients} synthetic patients as DICOM "
+        f"({spec.description})"
+    )
     return write_center(folder / "pacs" / spec.name, spec, SEED)
 
 
@@ -188,16 +249,23 @@ def _import_clinical(system: LocalSystem, files: CenterFiles, center: str) -> No
     system.run("import-clinical", "flows", "import-clinical", center, str(files.clinical_csv))
 
 
-def _push(system: LocalSystem, progress: Progress, settings: Path, center: str, files: CenterFiles) -> None:
+def _push(
+    system: LocalSystem, progress: Progress, settings: Path, center: str, files: CenterFiles
+) -> None:
     node = NodeSettings.load(settings).node
-    progress.say(f"centre {center}: its PACS pushes {len(files.study_folders)} studies to the node by C-STORE")
+    progress.say(
+        f"centre {center}: its PACS pushes {len(files.study_folders)} studies to the node by "
+        "C-STORE"
+    )
     for number in range(ASSOCIATIONS):
         folders = map(str, files.study_folders[number::ASSOCIATIONS])
         arguments = (str(node.port), f"PACS_{center}", node.ae_title, *folders)
         system.start(f"push-{center}-{number + 1}", "deploy.demo.push", *arguments)
 
 
-def _wait_for_studies(system: LocalSystem, progress: Progress, registry: Registry, center: str, expected: int) -> None:
+def _wait_for_studies(
+    system: LocalSystem, progress: Progress, registry: Registry, center: str, expected: int
+) -> None:
     last = -_PROGRESS_EVERY_S
 
     def finished() -> bool:
@@ -207,7 +275,9 @@ def _wait_for_studies(system: LocalSystem, progress: Progress, registry: Registr
         if done == expected or time.monotonic() - last >= _PROGRESS_EVERY_S:
             last = time.monotonic()
             counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-            progress.say(f"centre {center}: {done} of {expected} studies done ({counts or 'none here yet'})")
+            progress.say(
+                f"centre {center}: {done} of {expected} studies done ({counts or 'none here yet'})"
+            )
         return done == expected
 
     system.wait_until("dispatcher", finished, _STUDY_TIMEOUT_S, _LOOK_EVERY_S)
@@ -217,24 +287,33 @@ def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progre
     progress.say("waiting until every structured report is in its centre's PACS")
     system.wait_until(
         "node",
-        lambda: all(study.delivered for study in registry.studies() if study.state is StudyState.SCORED),
+        lambda: all(
+            study.delivered for study in registry.studies() if study.state is StudyState.SCORED
+        ),
         _STUDY_TIMEOUT_S,
         _LOOK_EVERY_S,
     )
 
 
-def _summarise(folder: Path, registry: Registry, specs: list[CenterSpec], progress: Progress) -> None:
+def _summarise(
+    folder: Path, registry: Registry, specs: list[CenterSpec], progress: Progress
+) -> None:
     studies = registry.studies()
     quarantined = [study for study in studies if study.state is StudyState.QUARANTINED]
     report = max((folder / "reports").glob("*/report.json"))
     print("\nWhat happened")
     for spec in specs:
-        print(f"  centre {spec.name}: {_counts([study for study in studies if study.center == spec.name])}")
+        print(
+            f"  centre {spec.name}: "
+            f"{_counts([study for study in studies if study.center == spec.name])}"
+        )
     for study in quarantined:
         print(f"  quarantined: {study.center} {study.patient_key}: {study.sentence}")
     for row in center_rows(from_json(report.read_text(encoding="utf-8"))):
         found = f"C-index {row['C-index']}, hazard ratio {row['hazard ratio']}"
-        print(f"  {row['centre']}: {found} in {row['patients']} patients with {row['deaths']} deaths")
+        print(
+            f"  {row['centre']}: {found} in {row['patients']} patients with {row['deaths']} deaths"
+        )
     print(f"  validation report: {report.with_name('report.html')}")
     print(f"  structured reports (DICOM SR): {folder / 'pacs'}/*/received")
     print(f"  frozen bundle: {folder / 'bundle'}")

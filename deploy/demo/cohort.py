@@ -1,7 +1,9 @@
-"""Synthetic centres: patients whose survival follows from how their tumours look, as DICOM files and clinical tables.
+"""Synthetic centres: patients whose survival follows from how their tumours look, as DICOM files
+and clinical tables.
 
-Rim and texture carry most of the hazard, lobulation and volume some of it; everything else (age, sex, stage beyond
-volume, histology, scanner) carries none. What was planted is kept in ``truth.csv``, which the system never reads.
+Rim and texture carry most of the hazard, lobulation and volume some of it; everything else (age,
+sex, stage beyond volume, histology, scanner) carries none. What was planted is kept in
+``truth.csv``, which the system never reads.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from deploy.demo.phantom import GTV, Phantom, Scanner, TumourTraits, make_phanto
 from deploy.demo.planning_study import SyntheticPatient, write_planning_study
 
 LOG_HAZARD = TumourTraits(volume=0.52, shape=0.6, heterogeneity=1.0, rim=1.1)
-"""Log-hazard per standard score of each trait: standard deviation 1.63, which allows a C-index of about 0.80."""
+"""Log-hazard per standard score of each trait: standard deviation 1.63, which allows a C-index of
+about 0.80.
+"""
 _MEDIAN_DAYS = 650.0
 _WEIBULL_SHAPE = 1.2
 _FOLLOW_UP_DAYS = (700.0, 2600.0)
@@ -68,11 +72,16 @@ class CenterSpec:
 
     def __post_init__(self) -> None:
         if self.patients < 1:
-            raise ValueError(f"centre {self.name} is to have {self.patients} patients: expected at least 1")
+            raise ValueError(
+                f"centre {self.name} is to have {self.patients} patients: expected at least 1"
+            )
         if not self.scanners:
             raise ValueError(f"centre {self.name} has no scanner: give at least 1")
         if not 0 <= self.adenocarcinoma_share <= 1:
-            raise ValueError(f"adenocarcinoma_share of centre {self.name} is {self.adenocarcinoma_share}: use 0 to 1")
+            raise ValueError(
+                f"adenocarcinoma_share of centre {self.name} is {self.adenocarcinoma_share}: use 0 "
+                "to 1"
+            )
 
     @property
     def description(self) -> str:
@@ -112,16 +121,33 @@ DEMO_CENTERS = (
     CenterSpec(
         "B",
         24,
-        (Scanner("GE MEDICAL SYSTEMS", "STANDARD", 140, 2.0, 45, noise_hu=18, blur_mm=0.7, signed=True),),
+        (
+            Scanner(
+                "GE MEDICAL SYSTEMS",
+                "STANDARD",
+                140,
+                2.0,
+                45,
+                noise_hu=18,
+                blur_mm=0.7,
+                signed=True,
+            ),
+        ),
         adenocarcinoma_share=0.5,
         bad_study=BadStudy.TWO_GTVS,
     ),
-    CenterSpec("C", 24, (Scanner("Philips", "B", 120, 5.0, 30, noise_hu=9, blur_mm=1.0),), adenocarcinoma_share=0.4),
+    CenterSpec(
+        "C",
+        24,
+        (Scanner("Philips", "B", 120, 5.0, 30, noise_hu=9, blur_mm=1.0),),
+        adenocarcinoma_share=0.4,
+    ),
 )
-"""The centres of the demonstration: A trains on four protocols, B and C validate, each with a vendor A does not have.
+"""The centres of the demonstration: A trains on four protocols, B and C validate, each with a
+vendor A does not have.
 
-As in a real training centre, the protocol says nothing of the hazard, so that what only the protocol moves looks
-unrelated to survival, and what both move has a wide standard deviation.
+As in a real training centre, the protocol says nothing of the hazard, so that what only the
+protocol moves looks unrelated to survival, and what both move has a wide standard deviation.
 """
 
 
@@ -178,7 +204,9 @@ class CohortMember:
 
 def log_hazard(traits: TumourTraits) -> float:
     """Return the log-hazard that a tumour's looks imply, relative to the average tumour."""
-    return math.fsum(weight * score for weight, score in zip(astuple(LOG_HAZARD), astuple(traits), strict=True))
+    return math.fsum(
+        weight * score for weight, score in zip(astuple(LOG_HAZARD), astuple(traits), strict=True)
+    )
 
 
 def make_cohort(spec: CenterSpec, seed: int) -> tuple[CohortMember, ...]:
@@ -199,7 +227,10 @@ def make_cohort(spec: CenterSpec, seed: int) -> tuple[CohortMember, ...]:
     rng = _generator(spec, seed)
     scores = np.column_stack([_stratified_scores(spec.patients, rng) for _ in range(4)])
     extra = [np.zeros(4)] if spec.bad_study else []
-    return tuple(_draw_member(spec, number, row, rng) for number, row in enumerate([*scores, *extra], start=1))
+    return tuple(
+        _draw_member(spec, number, row, rng)
+        for number, row in enumerate([*scores, *extra], start=1)
+    )
 
 
 def write_center(folder: Path, spec: CenterSpec, seed: int) -> CenterFiles:
@@ -244,18 +275,35 @@ def _generator(spec: CenterSpec, seed: int, *stream: int) -> np.random.Generator
 
 
 def _stratified_scores(count: int, rng: np.random.Generator) -> list[float]:
-    """Return normal scores, one from each of `count` equally likely intervals, so that small cohorts are not freaks."""
+    """Return normal scores, one from each of `count` equally likely intervals, so that small
+    cohorts are not freaks.
+    """
     shares = (rng.permutation(count) + rng.random(count)) / count
-    return [min(max(NormalDist().inv_cdf(share), -_LIMIT), _LIMIT) for share in np.clip(shares, 1e-6, 1 - 1e-6)]
+    return [
+        min(max(NormalDist().inv_cdf(share), -_LIMIT), _LIMIT)
+        for share in np.clip(shares, 1e-6, 1 - 1e-6)
+    ]
 
 
-def _draw_member(spec: CenterSpec, number: int, scores: np.ndarray, rng: np.random.Generator) -> CohortMember:
+def _draw_member(
+    spec: CenterSpec, number: int, scores: np.ndarray, rng: np.random.Generator
+) -> CohortMember:
     traits = TumourTraits(*(round(float(score), 4) for score in scores))
     hazard = log_hazard(traits)
-    death = _MEDIAN_DAYS * (rng.exponential() / math.log(2) / math.exp(hazard)) ** (1 / _WEIBULL_SHAPE)
+    death = _MEDIAN_DAYS * (rng.exponential() / math.log(2) / math.exp(hazard)) ** (
+        1 / _WEIBULL_SHAPE
+    )
     follow_up = rng.uniform(*_FOLLOW_UP_DAYS)
     advanced = traits.volume + rng.normal(0, 1.2)
-    stage = "I" if advanced < -1.0 else "II" if advanced < -0.3 else "IIIa" if advanced < 0.6 else "IIIb"
+    stage = (
+        "I"
+        if advanced < -1.0
+        else "II"
+        if advanced < -0.3
+        else "IIIa"
+        if advanced < 0.6
+        else "IIIb"
+    )
     day = int(rng.integers(0, 28)) + 1
     patient = SyntheticPatient(
         patient_id=f"SYN-{spec.name}-{number:03d}",
@@ -267,7 +315,9 @@ def _draw_member(spec: CenterSpec, number: int, scores: np.ndarray, rng: np.rand
         patient=patient,
         traits=traits,
         log_hazard=hazard,
-        histology="adenocarcinoma" if rng.random() < spec.adenocarcinoma_share else "squamous cell carcinoma",
+        histology="adenocarcinoma"
+        if rng.random() < spec.adenocarcinoma_share
+        else "squamous cell carcinoma",
         stage=stage,
         survival_days=max(1, math.ceil(min(death, follow_up))),
         event=death <= follow_up,
@@ -280,8 +330,12 @@ def _middle_slice(phantom: Phantom) -> int:
 
 
 def _with_second_gtv(phantom: Phantom) -> Phantom:
-    """Add an ROI ``GTV``: the same tumour, drawn 2 mm further to the patient's left by somebody else."""
-    second = tuple(np.round(points + np.array([2.0, 0.0, 0.0]), 2) for points in phantom.contours[GTV])
+    """Add an ROI ``GTV``: the same tumour, drawn 2 mm further to the patient's left by somebody
+    else.
+    """
+    second = tuple(
+        np.round(points + np.array([2.0, 0.0, 0.0]), 2) for points in phantom.contours[GTV]
+    )
     return replace(phantom, contours={**phantom.contours, "GTV": second})
 
 
@@ -298,7 +352,11 @@ def _clinical_row(member: CohortMember) -> dict[str, object]:
 
 
 def _truth_row(member: CohortMember) -> dict[str, object]:
-    return {"patient_id": member.patient.patient_id, "log_hazard": member.log_hazard, **asdict(member.traits)}
+    return {
+        "patient_id": member.patient.patient_id,
+        "log_hazard": member.log_hazard,
+        **asdict(member.traits),
+    }
 
 
 def _write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

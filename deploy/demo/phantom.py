@@ -1,7 +1,9 @@
-"""A thorax that never was: a small chest CT in HU with one lung tumour, whose looks are given by four numbers.
+"""A thorax that never was: a small chest CT in HU with one lung tumour, whose looks are given by
+four numbers.
 
-The thorax is narrower than a human one (175 mm), so that a study is small and its features take seconds. What matters
-for radiomics has human dimensions: a tumour of 6-40 cm3, its texture, and 6 mm of lung around it.
+The thorax is narrower than a human one (175 mm), so that a study is small and its features take
+seconds. What matters for radiomics has human dimensions: a tumour of 6-40 cm3, its texture, and 6
+mm of lung around it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ Bools = npt.NDArray[np.bool_]
 
 GTV = "GTV-1"
 RIM_MM = 6.0
-"""Width of the rim that carries hazard; the ring of the model (design: GTV dilated by 6 mm, minus the GTV)."""
+"""Width of the rim that carries hazard; the ring of the model (design: GTV dilated by 6 mm, minus
+the GTV).
+"""
 MATRIX = 160
 PIXEL_MM = 1.1
 _LOBES = (3, 5, 8)
@@ -29,7 +33,8 @@ _AIR, _FAT, _MUSCLE, _BLOOD, _BONE, _LUNG = -1000.0, -90.0, 45.0, 40.0, 420.0, -
 
 @dataclass(frozen=True)
 class TumourTraits:
-    """What a tumour looks like, as standard scores: 0 is the average tumour, 1 is one standard deviation more.
+    """What a tumour looks like, as standard scores: 0 is the average tumour, 1 is one standard
+    deviation more.
 
     Parameters
     ----------
@@ -54,9 +59,13 @@ class TumourTraits:
     rim: float
 
     def __post_init__(self) -> None:
-        for name, score in zip(("volume", "shape", "heterogeneity", "rim"), astuple(self), strict=True):
+        for name, score in zip(
+            ("volume", "shape", "heterogeneity", "rim"), astuple(self), strict=True
+        ):
             if not abs(score) <= _LIMIT:
-                raise ValueError(f"the trait {name} is {score}: expected a number from -{_LIMIT} to {_LIMIT}")
+                raise ValueError(
+                    f"the trait {name} is {score}: expected a number from -{_LIMIT} to {_LIMIT}"
+                )
 
     @property
     def volume_mm3(self) -> float:
@@ -120,7 +129,8 @@ class Phantom:
     hu : ndarray of int16, shape (n_slices, 160, 160)
         Hounsfield units, indexed (z, y, x).
     origin_mm, spacing_mm : tuple of 3 float
-        Centre of the first voxel, and voxel size, (x, y, z) in mm; axes along patient coordinates (LPS).
+        Centre of the first voxel, and voxel size, (x, y, z) in mm; axes along patient coordinates
+        (LPS).
     contours : dict of str to tuple of ndarray, shape (n, 3)
         Closed planar contours of each ROI, (x, y, z) in mm, two decimals.
     """
@@ -137,7 +147,9 @@ class Phantom:
 
 @dataclass(frozen=True)
 class _Tumour:
-    """A stack of lobed discs: the radius at angle a and height h is disc(h) * (1 + lobulation * lobes(a, h))."""
+    """A stack of lobed discs: the radius at angle a and height h is disc(h) * (1 + lobulation *
+    lobes(a, h)).
+    """
 
     center_mm: tuple[float, float, float]
     radius_mm: float
@@ -146,12 +158,17 @@ class _Tumour:
     twists: tuple[float, ...]
 
     def boundary_mm(
-        self, angle: npt.NDArray[np.floating], height_mm: npt.NDArray[np.floating], grow_mm: float = 0.0
+        self,
+        angle: npt.NDArray[np.floating],
+        height_mm: npt.NDArray[np.floating],
+        grow_mm: float = 0.0,
     ) -> Floats:
         radius = self.radius_mm + grow_mm
         lobes = sum(
             weight * np.cos(k * angle + phase + twist * height_mm / radius)
-            for k, weight, phase, twist in zip(_LOBES, _LOBE_WEIGHTS, self.phases, self.twists, strict=True)
+            for k, weight, phase, twist in zip(
+                _LOBES, _LOBE_WEIGHTS, self.phases, self.twists, strict=True
+            )
         )
         disc = np.sqrt(np.clip(radius**2 - height_mm**2, 0.0, None))
         return np.asarray(disc * (1.0 + self.lobulation * lobes), dtype=np.float32)
@@ -171,7 +188,8 @@ def make_phantom(traits: TumourTraits, scanner: Scanner, rng: np.random.Generato
     scanner : Scanner
         How the image is made.
     rng : numpy.random.Generator
-        Source of everything else: anatomy, position, texture, noise. The same state gives the same phantom.
+        Source of everything else: anatomy, position, texture, noise. The same state gives the same
+        phantom.
 
     Returns
     -------
@@ -180,14 +198,21 @@ def make_phantom(traits: TumourTraits, scanner: Scanner, rng: np.random.Generato
     """
     # rounded as they are written, so that image and contours agree to the last digit
     table = round(float(rng.uniform(-900.0, -300.0)), 1)
-    half_plane, half_height = PIXEL_MM * (MATRIX - 1) / 2, scanner.slice_mm * (scanner.n_slices - 1) / 2
+    half_plane, half_height = (
+        PIXEL_MM * (MATRIX - 1) / 2,
+        scanner.slice_mm * (scanner.n_slices - 1) / 2,
+    )
     x = np.arange(MATRIX, dtype=np.float32) * np.float32(PIXEL_MM) - np.float32(half_plane)
-    z = np.arange(scanner.n_slices, dtype=np.float32) * np.float32(scanner.slice_mm) - np.float32(half_height)
+    z = np.arange(scanner.n_slices, dtype=np.float32) * np.float32(scanner.slice_mm) - np.float32(
+        half_height
+    )
     tumour = _place_tumour(traits, rng)
     size = rng.uniform(0.96, 1.02)
     hu, lung = _thorax(x, z, size, rng)
     _grow_tumour((hu, lung), (x, z), tumour, traits, rng)
-    hu += rng.standard_normal(hu.shape, dtype=np.float32) * np.float32(_noise_gain(scanner) * scanner.noise_hu)
+    hu += rng.standard_normal(hu.shape, dtype=np.float32) * np.float32(
+        _noise_gain(scanner) * scanner.noise_hu
+    )
     sigma = scanner.blur_mm / PIXEL_MM
     hu = ndimage.gaussian_filter(hu, (0.0, sigma, sigma), mode="nearest", truncate=3.0)
     origin = (round(-half_plane, 3), round(-half_plane, 3), round(table - half_height, 2))
@@ -200,7 +225,9 @@ def make_phantom(traits: TumourTraits, scanner: Scanner, rng: np.random.Generato
 
 
 def _noise_gain(scanner: Scanner) -> float:
-    """How much white noise must be raised so that `noise_hu` is left after the blur (in-plane Gaussian)."""
+    """How much white noise must be raised so that `noise_hu` is left after the blur (in-plane
+    Gaussian).
+    """
     return 2.0 * math.sqrt(math.pi) * max(scanner.blur_mm / PIXEL_MM, 0.3)
 
 
@@ -208,9 +235,15 @@ def _place_tumour(traits: TumourTraits, rng: np.random.Generator) -> _Tumour:
     lobulation = traits.lobulation
     spread = sum(weight**2 for weight in _LOBE_WEIGHTS) / 2.0
     # the mean of (1 + lobulation * lobes)^2 over the angle, so that lobes do not change the volume
-    radius = (3.0 * traits.volume_mm3 / (4.0 * math.pi * (1.0 + lobulation**2 * spread))) ** (1.0 / 3.0)
+    radius = (3.0 * traits.volume_mm3 / (4.0 * math.pi * (1.0 + lobulation**2 * spread))) ** (
+        1.0 / 3.0
+    )
     side = -1.0 if rng.random() < 0.6 else 1.0
-    center = (side * (43.0 + rng.uniform(-3, 3)), 8.0 + rng.uniform(-6, 6), float(rng.uniform(-6, 6)))
+    center = (
+        side * (43.0 + rng.uniform(-3, 3)),
+        8.0 + rng.uniform(-6, 6),
+        float(rng.uniform(-6, 6)),
+    )
     return _Tumour(
         center_mm=center,
         radius_mm=radius,
@@ -220,7 +253,9 @@ def _place_tumour(traits: TumourTraits, rng: np.random.Generator) -> _Tumour:
     )
 
 
-def _ellipse(x: Floats, y: Floats, center: tuple[float, float], half_axes: tuple[float, float]) -> Floats:
+def _ellipse(
+    x: Floats, y: Floats, center: tuple[float, float], half_axes: tuple[float, float]
+) -> Floats:
     return ((x - center[0]) / half_axes[0]) ** 2 + ((y - center[1]) / half_axes[1]) ** 2
 
 
@@ -239,25 +274,33 @@ def _thorax(x: Floats, z: Floats, size: float, rng: np.random.Generator) -> tupl
     plane[canal] = 35.0
     trachea = _ellipse(column, row, (0, -6), (6, 6)) < 1
     solid = mediastinum | (spine < 1) | canal
-    lungs = np.minimum(_ellipse(column, row, (-43, 2), (33, 50)), _ellipse(column, row, (43, 2), (33, 50)))
+    lungs = np.minimum(
+        _ellipse(column, row, (-43, 2), (33, 50)), _ellipse(column, row, (43, 2), (33, 50))
+    )
     dome = np.sqrt(np.clip(1.0 - (z / 150.0) ** 2, 0.1, 1.0))  # lungs narrow towards apex and base
     lung = (lungs[None] < (dome**2)[:, None, None]) & ~solid[None]
     hu = np.repeat(plane[None], z.size, axis=0)
     ribs = (body > 0.82) & (body < 0.9)
     angle = np.arctan2(*np.nonzero(ribs)[::-1]).astype(np.float32)
-    hu[:, ribs] = np.where(((z[:, None] + 12 * angle[None]) / 26.0) % 1.0 < 0.4, np.float32(_BONE), hu[:, ribs])
+    hu[:, ribs] = np.where(
+        ((z[:, None] + 12 * angle[None]) / 26.0) % 1.0 < 0.4, np.float32(_BONE), hu[:, ribs]
+    )
     hu[:, trachea] = _AIR
     hu[lung] = _lung_tissue(hu.shape, z, rng)[lung]
     return hu, lung
 
 
 def _lung_tissue(shape: tuple[int, ...], z: Floats, rng: np.random.Generator) -> Floats:
-    """Air-filled tissue with vessels: a field of about 5 mm grain, of which the highest values are blood."""
+    """Air-filled tissue with vessels: a field of about 5 mm grain, of which the highest values are
+    blood.
+    """
     step = float(z[1] - z[0])
     coarse = (max(4, round(shape[0] * step / 5.0)), 36, 36)
     field = rng.standard_normal(coarse, dtype=np.float32)
     grid = ndimage.zoom(field, tuple(n / c for n, c in zip(shape, coarse, strict=True)), order=1)
-    return np.asarray(_LUNG + 35.0 * grid + np.where(grid > 1.35, 900.0 * (grid - 1.35), 0.0), dtype=np.float32)
+    return np.asarray(
+        _LUNG + 35.0 * grid + np.where(grid > 1.35, 900.0 * (grid - 1.35), 0.0), dtype=np.float32
+    )
 
 
 def _grow_tumour(
@@ -267,12 +310,16 @@ def _grow_tumour(
     traits: TumourTraits,
     rng: np.random.Generator,
 ) -> None:
-    """Write the tumour and its rim into the image (HU, where there is lung), in the box around it."""
+    """Write the tumour and its rim into the image (HU, where there is lung), in the box around
+    it.
+    """
     hu, lung = image
     x, z = axes
     reach = tumour.reach_mm + RIM_MM + 4.0
     box = tuple(
-        slice(int(np.searchsorted(axis, middle - reach)), int(np.searchsorted(axis, middle + reach)))
+        slice(
+            int(np.searchsorted(axis, middle - reach)), int(np.searchsorted(axis, middle + reach))
+        )
         for axis, middle in zip((z, x, x), tumour.center_mm[::-1], strict=True)
     )
     dz = z[box[0]][:, None, None] - np.float32(tumour.center_mm[2])
@@ -283,34 +330,55 @@ def _grow_tumour(
     distance = ndimage.distance_transform_edt(~inside, sampling=voxel_mm)
     part = hu[box]
     rim = (distance > 0) & (distance <= RIM_MM) & lung[box]
-    part[rim] = np.clip(traits.rim_hu + 60.0 * _grain(part.shape, voxel_mm, 1.8, rng)[rim], -900.0, 0.0)
+    part[rim] = np.clip(
+        traits.rim_hu + 60.0 * _grain(part.shape, voxel_mm, 1.8, rng)[rim], -900.0, 0.0
+    )
     part[inside] = 30.0 + traits.texture_hu * _grain(part.shape, voxel_mm, 2.4, rng)[inside]
 
 
-def _grain(shape: tuple[int, ...], voxel_mm: tuple[float, ...], sigma_mm: float, rng: np.random.Generator) -> Floats:
-    """A field of mean 0 and standard deviation 1 with Gaussian grain of the same size in all directions."""
+def _grain(
+    shape: tuple[int, ...], voxel_mm: tuple[float, ...], sigma_mm: float, rng: np.random.Generator
+) -> Floats:
+    """A field of mean 0 and standard deviation 1 with Gaussian grain of the same size in all
+    directions.
+    """
     field = ndimage.gaussian_filter(
-        rng.standard_normal(shape, dtype=np.float32), tuple(sigma_mm / step for step in voxel_mm), mode="wrap"
+        rng.standard_normal(shape, dtype=np.float32),
+        tuple(sigma_mm / step for step in voxel_mm),
+        mode="wrap",
     )
     return np.asarray((field - field.mean()) / field.std(), dtype=np.float32)
 
 
-def _contours(tumour: _Tumour, z: Floats, table: float, size: float) -> dict[str, tuple[npt.NDArray[np.float64], ...]]:
+def _contours(
+    tumour: _Tumour, z: Floats, table: float, size: float
+) -> dict[str, tuple[npt.NDArray[np.float64], ...]]:
     turn = np.linspace(0.0, 2.0 * math.pi, 72, endpoint=False)
     coarse = np.linspace(0.0, 2.0 * math.pi, 36, endpoint=False)
 
     def ring(
-        angle: npt.NDArray[np.float64], radii: npt.NDArray[np.floating], middle: tuple[float, float], height: float
+        angle: npt.NDArray[np.float64],
+        radii: npt.NDArray[np.floating],
+        middle: tuple[float, float],
+        height: float,
     ) -> npt.NDArray[np.float64]:
         points = np.column_stack(
-            [middle[0] + radii * np.cos(angle), middle[1] + radii * np.sin(angle), np.full(angle.size, height + table)]
+            [
+                middle[0] + radii * np.cos(angle),
+                middle[1] + radii * np.sin(angle),
+                np.full(angle.size, height + table),
+            ]
         )
         return np.round(points, 2)
 
-    def stack(angle: npt.NDArray[np.float64], grow_mm: float) -> tuple[npt.NDArray[np.float64], ...]:
+    def stack(
+        angle: npt.NDArray[np.float64], grow_mm: float
+    ) -> tuple[npt.NDArray[np.float64], ...]:
         radii = (tumour.boundary_mm(angle, np.array(h - tumour.center_mm[2]), grow_mm) for h in z)
         return tuple(
-            ring(angle, r, tumour.center_mm[:2], float(h)) for h, r in zip(z, radii, strict=True) if r.min() > 1.0
+            ring(angle, r, tumour.center_mm[:2], float(h))
+            for h, r in zip(z, radii, strict=True)
+            if r.min() > 1.0
         )
 
     lung_r = 1.0 / np.hypot(np.cos(coarse) / 33.0, np.sin(coarse) / 50.0) * size
@@ -318,7 +386,8 @@ def _contours(tumour: _Tumour, z: Floats, table: float, size: float) -> dict[str
     middle = z[2:-2]
     return {
         "Lung_L": tuple(
-            ring(coarse, lung_r * math.sqrt(1 - (h / 150) ** 2), (43 * size, 2 * size), float(h)) for h in middle
+            ring(coarse, lung_r * math.sqrt(1 - (h / 150) ** 2), (43 * size, 2 * size), float(h))
+            for h in middle
         ),
         "SpinalCord": tuple(ring(coarse, cord_r, (0.0, 53 * size), float(h)) for h in middle),
         GTV: stack(turn, 0.0),

@@ -1,4 +1,6 @@
-"""A phantom as the files that a planning system would send: one CT series and its RTSTRUCT, marked as synthetic."""
+"""A phantom as the files that a planning system would send: one CT series and its RTSTRUCT, marked
+as synthetic.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,8 @@ def write_planning_study(
     Returns
     -------
     tuple of Path
-        The files; the RTSTRUCT is the last. The same arguments give the same bytes (UIDs derive from the patient ID).
+        The files; the RTSTRUCT is the last. The same arguments give the same bytes (UIDs derive
+        from the patient ID).
     """
     folder.mkdir(parents=True, exist_ok=True)
     ct = _ct_template(patient, phantom, scanner)
@@ -86,12 +89,17 @@ def write_planning_study(
         files.append(folder / f"CT_{index:03d}.dcm")
         _save(ct, files[-1])
     files.append(folder / "RS.dcm")
-    _save(_structure_set(patient, phantom, {phantom.slice_mm(index): uids[index] for index in kept}), files[-1])
+    _save(
+        _structure_set(patient, phantom, {phantom.slice_mm(index): uids[index] for index in kept}),
+        files[-1],
+    )
     return tuple(files)
 
 
 def _uid(patient: SyntheticPatient, *parts: str) -> str:
-    return generate_uid(entropy_srcs=["annulus synthetic", patient.patient_id, patient.study_date, *parts])
+    return generate_uid(
+        entropy_srcs=["annulus synthetic", patient.patient_id, patient.study_date, *parts]
+    )
 
 
 def _common(patient: SyntheticPatient, sop_class: str, modality: str) -> Dataset:
@@ -150,7 +158,9 @@ def _set_slice(dataset: Dataset, phantom: Phantom, index: int, number: int, uid:
     dataset.ImagePositionPatient = [f"{x:g}", f"{y:g}", phantom.slice_mm(index)]
     dataset.SliceLocation = phantom.slice_mm(index)
     # two's complement: the bytes are right for signed and unsigned stored values alike
-    dataset.PixelData = (phantom.hu[index] - np.int16(dataset.RescaleIntercept)).astype("<i2").tobytes()
+    dataset.PixelData = (
+        (phantom.hu[index] - np.int16(dataset.RescaleIntercept)).astype("<i2").tobytes()
+    )
     dataset["PixelData"].VR = "OW"
 
 
@@ -188,7 +198,9 @@ def _structure_set(patient: SyntheticPatient, phantom: Phantom, slices: dict[str
     return dataset
 
 
-def _referenced_frame(dataset: Dataset, patient: SyntheticPatient, slices: dict[str, str]) -> Dataset:
+def _referenced_frame(
+    dataset: Dataset, patient: SyntheticPatient, slices: dict[str, str]
+) -> Dataset:
     series = Dataset()
     series.SeriesInstanceUID = _uid(patient, "ct series")
     series.ContourImageSequence = [_reference(uid) for uid in slices.values()]
@@ -208,7 +220,9 @@ def _reference(uid: str) -> Dataset:
     return item
 
 
-def _contour_items(contours: tuple[npt.NDArray[np.float64], ...], slices: dict[str, str]) -> Iterator[Dataset]:
+def _contour_items(
+    contours: tuple[npt.NDArray[np.float64], ...], slices: dict[str, str]
+) -> Iterator[Dataset]:
     for points in contours:
         item = Dataset()
         height = f"{points[0, 2]:.2f}"
@@ -221,9 +235,13 @@ def _contour_items(contours: tuple[npt.NDArray[np.float64], ...], slices: dict[s
 
 
 def _decimal_string(text: str) -> RawDataElement:
-    """Return Contour Data (VR DS) as it goes into the file; pydicom's check of each number is half of the time."""
+    """Return Contour Data (VR DS) as it goes into the file; pydicom's check of each number is half
+    of the time.
+    """
     value = text.encode("ascii") + b" " * (len(text) % 2)
-    return RawDataElement(_CONTOUR_DATA, "DS", len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+    return RawDataElement(
+        _CONTOUR_DATA, "DS", len(value), value, 0, is_implicit_VR=False, is_little_endian=True
+    )
 
 
 def _save(dataset: Dataset, path: Path) -> None:
@@ -231,4 +249,6 @@ def _save(dataset: Dataset, path: Path) -> None:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    FileDataset(path, dataset, preamble=b"\0" * 128, file_meta=meta).save_as(path, enforce_file_format=True)
+    FileDataset(path, dataset, preamble=b"\0" * 128, file_meta=meta).save_as(
+        path, enforce_file_format=True
+    )

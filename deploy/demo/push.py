@@ -1,4 +1,6 @@
-"""The demonstration's PACS, pushing: ``python -m deploy.demo.push PORT CALLING CALLED FOLDER...``."""
+"""The demonstration's PACS, pushing: ``python -m deploy.demo.push PORT CALLING CALLED
+FOLDER...``.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ SUCCESS = 0x0000
 
 
 def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
-    """Send every DICOM file of some studies to an AE of this machine, as a PACS does: what is not taken is sent again.
+    """Send every DICOM file of some studies to an AE of this machine, as a PACS does: what is not
+    taken is sent again.
 
     Parameters
     ----------
@@ -56,7 +59,9 @@ def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
 
 def _is_taken(association: Any, path: Path) -> bool:
     """Send one file; an association that has ended takes nothing."""
-    return bool(association.is_established and association.send_c_store(path).get("Status") == SUCCESS)
+    return bool(
+        association.is_established and association.send_c_store(path).get("Status") == SUCCESS
+    )
 
 
 def _without_delay(event: Any) -> None:

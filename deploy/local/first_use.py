@@ -1,4 +1,6 @@
-"""The two files of an installation that `make up` makes when they are not there: settings and secrets."""
+"""The two files of an installation that `make up` makes when they are not there: settings and
+secrets.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def ensure_settings(settings: Path) -> bool:
 
 
 def ensure_secrets(file: Path, environment: Mapping[str, str]) -> bool:
-    """Write a file with a new pseudonym key unless there is one or the environment has a key; say whether it was made.
+    """Write a file with a new pseudonym key unless there is one or the environment has a key; say
+    whether it was made.
 
     The file is readable by its owner only.
     """
@@ -32,18 +35,20 @@ def ensure_secrets(file: Path, environment: Mapping[str, str]) -> bool:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
     text = (
-        "# Secrets of this installation. Back this file up with the archive: every pseudonym hangs on the key.\n"
-        f"{PSEUDONYM_KEY_VARIABLE}={secrets.token_hex(32)}\n"
-        "# With this the Prefect API and its UI ask for a password:\n"
-        f"# {AUTH_VARIABLE}=admin:choose-one\n"
+        "# Secrets of this installation. Back this file up with the archive: every pseudonym "
+        f"hangs on the key.\n{PSEUDONYM_KEY_VARIABLE}={secrets.token_hex(32)}\n# With this the "
+        f"Prefect API and its UI ask for a password:\n# {AUTH_VARIABLE}=admin:choose-one\n"
     )
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as opened:
+    with os.fdopen(
+        os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
+    ) as opened:
         opened.write(text)
     return True
 
 
 def read_secrets(file: Path) -> dict[str, str]:
-    """Read ``NAME=value`` lines, as systemd's EnvironmentFile takes them; empty when there is no file.
+    """Read ``NAME=value`` lines, as systemd's EnvironmentFile takes them; empty when there is no
+    file.
 
     Raises
     ------
@@ -58,6 +63,8 @@ def read_secrets(file: Path) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not equals or not name.strip().isidentifier():
-            raise SettingsError(f"line {number} of {file} cannot be read: expected NAME=value or a comment (#)")
+            raise SettingsError(
+                f"line {number} of {file} cannot be read: expected NAME=value or a comment (#)"
+            )
         found[name.strip()] = value.strip()
     return found

@@ -6,7 +6,8 @@ OFFLINE = {
     "DO_NOT_TRACK": "1",
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # this UI asks a host outside whatever the settings say
+    # This UI asks a host outside, whatever the settings say.
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
 """No telemetry, no promotion: Prefect's and Great Expectations' own switches."""

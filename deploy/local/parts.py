@@ -1,4 +1,6 @@
-"""One installation on this machine: its settings, its secrets, and the processes that it consists of."""
+"""One installation on this machine: its settings, its secrets, and the processes that it consists
+of.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from dicom_node.settings import SETTINGS_VARIABLE
 from flows.settings import Settings
 
 HEARTBEAT_S = 30
-"""How often a run says that it lives: the automation that finds dead runs waits for three of these."""
+"""How often a run says that it lives: the automation that finds dead runs waits for three of these.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class LocalInstallation:
 
     @property
     def has_own_prefect(self) -> bool:
-        """Whether the supervisor starts a Prefect server; not where ``PREFECT_API_URL`` names another."""
+        """Whether the supervisor starts a Prefect server; not where ``PREFECT_API_URL`` names
+        another.
+        """
         return self.environment()["PREFECT_API_URL"] == self._own_api_url
 
     @property
@@ -62,10 +67,14 @@ class LocalInstallation:
     def reports_url(self) -> str:
         """Where the reports can be read."""
         system = self.settings.system
-        return self.settings.validation.reports_url or f"{_address(system.host, system.reports_port)}/"
+        return (
+            self.settings.validation.reports_url or f"{_address(system.host, system.reports_port)}/"
+        )
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of every part; what is set already wins over the file of secrets."""
+        """Return the environment of every part; what is set already wins over the file of
+        secrets.
+        """
         mine = {**self.secrets, **os.environ}
         if AUTH_VARIABLE in mine:
             mine.setdefault("PREFECT_API_AUTH_STRING", mine[AUTH_VARIABLE])
@@ -88,8 +97,25 @@ class LocalInstallation:
         system, python = self.settings.system, (sys.executable, "-m")
         reports = self.settings.reports_folder().absolute()
         reports.mkdir(parents=True, exist_ok=True)
-        prefect = (*python, "prefect", "server", "start", "--host", system.host, "--port", str(system.prefect_port))
-        served = (*python, "http.server", str(system.reports_port), "--bind", system.host, "--directory", str(reports))
+        prefect = (
+            *python,
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            system.host,
+            "--port",
+            str(system.prefect_port),
+        )
+        served = (
+            *python,
+            "http.server",
+            str(system.reports_port),
+            "--bind",
+            system.host,
+            "--directory",
+            str(reports),
+        )
         return [
             Part("node", (*python, "dicom_node")),
             *([Part("prefect", prefect)] if self.has_own_prefect else []),
@@ -125,9 +151,12 @@ class LocalInstallation:
     def _asked(self, path: str, body: bytes | None) -> bytes | None:
         environment = self.environment()
         url = f"{environment['PREFECT_API_URL']}/{path}"
-        request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - an API that the settings name
+        # An API that the settings name
+        request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
         if password := environment.get("PREFECT_API_AUTH_STRING"):
-            request.add_header("Authorization", f"Basic {base64.b64encode(password.encode()).decode()}")
+            request.add_header(
+                "Authorization", f"Basic {base64.b64encode(password.encode()).decode()}"
+            )
         try:
             with urlopen(request, timeout=5) as answer:  # noqa: S310 - the same
                 return bytes(answer.read())

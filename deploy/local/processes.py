@@ -1,4 +1,6 @@
-"""Starts and stops the parts of an installation as processes of this machine: Prefect server, node and dispatcher."""
+"""Starts and stops the parts of an installation as processes of this machine: Prefect server, node
+and dispatcher.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def free_port() -> int:
 
 
 class LocalSystem:
-    """The parts of one installation, each a process with its log, all stopped on leaving the context.
+    """The parts of one installation, each a process with its log, all stopped on leaving the
+    context.
 
     Parameters
     ----------
@@ -62,7 +65,9 @@ class LocalSystem:
         Port of the Prefect server; a free one by default.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], prefect_port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], prefect_port: int | None = None
+    ) -> None:
         self.folder = folder.absolute()
         self.prefect_port = prefect_port or free_port()
         self.prefect_url = f"http://127.0.0.1:{self.prefect_port}"
@@ -83,7 +88,10 @@ class LocalSystem:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for name in reversed(list(self._parts)):
             self.stop(name)
@@ -103,23 +111,39 @@ class LocalSystem:
     def start_program(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a program as the part called `name`."""
         with self.log(name).open("ab") as log:
-            # Own session: an interrupt at the terminal reaches the parts only through stop(), in order.
+            # Own session: an interrupt at the terminal reaches the parts only through stop(), in
+            # order.
             process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._parts[name] = process
         return process
 
     def start_prefect_server(self) -> None:
-        """Start the Prefect server; its first start takes half a minute, so wait for it when it is needed."""
+        """Start the Prefect server; its first start takes half a minute, so wait for it when it is
+        needed.
+        """
         self.start(
-            "prefect-server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.prefect_port)
+            "prefect-server",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.prefect_port),
         )
 
     def prefect_is_ready(self) -> bool:
         """Say whether the Prefect server answers."""
         try:
-            with urlopen(f"{self.prefect_url}/api/health", timeout=5) as answer:  # noqa: S310 - loopback
+            # Loopback
+            with urlopen(f"{self.prefect_url}/api/health", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
@@ -150,11 +174,15 @@ class LocalSystem:
         del self._parts[name]
         if code != 0:
             raise PartFailedError(
-                f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})"
+                f"{name} ended with exit code {code}: {self._last_line(name)} (log: "
+                f"{self.log(name)})"
             )
 
-    def wait_until(self, name: str, condition: Callable[[], bool], timeout_s: float, every_s: float = _POLL_S) -> None:
-        """Wait until `condition` holds, asked every so many seconds, while the part called `name` lives.
+    def wait_until(
+        self, name: str, condition: Callable[[], bool], timeout_s: float, every_s: float = _POLL_S
+    ) -> None:
+        """Wait until `condition` holds, asked every so many seconds, while the part called `name`
+        lives.
 
         Raises
         ------
@@ -166,10 +194,13 @@ class LocalSystem:
             code = self._parts[name].poll()
             if code is not None:
                 raise PartFailedError(
-                    f"{name} ended with exit code {code}: {self._last_line(name)} (log: {self.log(name)})"
+                    f"{name} ended with exit code {code}: {self._last_line(name)} (log: "
+                    f"{self.log(name)})"
                 )
             if time.monotonic() > deadline:
-                raise PartFailedError(f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})")
+                raise PartFailedError(
+                    f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})"
+                )
             time.sleep(every_s)
 
     def stop(self, name: str) -> None:

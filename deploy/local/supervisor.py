@@ -1,7 +1,9 @@
-"""Keeps the parts of one installation running on this machine: starts them in order, restarts what ends, stops all.
+"""Keeps the parts of one installation running on this machine: starts them in order, restarts what
+ends, stops all.
 
-A part is a process group of its own. When it ends, what is left of its group is ended too, and it is started again
-after a pause that doubles with each quick end. The kernel ends the parts when the supervisor itself is killed.
+A part is a process group of its own. When it ends, what is left of its group is ended too, and it
+is started again after a pause that doubles with each quick end. The kernel ends the parts when the
+supervisor itself is killed.
 """
 
 from __future__ import annotations
@@ -105,13 +107,17 @@ class SystemFolder:
 
     def last_words(self) -> str:
         """Return the last line of the log."""
-        lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        lines = (
+            self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
+        )
         return lines[-1] if lines else "it said nothing"
 
     def part_states(self) -> list[PartState]:
         """Return what the supervisor last wrote of its parts."""
         try:
-            return [PartState(**part) for part in json.loads(self.states.read_text(encoding="utf-8"))]
+            return [
+                PartState(**part) for part in json.loads(self.states.read_text(encoding="utf-8"))
+            ]
         except FileNotFoundError:
             return []
 
@@ -148,7 +154,11 @@ class Supervisor:
     """
 
     def __init__(
-        self, folder: SystemFolder, parts: Sequence[Part], environment: Mapping[str, str], directory: Path
+        self,
+        folder: SystemFolder,
+        parts: Sequence[Part],
+        environment: Mapping[str, str],
+        directory: Path,
     ) -> None:
         self._folder, self._environment, self._directory = folder, environment, directory
         self._running = [_Running(part, PartState(part.name)) for part in parts]
@@ -221,7 +231,9 @@ class Supervisor:
         )
         one.started = time.monotonic()
         one.state.pid, one.state.since = one.process.pid, _now()
-        one.reader = threading.Thread(target=self._copy_output, args=(one.part.name, one.process.stdout), daemon=True)
+        one.reader = threading.Thread(
+            target=self._copy_output, args=(one.part.name, one.process.stdout), daemon=True
+        )
         one.reader.start()
         self._say(f"{one.part.name} started as process {one.process.pid}")
         self._write_states()
@@ -259,7 +271,9 @@ class Supervisor:
 
     def _write_states(self) -> None:
         new = self._folder.states.with_suffix(".new")
-        new.write_text(json.dumps([asdict(one.state) for one in self._running], indent=1), encoding="utf-8")
+        new.write_text(
+            json.dumps([asdict(one.state) for one in self._running], indent=1), encoding="utf-8"
+        )
         new.replace(self._folder.states)
 
 

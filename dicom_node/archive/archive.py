@@ -1,4 +1,6 @@
-"""The files: received bytes kept durably, never overwritten. They are the truth; the registry is their index."""
+"""The files: received bytes kept durably, never overwritten. They are the truth; the registry is
+their index.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from typing import IO
 
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
 from dicom_node.archive.part10 import FileMeta, Part10, content_sha256
-from dicom_node.errors import ArchiveError, ConflictingContentError, LowDiskError, NodeAlreadyRunningError
+from dicom_node.errors import (
+    ArchiveError,
+    ConflictingContentError,
+    LowDiskError,
+    NodeAlreadyRunningError,
+)
 
 _UNKNOWN = "unknown"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -21,7 +28,9 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
 @dataclass(frozen=True)
 class StoredFile:
-    """Where an instance lies, relative to the archive's folder, and whether this call put it there."""
+    """Where an instance lies, relative to the archive's folder, and whether this call put it
+    there.
+    """
 
     relative_path: str
     content_sha256: str
@@ -40,7 +49,8 @@ class ArchivedFile:
 
 
 class Archive:
-    """The node's folder: ``archive/CENTER/STUDY_KEY/INSTANCE_KEY.dcm`` and ``quarantine/`` with the same shape.
+    """The node's folder: ``archive/CENTER/STUDY_KEY/INSTANCE_KEY.dcm`` and ``quarantine/`` with the
+    same shape.
 
     Parameters
     ----------
@@ -66,7 +76,8 @@ class Archive:
             self._make_durable(path)
 
     def open(self, key_fingerprint: str) -> None:
-        """Take the folder for this process, check that its pseudonyms are ours, and remove what a crash left.
+        """Take the folder for this process, check that its pseudonyms are ours, and remove what a
+        crash left.
 
         Parameters
         ----------
@@ -86,7 +97,8 @@ class Archive:
         except BlockingIOError as error:
             lock.close()
             raise NodeAlreadyRunningError(
-                f"another node has the folder {self.folder} open: stop it first, or give this one another folder"
+                f"another node has the folder {self.folder} open: stop it first, or give this one "
+                "another folder"
             ) from error
         self._lock = lock
         marker = self.instances / ".key-fingerprint"
@@ -95,8 +107,8 @@ class Archive:
         if marker.read_text(encoding="ascii") != key_fingerprint:
             self.close()
             raise ArchiveError(
-                f"the archive in {self.folder} was made with another pseudonym key: set ANNULUS_PSEUDONYM_KEY to the "
-                "key it was made with, or start with a new folder"
+                f"the archive in {self.folder} was made with another pseudonym key: set "
+                "ANNULUS_PSEUDONYM_KEY to the key it was made with, or start with a new folder"
             )
         for left in self._temporary.iterdir():
             left.unlink()
@@ -130,7 +142,9 @@ class Archive:
         self.check_space()
         return IncomingFile(self._temporary, meta, self.check_space, durable=self._is_durable)
 
-    def publish(self, center: str, study_key: str, instance_key: str, incoming: IncomingFile) -> StoredFile:
+    def publish(
+        self, center: str, study_key: str, instance_key: str, incoming: IncomingFile
+    ) -> StoredFile:
         """Give a received instance its name; when this returns, it survives a loss of power.
 
         Parameters
@@ -158,10 +172,13 @@ class Archive:
         is_new = self._publish(path, incoming)
         if not is_new and content_sha256(path) != incoming.content_sha256:
             raise ConflictingContentError(
-                "an instance was sent again under the same SOP Instance UID with other content: the first content "
-                "stays in use and the second is quarantined; give the changed object a new UID at its source"
+                "an instance was sent again under the same SOP Instance UID with other content: "
+                "the first content stays in use and the second is quarantined; give the changed "
+                "object a new UID at its source"
             )
-        return StoredFile(f"{center}/{study_key}/{instance_key}.dcm", incoming.content_sha256, is_new)
+        return StoredFile(
+            f"{center}/{study_key}/{instance_key}.dcm", incoming.content_sha256, is_new
+        )
 
     def store(self, center: str, study_key: str, instance_key: str, instance: Part10) -> StoredFile:
         """Keep an instance that is in memory; see `publish`."""
@@ -169,7 +186,9 @@ class Archive:
             incoming.write(instance.dataset)
             return self.publish(center, study_key, instance_key, incoming)
 
-    def quarantine(self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile) -> Path:
+    def quarantine(
+        self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile
+    ) -> Path:
         """Keep bytes that were not accepted, for whoever mends them; the same bytes are kept once.
 
         Parameters
@@ -192,7 +211,8 @@ class Archive:
         return path
 
     def holds(self, relative_path: str, expected_sha256: str) -> bool:
-        """Say whether a file is here with this content, and bring it to the disk if that was not waited for.
+        """Say whether a file is here with this content, and bring it to the disk if that was not
+        waited for.
 
         Parameters
         ----------
@@ -221,7 +241,9 @@ class Archive:
 
     def set_aside(self, file: ArchivedFile) -> Path:
         """Move a file that cannot be an instance any more from the archive to the quarantine."""
-        target = self.quarantined / file.center / file.study_key / f"{file.instance_key}-unreadable.dcm"
+        target = (
+            self.quarantined / file.center / file.study_key / f"{file.instance_key}-unreadable.dcm"
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
         file.path.replace(target)
         self._make_durable(target.parent)
@@ -247,8 +269,8 @@ class Archive:
         free = self.free_bytes()
         if free < self._minimum_free_bytes:
             raise LowDiskError(
-                f"the archive has {free} bytes of free disk left, expected at least {self._minimum_free_bytes}: "
-                "nothing more is accepted until space is made"
+                f"the archive has {free} bytes of free disk left, expected at least "
+                f"{self._minimum_free_bytes}: nothing more is accepted until space is made"
             )
 
     def _publish(self, path: Path, incoming: IncomingFile) -> bool:
@@ -271,7 +293,9 @@ class Archive:
         return is_new
 
     def _make_durable(self, folder: Path) -> None:
-        """Fsync the folders above a new folder once per process, so that its own name survives a loss of power."""
+        """Fsync the folders above a new folder once per process, so that its own name survives a
+        loss of power.
+        """
         for parent in (folder, *folder.parents):
             if parent in self._durable or not parent.is_relative_to(self.folder):
                 break
@@ -305,11 +329,16 @@ def _fsync(folder: Path) -> None:
 
 
 class InstanceLocks:
-    """A fixed set of locks, one of which guards each instance, so that two senders of one instance take turns."""
+    """A fixed set of locks, one of which guards each instance, so that two senders of one instance
+    take turns.
+    """
 
     def __init__(self, count: int = 64) -> None:
         self._locks = tuple(threading.Lock() for _ in range(count))
 
     def of(self, instance_key: str) -> threading.Lock:
         """Return the lock that guards the instance."""
-        return self._locks[int.from_bytes(hashlib.sha256(instance_key.encode()).digest()[:4], "big") % len(self._locks)]
+        return self._locks[
+            int.from_bytes(hashlib.sha256(instance_key.encode()).digest()[:4], "big")
+            % len(self._locks)
+        ]

@@ -1,4 +1,6 @@
-"""An instance on its way in: a temporary file that takes the dataset piece by piece and knows its digest."""
+"""An instance on its way in: a temporary file that takes the dataset piece by piece and knows its
+digest.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class IncomingFile:
         If the file cannot be made.
     """
 
-    def __init__(self, folder: Path, meta: FileMeta, check_space: Callable[[], None], *, durable: bool) -> None:
+    def __init__(
+        self, folder: Path, meta: FileMeta, check_space: Callable[[], None], *, durable: bool
+    ) -> None:
         self.meta = meta
         self.path = folder / uuid4().hex
         self.length = 0
@@ -61,7 +65,10 @@ class IncomingFile:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.discard()
 

@@ -1,4 +1,6 @@
-"""One instance as a file (PS3.10 section 7): our meta information, then the dataset's bytes as received."""
+"""One instance as a file (PS3.10 section 7): our meta information, then the dataset's bytes as
+received.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class FileMeta:
     transfer_syntax: str
 
     def header(self) -> bytes:
-        """Return preamble, prefix and file meta information: the same bytes for the same instance."""
+        """Return preamble, prefix and file meta information: the same bytes for the same
+        instance.
+        """
         elements = b"".join(
             (
                 _long(0x0001, b"OB", b"\0\1"),
@@ -101,15 +105,16 @@ def read_meta(path: Path) -> tuple[FileMeta, int]:
         head = file.read(MAXIMUM_META_BYTES)
     if head[:132][128:] != b"DICM" or len(head) < _GROUP_LENGTH_END:
         raise UnreadableDatasetError(
-            f"a file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: restore it from a "
-            "backup, or remove it and have the instance sent again"
+            f"a file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: "
+            "restore it from a backup, or remove it and have the instance sent again"
         )
     start = _start_of_dataset(head)
     return _meta_of(head[_GROUP_LENGTH_END:start]), start
 
 
 def parse_meta(head: bytes | bytearray) -> tuple[FileMeta, int] | None:
-    """Return the meta information at the beginning of a Part 10 stream, and where its dataset begins.
+    """Return the meta information at the beginning of a Part 10 stream, and where its dataset
+    begins.
 
     Parameters
     ----------
@@ -131,8 +136,8 @@ def parse_meta(head: bytes | bytearray) -> tuple[FileMeta, int] | None:
     start = _start_of_dataset(head)
     if head[128:140] != b"DICM" + _GROUP_LENGTH or start > MAXIMUM_META_BYTES:
         raise UnreadableDatasetError(
-            "an object came that is no DICOM file: expected 128 bytes of preamble, DICM, and file meta information "
-            "that begins with its length (PS3.10 section 7.1)"
+            "an object came that is no DICOM file: expected 128 bytes of preamble, DICM, and file "
+            "meta information that begins with its length (PS3.10 section 7.1)"
         )
     return None if len(head) < start else (_meta_of(bytes(head[_GROUP_LENGTH_END:start])), start)
 
@@ -155,7 +160,9 @@ def content_sha256(path: Path) -> str:
 
 
 def _start_of_dataset(head: bytes | bytearray) -> int:
-    return _GROUP_LENGTH_END + int.from_bytes(head[_GROUP_LENGTH_END - 4 : _GROUP_LENGTH_END], "little")
+    return _GROUP_LENGTH_END + int.from_bytes(
+        head[_GROUP_LENGTH_END - 4 : _GROUP_LENGTH_END], "little"
+    )
 
 
 def _meta_of(elements: bytes) -> FileMeta:
@@ -164,13 +171,25 @@ def _meta_of(elements: bytes) -> FileMeta:
 
 
 def _meta_elements(meta: bytes) -> dict[int, str]:
-    """Return the UIDs of file meta information, which is always Explicit VR Little Endian (PS3.10 section 7.1)."""
+    """Return the UIDs of file meta information, which is always Explicit VR Little Endian (PS3.10
+    section 7.1).
+    """
     values: dict[int, str] = {}
     position = 0
     while position + 8 <= len(meta):
-        long_form = meta[position + 4 : position + 6] in {b"OB", b"UN", b"OW", b"SQ", b"UT", b"UR", b"UC"}
+        long_form = meta[position + 4 : position + 6] in {
+            b"OB",
+            b"UN",
+            b"OW",
+            b"SQ",
+            b"UT",
+            b"UR",
+            b"UC",
+        }
         start = position + (12 if long_form else 8)
-        length = int.from_bytes(meta[position + 8 : start] if long_form else meta[position + 6 : start], "little")
+        length = int.from_bytes(
+            meta[position + 8 : start] if long_form else meta[position + 6 : start], "little"
+        )
         values[int.from_bytes(meta[position + 2 : position + 4], "little")] = (
             meta[start : start + length].decode("ascii", errors="replace").strip(" \0")
         )
@@ -185,4 +204,11 @@ def _short(element: int, vr: bytes, text: str) -> bytes:
 
 
 def _long(element: int, vr: bytes, value: bytes) -> bytes:
-    return b"\2\0" + element.to_bytes(2, "little") + vr + b"\0\0" + len(value).to_bytes(4, "little") + value
+    return (
+        b"\2\0"
+        + element.to_bytes(2, "little")
+        + vr
+        + b"\0\0"
+        + len(value).to_bytes(4, "little")
+        + value
+    )

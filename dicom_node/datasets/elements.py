@@ -1,4 +1,6 @@
-"""The elements of a dataset as it was encoded, and their values, read without believing that they are right."""
+"""The elements of a dataset as it was encoded, and their values, read without believing that they
+are right.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,11 @@ _DEFER_BYTES: Final = 16384
 Elements = Mapping[int, Element | RawDataElement | DataElement]
 
 
-def scan(dataset: bytes | DatasetWindow, wanted: Collection[int], *, implicit: bool) -> tuple[Elements, str | None]:
-    """Return the top-level elements, and a sentence if the dataset ends before its last element does.
+def scan(
+    dataset: bytes | DatasetWindow, wanted: Collection[int], *, implicit: bool
+) -> tuple[Elements, str | None]:
+    """Return the top-level elements, and a sentence if the dataset ends before its last element
+    does.
 
     Parameters
     ----------
@@ -47,7 +52,9 @@ def scan(dataset: bytes | DatasetWindow, wanted: Collection[int], *, implicit: b
     stream.seek(0)
     end = 0
     try:
-        for element in data_element_generator(stream, implicit, is_little_endian=True, defer_size=defer_bytes):
+        for element in data_element_generator(
+            stream, implicit, is_little_endian=True, defer_size=defer_bytes
+        ):
             elements[int(element.tag)] = element
             if isinstance(element, RawDataElement) and element.length != _UNDEFINED_LENGTH:
                 end = element.value_tell + element.length
@@ -56,25 +63,32 @@ def scan(dataset: bytes | DatasetWindow, wanted: Collection[int], *, implicit: b
                 stream.seek(max(end - 8, 0))
                 if stream.read(8) != _SEQUENCE_DELIMITER:
                     break
-    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+    except (
+        Exception
+    ) as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         if not elements:
             raise UnreadableDatasetError(
-                f"{len(dataset)} bytes were received that are no DICOM dataset in the negotiated transfer syntax; "
-                "check the sending system"
+                f"{len(dataset)} bytes were received that are no DICOM dataset in the negotiated "
+                "transfer syntax; check the sending system"
             ) from error
-        return elements, f"a dataset of {len(dataset)} bytes cannot be read to its end: send it again"
+        return (
+            elements,
+            f"a dataset of {len(dataset)} bytes cannot be read to its end: send it again",
+        )
     if end == len(dataset) and elements:
         return elements, None
     if not elements:
         raise UnreadableDatasetError("an empty dataset was received: send the instance again")
     return elements, (
-        f"a dataset ends after {len(dataset)} bytes in the middle of an element, expected at least {end} bytes: "
-        "it was cut off; send it again from an undamaged copy"
+        f"a dataset ends after {len(dataset)} bytes in the middle of an element, expected at least "
+        f"{end} bytes: it was cut off; send it again from an undamaged copy"
     )
 
 
 def value_bytes(elements: Elements | Dataset, tag: int) -> bytes:
-    """Return the value of an element as it is encoded; empty when it is absent or was not wanted."""
+    """Return the value of an element as it is encoded; empty when it is absent or was not
+    wanted.
+    """
     element = elements.get_item(tag) if isinstance(elements, Dataset) else elements.get(tag)
     value = getattr(element, "value", None)
     return value if isinstance(value, bytes) else b""

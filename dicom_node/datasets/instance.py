@@ -1,4 +1,6 @@
-"""What arrives: the facts that the node needs of a CT slice or an RTSTRUCT, read from the bytes as received."""
+"""What arrives: the facts that the node needs of a CT slice or an RTSTRUCT, read from the bytes as
+received.
+"""
 
 from __future__ import annotations
 
@@ -130,8 +132,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
     """
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise UnreadableDatasetError(
-            "an instance came in a transfer syntax that is not kept: expected Implicit or Explicit VR Little Endian; "
-            "send it uncompressed"
+            "an instance came in a transfer syntax that is not kept: expected Implicit or Explicit "
+            "VR Little Endian; send it uncompressed"
         )
     implicit = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
     elements, damage = scan(dataset, _WANTED, implicit=implicit)
@@ -156,8 +158,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
         return ReceivedInstance(header, None)
     if len(dataset) > MAXIMUM_RTSTRUCT_BYTES:
         raise DamagedInstanceError(
-            f"an RTSTRUCT has {len(dataset)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: export fewer or coarser "
-            "structures",
+            f"an RTSTRUCT has {len(dataset)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: "
+            "export fewer or coarser structures",
             identity,
         )
     whole, _ = scan(dataset, (), implicit=implicit)
@@ -171,7 +173,9 @@ def _identity(elements: Elements) -> Identity:
         sop_class_uid=text(elements, tags.SOP_CLASS_UID),
         study_instance_uid=text(elements, tags.STUDY_INSTANCE_UID),
         series_instance_uid=text(elements, tags.SERIES_INSTANCE_UID),
-        patient_id=decode_bytes(value_bytes(elements, tags.PATIENT_ID), encodings, set()).strip(" \0"),
+        patient_id=decode_bytes(value_bytes(elements, tags.PATIENT_ID), encodings, set()).strip(
+            " \0"
+        ),
     )
 
 
@@ -191,8 +195,13 @@ def _plane(elements: Elements) -> Plane | None:
 
 
 def _check_pixel_data(elements: Elements, identity: Identity) -> None:
-    """Compare the length of the native pixel data with what the header announces (PS3.5 section 8.1.1)."""
-    rows, columns = unsigned_short(elements, tags.ROWS, 0), unsigned_short(elements, tags.COLUMNS, 0)
+    """Compare the length of the native pixel data with what the header announces (PS3.5 section
+    8.1.1).
+    """
+    rows, columns = (
+        unsigned_short(elements, tags.ROWS, 0),
+        unsigned_short(elements, tags.COLUMNS, 0),
+    )
     samples, bits = (
         unsigned_short(elements, tags.SAMPLES_PER_PIXEL, 1),
         unsigned_short(elements, tags.BITS_ALLOCATED, 16),
@@ -203,7 +212,7 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     found = pixels.length if isinstance(pixels, (Element, RawDataElement)) else 0
     if not expected or found < expected:
         raise DamagedInstanceError(
-            f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x {columns} pixels of "
-            f"{bits} bits: send it again from an undamaged copy",
+            f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x "
+            f"{columns} pixels of {bits} bits: send it again from an undamaged copy",
             identity,
         )

@@ -19,7 +19,8 @@ Bounds = tuple[float, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an RTSTRUCT needs: it lists the CT instances on which it was drawn (PS3.3 section C.8.8.5).
+    """What an RTSTRUCT needs: it lists the CT instances on which it was drawn (PS3.3 section
+    C.8.8.5).
 
     Parameters
     ----------
@@ -56,15 +57,19 @@ def read_manifest(elements: Elements, identity: Identity) -> Manifest:
     """
     if tags.STRUCTURE_SET_ROI_SEQUENCE not in elements or tags.ROI_CONTOUR_SEQUENCE not in elements:
         raise DamagedInstanceError(
-            "an RTSTRUCT lacks its Structure Set ROI Sequence (3006,0020) or its ROI Contour Sequence (3006,0039): "
-            "expected both (PS3.3 sections C.8.8.5 and C.8.8.6); export it again",
+            "an RTSTRUCT lacks its Structure Set ROI Sequence (3006,0020) or its ROI Contour "
+            "Sequence (3006,0039): expected both (PS3.3 sections C.8.8.5 and C.8.8.6); export it "
+            "again",
             identity,
         )
     try:
         return _read(elements)
-    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+    except (
+        Exception
+    ) as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         raise DamagedInstanceError(
-            "the contours or the references of an RTSTRUCT cannot be read: send it again from an undamaged copy",
+            "the contours or the references of an RTSTRUCT cannot be read: send it again from an "
+            "undamaged copy",
             identity,
         ) from error
 
@@ -74,7 +79,8 @@ def _read(elements: Elements) -> Manifest:
     dataset.set_original_encoding(False, True, None)
     images: list[Dataset] = []
     frames = [
-        text(roi, tags.REFERENCED_FRAME_OF_REFERENCE_UID) for roi in items(dataset, tags.STRUCTURE_SET_ROI_SEQUENCE)
+        text(roi, tags.REFERENCED_FRAME_OF_REFERENCE_UID)
+        for roi in items(dataset, tags.STRUCTURE_SET_ROI_SEQUENCE)
     ]
     for frame in items(dataset, tags.REFERENCED_FRAME_OF_REFERENCE_SEQUENCE):
         frames.append(text(frame, tags.FRAME_OF_REFERENCE_UID))
@@ -89,7 +95,9 @@ def _read(elements: Elements) -> Manifest:
                 points += map(float, data.split("\\"))
     frames.append(text(dataset, tags.FRAME_OF_REFERENCE_UID))
     return Manifest(
-        referenced_sop_instance_uids=tuple(sorted({uid for image in images if (uid := _referenced_ct(image))})),
+        referenced_sop_instance_uids=tuple(
+            sorted({uid for image in images if (uid := _referenced_ct(image))})
+        ),
         frame_of_reference_uid=next(filter(None, frames), None),
         contour_bounds_mm=_bounds(points),
         made_at=(*(text(dataset, tag) for tag in tags.STRUCTURE_SET + tags.INSTANCE_CREATION),),  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""The top-level elements of an encoded dataset, found by their lengths: a quick look at what is in good order.
+"""The top-level elements of an encoded dataset, found by their lengths: a quick look at what is in
+good order.
 
-Whatever is not (an undefined length, an element that reaches beyond the end, tags out of order) is left to pydicom,
-whose reading decides.
+Whatever is not (an undefined length, an element that reaches beyond the end, tags out of order) is
+left to pydicom, whose reading decides.
 """
 
 from __future__ import annotations
@@ -90,8 +91,11 @@ class DatasetWindow:
         return b"".join(pieces)
 
 
-def quick_scan(dataset: DatasetWindow, wanted: Collection[int], *, implicit: bool) -> dict[int, Element] | None:
-    """Return the top-level elements of a dataset in good order, or `None` when it takes a closer look.
+def quick_scan(
+    dataset: DatasetWindow, wanted: Collection[int], *, implicit: bool
+) -> dict[int, Element] | None:
+    """Return the top-level elements of a dataset in good order, or `None` when it takes a closer
+    look.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""UIDs that the standard and we gave: SOP Classes, transfer syntaxes, our implementation (PS3.6 annex A)."""
+"""UIDs that the standard and we gave: SOP Classes, transfer syntaxes, our implementation (PS3.6
+annex A).
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,8 @@ STORAGE_COMMITMENT_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 TRANSFER_SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
-"""What is accepted: pixel data that every later step reads without a decoder (PS3.5 annexes A.1, A.2)."""
+"""What is accepted: pixel data that every later step reads without a decoder (PS3.5 annexes A.1,
+A.2).
+"""
 IMPLEMENTATION_CLASS_UID = UID("2.25.236389120973641250987103246127853172481")
 IMPLEMENTATION_VERSION_NAME = "ANNULUS"

@@ -1,1 +1,3 @@
-"""Studies without identity for research (PS3.15 annex E): what is kept, what is replaced, and the files that go out."""
+"""Studies without identity for research (PS3.15 annex E): what is kept, what is replaced, and the
+files that go out.
+"""

@@ -16,14 +16,22 @@ from dicom_node.export.structure_names import plain_structure_name
 
 _METHOD: Final = "Annulus: PS3.15 annex E, attributes by allow-list"
 _FREE_TEXT: Final = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "AE"))
-_IDENTIFIERS: Final = ("PatientID", "AccessionNumber", "StudyID", "OtherPatientIDs", "IssuerOfPatientID")
+_IDENTIFIERS: Final = (
+    "PatientID",
+    "AccessionNumber",
+    "StudyID",
+    "OtherPatientIDs",
+    "IssuerOfPatientID",
+)
 _WORD: Final = re.compile(r"[^\W_]{2,}")
 _SHORTEST_REPEATED: Final = 3  # a shorter word is somebody's name and half of the manufacturers'
 _LABEL: Final = "RTSTRUCT"
 _CONTRAST: Final = "CONTRAST"
 
 
-def deidentified(dataset: Dataset, replacements: Replacements, keep_structures: Collection[str] = ()) -> Dataset:
+def deidentified(
+    dataset: Dataset, replacements: Replacements, keep_structures: Collection[str] = ()
+) -> Dataset:
     """Return a dataset without identity; the given one is not changed.
 
     Parameters
@@ -40,7 +48,9 @@ def deidentified(dataset: Dataset, replacements: Replacements, keep_structures: 
     Dataset
         With Patient Identity Removed (0012,0062) and the method (PS3.15 section E.1.1).
     """
-    result = _Deidentifier(replacements, keep_structures, frozenset(_identifying_words(dataset))).treated(dataset)
+    result = _Deidentifier(
+        replacements, keep_structures, frozenset(_identifying_words(dataset))
+    ).treated(dataset)
     result.PatientIdentityRemoved = "YES"
     result.DeidentificationMethod = _METHOD
     result.DeidentificationMethodCodeSequence = [_code(*option) for option in OPTIONS]
@@ -49,7 +59,9 @@ def deidentified(dataset: Dataset, replacements: Replacements, keep_structures: 
 
 
 class _Deidentifier:
-    def __init__(self, replacements: Replacements, keep_structures: Collection[str], words: frozenset[str]) -> None:
+    def __init__(
+        self, replacements: Replacements, keep_structures: Collection[str], words: frozenset[str]
+    ) -> None:
         self._replacements = replacements
         self._keep_structures = keep_structures
         self._words = words
@@ -70,23 +82,34 @@ class _Deidentifier:
         for element in dataset:
             action = ACTIONS.get(int(element.tag))
             if action is None or (element.VR == "SQ") is not (action is Action.DESCEND):
-                continue  # an allowed tag that holds a sequence, or the other way round, is not what it is allowed for
+                # An allowed tag that holds a sequence, or the other way round, is not what it is
+                # allowed for.
+                continue
             if action is Action.DESCEND:
                 value: object = [self.treated(item) for item in element.value or ()]
             elif action is Action.KEEP:
                 value = self._kept(element)
             elif action is Action.STRUCTURE_NAME:
-                value = plain_structure_name(str(element.value or ""), number, self._keep_structures, self._words)
+                value = plain_structure_name(
+                    str(element.value or ""), number, self._keep_structures, self._words
+                )
             else:
                 change = self._texts[action]
-                value = [change(one) for one in _values(element)] if element.VM > 1 else change(_first(element))
+                value = (
+                    [change(one) for one in _values(element)]
+                    if element.VM > 1
+                    else change(_first(element))
+                )
             result[element.tag] = DataElement(element.tag, element.VR, value)
         return result
 
     def _kept(self, element: DataElement) -> object:
         """Return the value, unless it is a text that repeats a name or a number of the patient."""
         if element.VR in _FREE_TEXT and not self._words.isdisjoint(
-            word for value in _values(element) for word in _words_of(value) if len(word) >= _SHORTEST_REPEATED
+            word
+            for value in _values(element)
+            for word in _words_of(value)
+            if len(word) >= _SHORTEST_REPEATED
         ):
             return ""
         return element.value

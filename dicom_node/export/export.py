@@ -26,7 +26,8 @@ _NEVER_COMPLETE = frozenset((StudyState.RECEIVING, StudyState.INCOMPLETE))
 
 @dataclass(frozen=True)
 class Exporter:
-    """Writes studies without identity: ``FOLDER/CENTER/PATIENT/STUDY/UID.dcm``, the same bytes each time.
+    """Writes studies without identity: ``FOLDER/CENTER/PATIENT/STUDY/UID.dcm``, the same bytes each
+    time.
 
     Parameters
     ----------
@@ -80,20 +81,30 @@ class Exporter:
             for one in instances:
                 self._write(target, _read(one), replacements)
         except OSError as error:
-            raise ArchiveError(f"the export cannot be written ({error.strerror}): check its disk") from error
-        record(AuditEvent.STUDY_EXPORTED, center=files.center, study=study_key, instances=len(instances))
+            raise ArchiveError(
+                f"the export cannot be written ({error.strerror}): check its disk"
+            ) from error
+        record(
+            AuditEvent.STUDY_EXPORTED,
+            center=files.center,
+            study=study_key,
+            instances=len(instances),
+        )
         return target
 
     def _write(self, target: Path, original: Dataset, replacements: Replacements) -> None:
         result = deidentified(original, replacements, self.keep_structures)
         if result.SOPClassUID not in {CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE}:
-            raise UnreadableDatasetError("a study holds an instance that is neither CT nor RTSTRUCT: nobody exports it")
+            raise UnreadableDatasetError(
+                "a study holds an instance that is neither CT nor RTSTRUCT: nobody exports it"
+            )
         syntax = str(original.file_meta.TransferSyntaxUID)
         meta = FileMeta(str(result.SOPClassUID), str(result.SOPInstanceUID), syntax)
         path = target / f"{result.SOPInstanceUID}.dcm"
         part = path.with_suffix(".part")
         part.write_bytes(meta.header() + encode_dataset(result, syntax))
-        os.replace(part, path)  # noqa: PTH105 - a file that is there is either the whole one or not there
+        # A file that is there is either the whole one or not there
+        os.replace(part, path)  # noqa: PTH105
 
 
 def export_studies(
@@ -116,7 +127,9 @@ def export_studies(
         The folders of those that were written, and a sentence for each of the others.
     """
     chosen = list(study_keys) or [
-        one.study_key for one in exporter.registry.studies(center) if one.state not in _NEVER_COMPLETE
+        one.study_key
+        for one in exporter.registry.studies(center)
+        if one.state not in _NEVER_COMPLETE
     ]
     done, refused = [], []
     for study_key in chosen:
@@ -132,8 +145,11 @@ def _read(file: InstanceFile, *, with_pixels: bool = True) -> Dataset:
     try:
         dataset = dcmread(file.path, stop_before_pixels=not with_pixels)
         dataset.decode()
-    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+    except (
+        Exception
+    ) as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         raise UnreadableDatasetError(
-            "a file of the archive cannot be read to its end: `python -m dicom_node reindex` says which"
+            "a file of the archive cannot be read to its end: `python -m dicom_node reindex` says "
+            "which"
         ) from error
     return dataset

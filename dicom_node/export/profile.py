@@ -1,9 +1,11 @@
-"""What becomes of each attribute: the Basic Application Confidentiality Profile (PS3.15 annex E) as an allow-list.
+"""What becomes of each attribute: the Basic Application Confidentiality Profile (PS3.15 annex E) as
+an allow-list.
 
-Table E.1-1 of the standard lists what must go. Here stands the opposite, what may stay, so that an attribute nobody
-thought of (a private one, a new one, one that does not belong into a CT or an RTSTRUCT) goes too. Four options keep
-what radiomics needs: Retain Longitudinal Temporal Information with Modified Dates, Retain Patient Characteristics,
-Retain Device Identity, and Clean Descriptors for the names of the contoured structures.
+Table E.1-1 of the standard lists what must go. Here stands the opposite, what may stay, so that an
+attribute nobody thought of (a private one, a new one, one that does not belong into a CT or an
+RTSTRUCT) goes too. Four options keep what radiomics needs: Retain Longitudinal Temporal Information
+with Modified Dates, Retain Patient Characteristics, Retain Device Identity, and Clean Descriptors
+for the names of the contoured structures.
 """
 
 from __future__ import annotations
@@ -47,53 +49,62 @@ OPTIONS: Final = (
     ("113109", "Retain Device Identity Option"),
     ("113105", "Clean Descriptors Option"),
 )
-"""What the result says of itself in the De-identification Method Code Sequence (PS3.16 CID 7050)."""
+"""What the result says of itself in the De-identification Method Code Sequence (PS3.16 CID 7050).
+"""
 
 _ACTIONS: Final[dict[Action, str]] = {
     Action.PSEUDONYM: "PatientName PatientID",
     Action.EMPTY: """
-        AccessionNumber ReferringPhysicianName PatientBirthDate StudyID PositionReferenceIndicator ROIInterpreter
+        AccessionNumber ReferringPhysicianName PatientBirthDate StudyID PositionReferenceIndicator
+        ROIInterpreter
         OperatorsName ReviewerName ReviewDate ReviewTime""",
     Action.UID: """
-        SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID ReferencedSOPClassUID
+        SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID
+        ReferencedSOPClassUID
         ReferencedSOPInstanceUID ReferencedFrameOfReferenceUID""",
     Action.DATE: """
-        StudyDate SeriesDate AcquisitionDate ContentDate AcquisitionDateTime InstanceCreationDate StructureSetDate
+        StudyDate SeriesDate AcquisitionDate ContentDate AcquisitionDateTime InstanceCreationDate
+        StructureSetDate
         DateOfLastCalibration""",
     Action.AGE: "PatientAge",
     Action.STRUCTURE_NAME: "ROIName ROIObservationLabel",
     Action.LABEL: "StructureSetLabel",
     Action.CONTRAST: "ContrastBolusAgent",
     Action.DESCEND: """
-        ReferencedFrameOfReferenceSequence RTReferencedStudySequence RTReferencedSeriesSequence ContourImageSequence
+        ReferencedFrameOfReferenceSequence RTReferencedStudySequence RTReferencedSeriesSequence
+        ContourImageSequence
         StructureSetROISequence ROIContourSequence ContourSequence RTROIObservationsSequence""",
     Action.KEEP: """
-        SpecificCharacterSet ImageType Modality StudyTime SeriesTime AcquisitionTime ContentTime InstanceCreationTime
-        StructureSetTime TimeOfLastCalibration
+        SpecificCharacterSet ImageType Modality StudyTime SeriesTime AcquisitionTime ContentTime
+        InstanceCreationTime StructureSetTime TimeOfLastCalibration
 
         PatientSex PatientSize PatientWeight EthnicGroup SmokingStatus PatientSexNeutered
 
-        Manufacturer ManufacturerModelName SoftwareVersions StationName DeviceSerialNumber DeviceUID GantryID DetectorID
-        GeneratorID
+        Manufacturer ManufacturerModelName SoftwareVersions StationName DeviceSerialNumber DeviceUID
+        GantryID DetectorID GeneratorID
 
-        BodyPartExamined Laterality ScanOptions SliceThickness SpacingBetweenSlices KVP DataCollectionDiameter
-        ReconstructionDiameter DistanceSourceToDetector DistanceSourceToPatient GantryDetectorTilt TableHeight
-        RotationDirection RevolutionTime ExposureTime XRayTubeCurrent Exposure ExposureInuAs ExposureModulationType
-        EstimatedDoseSaving FilterType FilterMaterial GeneratorPower FocalSpots ConvolutionKernel PatientPosition
-        AcquisitionType SingleCollimationWidth TotalCollimationWidth TableSpeed TableFeedPerRotation SpiralPitchFactor
-        CTDIvol ReconstructionTargetCenterPatient DataCollectionCenterPatient
+        BodyPartExamined Laterality ScanOptions SliceThickness SpacingBetweenSlices KVP
+        DataCollectionDiameter ReconstructionDiameter DistanceSourceToDetector
+        DistanceSourceToPatient GantryDetectorTilt TableHeight RotationDirection RevolutionTime
+        ExposureTime XRayTubeCurrent Exposure ExposureInuAs ExposureModulationType
+        EstimatedDoseSaving FilterType FilterMaterial GeneratorPower FocalSpots ConvolutionKernel
+        PatientPosition AcquisitionType SingleCollimationWidth TotalCollimationWidth TableSpeed
+        TableFeedPerRotation SpiralPitchFactor CTDIvol ReconstructionTargetCenterPatient
+        DataCollectionCenterPatient
 
-        SeriesNumber AcquisitionNumber InstanceNumber ImagesInAcquisition ImagePositionPatient ImageOrientationPatient
-        SliceLocation
+        SeriesNumber AcquisitionNumber InstanceNumber ImagesInAcquisition ImagePositionPatient
+        ImageOrientationPatient SliceLocation
 
-        SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns PixelSpacing
-        PixelSpacingCalibrationType BitsAllocated BitsStored HighBit PixelRepresentation SmallestImagePixelValue
-        LargestImagePixelValue PixelPaddingValue PixelPaddingRangeLimit WindowCenter WindowWidth VOILUTFunction
-        RescaleIntercept RescaleSlope RescaleType LossyImageCompression LossyImageCompressionRatio
-        LossyImageCompressionMethod BurnedInAnnotation RecognizableVisualFeatures PixelData
+        SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns
+        PixelSpacing PixelSpacingCalibrationType BitsAllocated BitsStored HighBit
+        PixelRepresentation SmallestImagePixelValue LargestImagePixelValue PixelPaddingValue
+        PixelPaddingRangeLimit WindowCenter WindowWidth VOILUTFunction RescaleIntercept RescaleSlope
+        RescaleType LossyImageCompression LossyImageCompressionRatio LossyImageCompressionMethod
+        BurnedInAnnotation RecognizableVisualFeatures PixelData
 
-        ROINumber ROIGenerationAlgorithm ROIVolume ROIDisplayColor ContourNumber ContourGeometricType
-        ContourSlabThickness ContourOffsetVector NumberOfContourPoints ContourData AttachedContours ReferencedROINumber
+        ROINumber ROIGenerationAlgorithm ROIVolume ROIDisplayColor ContourNumber
+        ContourGeometricType ContourSlabThickness ContourOffsetVector NumberOfContourPoints
+        ContourData AttachedContours ReferencedROINumber
         ReferencedFrameNumber ObservationNumber RTROIInterpretedType ApprovalStatus""",
 }
 

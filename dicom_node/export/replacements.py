@@ -1,4 +1,6 @@
-"""What stands for UIDs, dates and identities: keyed, the same for the same original, and not to be turned back."""
+"""What stands for UIDs, dates and identities: keyed, the same for the same original, and not to be
+turned back.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,11 @@ class Replacements:
     patient: str
 
     def uid(self, original: str) -> str:
-        """Return the UID that stands for another in all exports of the centre (PS3.5 section B.2, a keyed UUID).
+        """Return the UID that stands for another in all exports of the centre (PS3.5 section B.2, a
+        keyed UUID).
 
-        UIDs of the standard itself, which name classes and syntaxes, stay; an empty value stays empty.
+        UIDs of the standard itself, which name classes and syntaxes, stay; an empty value stays
+        empty.
         """
         if not original or original.startswith(_STANDARD_UIDS):
             return original
@@ -49,7 +53,9 @@ class Replacements:
         return 1 + int.from_bytes(digest[:8], "big") % _LONGEST_SHIFT_DAYS
 
     def date(self, original: str) -> str:
-        """Return a date (VR DA), or the date with its time (VR DT) in local time, moved; empty if it is none."""
+        """Return a date (VR DA), or the date with its time (VR DT) in local time, moved; empty if
+        it is none.
+        """
         try:
             day = date.fromisoformat(f"{original[:4]}-{original[4:6]}-{original[6:8]}")
             moved = day - timedelta(days=self.days_earlier)
@@ -59,7 +65,9 @@ class Replacements:
 
 
 def plain_age(original: str) -> str:
-    """Return an age (VR AS) of at most 90 years, because older people are few; empty if it is none."""
+    """Return an age (VR AS) of at most 90 years, because older people are few; empty if it is
+    none.
+    """
     match = _AGE.fullmatch(original)
     if match is None:
         return ""

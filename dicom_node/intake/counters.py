@@ -40,9 +40,13 @@ class Metrics:
 
     def web_request(self, center: str | None, status: int) -> None:
         """Count a STOW-RS request."""
-        self.count("annulus_node_web_requests_total", center=center or _UNKNOWN, status=str(int(status)))
+        self.count(
+            "annulus_node_web_requests_total", center=center or _UNKNOWN, status=str(int(status))
+        )
 
     def samples(self) -> list[Sample]:
         """Return what has been counted."""
         with self._lock:
-            return [(name, dict(labels), float(value)) for (name, labels), value in self._counts.items()]
+            return [
+                (name, dict(labels), float(value)) for (name, labels), value in self._counts.items()
+            ]

@@ -1,8 +1,9 @@
-"""The index follows the files: received instances are entered in the registry in groups, moments after the answer.
+"""The index follows the files: received instances are entered in the registry in groups, moments
+after the answer.
 
-An answer promises that the file is on the disk; the registry is an index of the files and can be rebuilt from them. So
-a sender need not wait for it, except at the end of its association, whose release is answered only when everything
-that came on it is in the registry.
+An answer promises that the file is on the disk; the registry is an index of the files and can be
+rebuilt from them. So a sender need not wait for it, except at the end of its association, whose
+release is answered only when everything that came on it is in the registry.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _MOST_WAITING: Final = 20_000
 
 
 class Indexer:
-    """Enters instances in the registry from a thread of its own, which runs from the first of them on.
+    """Enters instances in the registry from a thread of its own, which runs from the first of them
+    on.
 
     Parameters
     ----------
@@ -35,7 +37,9 @@ class Indexer:
         Seconds after which a registry that did not commit is tried again.
     """
 
-    def __init__(self, add: Callable[[Sequence[InstanceRecord]], None], retry_s: float = _RETRY_S) -> None:
+    def __init__(
+        self, add: Callable[[Sequence[InstanceRecord]], None], retry_s: float = _RETRY_S
+    ) -> None:
         self._add = add
         self._retry_s = retry_s
         self._changed = threading.Condition()
@@ -62,8 +66,8 @@ class Indexer:
             raise self._failure
         if len(self._waiting) > _MOST_WAITING:
             raise RegistryUnavailableError(
-                f"{len(self._waiting)} instances wait to be indexed: nothing more is accepted until the registry has "
-                "caught up"
+                f"{len(self._waiting)} instances wait to be indexed: nothing more is accepted "
+                "until the registry has caught up"
             )
 
     def study_of(self, instance_key: str) -> str | None:
@@ -101,9 +105,14 @@ class Indexer:
         return True
 
     def stop(self, timeout_s: float = 30.0) -> None:
-        """Index what waits, and end the thread; what cannot be indexed now is found by the next start."""
+        """Index what waits, and end the thread; what cannot be indexed now is found by the next
+        start.
+        """
         if not self.flush(timeout_s):
-            _log.error("%d instances could not be indexed before the end; the next start does it", len(self._waiting))
+            _log.error(
+                "%d instances could not be indexed before the end; the next start does it",
+                len(self._waiting),
+            )
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
@@ -132,7 +141,9 @@ class Indexer:
                     self._changed.wait_for(lambda: self._is_stopping, self._retry_s)
 
     def _index(self, group: list[InstanceRecord]) -> list[InstanceRecord]:
-        """Index a group, or each of it where the group cannot; return what need not be tried again."""
+        """Index a group, or each of it where the group cannot; return what need not be tried
+        again.
+        """
         try:
             self._add(group)
         except NodeError as error:
@@ -156,11 +167,22 @@ class Indexer:
             return self._failed(failed[0])
         self._failure = None
         for one in failed:
-            _log.error("an instance is on the disk but could not be indexed; the next start tries again: %s", one)
+            _log.error(
+                "an instance is on the disk but could not be indexed; the next start tries again: "
+                "%s",
+                one,
+            )
         return group
 
     def _failed(self, error: NodeError) -> list[InstanceRecord]:
         if self._failure is None:
-            _log.error("the registry does not take what is received, which is kept and tried again: %s", error)
-        self._failure = error if isinstance(error, RegistryUnavailableError) else RegistryUnavailableError(str(error))
+            _log.error(
+                "the registry does not take what is received, which is kept and tried again: %s",
+                error,
+            )
+        self._failure = (
+            error
+            if isinstance(error, RegistryUnavailableError)
+            else RegistryUnavailableError(str(error))
+        )
         return []

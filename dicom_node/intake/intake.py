@@ -1,4 +1,6 @@
-"""From received bytes to a durable, indexed instance: check, archive, index; what is refused is quarantined."""
+"""From received bytes to a durable, indexed instance: check, archive, index; what is refused is
+quarantined.
+"""
 
 from __future__ import annotations
 
@@ -160,7 +162,11 @@ class Ingest:
         self._indexer.stop()
 
     def _take(
-        self, center: str, command: StoreCommand, incoming: IncomingFile, index: Callable[[InstanceRecord], None]
+        self,
+        center: str,
+        command: StoreCommand,
+        incoming: IncomingFile,
+        index: Callable[[InstanceRecord], None],
     ) -> None:
         received: ReceivedInstance | None = None
         try:
@@ -171,12 +177,15 @@ class Ingest:
             self.refuse(center, error, incoming, received)
             raise
         except OSError as error:
-            failure = ArchiveError(f"the archive cannot be used ({error.strerror}): check its disk and permissions")
+            failure = ArchiveError(
+                f"the archive cannot be used ({error.strerror}): check its disk and permissions"
+            )
             self.refuse(center, failure, incoming, received)
             raise failure from error
 
     def verify(self, center: str, request: CommitmentRequest) -> CommitmentReport:
-        """Say which of some instances are kept: on the disk, with the bytes that were received, and indexed.
+        """Say which of some instances are kept: on the disk, with the bytes that were received, and
+        indexed.
 
         Parameters
         ----------
@@ -205,16 +214,23 @@ class Ingest:
                 return NO_SUCH_INSTANCE
             if known.sop_class_uid != reference.sop_class_uid:
                 return CLASS_INSTANCE_CONFLICT
-            return None if self._archive.holds(known.relative_path, known.content_sha256) else NO_SUCH_INSTANCE
+            return (
+                None
+                if self._archive.holds(known.relative_path, known.content_sha256)
+                else NO_SUCH_INSTANCE
+            )
         except (NodeError, OSError) as error:
-            _log.warning("%s: an instance could not be verified for a commitment: %s", center, error)
+            _log.warning(
+                "%s: an instance could not be verified for a commitment: %s", center, error
+            )
             return PROCESSING_FAILURE
 
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files, which are the truth.
 
-        Files that the registry does not know are indexed, entries whose files have gone are forgotten, and files that
-        cannot be instances are moved to the quarantine; the last two are incidents.
+        Files that the registry does not know are indexed, entries whose files have gone are
+        forgotten, and files that cannot be instances are moved to the quarantine; the last two are
+        incidents.
 
         Returns
         -------
@@ -232,7 +248,8 @@ class Ingest:
             self._registry.forget_instances(known)
             self._registry.record_incident(
                 IncidentKind.MISSING_FILE,
-                f"{len(known)} instances are no longer in the archive: restore them or have them sent again",
+                f"{len(known)} instances are no longer in the archive: restore them or have them "
+                "sent again",
                 None,
                 "archive",
             )
@@ -244,7 +261,9 @@ class Ingest:
         return Reindexed(added, len(known), len(unknown) - added)
 
     def keys(self, center: str, identity: Identity) -> Keys:
-        """Return the pseudonyms of an instance; without a Patient ID the study stands for the patient."""
+        """Return the pseudonyms of an instance; without a Patient ID the study stands for the
+        patient.
+        """
         return Keys(
             study=self._key_of_study(center, identity.study_instance_uid),
             patient=self._key_of_patient(center, identity.patient_id)
@@ -268,8 +287,9 @@ class Ingest:
                 known_study = known.study_key if known else None
             if known_study not in {None, keys.study}:
                 raise ConflictingContentError(
-                    "an instance was sent again under the same SOP Instance UID in another study: the first stays in "
-                    "use and the second is quarantined; give the changed object a new UID at its source"
+                    "an instance was sent again under the same SOP Instance UID in another study: "
+                    "the first stays in use and the second is quarantined; give the changed object "
+                    "a new UID at its source"
                 )
             stored = self._archive.publish(center, keys.study, keys.instance, incoming)
             index(_record(center, keys, received, stored.content_sha256, stored.relative_path))
@@ -278,7 +298,9 @@ class Ingest:
     def _index(self, records: Sequence[InstanceRecord]) -> None:
         """Index a group of instances, and record in the audit trail what came."""
         self._registry.add_instances(records)
-        for (center, study), count in Counter((one.center, one.study_key) for one in records).items():
+        for (center, study), count in Counter(
+            (one.center, one.study_key) for one in records
+        ).items():
             record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
 
     def _index_now(self, one: InstanceRecord) -> None:
@@ -292,7 +314,8 @@ class Ingest:
         incoming: IncomingFile | None,
         received: ReceivedInstance | None = None,
     ) -> None:
-        """Quarantine unusable data, and record the incident; a failure here must not hide the refusal itself.
+        """Quarantine unusable data, and record the incident; a failure here must not hide the
+        refusal itself.
 
         Parameters
         ----------
@@ -329,31 +352,43 @@ class Ingest:
         if received is not None:
             identity = received.header.identity
         keys = self.keys(center, identity) if identity else None
-        self._archive.quarantine(center, keys.study if keys else None, keys.instance if keys else None, incoming)
-        if isinstance(error, DamagedInstanceError) and error.identity is not None and keys is not None:
+        self._archive.quarantine(
+            center, keys.study if keys else None, keys.instance if keys else None, incoming
+        )
+        if (
+            isinstance(error, DamagedInstanceError)
+            and error.identity is not None
+            and keys is not None
+        ):
             self._registry.note_damaged(center, keys.study, keys.patient, error.identity)
         return keys.instance if keys else f"content {incoming.content_sha256[:16]}"
 
     def _records(self, files: Iterator[ArchivedFile]) -> Iterator[InstanceRecord]:
-        """Yield the records of archived files, and set aside those that cannot be what their path says."""
+        """Yield the records of archived files, and set aside those that cannot be what their path
+        says.
+        """
         for file in files:
             try:
                 received = _read_archived(file)
                 keys = self.keys(file.center, received.header.identity)
                 if (keys.study, keys.instance) != (file.study_key, file.instance_key):
                     raise IdentityMismatchError(
-                        "a file of the archive does not lie where its identity belongs: have the instance sent again"
+                        "a file of the archive does not lie where its identity belongs: have the "
+                        "instance sent again"
                     )
                 if self._registry.known_instance(file.center, keys.instance) is not None:
                     raise ConflictingContentError(
-                        "a file of the archive has the SOP Instance UID of another: the one that is indexed stays"
+                        "a file of the archive has the SOP Instance UID of another: the one that "
+                        "is indexed stays"
                     )
             except ReceivedDataError as error:
                 self._archive.set_aside(file)
                 kind = error.kind or IncidentKind.UNREADABLE_DATASET
                 self._registry.record_incident(kind, str(error), file.center, file.instance_key)
             else:
-                yield _record(file.center, keys, received, content_sha256(file.path), file.relative_path)
+                yield _record(
+                    file.center, keys, received, content_sha256(file.path), file.relative_path
+                )
 
 
 def _record(

@@ -1,4 +1,6 @@
-"""One object on its way in, however it travels: its pieces go to the archive, and an error waits for the answer."""
+"""One object on its way in, however it travels: its pieces go to the archive, and an error waits
+for the answer.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from dicom_node.intake.intake import Ingest
 class Reception:
     """Takes an object piece by piece.
 
-    When the disk is full or the object too long, the rest is dropped, and `finish` says why: a peer only listens after
-    its dataset has been sent.
+    When the disk is full or the object too long, the rest is dropped, and `finish` says why: a peer
+    only listens after its dataset has been sent.
 
     Parameters
     ----------
@@ -26,7 +28,9 @@ class Reception:
         Longest dataset.
     """
 
-    def __init__(self, ingest: Ingest, center: str, command: StoreCommand, maximum_bytes: int) -> None:
+    def __init__(
+        self, ingest: Ingest, center: str, command: StoreCommand, maximum_bytes: int
+    ) -> None:
         self._ingest = ingest
         self._center = center
         self._command = command
@@ -46,8 +50,8 @@ class Reception:
         try:
             if incoming.length + len(piece) > self._maximum_bytes:
                 raise OversizedObjectError(
-                    f"an object of more than {self._maximum_bytes} bytes was sent: raise maximum_object_bytes if it "
-                    "belongs here"
+                    f"an object of more than {self._maximum_bytes} bytes was sent: raise "
+                    "maximum_object_bytes if it belongs here"
                 )
             incoming.write(piece)
         except NodeError as error:

@@ -1,6 +1,8 @@
-"""One table: what we refuse -> the DIMSE status of the C-STORE response (PS3.4 table B.2-1, PS3.7 annex C).
+"""One table: what we refuse -> the DIMSE status of the C-STORE response (PS3.4 table B.2-1, PS3.7
+annex C).
 
-STOW-RS gives the same numbers as Failure Reason (0008,1197) of what it refuses (PS3.18 section 10.5.3).
+STOW-RS gives the same numbers as Failure Reason (0008,1197) of what it refuses (PS3.18 section
+10.5.3).
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ _UNDERSTAND = "PS3.4 table B.2-1, Error: Cannot understand"
 REFUSALS = (
     Refusal(LowDiskError, 0xA700, _RESOURCES, "disk almost full, send again later"),
     Refusal(ArchiveError, 0xA701, _RESOURCES, "archive not writable, send again later"),
-    Refusal(RegistryUnavailableError, 0xA702, _RESOURCES, "registry not available, send again later"),
+    Refusal(
+        RegistryUnavailableError, 0xA702, _RESOURCES, "registry not available, send again later"
+    ),
     Refusal(OversizedObjectError, 0xA703, _RESOURCES, "object longer than this node takes"),
     Refusal(
         IdentityMismatchError,
@@ -61,10 +65,24 @@ REFUSALS = (
         "PS3.4 table B.2-1, Error: Data Set does not match SOP Class",
         "command, context and dataset name different objects",
     ),
-    Refusal(UnreadableDatasetError, 0xC000, _UNDERSTAND, "no readable dataset, or no usable UIDs in it"),
-    Refusal(DamagedInstanceError, 0xC001, _UNDERSTAND, "dataset cut off or incomplete, quarantined"),
-    Refusal(ConflictingContentError, 0xC002, _UNDERSTAND, "known SOP Instance UID with other content, quarantined"),
-    Refusal(UnsupportedClassError, 0x0122, "PS3.7 section C.5.6, SOP Class not supported", "SOP class not taken"),
+    Refusal(
+        UnreadableDatasetError, 0xC000, _UNDERSTAND, "no readable dataset, or no usable UIDs in it"
+    ),
+    Refusal(
+        DamagedInstanceError, 0xC001, _UNDERSTAND, "dataset cut off or incomplete, quarantined"
+    ),
+    Refusal(
+        ConflictingContentError,
+        0xC002,
+        _UNDERSTAND,
+        "known SOP Instance UID with other content, quarantined",
+    ),
+    Refusal(
+        UnsupportedClassError,
+        0x0122,
+        "PS3.7 section C.5.6, SOP Class not supported",
+        "SOP class not taken",
+    ),
     Refusal(
         UnsupportedSyntaxError,
         0xC122,
@@ -98,7 +116,8 @@ def status_of(error: NodeError) -> int:
 
 
 def is_delivered(status: int) -> bool:
-    """Say whether a C-STORE response means that the peer has the object: success or warning (PS3.4 table B.2-1).
+    """Say whether a C-STORE response means that the peer has the object: success or warning (PS3.4
+    table B.2-1).
 
     Parameters
     ----------
@@ -109,7 +128,8 @@ def is_delivered(status: int) -> bool:
 
 
 def is_warning(status: int) -> bool:
-    """Say whether a C-STORE status is a warning: 0xBxxx, 0x0001, 0x0107 or 0x0116 (PS3.7 annex C.4).
+    """Say whether a C-STORE status is a warning: 0xBxxx, 0x0001, 0x0107 or 0x0116 (PS3.7 annex
+    C.4).
 
     Parameters
     ----------

@@ -1,1 +1,3 @@
-"""Encodings that both directions of the network share: PDUs, command sets, storage commitment, TLS."""
+"""Encodings that both directions of the network share: PDUs, command sets, storage commitment,
+TLS.
+"""

@@ -1,4 +1,6 @@
-"""DIMSE command sets (PS3.7 section 6.3 and annex E): always Implicit VR Little Endian, group 0000."""
+"""DIMSE command sets (PS3.7 section 6.3 and annex E): always Implicit VR Little Endian, group
+0000.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,8 @@ def parse_command(content: bytes) -> Command:
     Raises
     ------
     ProtocolError
-        If it is none: an element of another group, or one that reaches beyond it, or no Command Field.
+        If it is none: an element of another group, or one that reaches beyond it, or no Command
+        Field.
     """
     elements: dict[int, bytes] = {}
     position = 0
@@ -89,7 +92,9 @@ def parse_command(content: bytes) -> Command:
         end = position + 8 + int.from_bytes(content[position + 4 : position + 8], "little")
         if content[position : position + 2] != b"\0\0" or end > len(content):
             raise ProtocolError("a command set holds an element that is no command element")
-        elements[int.from_bytes(content[position + 2 : position + 4], "little")] = content[position + 8 : end]
+        elements[int.from_bytes(content[position + 2 : position + 4], "little")] = content[
+            position + 8 : end
+        ]
         position = end
     command = Command(elements)
     if position != len(content) or not command.field:
@@ -102,7 +107,11 @@ def encode_command(elements: Mapping[int, int | str]) -> bytes:
     body = b""
     for element in sorted(elements):
         value = elements[element]
-        encoded = value.to_bytes(2, "little") if isinstance(value, int) else value.encode("ascii", errors="replace")
+        encoded = (
+            value.to_bytes(2, "little")
+            if isinstance(value, int)
+            else value.encode("ascii", errors="replace")
+        )
         if len(encoded) % 2:
             encoded += b" " if element == ERROR_COMMENT else b"\0"
         body += _element(element, encoded)

@@ -13,7 +13,11 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from dicom_node.datasets.identity import is_uid
-from dicom_node.datasets.sop_classes import IMPLICIT_VR_LITTLE_ENDIAN, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+from dicom_node.datasets.sop_classes import (
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+)
 from dicom_node.network import command_set as dimse
 
 ALL_COMMITTED: Final = 1
@@ -133,7 +137,9 @@ def parse_report(dataset: bytes | Dataset, transfer_syntax: str) -> CommitmentRe
     """
     read = _read(dataset, transfer_syntax) if isinstance(dataset, bytes) else dataset
     failed = tuple((one, PROCESSING_FAILURE) for one in _references(read, "FailedSOPSequence"))
-    return CommitmentReport(_transaction_uid(read), _references(read, "ReferencedSOPSequence"), failed)
+    return CommitmentReport(
+        _transaction_uid(read), _references(read, "ReferencedSOPSequence"), failed
+    )
 
 
 def encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
@@ -147,9 +153,13 @@ def encode_dataset(dataset: Dataset, transfer_syntax: str) -> bytes:
 
 def _read(dataset: bytes, transfer_syntax: str) -> Dataset:
     try:
-        read = read_dataset(BytesIO(dataset), transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN, is_little_endian=True)
+        read = read_dataset(
+            BytesIO(dataset), transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN, is_little_endian=True
+        )
         read.decode()
-    except Exception as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
+    except (
+        Exception
+    ) as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         raise ValueError("dataset not readable in its transfer syntax") from error
     return read
 
@@ -164,7 +174,10 @@ def _transaction_uid(dataset: Dataset) -> str:
 def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
     items = dataset.get(keyword) or ()
     found = tuple(
-        Reference(str(item.get("ReferencedSOPClassUID", "")), str(item.get("ReferencedSOPInstanceUID", "")))
+        Reference(
+            str(item.get("ReferencedSOPClassUID", "")),
+            str(item.get("ReferencedSOPInstanceUID", "")),
+        )
         for item in (items if not isinstance(items, (str, bytes)) else ())
     )
     if len(found) > _MOST_REFERENCES or not all(

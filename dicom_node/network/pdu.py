@@ -13,7 +13,9 @@ from dicom_node.datasets.sop_classes import IMPLEMENTATION_CLASS_UID, IMPLEMENTA
 HEADER_BYTES: Final = 6
 PDV_HEADER_BYTES: Final = 6
 MAXIMUM_ASSOCIATE_BYTES: Final = 262144
-"""Longest A-ASSOCIATE-RQ that is read: 128 contexts with all their transfer syntaxes take about 100 kB."""
+"""Longest A-ASSOCIATE-RQ that is read: 128 contexts with all their transfer syntaxes take about 100
+kB.
+"""
 
 IS_COMMAND: Final = 0x01
 IS_LAST: Final = 0x02
@@ -62,7 +64,9 @@ class ProposedContext:
 
 @dataclass(frozen=True)
 class ContextResult:
-    """The answer to one presentation context (PS3.8 section 9.3.3.2): 0 acceptance, 3 or 4 refusal."""
+    """The answer to one presentation context (PS3.8 section 9.3.3.2): 0 acceptance, 3 or 4
+    refusal.
+    """
 
     id: int
     result: int
@@ -128,7 +132,10 @@ def parse_associate_request(body: bytes) -> AssociateRequest:
     if len({context.id for context in contexts}) != len(contexts):
         raise ProtocolError("an A-ASSOCIATE-RQ proposes two presentation contexts under one number")
     if 0 < maximum_length < _SMALLEST_USEFUL_PDU:
-        raise ProtocolError(f"the peer takes PDUs of at most {maximum_length} bytes, expected {_SMALLEST_USEFUL_PDU}")
+        raise ProtocolError(
+            f"the peer takes PDUs of at most {maximum_length} bytes, expected "
+            f"{_SMALLEST_USEFUL_PDU}"
+        )
     return AssociateRequest(
         protocol_version=int.from_bytes(body[0:2], "big"),
         called=_title(body[4:20]),
@@ -160,13 +167,19 @@ def associate_accept(
     maximum_length : int
         Longest P-DATA-TF that we take.
     """
-    user = _item(0x51, maximum_length.to_bytes(4, "big")) + _item(0x52, IMPLEMENTATION_CLASS_UID.encode())
+    user = _item(0x51, maximum_length.to_bytes(4, "big")) + _item(
+        0x52, IMPLEMENTATION_CLASS_UID.encode()
+    )
     for uid, (scu, scp) in roles.items():
         user += _item(0x54, len(uid).to_bytes(2, "big") + uid.encode() + bytes((scu, scp)))
     user += _item(0x55, IMPLEMENTATION_VERSION_NAME.encode())
-    body = (1).to_bytes(2, "big") + b"\0\0" + request.fixed + _item(0x10, APPLICATION_CONTEXT.encode())
+    body = (
+        (1).to_bytes(2, "big") + b"\0\0" + request.fixed + _item(0x10, APPLICATION_CONTEXT.encode())
+    )
     for one in results:
-        body += _item(0x21, bytes((one.id, 0, one.result, 0)) + _item(0x40, one.transfer_syntax.encode()))
+        body += _item(
+            0x21, bytes((one.id, 0, one.result, 0)) + _item(0x40, one.transfer_syntax.encode())
+        )
     return _pdu(PduType.ASSOCIATE_AC, body + _item(0x50, user))
 
 
@@ -223,7 +236,9 @@ def _items(body: bytes) -> Iterator[tuple[int, bytes]]:
     while position < len(body):
         end = position + 4 + int.from_bytes(body[position + 2 : position + 4], "big")
         if end > len(body) or position + 4 > len(body):
-            raise ProtocolError(f"an item of type 0x{body[position]:02X} reaches beyond what holds it")
+            raise ProtocolError(
+                f"an item of type 0x{body[position]:02X} reaches beyond what holds it"
+            )
         yield body[position], body[position + 4 : end]
         position = end
 

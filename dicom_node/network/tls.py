@@ -1,4 +1,6 @@
-"""TLS for associations, both ways: the BCP 195 profile of PS3.15 annex B.9, mutual when authorities are given."""
+"""TLS for associations, both ways: the BCP 195 profile of PS3.15 annex B.9, mutual when authorities
+are given.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,9 @@ def _context(table: TlsTable, purpose: ssl.Purpose) -> ssl.SSLContext:
         context.load_cert_chain(table.certificate, table.key)
     except OSError as error:
         raise SettingsError(
-            f"the certificate, key or authorities of [node.tls] cannot be used ({error.strerror or error}): expected "
-            "PEM files that this process may read, and a key that fits the certificate"
+            "the certificate, key or authorities of [node.tls] cannot be used "
+            f"({error.strerror or error}): expected PEM files that this process may read, and a "
+            "key that fits the certificate"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if purpose is ssl.Purpose.CLIENT_AUTH:

@@ -1,4 +1,6 @@
-"""The operations port: ``/live``, ``/ready`` and ``/metrics`` over HTTP, for orchestrators and Prometheus."""
+"""The operations port: ``/live``, ``/ready`` and ``/metrics`` over HTTP, for orchestrators and
+Prometheus.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class HealthServer:
         If the port cannot be bound.
     """
 
-    def __init__(self, host: str, port: int, problem: Callable[[], str | None], metrics: Callable[[], str]) -> None:
+    def __init__(
+        self, host: str, port: int, problem: Callable[[], str | None], metrics: Callable[[], str]
+    ) -> None:
         answers: dict[str, Callable[[], tuple[HTTPStatus, str]]] = {
             "/live": lambda: (HTTPStatus.OK, "alive\n"),
             "/ready": lambda: _readiness(problem()),
@@ -41,7 +45,9 @@ class HealthServer:
         }
         self._server = ThreadingHTTPServer((host, port), _handler(answers))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.5,), name="health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.5,), name="health", daemon=True
+        )
 
     @property
     def port(self) -> int:
@@ -60,10 +66,16 @@ class HealthServer:
 
 
 def _readiness(problem: str | None) -> tuple[HTTPStatus, str]:
-    return (HTTPStatus.OK, "ready\n") if problem is None else (HTTPStatus.SERVICE_UNAVAILABLE, f"{problem}\n")
+    return (
+        (HTTPStatus.OK, "ready\n")
+        if problem is None
+        else (HTTPStatus.SERVICE_UNAVAILABLE, f"{problem}\n")
+    )
 
 
-def _handler(answers: dict[str, Callable[[], tuple[HTTPStatus, str]]]) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    answers: dict[str, Callable[[], tuple[HTTPStatus, str]]],
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_S
         server_version = "annulus"
@@ -71,7 +83,9 @@ def _handler(answers: dict[str, Callable[[], tuple[HTTPStatus, str]]]) -> type[B
 
         def do_GET(self) -> None:
             answer = answers.get(self.path.partition("?")[0])
-            status, body = answer() if answer else (HTTPStatus.NOT_FOUND, "known: " + " ".join(answers) + "\n")
+            status, body = (
+                answer() if answer else (HTTPStatus.NOT_FOUND, "known: " + " ".join(answers) + "\n")
+            )
             content = body.encode()
             self.send_response(status)
             self.send_header("Content-Type", _TEXT)
@@ -79,7 +93,8 @@ def _handler(answers: dict[str, Callable[[], tuple[HTTPStatus, str]]]) -> type[B
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the library's own name
+        # The library's own name
+        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
             _log.debug(format, *arguments)
 
     return Handler

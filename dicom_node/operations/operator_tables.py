@@ -39,13 +39,16 @@ def study_lines(
         )
         for study in studies
     ]
-    lines = _table(("STUDY", "PATIENT", "CENTRE", "STATE", "IMAGES", "RECEIVED (UTC)", "REPORT SENT", "WHY"), rows)
+    lines = _table(
+        ("STUDY", "PATIENT", "CENTRE", "STATE", "IMAGES", "RECEIVED (UTC)", "REPORT SENT", "WHY"),
+        rows,
+    )
     if not rows:
         lines.append("no study has been received yet")
     lines += ["", "outbox: " + ", ".join(f"{count} {state}" for state, count in outbox.items())]
     lines += [
-        f"report of {delivery.study_key} for {delivery.center} waits after {delivery.attempts} attempts, next at "
-        f"{_time(due)} UTC{f': {sentence}' if sentence else ''}"
+        f"report of {delivery.study_key} for {delivery.center} waits after {delivery.attempts} "
+        f"attempts, next at {_time(due)} UTC{f': {sentence}' if sentence else ''}"
         for delivery, sentence, due in undelivered
     ]
     return lines
@@ -63,13 +66,18 @@ def incident_lines(incidents: Sequence[Incident]) -> list[str]:
         (_time(one.last_at), one.kind, one.center or "-", one.subject, str(one.count), one.sentence)
         for one in incidents
     ]
-    return _table(("LAST (UTC)", "KIND", "CENTRE", "ABOUT", "TIMES", "WHAT"), rows) if rows else ["no incidents"]
+    return (
+        _table(("LAST (UTC)", "KIND", "CENTRE", "ABOUT", "TIMES", "WHAT"), rows)
+        if rows
+        else ["no incidents"]
+    )
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
     ]
 
 

@@ -1,1 +1,3 @@
-"""Everything in SQL: studies and their instances, the outbox, deliveries, commitments, incidents, releases."""
+"""Everything in SQL: studies and their instances, the outbox, deliveries, commitments, incidents,
+releases.
+"""

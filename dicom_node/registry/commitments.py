@@ -1,4 +1,6 @@
-"""The part of the registry that remembers storage commitments: asked of us, and asked by us for our reports."""
+"""The part of the registry that remembers storage commitments: asked of us, and asked by us for our
+reports.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class CommitmentQueue:
             center=center,
             ae_title=ae_title,
             transaction_uid=request.transaction_uid,
-            refs=json.dumps([[one.sop_class_uid, one.sop_instance_uid] for one in request.references]),
+            refs=json.dumps(
+                [[one.sop_class_uid, one.sop_instance_uid] for one in request.references]
+            ),
             attempts=0,
             due_at=now,
         )
@@ -61,7 +65,9 @@ class CommitmentQueue:
                     row.id,
                     row.center,
                     row.ae_title,
-                    CommitmentRequest(row.transaction_uid, tuple(Reference(*one) for one in json.loads(row.refs))),
+                    CommitmentRequest(
+                        row.transaction_uid, tuple(Reference(*one) for one in json.loads(row.refs))
+                    ),
                     row.attempts,
                 )
                 for row in connection.execute(query)
@@ -74,7 +80,9 @@ class CommitmentQueue:
             values = {"reported_at": self._database.now()}
             connection.execute(update(table).where(table.c.id == commitment_id).values(values))
 
-    def mark_commitment_failed(self, commitment_id: int, sentence: str, retry_after_s: float) -> None:
+    def mark_commitment_failed(
+        self, commitment_id: int, sentence: str, retry_after_s: float
+    ) -> None:
         """Record that reporting failed, and when to try again."""
         table = commitment_requests
         due = self._database.now() + timedelta(seconds=retry_after_s)
@@ -82,18 +90,26 @@ class CommitmentQueue:
         with self._database.write() as connection:
             connection.execute(update(table).where(table.c.id == commitment_id).values(values))
 
-    def await_commitment(self, delivery_id: int, transaction_uid: str, retry_after_s: float) -> None:
-        """Record that a PACS took a report and was asked to commit it; without an answer in time it is sent again."""
+    def await_commitment(
+        self, delivery_id: int, transaction_uid: str, retry_after_s: float
+    ) -> None:
+        """Record that a PACS took a report and was asked to commit it; without an answer in time it
+        is sent again.
+        """
         now = self._database.now()
         row = self._database.insert(delivery_commitments).values(
             delivery_id=delivery_id, transaction_uid=transaction_uid, asked_at=now
         )
         newer = {"transaction_uid": transaction_uid, "asked_at": now}
         with self._database.write() as connection:
-            connection.execute(row.on_conflict_do_update(index_elements=["delivery_id"], set_=newer))
+            connection.execute(
+                row.on_conflict_do_update(index_elements=["delivery_id"], set_=newer)
+            )
             waits = {
                 "due_at": now + timedelta(seconds=retry_after_s),
-                "sentence": "taken by the PACS, which has been asked to commit it and has not answered yet",
+                "sentence": (
+                    "taken by the PACS, which has been asked to commit it and has not answered yet"
+                ),
             }
             connection.execute(
                 update(deliveries)
@@ -102,7 +118,8 @@ class CommitmentQueue:
             )
 
     def take_commitment_report(self, center: str, report: CommitmentReport) -> None:
-        """Take what a PACS says: what it has committed is delivered, what it has not is due to be sent again.
+        """Take what a PACS says: what it has committed is delivered, what it has not is due to be
+        sent again.
 
         A transaction that nobody knows any more, or of another centre, changes nothing.
         """
@@ -122,11 +139,16 @@ class CommitmentQueue:
                     values: dict[str, object] = {
                         "attempts": row.attempts + 1,
                         "due_at": now,
-                        "sentence": "the PACS took the report but says that it did not commit it: it is sent again",
+                        "sentence": (
+                            "the PACS took the report but says that it did not commit it: it is "
+                            "sent again"
+                        ),
                     }
                 else:
                     values = {"delivered_at": now, "sentence": None}
-                connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(values))
+                connection.execute(
+                    update(deliveries).where(deliveries.c.id == row.id).values(values)
+                )
 
     def is_commitment_awaited(self, delivery_ids: Collection[int]) -> bool:
         """Say whether one of these deliveries still waits to be committed."""

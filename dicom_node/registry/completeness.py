@@ -1,4 +1,6 @@
-"""When is a study complete? The RTSTRUCT is the manifest; after a quiet period geometry decides. Pure functions."""
+"""When is a study complete? The RTSTRUCT is the manifest; after a quiet period geometry decides.
+Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ class Complete:
     def content_digest(self) -> str:
         """SHA-256 of what is scored."""
         slices = ((one.sop_instance_uid, one.content_sha256) for one in self.ct)
-        return content_digest([(self.rtstruct.sop_instance_uid, self.rtstruct.content_sha256), *slices])
+        return content_digest(
+            [(self.rtstruct.sop_instance_uid, self.rtstruct.content_sha256), *slices]
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,8 @@ def content_digest(instances: Iterable[tuple[str, str]]) -> str:
     Parameters
     ----------
     instances : iterable of (str, str)
-        SOP Instance UID and content SHA-256 of the RTSTRUCT and of each chosen CT slice, in any order.
+        SOP Instance UID and content SHA-256 of the RTSTRUCT and of each chosen CT slice, in any
+        order.
 
     Returns
     -------
@@ -120,12 +125,14 @@ def decide(contents: StudyContents, completeness: Completeness, *, settled: bool
     completeness : Completeness
         The centre's rule for a list that is not met.
     settled : bool
-        Whether the quiet period has passed; before, only a list that is met exactly completes a study.
+        Whether the quiet period has passed; before, only a list that is met exactly completes a
+        study.
 
     Returns
     -------
     Decision
-        Complete, with what to score and what to warn of; waiting; incomplete or contradictory, with a sentence.
+        Complete, with what to score and what to warn of; waiting; incomplete or contradictory, with
+        a sentence.
     """
     if not contents.rtstructs:
         return Incomplete(_without_rtstruct(contents)) if settled else Waiting()
@@ -139,31 +146,42 @@ def decide(contents: StudyContents, completeness: Completeness, *, settled: bool
         return Waiting()
     if not contents.ct:
         return Incomplete(
-            f"an RTSTRUCT has arrived but no CT slice{_damage_note(len(contents.damaged))}: send the CT series on "
-            "which it was drawn, in the same study"
+            f"an RTSTRUCT has arrived but no CT slice{_damage_note(len(contents.damaged))}: send "
+            "the CT series on which it was drawn, in the same study"
         )
     return _match(contents, rtstruct, found, completeness)
 
 
 def newest(rtstructs: Sequence[RtstructInstance]) -> RtstructInstance:
-    """Return the newest RTSTRUCT by Structure Set Date and Time, Instance Creation Date and Time, SOP Instance UID."""
+    """Return the newest RTSTRUCT by Structure Set Date and Time, Instance Creation Date and Time,
+    SOP Instance UID.
+    """
     return max(rtstructs, key=lambda one: (*one.manifest.made_at, one.sop_instance_uid))
 
 
-def _listed(contents: StudyContents, rtstruct: RtstructInstance, found: Sequence[CtInstance]) -> Complete:
-    """Take the listed slices; of several listed series the one on which the contours were most likely drawn."""
+def _listed(
+    contents: StudyContents, rtstruct: RtstructInstance, found: Sequence[CtInstance]
+) -> Complete:
+    """Take the listed slices; of several listed series the one on which the contours were most
+    likely drawn.
+    """
     warnings = _several(contents.rtstructs)
     count = len({one.series_instance_uid for one in found})
     if count == 1:
         return Complete(rtstruct, tuple(found), warnings)
     series, how = choose_series(found, rtstruct.manifest)
     return Complete(
-        rtstruct, series, (*warnings, f"the RTSTRUCT lists {count} CT series: one is used, chosen by {how}")
+        rtstruct,
+        series,
+        (*warnings, f"the RTSTRUCT lists {count} CT series: one is used, chosen by {how}"),
     )
 
 
 def _match(
-    contents: StudyContents, rtstruct: RtstructInstance, found: Sequence[CtInstance], completeness: Completeness
+    contents: StudyContents,
+    rtstruct: RtstructInstance,
+    found: Sequence[CtInstance],
+    completeness: Completeness,
 ) -> Decision:
     """Choose the CT series after the quiet period."""
     listed = rtstruct.manifest.referenced_sop_instance_uids
@@ -172,32 +190,43 @@ def _match(
     lost = [
         one
         for one in contents.damaged
-        if one.sop_instance_uid in listed or one.series_instance_uid == series[0].series_instance_uid
+        if one.sop_instance_uid in listed
+        or one.series_instance_uid == series[0].series_instance_uid
     ]
     if lost:
         return Incomplete(
-            f"{tally}; {len(lost)} of the missing were received damaged and are quarantined: send them again from an "
-            "undamaged copy"
+            f"{tally}; {len(lost)} of the missing were received damaged and are quarantined: send "
+            "them again from an undamaged copy"
         )
     if completeness is Completeness.STRICT:
         return Incomplete(
             f"{tally}: send the {len(listed) - len(found)} that are missing"
             if listed
-            else "the RTSTRUCT lists no CT instance, so that its CT cannot be told: export it with its references"
+            else (
+                "the RTSTRUCT lists no CT instance, so that its CT cannot be told: export it "
+                "with its references"
+            )
         )
-    warnings = [f"{tally}; matched with {len(series)} slices by {how}", *_several(contents.rtstructs)]
+    warnings = [
+        f"{tally}; matched with {len(series)} slices by {how}",
+        *_several(contents.rtstructs),
+    ]
     if contents.damaged:
         warnings.append(
-            f"{_instances(len(contents.damaged))} received damaged and quarantined, outside the slices that are used"
+            f"{_instances(len(contents.damaged))} received damaged and quarantined, outside the "
+            "slices that are used"
         )
     return _same_patient(Complete(rtstruct, series, tuple(warnings)))
 
 
-def choose_series(ct: Sequence[CtInstance], manifest: Manifest) -> tuple[tuple[CtInstance, ...], str]:
+def choose_series(
+    ct: Sequence[CtInstance], manifest: Manifest
+) -> tuple[tuple[CtInstance, ...], str]:
     """Choose the CT series on which the contours were most likely drawn.
 
-    A series in the same Frame of Reference that holds all contours comes first, then one in the same Frame of
-    Reference, then any; among equals the one with more listed slices, then the larger one.
+    A series in the same Frame of Reference that holds all contours comes first, then one in the
+    same Frame of Reference, then any; among equals the one with more listed slices, then the larger
+    one.
 
     Parameters
     ----------
@@ -264,7 +293,9 @@ def series_extent_mm(planes: Sequence[Plane]) -> Bounds | None:
     half = median(gaps) / 2 if gaps else 0.5
     corners = [corner for plane in planes for corner in _corners(plane)]
     lows = [min(corner[axis] for corner in corners) - half * abs(normal[axis]) for axis in range(3)]
-    highs = [max(corner[axis] for corner in corners) + half * abs(normal[axis]) for axis in range(3)]
+    highs = [
+        max(corner[axis] for corner in corners) + half * abs(normal[axis]) for axis in range(3)
+    ]
     return (lows[0], highs[0], lows[1], highs[1], lows[2], highs[2])
 
 
@@ -293,7 +324,8 @@ def _holds(slices: Sequence[CtInstance], manifest: Manifest) -> bool:
         return False
     extent = series_extent_mm(planes)
     return extent is not None and all(
-        extent[low] - _EDGE_TOLERANCE_MM <= bounds[low] and bounds[low + 1] <= extent[low + 1] + _EDGE_TOLERANCE_MM
+        extent[low] - _EDGE_TOLERANCE_MM <= bounds[low]
+        and bounds[low + 1] <= extent[low + 1] + _EDGE_TOLERANCE_MM
         for low in (0, 2, 4)
     )
 
@@ -307,8 +339,8 @@ def _same_frame(slices: Sequence[CtInstance], manifest: Manifest) -> bool:
 def _same_patient(complete: Complete) -> Decision:
     if any(ct.patient_key != complete.rtstruct.patient_key for ct in complete.ct):
         return Contradictory(
-            "the RTSTRUCT and its CT slices carry different Patient IDs in one study: correct the patient at the "
-            "source and send the study again"
+            "the RTSTRUCT and its CT slices carry different Patient IDs in one study: correct the "
+            "patient at the source and send the study again"
         )
     return complete
 
@@ -316,18 +348,24 @@ def _same_patient(complete: Complete) -> Decision:
 def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[str, ...]:
     if len(rtstructs) == 1:
         return ()
-    return (f"the study holds {len(rtstructs)} RTSTRUCTs: the newest by structure set date and time is used",)
+    return (
+        (
+            f"the study holds {len(rtstructs)} RTSTRUCTs: the newest by structure set date and "
+            "time is used"
+        ),
+    )
 
 
 def _without_rtstruct(contents: StudyContents) -> str:
     if not contents.ct:
         return (
-            f"{_instances(len(contents.damaged))} received damaged and quarantined, and nothing else has arrived: "
-            "send the study again from an undamaged copy"
+            f"{_instances(len(contents.damaged))} received damaged and quarantined, and nothing "
+            "else has arrived: send the study again from an undamaged copy"
         )
     return (
-        f"{len(contents.ct)} CT slices have arrived but no RTSTRUCT{_damage_note(len(contents.damaged))}: send the "
-        "RTSTRUCT that was drawn on them, in the same study"
+        f"{len(contents.ct)} CT slices have arrived but no "
+        f"RTSTRUCT{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
+        "in the same study"
     )
 
 

@@ -10,7 +10,12 @@ from sqlalchemy import Connection, Row, and_, func, select
 from dicom_node.datasets.instance import Plane
 from dicom_node.datasets.manifest import Manifest
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
-from dicom_node.registry.completeness import CtInstance, DamagedMention, RtstructInstance, StudyContents
+from dicom_node.registry.completeness import (
+    CtInstance,
+    DamagedMention,
+    RtstructInstance,
+    StudyContents,
+)
 from dicom_node.registry.schema import damaged, instances, manifests, references
 
 
@@ -25,8 +30,12 @@ def study_contents(connection: Connection, study_key: str) -> StudyContents:
         The study's pseudonym.
     """
     return StudyContents(
-        ct=tuple(_ct_instance(row) for row in connection.execute(_of_study(study_key, CT_IMAGE_STORAGE))),
-        rtstructs=tuple(_rtstruct(connection, row) for row in _manifest_rows(connection, study_key)),
+        ct=tuple(
+            _ct_instance(row) for row in connection.execute(_of_study(study_key, CT_IMAGE_STORAGE))
+        ),
+        rtstructs=tuple(
+            _rtstruct(connection, row) for row in _manifest_rows(connection, study_key)
+        ),
         damaged=tuple(
             DamagedMention(row.sop_instance_uid, row.series_instance_uid)
             for row in connection.execute(select(damaged).where(damaged.c.study_key == study_key))
@@ -35,7 +44,8 @@ def study_contents(connection: Connection, study_key: str) -> StudyContents:
 
 
 def is_manifest_met(connection: Connection, study_key: str) -> bool:
-    """Say whether the newest RTSTRUCT lists instances and all of them are here; cheap enough for every instance.
+    """Say whether the newest RTSTRUCT lists instances and all of them are here; cheap enough for
+    every instance.
 
     Parameters
     ----------
@@ -64,17 +74,26 @@ def is_manifest_met(connection: Connection, study_key: str) -> bool:
 
 def instance_keys(connection: Connection, study_key: str) -> dict[str, str]:
     """Return the pseudonym of every instance of a study, by SOP Instance UID."""
-    query = select(instances.c.sop_instance_uid, instances.c.instance_key).where(instances.c.study_key == study_key)
+    query = select(instances.c.sop_instance_uid, instances.c.instance_key).where(
+        instances.c.study_key == study_key
+    )
     return {row.sop_instance_uid: row.instance_key for row in connection.execute(query)}
 
 
 def _of_study(study_key: str, sop_class_uid: str) -> Any:
-    return select(instances).where(instances.c.study_key == study_key, instances.c.sop_class_uid == sop_class_uid)
+    return select(instances).where(
+        instances.c.study_key == study_key, instances.c.sop_class_uid == sop_class_uid
+    )
 
 
 def _manifest_rows(connection: Connection, study_key: str) -> list[Row[Any]]:
     query = (
-        select(manifests, instances.c.sop_instance_uid, instances.c.patient_key, instances.c.content_sha256)
+        select(
+            manifests,
+            instances.c.sop_instance_uid,
+            instances.c.patient_key,
+            instances.c.content_sha256,
+        )
         .join(instances, instances.c.id == manifests.c.instance_id)
         .where(manifests.c.study_key == study_key)
     )
@@ -82,7 +101,9 @@ def _manifest_rows(connection: Connection, study_key: str) -> list[Row[Any]]:
 
 
 def _rtstruct(connection: Connection, row: Row[Any]) -> RtstructInstance:
-    listed = select(references.c.sop_instance_uid).where(references.c.manifest_id == row.instance_id)
+    listed = select(references.c.sop_instance_uid).where(
+        references.c.manifest_id == row.instance_id
+    )
     bounds = json.loads(row.contour_bounds_mm)
     return RtstructInstance(
         sop_instance_uid=row.sop_instance_uid,

@@ -61,7 +61,9 @@ class Database:
         self._file = self._engine.url.database if self._is_sqlite else None
         self._kept = threading.local()
         # Writers of one process take turns here, because SQLite's own waiting is a poll.
-        self._turn: AbstractContextManager[Any] = threading.RLock() if self._is_sqlite else nullcontext()
+        self._turn: AbstractContextManager[Any] = (
+            threading.RLock() if self._is_sqlite else nullcontext()
+        )
         try:
             self._create_tables()
         except RegistryUnavailableError:
@@ -70,13 +72,15 @@ class Database:
 
     @contextmanager
     def write(self, *, can_be_rebuilt: bool = False) -> Iterator[Connection]:
-        """Open a transaction that commits on exit; on SQLite it holds the write lock from its first statement on.
+        """Open a transaction that commits on exit; on SQLite it holds the write lock from its first
+        statement on.
 
         Parameters
         ----------
         can_be_rebuilt : bool
-            Whether the files of the archive hold the same facts, so that SQLite need not wait for the disk: after a
-            loss of power the reindexing at the start brings them back. Any later commit of another kind waits for it.
+            Whether the files of the archive hold the same facts, so that SQLite need not wait for
+            the disk: after a loss of power the reindexing at the start brings them back. Any later
+            commit of another kind waits for it.
 
         Raises
         ------
@@ -103,7 +107,8 @@ class Database:
                 yield connection
 
     def first(self, query: str, parameters: Mapping[str, str]) -> tuple[Any, ...] | None:
-        """Return the first row of a short query that is asked for every instance, without a transaction's ceremony.
+        """Return the first row of a short query that is asked for every instance, without a
+        transaction's ceremony.
 
         Parameters
         ----------
@@ -124,20 +129,25 @@ class Database:
         try:
             own = getattr(self._kept, "connection", None)
             if own is None:
-                own = sqlite3.connect(self._file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+                own = sqlite3.connect(
+                    self._file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None
+                )
                 own.execute("PRAGMA query_only = ON")
                 self._kept.connection = own
             row_found: tuple[Any, ...] | None = own.execute(query, parameters).fetchone()
         except sqlite3.Error as error:
             raise RegistryUnavailableError(
-                f"the registry did not answer ({type(error).__name__}): check that its database is reachable"
+                f"the registry did not answer ({type(error).__name__}): check that its database is "
+                "reachable"
             ) from error
         return row_found
 
     def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
-        """Wait until anybody has committed since this thread's last waiting, or `stop` is set, or the time is over.
+        """Wait until anybody has committed since this thread's last waiting, or `stop` is set, or
+        the time is over.
 
-        SQLite counts commits for whoever asks, which costs microseconds; on PostgreSQL the time is waited out.
+        SQLite counts commits for whoever asks, which costs microseconds; on PostgreSQL the time is
+        waited out.
 
         Parameters
         ----------
@@ -166,7 +176,8 @@ class Database:
     def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
         """Return the condition that a time has come.
 
-        One that lies further ahead than we ever wait was written before the clock was set back, and has come too.
+        One that lies further ahead than we ever wait was written before the clock was set back, and
+        has come too.
         """
         now = self.now()
         return or_(due_at <= now, due_at > now + _LONGEST_WAIT)
@@ -182,15 +193,19 @@ class Database:
     def _create_tables(self) -> None:
         with self.write() as connection:
             if not self._is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK})
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK}
+                )
             metadata.create_all(connection)
             upgrade(connection, metadata)
-            connection.execute(self.insert(schema_versions).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
+            connection.execute(
+                self.insert(schema_versions).values(version=SCHEMA_VERSION).on_conflict_do_nothing()
+            )
             newest = max(connection.scalars(select(schema_versions.c.version)))
         if newest > SCHEMA_VERSION:
             raise RegistryUnavailableError(
-                f"the registry has schema version {newest}, expected at most {SCHEMA_VERSION}: it was used by a newer "
-                "version of Annulus; run that one"
+                f"the registry has schema version {newest}, expected at most {SCHEMA_VERSION}: it "
+                "was used by a newer version of Annulus; run that one"
             )
 
 
@@ -201,15 +216,17 @@ def _as_node_error() -> Iterator[None]:
     except SQLAlchemyError as error:
         # The driver's own words may hold values of a row, so only the kind of error is told.
         raise RegistryUnavailableError(
-            f"the registry did not answer or did not commit ({type(error).__name__}): check that its database is "
-            "reachable, writable and not full"
+            f"the registry did not answer or did not commit ({type(error).__name__}): check that "
+            "its database is reachable, writable and not full"
         ) from error
 
 
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True)
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True
+        )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, pool_size=10, max_overflow=30, hide_parameters=True)

@@ -43,8 +43,11 @@ class DeliveryQueue:
 
     _database: Database
 
-    def queue_center_report(self, center: str, study_key: str, model_digest: str, objects: Mapping[str, Path]) -> bool:
-        """Queue the objects of a report on a centre, in one transaction; an object that was ever queued stays as it is.
+    def queue_center_report(
+        self, center: str, study_key: str, model_digest: str, objects: Mapping[str, Path]
+    ) -> bool:
+        """Queue the objects of a report on a centre, in one transaction; an object that was ever
+        queued stays as it is.
 
         Parameters
         ----------
@@ -77,7 +80,9 @@ class DeliveryQueue:
         ]
         with self._database.write() as connection:
             queued = [
-                connection.execute(self._database.insert(table).values(row).on_conflict_do_nothing()).rowcount
+                connection.execute(
+                    self._database.insert(table).values(row).on_conflict_do_nothing()
+                ).rowcount
                 for row in rows
             ]
         return any(queued)
@@ -119,7 +124,9 @@ class DeliveryQueue:
         now = self._database.now()
         with self._database.write() as connection:
             connection.execute(
-                update(table).where(table.c.id == delivery_id).values(delivered_at=now, sentence=sentence)
+                update(table)
+                .where(table.c.id == delivery_id)
+                .values(delivered_at=now, sentence=sentence)
             )
 
     def mark_failed(self, delivery_id: int, sentence: str, retry_after_s: float) -> None:
@@ -143,7 +150,9 @@ class DeliveryQueue:
             )
 
     def previous_report(self, study_key: str, content_digest: str) -> Path | None:
-        """Return the file of the newest report on another content of a study, which a new one supersedes."""
+        """Return the file of the newest report on another content of a study, which a new one
+        supersedes.
+        """
         query = (
             select(table.c.path)
             .where(table.c.study_key == study_key, table.c.content_digest != content_digest)

@@ -1,4 +1,6 @@
-"""Group commit: whoever comes while a transaction runs shares the next one. A caller alone waits for nobody."""
+"""Group commit: whoever comes while a transaction runs shares the next one. A caller alone waits
+for nobody.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ class _Entry(Generic[Item]):
 class GroupCommit(Generic[Item]):
     """Commits what many threads submit in as few transactions as they allow.
 
-    The first that gets its turn commits for everybody who has come by then. A group that fails is committed one by
-    one, so that nobody pays for another's item.
+    The first that gets its turn commits for everybody who has come by then. A group that fails is
+    committed one by one, so that nobody pays for another's item.
 
     Parameters
     ----------
@@ -56,7 +58,9 @@ class GroupCommit(Generic[Item]):
 
     def _commit_group(self, group: list[_Entry[Item]]) -> None:
         if len(group) > 1:
-            with suppress(Exception):  # each item is tried alone below, where its error is kept and raised
+            with suppress(
+                Exception
+            ):  # each item is tried alone below, where its error is kept and raised
                 self._commit([entry.item for entry in group])
                 for entry in group:
                     entry.is_done = True
@@ -64,6 +68,7 @@ class GroupCommit(Generic[Item]):
         for entry in group:
             try:
                 self._commit([entry.item])
-            except BaseException as error:  # noqa: BLE001 - raised in the thread of whoever submitted it
+            # Raised in the thread of whoever submitted it
+            except BaseException as error:  # noqa: BLE001
                 entry.error = error
             entry.is_done = True

@@ -90,7 +90,9 @@ class IncidentLog:
                         "count": table.c.count + 1,
                         "sentence": sentence,
                         "last_at": now,
-                        "reported": case((table.c.last_at < now - _NEWS_AFTER, False), else_=table.c.reported),
+                        "reported": case(
+                            (table.c.last_at < now - _NEWS_AFTER, False), else_=table.c.reported
+                        ),
                     },
                 )
             )
@@ -120,5 +122,6 @@ class IncidentLog:
             query = query.where(table.c.reported == reported)
         with self._database.read() as connection:
             return [
-                Incident(**{**row, "center": row["center"] or None}) for row in connection.execute(query).mappings()
+                Incident(**{**row, "center": row["center"] or None})
+                for row in connection.execute(query).mappings()
             ]

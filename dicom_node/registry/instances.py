@@ -1,4 +1,6 @@
-"""The index of what has arrived, and the state of every study; decides completeness in the storing transaction."""
+"""The index of what has arrived, and the state of every study; decides completeness in the storing
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -110,17 +112,23 @@ class StudyIndex:
     _group: GroupCommit[InstanceRecord]
 
     def set_centers(self, known: Iterable[Center]) -> None:
-        """Record the centres of the settings, so that other processes know which of them want reports."""
+        """Record the centres of the settings, so that other processes know which of them want
+        reports.
+        """
         with self._database.write() as connection:
             connection.execute(delete(centers))
             for center in known:
                 connection.execute(
-                    centers.insert().values(name=center.name, wants_reports=center.return_to is not None)
+                    centers.insert().values(
+                        name=center.name, wants_reports=center.return_to is not None
+                    )
                 )
 
     def known_instance(self, center: str, instance_key: str) -> KnownInstance | None:
         """Return what is known of an instance, or `None`."""
-        found = self._database.first(_KNOWN_INSTANCE, {"center": center, "instance_key": instance_key})
+        found = self._database.first(
+            _KNOWN_INSTANCE, {"center": center, "instance_key": instance_key}
+        )
         return KnownInstance(*found) if found else None
 
     def known_paths(self) -> set[str]:
@@ -129,7 +137,8 @@ class StudyIndex:
             return set(connection.scalars(select(instances.c.relative_path)))
 
     def add_instance(self, record: InstanceRecord) -> None:
-        """Index a stored instance; when it completes its study, the outbox row is written in the same transaction.
+        """Index a stored instance; when it completes its study, the outbox row is written in the
+        same transaction.
 
         Idempotent: an instance that is known already changes nothing but the study's quiet period.
 
@@ -156,13 +165,16 @@ class StudyIndex:
             for study_key in sorted(changed):
                 decide_study(connection, study_key, now)
 
-    def note_damaged(self, center: str, study_key: str, patient_key: str, identity: Identity) -> None:
+    def note_damaged(
+        self, center: str, study_key: str, patient_key: str, identity: Identity
+    ) -> None:
         """Remember that an instance of a study came damaged, until it comes undamaged."""
         now = self._database.now()
         with self._database.write() as connection:
             self._lock_study(connection, center, study_key, patient_key, now)
             here = select(instances.c.id).where(
-                instances.c.study_key == study_key, instances.c.sop_instance_uid == identity.sop_instance_uid
+                instances.c.study_key == study_key,
+                instances.c.sop_instance_uid == identity.sop_instance_uid,
             )
             if connection.execute(here).first():
                 return
@@ -182,10 +194,14 @@ class StudyIndex:
                 connection.execute(delete(instances).where(instances.c.relative_path == path))
 
     def restart_quiet_periods(self) -> None:
-        """Let every open study wait for a full quiet period again: nothing could arrive while the node was down."""
+        """Let every open study wait for a full quiet period again: nothing could arrive while the
+        node was down.
+        """
         now = self._database.now()
         with self._database.write() as connection:
-            connection.execute(update(studies).where(studies.c.is_open).values(last_instance_at=now))
+            connection.execute(
+                update(studies).where(studies.c.is_open).values(last_instance_at=now)
+            )
 
     def settle(self, center: Center) -> int:
         """Decide the studies of a centre whose quiet period has passed.
@@ -210,13 +226,19 @@ class StudyIndex:
             due = list(connection.scalars(select(studies.c.study_key).where(is_due)))
         for study_key in due:
             with self._database.write() as connection:
-                locked = select(studies.c.study_key).where(studies.c.study_key == study_key, is_due).with_for_update()
+                locked = (
+                    select(studies.c.study_key)
+                    .where(studies.c.study_key == study_key, is_due)
+                    .with_for_update()
+                )
                 if connection.execute(locked).first():
                     decide_study(connection, study_key, now, center.completeness)
         return len(due)
 
     def overdue(self, after_s: float) -> list[tuple[str, str, str]]:
-        """Return centre, study and sentence of what has been incomplete for so many seconds and was not told yet."""
+        """Return centre, study and sentence of what has been incomplete for so many seconds and was
+        not told yet.
+        """
         before = self._database.now() - timedelta(seconds=after_s)
         with self._database.read() as connection:
             return overdue_incidents(connection, before)
@@ -229,7 +251,11 @@ class StudyIndex:
         center : str, optional
             Only this centre's.
         """
-        counts = select(func.count()).where(instances.c.study_key == studies.c.study_key).scalar_subquery()
+        counts = (
+            select(func.count())
+            .where(instances.c.study_key == studies.c.study_key)
+            .scalar_subquery()
+        )
         newest_delivery = (
             select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
             .where(deliveries.c.study_key == studies.c.study_key)
@@ -237,9 +263,9 @@ class StudyIndex:
             .limit(1)
             .scalar_subquery()
         )
-        query = select(studies, counts.label("instances"), newest_delivery.label("delivered")).order_by(
-            studies.c.received_at.desc(), studies.c.study_key
-        )
+        query = select(
+            studies, counts.label("instances"), newest_delivery.label("delivered")
+        ).order_by(studies.c.received_at.desc(), studies.c.study_key)
         if center is not None:
             query = query.where(studies.c.center == center)
         with self._database.read() as connection:
@@ -258,13 +284,17 @@ class StudyIndex:
                 for row in connection.execute(query)
             ]
 
-    def _insert(self, connection: Connection, records: Sequence[InstanceRecord], now: datetime) -> set[str]:
+    def _insert(
+        self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
+    ) -> set[str]:
         """Insert what is not here yet, and return the studies that it belongs to."""
         keys = [one.instance_key for one in records]
         row = instances.c
         here = {
             (one.center, one.instance_key)
-            for one in connection.execute(select(row.center, row.instance_key).where(row.instance_key.in_(keys)))
+            for one in connection.execute(
+                select(row.center, row.instance_key).where(row.instance_key.in_(keys))
+            )
         }
         new = [one for one in records if (one.center, one.instance_key) not in here]
         if not new:
@@ -278,9 +308,13 @@ class StudyIndex:
         return {one.study_key for one in new}
 
     def _mend(self, connection: Connection, records: Sequence[InstanceRecord]) -> set[str]:
-        """Forget the damage of what has come undamaged now, and return the studies that it belongs to."""
+        """Forget the damage of what has come undamaged now, and return the studies that it belongs
+        to.
+        """
         keys = {one.study_key for one in records}
-        waiting = select(damaged.c.study_key, damaged.c.sop_instance_uid).where(damaged.c.study_key.in_(keys))
+        waiting = select(damaged.c.study_key, damaged.c.sop_instance_uid).where(
+            damaged.c.study_key.in_(keys)
+        )
         lost = {(one.study_key, one.sop_instance_uid) for one in connection.execute(waiting)}
         mended = lost & {(one.study_key, one.header.identity.sop_instance_uid) for one in records}
         for study_key, uid in mended:
@@ -288,14 +322,22 @@ class StudyIndex:
             connection.execute(delete(damaged).where(at))
         return {study_key for study_key, _ in mended}
 
-    def _lock_studies(self, connection: Connection, records: Sequence[InstanceRecord], now: datetime) -> None:
-        """Make the studies' rows where there are none, and hold them in order; last instances see each other."""
+    def _lock_studies(
+        self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
+    ) -> None:
+        """Make the studies' rows where there are none, and hold them in order; last instances see
+        each other.
+        """
         by_study = {one.study_key: one for one in records}
         for study_key, one in by_study.items():
             self._lock_study(connection, one.center, study_key, one.patient_key, now)
 
-    def _lock_study(self, connection: Connection, center: str, study_key: str, patient_key: str, now: datetime) -> None:
-        """Make the study's row if there is none, and hold it, so that two last instances see each other."""
+    def _lock_study(
+        self, connection: Connection, center: str, study_key: str, patient_key: str, now: datetime
+    ) -> None:
+        """Make the study's row if there is none, and hold it, so that two last instances see each
+        other.
+        """
         lock = select(studies.c.study_key).where(studies.c.study_key == study_key).with_for_update()
         if connection.execute(lock).first():
             return
@@ -337,7 +379,9 @@ def _touch(connection: Connection, study_keys: Iterable[str], now: datetime) -> 
         connection.execute(update(studies).where(at).values(is_open=True, last_instance_at=now))
 
 
-def _insert_manifest(connection: Connection, instance_id: int, study_key: str, manifest: Manifest) -> None:
+def _insert_manifest(
+    connection: Connection, instance_id: int, study_key: str, manifest: Manifest
+) -> None:
     connection.execute(
         manifests.insert().values(
             instance_id=instance_id,
@@ -347,6 +391,9 @@ def _insert_manifest(connection: Connection, instance_id: int, study_key: str, m
             made_at=json.dumps(manifest.made_at),
         )
     )
-    listed = [{"manifest_id": instance_id, "sop_instance_uid": uid} for uid in manifest.referenced_sop_instance_uids]
+    listed = [
+        {"manifest_id": instance_id, "sop_instance_uid": uid}
+        for uid in manifest.referenced_sop_instance_uids
+    ]
     if listed:
         connection.execute(references.insert(), listed)

@@ -6,9 +6,11 @@ from sqlalchemy import Connection, MetaData, inspect, select, text
 
 
 def upgrade(connection: Connection, metadata: MetaData) -> None:
-    """Change the tables of an earlier version where they differ, in the transaction that opens the registry.
+    """Change the tables of an earlier version where they differ, in the transaction that opens the
+    registry.
 
-    In the first version a delivery belonged to a study that was received, which the report on a centre does not.
+    In the first version a delivery belonged to a study that was received, which the report on a
+    centre does not.
 
     Parameters
     ----------
@@ -20,7 +22,9 @@ def upgrade(connection: Connection, metadata: MetaData) -> None:
     if not inspect(connection).get_foreign_keys("deliveries"):
         return
     if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS deliveries_study_key_fkey"))
+        connection.execute(
+            text("ALTER TABLE deliveries DROP CONSTRAINT IF EXISTS deliveries_study_key_fkey")
+        )
         return
     tables = [metadata.tables[name] for name in ("deliveries", "delivery_commitments")]
     # SQLite drops a constraint with its table only.

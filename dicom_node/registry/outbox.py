@@ -1,4 +1,6 @@
-"""The outbox: studies that are complete and wait for somebody to score them, and what became of them."""
+"""The outbox: studies that are complete and wait for somebody to score them, and what became of
+them.
+"""
 
 from __future__ import annotations
 
@@ -96,10 +98,14 @@ class Outbox:
     def has_due(self) -> bool:
         """Say whether a row is due that nobody holds, without waiting for whoever writes."""
         with self._database.read() as connection:
-            return connection.execute(select(outbox.c.id).where(self._is_due()).limit(1)).first() is not None
+            return (
+                connection.execute(select(outbox.c.id).where(self._is_due()).limit(1)).first()
+                is not None
+            )
 
     def claim(self, owner: str, lease_s: float) -> OutboxItem | None:
-        """Claim the oldest row that is due and that nobody holds; atomic between threads and processes.
+        """Claim the oldest row that is due and that nobody holds; atomic between threads and
+        processes.
 
         Parameters
         ----------
@@ -115,7 +121,11 @@ class Outbox:
         """
         now = self._database.now()
         oldest_due = (
-            select(outbox).where(self._is_due()).order_by(outbox.c.id).limit(1).with_for_update(skip_locked=True)
+            select(outbox)
+            .where(self._is_due())
+            .order_by(outbox.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
         )
         with self._database.write() as connection:
             row = connection.execute(oldest_due).first()
@@ -155,7 +165,9 @@ class Outbox:
             return bool(connection.execute(_claimed_by(item_id, owner).values(due_at=due)).rowcount)
 
     def attach_flow_run(self, item_id: int, owner: str, flow_run_id: str) -> None:
-        """Remember the run that was started for a claimed row; nothing happens if the claim was lost."""
+        """Remember the run that was started for a claimed row; nothing happens if the claim was
+        lost.
+        """
         with self._database.write() as connection:
             connection.execute(_claimed_by(item_id, owner).values(flow_run_id=flow_run_id))
 
@@ -208,7 +220,8 @@ class Outbox:
         sentence: str | None,
         structured_report: Path | None,
     ) -> None:
-        """Record the result of a study content, close its outbox row and queue its report: one transaction, once.
+        """Record the result of a study content, close its outbox row and queue its report: one
+        transaction, once.
 
         A second call with the same key changes nothing but closes the row.
 
@@ -231,13 +244,21 @@ class Outbox:
             If the study never had this content.
         """
         now = self._database.now()
-        key = {"study_key": study_key, "content_digest": content_digest, "model_digest": model_digest or _ANY_MODEL}
+        key = {
+            "study_key": study_key,
+            "content_digest": content_digest,
+            "model_digest": model_digest or _ANY_MODEL,
+        }
         with self._database.write() as connection:
             require_study(connection, study_key)
             row = _content(connection, study_key, content_digest)
-            result = self._database.insert(results).values(**key, state=state, sentence=sentence, finished_at=now)
+            result = self._database.insert(results).values(
+                **key, state=state, sentence=sentence, finished_at=now
+            )
             # not rowcount, which PostgreSQL's driver does not tell of an INSERT
-            is_new = connection.execute(result.on_conflict_do_nothing().returning(results.c.study_key)).first()
+            is_new = connection.execute(
+                result.on_conflict_do_nothing().returning(results.c.study_key)
+            ).first()
             closed = {"state": OutboxState.DONE, "owner": None, "sentence": None}
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(closed))
             if not is_new:
@@ -248,11 +269,22 @@ class Outbox:
                 delivery = self._database.insert(deliveries).values(
                     **key, center=row.center, path=str(structured_report), attempts=0, due_at=now
                 )
-                again = {"path": str(structured_report), "attempts": 0, "due_at": now, "delivered_at": None}
-                connection.execute(delivery.on_conflict_do_update(index_elements=list(key), set_=again))
+                again = {
+                    "path": str(structured_report),
+                    "attempts": 0,
+                    "due_at": now,
+                    "delivered_at": None,
+                }
+                connection.execute(
+                    delivery.on_conflict_do_update(index_elements=list(key), set_=again)
+                )
 
-    def result(self, study_key: str, content_digest: str, model_digest: str | None) -> StudyState | None:
-        """Return what became of a study content under a model, or `None` if it has not been done."""
+    def result(
+        self, study_key: str, content_digest: str, model_digest: str | None
+    ) -> StudyState | None:
+        """Return what became of a study content under a model, or `None` if it has not been
+        done.
+        """
         query = select(results.c.state).where(
             results.c.study_key == study_key,
             results.c.content_digest == content_digest,
@@ -263,7 +295,8 @@ class Outbox:
         return None if state is None else StudyState(state)
 
     def requeue(self, study_key: str) -> None:
-        """Let a study be worked on again; a study that was never complete is decided anew after a quiet period.
+        """Let a study be worked on again; a study that was never complete is decided anew after a
+        quiet period.
 
         The results of its newest content are dropped, so that it is really done again.
 
@@ -295,13 +328,15 @@ class Outbox:
         with self._database.read() as connection:
             row = _content(connection, study_key, content_digest)
             keys = json.loads(row.instance_keys)
-            query = select(instances).where(instances.c.study_key == study_key, instances.c.center == row.center)
+            query = select(instances).where(
+                instances.c.study_key == study_key, instances.c.center == row.center
+            )
             by_key = {one.instance_key: one for one in connection.execute(query)}
         missing = [key for key in keys if key not in by_key]
         if missing:
             raise UnknownStudyError(
-                f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in the archive: have the "
-                "study sent again"
+                f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in "
+                "the archive: have the study sent again"
             )
         record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=len(keys))
         rtstruct, *ct = (
@@ -323,8 +358,12 @@ class Outbox:
         )
 
     def oldest_waiting(self) -> OutboxItem | None:
-        """Return the oldest row that is not done, which says how far behind the scoring is; `None` when all is done."""
-        query = select(outbox).where(outbox.c.state != OutboxState.DONE).order_by(outbox.c.id).limit(1)
+        """Return the oldest row that is not done, which says how far behind the scoring is; `None`
+        when all is done.
+        """
+        query = (
+            select(outbox).where(outbox.c.state != OutboxState.DONE).order_by(outbox.c.id).limit(1)
+        )
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else _item(row, row.attempts)
@@ -345,11 +384,15 @@ def _item(row: Row[Any], attempts: int) -> OutboxItem:
 
 
 def _claimed_by(item_id: int, owner: str) -> Any:
-    return update(outbox).where(outbox.c.id == item_id, outbox.c.owner == owner, outbox.c.state == OutboxState.CLAIMED)
+    return update(outbox).where(
+        outbox.c.id == item_id, outbox.c.owner == owner, outbox.c.state == OutboxState.CLAIMED
+    )
 
 
 def _newest(connection: Connection, study_key: str) -> Row[Any] | None:
-    query = select(outbox).where(outbox.c.study_key == study_key).order_by(outbox.c.id.desc()).limit(1)
+    query = (
+        select(outbox).where(outbox.c.study_key == study_key).order_by(outbox.c.id.desc()).limit(1)
+    )
     return connection.execute(query).first()
 
 
@@ -362,12 +405,15 @@ def _content(connection: Connection, study_key: str, content_digest: str | None)
     if content_digest is None:
         row = _newest(connection, study_key)
     else:
-        query = select(outbox).where(outbox.c.study_key == study_key, outbox.c.content_digest == content_digest)
+        query = select(outbox).where(
+            outbox.c.study_key == study_key, outbox.c.content_digest == content_digest
+        )
         row = connection.execute(query).first()
     if row is None:
         raise UnknownStudyError(
-            f"study {study_key} has no complete content{f' {content_digest[:12]}...' if content_digest else ''}: "
-            "expected one that came through the outbox; `python -m dicom_node status` says what it waits for"
+            f"study {study_key} has no complete "
+            f"content{f' {content_digest[:12]}...' if content_digest else ''}: expected one that "
+            "came through the outbox; `python -m dicom_node status` says what it waits for"
         )
     return row
 
@@ -384,11 +430,17 @@ class OutboxOverview:
     _database: Database
 
     def without_result(self, center: str, model_digest: str) -> list[str]:
-        """Return the studies of a centre whose newest content is done, but not by this model; in order of arrival.
+        """Return the studies of a centre whose newest content is done, but not by this model; in
+        order of arrival.
 
-        What still waits in the outbox, or is being worked on, is not among them: it will be done anyway.
+        What still waits in the outbox, or is being worked on, is not among them: it will be done
+        anyway.
         """
-        newest = select(func.max(outbox.c.id)).where(outbox.c.center == center).group_by(outbox.c.study_key)
+        newest = (
+            select(func.max(outbox.c.id))
+            .where(outbox.c.center == center)
+            .group_by(outbox.c.study_key)
+        )
         done = (
             select(results.c.study_key)
             .where(
@@ -409,7 +461,9 @@ class OutboxOverview:
     def outbox_state(self) -> dict[str, int]:
         """Return how many rows are waiting, claimed, held and done."""
         with self._database.read() as connection:
-            counted = connection.execute(select(outbox.c.state, func.count()).group_by(outbox.c.state))
+            counted = connection.execute(
+                select(outbox.c.state, func.count()).group_by(outbox.c.state)
+            )
             counts = {str(state): int(count) for state, count in counted}
         return {str(state): counts.get(state, 0) for state in OutboxState}
 

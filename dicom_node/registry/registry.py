@@ -1,4 +1,6 @@
-"""The registry: the index of the archive, the states of the studies, the outbox, the deliveries and the incidents."""
+"""The registry: the index of the archive, the states of the studies, the outbox, the deliveries and
+the incidents.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,11 @@ __all__ = [
 ]
 
 
-class Registry(StudyIndex, Outbox, OutboxOverview, DeliveryQueue, CommitmentQueue, IncidentLog, OperatorActions):
-    """The node's memory; every method is one transaction and may be called from any thread and process.
+class Registry(
+    StudyIndex, Outbox, OutboxOverview, DeliveryQueue, CommitmentQueue, IncidentLog, OperatorActions
+):
+    """The node's memory; every method is one transaction and may be called from any thread and
+    process.
 
     Parameters
     ----------

@@ -22,7 +22,9 @@ from sqlalchemy import (
 )
 
 SCHEMA_VERSION: Final = 2
-"""2 added `releases`, and deliveries that belong to no study; an older registry is brought up to it when opened."""
+"""2 added `releases`, and deliveries that belong to no study; an older registry is brought up to it
+when opened.
+"""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -106,7 +108,9 @@ manifests = Table(
 references = Table(
     "manifest_references",
     metadata,
-    Column("manifest_id", ForeignKey("manifests.instance_id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "manifest_id", ForeignKey("manifests.instance_id", ondelete="CASCADE"), primary_key=True
+    ),
     Column("sop_instance_uid", _UID, primary_key=True),
 )
 

@@ -12,7 +12,14 @@ from sqlalchemy import Connection, Row, and_, case, delete, select, update
 
 from dicom_node.center import Completeness
 from dicom_node.errors import IncidentKind, UnknownStudyError
-from dicom_node.registry.completeness import Complete, Contradictory, Decision, Incomplete, Waiting, decide
+from dicom_node.registry.completeness import (
+    Complete,
+    Contradictory,
+    Decision,
+    Incomplete,
+    Waiting,
+    decide,
+)
 from dicom_node.registry.contents import instance_keys, is_manifest_met, study_contents
 from dicom_node.registry.schema import incidents, outbox, results, studies
 
@@ -52,7 +59,12 @@ def set_state(
     row = studies.c
     same_sentence = row.sentence.is_(None) if sentence is None else row.sentence == sentence
     is_same = and_(row.state == state, same_sentence)
-    values = {"state": state, "sentence": sentence, "updated_at": case((is_same, row.updated_at), else_=now), **more}
+    values = {
+        "state": state,
+        "sentence": sentence,
+        "updated_at": case((is_same, row.updated_at), else_=now),
+        **more,
+    }
     connection.execute(update(studies).where(row.study_key == study_key).values(values))
 
 
@@ -64,10 +76,13 @@ def require_study(connection: Connection, study_key: str) -> Row[Any]:
     UnknownStudyError
         If there is none.
     """
-    row = connection.execute(select(studies).where(studies.c.study_key == study_key).with_for_update()).first()
+    row = connection.execute(
+        select(studies).where(studies.c.study_key == study_key).with_for_update()
+    ).first()
     if row is None:
         raise UnknownStudyError(
-            f"the registry knows no study {study_key}: expected one of those that `python -m dicom_node status` lists"
+            f"the registry knows no study {study_key}: expected one of those that `python -m "
+            "dicom_node status` lists"
         )
     return row
 
@@ -104,7 +119,9 @@ def decide_study(
     decision: Decision = Waiting()
     if completeness is not None or is_manifest_met(connection, study_key):
         contents = study_contents(connection, study_key)
-        decision = decide(contents, completeness or Completeness.LENIENT, settled=completeness is not None)
+        decision = decide(
+            contents, completeness or Completeness.LENIENT, settled=completeness is not None
+        )
     match decision:
         case Waiting():
             set_state(connection, study_key, StudyState.RECEIVING, None, now)
@@ -119,7 +136,8 @@ def decide_study(
 
 
 def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now: datetime) -> None:
-    """Drop the results of a study's content and put it in the outbox again; without one, decide the study anew.
+    """Drop the results of a study's content and put it in the outbox again; without one, decide the
+    study anew.
 
     Parameters
     ----------
@@ -144,7 +162,8 @@ def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now
 
 
 def overdue_incidents(connection: Connection, before: datetime) -> list[tuple[str, str, str]]:
-    """Return centre, study and sentence of every study that has been incomplete since `before` or longer.
+    """Return centre, study and sentence of every study that has been incomplete since `before` or
+    longer.
 
     Those that an incident already tells of in the same words are left out.
     """
@@ -164,7 +183,9 @@ def overdue_incidents(connection: Connection, before: datetime) -> list[tuple[st
 
 
 def _enqueue(connection: Connection, study_key: str, complete: Complete, now: datetime) -> None:
-    """Write the outbox row of a content unless there is one; the study takes the state that its row gives it."""
+    """Write the outbox row of a content unless there is one; the study takes the state that its row
+    gives it.
+    """
     digest = complete.content_digest
     query = select(outbox).where(outbox.c.study_key == study_key, outbox.c.content_digest == digest)
     if connection.execute(query).first() is None:
@@ -175,7 +196,9 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
             outbox.insert().values(
                 study_key=study_key,
                 patient_key=complete.rtstruct.patient_key,
-                center=select(studies.c.center).where(studies.c.study_key == study_key).scalar_subquery(),
+                center=select(studies.c.center)
+                .where(studies.c.study_key == study_key)
+                .scalar_subquery(),
                 content_digest=digest,
                 instance_keys=json.dumps([keys[uid] for uid in uids]),
                 warnings=json.dumps(complete.warnings),
@@ -186,4 +209,12 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
             )
         )
     state, sentence = state_of_outbox_row(connection, connection.execute(query).one())
-    set_state(connection, study_key, state, sentence, now, is_open=False, patient_key=complete.rtstruct.patient_key)
+    set_state(
+        connection,
+        study_key,
+        state,
+        sentence,
+        now,
+        is_open=False,
+        patient_key=complete.rtstruct.patient_key,
+    )

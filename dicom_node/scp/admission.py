@@ -1,4 +1,6 @@
-"""Who may come in: AE titles, addresses, numbers; with the answer of PS3.8 section 9.3.4 and an operator's sentence."""
+"""Who may come in: AE titles, addresses, numbers; with the answer of PS3.8 section 9.3.4 and an
+operator's sentence.
+"""
 
 from __future__ import annotations
 
@@ -66,13 +68,19 @@ def admit(
     if unusable is not None:
         return unusable
     if center is None:
-        sentence = f"{calling!r} called, which is no centre's AE title: add it to ae_titles of its centre, or stop it"
+        sentence = (
+            f"{calling!r} called, which is no centre's AE title: add it to ae_titles of its "
+            "centre, or stop it"
+        )
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CALLER, sentence)
     stranger = _stranger(center, calling, address, certificate)
     if stranger is not None:
         return stranger
     if called != ae_title:
-        sentence = f"{calling!r} called for {called!r}, but this node is {ae_title!r}: correct the called AE title"
+        sentence = (
+            f"{calling!r} called for {called!r}, but this node is {ae_title!r}: correct the called "
+            "AE title"
+        )
         return Rejection(1, 1, 7, IncidentKind.WRONG_CALLED_AE, sentence, center.name)
     if is_full:
         sentence = f"{calling!r} was asked to come again: as many associations as allowed were open"
@@ -80,19 +88,27 @@ def admit(
     return center
 
 
-def _stranger(center: Center, calling: str, address: str, certificate: PeerCertificate | None) -> Rejection | None:
+def _stranger(
+    center: Center, calling: str, address: str, certificate: PeerCertificate | None
+) -> Rejection | None:
     """Return why whoever uses a centre's AE title is not taken for the centre."""
     if not center.has_address(address):
         sentence = (
-            f"{calling!r} called from {address}, which is none of its centre's addresses: add it to addresses of "
-            f"centre {center.name}, or find out who uses its AE title"
+            f"{calling!r} called from {address}, which is none of its centre's addresses: add it "
+            f"to addresses of centre {center.name}, or find out who uses its AE title"
         )
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_ADDRESS, sentence, center.name)
-    if center.certificates and (certificate is None or not certificate.is_one_of(center.certificates)):
-        shown = "no certificate" if certificate is None else "a certificate that its centre does not list"
+    if center.certificates and (
+        certificate is None or not certificate.is_one_of(center.certificates)
+    ):
+        shown = (
+            "no certificate"
+            if certificate is None
+            else "a certificate that its centre does not list"
+        )
         sentence = (
-            f"{calling!r} called from {address} with {shown}: add its fingerprint to certificates of centre "
-            f"{center.name}, or find out who uses its AE title"
+            f"{calling!r} called from {address} with {shown}: add its fingerprint to certificates "
+            f"of centre {center.name}, or find out who uses its AE title"
         )
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CERTIFICATE, sentence, center.name)
     return None
@@ -101,9 +117,15 @@ def _stranger(center: Center, calling: str, address: str, certificate: PeerCerti
 def _unusable(request: AssociateRequest) -> Rejection | None:
     """Return why a request cannot be answered by anybody."""
     if not request.protocol_version & 1:
-        sentence = f"{request.calling!r} does not speak version 1 of the upper layer protocol: correct that system"
+        sentence = (
+            f"{request.calling!r} does not speak version 1 of the upper layer protocol: correct "
+            "that system"
+        )
         return Rejection(1, 2, 2, IncidentKind.PROTOCOL_ERROR, sentence)
     if request.application_context != APPLICATION_CONTEXT:
-        sentence = f"{request.calling!r} asks for another application context than DICOM's: correct that system"
+        sentence = (
+            f"{request.calling!r} asks for another application context than DICOM's: correct that "
+            "system"
+        )
         return Rejection(1, 1, 2, IncidentKind.PROTOCOL_ERROR, sentence)
     return None

@@ -1,8 +1,9 @@
-"""One association with a centre's AE, from the first byte to the last: the loop that stores what is pushed.
+"""One association with a centre's AE, from the first byte to the last: the loop that stores what is
+pushed.
 
-The thread that reads also writes and answers; nothing is polled. PDVs go from the socket's buffer straight into the
-instance's temporary file, so that memory does not depend on the size of an object, and a peer that sends faster than
-the disk takes is held back by TCP.
+The thread that reads also writes and answers; nothing is polled. PDVs go from the socket's buffer
+straight into the instance's temporary file, so that memory does not depend on the size of an
+object, and a peer that sends faster than the disk takes is held back by TCP.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Patience:
     Parameters
     ----------
     request_s : float
-        Seconds from the connection to the whole A-ASSOCIATE-RQ: the ARTIM timer (PS3.8 section 9.1.5).
+        Seconds from the connection to the whole A-ASSOCIATE-RQ: the ARTIM timer (PS3.8 section
+        9.1.5).
     silence_s : float
         Seconds without anything from a peer after which its association is aborted.
     """
@@ -124,7 +126,9 @@ class AcceptedAssociation:
             Action.TAKE_RELEASE: self._take_release,
             Action.SEND_RELEASE_RESPONSE: lambda: self._part(pdu.release_response()),
             Action.ABORT_AS_USER: lambda: self._part(pdu.abort(0, 0), is_abort=True),
-            Action.ABORT_AS_PROVIDER: lambda: self._part(pdu.abort(2, self._abort_reason), is_abort=True),
+            Action.ABORT_AS_PROVIDER: lambda: self._part(
+                pdu.abort(2, self._abort_reason), is_abort=True
+            ),
             Action.ABORT_AGAIN: lambda: self._send(pdu.abort(2, self._abort_reason)),
             Action.IGNORE: self._ignore,
         }
@@ -182,7 +186,9 @@ class AcceptedAssociation:
             return self._invalid(_UNRECOGNIZED_PDU, f"a PDU of the unknown type 0x{kind:02X}")
         longest = MAXIMUM_PDU_BYTES if event is Event.P_DATA else pdu.MAXIMUM_ASSOCIATE_BYTES
         if self._length > longest:
-            return self._invalid(_INVALID_PARAMETER, f"a PDU of {self._length} bytes, expected at most {longest}")
+            return self._invalid(
+                _INVALID_PARAMETER, f"a PDU of {self._length} bytes, expected at most {longest}"
+            )
         return event
 
     def _invalid(self, reason: int, what: str) -> Event:
@@ -214,10 +220,15 @@ class AcceptedAssociation:
         assert self._center is not None  # noqa: S101
         self._negotiated = negotiated = negotiate(self._request, self._center.accepts)
         self._stream.wait_at_most(self._patience.silence_s)
-        self._send(pdu.associate_accept(self._request, negotiated.results, negotiated.roles, MAXIMUM_PDU_BYTES))
+        self._send(
+            pdu.associate_accept(
+                self._request, negotiated.results, negotiated.roles, MAXIMUM_PDU_BYTES
+            )
+        )
 
     def _send_reject(self) -> None:
-        assert self._rejection is not None  # noqa: S101 - the table leads here only after the rejection
+        # The table leads here only after the rejection
+        assert self._rejection is not None  # noqa: S101
         one = self._rejection
         self._part(pdu.associate_reject(one.result, one.source, one.reason))
 
@@ -230,7 +241,9 @@ class AcceptedAssociation:
         self._stream.pour(self._length, _nowhere)
 
     def _part(self, last_words: bytes, *, is_abort: bool = False) -> None:
-        """Say the last thing, and leave the peer a moment to read it before the connection is closed."""
+        """Say the last thing, and leave the peer a moment to read it before the connection is
+        closed.
+        """
         self._uncount()
         self._drop_message()
         self._send(last_words)
@@ -251,7 +264,9 @@ class AcceptedAssociation:
     def _take_value(self, left: int) -> int:
         """Take one presentation data value, and return how much of its PDU is left."""
         if left < pdu.PDV_HEADER_BYTES:
-            raise ProtocolError(f"a presentation data value of {left} bytes has no room for its header")
+            raise ProtocolError(
+                f"a presentation data value of {left} bytes has no room for its header"
+            )
         head = self._stream.take(pdu.PDV_HEADER_BYTES)
         context_id, control = head[4], head[5]
         length = int.from_bytes(head[:4], "big") - 2
@@ -270,7 +285,8 @@ class AcceptedAssociation:
         return left
 
     def _take_command(self, context_id: int, control: int, length: int) -> None:
-        assert self._negotiated is not None  # noqa: S101 - data is taken only when the association is established
+        # Data is taken only when the association is established
+        assert self._negotiated is not None  # noqa: S101
         assert self._center is not None  # noqa: S101
         assert self._request is not None  # noqa: S101
         context = self._negotiated.accepted.get(context_id)
@@ -291,11 +307,15 @@ class AcceptedAssociation:
                 self._answer(message)
 
     def _answer(self, message: Message) -> None:
-        """Answer a complete message; only then is it forgotten, so that a drain waits for the answer."""
+        """Answer a complete message; only then is it forgotten, so that a drain waits for the
+        answer.
+        """
         assert self._request is not None  # noqa: S101
         try:
             for content, flags in message.answer():
-                self._send(pdu.p_data(message.context.id, content, flags, self._request.maximum_length))
+                self._send(
+                    pdu.p_data(message.context.id, content, flags, self._request.maximum_length)
+                )
         finally:
             message.discard()
             self._message = None

@@ -1,4 +1,6 @@
-"""Storage commitment, both ways (PS3.4 annex J): what we answer for, and what is answered for to us."""
+"""Storage commitment, both ways (PS3.4 annex J): what we answer for, and what is answered for to
+us.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +83,8 @@ class CommitmentService:
     ) -> Outcome:
         """Answer an N-ACTION (PS3.4 section J.3.2).
 
-        Where the calling AE can be called back, the request is kept in the registry and reported on a new
-        association; otherwise it is reported on this one.
+        Where the calling AE can be called back, the request is kept in the registry and reported on
+        a new association; otherwise it is reported on this one.
 
         Parameters
         ----------
@@ -106,7 +108,12 @@ class CommitmentService:
         except ValueError as error:
             _log.warning("%s: refused a commitment request: %s", center.name, error)
             return Outcome(_INVALID_ARGUMENT, str(error))
-        record(AuditEvent.COMMITMENT_ASKED, center=center.name, calling=calling, instances=len(request.references))
+        record(
+            AuditEvent.COMMITMENT_ASKED,
+            center=center.name,
+            calling=calling,
+            instances=len(request.references),
+        )
         if center.commitment_destination(calling) is None:
             return Outcome(SUCCESS, report=lambda: self._verify(center.name, request))
         try:
@@ -116,8 +123,12 @@ class CommitmentService:
             return Outcome(PROCESSING_FAILURE, refusal_of(error).comment)
         return Outcome(SUCCESS)
 
-    def reported(self, center: Center, calling: str, command: Command, dataset: bytes, transfer_syntax: str) -> Outcome:
-        """Answer an N-EVENT-REPORT about what we sent (PS3.4 section J.3.3); parameters as in `requested`."""
+    def reported(
+        self, center: Center, calling: str, command: Command, dataset: bytes, transfer_syntax: str
+    ) -> Outcome:
+        """Answer an N-EVENT-REPORT about what we sent (PS3.4 section J.3.3); parameters as in
+        `requested`.
+        """
         del calling
         if command.number(dimse.EVENT_TYPE_ID) not in {ALL_COMMITTED, SOME_FAILED}:
             return Outcome(_NO_SUCH_EVENT, "event type 1 or 2 expected")

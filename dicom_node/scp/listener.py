@@ -1,7 +1,9 @@
-"""The receiving AE: listens, lets in who may come in, and gives each connection a thread of its own.
+"""The receiving AE: listens, lets in who may come in, and gives each connection a thread of its
+own.
 
-A connection counts as an association only after its request was accepted. Until then it is a guest on sufferance: the
-TLS handshake happens in its own thread, and when too many wait silently, the one that has waited longest makes room.
+A connection counts as an association only after its request was accepted. Until then it is a guest
+on sufferance: the TLS handshake happens in its own thread, and when too many wait silently, the one
+that has waited longest makes room.
 """
 
 from __future__ import annotations
@@ -91,7 +93,10 @@ class Receiver:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         if not centers:
-            raise ValueError("no centre may call this node: expected at least one [center.NAME] table in the settings")
+            raise ValueError(
+                "no centre may call this node: expected at least one [center.NAME] table in the "
+                "settings"
+            )
         self._settings = settings
         self._centers = centers
         self._services = services
@@ -141,7 +146,9 @@ class Receiver:
             listener.close()
             raise
         self._listener = listener
-        self._accepting = threading.Thread(target=self._accept, args=(listener,), name="accept", daemon=True)
+        self._accepting = threading.Thread(
+            target=self._accept, args=(listener,), name="accept", daemon=True
+        )
         self._accepting.start()
 
     def stop(self, drain_s: float = 10.0) -> None:
@@ -203,7 +210,9 @@ class Receiver:
     def _record(self, rejection: Rejection, calling: str) -> None:
         _log.warning("association rejected: %s", rejection.sentence)
         try:
-            self._registry.record_incident(rejection.kind, rejection.sentence, rejection.center, calling)
+            self._registry.record_incident(
+                rejection.kind, rejection.sentence, rejection.center, calling
+            )
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 
@@ -225,7 +234,9 @@ class Receiver:
                     time.sleep(_BREATH_S)
                 continue
             self._make_room()
-            thread = threading.Thread(target=self._serve, args=(connection, str(address[0])), daemon=True)
+            thread = threading.Thread(
+                target=self._serve, args=(connection, str(address[0])), daemon=True
+            )
             try:
                 thread.start()
             except RuntimeError:
@@ -233,7 +244,9 @@ class Receiver:
                 connection.close()
 
     def _make_room(self) -> None:
-        """End the guest that has waited longest when there are as many as associations are allowed, and 16 more."""
+        """End the guest that has waited longest when there are as many as associations are allowed,
+        and 16 more.
+        """
         with self._lock:
             if len(self._guests) < self._settings.maximum_associations + _SPARE_GUESTS:
                 return
@@ -256,12 +269,16 @@ class Receiver:
                 )
                 secured.do_handshake()
             patience = Patience(self._settings.request_timeout_s, self._settings.network_timeout_s)
-            association = AcceptedAssociation(guest.connection, address, guest, self._services, patience)
+            association = AcceptedAssociation(
+                guest.connection, address, guest, self._services, patience
+            )
             self._associations.add(association)
             association.serve()
         except OSError as error:
             # A handshake that failed, a peer that went: nothing of it concerns anybody else.
-            _log.info("a connection from %s ended before an association: %s", address, _reason(error))
+            _log.info(
+                "a connection from %s ended before an association: %s", address, _reason(error)
+            )
         finally:
             self.forget(guest)
             if association is not None:
@@ -292,4 +309,8 @@ class _Guest:
 
 
 def _reason(error: OSError) -> str:
-    return str(error.reason) if isinstance(error, ssl.SSLError) and error.reason else type(error).__name__
+    return (
+        str(error.reason)
+        if isinstance(error, ssl.SSLError) and error.reason
+        else type(error).__name__
+    )

@@ -51,12 +51,14 @@ class Negotiated:
     roles: Mapping[str, tuple[bool, bool]]
 
 
-def negotiate(request: AssociateRequest, accepts: Collection[ObjectKind] = tuple(ObjectKind)) -> Negotiated:
+def negotiate(
+    request: AssociateRequest, accepts: Collection[ObjectKind] = tuple(ObjectKind)
+) -> Negotiated:
     """Answer the presentation contexts and roles of a request.
 
-    Of the transfer syntaxes of a context the first of `TRANSFER_SYNTAXES` that is proposed is taken. The requestor may
-    be SCU of everything, and SCP of Storage Commitment only, which is how a PACS reports on a commitment that we
-    asked for (PS3.4 section J.3.3).
+    Of the transfer syntaxes of a context the first of `TRANSFER_SYNTAXES` that is proposed is
+    taken. The requestor may be SCU of everything, and SCP of Storage Commitment only, which is how
+    a PACS reports on a commitment that we asked for (PS3.4 section J.3.3).
 
     Parameters
     ----------

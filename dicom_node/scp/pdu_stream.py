@@ -1,4 +1,6 @@
-"""PDUs off a socket: blocking, one reusable buffer, and long data poured on piece by piece as it comes."""
+"""PDUs off a socket: blocking, one reusable buffer, and long data poured on piece by piece as it
+comes.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ class PduStream:
             self._fill()
 
     def _fill(self) -> None:
-        """Read once, behind what is buffered; the buffer is only ever full of what somebody is about to take."""
+        """Read once, behind what is buffered; the buffer is only ever full of what somebody is
+        about to take.
+        """
         if self._start == self._end:
             self._start = self._end = 0
         elif self._end == BUFFER_BYTES:

@@ -1,4 +1,6 @@
-"""What an associated AE may ask for: C-ECHO, C-STORE, storage commitment; everything else is answered and refused."""
+"""What an associated AE may ask for: C-ECHO, C-STORE, storage commitment; everything else is
+answered and refused.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Message(Protocol):
 
 @dataclass
 class PlainMessage:
-    """A request without a dataset that matters: its answer is known from the start; `None` for no answer."""
+    """A request without a dataset that matters: its answer is known from the start; `None` for no
+    answer.
+    """
 
     context: AcceptedContext
     response: bytes | None
@@ -65,7 +69,12 @@ class StoreMessage:
     """A C-STORE whose dataset goes to a temporary file of the archive piece by piece."""
 
     def __init__(
-        self, context: AcceptedContext, command: Command, center: Center, ingest: Ingest, maximum_bytes: int
+        self,
+        context: AcceptedContext,
+        command: Command,
+        center: Center,
+        ingest: Ingest,
+        maximum_bytes: int,
     ) -> None:
         self.context = context
         self._command = command
@@ -93,7 +102,12 @@ class DatasetMessage:
     """An N-ACTION or an N-EVENT-REPORT, whose short dataset is kept in memory."""
 
     def __init__(
-        self, context: AcceptedContext, command: Command, center: Center, calling: str, commitment: CommitmentService
+        self,
+        context: AcceptedContext,
+        command: Command,
+        center: Center,
+        calling: str,
+        commitment: CommitmentService,
     ) -> None:
         self.context = context
         self._command = command
@@ -110,10 +124,23 @@ class DatasetMessage:
     def answer(self) -> Iterator[Outgoing]:
         """Yield the response, and on the same association what the commitment has to report."""
         if len(self._dataset) > _MAXIMUM_DATASET_BYTES:
-            yield dimse.response(self._command, _INVALID_ARGUMENT, "dataset too long"), pdu.IS_COMMAND
+            yield (
+                dimse.response(self._command, _INVALID_ARGUMENT, "dataset too long"),
+                pdu.IS_COMMAND,
+            )
             return
-        handle = self._commitment.requested if self._command.field == dimse.N_ACTION_RQ else self._commitment.reported
-        outcome = handle(self._center, self._calling, self._command, bytes(self._dataset), self.context.transfer_syntax)
+        handle = (
+            self._commitment.requested
+            if self._command.field == dimse.N_ACTION_RQ
+            else self._commitment.reported
+        )
+        outcome = handle(
+            self._center,
+            self._calling,
+            self._command,
+            bytes(self._dataset),
+            self.context.transfer_syntax,
+        )
         yield dimse.response(self._command, outcome.status, outcome.comment), pdu.IS_COMMAND
         if outcome.report is not None:
             report = outcome.report()
@@ -138,7 +165,9 @@ class DimseServices:
         Longest dataset of a C-STORE.
     """
 
-    def __init__(self, ingest: Ingest, commitment: CommitmentService, maximum_object_bytes: int) -> None:
+    def __init__(
+        self, ingest: Ingest, commitment: CommitmentService, maximum_object_bytes: int
+    ) -> None:
         self._ingest = ingest
         self._commitment = commitment
         self._maximum_object_bytes = maximum_object_bytes
@@ -149,10 +178,14 @@ class DimseServices:
         return self._ingest.metrics
 
     def settle(self) -> None:
-        """Wait until what was received is in the registry, so that whoever asks after a release finds it there."""
+        """Wait until what was received is in the registry, so that whoever asks after a release
+        finds it there.
+        """
         self._ingest.flush()
 
-    def begin(self, center: Center, calling: str, context: AcceptedContext, command: Command) -> Message:
+    def begin(
+        self, center: Center, calling: str, context: AcceptedContext, command: Command
+    ) -> Message:
         """Return the message that a command begins.
 
         Parameters
@@ -172,10 +205,14 @@ class DimseServices:
             case dimse.C_ECHO_RQ, uid if uid == VERIFICATION:
                 return PlainMessage(context, dimse.response(command, SUCCESS))
             case dimse.C_STORE_RQ, uid if uid in STORAGE_CLASSES and command.has_dataset:
-                return StoreMessage(context, command, center, self._ingest, self._maximum_object_bytes)
+                return StoreMessage(
+                    context, command, center, self._ingest, self._maximum_object_bytes
+                )
             case ((dimse.N_ACTION_RQ | dimse.N_EVENT_REPORT_RQ), uid) if uid == STORAGE_COMMITMENT:
                 return DatasetMessage(context, command, center, calling, self._commitment)
             case ((dimse.C_ECHO_RQ | dimse.C_STORE_RQ), _):
-                return PlainMessage(context, dimse.response(command, _SOP_CLASS_NOT_SUPPORTED, "wrong SOP class"))
+                return PlainMessage(
+                    context, dimse.response(command, _SOP_CLASS_NOT_SUPPORTED, "wrong SOP class")
+                )
             case _:
                 return PlainMessage(context, dimse.unrecognized(command))

@@ -1,7 +1,7 @@
 """PS3.8 table 9-10 for an AE that accepts associations: state x event -> action and next state.
 
-The rows are the standard's own, with its names for states, events and actions; what an AE needs that requests
-associations is left out. A row that is missing here cannot happen to an acceptor.
+The rows are the standard's own, with its names for states, events and actions; what an AE needs
+that requests associations is left out. A row that is missing here cannot happen to an acceptor.
 """
 
 from __future__ import annotations
@@ -64,26 +64,41 @@ _NEVER_NOW = (Event.ASSOCIATE_AC, Event.ASSOCIATE_RJ)
 _NOT_YET = (*_NEVER_NOW, Event.P_DATA, Event.RELEASE_RQ, Event.RELEASE_RP)
 
 TRANSITIONS: Final[dict[tuple[State, Event], tuple[Action, State]]] = {
-    (State.AWAITING_REQUEST, Event.ASSOCIATE_RQ): (Action.ANSWER_REQUEST, State.AWAITING_OWN_RESPONSE),
-    **{(State.AWAITING_REQUEST, event): (Action.ABORT_AS_USER, State.AWAITING_CLOSE) for event in _NOT_YET},
+    (State.AWAITING_REQUEST, Event.ASSOCIATE_RQ): (
+        Action.ANSWER_REQUEST,
+        State.AWAITING_OWN_RESPONSE,
+    ),
+    **{
+        (State.AWAITING_REQUEST, event): (Action.ABORT_AS_USER, State.AWAITING_CLOSE)
+        for event in _NOT_YET
+    },
     (State.AWAITING_REQUEST, Event.INVALID_PDU): (Action.ABORT_AS_USER, State.AWAITING_CLOSE),
     (State.AWAITING_REQUEST, Event.ABORT): (Action.CLOSE, State.IDLE),
     (State.AWAITING_REQUEST, Event.CLOSED): (Action.CLOSE_UNUSED, State.IDLE),
     (State.AWAITING_REQUEST, Event.TIMER_EXPIRED): (Action.CLOSE, State.IDLE),
     (State.AWAITING_OWN_RESPONSE, Event.ACCEPT): (Action.SEND_ACCEPT, State.ESTABLISHED),
     (State.AWAITING_OWN_RESPONSE, Event.REJECT): (Action.SEND_REJECT, State.AWAITING_CLOSE),
-    (State.AWAITING_OWN_RESPONSE, Event.INVALID_PDU): (Action.ABORT_AS_PROVIDER, State.AWAITING_CLOSE),
+    (State.AWAITING_OWN_RESPONSE, Event.INVALID_PDU): (
+        Action.ABORT_AS_PROVIDER,
+        State.AWAITING_CLOSE,
+    ),
     (State.AWAITING_OWN_RESPONSE, Event.CLOSED): (Action.TAKE_LOSS, State.IDLE),
     (State.ESTABLISHED, Event.P_DATA): (Action.TAKE_DATA, State.ESTABLISHED),
     (State.ESTABLISHED, Event.RELEASE_RQ): (Action.TAKE_RELEASE, State.AWAITING_RELEASE_RESPONSE),
     (State.ESTABLISHED, Event.RELEASE_RP): (Action.ABORT_AS_PROVIDER, State.AWAITING_CLOSE),
     (State.ESTABLISHED, Event.ASSOCIATE_RQ): (Action.ABORT_AS_PROVIDER, State.AWAITING_CLOSE),
-    **{(State.ESTABLISHED, event): (Action.ABORT_AS_PROVIDER, State.AWAITING_CLOSE) for event in _NEVER_NOW},
+    **{
+        (State.ESTABLISHED, event): (Action.ABORT_AS_PROVIDER, State.AWAITING_CLOSE)
+        for event in _NEVER_NOW
+    },
     (State.ESTABLISHED, Event.INVALID_PDU): (Action.ABORT_AS_PROVIDER, State.AWAITING_CLOSE),
     (State.ESTABLISHED, Event.ABORT_REQUEST): (Action.ABORT_AS_USER, State.AWAITING_CLOSE),
     (State.ESTABLISHED, Event.ABORT): (Action.TAKE_ABORT, State.IDLE),
     (State.ESTABLISHED, Event.CLOSED): (Action.TAKE_LOSS, State.IDLE),
-    (State.AWAITING_RELEASE_RESPONSE, Event.RELEASE_RESPONSE): (Action.SEND_RELEASE_RESPONSE, State.AWAITING_CLOSE),
+    (State.AWAITING_RELEASE_RESPONSE, Event.RELEASE_RESPONSE): (
+        Action.SEND_RELEASE_RESPONSE,
+        State.AWAITING_CLOSE,
+    ),
     (State.AWAITING_RELEASE_RESPONSE, Event.CLOSED): (Action.TAKE_LOSS, State.IDLE),
     (State.AWAITING_CLOSE, Event.ASSOCIATE_RQ): (Action.ABORT_AGAIN, State.AWAITING_CLOSE),
     **{(State.AWAITING_CLOSE, event): (Action.IGNORE, State.AWAITING_CLOSE) for event in _NOT_YET},
@@ -92,4 +107,5 @@ TRANSITIONS: Final[dict[tuple[State, Event], tuple[Action, State]]] = {
     (State.AWAITING_CLOSE, Event.CLOSED): (Action.STOP_TIMER, State.IDLE),
     (State.AWAITING_CLOSE, Event.TIMER_EXPIRED): (Action.CLOSE, State.IDLE),
 }
-"""Every transition of an acceptor. A peer's silence while `ESTABLISHED` is ended by our own Evt15."""
+"""Every transition of an acceptor. A peer's silence while `ESTABLISHED` is ended by our own Evt15.
+"""

@@ -62,7 +62,9 @@ class Caller:
             If it is not established.
         """
         entity = AE(ae_title=self.ae_title)
-        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = _TIMEOUT_S
+        entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = (
+            entity.network_timeout
+        ) = _TIMEOUT_S
         for sop_class in sop_classes:
             entity.add_requested_context(sop_class, list(TRANSFER_SYNTAXES))
         association = entity.associate(
@@ -77,13 +79,14 @@ class Caller:
             return association
         if association.is_rejected:
             raise DeliveryError(
-                f"{destination_name(destination)} rejected our association: it must know the AE title {self.ae_title} "
-                f"and be called as {destination.ae_title}"
+                f"{destination_name(destination)} rejected our association: it must know the AE "
+                f"title {self.ae_title} and be called as {destination.ae_title}"
             )
         raise DeliveryError(
-            f"{destination_name(destination)} is not reached, or accepts nothing that we offer: check host, port and "
-            "firewall, and that it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
-            "Comprehensive SR and Encapsulated PDF Storage"
+            f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
+            "check host, port and firewall, and that it takes Comprehensive 3D SR Storage for "
+            "patients, and for the centre's own reports Comprehensive SR and Encapsulated PDF "
+            "Storage"
         )
 
 
@@ -109,7 +112,8 @@ def echo(destination: ReturnDestination, caller: Caller) -> None:
         association.release()
     if status.get("Status") != SUCCESS:
         raise DeliveryError(
-            f"{destination_name(destination)} answered the echo {status_words(status)}: ask its administrator"
+            f"{destination_name(destination)} answered the echo {status_words(status)}: ask its "
+            "administrator"
         )
 
 

@@ -1,4 +1,6 @@
-"""Commitment results on their way: to whoever asked us, on an association of our own (PS3.4 section J.3.3)."""
+"""Commitment results on their way: to whoever asked us, on an association of our own (PS3.4 section
+J.3.3).
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,12 @@ def report_commitments(
         else:
             registry.mark_commitment_reported(pending.id)
             count = len(pending.request.references)
-            record(AuditEvent.COMMITMENT_REPORTED, center=pending.center, called=pending.ae_title, instances=count)
+            record(
+                AuditEvent.COMMITMENT_REPORTED,
+                center=pending.center,
+                called=pending.ae_title,
+                instances=count,
+            )
             reported += 1
     return reported
 
@@ -77,15 +84,18 @@ def _report(caller: Caller, destination: ReturnDestination, report: CommitmentRe
         )
     except (ValueError, AttributeError, RuntimeError) as error:
         raise DeliveryError(
-            f"{destination_name(destination)} cannot be told of a commitment ({type(error).__name__}): it accepted no "
-            "presentation context with our role, or closed the association"
+            f"{destination_name(destination)} cannot be told of a commitment "
+            f"({type(error).__name__}): it accepted no presentation context with our role, or "
+            "closed the association"
         ) from error
     finally:
         _release(association)
     code = status.get("Status")
     if code != 0x0000:
         words = "no answer in time" if code is None else f"status 0x{code:04X}"
-        raise DeliveryError(f"{destination_name(destination)} did not take a commitment's result: {words}")
+        raise DeliveryError(
+            f"{destination_name(destination)} did not take a commitment's result: {words}"
+        )
 
 
 def _release(association: Any) -> None:

@@ -1,4 +1,6 @@
-"""The sending AE: reports go back to their centres, again and again until they are taken and committed."""
+"""The sending AE: reports go back to their centres, again and again until they are taken and
+committed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,12 @@ from dicom_node.datasets.sop_classes import (
 )
 from dicom_node.errors import DeliveryError
 from dicom_node.intake.refusals import SUCCESS, is_delivered, is_warning
-from dicom_node.network.commitment_messages import CommitmentReport, Reference, parse_report, request_dataset
+from dicom_node.network.commitment_messages import (
+    CommitmentReport,
+    Reference,
+    parse_report,
+    request_dataset,
+)
 from dicom_node.registry.registry import Delivery, Registry
 from dicom_node.scu.caller import Caller, destination_name, status_words
 
@@ -37,13 +44,18 @@ _COMMITMENT_S = 900.0
 
 
 def deliver_due(
-    registry: Registry, caller: Caller, centers: Iterable[Center], first_retry_s: float, longest_retry_s: float
+    registry: Registry,
+    caller: Caller,
+    centers: Iterable[Center],
+    first_retry_s: float,
+    longest_retry_s: float,
 ) -> int:
     """Send every report that is due to its centre.
 
-    A report that is not taken is due again after `first_retry_s`, doubled with every failure up to `longest_retry_s`,
-    for as long as it takes. Where the centre's AE offers storage commitment, a report is delivered only when the AE
-    has committed it; one that it took and did not commit within a quarter of an hour is sent again.
+    A report that is not taken is due again after `first_retry_s`, doubled with every failure up to
+    `longest_retry_s`, for as long as it takes. Where the centre's AE offers storage commitment, a
+    report is delivered only when the AE has committed it; one that it took and did not commit
+    within a quarter of an hour is sent again.
 
     Parameters
     ----------
@@ -61,7 +73,9 @@ def deliver_due(
     int
         How many were delivered.
     """
-    destinations = {center.name: center.return_to for center in centers if center.return_to is not None}
+    destinations = {
+        center.name: center.return_to for center in centers if center.return_to is not None
+    }
     due = sorted(registry.due_deliveries(destinations), key=lambda delivery: delivery.center)
     delivered = 0
     for center, deliveries in groupby(due, key=lambda delivery: delivery.center):
@@ -70,8 +84,12 @@ def deliver_due(
             try:
                 delivered += visit.deliver(delivery)
             except DeliveryError as error:
-                _log.warning("%s: report of study %s not delivered: %s", center, delivery.study_key, error)
-                registry.mark_failed(delivery.id, str(error), _wait_s(delivery, first_retry_s, longest_retry_s))
+                _log.warning(
+                    "%s: report of study %s not delivered: %s", center, delivery.study_key, error
+                )
+                registry.mark_failed(
+                    delivery.id, str(error), _wait_s(delivery, first_retry_s, longest_retry_s)
+                )
         delivered += visit.end()
     return delivered
 
@@ -79,7 +97,9 @@ def deliver_due(
 class _Visit:
     """One round of deliveries to one centre, on one association as long as that holds."""
 
-    def __init__(self, registry: Registry, caller: Caller, center: str, destination: ReturnDestination) -> None:
+    def __init__(
+        self, registry: Registry, caller: Caller, center: str, destination: ReturnDestination
+    ) -> None:
         self._registry = registry
         self._caller = caller
         self._center = center
@@ -104,7 +124,9 @@ class _Visit:
         return self._ask_commitment(delivery, report, warning)
 
     def end(self) -> int:
-        """Wait a moment for results on this association, release it, and return how many reports they delivered."""
+        """Wait a moment for results on this association, release it, and return how many reports
+        they delivered.
+        """
         if self._association is None:
             return 0
         if self._asked and self._association.is_established:
@@ -114,7 +136,9 @@ class _Visit:
         return sum(not self._registry.is_commitment_awaited([one]) for one in self._asked)
 
     def _offers_commitment(self) -> bool:
-        return any(one.abstract_syntax == STORAGE_COMMITMENT for one in self._association.accepted_contexts)
+        return any(
+            one.abstract_syntax == STORAGE_COMMITMENT for one in self._association.accepted_contexts
+        )
 
     def _ask_commitment(self, delivery: Delivery, report: Reference, warning: str | None) -> int:
         transaction = str(generate_uid(prefix=None))
@@ -122,7 +146,10 @@ class _Visit:
         self._registry.await_commitment(delivery.id, transaction, _COMMITMENT_S)
         try:
             status, _ = self._association.send_n_action(
-                request_dataset(transaction, [report]), 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+                request_dataset(transaction, [report]),
+                1,
+                STORAGE_COMMITMENT,
+                STORAGE_COMMITMENT_INSTANCE,
             )
             code = status.get("Status")
         except (ValueError, AttributeError, RuntimeError):
@@ -130,9 +157,13 @@ class _Visit:
         if code == SUCCESS:
             self._asked.append(delivery.id)
             return 0
-        # It offers commitment but will not commit for us; it has answered the report itself with success.
+        # It offers commitment but will not commit for us; it has answered the report itself with
+        # success.
         words = "did not answer" if code is None else f"answered 0x{code:04X} to"
-        sentence = f"{destination_name(self._destination)} took the report and {words} our request to commit it"
+        sentence = (
+            f"{destination_name(self._destination)} took the report and {words} our request to "
+            "commit it"
+        )
         self._registry.mark_delivered(delivery.id, warning or sentence)
         return 1
 
@@ -150,25 +181,34 @@ def _wait_s(delivery: Delivery, first_retry_s: float, longest_retry_s: float) ->
     return float(min(first_retry_s * 2.0 ** min(delivery.attempts, 32), longest_retry_s))
 
 
-def _send(association: Any, path: Path, destination: ReturnDestination) -> tuple[Reference, str | None]:
+def _send(
+    association: Any, path: Path, destination: ReturnDestination
+) -> tuple[Reference, str | None]:
     """Send one report; return what it is, and what the peer warned of, if anything."""
     try:
         report = dcmread(path)
         reference = Reference(str(report.SOPClassUID), str(report.SOPInstanceUID))
     except (OSError, InvalidDicomError, AttributeError) as error:
         raise DeliveryError(
-            f"the report's file cannot be read ({type(error).__name__}): score the study, or validate the centre, "
-            "again to write it anew"
+            f"the report's file cannot be read ({type(error).__name__}): score the study, or "
+            "validate the centre, again to write it anew"
         ) from error
     try:
         status = association.send_c_store(report)
     except (ValueError, AttributeError, RuntimeError) as error:
         raise DeliveryError(
-            f"{destination_name(destination)} cannot be sent the report ({type(error).__name__}): it accepted no "
-            f"presentation context (check that it takes {UID(reference.sop_class_uid).name}), or closed the association"
+            f"{destination_name(destination)} cannot be sent the report ({type(error).__name__}): "
+            "it accepted no presentation context (check that it takes "
+            f"{UID(reference.sop_class_uid).name}), or closed the association"
         ) from error
     code = status.get("Status")
     if code is None or not is_delivered(code):
-        raise DeliveryError(f"{destination_name(destination)} did not take the report, {status_words(status)}")
-    warning = f"{destination_name(destination)} took the report {status_words(status)}" if is_warning(code) else None
+        raise DeliveryError(
+            f"{destination_name(destination)} did not take the report, {status_words(status)}"
+        )
+    warning = (
+        f"{destination_name(destination)} took the report {status_words(status)}"
+        if is_warning(code)
+        else None
+    )
     return reference, warning

@@ -1,4 +1,6 @@
-"""STOW-RS (PS3.18 section 10.5): the other door of the archive, for centres that send over HTTPS."""
+"""STOW-RS (PS3.18 section 10.5): the other door of the archive, for centres that send over
+HTTPS.
+"""
 
 from typing import Final
 

@@ -1,7 +1,8 @@
-"""The ASGI application: ``POST /dicom-web/studies`` and ``POST /dicom-web/studies/{study}`` (PS3.18 section 10.5).
+"""The ASGI application: ``POST /dicom-web/studies`` and ``POST /dicom-web/studies/{study}`` (PS3.18
+section 10.5).
 
-The body goes to the archive while it comes; the event loop only hands its pieces to a thread, and a sender that is
-faster than the disk is held back by TCP.
+The body goes to the archive while it comes; the event loop only hands its pieces to a thread, and a
+sender that is faster than the disk is held back by TCP.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ _ACCEPTABLE: Final = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
 class _RefusedError(Exception):
     """A request is answered without its body having been read."""
 
-    def __init__(self, status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         self.headers = headers
@@ -111,7 +114,9 @@ class StowService:
     def _check_room(self) -> None:
         if self._running >= self._maximum_requests:
             sentence = "as many requests as allowed are running: send it again later"
-            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": _RETRY_AFTER_S})
+            raise _RefusedError(
+                HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": _RETRY_AFTER_S}
+            )
 
     async def _store(self, request: Request, center: Center, boundary: bytes) -> Response:
         study = request.path_params.get("study")
@@ -129,14 +134,18 @@ class StowService:
             return _plain(HTTPStatus.BAD_REQUEST, str(error), {"Connection": "close"})
         except TimeoutError:
             self._told(center, address, HTTPStatus.REQUEST_TIMEOUT, len(upload.outcomes), 0)
-            return _plain(HTTPStatus.REQUEST_TIMEOUT, "nothing came for too long", {"Connection": "close"})
+            return _plain(
+                HTTPStatus.REQUEST_TIMEOUT, "nothing came for too long", {"Connection": "close"}
+            )
         except ClientDisconnect:
             _log.info("%s: a STOW-RS request was not completed by its sender", center.name)
             return _plain(HTTPStatus.BAD_REQUEST, "the body ends too early")
         finally:
             upload.discard()
         status = http_status(outcomes)
-        headers = {"Retry-After": _RETRY_AFTER_S} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+        headers = (
+            {"Retry-After": _RETRY_AFTER_S} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+        )
         if warning := warning_text(outcomes):
             headers["Warning"] = f'299 annulus "{warning}"'
         failed = sum(one.error is not None for one in outcomes)
@@ -151,8 +160,14 @@ class StowService:
             return answer
         self._deny(answer, address)
         known = answer.status is not HTTPStatus.UNAUTHORIZED
-        words = "this caller may not store here" if known else "a token or certificate of a centre is needed"
-        raise _RefusedError(answer.status, words, None if known else {"WWW-Authenticate": 'Bearer realm="annulus"'})
+        words = (
+            "this caller may not store here"
+            if known
+            else "a token or certificate of a centre is needed"
+        )
+        raise _RefusedError(
+            answer.status, words, None if known else {"WWW-Authenticate": 'Bearer realm="annulus"'}
+        )
 
     def _deny(self, denial: Denial, address: str) -> None:
         _log.warning("STOW-RS request rejected: %s", denial.sentence)
@@ -163,7 +178,9 @@ class StowService:
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 
-    def _told(self, center: Center, address: str, status: HTTPStatus, parts: int, failed: int) -> None:
+    def _told(
+        self, center: Center, address: str, status: HTTPStatus, parts: int, failed: int
+    ) -> None:
         self._ingest.metrics.web_request(center.name, status)
         record(
             AuditEvent.STOW_ANSWERED,
@@ -195,20 +212,29 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
 
 def _check_head(request: Request) -> bytes:
     """Return the boundary of the body, or raise what keeps it from being read."""
-    accepted = {one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "*/*").split(",")}
+    accepted = {
+        one.partition(";")[0].strip().lower()
+        for one in request.headers.get("accept", "*/*").split(",")
+    }
     if accepted.isdisjoint(_ACCEPTABLE):
         raise _RefusedError(HTTPStatus.NOT_ACCEPTABLE, f"expected Accept: {MEDIA_TYPE}")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body without Content-Encoding")
+        raise _RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body without Content-Encoding"
+        )
     study = request.path_params.get("study")
     if study is not None and not is_uid(study):
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, "the study in the address is no UID: expected digits and dots")
+        raise _RefusedError(
+            HTTPStatus.BAD_REQUEST, "the study in the address is no UID: expected digits and dots"
+        )
     try:
         boundary, kind = boundary_of(request.headers.get("content-type", ""))
     except MultipartError as error:
         raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
     if kind != "application/dicom":
-        raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected parts of type application/dicom")
+        raise _RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected parts of type application/dicom"
+        )
     return boundary
 
 

@@ -1,4 +1,6 @@
-"""Who may store over HTTP: a centre is known by its bearer token, by its TLS certificate, or by both."""
+"""Who may store over HTTP: a centre is known by its bearer token, by its TLS certificate, or by
+both.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +58,13 @@ class Callers:
         self._with_certificates = tuple(one for one in centers if one.certificates)
         if not self._by_token and not self._with_certificates:
             raise ValueError(
-                "stow_port is set, but no centre could use it: set ANNULUS_STOW_TOKEN_NAME in the environment for a "
-                "[center.NAME], or list its certificates"
+                "stow_port is set, but no centre could use it: set ANNULUS_STOW_TOKEN_NAME in the "
+                "environment for a [center.NAME], or list its certificates"
             )
 
-    def identify(self, authorization: str | None, certificate: PeerCertificate | None, address: str) -> Center | Denial:
+    def identify(
+        self, authorization: str | None, certificate: PeerCertificate | None, address: str
+    ) -> Center | Denial:
         """Return the calling centre, or why nobody listens to it.
 
         A centre that lists certificates must show one of them, whatever token it knows.
@@ -79,20 +83,24 @@ class Callers:
         center = by_token if authorization is not None else by_certificate
         if center is None:
             sentence = (
-                f"a STOW-RS request from {address} showed no token or certificate of a centre: give its sender the "
-                "token in ANNULUS_STOW_TOKEN_NAME of its centre, or find out who calls"
+                f"a STOW-RS request from {address} showed no token or certificate of a centre: "
+                "give its sender the token in ANNULUS_STOW_TOKEN_NAME of its centre, or find out "
+                "who calls"
             )
             return Denial(HTTPStatus.UNAUTHORIZED, IncidentKind.UNKNOWN_CALLER, sentence)
         if center.certificates and by_certificate is not center:
             sentence = (
-                f"a STOW-RS request from {address} showed the token of centre {center.name} and none of its "
-                "certificates: add the sender's to certificates, or find out who has the token"
+                f"a STOW-RS request from {address} showed the token of centre {center.name} and "
+                "none of its certificates: add the sender's to certificates, or find out who has "
+                "the token"
             )
-            return Denial(HTTPStatus.FORBIDDEN, IncidentKind.UNKNOWN_CERTIFICATE, sentence, center.name)
+            return Denial(
+                HTTPStatus.FORBIDDEN, IncidentKind.UNKNOWN_CERTIFICATE, sentence, center.name
+            )
         if not center.has_address(address):
             sentence = (
-                f"a STOW-RS request of centre {center.name} came from {address}, which is none of its addresses: add "
-                "it to addresses, or find out who has its token"
+                f"a STOW-RS request of centre {center.name} came from {address}, which is none of "
+                "its addresses: add it to addresses, or find out who has its token"
             )
             return Denial(HTTPStatus.FORBIDDEN, IncidentKind.UNKNOWN_ADDRESS, sentence, center.name)
         return center
@@ -111,7 +119,10 @@ class Callers:
     def _of_certificate(self, certificate: PeerCertificate | None) -> Center | None:
         if certificate is None:
             return None
-        return next((one for one in self._with_certificates if certificate.is_one_of(one.certificates)), None)
+        return next(
+            (one for one in self._with_certificates if certificate.is_one_of(one.certificates)),
+            None,
+        )
 
 
 def _digest(token: str) -> bytes:

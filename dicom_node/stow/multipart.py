@@ -1,4 +1,6 @@
-"""A multipart/related body (RFC 2046 section 5.1, RFC 2387), read piece by piece; nothing of a part is kept."""
+"""A multipart/related body (RFC 2046 section 5.1, RFC 2387), read piece by piece; nothing of a part
+is kept.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ class PartSink(Protocol):
 
 
 def boundary_of(content_type: str) -> tuple[bytes, str]:
-    """Return the boundary of a multipart/related Content-Type, and the type of its parts in lower case.
+    """Return the boundary of a multipart/related Content-Type, and the type of its parts in lower
+    case.
 
     Raises
     ------
@@ -38,9 +41,18 @@ def boundary_of(content_type: str) -> tuple[bytes, str]:
     message["Content-Type"] = content_type.replace("\r", " ").replace("\n", " ")
     boundary, kind = message.get_param("boundary"), message.get_param("type", "application/dicom")
     if message.get_content_type() != "multipart/related" or not isinstance(kind, str):
-        raise MultipartError("expected a body of Content-Type multipart/related; type=application/dicom; boundary=...")
-    if not isinstance(boundary, str) or not 0 < len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
-        raise MultipartError("the Content-Type has no usable boundary: expected 1 to 70 ASCII characters")
+        raise MultipartError(
+            "expected a body of Content-Type multipart/related; type=application/dicom; "
+            "boundary=..."
+        )
+    if (
+        not isinstance(boundary, str)
+        or not 0 < len(boundary) <= _LONGEST_BOUNDARY
+        or not boundary.isascii()
+    ):
+        raise MultipartError(
+            "the Content-Type has no usable boundary: expected 1 to 70 ASCII characters"
+        )
     return boundary.encode(), kind.lower()
 
 
@@ -83,7 +95,9 @@ class MultipartReader:
             If it was cut off.
         """
         if self._step != self._epilogue:
-            raise MultipartError("the body ends before its last boundary: it was cut off; send it again")
+            raise MultipartError(
+                "the body ends before its last boundary: it was cut off; send it again"
+            )
 
     def _preamble(self) -> bool:
         return self._pass_delimiter(self._nowhere)
@@ -93,7 +107,9 @@ class MultipartReader:
         return self._pass_delimiter(self._sink.write)
 
     def _pass_delimiter(self, take: Callable[[bytes], None]) -> bool:
-        """Hand on what comes before the next delimiter; what could be the beginning of one is kept back."""
+        """Hand on what comes before the next delimiter; what could be the beginning of one is kept
+        back.
+        """
         found = self._buffer.find(self._delimiter)
         safe = found if found >= 0 else len(self._buffer) - len(self._delimiter) + 1
         if safe > 0:
@@ -118,7 +134,10 @@ class MultipartReader:
         if end < 0 and len(self._buffer) <= MAXIMUM_HEADER_BYTES:
             return False
         if end < 0 or self._buffer[:end].strip(b" \t"):
-            raise MultipartError("a boundary is followed by other bytes than the end of its line: the body is damaged")
+            raise MultipartError(
+                "a boundary is followed by other bytes than the end of its line: the body is "
+                "damaged"
+            )
         del self._buffer[:end]  # the end of the line begins the headers
         self._step = self._headers
         return True

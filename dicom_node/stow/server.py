@@ -1,4 +1,6 @@
-"""The HTTP server of STOW-RS: uvicorn in a thread of the node, with the node's own TLS and patience."""
+"""The HTTP server of STOW-RS: uvicorn in a thread of the node, with the node's own TLS and
+patience.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ class StowServer:
     Parameters
     ----------
     application : ASGIApp
-        What answers; ``state.certificate`` of its requests is the peer's verified certificate or `None`.
+        What answers; ``state.certificate`` of its requests is the peer's verified certificate or
+        `None`.
     host, port : str, int
         Where it listens; port 0 takes a free one.
     tls : ssl.SSLContext, optional
@@ -42,10 +45,17 @@ class StowServer:
     """
 
     def __init__(
-        self, application: ASGIApp, host: str, port: int, tls: ssl.SSLContext | None, request_timeout_s: float
+        self,
+        application: ASGIApp,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        request_timeout_s: float,
     ) -> None:
         self._socket = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=_BACKLOG,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -102,7 +112,9 @@ class StowServer:
 
 
 def _protocol(request_timeout_s: float) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol, made to end silent connections and to tell the application of certificates."""
+    """Return uvicorn's protocol, made to end silent connections and to tell the application of
+    certificates.
+    """
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -1,4 +1,6 @@
-"""What a STOW-RS request is answered (PS3.18 section 10.5.3): a status, and a dataset as DICOM JSON (annex F)."""
+"""What a STOW-RS request is answered (PS3.18 section 10.5.3): a status, and a dataset as DICOM JSON
+(annex F).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from dicom_node.datasets.identity import is_uid
-from dicom_node.errors import ArchiveError, NodeError, OversizedObjectError, RegistryUnavailableError
+from dicom_node.errors import (
+    ArchiveError,
+    NodeError,
+    OversizedObjectError,
+    RegistryUnavailableError,
+)
 from dicom_node.intake.refusals import refusal_of
 
 MEDIA_TYPE: Final = "application/dicom+json"
@@ -49,8 +56,8 @@ def http_status(outcomes: Sequence[Outcome]) -> HTTPStatus:
     Returns
     -------
     HTTPStatus
-        200 when everything was kept, 202 when something was; when nothing was, 503 where it helps to send it again
-        later, 413 where everything is too long, otherwise 409.
+        200 when everything was kept, 202 when something was; when nothing was, 503 where it helps
+        to send it again later, 413 where everything is too long, otherwise 409.
     """
     errors = [one.error for one in outcomes if one.error is not None]
     if not errors:
@@ -66,17 +73,21 @@ def http_status(outcomes: Sequence[Outcome]) -> HTTPStatus:
 
 def warning_text(outcomes: Sequence[Outcome]) -> str | None:
     """Return the refusals in words, each once, or `None` when there is none."""
-    comments = dict.fromkeys(refusal_of(one.error).comment for one in outcomes if one.error is not None)
+    comments = dict.fromkeys(
+        refusal_of(one.error).comment for one in outcomes if one.error is not None
+    )
     return "; ".join(comments) or None
 
 
 def store_response(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return the Store Instances Response Module (PS3.3 section C.13.1 of the referenced and failed sequences) as JSON.
+    """Return the Store Instances Response Module (PS3.3 section C.13.1 of the referenced and failed
+    sequences) as JSON.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
-        What became of the parts. What cannot be named by its UIDs is in the Other Failures Sequence.
+        What became of the parts. What cannot be named by its UIDs is in the Other Failures
+        Sequence.
     """
     sequences: dict[str, list[dict[str, Any]]] = {}
     for one in outcomes:

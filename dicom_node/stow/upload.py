@@ -1,4 +1,6 @@
-"""One STOW-RS request on its way in: each part is a DICOM file that goes to the archive piece by piece."""
+"""One STOW-RS request on its way in: each part is a DICOM file that goes to the archive piece by
+piece.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ from typing import Final
 from dicom_node.archive.part10 import FileMeta, parse_meta
 from dicom_node.center import STORAGE_CLASS_OF, Center
 from dicom_node.datasets.sop_classes import TRANSFER_SYNTAXES
-from dicom_node.errors import NodeError, UnreadableDatasetError, UnsupportedClassError, UnsupportedSyntaxError
+from dicom_node.errors import (
+    NodeError,
+    UnreadableDatasetError,
+    UnsupportedClassError,
+    UnsupportedSyntaxError,
+)
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Ingest
 from dicom_node.intake.object_on_its_way import Reception
@@ -37,7 +44,12 @@ class Upload:
     """
 
     def __init__(
-        self, ingest: Ingest, center: Center, study_instance_uid: str | None, boundary: bytes, maximum_bytes: int
+        self,
+        ingest: Ingest,
+        center: Center,
+        study_instance_uid: str | None,
+        boundary: bytes,
+        maximum_bytes: int,
     ) -> None:
         self._ingest = ingest
         self._center = center
@@ -58,7 +70,8 @@ class Upload:
         self._reader.feed(data)
 
     def end(self) -> list[Outcome]:
-        """Return what became of the parts, when everything that was kept is on the disk and indexed.
+        """Return what became of the parts, when everything that was kept is on the disk and
+        indexed.
 
         Raises
         ------
@@ -79,7 +92,9 @@ class Upload:
 
     def _open(self, headers: Mapping[str, str]) -> _Part:
         if len(self.outcomes) >= MOST_PARTS:
-            raise MultipartError(f"a request has more than {MOST_PARTS} parts: send them in several requests")
+            raise MultipartError(
+                f"a request has more than {MOST_PARTS} parts: send them in several requests"
+            )
         kind = headers.get("content-type", _DICOM).partition(";")[0].strip().lower()
         self._part = _Part(self, kind)
         return self._part
@@ -94,13 +109,13 @@ class Upload:
         """
         if meta.sop_class_uid not in {STORAGE_CLASS_OF[kind] for kind in self._center.accepts}:
             raise UnsupportedClassError(
-                f"centre {self._center.name} sent an object of a SOP Class that it may not store: send "
-                f"{' and '.join(self._center.accepts)} only, or add the kind to its accepts"
+                f"centre {self._center.name} sent an object of a SOP Class that it may not store: "
+                f"send {' and '.join(self._center.accepts)} only, or add the kind to its accepts"
             )
         if meta.transfer_syntax not in TRANSFER_SYNTAXES:
             raise UnsupportedSyntaxError(
-                "an object came in a transfer syntax that is not kept: send it uncompressed, as Explicit or Implicit "
-                "VR Little Endian"
+                "an object came in a transfer syntax that is not kept: send it uncompressed, as "
+                "Explicit or Implicit VR Little Endian"
             )
         command = StoreCommand(
             sop_class_uid=meta.sop_class_uid,
@@ -126,7 +141,11 @@ class _Part:
         self._reception: Reception | None = None
         self._error: NodeError | None = None
         if kind != _DICOM:
-            self._refuse(UnreadableDatasetError(f"a part of a STOW-RS request is no {_DICOM}: send DICOM files"))
+            self._refuse(
+                UnreadableDatasetError(
+                    f"a part of a STOW-RS request is no {_DICOM}: send DICOM files"
+                )
+            )
 
     def write(self, piece: bytes) -> None:
         """Take a piece of the file."""
@@ -142,12 +161,16 @@ class _Part:
         if self._reception is not None:
             error = self._reception.finish()
         elif error is None:
-            error = UnreadableDatasetError("a part of a STOW-RS request ends within its file meta information")
+            error = UnreadableDatasetError(
+                "a part of a STOW-RS request ends within its file meta information"
+            )
             self._refuse(error)
         self.discard()
         meta = self._meta
         self._upload.outcomes.append(
-            Outcome(meta.sop_class_uid if meta else "", meta.sop_instance_uid if meta else "", error)
+            Outcome(
+                meta.sop_class_uid if meta else "", meta.sop_instance_uid if meta else "", error
+            )
         )
 
     def discard(self) -> None:

@@ -1,1 +1,3 @@
-"""The expectations that data must meet: suites of rules, the facts they judge, evaluation, records."""
+"""The expectations that data must meet: suites of rules, the facts they judge, evaluation,
+records.
+"""

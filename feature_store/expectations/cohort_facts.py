@@ -1,4 +1,6 @@
-"""What is known of a centre's cohort before it is analysed: plain facts, from which the expectations give a verdict."""
+"""What is known of a centre's cohort before it is analysed: plain facts, from which the
+expectations give a verdict.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ class CohortFacts:
     center : str
         The centre.
     n_patients : int
-        Patients who can be analysed: scored, with a clinical record that meets the inclusion criteria.
+        Patients who can be analysed: scored, with a clinical record that meets the inclusion
+        criteria.
     n_events : int
         Deaths among them.
     longest_follow_up_days : float
@@ -51,7 +54,10 @@ class CohortFacts:
 
 
 def cohort_facts(
-    center: str, scores: Sequence[ScoreRow], records: Sequence[ClinicalRecord], quarantined: Collection[str]
+    center: str,
+    scores: Sequence[ScoreRow],
+    records: Sequence[ClinicalRecord],
+    quarantined: Collection[str],
 ) -> CohortFacts:
     """Collect the facts of a cohort.
 
@@ -66,7 +72,9 @@ def cohort_facts(
     quarantined : collection of str
         Patient keys of its quarantined studies.
     """
-    newest = {row.identity.patient_key: row for row in sorted(scores, key=lambda row: row.scored_at)}
+    newest = {
+        row.identity.patient_key: row for row in sorted(scores, key=lambda row: row.scored_at)
+    }
     by_patient = {record.patient_key: record for record in records}
     known = {key: by_patient[key] for key in newest if key in by_patient}
     included = {key: record for key, record in known.items() if eligible(record).eligible}
@@ -77,11 +85,15 @@ def cohort_facts(
         center=center,
         n_patients=n,
         n_events=sum(record.event for record in included.values()),
-        longest_follow_up_days=max((record.survival_days for record in included.values()), default=0.0),
+        longest_follow_up_days=max(
+            (record.survival_days for record in included.values()), default=0.0
+        ),
         high_risk_share=sum(newest[key].high_risk for key in included) / n if n else None,
         age_missing_share=sum(record.age is None for record in included.values()) / n if n else 0.0,
         without_clinical_share=1 - len(known) / len(newest) if newest else 0.0,
         not_eligible=len(known) - n,
         quarantined_share=len(only_quarantined) / seen if seen else 0.0,
-        several_contents=sum(count > 1 for count in Counter(row.identity.patient_key for row in scores).values()),
+        several_contents=sum(
+            count > 1 for count in Counter(row.identity.patient_key for row in scores).values()
+        ),
     )

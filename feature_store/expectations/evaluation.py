@@ -1,4 +1,6 @@
-"""How expectations are evaluated: rules as data, Great Expectations as their judge, findings as sentences."""
+"""How expectations are evaluated: rules as data, Great Expectations as their judge, findings as
+sentences.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class ExpectationError(FeatureStoreError, RuntimeError):
 
 @dataclass(frozen=True)
 class Rule:
-    """An expectation of Great Expectations on one column, and the sentence for those who do not meet it."""
+    """An expectation of Great Expectations on one column, and the sentence for those who do not
+    meet it.
+    """
 
     code: str
     severity: Severity
@@ -63,7 +67,10 @@ class Rule:
 
 def raised(rules: Sequence[Rule], quarantine: Collection[str]) -> tuple[Rule, ...]:
     """Return rules, of which those with the given codes are critical."""
-    return tuple(replace(rule, severity=Severity.CRITICAL) if rule.code in quarantine else rule for rule in rules)
+    return tuple(
+        replace(rule, severity=Severity.CRITICAL) if rule.code in quarantine else rule
+        for rule in rules
+    )
 
 
 def findings_of(
@@ -72,7 +79,9 @@ def findings_of(
     """Return the sentence of each rule that a table does not meet, the critical ones first."""
     failed = _evaluate(name, rules, table)
     found = [
-        Finding(rule.severity, rule.code, sentence(rule, failed[rule.code])) for rule in rules if rule.code in failed
+        Finding(rule.severity, rule.code, sentence(rule, failed[rule.code]))
+        for rule in rules
+        if rule.code in failed
     ]
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.CRITICAL))
 
@@ -83,13 +92,17 @@ def _evaluate(name: str, rules: Sequence[Rule], table: pd.DataFrame) -> dict[str
         batch = _batch_definition().get_batch({"dataframe": table})
         results = batch.validate(gx_suite(name, rules)).results
     if len(results) != len(rules):
-        raise ExpectationError(f"{len(results)} of {len(rules)} expectations on {name} were evaluated, expected all.")
+        raise ExpectationError(
+            f"{len(results)} of {len(rules)} expectations on {name} were evaluated, expected all."
+        )
     failed: dict[str, int] = {}
     for result in results:
         code = result.expectation_config.meta["code"]
         if not result.success:
             if "unexpected_count" not in result.result:
-                raise ExpectationError(f"The expectation {code} on {name} could not be evaluated, expected a verdict.")
+                raise ExpectationError(
+                    f"The expectation {code} on {name} could not be evaluated, expected a verdict."
+                )
             failed[code] = int(result.result["unexpected_count"])
     return failed
 
@@ -101,7 +114,10 @@ def gx_suite(name: str, rules: Sequence[Rule]) -> Any:
         name=name,
         expectations=[
             getattr(kinds, rule.kind)(
-                column=rule.column, severity=str(rule.severity), meta={"code": rule.code}, **rule.limits
+                column=rule.column,
+                severity=str(rule.severity),
+                meta={"code": rule.code},
+                **rule.limits,
             )
             for rule in rules
         ],
@@ -110,7 +126,9 @@ def gx_suite(name: str, rules: Sequence[Rule]) -> Any:
 
 @cache
 def _great_expectations() -> Any:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # read at import: nothing is reported to anybody
+    os.environ.setdefault(
+        "GX_ANALYTICS_ENABLED", "false"
+    )  # read at import: nothing is reported to anybody
     import great_expectations  # noqa: PLC0415 - takes seconds
     import great_expectations.expectations  # noqa: PLC0415
 

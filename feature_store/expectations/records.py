@@ -1,4 +1,5 @@
-"""What came of a suite of expectations on one study or centre, kept as a small JSON file in the node's folder.
+"""What came of a suite of expectations on one study or centre, kept as a small JSON file in the
+node's folder.
 
 ::
 
@@ -7,7 +8,8 @@
     expectations/CENTER/clinical.json                     the centre's clinical table
     expectations/CENTER/cohort.json                       its cohort under the pinned model
 
-The feature store keeps what was found; these files also say what was looked at and met, from which pages are made.
+The feature store keeps what was found; these files also say what was looked at and met, from which
+pages are made.
 """
 
 from __future__ import annotations
@@ -86,16 +88,23 @@ def keep(node_folder: Path, record: SuiteRecord) -> Path:
     folder = node_folder / FOLDER / record.center
     path = folder / f"{record.suite}.json"
     if record.study is not None:
-        path = folder / record.study.study_key / f"{record.study.content_digest[:16]}-{record.suite}.json"
+        path = (
+            folder
+            / record.study.study_key
+            / f"{record.study.content_digest[:16]}-{record.suite}.json"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    temporary.write_text(json.dumps(_to_plain(record), ensure_ascii=False, indent=1), encoding="utf-8")
+    temporary.write_text(
+        json.dumps(_to_plain(record), ensure_ascii=False, indent=1), encoding="utf-8"
+    )
     temporary.replace(path)
     return path
 
 
 def kept(node_folder: Path, center: str) -> Iterator[SuiteRecord]:
-    """Yield the records of a centre: those of the clinical table and the cohort, and of each study the newest.
+    """Yield the records of a centre: those of the clinical table and the cohort, and of each study
+    the newest.
 
     A file that cannot be read is left out: the next evaluation writes it anew.
     """
@@ -104,8 +113,12 @@ def kept(node_folder: Path, center: str) -> Iterator[SuiteRecord]:
         if (record := _read(path)) is not None:
             yield record
     for study in sorted(path for path in folder.glob("*") if path.is_dir()):
-        of_study = [record for path in sorted(study.glob("*.json")) if (record := _read(path)) is not None]
-        first = [record for record in of_study if record.suite == "study" and record.study is not None]
+        of_study = [
+            record for path in sorted(study.glob("*.json")) if (record := _read(path)) is not None
+        ]
+        first = [
+            record for record in of_study if record.suite == "study" and record.study is not None
+        ]
         if not first:
             continue
         newest = max(first, key=lambda record: record.checked_at)
@@ -126,7 +139,8 @@ def _to_plain(record: SuiteRecord) -> dict[str, object]:
         "study": None if record.study is None else vars(record.study),
         "codes": list(record.codes),
         "findings": [
-            {"severity": str(one.severity), "code": one.code, "sentence": one.sentence} for one in record.findings
+            {"severity": str(one.severity), "code": one.code, "sentence": one.sentence}
+            for one in record.findings
         ],
         "n": record.n,
         "checked_at": record.checked_at.isoformat(),
@@ -143,7 +157,8 @@ def _read(path: Path) -> SuiteRecord | None:
             study=None if plain["study"] is None else StudyIdentity(**plain["study"]),
             codes=tuple(plain["codes"]),
             findings=tuple(
-                Finding(Severity(one["severity"]), one["code"], one["sentence"]) for one in plain["findings"]
+                Finding(Severity(one["severity"]), one["code"], one["sentence"])
+                for one in plain["findings"]
             ),
             n=plain["n"],
             checked_at=datetime.fromisoformat(plain["checked_at"]),

@@ -1,4 +1,6 @@
-"""What is known of a study before it is trusted: plain facts, from which the expectations give their verdict."""
+"""What is known of a study before it is trusted: plain facts, from which the expectations give
+their verdict.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ class StudyFacts:
     coinciding_slices : int
         Slices that lie where the one before them lies (closer than 0.01 mm).
     orientation_consistent, spacing_consistent, one_series : bool
-        Whether all slices agree in direction cosines, in pixel spacing and size, and in their series.
+        Whether all slices agree in direction cosines, in pixel spacing and size, and in their
+        series.
     same_frame_of_reference : bool
         Whether all slices, and the contours of each GTV candidate, are in one Frame of Reference.
     roi_names : tuple of str
@@ -87,7 +90,10 @@ class StudyFacts:
 
 
 def study_facts(
-    headers: CtHeaders, structure_set: StructureSet, gtv_pattern: str, clinical: ClinicalRecord | None
+    headers: CtHeaders,
+    structure_set: StructureSet,
+    gtv_pattern: str,
+    clinical: ClinicalRecord | None,
 ) -> StudyFacts:
     """Collect the facts of a study.
 
@@ -116,7 +122,9 @@ def study_facts(
         n_slices=len(headers.slices),
         median_gap_mm=headers.median_gap_mm,
         largest_gap_ratio=headers.largest_gap_ratio,
-        largest_gap_after_mm=float(headers.slice_positions_mm[gaps.argmax()]) if gaps.size else None,
+        largest_gap_after_mm=float(headers.slice_positions_mm[gaps.argmax()])
+        if gaps.size
+        else None,
         coinciding_slices=int((gaps < 0.01).sum()),
         orientation_consistent=headers.orientation_consistent,
         spacing_consistent=headers.spacing_consistent,
@@ -151,4 +159,6 @@ def with_regions(facts: StudyFacts, gtv_voxels: int, ring_cut_by_field_of_view: 
     ring_cut_by_field_of_view : bool
         Whether a ring would extend beyond the CT.
     """
-    return replace(facts, gtv_voxels=gtv_voxels, ring_cut_by_field_of_view=ring_cut_by_field_of_view)
+    return replace(
+        facts, gtv_voxels=gtv_voxels, ring_cut_by_field_of_view=ring_cut_by_field_of_view
+    )

@@ -14,7 +14,8 @@ _SKIN_HU = -300.0
 
 
 def body_mask(volume: CtVolume) -> npt.NDArray[np.bool_]:
-    """Return the voxels of the patient: in each slice the largest piece above -300 HU, with what it encloses.
+    """Return the voxels of the patient: in each slice the largest piece above -300 HU, with what it
+    encloses.
 
     The lungs are enclosed, the couch is another piece.
 
@@ -42,7 +43,7 @@ def body_mask(volume: CtVolume) -> npt.NDArray[np.bool_]:
     if not body.any():
         raise RegionError(
             "no-body",
-            f"The CT has no voxel above {_SKIN_HU:g} HU, so there is no skin to clip rings at: expected a patient. "
-            "Check the rescale slope and intercept.",
+            f"The CT has no voxel above {_SKIN_HU:g} HU, so there is no skin to clip rings at: "
+            "expected a patient. Check the rescale slope and intercept.",
         )
     return body

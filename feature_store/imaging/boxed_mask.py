@@ -1,4 +1,6 @@
-"""Boxes of a voxel grid, and masks that are kept only within theirs: a tumour is a small part of a planning CT."""
+"""Boxes of a voxel grid, and masks that are kept only within theirs: a tumour is a small part of a
+planning CT.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +41,13 @@ class BoxedMask:
     def __post_init__(self) -> None:
         shape = tuple(part.stop - part.start for part in self.box)
         if self.voxels.shape != shape or any(
-            part.start < 0 or part.stop > n for part, n in zip(self.box, self.grid_shape, strict=True)
+            part.start < 0 or part.stop > n
+            for part, n in zip(self.box, self.grid_shape, strict=True)
         ):
             raise RegionError(
                 "box-outside-grid",
-                f"A mask of shape {self.voxels.shape} was placed at {self.box} of a grid of {self.grid_shape}: "
-                "expected equal shapes and a box within the grid.",
+                f"A mask of shape {self.voxels.shape} was placed at {self.box} of a grid of "
+                f"{self.grid_shape}: expected equal shapes and a box within the grid.",
             )
 
     @classmethod
@@ -62,13 +65,18 @@ class BoxedMask:
     def tight(self) -> BoxedMask:
         """Return the same mask within its bounding box; it must have some voxels."""
         inner = bounding_box(self.voxels)
-        z, y, x = (slice(b.start + i.start, b.start + i.stop) for b, i in zip(self.box, inner, strict=True))
+        z, y, x = (
+            slice(b.start + i.start, b.start + i.stop) for b, i in zip(self.box, inner, strict=True)
+        )
         return BoxedMask(self.voxels[inner], (z, y, x), self.grid_shape)
 
     def cut(self, box: Box) -> Mask:
         """Return the mask in a box of the grid."""
         found = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
-        shared = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(self.box, box, strict=True)]
+        shared = [
+            slice(max(a.start, b.start), min(a.stop, b.stop))
+            for a, b in zip(self.box, box, strict=True)
+        ]
         if all(part.start < part.stop for part in shared):
             z, y, x = shared
             found[relative((z, y, x), box)] = self.voxels[relative((z, y, x), self.box)]
@@ -97,7 +105,10 @@ def whole_box(grid_shape: tuple[int, ...]) -> Box:
 def union(first: Box, *others: Box) -> Box:
     """Return the smallest box that holds all the boxes."""
     z, y, x = (
-        slice(min(box[axis].start for box in (first, *others)), max(box[axis].stop for box in (first, *others)))
+        slice(
+            min(box[axis].start for box in (first, *others)),
+            max(box[axis].stop for box in (first, *others)),
+        )
         for axis in range(3)
     )
     return z, y, x
@@ -112,6 +123,7 @@ def relative(box: Box, outer: Box) -> Box:
 def with_margin(box: Box, margin: int, grid_shape: tuple[int, ...]) -> Box:
     """Return the box enlarged by a margin in voxels, as far as the grid goes."""
     z, y, x = (
-        slice(max(0, part.start - margin), min(n, part.stop + margin)) for part, n in zip(box, grid_shape, strict=True)
+        slice(max(0, part.start - margin), min(n, part.stop + margin))
+        for part, n in zip(box, grid_shape, strict=True)
     )
     return z, y, x

@@ -1,4 +1,6 @@
-"""The facts of a CT series that can be known without its pixels: positions, orientation, spacing, acquisition."""
+"""The facts of a CT series that can be known without its pixels: positions, orientation, spacing,
+acquisition.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,27 @@ from feature_store.errors import CtGeometryError, UnreadableInstance
 
 _T = TypeVar("_T")
 _DIRECTION_TOLERANCE = 1e-3
-_ACQUISITION_TAGS = ("KVP", "SliceThickness", "Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "StudyDate")
+_ACQUISITION_TAGS = (
+    "KVP",
+    "SliceThickness",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "ConvolutionKernel",
+    "StudyDate",
+)
 _DATE = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-UNREADABLE = (InvalidDicomError, EOFError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
-"""What pydicom raises, at reading or at first access of a value, when the bytes are not what they say."""
+UNREADABLE = (
+    InvalidDicomError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+)
+"""What pydicom raises, at reading or at first access of a value, when the bytes are not what they
+say.
+"""
 
 
 @dataclass(frozen=True)
@@ -122,9 +141,13 @@ class CtHeaders:
 
     def __post_init__(self) -> None:
         if not self.slices:
-            raise CtGeometryError("no-ct", "The study has no CT slice; expected at least 2. Send the CT series.")
+            raise CtGeometryError(
+                "no-ct", "The study has no CT slice; expected at least 2. Send the CT series."
+            )
         along = [float(np.dot(header.position_mm, self.normal)) for header in self.slices]
-        order = sorted(range(len(along)), key=lambda index: (along[index], self.slices[index].sop_instance_uid))
+        order = sorted(
+            range(len(along)), key=lambda index: (along[index], self.slices[index].sop_instance_uid)
+        )
         object.__setattr__(self, "slices", tuple(self.slices[index] for index in order))
 
     @property
@@ -164,7 +187,9 @@ class CtHeaders:
 
     @property
     def orientation_consistent(self) -> bool:
-        """Whether all slices have the same direction cosines (within 1e-3) and these are orthogonal unit vectors."""
+        """Whether all slices have the same direction cosines (within 1e-3) and these are orthogonal
+        unit vectors.
+        """
         cosines = np.array([header.orientation for header in self.slices]).reshape(-1, 2, 3)
         gram = cosines[0] @ cosines[0].T
         return bool(
@@ -195,7 +220,8 @@ class CtHeaders:
         return self.slices[0].acquisition
 
     def outside_count(self, contours: Sequence[npt.NDArray[np.float64]]) -> int:
-        """Count the contours with a point beyond the outermost slices by more than half a gap, or beyond the pixels.
+        """Count the contours with a point beyond the outermost slices by more than half a gap, or
+        beyond the pixels.
 
         Parameters
         ----------
@@ -204,7 +230,13 @@ class CtHeaders:
         """
         first = self.slices[0]
         axes = np.vstack([np.asarray(first.orientation).reshape(2, 3), self.normal])
-        half = np.array([first.pixel_spacing_mm[1], first.pixel_spacing_mm[0], self.median_gap_mm or 0.0]) / 2 + 1e-3
+        half = (
+            np.array(
+                [first.pixel_spacing_mm[1], first.pixel_spacing_mm[0], self.median_gap_mm or 0.0]
+            )
+            / 2
+            + 1e-3
+        )
         span = np.array(
             [
                 (first.columns - 1) * first.pixel_spacing_mm[1],
@@ -235,12 +267,16 @@ def read_ct_headers(paths: Sequence[Path]) -> CtHeaders:
     Raises
     ------
     UnreadableInstance
-        If a file is not DICOM, not CT Image Storage, or has no usable position, orientation, spacing or size.
+        If a file is not DICOM, not CT Image Storage, or has no usable position, orientation,
+        spacing or size.
     CtGeometryError
         If there is no file.
     """
     return CtHeaders(
-        tuple(_read_header(path, f"CT instance {n} of {len(paths)}") for n, path in enumerate(paths, start=1))
+        tuple(
+            _read_header(path, f"CT instance {n} of {len(paths)}")
+            for n, path in enumerate(paths, start=1)
+        )
     )
 
 
@@ -250,21 +286,24 @@ def _read_header(path: Path, which: str) -> SliceHeader:
         sop_class, modality = dataset.get("SOPClassUID"), dataset.get("Modality", "CT")
     except UNREADABLE as error:
         raise UnreadableInstance(
-            "unreadable-ct", f"{which} cannot be read as DICOM ({type(error).__name__}). Send the series again."
+            "unreadable-ct",
+            f"{which} cannot be read as DICOM ({type(error).__name__}). Send the series again.",
         ) from error
     if sop_class != CTImageStorage or modality != "CT":
         name = getattr(sop_class, "name", "no SOP class")
         raise UnreadableInstance(
             "not-ct",
-            f"{which} is not a CT: expected CT Image Storage with modality CT, found {name} with {modality!r}.",
+            f"{which} is not a CT: expected CT Image Storage with modality CT, found {name} with "
+            f"{modality!r}.",
         )
     try:
         header = _header(dataset, path)
     except UNREADABLE as error:
         raise UnreadableInstance(
             "ct-header",
-            f"{which} lacks usable values for its UIDs, position, orientation, pixel spacing, size or rescale; "
-            "these are required by the Image Plane module (PS3.3 C.7.6.2). Send it as the scanner made it.",
+            f"{which} lacks usable values for its UIDs, position, orientation, pixel spacing, "
+            "size or rescale; these are required by the Image Plane module (PS3.3 C.7.6.2). Send "
+            "it as the scanner made it.",
         ) from error
     numbers = np.array([*header.position_mm, *header.orientation, *header.pixel_spacing_mm])
     normal = np.cross(header.orientation[:3], header.orientation[3:])
@@ -275,8 +314,9 @@ def _read_header(path: Path, which: str) -> SliceHeader:
     ):
         raise UnreadableInstance(
             "ct-header",
-            f"{which} has an impossible geometry: position {header.position_mm} mm, orientation {header.orientation}, "
-            f"pixel spacing {header.pixel_spacing_mm} mm. Send it as the scanner made it.",
+            f"{which} has an impossible geometry: position {header.position_mm} mm, orientation "
+            f"{header.orientation}, pixel spacing {header.pixel_spacing_mm} mm. Send it as the "
+            "scanner made it.",
         )
     return header
 
@@ -307,8 +347,11 @@ def _header(dataset: Dataset, path: Path) -> SliceHeader:
             rows=rows,
             columns=columns,
             study_date_present=_optional(dataset, "StudyDate", str) is not None,
-            missing_tags=tuple(tag for tag in _ACQUISITION_TAGS if _optional(dataset, tag, _joined) is None),
-            month=_optional(dataset, "AcquisitionDate", _month) or _optional(dataset, "StudyDate", _month),
+            missing_tags=tuple(
+                tag for tag in _ACQUISITION_TAGS if _optional(dataset, tag, _joined) is None
+            ),
+            month=_optional(dataset, "AcquisitionDate", _month)
+            or _optional(dataset, "StudyDate", _month),
         ),
     )
 
@@ -321,7 +364,13 @@ def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
 
 
 def _joined(value: Any) -> str:
-    return value if isinstance(value, str) else "\\".join(map(str, value)) if hasattr(value, "__iter__") else str(value)
+    return (
+        value
+        if isinstance(value, str)
+        else "\\".join(map(str, value))
+        if hasattr(value, "__iter__")
+        else str(value)
+    )
 
 
 def _month(value: Any) -> str:
@@ -335,5 +384,9 @@ def _optional(dataset: Dataset, keyword: str, kind: Callable[[Any], _T]) -> _T |
     try:
         value = dataset.get(keyword)
         return None if value is None or _joined(value).strip() == "" else kind(value)
-    except (ValueError, TypeError, OverflowError):  # an unusable value says as little as an absent one
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+    ):  # an unusable value says as little as an absent one
         return None

@@ -1,4 +1,6 @@
-"""What the network sees of a patient: the GTV's bounding box as a cube of 64 voxels (paper, deep features)."""
+"""What the network sees of a patient: the GTV's bounding box as a cube of 64 voxels (paper, deep
+features).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ EDGE = 64
 
 @dataclass(frozen=True)
 class InputGrid:
-    """Where the network's input lies in the patient, so that a map of its voxels can be laid over the CT.
+    """Where the network's input lies in the patient, so that a map of its voxels can be laid over
+    the CT.
 
     Parameters
     ----------
@@ -61,9 +64,10 @@ def input_grid(ct: HarmonizedCt, gtv: BoxedMask) -> InputGrid:
 def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:
     """Cut the GTV's bounding box out of the CT, resize it to 64 x 64 x 64 and z-score it.
 
-    The paper resizes "the GTV region"; here that is the bounding box with all its voxels, not only those within the
-    contour. Each axis is resized on its own by linear interpolation, with the corners of the box kept; the z-score
-    uses the mean and standard deviation (ddof 0) of the resized cube.
+    The paper resizes "the GTV region"; here that is the bounding box with all its voxels, not only
+    those within the contour. Each axis is resized on its own by linear interpolation, with the
+    corners of the box kept; the z-score uses the mean and standard deviation (ddof 0) of the
+    resized cube.
 
     Parameters
     ----------
@@ -87,8 +91,8 @@ def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:
     if gtv.grid_shape != ct.shape or not gtv.count:
         raise RegionError(
             "no-gtv-voxels",
-            f"The GTV mask has {gtv.count} voxels on a grid of {gtv.grid_shape}: expected some on the CT's grid "
-            f"{ct.shape}.",
+            f"The GTV mask has {gtv.count} voxels on a grid of {gtv.grid_shape}: expected some on "
+            f"the CT's grid {ct.shape}.",
         )
     box = ct.values(*gtv.tight().box).astype(np.float64)
     zoom = [EDGE / n for n in box.shape]
@@ -97,7 +101,7 @@ def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:
     if not np.isfinite(deviation) or deviation < 1e-6:
         raise ExtractionError(
             "flat-gtv",
-            f"The CT within the GTV's bounding box has a standard deviation of {deviation:g} HU: expected a finite "
-            "value above 0. Check that the CT holds an image there.",
+            f"The CT within the GTV's bounding box has a standard deviation of {deviation:g} HU: "
+            "expected a finite value above 0. Check that the CT holds an image there.",
         )
     return np.asarray((cube - cube.mean()) / deviation, dtype=np.float32)

@@ -1,8 +1,10 @@
-"""CT and mask on an isotropic grid, so that features of different scanners are comparable (paper, image harmonisation).
+"""CT and mask on an isotropic grid, so that features of different scanners are comparable (paper,
+image harmonisation).
 
-The cubic B-spline is separable on a grid that keeps its axes. Slices are interpolated at once; along their normal
-values are made only where they are asked for, so that the whole grid, several times as large, is never kept. Inside the
-field of view the values are those of ITK's B-spline interpolator.
+The cubic B-spline is separable on a grid that keeps its axes. Slices are interpolated at once;
+along their normal values are made only where they are asked for, so that the whole grid, several
+times as large, is never kept. Inside the field of view the values are those of ITK's B-spline
+interpolator.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ import SimpleITK
 from feature_store.errors import CtGeometryError
 from feature_store.imaging.boxed_mask import BoxedMask, bounding_box
 from feature_store.imaging.ct_volume import CtVolume
-from feature_store.imaging.spline import LineWeights, depth_moments, interpolate_depth, interpolate_slices
+from feature_store.imaging.spline import (
+    LineWeights,
+    depth_moments,
+    interpolate_depth,
+    interpolate_slices,
+)
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32]
@@ -59,13 +66,17 @@ class HarmonizedCt:
         return len(self.along_z.taps), self.slices.shape[1], self.slices.shape[2]
 
     def values(self, z: Indices | slice, y: Indices | slice, x: Indices | slice) -> Values:
-        """Return HU at the crossings of planes z, rows y and columns x of the grid, shape (z, y, x)."""
+        """Return HU at the crossings of planes z, rows y and columns x of the grid, shape (z, y,
+        x).
+        """
         lines = [
             np.arange(n)[part] if isinstance(part, slice) else part
             for n, part in zip(self.shape, (z, y, x), strict=True)
         ]
         every = np.arange(len(self.slices))
-        return interpolate_depth(self.slices[np.ix_(every, lines[1], lines[2])], self.along_z.of(lines[0]))
+        return interpolate_depth(
+            self.slices[np.ix_(every, lines[1], lines[2])], self.along_z.of(lines[0])
+        )
 
     def to_image(self) -> Any:
         """Return the whole grid as a `SimpleITK.Image` of float32 HU."""
@@ -89,9 +100,9 @@ def harmonize_ct(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedCt:
     Returns
     -------
     HarmonizedCt
-        Same direction; ``round(n * spacing / new)`` voxels along each axis; the corners of the first voxels coincide,
-        so the new origin is the old one plus ``(new - old spacing) / 2`` along each axis. A voxel whose centre is
-        outside the CT has the value at the CT's face.
+        Same direction; ``round(n * spacing / new)`` voxels along each axis; the corners of the
+        first voxels coincide, so the new origin is the old one plus ``(new - old spacing) / 2``
+        along each axis. A voxel whose centre is outside the CT has the value at the CT's face.
 
     Raises
     ------
@@ -105,8 +116,8 @@ def harmonize_ct(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedCt:
     if least < _LEAST_VOXELS:
         raise CtGeometryError(
             "ct-too-small",
-            f"The CT has {least} voxels along an axis: expected at least {_LEAST_VOXELS}, before and after resampling "
-            f"to {spacing_mm:g} mm. Send the whole series.",
+            f"The CT has {least} voxels along an axis: expected at least {_LEAST_VOXELS}, before "
+            f"and after resampling to {spacing_mm:g} mm. Send the whole series.",
         )
     along_x, along_y, along_z = (
         LineWeights.at((np.arange(size) + 0.5) * spacing_mm / step - 0.5, n)
@@ -114,7 +125,9 @@ def harmonize_ct(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedCt:
     )
     slices = interpolate_slices(volume.hu, along_x, along_y)
     x, y, z = (np.asarray(volume.origin_mm) + volume.axes @ ((spacing_mm - old) / 2)).tolist()
-    return HarmonizedCt(spacing_mm, (x, y, z), volume.direction, slices, along_z, *depth_moments(slices, along_z))
+    return HarmonizedCt(
+        spacing_mm, (x, y, z), volume.direction, slices, along_z, *depth_moments(slices, along_z)
+    )
 
 
 def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: HarmonizedCt) -> BoxedMask:
@@ -139,17 +152,26 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
     CtGeometryError
         If the mask is empty or not on the grid of `volume`, or the new grid has another direction.
     """
-    if mask.shape != volume.hu.shape or not mask.any() or not np.allclose(ct.direction, volume.direction, atol=1e-9):
+    if (
+        mask.shape != volume.hu.shape
+        or not mask.any()
+        or not np.allclose(ct.direction, volume.direction, atol=1e-9)
+    ):
         raise CtGeometryError(
             "mask-grid",
-            f"A mask of shape {mask.shape} with {np.count_nonzero(mask)} voxels cannot be resampled on a CT of shape "
-            f"{volume.hu.shape}: expected some voxels, equal shapes, and a new grid of the same direction.",
+            f"A mask of shape {mask.shape} with {np.count_nonzero(mask)} voxels cannot be "
+            f"resampled on a CT of shape {volume.hu.shape}: expected some voxels, equal shapes, "
+            "and a new grid of the same direction.",
         )
     start = volume.to_index(np.asarray(ct.origin_mm)[None])[0]
     step = ct.spacing_mm / np.asarray(volume.spacing_mm)
     nearest, box = [], []
-    for size, first, width, old in zip(ct.shape, start[::-1], step[::-1], bounding_box(mask), strict=True):
-        found = np.floor(np.round(first + width * np.arange(size), 9) + 0.5).astype(int)  # halves go up, as in ITK
+    for size, first, width, old in zip(
+        ct.shape, start[::-1], step[::-1], bounding_box(mask), strict=True
+    ):
+        found = np.floor(np.round(first + width * np.arange(size), 9) + 0.5).astype(
+            int
+        )  # halves go up, as in ITK
         inside = np.flatnonzero((found >= old.start) & (found < old.stop))
         nearest.append(found[inside])
         box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))

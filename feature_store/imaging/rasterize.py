@@ -13,15 +13,18 @@ from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.structure_set import Roi, check_contours
 
 PLANE_TOLERANCE = 0.25
-"""How far a contour's plane may be from its slice's, in slice spacings: more is another CT's contour."""
+"""How far a contour's plane may be from its slice's, in slice spacings: more is another CT's
+contour.
+"""
 _EDGE_TOLERANCE = 0.5 + 1e-3
 
 
 def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
     """Return the voxels whose centres the contours enclose.
 
-    Contours are mapped along the normal of the slices, so oblique series need no special case. Contours of one slice
-    are combined by exclusive or: a contour within another is a hole (PS3.3 C.8.8.6.3).
+    Contours are mapped along the normal of the slices, so oblique series need no special case.
+    Contours of one slice are combined by exclusive or: a contour within another is a hole (PS3.3
+    C.8.8.6.3).
 
     Parameters
     ----------
@@ -38,15 +41,17 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
     Raises
     ------
     ContourError
-        If the contours cannot have been drawn on this CT: another Frame of Reference, outside the CT, not within a
-        slice plane, between the slices, or slices left out.
+        If the contours cannot have been drawn on this CT: another Frame of Reference, outside the
+        CT, not within a slice plane, between the slices, or slices left out.
     """
     check_contours(roi)
     _check_frame(roi, volume)
     mask = np.zeros(volume.hu.shape, dtype=np.bool_)
     by_slice: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
     for number, points in enumerate(roi.contours, start=1):
-        index = np.round(volume.to_index(points), 6)  # ties are decided by the rule, not by the last bit
+        index = np.round(
+            volume.to_index(points), 6
+        )  # ties are decided by the rule, not by the last bit
         by_slice[_slice_of(index, roi, number, volume)].append(index[:, :2])
     for z, polygons in by_slice.items():
         for polygon in polygons:
@@ -56,16 +61,21 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
 
 
 def _check_frame(roi: Roi, volume: CtVolume) -> None:
-    if roi.frame_of_reference_uid is None or roi.frame_of_reference_uid != volume.frame_of_reference_uid:
+    if (
+        roi.frame_of_reference_uid is None
+        or roi.frame_of_reference_uid != volume.frame_of_reference_uid
+    ):
         raise ContourError(
             "frame-of-reference",
-            f"ROI {roi.name!r} is not in the Frame of Reference of the CT: expected the same, found another or none. "
-            "Send the CT that was contoured.",
+            f"ROI {roi.name!r} is not in the Frame of Reference of the CT: expected the same, "
+            "found another or none. Send the CT that was contoured.",
         )
 
 
 def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtVolume) -> int:
-    """Return the slice of a contour, given as continuous indices (x, y, z), or say why it has none."""
+    """Return the slice of a contour, given as continuous indices (x, y, z), or say why it has
+    none.
+    """
     where = f"Contour {number} of {len(roi.contours)} of ROI {roi.name!r}"
     low, high = index.min(axis=0), index.max(axis=0)
     last = np.array(volume.hu.shape[::-1]) - 1
@@ -73,35 +83,42 @@ def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtV
         beyond_mm = float(((np.maximum(-low, high - last) - 0.5) * volume.spacing_mm).max())
         raise ContourError(
             "outside-ct",
-            f"{where} leaves the CT by up to {beyond_mm:.1f} mm: expected every point within the outermost voxels. "
-            "Send the CT that was contoured, with all its slices.",
+            f"{where} leaves the CT by up to {beyond_mm:.1f} mm: expected every point within the "
+            "outermost voxels. Send the CT that was contoured, with all its slices.",
         )
     spacing = volume.spacing_mm[2]
     if high[2] - low[2] > PLANE_TOLERANCE:
         raise ContourError(
             "not-in-plane",
-            f"{where} extends {(high[2] - low[2]) * spacing:.2f} mm across the slices of {spacing:.2f} mm: expected it "
-            "within one slice plane. Redraw it on the axial slices of this CT.",
+            f"{where} extends {(high[2] - low[2]) * spacing:.2f} mm across the slices of "
+            f"{spacing:.2f} mm: expected it within one slice plane. Redraw it on the axial slices "
+            "of this CT.",
         )
     middle = float(index[:, 2].mean())
     z = round(middle)
     if abs(middle - z) > PLANE_TOLERANCE:
         raise ContourError(
             "off-slice",
-            f"{where} lies {abs(middle - z) * spacing:.2f} mm off the nearest slice, at a slice spacing of "
-            f"{spacing:.2f} mm: expected at most {PLANE_TOLERANCE * spacing:.2f} mm. Send the CT that was contoured.",
+            f"{where} lies {abs(middle - z) * spacing:.2f} mm off the nearest slice, at a slice "
+            f"spacing of {spacing:.2f} mm: expected at most {PLANE_TOLERANCE * spacing:.2f} mm. "
+            "Send the CT that was contoured.",
         )
     return min(max(z, 0), int(last[2]))
 
 
 def _toggle(plane: npt.NDArray[np.bool_], polygon: npt.NDArray[np.float64]) -> None:
-    """Invert the pixels of `plane` whose centres are within `polygon`, shape (n, 2), continuous indices (x, y).
+    """Invert the pixels of `plane` whose centres are within `polygon`, shape (n, 2), continuous
+    indices (x, y).
 
-    Along each row, a pixel is inside when an odd number of edges crosses the row at or left of its centre; an edge
-    takes its lower end and leaves its upper end out, so that a vertex on a row counts once.
+    Along each row, a pixel is inside when an odd number of edges crosses the row at or left of its
+    centre; an edge takes its lower end and leaves its upper end out, so that a vertex on a row
+    counts once.
     """
     height, width = plane.shape
-    low, high = max(int(np.ceil(polygon[:, 1].min())), 0), min(int(np.floor(polygon[:, 1].max())), height - 1)
+    low, high = (
+        max(int(np.ceil(polygon[:, 1].min())), 0),
+        min(int(np.floor(polygon[:, 1].max())), height - 1),
+    )
     if high < low:
         return
     rows = np.arange(low, high + 1, dtype=np.float64)[:, None]
@@ -115,7 +132,9 @@ def _toggle(plane: npt.NDArray[np.bool_], polygon: npt.NDArray[np.float64]) -> N
     plane[low : high + 1] ^= (np.cumsum(crossings, axis=1)[:, :width] % 2).astype(np.bool_)
 
 
-def _check_sequence(mask: npt.NDArray[np.bool_], slices: list[int], roi: Roi, volume: CtVolume) -> None:
+def _check_sequence(
+    mask: npt.NDArray[np.bool_], slices: list[int], roi: Roi, volume: CtVolume
+) -> None:
     """Refuse a gap between contoured slices through which the contours evidently go on."""
     for below, above in pairwise(slices):
         smaller = min(int(mask[below].sum()), int(mask[above].sum()))
@@ -124,7 +143,8 @@ def _check_sequence(mask: npt.NDArray[np.bool_], slices: list[int], roi: Roi, vo
             start, end = ((z - below) * volume.spacing_mm[2] for z in (below, above))
             raise ContourError(
                 "contours-skip-slices",
-                f"ROI {roi.name!r} has no contour on {above - below - 1} slice(s) between its contours on slices "
-                f"{below + 1} and {above + 1} ({end - start:.1f} mm apart), which lie on top of each other: expected a "
-                "contour on every slice. Interpolate the missing contours in the planning system.",
+                f"ROI {roi.name!r} has no contour on {above - below - 1} slice(s) between its "
+                f"contours on slices {below + 1} and {above + 1} ({end - start:.1f} mm apart), "
+                "which lie on top of each other: expected a contour on every slice. Interpolate "
+                "the missing contours in the planning system.",
             )

@@ -1,4 +1,6 @@
-"""Where features are measured: within the GTV, and in rings of tissue around it (paper, regions of interest)."""
+"""Where features are measured: within the GTV, and in rings of tissue around it (paper, regions of
+interest).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from feature_store.errors import RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
 
 LEAST_VOXELS = 27
-"""Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture."""
+"""Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture.
+"""
 _DISTANCE_TOLERANCE = 1e-6
 
 
@@ -34,7 +37,8 @@ class Region(StrEnum):
         known = [region for region in cls if region != cls.GTV]
         if name not in known:
             raise RegionError(
-                "unknown-ring", f"There is no ring of {width_mm:g} mm: expected one of {', '.join(known)}."
+                "unknown-ring",
+                f"There is no ring of {width_mm:g} mm: expected one of {', '.join(known)}.",
             )
         return cls(name)
 
@@ -61,12 +65,15 @@ class Regions:
 
 
 def make_regions(
-    gtv: BoxedMask, spacing_mm: float, ring_widths_mm: Sequence[float] = (6.0,), body: BoxedMask | None = None
+    gtv: BoxedMask,
+    spacing_mm: float,
+    ring_widths_mm: Sequence[float] = (6.0,),
+    body: BoxedMask | None = None,
 ) -> Regions:
     """Make the GTV and its rings.
 
-    A ring holds the voxels outside the GTV whose centres are at most its width away from the centre of a GTV voxel:
-    the dilation by that physical distance, minus the GTV.
+    A ring holds the voxels outside the GTV whose centres are at most its width away from the centre
+    of a GTV voxel: the dilation by that physical distance, minus the GTV.
 
     Parameters
     ----------
@@ -77,7 +84,8 @@ def make_regions(
     ring_widths_mm : sequence of float
         Widths in mm: 3, 6 or 9.
     body : BoxedMask, optional
-        What rings are clipped at, on the same grid; without it they go on beyond the patient's skin.
+        What rings are clipped at, on the same grid; without it they go on beyond the patient's
+        skin.
 
     Returns
     -------
@@ -96,8 +104,12 @@ def make_regions(
     if rings:
         start, distance = _distance_mm(gtv, spacing_mm, max(rings.values()))
         stop = [s + n for s, n in zip(start, distance.shape, strict=True)]
-        z, y, x = (slice(max(0, a), min(b, n)) for a, b, n in zip(start, stop, gtv.grid_shape, strict=True))
-        inside = tuple(slice(part.start - a, part.stop - a) for part, a in zip((z, y, x), start, strict=True))
+        z, y, x = (
+            slice(max(0, a), min(b, n)) for a, b, n in zip(start, stop, gtv.grid_shape, strict=True)
+        )
+        inside = tuple(
+            slice(part.start - a, part.stop - a) for part, a in zip((z, y, x), start, strict=True)
+        )
         within = body.cut((z, y, x)) if body else True
         for region, width in rings.items():
             ring = (distance > 0) & (distance <= width + _DISTANCE_TOLERANCE)
@@ -117,8 +129,12 @@ def _check_size(region: Region, found: int) -> None:
         )
 
 
-def _distance_mm(gtv: BoxedMask, spacing_mm: float, reach_mm: float) -> tuple[list[int], npt.NDArray[np.float32]]:
-    """Return where the box within reach starts, which may leave the grid, and the distance in mm from a tight mask."""
+def _distance_mm(
+    gtv: BoxedMask, spacing_mm: float, reach_mm: float
+) -> tuple[list[int], npt.NDArray[np.float32]]:
+    """Return where the box within reach starts, which may leave the grid, and the distance in mm
+    from a tight mask.
+    """
     margin = int(np.floor(reach_mm / spacing_mm + _DISTANCE_TOLERANCE)) + 1
     image: Any = SimpleITK.GetImageFromArray(np.pad(gtv.voxels, margin).astype(np.uint8))
     image.SetSpacing((spacing_mm,) * 3)

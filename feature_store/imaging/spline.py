@@ -2,7 +2,8 @@
 
 The spline goes through the samples; a line is mirrored at its outermost samples, as in ITK.
 
-.. [1] M. Unser, Splines: a perfect fit for signal and image processing, IEEE Signal Process Mag 16, 1999.
+.. [1] M. Unser, Splines: a perfect fit for signal and image processing, IEEE Signal Process Mag
+    16, 1999.
 """
 
 from __future__ import annotations
@@ -44,11 +45,19 @@ class LineWeights:
 
     @classmethod
     def at(cls, points: Floats, samples: int) -> LineWeights:
-        """Weigh the coefficients of a line for `points`, in units of its samples; beyond its ends the value goes on."""
+        """Weigh the coefficients of a line for `points`, in units of its samples; beyond its ends
+        the value goes on.
+        """
         points = np.clip(points, -0.5, samples - 0.5)
         base = np.floor(points)
         t = points - base
-        weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+        weights = (
+            np.stack(
+                [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3],
+                axis=1,
+            )
+            / 6
+        )
         period = 2 * (samples - 1)
         taps = np.abs(base[:, None].astype(np.int64) + np.arange(-1, 3)) % period
         return cls(np.where(taps >= samples, period - taps, taps), weights, samples)
@@ -61,7 +70,9 @@ class LineWeights:
 def interpolate_slices(volume: Values, along_x: LineWeights, along_y: LineWeights) -> Floats:
     """Interpolate each slice of a volume (z, y, x) along x, then along y."""
     slices = np.empty((volume.shape[0], len(along_y.taps), len(along_x.taps)))
-    _interpolate_slices(volume, along_x.taps, along_x.weights, along_y.taps, along_y.weights, slices)
+    _interpolate_slices(
+        volume, along_x.taps, along_x.weights, along_y.taps, along_y.weights, slices
+    )
     return slices
 
 
@@ -73,17 +84,26 @@ def interpolate_depth(volume: Floats, along_z: LineWeights) -> Values:
 
 
 def depth_moments(volume: Floats, along_z: LineWeights) -> tuple[float, float]:
-    """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return, without keeping it."""
+    """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return, without
+    keeping it.
+    """
     shift = float(np.mean([plane.mean() for plane in volume]))
     nowhere = np.empty((0, *volume.shape[1:]), dtype=np.float32)
     total, squares = _interpolate_depth(volume, along_z.taps, along_z.weights, shift, nowhere)
     count = len(along_z.taps) * volume.shape[1] * volume.shape[2]
-    return shift + total / count, float(np.sqrt(max(squares - total * total / count, 0.0) / (count - 1)))
+    return shift + total / count, float(
+        np.sqrt(max(squares - total * total / count, 0.0) / (count - 1))
+    )
 
 
 @compiled
 def _interpolate_slices(
-    volume: Values, x_taps: Indices, x_weights: Floats, y_taps: Indices, y_weights: Floats, slices: Floats
+    volume: Values,
+    x_taps: Indices,
+    x_weights: Floats,
+    y_taps: Indices,
+    y_weights: Floats,
+    slices: Floats,
 ) -> None:
     """Interpolate each slice along x, then along y, `_LINES` lines at a time."""
     depth, height, width = volume.shape
@@ -116,7 +136,8 @@ def _interpolate_slices(
 def _interpolate_depth(
     volume: Floats, taps: Indices, weights: Floats, shift: float, result: Values
 ) -> tuple[float, float]:
-    """Interpolate along z, `_LINES` neighbours in x at a time; sum the values less `shift`, and their squares.
+    """Interpolate along z, `_LINES` neighbours in x at a time; sum the values less `shift`, and
+    their squares.
 
     A result of no planes is not filled.
     """
@@ -160,7 +181,9 @@ def _interpolate_lines(lines: Floats, taps: Indices, weights: Floats, result: Fl
 
 @compiled
 def _to_coefficients(lines: Floats) -> None:
-    """Replace the values of lines by their spline coefficients, for lines that are mirrored at their ends."""
+    """Replace the values of lines by their spline coefficients, for lines that are mirrored at
+    their ends.
+    """
     n = len(lines)
     for i in range(n):
         for line in range(_LINES):
@@ -178,7 +201,9 @@ def _to_coefficients(lines: Floats) -> None:
         for line in range(_LINES):
             lines[i, line] += _POLE * lines[i - 1, line]
     for line in range(_LINES):
-        lines[n - 1, line] = (_POLE * lines[n - 2, line] + lines[n - 1, line]) * (_POLE / (_POLE * _POLE - 1))
+        lines[n - 1, line] = (_POLE * lines[n - 2, line] + lines[n - 1, line]) * (
+            _POLE / (_POLE * _POLE - 1)
+        )
     for i in range(n - 2, -1, -1):
         for line in range(_LINES):
             lines[i, line] = _POLE * (lines[i + 1, line] - lines[i, line])

@@ -19,7 +19,9 @@ from feature_store.imaging.ct_headers import UNREADABLE
 CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 """Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
 MALFORMED = "MALFORMED"
-"""Our own geometric type of a contour whose data cannot be read as points; only the chosen ROI must be free of it."""
+"""Our own geometric type of a contour whose data cannot be read as points; only the chosen ROI must
+be free of it.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,8 @@ class Roi:
         ):
             raise ContourError(
                 "malformed-contour",
-                f"ROI {self.name!r} needs points of shape (n, 3) and one geometric type for each contour.",
+                f"ROI {self.name!r} needs points of shape (n, 3) and one geometric type for each "
+                "contour.",
             )
         for points in self.contours:
             points.setflags(write=False)
@@ -105,31 +108,35 @@ def read_structure_set(path: Path) -> StructureSet:
     Returns
     -------
     StructureSet
-        A contour whose data cannot be read as points is kept, empty, with the type ``MALFORMED``: it matters only if
-        its ROI is the one that is used.
+        A contour whose data cannot be read as points is kept, empty, with the type ``MALFORMED``:
+        it matters only if its ROI is the one that is used.
 
     Raises
     ------
     UnreadableInstance
-        If the file is not DICOM, not RT Structure Set Storage, or has no usable identity or ROI list.
+        If the file is not DICOM, not RT Structure Set Storage, or has no usable identity or ROI
+        list.
     """
     try:
         dataset = pydicom.dcmread(path)
         sop_class = dataset.get("SOPClassUID")
     except UNREADABLE as error:
         raise UnreadableInstance(
-            "unreadable-rtstruct", f"The RTSTRUCT cannot be read as DICOM ({type(error).__name__}). Send it again."
+            "unreadable-rtstruct",
+            f"The RTSTRUCT cannot be read as DICOM ({type(error).__name__}). Send it again.",
         ) from error
     if sop_class != RTStructureSetStorage:
         name = getattr(sop_class, "name", "no SOP class")
-        raise UnreadableInstance("not-rtstruct", f"Expected RT Structure Set Storage, found {name}.")
+        raise UnreadableInstance(
+            "not-rtstruct", f"Expected RT Structure Set Storage, found {name}."
+        )
     try:
         return _structure_set(dataset)
     except UNREADABLE as error:
         raise UnreadableInstance(
             "rtstruct-content",
-            "The RTSTRUCT lacks usable values for its UIDs or its list of ROIs (PS3.3 C.8.8.5, C.8.8.6). "
-            "Export it again from the planning system.",
+            "The RTSTRUCT lacks usable values for its UIDs or its list of ROIs (PS3.3 C.8.8.5, "
+            "C.8.8.6). Export it again from the planning system.",
         ) from error
 
 
@@ -152,7 +159,8 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
     Returns
     -------
     Roi
-        It has at least one contour, and all its contours are closed, planar and of at least 3 points.
+        It has at least one contour, and all its contours are closed, planar and of at least 3
+        points.
 
     Raises
     ------
@@ -174,8 +182,9 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
         matches = tuple(roi.name for roi in found)
         raise AmbiguousGtvError(
             "ambiguous-gtv",
-            f"{len(found)} ROIs could be the GTV ({', '.join(map(repr, matches))}): expected exactly one whose whole "
-            f"name matches {pattern!r}. Make the centre's gtv_pattern narrower, or send one GTV.",
+            f"{len(found)} ROIs could be the GTV ({', '.join(map(repr, matches))}): expected "
+            f"exactly one whose whole name matches {pattern!r}. Make the centre's gtv_pattern "
+            "narrower, or send one GTV.",
             matches,
         )
     check_contours(found[0])
@@ -183,25 +192,34 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
 
 
 def check_contours(roi: Roi) -> None:
-    """Raise `ContourError` unless every contour of `roi` is CLOSED_PLANAR, finite, and of 3 points or more."""
+    """Raise `ContourError` unless every contour of `roi` is CLOSED_PLANAR, finite, and of 3 points
+    or more.
+    """
     if not roi.contours:
         raise ContourError(
-            "empty-roi", f"ROI {roi.name!r} has no contours: expected at least one. Draw it, or send another one."
+            "empty-roi",
+            f"ROI {roi.name!r} has no contours: expected at least one. Draw it, or send another "
+            "one.",
         )
-    for n, (points, kind) in enumerate(zip(roi.contours, roi.geometric_types, strict=True), start=1):
+    for n, (points, kind) in enumerate(
+        zip(roi.contours, roi.geometric_types, strict=True), start=1
+    ):
         where = f"Contour {n} of {len(roi.contours)} of ROI {roi.name!r}"
         if kind == MALFORMED:
             raise ContourError(
                 "malformed-contour",
-                f"{where} has contour data that are not triplets of numbers, or not as many as it announces "
-                "(PS3.3 C.8.8.6). Export the RTSTRUCT again.",
+                f"{where} has contour data that are not triplets of numbers, or not as many as it "
+                "announces (PS3.3 C.8.8.6). Export the RTSTRUCT again.",
             )
         if kind not in CLOSED_TYPES:
-            raise ContourError("open-contour", f"{where} is of type {kind}: expected CLOSED_PLANAR. Close it.")
+            raise ContourError(
+                "open-contour", f"{where} is of type {kind}: expected CLOSED_PLANAR. Close it."
+            )
         if len(points) < 3 or not np.isfinite(points).all():
             raise ContourError(
                 "empty-contour",
-                f"{where} has {len(points)} points or one that is not finite: expected 3 or more. Redraw it.",
+                f"{where} has {len(points)} points or one that is not finite: expected 3 or more. "
+                "Redraw it.",
             )
 
 
@@ -211,7 +229,9 @@ def _structure_set(dataset: Dataset) -> StructureSet:
         for item in dataset.StructureSetROISequence
         if item.get("ReferencedFrameOfReferenceUID")
     }
-    contours = {int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or ()}
+    contours = {
+        int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or ()
+    }
     rois = []
     for item in dataset.StructureSetROISequence:
         number = int(item.ROINumber)
@@ -227,7 +247,10 @@ def _structure_set(dataset: Dataset) -> StructureSet:
             )
         )
     shared = {roi.frame_of_reference_uid for roi in rois}
-    referenced = [str(item.FrameOfReferenceUID) for item in dataset.get("ReferencedFrameOfReferenceSequence") or ()]
+    referenced = [
+        str(item.FrameOfReferenceUID)
+        for item in dataset.get("ReferencedFrameOfReferenceSequence") or ()
+    ]
     return StructureSet(
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),

@@ -15,7 +15,11 @@ from feature_store.imaging.regions import LEAST_VOXELS, Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.filters import Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
-from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
+from feature_store.radiomic_features.settings import (
+    FEATURE_NAMES,
+    FEATURES_BY_CLASS,
+    ExtractionSettings,
+)
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
@@ -26,8 +30,9 @@ def extract(
 ) -> dict[Region, FeatureVector]:
     """Extract the 1316 features of each region.
 
-    The values are those of `extract_with_pyradiomics` (relative 1e-6, absolute 1e-5 below 1): each image is filtered
-    once for all regions, on their common box with the filter's reach around it, and each region is binned once.
+    The values are those of `extract_with_pyradiomics` (relative 1e-6, absolute 1e-5 below 1): each
+    image is filtered once for all regions, on their common box with the filter's reach around it,
+    and each region is binned once.
 
     Parameters
     ----------
@@ -46,25 +51,33 @@ def extract(
     Raises
     ------
     ExtractionError
-        If the image is constant, not finite or too thin, a region is degenerate, or a feature is not finite.
+        If the image is constant, not finite or too thin, a region is degenerate, or a feature is
+        not finite.
     """
     if not regions:
         return {}
     if abs(ct.spacing_mm - settings.spacing_mm) > 1e-6:
         raise ExtractionError(
             "spacing",
-            f"The CT has a spacing of {ct.spacing_mm:g} mm: expected {settings.spacing_mm:g} mm. Harmonise it first.",
+            f"The CT has a spacing of {ct.spacing_mm:g} mm: expected {settings.spacing_mm:g} mm. "
+            "Harmonise it first.",
         )
     masks = {region: _checked(region, mask, ct.shape) for region, mask in regions.items()}
     common = union(*(mask.box for mask in masks.values()))
     places = {region: _Place.of(mask, common) for region, mask in masks.items()}
     spacing_mm = (ct.spacing_mm,) * 3
-    found = {region: _in_order("shape", shape_features(mask.voxels, spacing_mm)) for region, mask in masks.items()}
+    found = {
+        region: _in_order("shape", shape_features(mask.voxels, spacing_mm))
+        for region, mask in masks.items()
+    }
     for _, values in filtered_images(ct, common, settings):
         flat = values.ravel()
         for region, place in places.items():
             found[region] += _intensity_features(flat[place.voxels], place, settings)
-    return {region: FeatureVector(region, np.array(values), settings.digest) for region, values in found.items()}
+    return {
+        region: FeatureVector(region, np.array(values), settings.digest)
+        for region, values in found.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +93,9 @@ class _Place:
 
 
 def _intensity_features(inside: Values, place: _Place, settings: ExtractionSettings) -> list[float]:
-    """Return the 93 first-order and texture features of a region of one image, in the order of `FEATURES_BY_CLASS`."""
+    """Return the 93 first-order and texture features of a region of one image, in the order of
+    `FEATURES_BY_CLASS`.
+    """
     levels = grey_levels(inside, settings.bin_width)
     found = _in_order("firstorder", first_order_features(inside, levels, settings.spacing_mm**3))
     for group, features in texture_features(texture_matrices(place.texture, levels)).items():
@@ -97,14 +112,15 @@ def _checked(region: Region, mask: BoxedMask, grid_shape: tuple[int, int, int]) 
     if mask.grid_shape != grid_shape or mask.count < LEAST_VOXELS:
         raise ExtractionError(
             "degenerate-region",
-            f"Region {region} has {mask.count} voxel(s) on a grid of {mask.grid_shape}: expected at least "
-            f"{LEAST_VOXELS} on the CT's grid {grid_shape}. Check the contour.",
+            f"Region {region} has {mask.count} voxel(s) on a grid of {mask.grid_shape}: expected "
+            f"at least {LEAST_VOXELS} on the CT's grid {grid_shape}. Check the contour.",
         )
     mask = mask.tight()
     if sum(n > 1 for n in mask.voxels.shape) < 2:
         raise ExtractionError(
             "flat-region",
-            f"Region {region} extends over {mask.voxels.shape} voxels (z, y, x), a line: expected at least 2 along two "
-            f"axes, since {len(FEATURE_NAMES)} features need neighbours. Check the contour.",
+            f"Region {region} extends over {mask.voxels.shape} voxels (z, y, x), a line: expected "
+            f"at least 2 along two axes, since {len(FEATURE_NAMES)} features need neighbours. "
+            "Check the contour.",
         )
     return mask

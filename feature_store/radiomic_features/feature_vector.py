@@ -40,15 +40,17 @@ class FeatureVector:
         if values.shape != (len(FEATURE_NAMES),):
             raise ExtractionError(
                 "feature-count",
-                f"Region {self.region} has features of shape {values.shape}: expected ({len(FEATURE_NAMES)},).",
+                f"Region {self.region} has features of shape {values.shape}: expected "
+                f"({len(FEATURE_NAMES)},).",
             )
         lacking = np.flatnonzero(~np.isfinite(values))
         if lacking.size:
             examples = ", ".join(FEATURE_NAMES[index] for index in lacking[:3])
             raise ExtractionError(
                 "undefined-features",
-                f"{lacking.size} of {len(FEATURE_NAMES)} features of region {self.region} have no finite "
-                f"value (such as {examples}): it is too small, too thin or too uniform for texture. Check the contour.",
+                f"{lacking.size} of {len(FEATURE_NAMES)} features of region {self.region} have no "
+                f"finite value (such as {examples}): it is too small, too thin or too uniform for "
+                "texture. Check the contour.",
             )
         values.setflags(write=False)
         object.__setattr__(self, "values", values)

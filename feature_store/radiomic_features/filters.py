@@ -1,8 +1,10 @@
-"""The original and the 13 filtered images, computed only where the regions are, equal to filtering the whole image.
+"""The original and the 13 filtered images, computed only where the regions are, equal to filtering
+the whole image.
 
-A filter's value at a voxel depends on what is near: the coif1 wavelet reaches 3 voxels; the recursive Gaussian forgets
-what is 14 sigma away to about the precision of its float32 result. So each filter sees the regions' box with that
-margin. Only the mean and standard deviation of the normalisation come from the whole image.
+A filter's value at a voxel depends on what is near: the coif1 wavelet reaches 3 voxels; the
+recursive Gaussian forgets what is 14 sigma away to about the precision of its float32 result. So
+each filter sees the regions' box with that margin. Only the mean and standard deviation of the
+normalisation come from the whole image.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _LEAST_SD = 1e-9
 """Of the size of the mean: less is the rounding of a constant image."""
 
 
-def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) -> Iterator[tuple[str, Values]]:
+def filtered_images(
+    ct: HarmonizedCt, box: Box, settings: ExtractionSettings
+) -> Iterator[tuple[str, Values]]:
     """Yield the original and the filtered images within a box.
 
     Parameters
@@ -42,19 +46,21 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
     Yields
     ------
     tuple of str and ndarray, shape of the box
-        PyRadiomics' name of the image, and its values: float64, for the LoG images (and without normalisation) float32.
+        PyRadiomics' name of the image, and its values: float64, for the LoG images (and without
+        normalisation) float32.
 
     Raises
     ------
     ExtractionError
-        If the image is constant, has a value that is not finite, or is too thin for the largest LoG.
+        If the image is constant, has a value that is not finite, or is too thin for the largest
+        LoG.
     """
     _check_size(ct, settings)
     if not (np.isfinite(ct.sd_hu) and ct.sd_hu > _LEAST_SD * max(abs(ct.mean_hu), 1.0)):
         raise ExtractionError(
             "flat-image",
-            f"The harmonised CT has mean {ct.mean_hu:g} and standard deviation {ct.sd_hu:g} HU: expected finite values "
-            "that differ. Check that the CT holds an image.",
+            f"The harmonised CT has mean {ct.mean_hu:g} and standard deviation {ct.sd_hu:g} HU: "
+            "expected finite values that differ. Check that the CT holds an image.",
         )
 
     def normalised(hu: npt.NDArray[np.float32]) -> Values:
@@ -64,7 +70,10 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
         return (hu.astype(np.float64) - ct.mean_hu) * (1.0 / ct.sd_hu) * settings.normalize_scale
 
     names = iter(image_names(settings))
-    reach = {sigma: int(np.ceil(_LOG_REACH_SIGMAS * sigma / ct.spacing_mm)) for sigma in settings.log_sigmas_mm}
+    reach = {
+        sigma: int(np.ceil(_LOG_REACH_SIGMAS * sigma / ct.spacing_mm))
+        for sigma in settings.log_sigmas_mm
+    }
     seen = with_margin(box, max(reach.values()), ct.shape)
     values = normalised(ct.values(*seen)).astype(np.float64, order="C", copy=False)
     original = values[relative(box, seen)]
@@ -84,13 +93,15 @@ def _check_size(ct: HarmonizedCt, settings: ExtractionSettings) -> None:
     if min(ct.shape) < least:
         raise ExtractionError(
             "image-too-thin",
-            f"The harmonised CT has {ct.shape} voxels (z, y, x): expected at least {least} along each axis for a "
-            f"Laplacian of Gaussian of {max(settings.log_sigmas_mm):g} mm. Send the whole series.",
+            f"The harmonised CT has {ct.shape} voxels (z, y, x): expected at least {least} along "
+            f"each axis for a Laplacian of Gaussian of {max(settings.log_sigmas_mm):g} mm. Send "
+            "the whole series.",
         )
 
 
 def _periodic(ct: HarmonizedCt, box: Box) -> npt.NDArray[np.float32]:
-    """Return the box with the wavelet's margin, of even size, continued at the faces as PyRadiomics does.
+    """Return the box with the wavelet's margin, of even size, continued at the faces as PyRadiomics
+    does.
 
     PyRadiomics appends the first plane where a size is odd and transforms periodically.
     """
@@ -98,7 +109,10 @@ def _periodic(ct: HarmonizedCt, box: Box) -> npt.NDArray[np.float32]:
     for n, part in zip(ct.shape, box, strict=True):
         period = n + n % 2
         stop = part.stop + _WAVELET_REACH
-        at = np.arange(part.start - _WAVELET_REACH, stop + (stop - part.start + _WAVELET_REACH) % 2) % period
+        at = (
+            np.arange(part.start - _WAVELET_REACH, stop + (stop - part.start + _WAVELET_REACH) % 2)
+            % period
+        )
         lines.append(np.where(at == n, 0, at))
     z, y, x = lines
     return ct.values(z, y, x)

@@ -16,9 +16,12 @@ Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int16]
 
 _MOST_LEVELS = 1024
-"""The co-occurrence matrices of many more would need gigabytes, and count next to nothing in each cell."""
+"""The co-occurrence matrices of many more would need gigabytes, and count next to nothing in each
+cell.
+"""
 _BUCKETS = 2048
-"""Between the least and the largest value; where quantiles are, one bucket of each is put in order."""
+"""Between the least and the largest value; where quantiles are, one bucket of each is put in order.
+"""
 _LEAST_RANGE = 1e-200
 """Of values that can be shared out to buckets without overflow."""
 _BLOCK = 1024
@@ -26,12 +29,14 @@ _BLOCK = 1024
 
 
 def grey_levels(inside: Values, bin_width: float) -> Levels:
-    """Assign grey levels from 1 by a fixed bin width, with edges at multiples of it, as PyRadiomics does.
+    """Assign grey levels from 1 by a fixed bin width, with edges at multiples of it, as PyRadiomics
+    does.
 
     Parameters
     ----------
     inside : ndarray, shape (n,)
-        Values of the region; their type decides how the edges are rounded, so it must be PyRadiomics' own.
+        Values of the region; their type decides how the edges are rounded, so it must be
+        PyRadiomics' own.
     bin_width : float
         In units of the image.
 
@@ -44,8 +49,9 @@ def grey_levels(inside: Values, bin_width: float) -> Levels:
     if high - low > _MOST_LEVELS * bin_width:
         raise ExtractionError(
             "too-many-grey-levels",
-            f"The values of a region span {high - low:g}: expected at most {_MOST_LEVELS} bins of {bin_width:g}. Check "
-            "that the CT is in Hounsfield units and without metal, or use a larger bin width.",
+            f"The values of a region span {high - low:g}: expected at most {_MOST_LEVELS} bins of "
+            f"{bin_width:g}. Check that the CT is in Hounsfield units and without metal, or use a "
+            "larger bin width.",
         )
     edges = np.arange(low - (low % bin_width), high + 2 * bin_width, bin_width).astype(np.float64)
     levels = np.empty(len(inside), dtype=np.int16)
@@ -53,11 +59,14 @@ def grey_levels(inside: Values, bin_width: float) -> Levels:
     return levels
 
 
-def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_volume_mm3: float) -> dict[str, float]:
-    """Return the 18 first-order features (IBSI UHIW; Entropy and Uniformity: ZVCW, of the grey levels).
+def first_order_features(
+    inside: Values, levels: npt.NDArray[np.integer], voxel_volume_mm3: float
+) -> dict[str, float]:
+    """Return the 18 first-order features (IBSI UHIW; Entropy and Uniformity: ZVCW, of the grey
+    levels).
 
-    They are IBSI's, except that Kurtosis is not the excess: IBSI's IPH6 is 3 lower. Percentiles are interpolated
-    linearly between values.
+    They are IBSI's, except that Kurtosis is not the excess: IBSI's IPH6 is 3 lower. Percentiles are
+    interpolated linearly between values.
 
     Parameters
     ----------
@@ -102,7 +111,9 @@ def first_order_features(inside: Values, levels: npt.NDArray[np.integer], voxel_
 
 
 def _quantiles(inside: Floats, at: tuple[float, ...]) -> list[float]:
-    """Interpolate quantiles as numpy does, to the last bit: values equal to a quantile count as within it."""
+    """Interpolate quantiles as numpy does, to the last bit: values equal to a quantile count as
+    within it.
+    """
     places = [q * (len(inside) - 1) for q in at]
     pairs = [(int(place), min(int(place) + 1, len(inside) - 1)) for place in places]
     ranks = sorted({rank for pair in pairs for rank in pair})
@@ -127,7 +138,11 @@ def _of_rank(inside: Floats, ranks: list[int]) -> list[float]:
     for bucket in np.unique(holders):
         held = np.sort(inside[buckets == bucket])
         first = int(tops[bucket]) - len(held)
-        found += [float(held[rank - first]) for rank, holder in zip(ranks, holders, strict=True) if holder == bucket]
+        found += [
+            float(held[rank - first])
+            for rank, holder in zip(ranks, holders, strict=True)
+            if holder == bucket
+        ]
     return found
 
 
@@ -146,7 +161,11 @@ def _assign(inside: Floats, edges: Floats, per_width: float, levels: Levels) -> 
 
 @compiled
 def _fill_buckets(
-    inside: Floats, low: float, per_bucket: float, buckets: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]
+    inside: Floats,
+    low: float,
+    per_bucket: float,
+    buckets: npt.NDArray[np.uint16],
+    counts: npt.NDArray[np.int64],
 ) -> None:
     """Assign each value to a bucket and count what each holds."""
     for i in range(len(inside)):
@@ -157,7 +176,9 @@ def _fill_buckets(
 
 @compiled
 def _sums(values: Floats, p10: float, p90: float) -> tuple[float, float, float, float]:
-    """Return the sums of values and squares, and of the values from p10 to p90 with their number."""
+    """Return the sums of values and squares, and of the values from p10 to p90 with their
+    number.
+    """
     total = energy = robust = count = 0.0
     for start in range(0, len(values), _BLOCK):
         block_total = block_energy = block_robust = 0.0
@@ -177,7 +198,9 @@ def _sums(values: Floats, p10: float, p90: float) -> tuple[float, float, float, 
 def _sums_away(
     values: Floats, mean: float, p10: float, p90: float, robust_mean: float
 ) -> tuple[float, float, float, float, float]:
-    """Return the sums of distances from the mean and their powers 2 to 4, and of robust distances."""
+    """Return the sums of distances from the mean and their powers 2 to 4, and of robust
+    distances.
+    """
     absolute = second = third = fourth = robust = 0.0
     for start in range(0, len(values), _BLOCK):
         a = b = c = d = e = 0.0

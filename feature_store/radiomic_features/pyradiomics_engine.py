@@ -1,4 +1,6 @@
-"""PyRadiomics as it comes, on the whole image: slow, and the definition of what the fast extractor must give."""
+"""PyRadiomics as it comes, on the whole image: slow, and the definition of what the fast extractor
+must give.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,19 @@ from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings
+from feature_store.radiomic_features.settings import (
+    FEATURE_NAMES,
+    FEATURES_BY_CLASS,
+    ExtractionSettings,
+)
 
 
 def silence_pyradiomics() -> None:
-    """Keep PyRadiomics from logging a line for each image and region; what matters is checked on the values."""
-    import radiomics  # noqa: F401, PLC0415 - its import sets its logger's level, so it must come first
+    """Keep PyRadiomics from logging a line for each image and region; what matters is checked on
+    the values.
+    """
+    # Its import sets its logger's level, so it must come first
+    import radiomics  # noqa: F401, PLC0415
 
     logging.getLogger("radiomics").setLevel(logging.CRITICAL)
 
@@ -65,13 +74,16 @@ def extract_with_pyradiomics(
             values = execute(image, mask.whole(), settings)
         except ValueError as error:
             raise ExtractionError(
-                "pyradiomics-refused", f"PyRadiomics refuses region {region}: {error}. Check the contour."
+                "pyradiomics-refused",
+                f"PyRadiomics refuses region {region}: {error}. Check the contour.",
             ) from error
         vectors[region] = FeatureVector(region, values, settings.digest)
     return vectors
 
 
-def execute(image: Any, mask: npt.NDArray[np.bool_], settings: ExtractionSettings) -> npt.NDArray[np.float64]:
+def execute(
+    image: Any, mask: npt.NDArray[np.bool_], settings: ExtractionSettings
+) -> npt.NDArray[np.float64]:
     """Run `RadiomicsFeatureExtractor.execute` on an image and a mask of its grid.
 
     Parameters
@@ -88,16 +100,21 @@ def execute(image: Any, mask: npt.NDArray[np.bool_], settings: ExtractionSetting
     ndarray of float64, shape (1316,)
         In the order of `FEATURE_NAMES`; what PyRadiomics left out is not a number.
     """
-    import radiomics.featureextractor  # noqa: PLC0415 - takes a second, and only this engine needs it whole
+    # Takes a second, and only this engine needs it whole
+    import radiomics.featureextractor  # noqa: PLC0415
 
     silence_pyradiomics()
-    extractor = radiomics.featureextractor.RadiomicsFeatureExtractor(**pyradiomics_settings(settings))
+    extractor = radiomics.featureextractor.RadiomicsFeatureExtractor(
+        **pyradiomics_settings(settings)
+    )
     extractor.disableAllImageTypes()
     extractor.enableImageTypeByName("Original")
     extractor.enableImageTypeByName("Wavelet", customArgs={"wavelet": settings.wavelet})
     extractor.enableImageTypeByName("LoG", customArgs={"sigma": list(settings.log_sigmas_mm)})
     extractor.disableAllFeatures()
-    extractor.enableFeaturesByName(**{group: list(names) for group, names in FEATURES_BY_CLASS.items()})
+    extractor.enableFeaturesByName(
+        **{group: list(names) for group, names in FEATURES_BY_CLASS.items()}
+    )
     label: Any = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
     label.CopyInformation(image)
     found = extractor.execute(image, label)

@@ -1,11 +1,14 @@
 """ITK's recursive Gaussian, to the last bit, for a box within an image.
 
-Deriche's recursion [1]_ with Farneback's and Westin's coefficients [2]_, as in ITK's ``RecursiveGaussianImageFilter``:
-arithmetic in float64 in ITK's order, results rounded to float32 after each pass along an axis. Lines are filtered
-side by side, and each half of the recursion stops where its result is no longer wanted.
+Deriche's recursion [1]_ with Farneback's and Westin's coefficients [2]_, as in ITK's
+``RecursiveGaussianImageFilter``: arithmetic in float64 in ITK's order, results rounded to float32
+after each pass along an axis. Lines are filtered side by side, and each half of the recursion stops
+where its result is no longer wanted.
 
-.. [1] R. Deriche, Recursively implementing the Gaussian and its derivatives, INRIA report 1893, 1993.
-.. [2] G. Farneback, C.-F. Westin, Improving Deriche-style recursive Gaussian filters, J Math Imaging Vis 26, 2006.
+.. [1] R. Deriche, Recursively implementing the Gaussian and its derivatives, INRIA report 1893,
+    1993.
+.. [2] G. Farneback, C.-F. Westin, Improving Deriche-style recursive Gaussian filters, J Math
+    Imaging Vis 26, 2006.
 """
 
 from __future__ import annotations
@@ -25,15 +28,19 @@ Indices = npt.NDArray[np.int64]
 _LINES = 32  # filtered side by side, as vectors
 _TURNED = 8  # a cache line of values
 
-# Weights and exponents of the fit by two damped oscillations, for the Gaussian and its second derivative [2]_.
+# Weights and exponents of the fit by two damped oscillations, for the Gaussian and its second
+# derivative [2]_.
 _A1, _B1, _W1, _L1 = (1.3530, -1.3563), (1.8151, 5.2318), 0.6681, -1.3932
 _A2, _B2, _W2, _L2 = (-0.3531, 0.3446), (0.0902, -2.2355), 2.0787, -1.3732
 
 
-def laplacian_of_gaussian(values: Floats, padded: Box, inner: Box, spacing_mm: float, sigma_mm: float) -> Rounded:
+def laplacian_of_gaussian(
+    values: Floats, padded: Box, inner: Box, spacing_mm: float, sigma_mm: float
+) -> Rounded:
     """Return the scale-normalised Laplacian of Gaussian of a box, equal to ITK's to the last bit.
 
-    The order of the passes and the float32 between them are those of ``LaplacianRecursiveGaussianImageFilter``.
+    The order of the passes and the float32 between them are those of
+    ``LaplacianRecursiveGaussianImageFilter``.
 
     Parameters
     ----------
@@ -62,7 +69,9 @@ def laplacian_of_gaussian(values: Floats, padded: Box, inner: Box, spacing_mm: f
     return total
 
 
-def _pass(values: Floats | Rounded, box: Box, axis: int, keep: slice, coefficients: Floats) -> Rounded:
+def _pass(
+    values: Floats | Rounded, box: Box, axis: int, keep: slice, coefficients: Floats
+) -> Rounded:
     """Filter a box along an axis and keep a part of that axis."""
     shape = [part.stop - part.start for part in box]
     n, shape[axis] = shape[axis], keep.stop - keep.start
@@ -70,19 +79,33 @@ def _pass(values: Floats | Rounded, box: Box, axis: int, keep: slice, coefficien
     lanes = 1 if axis == 2 else 2
     order = [3 - axis - lanes, axis, lanes]
     steps, result_steps = (
-        np.array([array.strides[each] // array.itemsize for each in order]) for array in (values, result)
+        np.array([array.strides[each] // array.itemsize for each in order])
+        for array in (values, result)
     )
-    first = sum(part.start * stride for part, stride in zip(box, values.strides, strict=True)) // values.itemsize
+    first = (
+        sum(part.start * stride for part, stride in zip(box, values.strides, strict=True))
+        // values.itemsize
+    )
     work = np.zeros((3, n + 8, _LINES))
     counts = np.array([shape[each] for each in order])
     _filter(
-        values.reshape(-1)[first:], steps, n, keep.start, coefficients, work, result.reshape(-1), result_steps, counts
+        values.reshape(-1)[first:],
+        steps,
+        n,
+        keep.start,
+        coefficients,
+        work,
+        result.reshape(-1),
+        result_steps,
+        counts,
     )
     return result
 
 
 def _coefficients(sigma_mm: float, spacing_mm: float, *, second: bool) -> Floats:
-    """Return N0 to N3, D1 to D4, M1 to M4, and the boundary's BN1 to BN4 and BM1 to BM4, as ITK's `SetUp` does."""
+    """Return N0 to N3, D1 to D4, M1 to M4, and the boundary's BN1 to BN4 and BM1 to BM4, as ITK's
+    `SetUp` does.
+    """
     sigma = sigma_mm / spacing_mm
     cos1, cos2, exp1, exp2 = cos(_W1 / sigma), cos(_W2 / sigma), exp(_L1 / sigma), exp(_L2 / sigma)
     d4 = exp1 * exp1 * exp2 * exp2
@@ -91,7 +114,11 @@ def _coefficients(sigma_mm: float, spacing_mm: float, *, second: bool) -> Floats
     d2 = 4 * cos2 * cos1 * exp1 * exp2
     d2 += exp1 * exp1 + exp2 * exp2
     d1 = -2 * (exp2 * cos2 + exp1 * cos1)
-    sd, dd, ed = 1.0 + d1 + d2 + d3 + d4, d1 + 2 * d2 + 3 * d3 + 4 * d4, d1 + 4 * d2 + 9 * d3 + 16 * d4
+    sd, dd, ed = (
+        1.0 + d1 + d2 + d3 + d4,
+        d1 + 2 * d2 + 3 * d3 + 4 * d4,
+        d1 + 4 * d2 + 9 * d3 + 16 * d4,
+    )
     n, (sn, dn, en) = _numerator(sigma, 0)
     if second:
         curved, (sn2, dn2, en2) = _numerator(sigma, 1)
@@ -107,7 +134,9 @@ def _coefficients(sigma_mm: float, spacing_mm: float, *, second: bool) -> Floats
     m1, m2, m3, m4 = n1 - d1 * n0, n2 - d2 * n0, n3 - d3 * n0, -d4 * n0
     sn, sm = n0 + n1 + n2 + n3, m1 + m2 + m3 + m4
     d = (d1, d2, d3, d4)
-    return np.array([n0, n1, n2, n3, *d, m1, m2, m3, m4, *(v * sn / sd for v in d), *(v * sm / sd for v in d)])
+    return np.array(
+        [n0, n1, n2, n3, *d, m1, m2, m3, m4, *(v * sn / sd for v in d), *(v * sm / sd for v in d)]
+    )
 
 
 def _numerator(sigma: float, order: int) -> tuple[list[float], tuple[float, float, float]]:
@@ -139,9 +168,11 @@ def _filter(
     result_steps: Indices,
     counts: Indices,
 ) -> None:
-    """Filter lines of `n` values, `_LINES` neighbours at a time, and keep of each what begins at `first`.
+    """Filter lines of `n` values, `_LINES` neighbours at a time, and keep of each what begins at
+    `first`.
 
-    `counts` are planes, kept values of a line, and lines of a plane; `steps` lead from one to the next.
+    `counts` are planes, kept values of a line, and lines of a plane; `steps` lead from one to the
+    next.
     """
     data, causal, anticausal = work[0], work[1], work[2]
     for plane in range(counts[0]):
@@ -153,13 +184,23 @@ def _filter(
                 for line in range(_LINES):
                     causal[i, line] += anticausal[i, line]
             _put(
-                causal, first, counts[1], lines, result, plane * result_steps[0] + start * result_steps[2], result_steps
+                causal,
+                first,
+                counts[1],
+                lines,
+                result,
+                plane * result_steps[0] + start * result_steps[2],
+                result_steps,
             )
 
 
 @compiled
-def _take(values: Floats | Rounded, here: int, steps: Indices, n: int, lines: int, data: Floats) -> None:
-    """Lay lines side by side; those along x are turned `_TURNED` places at once, for what is read together."""
+def _take(
+    values: Floats | Rounded, here: int, steps: Indices, n: int, lines: int, data: Floats
+) -> None:
+    """Lay lines side by side; those along x are turned `_TURNED` places at once, for what is read
+    together.
+    """
     if steps[2] == 1:
         for i in range(n):
             at = here + i * steps[1]
@@ -176,7 +217,9 @@ def _take(values: Floats | Rounded, here: int, steps: Indices, n: int, lines: in
 
 
 @compiled
-def _put(sums: Floats, first: int, kept: int, lines: int, result: Rounded, here: int, steps: Indices) -> None:
+def _put(
+    sums: Floats, first: int, kept: int, lines: int, result: Rounded, here: int, steps: Indices
+) -> None:
     """Lay what is kept of the lines back to their places."""
     if steps[2] == 1:
         for i in range(kept):
@@ -194,11 +237,14 @@ def _put(sums: Floats, first: int, kept: int, lines: int, result: Rounded, here:
 
 
 @compiled
-def _recursion(data: Floats, causal: Floats, anticausal: Floats, n: int, first: int, last: int, c: Floats) -> None:
+def _recursion(
+    data: Floats, causal: Floats, anticausal: Floats, n: int, first: int, last: int, c: Floats
+) -> None:
     """Run the causal half up to `last` and the anticausal half down to `first`.
 
-    Line values are `data` from row 4 on; the four rows before and after hold the values at its ends, which go on.
-    Beyond the line the recursion has its steady state, by the boundary's coefficients in place of D1 to D4.
+    Line values are `data` from row 4 on; the four rows before and after hold the values at its
+    ends, which go on. Beyond the line the recursion has its steady state, by the boundary's
+    coefficients in place of D1 to D4.
     """
     n0, n1, n2, n3, d1, d2, d3, d4 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
     m1, m2, m3, m4 = c[8], c[9], c[10], c[11]
@@ -208,7 +254,12 @@ def _recursion(data: Floats, causal: Floats, anticausal: Floats, n: int, first: 
             data[n + 4 + k, line] = data[n + 3, line]
     for i in range(min(4, last)):
         for line in range(_LINES):
-            here = data[i + 4, line] * n0 + data[i + 3, line] * n1 + data[i + 2, line] * n2 + data[i + 1, line] * n3
+            here = (
+                data[i + 4, line] * n0
+                + data[i + 3, line] * n1
+                + data[i + 2, line] * n2
+                + data[i + 1, line] * n3
+            )
             edge = data[4, line]
             t1 = causal[i - 1, line] * d1 if i > 0 else edge * c[12]
             t2 = causal[i - 2, line] * d2 if i > 1 else edge * c[13]
@@ -216,13 +267,23 @@ def _recursion(data: Floats, causal: Floats, anticausal: Floats, n: int, first: 
             causal[i, line] = here - (t1 + t2 + t3 + edge * c[15])
     for i in range(4, last):
         for line in range(_LINES):
-            here = data[i + 4, line] * n0 + data[i + 3, line] * n1 + data[i + 2, line] * n2 + data[i + 1, line] * n3
+            here = (
+                data[i + 4, line] * n0
+                + data[i + 3, line] * n1
+                + data[i + 2, line] * n2
+                + data[i + 1, line] * n3
+            )
             past = causal[i - 1, line] * d1 + causal[i - 2, line] * d2
             causal[i, line] = here - (past + causal[i - 3, line] * d3 + causal[i - 4, line] * d4)
     for k in range(min(4, n - first)):
         i = n - 1 - k
         for line in range(_LINES):
-            here = data[i + 5, line] * m1 + data[i + 6, line] * m2 + data[i + 7, line] * m3 + data[i + 8, line] * m4
+            here = (
+                data[i + 5, line] * m1
+                + data[i + 6, line] * m2
+                + data[i + 7, line] * m3
+                + data[i + 8, line] * m4
+            )
             edge = data[n + 3, line]
             t1 = anticausal[i + 1, line] * d1 if k > 0 else edge * c[16]
             t2 = anticausal[i + 2, line] * d2 if k > 1 else edge * c[17]
@@ -230,6 +291,13 @@ def _recursion(data: Floats, causal: Floats, anticausal: Floats, n: int, first: 
             anticausal[i, line] = here - (t1 + t2 + t3 + edge * c[19])
     for i in range(n - 5, first - 1, -1):
         for line in range(_LINES):
-            here = data[i + 5, line] * m1 + data[i + 6, line] * m2 + data[i + 7, line] * m3 + data[i + 8, line] * m4
+            here = (
+                data[i + 5, line] * m1
+                + data[i + 6, line] * m2
+                + data[i + 7, line] * m3
+                + data[i + 8, line] * m4
+            )
             past = anticausal[i + 1, line] * d1 + anticausal[i + 2, line] * d2
-            anticausal[i, line] = here - (past + anticausal[i + 3, line] * d3 + anticausal[i + 4, line] * d4)
+            anticausal[i, line] = here - (
+                past + anticausal[i + 3, line] * d3 + anticausal[i + 4, line] * d4
+            )

@@ -1,6 +1,7 @@
 """How features are extracted, and which they are.
 
-Every vector carries the digest of its settings, so that a model never scores features that were made in another way.
+Every vector carries the digest of its settings, so that a model never scores features that were
+made in another way.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import math
 from dataclasses import asdict, dataclass
 
 ENGINE = "pyradiomics 3.0.1"
-"""The definitions that the values follow; another definition would be another engine, with another digest."""
+"""The definitions that the values follow; another definition would be another engine, with another
+digest.
+"""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -20,36 +23,40 @@ def _names(text: str) -> tuple[str, ...]:
 
 FEATURES_BY_CLASS: dict[str, tuple[str, ...]] = {
     "shape": _names(
-        "Elongation Flatness LeastAxisLength MajorAxisLength Maximum2DDiameterColumn Maximum2DDiameterRow "
-        "Maximum2DDiameterSlice Maximum3DDiameter MeshVolume MinorAxisLength Sphericity SurfaceArea "
-        "SurfaceVolumeRatio VoxelVolume"
+        "Elongation Flatness LeastAxisLength MajorAxisLength Maximum2DDiameterColumn "
+        "Maximum2DDiameterRow Maximum2DDiameterSlice Maximum3DDiameter MeshVolume MinorAxisLength "
+        "Sphericity SurfaceArea SurfaceVolumeRatio VoxelVolume"
     ),
     "firstorder": _names(
-        "10Percentile 90Percentile Energy Entropy InterquartileRange Kurtosis Maximum MeanAbsoluteDeviation Mean "
-        "Median Minimum Range RobustMeanAbsoluteDeviation RootMeanSquared Skewness TotalEnergy Uniformity "
-        "Variance"
+        "10Percentile 90Percentile Energy Entropy InterquartileRange Kurtosis Maximum "
+        "MeanAbsoluteDeviation Mean Median Minimum Range RobustMeanAbsoluteDeviation "
+        "RootMeanSquared Skewness TotalEnergy Uniformity Variance"
     ),
     "glcm": _names(
-        "Autocorrelation ClusterProminence ClusterShade ClusterTendency Contrast Correlation DifferenceAverage "
-        "DifferenceEntropy DifferenceVariance Id Idm Idmn Idn Imc1 Imc2 InverseVariance JointAverage JointEnergy "
-        "JointEntropy MCC MaximumProbability SumAverage SumEntropy SumSquares"
+        "Autocorrelation ClusterProminence ClusterShade ClusterTendency Contrast Correlation "
+        "DifferenceAverage DifferenceEntropy DifferenceVariance Id Idm Idmn Idn Imc1 Imc2 "
+        "InverseVariance JointAverage JointEnergy JointEntropy MCC MaximumProbability SumAverage "
+        "SumEntropy SumSquares"
     ),
     "gldm": _names(
-        "DependenceEntropy DependenceNonUniformity DependenceNonUniformityNormalized DependenceVariance "
-        "GrayLevelNonUniformity GrayLevelVariance HighGrayLevelEmphasis LargeDependenceEmphasis "
-        "LargeDependenceHighGrayLevelEmphasis LargeDependenceLowGrayLevelEmphasis LowGrayLevelEmphasis "
-        "SmallDependenceEmphasis SmallDependenceHighGrayLevelEmphasis SmallDependenceLowGrayLevelEmphasis"
+        "DependenceEntropy DependenceNonUniformity DependenceNonUniformityNormalized "
+        "DependenceVariance GrayLevelNonUniformity GrayLevelVariance HighGrayLevelEmphasis "
+        "LargeDependenceEmphasis LargeDependenceHighGrayLevelEmphasis "
+        "LargeDependenceLowGrayLevelEmphasis LowGrayLevelEmphasis SmallDependenceEmphasis "
+        "SmallDependenceHighGrayLevelEmphasis SmallDependenceLowGrayLevelEmphasis"
     ),
     "glrlm": _names(
-        "GrayLevelNonUniformity GrayLevelNonUniformityNormalized GrayLevelVariance HighGrayLevelRunEmphasis "
-        "LongRunEmphasis LongRunHighGrayLevelEmphasis LongRunLowGrayLevelEmphasis LowGrayLevelRunEmphasis RunEntropy "
-        "RunLengthNonUniformity RunLengthNonUniformityNormalized RunPercentage RunVariance ShortRunEmphasis "
+        "GrayLevelNonUniformity GrayLevelNonUniformityNormalized GrayLevelVariance "
+        "HighGrayLevelRunEmphasis LongRunEmphasis LongRunHighGrayLevelEmphasis "
+        "LongRunLowGrayLevelEmphasis LowGrayLevelRunEmphasis RunEntropy RunLengthNonUniformity "
+        "RunLengthNonUniformityNormalized RunPercentage RunVariance ShortRunEmphasis "
         "ShortRunHighGrayLevelEmphasis ShortRunLowGrayLevelEmphasis"
     ),
     "glszm": _names(
-        "GrayLevelNonUniformity GrayLevelNonUniformityNormalized GrayLevelVariance HighGrayLevelZoneEmphasis "
-        "LargeAreaEmphasis LargeAreaHighGrayLevelEmphasis LargeAreaLowGrayLevelEmphasis LowGrayLevelZoneEmphasis "
-        "SizeZoneNonUniformity SizeZoneNonUniformityNormalized SmallAreaEmphasis SmallAreaHighGrayLevelEmphasis "
+        "GrayLevelNonUniformity GrayLevelNonUniformityNormalized GrayLevelVariance "
+        "HighGrayLevelZoneEmphasis LargeAreaEmphasis LargeAreaHighGrayLevelEmphasis "
+        "LargeAreaLowGrayLevelEmphasis LowGrayLevelZoneEmphasis SizeZoneNonUniformity "
+        "SizeZoneNonUniformityNormalized SmallAreaEmphasis SmallAreaHighGrayLevelEmphasis "
         "SmallAreaLowGrayLevelEmphasis ZoneEntropy ZonePercentage ZoneVariance"
     ),
     "ngtdm": ("Busyness", "Coarseness", "Complexity", "Contrast", "Strength"),
@@ -57,7 +64,9 @@ FEATURES_BY_CLASS: dict[str, tuple[str, ...]] = {
 """Feature names of each PyRadiomics class, in its order."""
 
 WAVELET_BANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
-"""Sub-bands of a level-1 stationary wavelet transform, filtered along x, y, z, in PyRadiomics' order."""
+"""Sub-bands of a level-1 stationary wavelet transform, filtered along x, y, z, in PyRadiomics'
+order.
+"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,8 @@ class ExtractionSettings:
     normalize : bool
         Whether the image is centred at its mean and divided by its standard deviation.
     normalize_scale : float
-        Factor after normalisation. With 1 and a bin width of 25 every image has two grey levels; with 100 about 16.
+        Factor after normalisation. With 1 and a bin width of 25 every image has two grey levels;
+        with 100 about 16.
     spacing_mm : float
         Voxel edge of the harmonised image in mm.
     log_sigmas_mm : tuple of float
@@ -104,9 +114,13 @@ class ExtractionSettings:
             object.__setattr__(self, name, float(value))
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}: use a finite number above 0")
-        object.__setattr__(self, "log_sigmas_mm", tuple(float(sigma) for sigma in self.log_sigmas_mm))
+        object.__setattr__(
+            self, "log_sigmas_mm", tuple(float(sigma) for sigma in self.log_sigmas_mm)
+        )
         if self.log_sigmas_mm != (1.0, 2.0, 3.0, 4.0, 5.0):
-            raise ValueError(f"log_sigmas_mm is {self.log_sigmas_mm}: the 1316 features have 1, 2, 3, 4 and 5 mm")
+            raise ValueError(
+                f"log_sigmas_mm is {self.log_sigmas_mm}: the 1316 features have 1, 2, 3, 4 and 5 mm"
+            )
         if self.wavelet != "coif1":
             raise ValueError(f"wavelet is {self.wavelet!r}: the 1316 features have 'coif1'")
         if self.engine != ENGINE:
@@ -118,11 +132,15 @@ class ExtractionSettings:
 
     @classmethod
     def from_json(cls, text: str) -> ExtractionSettings:
-        """Read settings that `to_json` wrote; `ValueError` if a key is unknown or missing, or a value is not usable."""
+        """Read settings that `to_json` wrote; `ValueError` if a key is unknown or missing, or a
+        value is not usable.
+        """
         values = json.loads(text)
         if not isinstance(values, dict) or values.keys() != cls.__dataclass_fields__.keys():
             found = sorted(values) if isinstance(values, dict) else type(values).__name__
-            raise ValueError(f"extraction settings have {found}: expected {sorted(cls.__dataclass_fields__)}")
+            raise ValueError(
+                f"extraction settings have {found}: expected {sorted(cls.__dataclass_fields__)}"
+            )
         return cls(**{**values, "log_sigmas_mm": tuple(values["log_sigmas_mm"])})
 
     @property
@@ -138,7 +156,9 @@ def image_names(settings: ExtractionSettings) -> tuple[str, ...]:
 
 
 def feature_names(settings: ExtractionSettings) -> tuple[str, ...]:
-    """Return PyRadiomics' names of the 1316 features: shape first, then image by image and class by class."""
+    """Return PyRadiomics' names of the 1316 features: shape first, then image by image and class by
+    class.
+    """
     shape = tuple(f"original_shape_{feature}" for feature in FEATURES_BY_CLASS["shape"])
     return shape + tuple(
         f"{image}_{group}_{feature}"

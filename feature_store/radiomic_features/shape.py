@@ -8,11 +8,13 @@ import numpy.typing as npt
 from feature_store.radiomic_features.surface_mesh import surface_mesh
 
 
-def shape_features(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> dict[str, float]:
+def shape_features(
+    mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> dict[str, float]:
     """Return the 14 shape features (IBSI HCUG).
 
-    They are IBSI's. Maximum2DDiameterSlice, Column and Row, which IBSI does not have, are the largest distances of
-    mesh vertices with the same z, y and x.
+    They are IBSI's. Maximum2DDiameterSlice, Column and Row, which IBSI does not have, are the
+    largest distances of mesh vertices with the same z, y and x.
 
     Parameters
     ----------

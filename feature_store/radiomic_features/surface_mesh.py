@@ -1,9 +1,10 @@
-"""Area, volume and diameters of a region's surface mesh, as PyRadiomics defines them, in linear time.
+"""Area, volume and diameters of a region's surface mesh, as PyRadiomics defines them, in linear
+time.
 
-PyRadiomics' mesh is made cube by cube: each cube of 2 x 2 x 2 voxels adds triangles that depend only on which of its
-corners are inside. What each of the 256 kinds of cube adds is asked once of PyRadiomics' own compiled function, on
-grids of one and two cubes; a region is then a count of its cubes. Diameters need only the outermost mesh vertices,
-not all pairs of them.
+PyRadiomics' mesh is made cube by cube: each cube of 2 x 2 x 2 voxels adds triangles that depend
+only on which of its corners are inside. What each of the 256 kinds of cube adds is asked once of
+PyRadiomics' own compiled function, on grids of one and two cubes; a region is then a count of its
+cubes. Diameters need only the outermost mesh vertices, not all pairs of them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class SurfaceMesh:
     volume_mm3 : float
         Enclosed volume (IBSI RNU0).
     diameters_mm : tuple of 4 float
-        Largest distance of two vertices with the same z, with the same y, with the same x, and of any two (IBSI L0JK).
+        Largest distance of two vertices with the same z, with the same y, with the same x, and of
+        any two (IBSI L0JK).
     """
 
     area_mm2: float
@@ -44,7 +46,9 @@ class SurfaceMesh:
     diameters_mm: tuple[float, float, float, float]
 
 
-def surface_mesh(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> SurfaceMesh:
+def surface_mesh(
+    mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> SurfaceMesh:
     """Measure the mesh of a region.
 
     Parameters
@@ -58,7 +62,9 @@ def surface_mesh(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, fl
     areas, volumes, slopes = _cube_table(spacing_mm)
     kinds = np.zeros([n - 1 for n in padded.shape], dtype=np.uint8)
     for bit, corner in enumerate(_CORNERS):
-        part = padded[tuple(slice(start, start + n) for start, n in zip(corner, kinds.shape, strict=True))]
+        part = padded[
+            tuple(slice(start, start + n) for start, n in zip(corner, kinds.shape, strict=True))
+        ]
         kinds |= part.astype(np.uint8) << bit
     at = np.nonzero((kinds > 0) & (kinds < 255))
     found = kinds[at]
@@ -70,12 +76,17 @@ def surface_mesh(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, fl
 
 @lru_cache(maxsize=8)
 def _cube_table(spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats, Floats]:
-    """Return area (256,), volume (256,) and change of volume with the cube's place (256, 3) for each kind of cube."""
+    """Return area (256,), volume (256,) and change of volume with the cube's place (256, 3) for
+    each kind of cube.
+    """
     from radiomics import cShape  # noqa: PLC0415 - importing PyRadiomics takes about a second
 
     spacing = np.asarray(spacing_mm)
     areas, volumes, slopes = np.zeros(256), np.zeros(256), np.zeros((256, 3))
-    cubes = [np.array([kind >> bit & 1 for bit in range(8)], dtype=np.bool_).reshape(2, 2, 2) for kind in range(256)]
+    cubes = [
+        np.array([kind >> bit & 1 for bit in range(8)], dtype=np.bool_).reshape(2, 2, 2)
+        for kind in range(256)
+    ]
     for kind, cube in enumerate(cubes):
         areas[kind], volumes[kind], _ = cShape.calculate_coefficients(cube, spacing)
     weights = 1 << np.arange(8)
@@ -111,7 +122,9 @@ def _diameters_mm(vertices: Halves, spacing: Floats) -> tuple[float, float, floa
 
 
 def _line_ends(vertices: Halves, plane: int, row: int, column: int) -> tuple[Halves, Halves]:
-    """Return the lowest and highest column of the vertices in each row of each plane; where there are none, -1."""
+    """Return the lowest and highest column of the vertices in each row of each plane; where there
+    are none, -1.
+    """
     shape = vertices[:, plane].max() + 1, vertices[:, row].max() + 1
     low, high = np.full(shape, -1), np.full(shape, -1)
     _spread(np.ascontiguousarray(vertices[:, [plane, row, column]]), low, high)
@@ -119,19 +132,25 @@ def _line_ends(vertices: Halves, plane: int, row: int, column: int) -> tuple[Hal
 
 
 def _largest_in_planes(low: Halves, high: Halves, row_mm: float, column_mm: float) -> float:
-    """Return the largest distance of two vertices in one plane; planes that are too small for it are not searched."""
+    """Return the largest distance of two vertices in one plane; planes that are too small for it
+    are not searched.
+    """
     used = high >= 0
     occupied = np.flatnonzero(used.any(axis=1))
     low, high, used = low[occupied], high[occupied], used[occupied]
     rows = used.shape[1] - used[:, ::-1].argmax(axis=1) - 1 - used.argmax(axis=1)
     columns = high.max(axis=1) - np.where(used, low, high.max()).min(axis=1)
     squares = (rows * row_mm) ** 2 + (columns * column_mm) ** 2
-    return float(np.sqrt(_search_planes(low, high, np.argsort(-squares), squares, row_mm, column_mm)))
+    return float(
+        np.sqrt(_search_planes(low, high, np.argsort(-squares), squares, row_mm, column_mm))
+    )
 
 
 @compiled
 def _spread(vertices: Halves, low: Halves, high: Halves) -> None:
-    """Note the lowest and highest column of each row of each plane; `vertices` are (plane, row, column)."""
+    """Note the lowest and highest column of each row of each plane; `vertices` are (plane, row,
+    column).
+    """
     for i in range(len(vertices)):
         plane, row, column = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         high[plane, row] = max(high[plane, row], column)
@@ -140,8 +159,12 @@ def _spread(vertices: Halves, low: Halves, high: Halves) -> None:
 
 
 @compiled
-def _search_planes(low: Halves, high: Halves, order: Halves, squares: Floats, row_mm: float, column_mm: float) -> float:
-    """Return the largest squared distance; `squares` are those of the planes' bounding boxes, `order` descending."""
+def _search_planes(
+    low: Halves, high: Halves, order: Halves, squares: Floats, row_mm: float, column_mm: float
+) -> float:
+    """Return the largest squared distance; `squares` are those of the planes' bounding boxes,
+    `order` descending.
+    """
     at_row, at_column = np.empty(2 * low.shape[1]), np.empty(2 * low.shape[1])
     largest = 0.0
     for plane in order:
@@ -155,5 +178,7 @@ def _search_planes(low: Halves, high: Halves, order: Halves, squares: Floats, ro
                 n += 2
         for i in range(n):
             for j in range(i):
-                largest = max(largest, (at_row[i] - at_row[j]) ** 2 + (at_column[i] - at_column[j]) ** 2)
+                largest = max(
+                    largest, (at_row[i] - at_row[j]) ** 2 + (at_column[i] - at_column[j]) ** 2
+                )
     return largest

@@ -1,7 +1,8 @@
 """Texture features from their matrices, with the definitions of PyRadiomics 3.0.1.
 
-Each direction of GLCM and GLRLM has its own features, and their mean over the directions is the value (IBSI "3D,
-averaged"). `EPSILON` within logarithms and denominators is PyRadiomics' own, hence not in IBSI's definitions.
+Each direction of GLCM and GLRLM has its own features, and their mean over the directions is the
+value (IBSI "3D, averaged"). `EPSILON` within logarithms and denominators is PyRadiomics' own, hence
+not in IBSI's definitions.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ EPSILON = float(np.spacing(1))
 
 
 def glcm_features(counts: Floats, levels: Floats) -> dict[str, float]:
-    """Return the 24 features of the grey-level co-occurrence matrices (IBSI LFYI, averaged over directions: BTW3).
+    """Return the 24 features of the grey-level co-occurrence matrices (IBSI LFYI, averaged over
+    directions: BTW3).
 
-    They follow IBSI, with these differences: Sum of squares is Joint variance (IBSI UR99). Idmn and Idn divide by the
-    highest grey level of the region. Correlation is 1 where a direction has one level. MCC is no feature of IBSI: the
-    square root of the second largest eigenvalue of Q(i, j) = sum over k of p(i, k) p(j, k) / (p(i) p(k) + epsilon).
+    They follow IBSI, with these differences: Sum of squares is Joint variance (IBSI UR99). Idmn and
+    Idn divide by the highest grey level of the region. Correlation is 1 where a direction has one
+    level. MCC is no feature of IBSI: the square root of the second largest eigenvalue of Q(i, j) =
+    sum over k of p(i, k) p(j, k) / (p(i) p(k) + epsilon).
 
     Parameters
     ----------
@@ -55,7 +58,9 @@ def glcm_features(counts: Floats, levels: Floats) -> dict[str, float]:
     information = joint_entropy - cross_entropy
     np.divide(information, marginal_entropy, out=information, where=marginal_entropy != 0)
     information[marginal_entropy == 0] = 0
-    excess = np.where(independent_entropy == joint_entropy, 0.0, independent_entropy - joint_entropy)
+    excess = np.where(
+        independent_entropy == joint_entropy, 0.0, independent_entropy - joint_entropy
+    )
     features = {
         "Autocorrelation": np.einsum("i,aij,j->a", levels, p, levels),  # QWB0
         "ClusterProminence": (of_sum * sum_away**4).sum(axis=1),  # AE86
@@ -65,7 +70,9 @@ def glcm_features(counts: Floats, levels: Floats) -> dict[str, float]:
         "Correlation": correlation,  # NI2N
         "DifferenceAverage": difference_mean,  # TF7R
         "DifferenceEntropy": _entropy(of_difference, 1),  # NTRS
-        "DifferenceVariance": (of_difference * (differences - difference_mean[:, None]) ** 2).sum(axis=1),  # D3YU
+        "DifferenceVariance": (of_difference * (differences - difference_mean[:, None]) ** 2).sum(
+            axis=1
+        ),  # D3YU
         "Id": of_difference @ (1 / (1 + differences)),  # IB1Z
         "Idm": of_difference @ (1 / (1 + differences**2)),  # WF0Z
         "Idmn": of_difference @ (1 / (1 + (differences / highest) ** 2)),  # 1QCO
@@ -86,11 +93,12 @@ def glcm_features(counts: Floats, levels: Floats) -> dict[str, float]:
 
 
 def glrlm_features(counts: Floats, levels: Floats) -> dict[str, float]:
-    """Return the 16 features of the grey-level run-length matrices (IBSI TP0I, averaged over directions: ITBB).
+    """Return the 16 features of the grey-level run-length matrices (IBSI TP0I, averaged over
+    directions: ITBB).
 
-    They are IBSI's: short and long run emphasis 22OV, W4KF; low and high grey level emphasis V3SW, G3QZ; the four
-    combinations HTZT, GD3A, IVPO, 3KUM; non-uniformities R5YN, OVBL, W92Y, IC23; percentage 9ZK5; variances 8CE5,
-    SXLW; entropy HJ9O.
+    They are IBSI's: short and long run emphasis 22OV, W4KF; low and high grey level emphasis V3SW,
+    G3QZ; the four combinations HTZT, GD3A, IVPO, 3KUM; non-uniformities R5YN, OVBL, W92Y, IC23;
+    percentage 9ZK5; variances 8CE5, SXLW; entropy HJ9O.
 
     Parameters
     ----------
@@ -106,9 +114,9 @@ def glrlm_features(counts: Floats, levels: Floats) -> dict[str, float]:
 def glszm_features(counts: Floats, levels: Floats, sizes: Floats) -> dict[str, float]:
     """Return the 16 features of the grey-level size-zone matrix (IBSI 9SAK).
 
-    They are IBSI's: small and large zone emphasis 5QRC, 48P8; low and high grey level emphasis XMSY, 5GN9; the four
-    combinations 5RAI, HW1V, YH51, J17V; non-uniformities JNSA, Y1RO, 4JP3, VB3A; percentage P30P; variances BYLV,
-    3NSA; entropy GU8N.
+    They are IBSI's: small and large zone emphasis 5QRC, 48P8; low and high grey level emphasis
+    XMSY, 5GN9; the four combinations 5RAI, HW1V, YH51, J17V; non-uniformities JNSA, Y1RO, 4JP3,
+    VB3A; percentage P30P; variances BYLV, 3NSA; entropy GU8N.
 
     Parameters
     ----------
@@ -117,14 +125,18 @@ def glszm_features(counts: Floats, levels: Floats, sizes: Floats) -> dict[str, f
     levels, sizes : ndarray, shapes (n,) and (sizes,)
         Grey levels of the rows and voxels of the columns.
     """
-    return _emphases(counts[None], levels, sizes, ("Zone", "SizeZone", "Zone"), ("SmallArea", "LargeArea"))
+    return _emphases(
+        counts[None], levels, sizes, ("Zone", "SizeZone", "Zone"), ("SmallArea", "LargeArea")
+    )
 
 
 def gldm_features(counts: Floats, levels: Floats) -> dict[str, float]:
-    """Return the 14 features of the grey-level dependence matrix (IBSI REK0, coarseness 0, distance 1).
+    """Return the 14 features of the grey-level dependence matrix (IBSI REK0, coarseness 0, distance
+    1).
 
-    They are IBSI's: low and high dependence emphasis SODN, IMOQ; low and high grey level emphasis TL9H, OAE7; the four
-    combinations EQ3F, JA6D, NBZI, 9QMG; non-uniformities FP8K, Z87G, OKJI; variances 1PR4, DNX2; entropy FCBV.
+    They are IBSI's: low and high dependence emphasis SODN, IMOQ; low and high grey level emphasis
+    TL9H, OAE7; the four combinations EQ3F, JA6D, NBZI, 9QMG; non-uniformities FP8K, Z87G, OKJI;
+    variances 1PR4, DNX2; entropy FCBV.
 
     Parameters
     ----------
@@ -135,15 +147,26 @@ def gldm_features(counts: Floats, levels: Floats) -> dict[str, float]:
     """
     dependences = np.arange(1.0, counts.shape[1] + 1)
     names = ("", "Dependence", "Dependence")
-    found = _emphases(counts[None], levels, dependences, names, ("SmallDependence", "LargeDependence"))
-    del found["GrayLevelNonUniformityNormalized"], found["DependencePercentage"]  # Uniformity, and always 1
+    found = _emphases(
+        counts[None], levels, dependences, names, ("SmallDependence", "LargeDependence")
+    )
+    del (
+        found["GrayLevelNonUniformityNormalized"],
+        found["DependencePercentage"],
+    )  # Uniformity, and always 1
     return found
 
 
 def _emphases(
-    counts: Floats, levels: Floats, sizes: Floats, names: tuple[str, str, str], ends: tuple[str, str]
+    counts: Floats,
+    levels: Floats,
+    sizes: Floats,
+    names: tuple[str, str, str],
+    ends: tuple[str, str],
 ) -> dict[str, float]:
-    """Return the features that GLRLM, GLSZM and GLDM share, the means over the first axis of `counts`."""
+    """Return the features that GLRLM, GLSZM and GLDM share, the means over the first axis of
+    `counts`.
+    """
     thing, non_uniformity, spread = names
     small, large = ends
     total = counts.sum(axis=(1, 2))
@@ -172,14 +195,17 @@ def _emphases(
         f"{spread}Variance": _variance(by_size / total[:, None], sizes),
         f"{spread}Entropy": _entropy(counts / total[:, None, None], (1, 2)),
     }
-    return {name: float(values.mean()) if values.size else float("nan") for name, values in features.items()}
+    return {
+        name: float(values.mean()) if values.size else float("nan")
+        for name, values in features.items()
+    }
 
 
 def ngtdm_features(counts: Floats, sums: Floats, levels: Floats) -> dict[str, float]:
     """Return the 5 features of the neighbourhood grey tone difference matrix (IBSI IPET).
 
-    They are IBSI's (Coarseness QCDE, Contrast 65HE, Busyness NQ30, Complexity HDEZ, Strength 1X9X), with voxels that
-    have no neighbour in the region counted, at a difference of 0.
+    They are IBSI's (Coarseness QCDE, Contrast 65HE, Busyness NQ30, Complexity HDEZ, Strength 1X9X),
+    with voxels that have no neighbour in the region counted, at a difference of 0.
 
     Parameters
     ----------
@@ -200,7 +226,9 @@ def ngtdm_features(counts: Floats, sums: Floats, levels: Floats) -> dict[str, fl
     return {
         "Busyness": float(coarse / busy) if busy else 0.0,
         "Coarseness": float(1 / coarse) if coarse else 1e6,
-        "Complexity": float((apart * (weighted[:, None] + weighted[None, :]) / either).sum() / voxels),
+        "Complexity": float(
+            (apart * (weighted[:, None] + weighted[None, :]) / either).sum() / voxels
+        ),
         "Contrast": float(contrast / (n * (n - 1))) if n > 1 else 0.0,
         "Strength": float(strength / sums.sum()) if sums.sum() else 0.0,
     }
@@ -219,9 +247,13 @@ def texture_features(matrices: TextureMatrices) -> dict[str, dict[str, float]]:
 
 
 def _diagonals(p: Floats, of: Floats, size: int) -> tuple[Floats, Floats]:
-    """Sum `p` (directions, n, n) over equal values of `of` (n, n); return (directions, size) and 0 ... size - 1."""
+    """Sum `p` (directions, n, n) over equal values of `of` (n, n); return (directions, size) and 0
+    ... size - 1.
+    """
     keys = np.arange(len(p))[:, None, None] * size + of.astype(np.int64)
-    sums: Floats = np.bincount(keys.ravel(), weights=p.ravel(), minlength=len(p) * size).astype(np.float64)
+    sums: Floats = np.bincount(keys.ravel(), weights=p.ravel(), minlength=len(p) * size).astype(
+        np.float64
+    )
     return sums.reshape(len(p), size), np.arange(size, dtype=np.float64)
 
 
@@ -236,9 +268,11 @@ def _variance(p: Floats, values: Floats) -> Floats:
 
 
 def _maximal_correlation(p: Floats, independent: Floats) -> Floats:
-    """Return the second largest absolute eigenvalue of p / sqrt(p(i) p(j) + epsilon), per direction.
+    """Return the second largest absolute eigenvalue of p / sqrt(p(i) p(j) + epsilon), per
+    direction.
 
-    Its square is the eigenvalue of Q that PyRadiomics asks for, up to the square of epsilon / (p(i) p(j)).
+    Its square is the eigenvalue of Q that PyRadiomics asks for, up to the square of epsilon / (p(i)
+    p(j)).
     """
     eigenvalues = np.abs(np.linalg.eigvalsh(p / np.sqrt(independent + EPSILON)))
     second: Floats = np.sort(eigenvalues, axis=1)[:, -2]

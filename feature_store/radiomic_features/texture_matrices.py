@@ -1,7 +1,9 @@
-"""Texture matrices of one region, by kernels that branch little and look at whole rows where they can.
+"""Texture matrices of one region, by kernels that branch little and look at whole rows where they
+can.
 
-The matrices are those of PyRadiomics with its defaults: distance 1, one matrix per direction and no merging of
-directions for GLCM and GLRLM, dependence at equal grey levels for GLDM. Only the grey levels that occur have rows.
+The matrices are those of PyRadiomics with its defaults: distance 1, one matrix per direction and no
+merging of directions for GLCM and GLRLM, dependence at equal grey levels for GLDM. Only the grey
+levels that occur have rows.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ Levels = npt.NDArray[np.int16]
 Bits = npt.NDArray[np.uint16]
 Tallies = npt.NDArray[np.int32]
 
-# The first of each pair of opposite neighbours: later in memory, so that index offsets are positive.
-_DIRECTIONS = tuple((z, y, x) for z in (0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0))
+# The first of each pair of opposite neighbours: later in memory, so that index offsets are
+# positive.
+_DIRECTIONS = tuple(
+    (z, y, x) for z in (0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)
+)
 _N_DIRECTIONS = 13
 _N_DEPENDENCES = 27
 
@@ -43,7 +48,8 @@ class TextureRegion:
     offsets : ndarray of int64, shape (13,)
         Steps to the neighbours of half of the directions.
     used_directions : ndarray of bool, shape (13,)
-        Whether a line along the direction holds more than one voxel; PyRadiomics leaves out the others' runs.
+        Whether a line along the direction holds more than one voxel; PyRadiomics leaves out the
+        others' runs.
     """
 
     padded_shape: tuple[int, ...]
@@ -56,7 +62,9 @@ class TextureRegion:
     def of(cls, mask: npt.NDArray[np.bool_]) -> TextureRegion:
         """Locate the voxels of `mask`, of shape (z, y, x) and not empty."""
         padded = np.pad(mask, 1)
-        offsets = np.array([_offset(padded.shape, direction) for direction in _DIRECTIONS], dtype=np.int64)
+        offsets = np.array(
+            [_offset(padded.shape, direction) for direction in _DIRECTIONS], dtype=np.int64
+        )
         flat = padded.ravel()
         voxels = np.flatnonzero(flat).astype(np.int32)
         neighbours = np.zeros(len(voxels), dtype=np.uint8)
@@ -85,7 +93,8 @@ class TextureMatrices:
     gldm : ndarray of float64, shape (n, 27)
         Voxels by their number of neighbours of the same level plus one (IBSI REK0).
     ngtdm_counts, ngtdm_sums : ndarray of float64, shape (n,)
-        Voxels of each level, and the sum of their absolute differences from their neighbours' mean (IBSI IPET).
+        Voxels of each level, and the sum of their absolute differences from their neighbours' mean
+        (IBSI IPET).
     """
 
     levels: Floats
@@ -98,7 +107,9 @@ class TextureMatrices:
     ngtdm_sums: Floats
 
 
-def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]) -> TextureMatrices:
+def texture_matrices(
+    region: TextureRegion, grey_levels: npt.NDArray[np.integer]
+) -> TextureMatrices:
     """Count the patterns of a region.
 
     Parameters
@@ -122,16 +133,22 @@ def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]
     one_way = np.zeros((_N_DIRECTIONS, n + 1, n + 1), dtype=np.int32)
     _count_pairs(levels, region.voxels, region.offsets, one_way)
     reached = np.zeros((_N_DIRECTIONS, n + 1, max(region.padded_shape)), dtype=np.int32)
-    _count_runs(levels, equal, region.voxels, region.offsets, np.zeros(size, dtype=np.uint16), reached)
+    _count_runs(
+        levels, equal, region.voxels, region.offsets, np.zeros(size, dtype=np.uint16), reached
+    )
     around, dependences = np.zeros(size, dtype=np.int32), np.empty(size, dtype=np.uint8)
     lines = np.array([z * plane_step + y * row_step for z in (-1, 0, 1) for y in (-1, 0, 1)])
     _sum_around(greys, region.voxels, lines, around)
     _count_equal(equal, region.voxels, row_step, plane_step, dependences)
     gldm, sums = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32), np.zeros(n + 1)
     _count_voxels(levels, greys, region.voxels, region.neighbours, around, dependences, gldm, sums)
-    zone_ranks, zone_sizes = _find_zones(levels, equal, region.voxels, region.offsets, _CONNECTING, _LOWEST)
+    zone_ranks, zone_sizes = _find_zones(
+        levels, equal, region.voxels, region.offsets, _CONNECTING, _LOWEST
+    )
     sizes, columns = np.unique(zone_sizes, return_inverse=True)
-    glszm = np.bincount(zone_ranks * len(sizes) + columns, minlength=n * len(sizes)).reshape(n, len(sizes))
+    glszm = np.bincount(zone_ranks * len(sizes) + columns, minlength=n * len(sizes)).reshape(
+        n, len(sizes)
+    )
     pairs = one_way[:, 1:, 1:].astype(np.float64)
     longest = int(np.flatnonzero(reached.any(axis=(0, 1)))[-1])
     runs = reached[region.used_directions, 1:, 1 : longest + 2].astype(np.float64)
@@ -148,7 +165,9 @@ def texture_matrices(region: TextureRegion, grey_levels: npt.NDArray[np.integer]
 
 
 def _has_line(padded: npt.NDArray[np.bool_], direction: tuple[int, int, int]) -> bool:
-    """Tell whether two voxels lie on one line along a direction, adjacent or not; the outermost voxels are empty."""
+    """Tell whether two voxels lie on one line along a direction, adjacent or not; the outermost
+    voxels are empty.
+    """
     flat = padded.ravel()
     offset = _offset(padded.shape, direction)
     if np.any(flat[offset:] & flat[:-offset]):
@@ -167,12 +186,17 @@ def _offset(shape: tuple[int, ...], direction: tuple[int, int, int]) -> int:
 
 
 def _connecting() -> tuple[Bits, npt.NDArray[np.uint8]]:
-    """Return, for each set of equal neighbours (as bits), those that connect a voxel to all of them, and the lowest.
+    """Return, for each set of equal neighbours (as bits), those that connect a voxel to all of
+    them, and the lowest.
 
     Neighbours that touch each other are in one zone already, so one of each group is enough.
     """
     touching = [
-        sum(1 << j for j, b in enumerate(_DIRECTIONS) if max(abs(p - q) for p, q in zip(a, b, strict=True)) <= 1)
+        sum(
+            1 << j
+            for j, b in enumerate(_DIRECTIONS)
+            if max(abs(p - q) for p, q in zip(a, b, strict=True)) <= 1
+        )
         for a in _DIRECTIONS
     ]
     by_reach = sorted(range(_N_DIRECTIONS), key=lambda direction: -touching[direction].bit_count())
@@ -197,13 +221,15 @@ def _connecting() -> tuple[Bits, npt.NDArray[np.uint8]]:
 _CONNECTING, _LOWEST = _connecting()
 
 
-# Within kernels, computed indices are unsigned, since signed ones are looked at for counting from the end. What needs
-# no order runs over the whole box from the first voxel to the last, many places at once: outside the region all levels
-# are 0, so that nothing there is equal.
+# Within kernels, computed indices are unsigned, since signed ones are looked at for counting from
+# the end. What needs no order runs over the whole box from the first voxel to the last, many places
+# at once: outside the region all levels are 0, so that nothing there is equal.
 
 
 @compiled
-def _place(found: npt.NDArray[np.integer], voxels: Places, ranks: Levels, levels: Levels, greys: Levels) -> None:
+def _place(
+    found: npt.NDArray[np.integer], voxels: Places, ranks: Levels, levels: Levels, greys: Levels
+) -> None:
     """Put each voxel's grey level, and its rank among those that occur, at its place."""
     for i in range(len(voxels)):
         place, grey = np.uintp(voxels[i]), np.uintp(found[i])
@@ -212,10 +238,18 @@ def _place(found: npt.NDArray[np.integer], voxels: Places, ranks: Levels, levels
 
 
 @compiled
-def _find_equal(levels: Levels, voxels: Places, row_step: int, plane_step: int, equal: Bits) -> None:
-    """Note as bits, in the order of `_DIRECTIONS`, which of the 13 neighbours before a voxel have its level."""
+def _find_equal(
+    levels: Levels, voxels: Places, row_step: int, plane_step: int, equal: Bits
+) -> None:
+    """Note as bits, in the order of `_DIRECTIONS`, which of the 13 neighbours before a voxel have
+    its level.
+    """
     first, n = voxels[0], voxels[-1] + 1 - voxels[0]
-    here, left, found = levels[first : first + n], levels[first - 1 : first - 1 + n], equal[first : first + n]
+    here, left, found = (
+        levels[first : first + n],
+        levels[first - 1 : first - 1 + n],
+        equal[first : first + n],
+    )
     at = first - row_step - 1
     a = levels[at : at + n + 2]
     at = first - plane_step + row_step - 1
@@ -227,9 +261,21 @@ def _find_equal(levels: Levels, voxels: Places, row_step: int, plane_step: int, 
     for i in range(n):
         level = here[i]
         bits = np.uint16(left[i] == level)
-        bits |= np.uint16(a[i + 2] == level) << 1 | np.uint16(a[i + 1] == level) << 2 | np.uint16(a[i] == level) << 3
-        bits |= np.uint16(b[i + 2] == level) << 4 | np.uint16(b[i + 1] == level) << 5 | np.uint16(b[i] == level) << 6
-        bits |= np.uint16(c[i + 2] == level) << 7 | np.uint16(c[i + 1] == level) << 8 | np.uint16(c[i] == level) << 9
+        bits |= (
+            np.uint16(a[i + 2] == level) << 1
+            | np.uint16(a[i + 1] == level) << 2
+            | np.uint16(a[i] == level) << 3
+        )
+        bits |= (
+            np.uint16(b[i + 2] == level) << 4
+            | np.uint16(b[i + 1] == level) << 5
+            | np.uint16(b[i] == level) << 6
+        )
+        bits |= (
+            np.uint16(c[i + 2] == level) << 7
+            | np.uint16(c[i + 1] == level) << 8
+            | np.uint16(c[i] == level) << 9
+        )
         bits |= np.uint16(d[i + 2] == level) << 10 | np.uint16(d[i + 1] == level) << 11
         bits |= np.uint16(d[i] == level) << 12
         found[i] = bits * np.uint16(level > 0)
@@ -237,7 +283,9 @@ def _find_equal(levels: Levels, voxels: Places, row_step: int, plane_step: int, 
 
 @compiled
 def _count_pairs(levels: Levels, voxels: Places, offsets: Counts, pairs: Tallies) -> None:
-    """Count each voxel's level with that of its next neighbour in each direction; those outside have level 0."""
+    """Count each voxel's level with that of its next neighbour in each direction; those outside
+    have level 0.
+    """
     for place in voxels:
         level = np.uintp(levels[np.uintp(place)])
         for d in range(_N_DIRECTIONS):
@@ -246,11 +294,13 @@ def _count_pairs(levels: Levels, voxels: Places, offsets: Counts, pairs: Tallies
 
 
 @compiled
-def _count_runs(levels: Levels, equal: Bits, voxels: Places, offsets: Counts, lengths: Bits, reached: Tallies) -> None:
+def _count_runs(
+    levels: Levels, equal: Bits, voxels: Places, offsets: Counts, lengths: Bits, reached: Tallies
+) -> None:
     """Count how many runs of each level reach each length, along each direction.
 
-    A voxel that is the k-th of its run shows that a run reaches k, so nothing asks where runs end. `lengths` is 0
-    at first.
+    A voxel that is the k-th of its run shows that a run reaches k, so nothing asks where runs end.
+    `lengths` is 0 at first.
     """
     for d in range(_N_DIRECTIONS):
         counts, offset, bit = reached[d], offsets[d], np.uint16(1 << d)
@@ -264,7 +314,9 @@ def _count_runs(levels: Levels, equal: Bits, voxels: Places, offsets: Counts, le
 
 @compiled
 def _sum_around(greys: Levels, voxels: Places, lines: Counts, around: Tallies) -> None:
-    """Sum the grey levels of each voxel and its 26 neighbours; `lines` lead to the middles of their 9 lines along x."""
+    """Sum the grey levels of each voxel and its 26 neighbours; `lines` lead to the middles of their
+    9 lines along x.
+    """
     first, n = voxels[0], voxels[-1] + 1 - voxels[0]
     total = around[first : first + n]
     for k in range(len(lines)):
@@ -278,10 +330,16 @@ def _sum_around(greys: Levels, voxels: Places, lines: Counts, around: Tallies) -
 def _count_equal(
     equal: Bits, voxels: Places, row_step: int, plane_step: int, dependences: npt.NDArray[np.uint8]
 ) -> None:
-    """Count the neighbours of a voxel's own level: the bits before it, and those of the 13 after it for it."""
+    """Count the neighbours of a voxel's own level: the bits before it, and those of the 13 after it
+    for it.
+    """
     ones, pairs, halves = np.uint16(0x5555), np.uint16(0x3333), np.uint16(0x0F0F)
     first, n = voxels[0], voxels[-1] + 1 - voxels[0]
-    here, right, found = equal[first : first + n], equal[first + 1 : first + 1 + n], dependences[first : first + n]
+    here, right, found = (
+        equal[first : first + n],
+        equal[first + 1 : first + 1 + n],
+        dependences[first : first + n],
+    )
     at = first + row_step - 1
     a = equal[at : at + n + 2]
     at = first + plane_step - row_step - 1
@@ -296,7 +354,9 @@ def _count_equal(
         after |= (a[i] & np.uint16(2)) | (a[i + 1] & np.uint16(4)) | (a[i + 2] & np.uint16(8))
         after |= (b[i] & np.uint16(16)) | (b[i + 1] & np.uint16(32)) | (b[i + 2] & np.uint16(64))
         after |= (c[i] & np.uint16(128)) | (c[i + 1] & np.uint16(256)) | (c[i + 2] & np.uint16(512))
-        after |= (d[i] & np.uint16(1024)) | (d[i + 1] & np.uint16(2048)) | (d[i + 2] & np.uint16(4096))
+        after |= (
+            (d[i] & np.uint16(1024)) | (d[i + 1] & np.uint16(2048)) | (d[i + 2] & np.uint16(4096))
+        )
         before = (before & ones) + ((before >> np.uint16(1)) & ones)
         after = (after & ones) + ((after >> np.uint16(1)) & ones)
         before = (before & pairs) + ((before >> np.uint16(2)) & pairs)
@@ -317,7 +377,9 @@ def _count_voxels(
     gldm: Tallies,
     sums: Floats,
 ) -> None:
-    """Count voxels by level and dependence, and sum their differences from their neighbours' mean."""
+    """Count voxels by level and dependence, and sum their differences from their neighbours'
+    mean.
+    """
     for i in range(len(voxels)):
         place = np.uintp(voxels[i])
         level = np.uintp(levels[place])
@@ -328,9 +390,16 @@ def _count_voxels(
 
 @compiled
 def _find_zones(
-    levels: Levels, equal: Bits, voxels: Places, offsets: Counts, connecting: Bits, lowest: npt.NDArray[np.uint8]
+    levels: Levels,
+    equal: Bits,
+    voxels: Places,
+    offsets: Counts,
+    connecting: Bits,
+    lowest: npt.NDArray[np.uint8],
 ) -> tuple[Tallies, Tallies]:
-    """Return the rank from 0 and the size of each connected zone of one level, by union and find."""
+    """Return the rank from 0 and the size of each connected zone of one level, by union and
+    find.
+    """
     zones = np.empty(len(levels), dtype=np.int32)
     parents, sizes = np.empty(len(voxels), dtype=np.int32), np.empty(len(voxels), dtype=np.int32)
     ranks = np.empty(len(voxels), dtype=np.int32)
@@ -346,7 +415,9 @@ def _find_zones(
         zone = _root(parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])])
         bits &= bits - np.uint16(1)
         while bits != 0:
-            other = _root(parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])])
+            other = _root(
+                parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])]
+            )
             bits &= bits - np.uint16(1)
             if other < zone:
                 zone, other = other, zone

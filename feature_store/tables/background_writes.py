@@ -11,12 +11,14 @@ P = ParamSpec("P")
 
 
 class BackgroundWrites:
-    """A thread that does writes in the order in which they were given; leaving the context awaits them.
+    """A thread that does writes in the order in which they were given; leaving the context awaits
+    them.
 
     Raises
     ------
     Exception
-        On leaving: what the first write that failed has raised, in place of whatever else was raised within.
+        On leaving: what the first write that failed has raised, in place of whatever else was
+        raised within.
     """
 
     def __init__(self) -> None:
@@ -31,7 +33,10 @@ class BackgroundWrites:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._thread.shutdown()
         for write in self._given:

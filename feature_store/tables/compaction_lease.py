@@ -1,7 +1,8 @@
 """Who may compact a table: one process at a time, on any machine.
 
-Delta Lake notices when two writers meet, except two compactions: `deltalake` commits both, and every row is there
-twice. So a compaction first takes a lease, a row in a small Delta table beside the files, where writers are noticed.
+Delta Lake notices when two writers meet, except two compactions: `deltalake` commits both, and
+every row is there twice. So a compaction first takes a lease, a row in a small Delta table beside
+the files, where writers are noticed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ FOLDER = "_compaction_lease"
 LEASE = timedelta(hours=1)
 """After this time the lease of a process that died is free again; a compaction takes minutes."""
 _TIME = 'Timestamp(Microsecond, Some("UTC"))'
-_SCHEMA = pa.schema([("name", pa.string()), ("owner", pa.string()), ("until", pa.timestamp("us", "UTC"))])
+_SCHEMA = pa.schema(
+    [("name", pa.string()), ("owner", pa.string()), ("until", pa.timestamp("us", "UTC"))]
+)
 
 
 @contextlib.contextmanager
@@ -42,7 +45,10 @@ def compaction_lease(uri: str, storage_options: Mapping[str, str]) -> Iterator[b
         if is_ours:
             with contextlib.suppress(DeltaError, OSError):  # then it runs out by itself
                 merge = _open(place, storage_options).merge(
-                    _row(owner, datetime.fromtimestamp(0, UTC)), "target.name = source.name", "source", "target"
+                    _row(owner, datetime.fromtimestamp(0, UTC)),
+                    "target.name = source.name",
+                    "source",
+                    "target",
                 )
                 merge.when_matched_update_all("target.owner = source.owner").execute()
 
@@ -53,7 +59,9 @@ def _take(place: str, storage_options: Mapping[str, str], owner: str) -> bool:
         merge = _open(place, storage_options).merge(
             _row(owner, now + LEASE), "target.name = source.name", "source", "target"
         )
-        merge = merge.when_matched_update_all(f"target.until < arrow_cast('{now.isoformat()}', '{_TIME}')")
+        merge = merge.when_matched_update_all(
+            f"target.until < arrow_cast('{now.isoformat()}', '{_TIME}')"
+        )
         done = merge.when_not_matched_insert_all().execute()
     except CommitFailedError:
         return False
@@ -71,4 +79,6 @@ def _open(place: str, storage_options: Mapping[str, str]) -> DeltaTable:
 
 
 def _row(owner: str, until: datetime) -> pa.Table:
-    return pa.Table.from_pylist([{"name": "compaction", "owner": owner, "until": until}], schema=_SCHEMA)
+    return pa.Table.from_pylist(
+        [{"name": "compaction", "owner": owner, "until": until}], schema=_SCHEMA
+    )

@@ -1,7 +1,9 @@
-"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at any version.
+"""A Delta table with one row per key: written by idempotent MERGE from several processes, read at
+any version.
 
-Columns may be added from release to release: a table that lacks one is read with empty values, and gets it with the
-next write. A table with columns that are not known here was written by newer software, and is left alone.
+Columns may be added from release to release: a table that lacks one is read with empty values, and
+gets it with the next write. A table with columns that are not known here was written by newer
+software, and is left alone.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40
 _LONGEST_WAIT_S = 1.0
 _LEAST_HOURS = 1
-"""Files that another process has just begun to write are younger than this, and are never removed."""
+"""Files that another process has just begun to write are younger than this, and are never removed.
+"""
 _FOREVER = "interval 36500 days"
 
 
@@ -46,13 +49,15 @@ class KeyedTable:
     key : tuple of str
         Names of the columns that identify a row. They come first in `schema`.
     schema : pyarrow.Schema
-        Columns of a row as callers give them; when it was written, and a digest of its content, are added.
+        Columns of a row as callers give them; when it was written, and a digest of its content, are
+        added.
     partition : str
         The key column by which files are kept apart: writers of different partitions never meet.
     storage_options : mapping of str to str
         Access to an object store, as `deltalake` takes it.
     compact_every : int or None
-        Versions after which small files are joined; `None` for tables whose rows are large files of their own.
+        Versions after which small files are joined; `None` for tables whose rows are large files of
+        their own.
     """
 
     uri: str
@@ -68,7 +73,9 @@ class KeyedTable:
         return None if table is None else int(table.version())
 
     def version_at(self, moment: datetime) -> int | None:
-        """Return the newest version that was there at an aware moment; `None` if nothing had been written."""
+        """Return the newest version that was there at an aware moment; `None` if nothing had been
+        written.
+        """
         table = self._open(None)
         if table is None:
             return None
@@ -86,7 +93,8 @@ class KeyedTable:
     def upsert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows, or replace those with the same key.
 
-        A row that is there already with the same content is left alone, so that a repeated write makes no new version.
+        A row that is there already with the same content is left alone, so that a repeated write
+        makes no new version.
 
         Parameters
         ----------
@@ -109,26 +117,39 @@ class KeyedTable:
             before = table.version()
             try:
                 self._evolve(table)
-                # without streaming, the keys' smallest and largest values are known and other files are not read
+                # without streaming, the keys' smallest and largest values are known and other files
+                # are not read
                 merge = table.merge(source, predicate, "source", "target", streamed_exec=False)
                 merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
                 merge.when_not_matched_insert_all().execute()
             except CommitFailedError:
-                time.sleep(min(_LONGEST_WAIT_S, 0.01 * 2**attempt) * (0.5 + secrets.randbelow(1000) / 1000))
+                time.sleep(
+                    min(_LONGEST_WAIT_S, 0.01 * 2**attempt) * (0.5 + secrets.randbelow(1000) / 1000)
+                )
             except (DeltaError, OSError) as error:
-                raise StoreError(f"The table {self._name} cannot be written: {in_words(error)}.") from error
+                raise StoreError(
+                    f"The table {self._name} cannot be written: {in_words(error)}."
+                ) from error
             else:
                 is_new_version = table.version() > before
-                if is_new_version and self.compact_every is not None and table.version() % self.compact_every == 0:
+                if (
+                    is_new_version
+                    and self.compact_every is not None
+                    and table.version() % self.compact_every == 0
+                ):
                     self.compact()
                 return
         raise StoreError(
-            f"The table {self._name} could not be written in {_ATTEMPTS} attempts, expected to be the only writer "
-            "in one of them: other processes write to it without pause. Start fewer at once."
+            f"The table {self._name} could not be written in {_ATTEMPTS} attempts, expected to be "
+            "the only writer in one of them: other processes write to it without pause. Start "
+            "fewer at once."
         )
 
     def read(
-        self, equal: Mapping[str, str | None], columns: Sequence[str] | None = None, version: int | None = None
+        self,
+        equal: Mapping[str, str | None],
+        columns: Sequence[str] | None = None,
+        version: int | None = None,
     ) -> pa.Table:
         """Read rows.
 
@@ -167,13 +188,18 @@ class KeyedTable:
         except (DeltaError, OSError, pa.ArrowException) as error:
             if version is not None and "not found" in str(error):
                 raise StoreError(
-                    f"Version {version} of the table {self._name} is gone: a compaction removed files that only it "
-                    "used. Ask for a version that a report or bundle names, or for a newer one."
+                    f"Version {version} of the table {self._name} is gone: a compaction removed "
+                    "files that only it used. Ask for a version that a report or bundle names, or "
+                    "for a newer one."
                 ) from error
-            raise StoreError(f"The table {self._name} cannot be read: {in_words(error)}.") from error
+            raise StoreError(
+                f"The table {self._name} cannot be read: {in_words(error)}."
+            ) from error
         for name in schema.names:
             if name in absent:
-                rows = rows.append_column(schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type))
+                rows = rows.append_column(
+                    schema.field(name), pa.nulls(rows.num_rows, schema.field(name).type)
+                )
         return rows.select(schema.names).cast(schema)
 
     def empty(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -181,12 +207,14 @@ class KeyedTable:
         return self._schema_of(columns).empty_table()
 
     def compact(self) -> bool:
-        """Join small files into large ones; the rows stay the same and every earlier version stays readable.
+        """Join small files into large ones; the rows stay the same and every earlier version stays
+        readable.
 
         Returns
         -------
         bool
-            Whether it was done, or nothing was to do; `False` when another process is at it, or writes all the time.
+            Whether it was done, or nothing was to do; `False` when another process is at it, or
+            writes all the time.
 
         Raises
         ------
@@ -197,14 +225,18 @@ class KeyedTable:
             return True
         try:
             with compaction_lease(self.uri, self.storage_options) as is_free:
-                table = self._open(None)  # as it is under the lease: who held it before may have compacted
+                table = self._open(
+                    None
+                )  # as it is under the lease: who held it before may have compacted
                 if is_free and table is not None:
                     table.optimize.compact()
                 return is_free
         except CommitFailedError:
             return False  # somebody writes: a later compaction will do
         except (DeltaError, OSError) as error:
-            raise StoreError(f"The table {self._name} cannot be compacted: {in_words(error)}.") from error
+            raise StoreError(
+                f"The table {self._name} cannot be compacted: {in_words(error)}."
+            ) from error
 
     def remove_old(self, keep_days: float, keep_versions: Sequence[int], *, dry_run: bool) -> int:
         """Remove files that no version of the last days, and none of those named, needs.
@@ -241,7 +273,9 @@ class KeyedTable:
                 keep_versions=sorted({*there, int(table.version())}),
             )
         except (DeltaError, OSError) as error:
-            raise StoreError(f"The table {self._name} cannot be cleaned: {in_words(error)}.") from error
+            raise StoreError(
+                f"The table {self._name} cannot be cleaned: {in_words(error)}."
+            ) from error
         return len(removed)
 
     @property
@@ -258,15 +292,19 @@ class KeyedTable:
         return pa.schema([*list(self.schema)[:keys], *added, *list(self.schema)[keys:]])
 
     def _absent_columns(self, table: DeltaTable) -> list[Any]:
-        """Return the columns that a table does not have yet, as Delta fields; refuse one that is ahead of us."""
+        """Return the columns that a table does not have yet, as Delta fields; refuse one that is
+        ahead of us.
+        """
         there = {column.name: column.type for column in table.schema().fields}
         ours = {column.name: column for column in Schema.from_arrow(self._full_schema()).fields}
-        strange = [name for name, kind in there.items() if name not in ours or ours[name].type != kind]
+        strange = [
+            name for name, kind in there.items() if name not in ours or ours[name].type != kind
+        ]
         if strange:
             raise StoreError(
-                f"The table {self._name} has columns that this version of Annulus does not know as they are there: "
-                f"{', '.join(strange)}. It was written by a newer version: run that one, or a version of the store "
-                "from before the upgrade."
+                f"The table {self._name} has columns that this version of Annulus does not know as "
+                f"they are there: {', '.join(strange)}. It was written by a newer version: run "
+                "that one, or a version of the store from before the upgrade."
             )
         return [column for name, column in ours.items() if name not in there]
 
@@ -283,24 +321,31 @@ class KeyedTable:
 
     def _open(self, version: int | None) -> DeltaTable | None:
         try:
-            return DeltaTable(self.uri, version=version, storage_options=dict(self.storage_options) or None)
+            return DeltaTable(
+                self.uri, version=version, storage_options=dict(self.storage_options) or None
+            )
         except TableNotFoundError:
             if version is None:
                 return None
-            raise StoreError(f"The table {self._name} does not exist, expected version {version} of it.") from None
+            raise StoreError(
+                f"The table {self._name} does not exist, expected version {version} of it."
+            ) from None
         except DeltaError as error:
             newest = None if version is None else self.version()
             if newest is not None and version is not None and version > newest:
                 raise StoreError(
-                    f"The table {self._name} has no version {version} yet: ask for one from 0 to {newest}."
+                    f"The table {self._name} has no version {version} yet: ask for one from 0 to "
+                    f"{newest}."
                 ) from error
             which = "" if version is None else f" at version {version}"
             raise StoreError(
-                f"The table {self._name} cannot be opened{which}: {error}. Restore the store from a backup, or ask "
-                "for a version that it has."
+                f"The table {self._name} cannot be opened{which}: {error}. Restore the store from "
+                "a backup, or ask for a version that it has."
             ) from error
         except OSError as error:
-            raise StoreError(f"The table {self._name} cannot be opened: {in_words(error)}.") from error
+            raise StoreError(
+                f"The table {self._name} cannot be opened: {in_words(error)}."
+            ) from error
 
     def _open_or_create(self) -> DeltaTable:
         table = self._open(None)
@@ -314,21 +359,29 @@ class KeyedTable:
                 partition_by=[self.partition],
                 storage_options=dict(self.storage_options) or None,
                 configuration={
-                    # statistics of the key columns only: they choose files, those of values never would
+                    # statistics of the key columns only: they choose files, those of values never
+                    # would
                     "delta.dataSkippingNumIndexedCols": str(len(self.key)),
                     # reports name versions, so no version is ever cleaned away
                     "delta.logRetentionDuration": _FOREVER,
                     "delta.deletedFileRetentionDuration": _FOREVER,
                 },
             )
-        except (DeltaError, OSError) as error:  # another process may have made it in the same moment
+        except (
+            DeltaError,
+            OSError,
+        ) as error:  # another process may have made it in the same moment
             table = self._open(None)
             if table is None:
-                raise StoreError(f"The table {self._name} cannot be made: {in_words(error)}.") from error
+                raise StoreError(
+                    f"The table {self._name} cannot be made: {in_words(error)}."
+                ) from error
             return table
         made = self._open(None)
         if made is None:
-            raise StoreError(f"The table {self._name} was made and is not there: check the store's disk.")
+            raise StoreError(
+                f"The table {self._name} was made and is not there: check the store's disk."
+            )
         return made
 
 

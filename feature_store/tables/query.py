@@ -1,4 +1,6 @@
-"""What the feature store says, as one flat table for a person or a program: features, scores, clinical, findings."""
+"""What the feature store says, as one flat table for a person or a program: features, scores,
+clinical, findings.
+"""
 
 from __future__ import annotations
 
@@ -53,15 +55,16 @@ class StoreQuery:
     regions : tuple of str
         Only features of these regions, ``deep`` among them; of all by default.
     model, settings, network : str or None
-        Beginning of the digest of the model that scored, of the settings that features were extracted with, and of the
-        network of the deep features.
+        Beginning of the digest of the model that scored, of the settings that features were
+        extracted with, and of the network of the deep features.
     newest : bool
         Of each patient only the study content that was written last.
 
     Raises
     ------
     ValueError
-        If a filter does not fit the contents, a region is unknown, or a digest's beginning is too short.
+        If a filter does not fit the contents, a region is unknown, or a digest's beginning is too
+        short.
     """
 
     contents: Contents
@@ -82,14 +85,19 @@ class StoreQuery:
         }
         for name, kinds in fits.items():
             if getattr(self, name) and self.contents not in kinds:
-                raise ValueError(f"{name} chooses among {' and '.join(sorted(kinds))} only: leave it out.")
+                raise ValueError(
+                    f"{name} chooses among {' and '.join(sorted(kinds))} only: leave it out."
+                )
         for region in self.regions:
             if region not in REGIONS:
                 raise ValueError(f"There is no region {region!r}: expected {', '.join(REGIONS)}.")
         for name in ("model", "settings", "network"):
             prefix = getattr(self, name)
             if prefix is not None and len(prefix) < _LEAST_PREFIX:
-                raise ValueError(f"{prefix!r} is too short for a digest: give at least {_LEAST_PREFIX} characters.")
+                raise ValueError(
+                    f"{prefix!r} is too short for a digest: give at least {_LEAST_PREFIX} "
+                    "characters."
+                )
 
 
 def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
@@ -105,14 +113,15 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per study content (clinical: per patient; scores: per content and model; findings: per content and
-        code), by centre and patient. Features are columns ``<region>:<name>``, empty where a study lacks a region;
-        survival probabilities are columns ``survival_<days>``.
+        One row per study content (clinical: per patient; scores: per content and model; findings:
+        per content and code), by centre and patient. Features are columns ``<region>:<name>``,
+        empty where a study lacks a region; survival probabilities are columns ``survival_<days>``.
 
     Raises
     ------
     StoreError
-        If a centre or digest is not in the store, several digests would be mixed, or a version is gone.
+        If a centre or digest is not in the store, several digests would be mixed, or a version is
+        gone.
     """
     if query.contents is Contents.FEATURES:
         frame = _features(store, query)
@@ -134,7 +143,9 @@ def _flat(store: FeatureStore, table: str, centers: Sequence[str]) -> pd.DataFra
     return frame[[*front, *rest]]
 
 
-def _of_centers(store: FeatureStore, table: str, centers: Sequence[str], *, must_have: bool = True) -> pa.Table:
+def _of_centers(
+    store: FeatureStore, table: str, centers: Sequence[str], *, must_have: bool = True
+) -> pa.Table:
     parts = [store.rows(table, {"center": center}) for center in centers or (None,)]
     absent = [center for center, part in zip(centers, parts, strict=False) if part.num_rows == 0]
     if absent and must_have:
@@ -149,7 +160,9 @@ def _of_centers(store: FeatureStore, table: str, centers: Sequence[str], *, must
 def _by_model(frame: pd.DataFrame, prefix: str | None) -> pd.DataFrame:
     if prefix is None:
         return frame
-    return frame.loc[frame["model_digest"] == _digest(frame["model_digest"], prefix, "model digest", "--model")]
+    return frame.loc[
+        frame["model_digest"] == _digest(frame["model_digest"], prefix, "model digest", "--model")
+    ]
 
 
 def _digest(found: Iterable[str], prefix: str | None, what: str, option: str) -> str:
@@ -160,7 +173,9 @@ def _digest(found: Iterable[str], prefix: str | None, what: str, option: str) ->
         return chosen[0]
     known = ", ".join(digest[:12] for digest in there) or "none"
     if not chosen:
-        raise StoreError(f"The store has nothing by a {what} {prefix!r} at this version: it has {known}.")
+        raise StoreError(
+            f"The store has nothing by a {what} {prefix!r} at this version: it has {known}."
+        )
     raise StoreError(f"{len(chosen)} {what}s fit: choose one of {known} with {option}.")
 
 
@@ -169,14 +184,21 @@ def _with_survival_columns(frame: pd.DataFrame) -> pd.DataFrame:
         {f"survival_{days}": probability for days, probability in zip(*row, strict=True)}
         for row in zip(frame["horizon_days"], frame["survival"], strict=True)
     ]
-    names = sorted({name for row in survival for name in row}, key=lambda name: int(name.removeprefix("survival_")))
+    names = sorted(
+        {name for row in survival for name in row},
+        key=lambda name: int(name.removeprefix("survival_")),
+    )
     wide = pd.DataFrame(survival, index=frame.index, columns=names, dtype=float)
     return pd.concat([frame.drop(columns=["horizon_days", "survival"]), wide], axis=1)
 
 
 def _features(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     blocks = []
-    radiomic = [region for region in query.regions if region != DEEP] if query.regions else list(map(str, Region))
+    radiomic = (
+        [region for region in query.regions if region != DEEP]
+        if query.regions
+        else list(map(str, Region))
+    )
     if radiomic:
         rows = _of_centers(store, "radiomics", query.centers)
         there = set(rows.column("region").to_pylist())
@@ -186,18 +208,24 @@ def _features(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
                 f"The store has no features of {' and '.join(lacking)} at this version: "
                 f"it has {', '.join(sorted(there)) or 'none'}."
             )
-        blocks += _blocks(rows, "settings_digest", query.settings, [name for name in radiomic if name in there])
+        blocks += _blocks(
+            rows, "settings_digest", query.settings, [name for name in radiomic if name in there]
+        )
     if not query.regions or DEEP in query.regions:
         rows = _of_centers(store, "deep", query.centers, must_have=bool(query.regions))
         blocks += _blocks(rows, "network_digest", query.network, [DEEP])
     if not blocks:
         return pd.DataFrame(columns=[*STUDY, WRITTEN_AT])
     frame = pd.concat([block.drop(columns=WRITTEN_AT) for block in blocks], axis=1)
-    frame.insert(0, WRITTEN_AT, pd.concat([block[WRITTEN_AT] for block in blocks], axis=1).max(axis=1))
+    frame.insert(
+        0, WRITTEN_AT, pd.concat([block[WRITTEN_AT] for block in blocks], axis=1).max(axis=1)
+    )
     return frame.reset_index()
 
 
-def _blocks(rows: pa.Table, column: str, prefix: str | None, regions: Sequence[str]) -> list[pd.DataFrame]:
+def _blocks(
+    rows: pa.Table, column: str, prefix: str | None, regions: Sequence[str]
+) -> list[pd.DataFrame]:
     """Return one frame per region, by study: when it was written, and its features."""
     what = column.removesuffix("_digest")
     digests = rows.column(column).to_pylist()
@@ -206,13 +234,23 @@ def _blocks(rows: pa.Table, column: str, prefix: str | None, regions: Sequence[s
     by_digest = np.array(digests) == _digest(digests, prefix, f"{what} digest", f"--{what}")
     blocks = []
     for region in regions:
-        names = [f"{index:03d}" for index in range(DEEP_FEATURES)] if region == DEEP else list(FEATURE_NAMES)
-        in_region = by_digest if region == DEEP else by_digest & (np.array(rows.column("region").to_pylist()) == region)
+        names = (
+            [f"{index:03d}" for index in range(DEEP_FEATURES)]
+            if region == DEEP
+            else list(FEATURE_NAMES)
+        )
+        in_region = (
+            by_digest
+            if region == DEEP
+            else by_digest & (np.array(rows.column("region").to_pylist()) == region)
+        )
         part = rows.filter(pa.array(in_region))
         values = part.column("features").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         block = pd.DataFrame(
             values.reshape(part.num_rows, len(names)).astype(float),
-            index=pd.MultiIndex.from_arrays([part.column(name).to_pylist() for name in STUDY], names=STUDY),
+            index=pd.MultiIndex.from_arrays(
+                [part.column(name).to_pylist() for name in STUDY], names=STUDY
+            ),
             columns=[f"{region}:{name}" for name in names],
         )
         block.insert(0, WRITTEN_AT, part.column(WRITTEN_AT).to_pandas().array)

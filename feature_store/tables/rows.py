@@ -1,4 +1,6 @@
-"""The rows of the feature store: who a study is, what a model said of it, and the columns of each table."""
+"""The rows of the feature store: who a study is, what a model said of it, and the columns of each
+table.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,10 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("slice_thickness_mm", _REAL),
         ],
     ),
-    "findings": ((*STUDY, "code"), [*_IDENTITY, ("code", _TEXT), ("severity", _TEXT), ("sentence", _TEXT)]),
+    "findings": (
+        (*STUDY, "code"),
+        [*_IDENTITY, ("code", _TEXT), ("severity", _TEXT), ("sentence", _TEXT)],
+    ),
 }
 """Key columns and all columns of each table."""
 
@@ -93,7 +98,9 @@ def clinical_record_of(row: Mapping[str, Any]) -> ClinicalRecord:
     """Return the clinical record that a row of the clinical table holds."""
     content = {name: value for name, value in row.items() if name not in {WRITTEN_AT, ROW_DIGEST}}
     sex, histology = content.pop("sex"), content.pop("histology")
-    return ClinicalRecord(**content, sex=sex and Sex(sex), histology=histology and Histology(histology))
+    return ClinicalRecord(
+        **content, sex=sex and Sex(sex), histology=histology and Histology(histology)
+    )
 
 
 def row_of_score(row: ScoreRow) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""What is wrong when files of the store cannot be read or written, in words: the disk, or the object store's server."""
+"""What is wrong when files of the store cannot be read or written, in words: the disk, or the
+object store's server.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +10,38 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _KNOWN = (
     (
         r"NoSuchBucket",
-        "the bucket does not exist on the server: make it, or mend the store's location in the [features] table",
+        (
+            "the bucket does not exist on the server: make it, or mend the store's location in the "
+            "[features] table"
+        ),
     ),
     (
         r"URL scheme is not allowed",
-        "the server's address has no TLS, which is refused unless AWS_ALLOW_HTTP=true is set in the environment",
+        (
+            "the server's address has no TLS, which is refused unless AWS_ALLOW_HTTP=true is set "
+            "in the environment"
+        ),
     ),
     (
         r"169\.254\.169\.254|NoCredentials|InvalidToken",
-        "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment",
+        (
+            "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the "
+            "environment"
+        ),
     ),
     (
         r"403 Forbidden|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|401 Unauthorized",
-        "the server denies access: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights to the bucket",
+        (
+            "the server denies access: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the "
+            "rights to the bucket"
+        ),
     ),
     (
         r"tcp connect error|dns error|error sending request|timed? ?out",
-        "the object store's server does not answer: check that it runs, and AWS_ENDPOINT_URL and AWS_REGION",
+        (
+            "the object store's server does not answer: check that it runs, and AWS_ENDPOINT_URL "
+            "and AWS_REGION"
+        ),
     ),
     (r"No space left on device", "the disk is full: make space"),
     (r"Permission denied", "the folder may not be written by this user: mend its rights"),
@@ -33,7 +50,8 @@ _LONGEST = 300
 
 
 def in_words(error: Exception) -> str:
-    """Return what is wrong with the storage and how to mend it; unknown trouble in the library's own words.
+    """Return what is wrong with the storage and how to mend it; unknown trouble in the library's
+    own words.
 
     Parameters
     ----------

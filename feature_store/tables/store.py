@@ -1,7 +1,9 @@
-"""The feature store: everything that is known of the studies under pseudonyms, in Delta tables that keep every version.
+"""The feature store: everything that is known of the studies under pseudonyms, in Delta tables that
+keep every version.
 
-Long vectors are list columns, not 1316 columns each: a MERGE of 1316 columns takes seconds of planning, one of a list
-takes hundredths. The names of the values are `FEATURE_NAMES`, fixed by the settings digest that is part of the key.
+Long vectors are list columns, not 1316 columns each: a MERGE of 1316 columns takes seconds of
+planning, one of a list takes hundredths. The names of the values are `FEATURE_NAMES`, fixed by the
+settings digest that is part of the key.
 """
 
 from __future__ import annotations
@@ -47,15 +49,17 @@ __all__ = ["FeatureStore", "ScoreRow", "StoreError", "StudyIdentity"]
 class FeatureStore:
     """Delta tables in one folder or under one URL.
 
-    Every write is an idempotent upsert that several processes may do at once. Reads see the newest version of each
-    table, or those of `versions`, with which the numbers of a report can be recomputed.
+    Every write is an idempotent upsert that several processes may do at once. Reads see the newest
+    version of each table, or those of `versions`, with which the numbers of a report can be
+    recomputed.
 
     Parameters
     ----------
     location : Path or str
         Folder, or object-store URL such as ``s3://bucket/prefix``.
     versions : mapping of str to int, optional
-        Version of each table to read; such a store is read-only, and tables that are not named are empty.
+        Version of each table to read; such a store is read-only, and tables that are not named are
+        empty.
     storage_options : mapping of str to str, optional
         Access to an object store, as `deltalake` takes it.
     writes : BackgroundWrites, optional
@@ -85,18 +89,24 @@ class FeatureStore:
         }
 
     def versions(self) -> dict[str, int]:
-        """Return the version of each table that reads see; tables that were never written are left out."""
+        """Return the version of each table that reads see; tables that were never written are left
+        out.
+        """
         if self._versions is not None:
             return dict(self._versions)
         found = {name: table.version() for name, table in self._tables.items()}
         return {name: version for name, version in found.items() if version is not None}
 
     def versions_at(self, moment: datetime) -> dict[str, int]:
-        """Return the version that each table had at an aware moment; tables that were not there yet are left out."""
+        """Return the version that each table had at an aware moment; tables that were not there yet
+        are left out.
+        """
         found = {name: table.version_at(moment) for name, table in self._tables.items()}
         return {name: version for name, version in found.items() if version is not None}
 
-    def rows(self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None) -> pa.Table:
+    def rows(
+        self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None
+    ) -> pa.Table:
         """Return rows of one table as they are kept, in no particular order.
 
         Parameters
@@ -124,16 +134,21 @@ class FeatureStore:
             for row in self._read(table, {"center": center}, columns=[WRITTEN_AT]).to_pylist()
         ]
         if not times:
-            raise StoreError(f"The feature store has nothing of centre {center}: push its studies first.")
+            raise StoreError(
+                f"The feature store has nothing of centre {center}: push its studies first."
+            )
         return max(times)
 
     def pinned(self, versions: Mapping[str, int] | None = None) -> FeatureStore:
         """Return a read-only store that stays at `versions`, or at the present ones."""
-        return FeatureStore(self._location, self.versions() if versions is None else versions, self._options)
+        return FeatureStore(
+            self._location, self.versions() if versions is None else versions, self._options
+        )
 
     @contextmanager
     def writing_beside(self) -> Iterator[FeatureStore]:
-        """Yield this store with writes that go on beside the caller's work; reads may not see them before the end.
+        """Yield this store with writes that go on beside the caller's work; reads may not see them
+        before the end.
 
         Raises
         ------
@@ -144,7 +159,8 @@ class FeatureStore:
             yield FeatureStore(self._location, self._versions, self._options, writes)
 
     def compact(self) -> tuple[str, ...]:
-        """Join the small files that single studies leave; rows and earlier versions stay as they are.
+        """Join the small files that single studies leave; rows and earlier versions stay as they
+        are.
 
         Returns
         -------
@@ -174,7 +190,9 @@ class FeatureStore:
         """
         return {
             name: table.remove_old(
-                keep_days, sorted({versions[name] for versions in named if name in versions}), dry_run=dry_run
+                keep_days,
+                sorted({versions[name] for versions in named if name in versions}),
+                dry_run=dry_run,
             )
             for name, table in self._tables.items()
         }
@@ -187,7 +205,9 @@ class FeatureStore:
             if name in self._tables and not self._tables[name].is_readable(version)
         }
 
-    def put_radiomics(self, identity: StudyIdentity, vectors: Mapping[Region, FeatureVector]) -> None:
+    def put_radiomics(
+        self, identity: StudyIdentity, vectors: Mapping[Region, FeatureVector]
+    ) -> None:
         """Keep the radiomic features of a study's regions."""
         self._write(
             "radiomics",
@@ -202,22 +222,35 @@ class FeatureStore:
             ],
         )
 
-    def radiomics(self, identity: StudyIdentity, settings_digest: str) -> dict[Region, FeatureVector]:
-        """Return the radiomic features of a study's regions; empty if there are none by these settings."""
+    def radiomics(
+        self, identity: StudyIdentity, settings_digest: str
+    ) -> dict[Region, FeatureVector]:
+        """Return the radiomic features of a study's regions; empty if there are none by these
+        settings.
+        """
         rows = self._read("radiomics", {**asdict(identity), "settings_digest": settings_digest})
         return {
-            Region(row["region"]): FeatureVector(Region(row["region"]), np.array(row["features"]), settings_digest)
-            for row in sorted(rows.to_pylist(), key=lambda row: list(Region).index(Region(row["region"])))
+            Region(row["region"]): FeatureVector(
+                Region(row["region"]), np.array(row["features"]), settings_digest
+            )
+            for row in sorted(
+                rows.to_pylist(), key=lambda row: list(Region).index(Region(row["region"]))
+            )
         }
 
     def put_deep_input(self, identity: StudyIdentity, voxels: npt.NDArray[np.float32]) -> None:
         """Keep the network's input of a study, shape (64, 64, 64)."""
         if voxels.shape != DEEP_INPUT_SHAPE:
-            raise ValueError(f"the network's input has shape {voxels.shape}: expected {DEEP_INPUT_SHAPE}")
+            raise ValueError(
+                f"the network's input has shape {voxels.shape}: expected {DEEP_INPUT_SHAPE}"
+            )
         self._write("deep_input", [{**asdict(identity), "voxels": voxels.astype("<f4").tobytes()}])
 
-    def deep_inputs(self, center: str | None) -> tuple[tuple[StudyIdentity, ...], npt.NDArray[np.float32]]:
-        """Return the network's inputs of a centre (`None`: of all), for each patient of the content written last.
+    def deep_inputs(
+        self, center: str | None
+    ) -> tuple[tuple[StudyIdentity, ...], npt.NDArray[np.float32]]:
+        """Return the network's inputs of a centre (`None`: of all), for each patient of the content
+        written last.
 
         Returns
         -------
@@ -226,28 +259,40 @@ class FeatureStore:
         ndarray of float32, shape (n, 64, 64, 64)
             Their inputs.
         """
-        rows = newest_by(self._read("deep_input", {"center": center}).to_pylist(), ("center", "patient_key"))
+        rows = newest_by(
+            self._read("deep_input", {"center": center}).to_pylist(), ("center", "patient_key")
+        )
         flat = [np.frombuffer(row["voxels"], dtype="<f4").reshape(DEEP_INPUT_SHAPE) for row in rows]
         inputs = np.stack(flat) if flat else np.empty((0, *DEEP_INPUT_SHAPE))
         return tuple(identity_of(row) for row in rows), inputs.astype(np.float32)
 
-    def put_deep(self, identity: StudyIdentity, features: npt.NDArray[np.floating], network_digest: str) -> None:
+    def put_deep(
+        self, identity: StudyIdentity, features: npt.NDArray[np.floating], network_digest: str
+    ) -> None:
         """Keep the deep features of a study, shape (512,)."""
         if features.shape != (DEEP_FEATURES,) or not np.isfinite(features).all():
-            raise ValueError(f"deep features have shape {features.shape}: expected ({DEEP_FEATURES},), all finite")
+            raise ValueError(
+                f"deep features have shape {features.shape}: expected ({DEEP_FEATURES},), all "
+                "finite"
+            )
         values = features.astype(np.float32).tolist()
-        self._write("deep", [{**asdict(identity), "network_digest": network_digest, "features": values}])
+        self._write(
+            "deep", [{**asdict(identity), "network_digest": network_digest, "features": values}]
+        )
 
     def put_clinical(self, table: ClinicalTable) -> None:
         """Keep the clinical records of a table; a patient's earlier record is replaced."""
         for center in sorted({record.center for record in table.records}):
-            self._write("clinical", [asdict(record) for record in table.records if record.center == center])
+            self._write(
+                "clinical", [asdict(record) for record in table.records if record.center == center]
+            )
 
     def clinical(self, center: str | None) -> tuple[ClinicalRecord, ...]:
         """Return the clinical records of a centre (`None`: of all), by centre and patient key."""
         rows = self._read("clinical", {"center": center}).to_pylist()
         return tuple(
-            clinical_record_of(row) for row in sorted(rows, key=lambda row: (row["center"], row["patient_key"]))
+            clinical_record_of(row)
+            for row in sorted(rows, key=lambda row: (row["center"], row["patient_key"]))
         )
 
     def clinical_record(self, center: str, patient_key: str) -> ClinicalRecord | None:
@@ -266,7 +311,11 @@ class FeatureStore:
 
     def score(self, study_key: str, content_digest: str, model_digest: str) -> ScoreRow | None:
         """Return what a model said of one content of a study, if it did."""
-        key = {"study_key": study_key, "content_digest": content_digest, "model_digest": model_digest}
+        key = {
+            "study_key": study_key,
+            "content_digest": content_digest,
+            "model_digest": model_digest,
+        }
         rows = self._read("scores", key).to_pylist()
         return score_of(rows[0]) if rows else None
 
@@ -275,28 +324,39 @@ class FeatureStore:
         self._write("acquisitions", [{**asdict(identity), **row_of_acquisition(record)}])
 
     def acquisitions(self, center: str | None) -> pd.DataFrame:
-        """Return how the CTs of a centre's patients (`None`: of all) were acquired, each of the content written last.
+        """Return how the CTs of a centre's patients (`None`: of all) were acquired, each of the
+        content written last.
 
         Returns
         -------
         DataFrame
-            Index ``patient_key`` in order, columns as of `AcquisitionRecord`; studies of earlier releases are absent.
+            Index ``patient_key`` in order, columns as of `AcquisitionRecord`; studies of earlier
+            releases are absent.
         """
         rows = self._read("acquisitions", {"center": center}).to_pylist()
         return acquisition_table(newest_by(rows, ("center", "patient_key")))
 
     def put_findings(self, identity: StudyIdentity, findings: Sequence[Finding]) -> None:
-        """Keep what was found of a study; an earlier finding with the same code is replaced, others stay."""
+        """Keep what was found of a study; an earlier finding with the same code is replaced, others
+        stay.
+        """
         self._write("findings", [{**asdict(identity), **asdict(finding)} for finding in findings])
 
     def findings(self, center: str | None) -> tuple[tuple[StudyIdentity, Finding], ...]:
         """Return all findings at a centre (`None`: at all), by study and code."""
         rows = self._read("findings", {"center": center}).to_pylist()
-        found = [(identity_of(row), Finding(Severity(row["severity"]), row["code"], row["sentence"])) for row in rows]
+        found = [
+            (identity_of(row), Finding(Severity(row["severity"]), row["code"], row["sentence"]))
+            for row in rows
+        ]
         return tuple(sorted(found, key=lambda pair: (pair[0], pair[1].code)))
 
     def features(
-        self, center: str | None, regions: Sequence[Region], settings_digest: str, network_digest: str | None = None
+        self,
+        center: str | None,
+        regions: Sequence[Region],
+        settings_digest: str,
+        network_digest: str | None = None,
     ) -> pd.DataFrame:
         """Return the features of a centre's patients as one matrix.
 
@@ -314,16 +374,21 @@ class FeatureStore:
         Returns
         -------
         DataFrame
-            Index ``patient_key`` in order, columns ``<region>:<name>`` and ``deep:000`` to ``deep:511``. Of each
-            patient the content that was written last counts; one that lacks a region or its deep features is left out.
+            Index ``patient_key`` in order, columns ``<region>:<name>`` and ``deep:000`` to
+            ``deep:511``. Of each patient the content that was written last counts; one that lacks a
+            region or its deep features is left out.
         """
-        radiomics = self._read("radiomics", {"center": center, "settings_digest": settings_digest}).to_pylist()
+        radiomics = self._read(
+            "radiomics", {"center": center, "settings_digest": settings_digest}
+        ).to_pylist()
         wanted = [
             (f"{region}:", {identity_of(row): row for row in radiomics if row["region"] == region})
             for region in regions
         ]
         if network_digest is not None:
-            deep = self._read("deep", {"center": center, "network_digest": network_digest}).to_pylist()
+            deep = self._read(
+                "deep", {"center": center, "network_digest": network_digest}
+            ).to_pylist()
             wanted.append(("deep:", {identity_of(row): row for row in deep}))
         if not wanted:
             raise ValueError("no features are asked for: name at least one region or a network")
@@ -333,11 +398,17 @@ class FeatureStore:
         index = pd.Index([row["patient_key"] for row in chosen], name="patient_key", dtype="object")
         blocks = []
         for prefix, rows in wanted:
-            names = [f"{index:03d}" for index in range(DEEP_FEATURES)] if prefix == "deep:" else FEATURE_NAMES
+            names = (
+                [f"{index:03d}" for index in range(DEEP_FEATURES)]
+                if prefix == "deep:"
+                else FEATURE_NAMES
+            )
             values = np.array([rows[study]["features"] for study in studies], dtype=np.float64)
             blocks.append(
                 pd.DataFrame(
-                    values.reshape(len(studies), len(names)), index=index, columns=[prefix + name for name in names]
+                    values.reshape(len(studies), len(names)),
+                    index=index,
+                    columns=[prefix + name for name in names],
                 )
             )
         return pd.concat(blocks, axis=1)
@@ -345,14 +416,17 @@ class FeatureStore:
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
         if self._versions is not None:
             raise StoreError(
-                "This view of the feature store is pinned to versions and cannot be written: open it anew."
+                "This view of the feature store is pinned to versions and cannot be written: open "
+                "it anew."
             )
         if self._writes is None:
             self._tables[table].upsert(rows)
         else:
             self._writes.give(self._tables[table].upsert, rows)
 
-    def _read(self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None) -> pa.Table:
+    def _read(
+        self, table: str, equal: Mapping[str, str | None], columns: Sequence[str] | None = None
+    ) -> pa.Table:
         version = None
         if self._versions is not None:
             version = self._versions.get(table)

@@ -1,4 +1,6 @@
-"""The commands of ``python -m flows`` around a model: train, figures, compare, explain, score what is missing."""
+"""The commands of ``python -m flows`` around a model: train, figures, compare, explain, score what
+is missing.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +14,52 @@ from flows.commands.ended import ended
 
 def add_model_commands(commands: Any) -> None:
     """Add ``train``, ``figures``, ``compare``, ``explain`` and ``score-cohort``."""
-    train = commands.add_parser("train", help="train on a centre in the feature store and freeze a bundle")
+    train = commands.add_parser(
+        "train", help="train on a centre in the feature store and freeze a bundle"
+    )
     train.add_argument("center", help="the training centre")
     train.add_argument("bundle", type=Path, help="folder of the new bundle")
     train.add_argument("--name", default="annulus", help="name of the model (default: %(default)s)")
-    train.add_argument("--seed", type=int, default=20260101, help="seed of everything random (default: %(default)s)")
-    train.add_argument("--epochs", type=int, default=100, help="epochs of the network (default: %(default)s)")
+    train.add_argument(
+        "--seed",
+        type=int,
+        default=20260101,
+        help="seed of everything random (default: %(default)s)",
+    )
+    train.add_argument(
+        "--epochs", type=int, default=100, help="epochs of the network (default: %(default)s)"
+    )
     train.add_argument(
         "--lambda-rule",
         choices=("min", "1se"),
         default="min",
-        help="penalty of the Lasso: smallest deviance, or within one standard error, which keeps fewer features "
-        "(default: %(default)s)",
+        help="penalty of the Lasso: smallest deviance, or within one standard error, which keeps "
+        "fewer features (default: %(default)s)",
     )
-    train.add_argument("--without-se", action="store_true", help="the ablation: the network without SE modules")
+    train.add_argument(
+        "--without-se", action="store_true", help="the ablation: the network without SE modules"
+    )
     train.add_argument(
         "--bootstraps",
         type=int,
         default=100,
-        help="bootstrap samples that take the optimism off the performance in the model card (default: %(default)s)",
+        help=(
+            "bootstrap samples that take the optimism off the performance in the model card "
+            "(default: %(default)s)"
+        ),
     )
     train.add_argument(
         "--store-versions",
         type=_versions,
         metavar="TABLE=VERSION,...",
-        help="train on these versions of the feature store's tables, as a model card names them (default: the newest)",
+        help=(
+            "train on these versions of the feature store's tables, as a model card names them "
+            "(default: the newest)"
+        ),
     )
-    train.add_argument("--demonstration", action="store_true", help="mark the bundle as not for clinical use")
+    train.add_argument(
+        "--demonstration", action="store_true", help="mark the bundle as not for clinical use"
+    )
     train.set_defaults(command=_train)
 
     figures = commands.add_parser(
@@ -48,22 +69,39 @@ def add_model_commands(commands: Any) -> None:
     figures.add_argument("folder", type=Path, help="folder for the figures")
     figures.set_defaults(command=_figures)
 
-    compare = commands.add_parser("compare", help="compare two bundles on the same patients: C, AUC, ROC curves")
+    compare = commands.add_parser(
+        "compare", help="compare two bundles on the same patients: C, AUC, ROC curves"
+    )
     compare.add_argument("first", type=Path, help="folder of one bundle")
-    compare.add_argument("second", type=Path, help="folder of the other, such as the ablation without SE modules")
-    compare.add_argument("centers", nargs="+", metavar="center", help="centres whose patients are compared")
-    compare.add_argument("--folder", type=Path, default=Path("comparison"), help="for figures (default: %(default)s)")
+    compare.add_argument(
+        "second", type=Path, help="folder of the other, such as the ablation without SE modules"
+    )
+    compare.add_argument(
+        "centers", nargs="+", metavar="center", help="centres whose patients are compared"
+    )
+    compare.add_argument(
+        "--folder", type=Path, default=Path("comparison"), help="for figures (default: %(default)s)"
+    )
     compare.set_defaults(command=_compare)
 
     explain = commands.add_parser("explain", help="say what the score of one study is made of")
-    explain.add_argument("study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it")
     explain.add_argument(
-        "--occlusion", type=Path, metavar="FILE", help="write a DICOM parametric map of what the network looked at"
+        "study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it"
+    )
+    explain.add_argument(
+        "--occlusion",
+        type=Path,
+        metavar="FILE",
+        help="write a DICOM parametric map of what the network looked at",
     )
     explain.set_defaults(command=_explain)
 
-    cohort = commands.add_parser("score-cohort", help="score what the pinned model has not scored yet")
-    cohort.add_argument("centers", nargs="*", metavar="center", help="centres (default: all external ones)")
+    cohort = commands.add_parser(
+        "score-cohort", help="score what the pinned model has not scored yet"
+    )
+    cohort.add_argument(
+        "centers", nargs="*", metavar="center", help="centres (default: all external ones)"
+    )
     cohort.set_defaults(command=_score_cohort)
 
 
@@ -71,7 +109,9 @@ def _versions(text: str) -> dict[str, int]:
     """Read ``clinical=3,radiomics=60``."""
     pairs = [part.partition("=") for part in text.split(",")]
     if not all(name.strip() and number.strip().isdecimal() for name, _, number in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} does not name tables and versions: write clinical=3,radiomics=60")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} does not name tables and versions: write clinical=3,radiomics=60"
+        )
     return {name.strip(): int(number) for name, _, number in pairs}
 
 

@@ -1,4 +1,6 @@
-"""The commands of ``python -m flows`` for operators: release, requeue, redeliver, and who released what."""
+"""The commands of ``python -m flows`` for operators: release, requeue, redeliver, and who released
+what.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +11,44 @@ from typing import Any
 
 def add_operator_commands(commands: Any) -> None:
     """Add ``release``, ``releases``, ``requeue`` and ``redeliver`` to the command line."""
-    release = commands.add_parser("release", help="let a quarantined study be scored all the same; this is recorded")
-    release.add_argument("study_key", metavar="STUDY", help="the study's pseudonym, as `python -m dicom_node status`")
-    release.add_argument("--reason", required=True, help="why; it stands in the structured report. No patient's data")
+    release = commands.add_parser(
+        "release", help="let a quarantined study be scored all the same; this is recorded"
+    )
+    release.add_argument(
+        "study_key", metavar="STUDY", help="the study's pseudonym, as `python -m dicom_node status`"
+    )
+    release.add_argument(
+        "--reason", required=True, help="why; it stands in the structured report. No patient's data"
+    )
     release.add_argument("--by", required=True, metavar="NAME", help="who decides")
     release.set_defaults(command=_release)
 
-    releases = commands.add_parser("releases", help="list who released which study, when, why and in spite of what")
+    releases = commands.add_parser(
+        "releases", help="list who released which study, when, why and in spite of what"
+    )
     releases.set_defaults(command=_releases)
 
     requeue = commands.add_parser(
         "requeue", help="let held, failed, quarantined or incomplete studies be worked on again"
     )
     requeue.add_argument("studies", nargs="*", metavar="STUDY", help="pseudonyms of studies")
-    requeue.add_argument("--center", help="instead: all studies of this centre in the states of --state")
+    requeue.add_argument(
+        "--center", help="instead: all studies of this centre in the states of --state"
+    )
     requeue.add_argument(
         "--state",
         action="append",
         choices=["held", "quarantined", "incomplete"],
         help="with --center; may be given several times (default: held)",
     )
-    requeue.add_argument("--again", action="store_true", help="also studies that are scored or extracted already")
+    requeue.add_argument(
+        "--again", action="store_true", help="also studies that are scored or extracted already"
+    )
     requeue.set_defaults(command=_requeue)
 
-    redeliver = commands.add_parser("redeliver", help="send the structured report of a study to its PACS again")
+    redeliver = commands.add_parser(
+        "redeliver", help="send the structured report of a study to its PACS again"
+    )
     redeliver.add_argument("study_key", metavar="STUDY", help="the study's pseudonym")
     redeliver.set_defaults(command=_redeliver)
 

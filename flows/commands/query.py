@@ -1,4 +1,6 @@
-"""``python -m flows query``: what the feature store says, at any version, as a table, CSV, Parquet or JSON lines."""
+"""``python -m flows query``: what the feature store says, at any version, as a table, CSV, Parquet
+or JSON lines.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,13 @@ from flows.data.named_versions import versions_named_in
 from flows.settings import Settings
 
 FORMATS = ("table", "csv", "parquet", "jsonl")
-_SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "table"}
+_SUFFIXES = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".txt": "table",
+}
 _SHOWN_COLUMNS = 14
 _SHOWN_CHARACTERS = 60
 
@@ -29,7 +37,9 @@ class QueryArgumentError(ValueError):
 
 
 def query_store(options: argparse.Namespace) -> int:
-    """Answer one query; return 0, or 1 with a sentence on standard error, or 2 where the arguments cannot be used."""
+    """Answer one query; return 0, or 1 with a sentence on standard error, or 2 where the arguments
+    cannot be used.
+    """
     try:
         asked = StoreQuery(
             contents=Contents(options.contents),
@@ -51,8 +61,12 @@ def query_store(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    read = ", ".join(f"{name} {versions[name]}" for name in TABLES_OF[asked.contents] if name in versions)
-    print(f"{len(frame)} rows; versions read: {read or 'none, the store is empty'}", file=sys.stderr)
+    read = ", ".join(
+        f"{name} {versions[name]}" for name in TABLES_OF[asked.contents] if name in versions
+    )
+    print(
+        f"{len(frame)} rows; versions read: {read or 'none, the store is empty'}", file=sys.stderr
+    )
     return 0
 
 
@@ -67,14 +81,17 @@ def chosen_format(named: str | None, output: Path | None) -> str:
     form = named or ("table" if output is None else _SUFFIXES.get(output.suffix.lower()))
     if form is None:
         raise QueryArgumentError(
-            f"The suffix of {output} names no format: use {', '.join(_SUFFIXES)}, or say it with --format."
+            f"The suffix of {output} names no format: use {', '.join(_SUFFIXES)}, or say it with "
+            "--format."
         )
     if form == "parquet" and output is None:
         raise QueryArgumentError("Parquet is no text: give a file with --output.")
     return form
 
 
-def versions_asked(store: FeatureStore, contents: Contents, pairs: list[str], as_of: str | None) -> Mapping[str, int]:
+def versions_asked(
+    store: FeatureStore, contents: Contents, pairs: list[str], as_of: str | None
+) -> Mapping[str, int]:
     """Return the version of each table to read, as the arguments say; the present ones by default.
 
     Raises
@@ -87,7 +104,11 @@ def versions_asked(store: FeatureStore, contents: Contents, pairs: list[str], as
     if pairs and as_of is not None:
         raise QueryArgumentError("--version and --as-of both say what to read: give one of them.")
     if as_of is not None:
-        return versions_named_in(Path(as_of)) if Path(as_of).exists() else store.versions_at(_moment(as_of))
+        return (
+            versions_named_in(Path(as_of))
+            if Path(as_of).exists()
+            else store.versions_at(_moment(as_of))
+        )
     if not pairs:
         return store.versions()
     tables = TABLES_OF[contents]
@@ -96,14 +117,14 @@ def versions_asked(store: FeatureStore, contents: Contents, pairs: list[str], as
         table, _, number = pair.rpartition("=")
         if not table and len(tables) > 1:
             raise QueryArgumentError(
-                f"{contents} are read from {' and '.join(tables)}: name the table of version {pair}, "
-                f"as in --version {tables[0]}={number}."
+                f"{contents} are read from {' and '.join(tables)}: name the table of version "
+                f"{pair}, as in --version {tables[0]}={number}."
             )
         table = table or tables[0]
         if table not in tables or not number.isdecimal():
             raise QueryArgumentError(
-                f"--version {pair} cannot be used for {contents}: expected [TABLE=]N with the table "
-                f"{' or '.join(tables)} and a whole number N."
+                f"--version {pair} cannot be used for {contents}: expected [TABLE=]N with the "
+                f"table {' or '.join(tables)} and a whole number N."
             )
         versions[table] = int(number)
     return versions
@@ -114,11 +135,13 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise QueryArgumentError(
-            f"--as-of {text} is neither a file that exists nor a time: expected a report.json, the folder of a report "
-            "or bundle, or a time such as 2026-01-31T12:00Z."
+            f"--as-of {text} is neither a file that exists nor a time: expected a report.json, the "
+            "folder of a report or bundle, or a time such as 2026-01-31T12:00Z."
         ) from None
     if moment.tzinfo is None:
-        raise QueryArgumentError(f"The time {text} has no zone: end it with Z for UTC, or with +01:00.")
+        raise QueryArgumentError(
+            f"The time {text} has no zone: end it with Z for UTC, or with +01:00."
+        )
     return moment
 
 
@@ -140,7 +163,8 @@ def _to_screen(frame: pd.DataFrame, writer: Callable[[pd.DataFrame, IO[str]], No
         writer(frame, sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
-        sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: PTH123, SIM115 - else Python complains at exit
+        # Else Python complains at exit
+        sys.stdout = open("/dev/null", "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
 
 def _write_table(frame: pd.DataFrame, file: IO[str]) -> None:
@@ -155,7 +179,9 @@ def _write_table(frame: pd.DataFrame, file: IO[str]) -> None:
     if len(shown):
         print(shown.to_string(index=False), file=file)
     if (left := frame.shape[1] - shown.shape[1]) > 0:
-        print(f"… and {left} columns more: --format csv, jsonl or parquet holds them all", file=file)
+        print(
+            f"… and {left} columns more: --format csv, jsonl or parquet holds them all", file=file
+        )
 
 
 def _short(value: Any) -> str:

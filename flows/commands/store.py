@@ -1,4 +1,6 @@
-"""The commands of ``python -m flows`` that read and keep the feature store, for a data manager or statistician."""
+"""The commands of ``python -m flows`` that read and keep the feature store, for a data manager or
+statistician.
+"""
 
 from __future__ import annotations
 
@@ -12,51 +14,86 @@ def add_store_commands(commands: Any) -> None:
     """Add ``query``, ``expectations`` and ``compact`` to the command line."""
     query = commands.add_parser(
         "query",
-        help="read features, scores, clinical records or findings from the feature store, at any version",
+        help=(
+            "read features, scores, clinical records or findings from the feature store, at any "
+            "version"
+        ),
         description="Read the feature store. Everything in it is under pseudonyms.",
     )
-    query.add_argument("contents", choices=["features", "scores", "clinical", "findings"], help="what to read")
-    query.add_argument("--center", action="append", default=[], help="only this centre; may be given several times")
     query.add_argument(
-        "--region", action="append", default=[], help="only features of this region: gtv, ring_6mm, deep …; as often"
+        "contents", choices=["features", "scores", "clinical", "findings"], help="what to read"
     )
-    query.add_argument("--model", metavar="DIGEST", help="only scores by this model; the digest's beginning is enough")
-    query.add_argument("--settings-digest", metavar="DIGEST", help="only features extracted with these settings")
+    query.add_argument(
+        "--center", action="append", default=[], help="only this centre; may be given several times"
+    )
+    query.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        help="only features of this region: gtv, ring_6mm, deep …; as often",
+    )
+    query.add_argument(
+        "--model",
+        metavar="DIGEST",
+        help="only scores by this model; the digest's beginning is enough",
+    )
+    query.add_argument(
+        "--settings-digest", metavar="DIGEST", help="only features extracted with these settings"
+    )
     query.add_argument("--network", metavar="DIGEST", help="only deep features of this network")
-    query.add_argument("--newest", action="store_true", help="of each patient only the content that was written last")
+    query.add_argument(
+        "--newest",
+        action="store_true",
+        help="of each patient only the content that was written last",
+    )
     query.add_argument(
         "--version",
         action="append",
         default=[],
         metavar="[TABLE=]N",
-        help="version of the table to read; features are read from two: --version radiomics=7 --version deep=3",
+        help=(
+            "version of the table to read; features are read from two: --version radiomics=7 "
+            "--version deep=3"
+        ),
     )
     query.add_argument(
         "--as-of",
         metavar="WHAT",
-        help="versions as of a time with its zone (2026-01-31T12:00Z), or those that a report.json, a report's folder "
-        "or a bundle's folder names",
+        help="versions as of a time with its zone (2026-01-31T12:00Z), or those that a "
+        "report.json, a report's folder or a bundle's folder names",
     )
     query.add_argument(
-        "--format", choices=["table", "csv", "parquet", "jsonl"], help="default: by the suffix of --output, else table"
+        "--format",
+        choices=["table", "csv", "parquet", "jsonl"],
+        help="default: by the suffix of --output, else table",
     )
-    query.add_argument("--output", type=Path, metavar="FILE", help="file to write; default: standard output")
+    query.add_argument(
+        "--output", type=Path, metavar="FILE", help="file to write; default: standard output"
+    )
     query.set_defaults(command=_query)
 
     expectations = commands.add_parser(
-        "expectations", help="write the pages on what was expected of the data: what was met, and which studies are not"
+        "expectations",
+        help=(
+            "write the pages on what was expected of the data: what was met, and which studies "
+            "are not"
+        ),
     )
     expectations.set_defaults(command=_expectations)
 
     compact = commands.add_parser(
-        "compact", help="join the small files of the feature store, and remove versions that nobody needs any more"
+        "compact",
+        help=(
+            "join the small files of the feature store, and remove versions that nobody needs "
+            "any more"
+        ),
     )
     compact.add_argument(
         "--keep-days",
         type=float,
         metavar="DAYS",
-        help="also remove files that no version of so many days needs; versions that a report or bundle names stay. "
-        "Without it, nothing is removed",
+        help="also remove files that no version of so many days needs; versions that a report or "
+        "bundle names stay. Without it, nothing is removed",
     )
     compact.add_argument(
         "--keep",
@@ -64,13 +101,17 @@ def add_store_commands(commands: Any) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="a report or bundle that is kept elsewhere and whose versions stay too; may be given several times",
+        help=(
+            "a report or bundle that is kept elsewhere and whose versions stay too; may be given "
+            "several times"
+        ),
     )
     compact.set_defaults(command=_compact)
 
 
 def _query(options: argparse.Namespace) -> int:
-    from flows.commands.query import query_store  # noqa: PLC0415 - the store's libraries take seconds to import
+    # The store's libraries take seconds to import
+    from flows.commands.query import query_store  # noqa: PLC0415
 
     return query_store(options)
 

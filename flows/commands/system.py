@@ -1,4 +1,6 @@
-"""The commands of ``python -m flows`` that run the system: dispatcher, deployments, clinical tables, overview."""
+"""The commands of ``python -m flows`` that run the system: dispatcher, deployments, clinical
+tables, overview.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +12,59 @@ from flows.commands.ended import ended
 
 
 def add_system_commands(commands: Any) -> None:
-    """Add ``dispatch``, ``serve``, ``deploy``, ``deployments``, ``import-clinical`` and ``overview``."""
-    dispatch = commands.add_parser("dispatch", help="score what the node hands over, in warm processes, until stopped")
+    """Add ``dispatch``, ``serve``, ``deploy``, ``deployments``, ``import-clinical`` and
+    ``overview``.
+    """
+    dispatch = commands.add_parser(
+        "dispatch", help="score what the node hands over, in warm processes, until stopped"
+    )
     dispatch.set_defaults(command=_dispatch)
 
-    serve = commands.add_parser("serve", help="serve the deployments for `prefect deployment run` and the Prefect UI")
+    serve = commands.add_parser(
+        "serve", help="serve the deployments for `prefect deployment run` and the Prefect UI"
+    )
     serve.set_defaults(command=_serve)
 
     deploy = commands.add_parser("deploy", help="register the deployments for a work pool")
     deploy.add_argument("pool", help="name of the work pool")
     deploy.add_argument(
-        "--checkout", type=Path, default=Path.cwd(), help="this software's folder where the workers run (default: here)"
+        "--checkout",
+        type=Path,
+        default=Path.cwd(),
+        help="this software's folder where the workers run (default: here)",
     )
     deploy.set_defaults(command=_deploy)
 
     deployments = commands.add_parser("deployments", help="print the deployments as a prefect.yaml")
-    deployments.add_argument("--pool", default="annulus", help="name of the work pool (default: %(default)s)")
+    deployments.add_argument(
+        "--pool", default="annulus", help="name of the work pool (default: %(default)s)"
+    )
     deployments.set_defaults(command=_deployments)
 
-    clinical = commands.add_parser("import-clinical", help="read a centre's clinical CSV into the feature store")
+    clinical = commands.add_parser(
+        "import-clinical", help="read a centre's clinical CSV into the feature store"
+    )
     clinical.add_argument("center", help="name of the centre in the settings file")
     clinical.add_argument(
         "csv",
         type=Path,
         nargs="?",
-        help="the CSV file; patient identifiers are replaced by pseudonyms (default: what lies in the drop folder)",
+        help=(
+            "the CSV file; patient identifiers are replaced by pseudonyms (default: what lies in "
+            "the drop folder)"
+        ),
     )
     clinical.set_defaults(command=_import_clinical)
 
-    overview = commands.add_parser("overview", help="what arrived, was scored, quarantined and delivered, per centre")
+    overview = commands.add_parser(
+        "overview", help="what arrived, was scored, quarantined and delivered, per centre"
+    )
     overview.set_defaults(command=_overview)
 
 
 def _dispatch(_options: argparse.Namespace) -> int:
-    from flows.dispatch.dispatcher import dispatch  # noqa: PLC0415 - Prefect takes seconds to import
+    # Prefect takes seconds to import
+    from flows.dispatch.dispatcher import dispatch  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
 
     dispatch(installation())

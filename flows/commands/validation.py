@@ -10,19 +10,31 @@ from flows.commands.ended import ended
 
 def add_validation_commands(commands: Any) -> None:
     """Add ``validate`` and ``validate-center``."""
-    validate = commands.add_parser("validate", help="write the validation report of one or more centres")
-    validate.add_argument("centers", nargs="+", metavar="center", help="centres; several are also pooled")
-    validate.add_argument("--name", default="ad-hoc", help="name of the report (default: %(default)s)")
+    validate = commands.add_parser(
+        "validate", help="write the validation report of one or more centres"
+    )
+    validate.add_argument(
+        "centers", nargs="+", metavar="center", help="centres; several are also pooled"
+    )
+    validate.add_argument(
+        "--name", default="ad-hoc", help="name of the report (default: %(default)s)"
+    )
     validate.add_argument(
         "--combat",
         action="store_true",
-        help="align each centre's features with the training centre's by ComBat first; the report says so",
+        help=(
+            "align each centre's features with the training centre's by ComBat first; the report "
+            "says so"
+        ),
     )
     validate.set_defaults(command=_validate)
 
-    center = commands.add_parser("validate-center", help="write the report of one centre, and send it to its PACS")
+    center = commands.add_parser(
+        "validate-center", help="write the report of one centre, and send it to its PACS"
+    )
     center.add_argument(
-        "center", help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it"
+        "center",
+        help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it",
     )
     center.set_defaults(command=_validate_center)
 

@@ -1,1 +1,3 @@
-"""Between store and model: what a bundle reads of a patient, who is eligible, which versions are named."""
+"""Between store and model: what a bundle reads of a patient, who is eligible, which versions are
+named.
+"""

@@ -1,4 +1,6 @@
-"""The flow `expectation-pages` and its command: what was expected of the data, and what came of it, as pages."""
+"""The flow `expectation-pages` and its command: what was expected of the data, and what came of it,
+as pages.
+"""
 
 from __future__ import annotations
 
@@ -74,14 +76,23 @@ def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[F
         for center in settings.centers()
     ]
     folder = settings.node.folder / FOLDER
-    return write_pages(folder, centers, settings.expectations.quarantine, now, software_version()), found
+    return write_pages(
+        folder, centers, settings.expectations.quarantine, now, software_version()
+    ), found
 
 
 def check_center_cohort(work: Installation, center: str, model_digest: str) -> tuple[Finding, ...]:
     """Hold the cohort of one centre under one model against the expectations."""
     quarantined = [
-        study.patient_key for study in work.registry.studies(center) if study.state is StudyState.QUARANTINED
+        study.patient_key
+        for study in work.registry.studies(center)
+        if study.state is StudyState.QUARANTINED
     ]
     return check_cohort(
-        cohort_facts(center, work.store.scores(model_digest, center), work.store.clinical(center), quarantined)
+        cohort_facts(
+            center,
+            work.store.scores(model_digest, center),
+            work.store.clinical(center),
+            quarantined,
+        )
     )

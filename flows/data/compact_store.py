@@ -1,4 +1,6 @@
-"""``python -m flows compact``: small files joined, versions that nobody names removed, and what is gone said."""
+"""``python -m flows compact``: small files joined, versions that nobody names removed, and what is
+gone said.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ class CompactionError(ValueError):
     """The store is not compacted, because versions that somebody needs might be lost."""
 
 
-def compact_store(settings: Settings, keep_days: float | None, elsewhere: Sequence[Path] = ()) -> list[str]:
+def compact_store(
+    settings: Settings, keep_days: float | None, elsewhere: Sequence[Path] = ()
+) -> list[str]:
     """Compact the feature store, and say what was done.
 
     Parameters
@@ -41,13 +45,20 @@ def compact_store(settings: Settings, keep_days: float | None, elsewhere: Sequen
     if keep_days is not None and not 0 <= keep_days < 36500:
         raise CompactionError(f"--keep-days {keep_days:g}: expected 0 or more days.")
     try:
-        named = [*named_versions(settings), *((path, versions_named_in(path)) for path in elsewhere)]
+        named = [
+            *named_versions(settings),
+            *((path, versions_named_in(path)) for path in elsewhere),
+        ]
     except VersionsError as error:
-        raise CompactionError(f"Nothing was compacted, as versions that it names might be lost: {error}") from error
+        raise CompactionError(
+            f"Nothing was compacted, as versions that it names might be lost: {error}"
+        ) from error
     store = FeatureStore(settings.store_location())
     busy = store.compact()
     removed = store.remove_old_files(
-        30.0 if keep_days is None else keep_days, [versions for _, versions in named], dry_run=keep_days is None
+        30.0 if keep_days is None else keep_days,
+        [versions for _, versions in named],
+        dry_run=keep_days is None,
     )
     total = sum(removed.values())
     tables = ", ".join(f"{name} {count}" for name, count in removed.items() if count) or "none"
@@ -56,10 +67,14 @@ def compact_store(settings: Settings, keep_days: float | None, elsewhere: Sequen
         lines.append(f"another process is at {', '.join(busy)}: nothing was joined there")
     if keep_days is None:
         lines.append(
-            f"{total} files older than 30 days are needed by no such version ({tables}): --keep-days 30 removes"
+            f"{total} files older than 30 days are needed by no such version ({tables}): "
+            "--keep-days 30 removes"
         )
     else:
-        lines.append(f"{total} files removed that only versions older than {keep_days:g} days needed ({tables})")
+        lines.append(
+            f"{total} files removed that only versions older than {keep_days:g} days needed "
+            f"({tables})"
+        )
     for path, versions in named:
         if gone := store.gone(versions):
             which = ", ".join(f"{name} {version}" for name, version in gone.items())

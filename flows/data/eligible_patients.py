@@ -11,7 +11,11 @@ from models.survival.survival_data import Survival
 
 def eligible_records(source: FeatureStore, center: str) -> dict[str, ClinicalRecord]:
     """Return the clinical records of a centre that meet the inclusion criteria, by patient."""
-    return {record.patient_key: record for record in source.clinical(center) if eligible(record).eligible}
+    return {
+        record.patient_key: record
+        for record in source.clinical(center)
+        if eligible(record).eligible
+    }
 
 
 def survival_of(records: list[ClinicalRecord]) -> Survival:

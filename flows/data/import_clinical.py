@@ -1,6 +1,8 @@
-"""The flow `import-clinical`: a centre's clinical CSV into the feature store, pseudonymised on the way.
+"""The flow `import-clinical`: a centre's clinical CSV into the feature store, pseudonymised on the
+way.
 
-A CSV is named, or left in the centre's drop folder: there it goes to ``imported`` or ``refused`` once it has been read.
+A CSV is named, or left in the centre's drop folder: there it goes to ``imported`` or ``refused``
+once it has been read.
 """
 
 from __future__ import annotations
@@ -36,16 +38,20 @@ def import_clinical(center: str, csv: str | None = None) -> State[None]:
     center : str
         The centre's name in the settings file.
     csv : str, optional
-        Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default every CSV in the
-        centre's drop folder is imported, oldest first.
+        Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default
+        every CSV in the centre's drop folder is imported, oldest first.
     """
     return or_refused(_import_named, center, csv) if csv else or_refused(_import_dropped, center)
 
 
 def dropped_files(work: Installation, center: str) -> list[Path]:
-    """Return the CSV files that wait in a centre's drop folder and are no longer written to, oldest first."""
+    """Return the CSV files that wait in a centre's drop folder and are no longer written to, oldest
+    first.
+    """
     folder = work.settings.clinical_drop_folder(center)
-    written = {path: path.stat().st_mtime for path in folder.glob("*.csv")} if folder.is_dir() else {}
+    written = (
+        {path: path.stat().st_mtime for path in folder.glob("*.csv")} if folder.is_dir() else {}
+    )
     settled = [path for path, at in written.items() if time.time() - at >= _WRITTEN_BEFORE_S]
     return sorted(settled, key=lambda path: (written[path], path.name))
 
@@ -62,7 +68,8 @@ def _import_dropped(center: str) -> State[None]:
     if not files:
         folder = work.settings.clinical_drop_folder(name)
         raise ClinicalTableError(
-            f"The drop folder of centre {name} holds no CSV file: expected one in {folder}, or name one with -p csv=..."
+            f"The drop folder of centre {name} holds no CSV file: expected one in {folder}, or "
+            "name one with -p csv=..."
         )
     done, refusals = [], []
     for path in files:
@@ -83,19 +90,36 @@ def _import(work: Installation, center: str, csv: Path) -> str:
     findings = check_clinical(table.records)
     keep(
         work.settings.node.folder,
-        new_record("clinical", center, findings, datetime.now(UTC), software_version(), n=len(table.records)),
+        new_record(
+            "clinical",
+            center,
+            findings,
+            datetime.now(UTC),
+            software_version(),
+            n=len(table.records),
+        ),
     )
-    critical = " ".join(finding.sentence for finding in findings if finding.severity is Severity.CRITICAL)
-    for sentence in [*(sentence for _, sentence in table.rejected), *(finding.sentence for finding in findings)]:
+    critical = " ".join(
+        finding.sentence for finding in findings if finding.severity is Severity.CRITICAL
+    )
+    for sentence in [
+        *(sentence for _, sentence in table.rejected),
+        *(finding.sentence for finding in findings),
+    ]:
         get_run_logger().warning(sentence)
     if critical:
         raise ClinicalTableError(critical)
     work.store.put_clinical(table)
-    return f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows rejected"
+    return (
+        f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows "
+        "rejected"
+    )
 
 
 def _put_away(path: Path, folder: str, sentence: str | None) -> None:
-    """Move a file that has been read beside its folder; a refused one with the reason in a text file."""
+    """Move a file that has been read beside its folder; a refused one with the reason in a text
+    file.
+    """
     kept = path.parent / folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{path.name}"
     kept.parent.mkdir(exist_ok=True)
     path.rename(kept)

@@ -1,4 +1,6 @@
-"""What the pinned model reads of patients: their features, single signatures, and the patients that trained it."""
+"""What the pinned model reads of patients: their features, single signatures, and the patients that
+trained it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from validation_reports.cohort.training_patients import TrainingPatients
 
 
 def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
-    """Return the cohort with acquisitions, the frozen baseline hazard and, where all patients have features, those.
+    """Return the cohort with acquisitions, the frozen baseline hazard and, where all patients have
+    features, those.
 
     Parameters
     ----------
@@ -45,9 +48,15 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
 
 
 def training_patients(work: Installation) -> TrainingPatients | None:
-    """Return the patients that trained the pinned model; `None` where their features are not in this store."""
+    """Return the patients that trained the pinned model; `None` where their features are not in
+    this store.
+    """
     center = work.bundle.facts.training_center
-    records = {record.patient_key: record for record in work.store.clinical(center) if eligible(record).eligible}
+    records = {
+        record.patient_key: record
+        for record in work.store.clinical(center)
+        if eligible(record).eligible
+    }
     table = model_features(work, center)
     chosen = table.loc[table.index.isin(list(records))].sort_index()
     if chosen.empty:
@@ -63,7 +72,9 @@ def training_patients(work: Installation) -> TrainingPatients | None:
 
 
 def model_features(work: Installation, center: str) -> pd.DataFrame:
-    """Return every feature of the blocks that the pinned model reads, of all patients of a centre."""
+    """Return every feature of the blocks that the pinned model reads, of all patients of a
+    centre.
+    """
     network = work.bundle.network
     table = work.store.features(
         center,
@@ -76,7 +87,9 @@ def model_features(work: Installation, center: str) -> pd.DataFrame:
 
 def _covariates(records: Sequence[object]) -> pd.DataFrame:
     names = ["age", "sex", "histology", "stage"]
-    return pd.DataFrame([[getattr(record, name) for name in names] for record in records], columns=names)
+    return pd.DataFrame(
+        [[getattr(record, name) for name in names] for record in records], columns=names
+    )
 
 
 def columns_of(work: Installation, features: StudyFeatures) -> dict[str, float]:
@@ -93,7 +106,9 @@ def columns_of(work: Installation, features: StudyFeatures) -> dict[str, float]:
 
 
 def features_of(work: Installation, bundle: FrozenBundle, center: str) -> pd.DataFrame:
-    """Return what a bundle reads of a centre's patients; its deep features are computed from the stored inputs."""
+    """Return what a bundle reads of a centre's patients; its deep features are computed from the
+    stored inputs.
+    """
     regions = [Region(block) for block in bundle.model.blocks if block != DEEP_BLOCK]
     tables = []
     if regions:
@@ -101,5 +116,9 @@ def features_of(work: Installation, bundle: FrozenBundle, center: str) -> pd.Dat
     if bundle.network is not None:
         identities, inputs = work.store.deep_inputs(center)
         index = [identity.patient_key for identity in identities]
-        tables.append(pd.DataFrame(bundle.deep_feature_extractor.extract(inputs), index=index, columns=DEEP_COLUMNS))
+        tables.append(
+            pd.DataFrame(
+                bundle.deep_feature_extractor.extract(inputs), index=index, columns=DEEP_COLUMNS
+            )
+        )
     return pd.concat(tables, axis=1, join="inner")

@@ -31,15 +31,21 @@ def versions_named_in(path: Path) -> dict[str, int]:
     """
     file = path
     if path.is_dir():
-        file = next((path / name for name in (JSON_NAME, MANIFEST) if (path / name).is_file()), path / JSON_NAME)
+        file = next(
+            (path / name for name in (JSON_NAME, MANIFEST) if (path / name).is_file()),
+            path / JSON_NAME,
+        )
     found = _versions_of(file)
     if not found:
-        raise VersionsError(f"{path} names no versions of the feature store: expected a report.json or a bundle.")
+        raise VersionsError(
+            f"{path} names no versions of the feature store: expected a report.json or a bundle."
+        )
     return found
 
 
 def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]]]:
-    """Yield each report, each bundle beside the pinned one, and each earlier one, with the versions that it names.
+    """Yield each report, each bundle beside the pinned one, and each earlier one, with the versions
+    that it names.
 
     Parameters
     ----------
@@ -61,16 +67,21 @@ def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]
 
 
 def _versions_of(file: Path) -> dict[str, int]:
-    """Return ``provenance.store_versions`` of a report or ``facts.store_versions`` of a bundle; none if it has none."""
+    """Return ``provenance.store_versions`` of a report or ``facts.store_versions`` of a bundle;
+    none if it has none.
+    """
     try:
         content: Any = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise VersionsError(
-            f"{file} cannot be read as a report or bundle ({type(error).__name__}): mend it, or move it away."
+            f"{file} cannot be read as a report or bundle ({type(error).__name__}): mend it, or "
+            "move it away."
         ) from error
     for part in ("provenance", "facts"):
         section = content.get(part) if isinstance(content, dict) else None
         versions = section.get("store_versions") if isinstance(section, dict) else None
-        if isinstance(versions, dict) and all(isinstance(number, int) for number in versions.values()):
+        if isinstance(versions, dict) and all(
+            isinstance(number, int) for number in versions.values()
+        ):
             return {str(name): number for name, number in versions.items()}
     return {}

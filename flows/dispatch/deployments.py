@@ -1,7 +1,9 @@
-"""The deployments: what a data manager finds in the Prefect UI and a biostatistician runs from a shell.
+"""The deployments: what a data manager finds in the Prefect UI and a biostatistician runs from a
+shell.
 
-One catalogue serves three ways: ``python -m flows serve`` offers it from one process, ``python -m flows deploy POOL``
-registers it for a work pool, and ``python -m flows deployments`` prints it as the `prefect.yaml` of a site.
+One catalogue serves three ways: ``python -m flows serve`` offers it from one process, ``python -m
+flows deploy POOL`` registers it for a work pool, and ``python -m flows deployments`` prints it as
+the `prefect.yaml` of a site.
 """
 
 from __future__ import annotations
@@ -108,12 +110,16 @@ class Offer:
         if self.parameters:
             entry["parameters"] = self.parameters
         if self.cron:
-            entry["schedules"] = [{"cron": self.cron, "timezone": self.timezone, "slug": "settings"}]
+            entry["schedules"] = [
+                {"cron": self.cron, "timezone": self.timezone, "slug": "settings"}
+            ]
         return entry
 
 
 def catalogue(settings: Settings) -> tuple[Offer, ...]:
-    """Return every deployment of an installation; each external centre has one of its own for its validation."""
+    """Return every deployment of an installation; each external centre has one of its own for its
+    validation.
+    """
     validation = settings.validation
     per_center = tuple(
         Offer(
@@ -140,7 +146,8 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
         Offer(
             validate_cohort,
             "ad-hoc",
-            "Validate on a cohort of your own: centres, dates, stage, histology, sex, or a list of patients.",
+            "Validate on a cohort of your own: centres, dates, stage, histology, sex, or a list "
+            "of patients.",
             ("validation",),
         ),
         Offer(
@@ -149,28 +156,61 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
             "Score what the pinned model has not scored yet: after another bundle was pinned, say.",
             ("study", "model"),
         ),
-        Offer(score_study, "by-hand", "Score one study, named by its pseudonym.", ("study",), concurrency=2),
-        Offer(extract_study, "by-hand", "Extract one training study again.", ("study",), concurrency=2),
+        Offer(
+            score_study,
+            "by-hand",
+            "Score one study, named by its pseudonym.",
+            ("study",),
+            concurrency=2,
+        ),
+        Offer(
+            extract_study, "by-hand", "Extract one training study again.", ("study",), concurrency=2
+        ),
         Offer(explain_study, "by-hand", "Say what a study's score is made of.", ("study",)),
-        Offer(requeue, "by-hand", "Let held, quarantined or incomplete studies be worked on again.", ("operator",)),
-        Offer(redeliver, "by-hand", "Send the structured report of a study to its PACS again.", ("operator",)),
+        Offer(
+            requeue,
+            "by-hand",
+            "Let held, quarantined or incomplete studies be worked on again.",
+            ("operator",),
+        ),
+        Offer(
+            redeliver,
+            "by-hand",
+            "Send the structured report of a study to its PACS again.",
+            ("operator",),
+        ),
         Offer(
             release_study,
             "by-hand",
-            "Let a quarantined study be scored all the same, with what was found as warnings; this is recorded.",
+            "Let a quarantined study be scored all the same, with what was found as warnings; "
+            "this is recorded.",
             ("operator",),
         ),
         Offer(
             import_clinical,
             "csv",
-            "Import a centre's clinical table: the CSV that you name, or all that lie in the centre's drop folder.",
+            "Import a centre's clinical table: the CSV that you name, or all that lie in the "
+            "centre's drop folder.",
             ("clinical",),
         ),
         Offer(
-            center_overview, "now", "What arrived, was scored, quarantined and delivered, per centre.", ("overview",)
+            center_overview,
+            "now",
+            "What arrived, was scored, quarantined and delivered, per centre.",
+            ("overview",),
         ),
-        Offer(expectation_pages, "now", "Renew the pages on what was expected and what met it.", ("overview",)),
-        Offer(compare_models, "by-hand", "Compare two bundles on the same patients.", ("model", "validation")),
+        Offer(
+            expectation_pages,
+            "now",
+            "Renew the pages on what was expected and what met it.",
+            ("overview",),
+        ),
+        Offer(
+            compare_models,
+            "by-hand",
+            "Compare two bundles on the same patients.",
+            ("model", "validation"),
+        ),
         Offer(train_model, "by-hand", "Train and freeze a model on one centre.", ("model",)),
     )
 
@@ -178,12 +218,19 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
 def serve_deployments(settings: Settings) -> None:
     """Serve every deployment until stopped; each run gets a process of its own."""
     ensure_healing()
-    # Stopping must not pause the schedules: nobody would find out why nothing runs after the next start.
-    serve(*(offer.deployment() for offer in catalogue(settings)), limit=CONCURRENT_RUNS, pause_on_shutdown=False)
+    # Stopping must not pause the schedules: nobody would find out why nothing runs after the next
+    # start.
+    serve(
+        *(offer.deployment() for offer in catalogue(settings)),
+        limit=CONCURRENT_RUNS,
+        pause_on_shutdown=False,
+    )
 
 
 def register_deployments(settings: Settings, pool: str, checkout: Path) -> list[str]:
-    """Register every deployment for a work pool whose workers find this software in the folder `checkout`."""
+    """Register every deployment for a work pool whose workers find this software in the folder
+    `checkout`.
+    """
     ensure_healing()
     offers = catalogue(settings)
     for offer in offers:
@@ -197,12 +244,19 @@ def register_deployments(settings: Settings, pool: str, checkout: Path) -> list[
 def prefect_yaml(settings: Settings, pool: str) -> str:
     """Return the catalogue as a `prefect.yaml`."""
     head = (
-        "# Written by `python -m flows deployments`: for a work pool what `python -m flows serve` offers.\n"
-        "# prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml   (from the project's root)\n"
+        "# Written by `python -m flows deployments`: for a work pool what `python -m flows serve` "
+        "offers.\n# prefect --no-prompt deploy --all --prefect-file deploy/prefect.yaml   (from "
+        "the project's root)\n"
     )
     body = {
         "name": "annulus",
-        "pull": [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $ANNULUS_ROOT }}"}}],
+        "pull": [
+            {
+                "prefect.deployments.steps.set_working_directory": {
+                    "directory": "{{ $ANNULUS_ROOT }}"
+                }
+            }
+        ],
         "deployments": [offer.as_yaml(pool) for offer in catalogue(settings)],
     }
     return head + yaml.safe_dump(body, sort_keys=False, width=120, allow_unicode=True)

@@ -1,7 +1,9 @@
-"""The dispatcher: turns outbox rows into Prefect runs, in warm processes that stay alive from study to study.
+"""The dispatcher: turns outbox rows into Prefect runs, in warm processes that stay alive from study
+to study.
 
-The parent starts the workers, replaces one that dies, and keeps house: incidents, the overview, dropped tables. Each
-worker claims one row at a time under a lease. A worker that is killed loses its lease, and the row goes to another one.
+The parent starts the workers, replaces one that dies, and keeps house: incidents, the overview,
+dropped tables. Each worker claims one row at a time under a lease. A worker that is killed loses
+its lease, and the row goes to another one.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ from prefect import Flow, tags
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import SyncClientContext
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    get_current_settings,
+    temporary_settings,
+)
 from prefect.states import Crashed
 
 from dicom_node.center import Role
@@ -44,11 +50,16 @@ from models.network.weights import INPUT_SHAPE
 
 logger = logging.getLogger(__name__)
 
-WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+}
 """What a worker is started with, unless the environment says otherwise.
 
-The workers share the cores, and threads of threads only fight. The C library keeps the memory that a study has let go
-of for the next one: to give it back and ask for it anew costs a second in a virtual machine.
+The workers share the cores, and threads of threads only fight. The C library keeps the memory that
+a study has let go of for the next one: to give it back and ask for it anew costs a second in a
+virtual machine.
 """
 
 _LONGEST_DOUBLING = 12
@@ -63,7 +74,9 @@ def dispatch(work: Installation) -> None:
     if released:
         logger.info("%d held studies are due again", released)
     context = multiprocessing.get_context("spawn")
-    os.environ.update({name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()})
+    os.environ.update(
+        {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
+    )
     workers: list[BaseProcess] = []
     housekeeping = Housekeeping(work)
     settings = work.settings.prefect
@@ -71,7 +84,9 @@ def dispatch(work: Installation) -> None:
         while not stop.is_set():
             dead = [worker for worker in workers if not worker.is_alive()]
             for worker in dead:
-                logger.warning("worker %s ended with exit code %s and is replaced", worker.pid, worker.exitcode)
+                logger.warning(
+                    "worker %s ended with exit code %s and is replaced", worker.pid, worker.exitcode
+                )
             workers = [worker for worker in workers if worker.is_alive()]
             while len(workers) < settings.workers:
                 worker = context.Process(target=_work, args=(os.getpid(),), name="annulus-worker")
@@ -127,25 +142,40 @@ def run_next(work: Installation, owner: str) -> bool:
                 state = study_flow.with_options(on_running=[remember_run])(
                     study_key=item.study_key, content_digest=item.content_digest, return_state=True
                 )
-            unfinished = None if state.name in FINISHED else state.message or f"the run ended as {state.name}"
+            unfinished = (
+                None
+                if state.name in FINISHED
+                else state.message or f"the run ended as {state.name}"
+            )
         except httpx.HTTPError as error:
-            unfinished = f"the Prefect server stopped answering while the study was worked on ({type(error).__name__})"
+            unfinished = (
+                "the Prefect server stopped answering while the study was worked on "
+                f"({type(error).__name__})"
+            )
     if unfinished is not None:
         wait_s = retry_after_s(
-            item.attempts, work.settings.prefect.first_retry_s, work.settings.prefect.longest_retry_s
+            item.attempts,
+            work.settings.prefect.first_retry_s,
+            work.settings.prefect.longest_retry_s,
         )
         work.registry.hold(item.id, owner, unfinished, wait_s)
-        logger.warning("study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished)
+        logger.warning(
+            "study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished
+        )
     return True
 
 
 def retry_after_s(attempts: int, first_s: float, longest_s: float) -> float:
-    """Return the wait before the next attempt: doubled each time, never above `longest_s` seconds."""
+    """Return the wait before the next attempt: doubled each time, never above `longest_s`
+    seconds.
+    """
     return float(min(longest_s, first_s * 2 ** min(max(attempts - 1, 0), _LONGEST_DOUBLING)))
 
 
 def close_abandoned_run(item: OutboxItem) -> None:
-    """Mark the run of an earlier attempt, whose process died, as crashed, so that it does not look alive for ever."""
+    """Mark the run of an earlier attempt, whose process died, as crashed, so that it does not look
+    alive for ever.
+    """
     if item.flow_run_id is None:
         return
     with get_client(sync_client=True) as client:
@@ -153,19 +183,29 @@ def close_abandoned_run(item: OutboxItem) -> None:
         if state is None or not state.is_final():
             client.set_flow_run_state(
                 UUID(item.flow_run_id),
-                Crashed(message="the process of this run ended before the study was finished; a new run takes it up"),
+                Crashed(
+                    message=(
+                        "the process of this run ended before the study was finished; a new run "
+                        "takes it up"
+                    )
+                ),
                 force=True,
             )
 
 
 @contextlib.contextmanager
-def _lease_renewed(work: Installation, item: OutboxItem, owner: str, lease_s: float) -> Iterator[None]:
+def _lease_renewed(
+    work: Installation, item: OutboxItem, owner: str, lease_s: float
+) -> Iterator[None]:
     done = threading.Event()
 
     def renew() -> None:
         while not done.wait(lease_s / 3):
             if not work.registry.renew(item.id, owner, lease_s):
-                logger.warning("the lease on study %s was lost; its result is kept once all the same", item.study_key)
+                logger.warning(
+                    "the lease on study %s was lost; its result is kept once all the same",
+                    item.study_key,
+                )
                 return
 
     thread = threading.Thread(target=renew, daemon=True, name="lease")
@@ -178,16 +218,22 @@ def _lease_renewed(work: Installation, item: OutboxItem, owner: str, lease_s: fl
 
 
 def _work(parent: int) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     stop = threading.Event()
     _stop_on_signals(stop)
     work = installation()
     settings = work.settings.prefect
     warm_up(work)
     owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
-    # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every study.
-    # One client for all studies: making one reads every certificate of the machine and opens a connection.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), SyncClientContext.get_or_create():
+    # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every
+    # study. One client for all studies: making one reads every certificate of the machine and opens
+    # a connection.
+    with (
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        SyncClientContext.get_or_create(),
+    ):
         while not stop.is_set() and os.getppid() == parent:
             if not work.registry.has_due():
                 work.registry.wait_for_change(stop, settings.poll_interval_s)
@@ -195,7 +241,9 @@ def _work(parent: int) -> None:
                 run_next(work, owner)
             else:
                 url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
-                logger.warning("the Prefect server at %s does not answer; studies wait in the outbox", url)
+                logger.warning(
+                    "the Prefect server at %s does not answer; studies wait in the outbox", url
+                )
                 stop.wait(settings.first_retry_s)
 
 
@@ -204,7 +252,8 @@ def warm_up(work: Installation) -> None:
     study_suite()
     import_module("validation_reports.dicom.patient_report")
     _let_the_network_answer(work)
-    # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle of a study.
+    # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle
+    # of a study.
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,6 @@
-"""What the dispatcher does beside scoring: shows incidents and the overview, imports dropped clinical tables."""
+"""What the dispatcher does beside scoring: shows incidents and the overview, imports dropped
+clinical tables.
+"""
 
 from __future__ import annotations
 
@@ -53,20 +55,31 @@ class Housekeeping:
             self._close_orphans()
             self._show_overview()
             self._import_dropped()
-        except (httpx.HTTPError, RuntimeError) as error:  # Prefect says with a RuntimeError that it cannot be reached
-            logger.warning("the Prefect server stopped answering (%s); it is told later", type(error).__name__)
+        except (
+            httpx.HTTPError,
+            RuntimeError,
+        ) as error:  # Prefect says with a RuntimeError that it cannot be reached
+            logger.warning(
+                "the Prefect server stopped answering (%s); it is told later", type(error).__name__
+            )
 
     def _report_incidents(self) -> None:
         incidents = self._work.registry.unreported_incidents()
         for incident in incidents:
             report_incident(
-                incident.kind, incident.center or "unknown", incident.sentence, incident.count, return_state=True
+                incident.kind,
+                incident.center or "unknown",
+                incident.sentence,
+                incident.count,
+                return_state=True,
             )
         if incidents:
             self._work.registry.mark_reported([incident.id for incident in incidents])
 
     def _close_orphans(self) -> None:
-        """Mark runs as crashed whose worker died before the outbox knew of them: no lease is left that could tell."""
+        """Mark runs as crashed whose worker died before the outbox knew of them: no lease is left
+        that could tell.
+        """
         if time.monotonic() < self._orphans_due:
             return
         lease = timedelta(seconds=self._work.settings.prefect.lease_s)
@@ -81,7 +94,11 @@ class Housekeeping:
             runs = client.read_flow_runs(flow_run_filter=unfinished)
             under_way = self._work.registry.runs_under_way() if runs else set()
             for run in runs:
-                if str(run.id) not in under_way and run.created and datetime.now(UTC) - run.created > lease:
+                if (
+                    str(run.id) not in under_way
+                    and run.created
+                    and datetime.now(UTC) - run.created > lease
+                ):
                     client.set_flow_run_state(run.id, Crashed(message=ORPHANED), force=True)
 
     def _show_overview(self) -> None:

@@ -1,4 +1,6 @@
-"""The flow `center-overview`: what arrived, was scored, quarantined and delivered, one row for each centre."""
+"""The flow `center-overview`: what arrived, was scored, quarantined and delivered, one row for each
+centre.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,13 @@ def _show() -> State[None]:
 
 
 def show_overview(work: Installation) -> list[dict[str, str | int]]:
-    """Write the table artifact `center-overview`, within a run or outside of any, and return its rows."""
+    """Write the table artifact `center-overview`, within a run or outside of any, and return its
+    rows.
+    """
     now = datetime.now(UTC)
-    rows = overview_rows([center.name for center in work.settings.centers()], work.registry.studies(), now)
+    rows = overview_rows(
+        [center.name for center in work.settings.centers()], work.registry.studies(), now
+    )
     run_id = runtime.flow_run.id
     with get_client(sync_client=True) as client:
         client.create_artifact(
@@ -52,7 +58,9 @@ def show_overview(work: Installation) -> list[dict[str, str | int]]:
     return rows
 
 
-def overview_rows(centers: Iterable[str], studies: Sequence[StudySummary], now: datetime) -> list[dict[str, str | int]]:
+def overview_rows(
+    centers: Iterable[str], studies: Sequence[StudySummary], now: datetime
+) -> list[dict[str, str | int]]:
     """Count the studies of each centre by what became of them.
 
     Parameters
@@ -69,7 +77,10 @@ def overview_rows(centers: Iterable[str], studies: Sequence[StudySummary], now: 
     list of dict
         One row for each centre.
     """
-    return [_row(center, [study for study in studies if study.center == center], now) for center in centers]
+    return [
+        _row(center, [study for study in studies if study.center == center], now)
+        for center in centers
+    ]
 
 
 def _row(center: str, studies: Sequence[StudySummary], now: datetime) -> dict[str, str | int]:
@@ -93,4 +104,10 @@ def _row(center: str, studies: Sequence[StudySummary], now: datetime) -> dict[st
 def _age(waited: timedelta) -> str:
     minutes = int(waited.total_seconds() // 60)
     days, hours = minutes // 1440, minutes // 60 % 24
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+    return (
+        f"{days} d {hours} h"
+        if days
+        else f"{hours} h {minutes % 60} min"
+        if hours
+        else f"{minutes} min"
+    )

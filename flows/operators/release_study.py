@@ -17,7 +17,8 @@ from flows.refusal import or_refused
 
 @flow(name="release-study", flow_run_name="{study_key}")
 def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
-    """Release a quarantined study, so that it is scored with what was found as warnings. The release is recorded.
+    """Release a quarantined study, so that it is scored with what was found as warnings. The
+    release is recorded.
 
     Parameters
     ----------
@@ -36,20 +37,24 @@ def _release(study_key: str, reason: str, released_by: str) -> State[None]:
     return Completed(name="Released", message=release_in_words(release))
 
 
-def release_quarantined(work: Installation, study_key: str, reason: str, released_by: str) -> Release:
+def release_quarantined(
+    work: Installation, study_key: str, reason: str, released_by: str
+) -> Release:
     """Release a study that expectations alone keep in quarantine.
 
     Raises
     ------
     StudyStateError
-        If it is not quarantined, or for something that nobody can waive: data from which no features can be computed.
+        If it is not quarantined, or for something that nobody can waive: data from which no
+        features can be computed.
     UnknownStudyError
         If there is no such study.
     """
     study = next((one for one in work.registry.studies() if one.study_key == study_key), None)
     if study is not None and study.state is not StudyState.QUARANTINED:
         raise StudyStateError(
-            f"study {study_key} is {study.state}: only a complete study that is quarantined can be released"
+            f"study {study_key} is {study.state}: only a complete study that is quarantined can be "
+            "released"
         )
     files = work.registry.study_files(study_key)
     found = [
@@ -59,7 +64,9 @@ def release_quarantined(work: Installation, study_key: str, reason: str, release
         if finding.severity is Severity.CRITICAL
     ]
     sentence = (study.sentence if study is not None else None) or "no reason is recorded"
-    return work.registry.release(study_key, released_by, reason, _waived(study_key, sentence, found))
+    return work.registry.release(
+        study_key, released_by, reason, _waived(study_key, sentence, found)
+    )
 
 
 def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, str]:
@@ -68,8 +75,9 @@ def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, st
     quarantining = [finding for finding in found if finding.sentence in sentence]
     if lasting or not quarantining:
         raise StudyStateError(
-            f"study {study_key} cannot be released: no features can be computed from data like this, whoever decides. "
-            f"It is quarantined because: {' '.join(one.sentence for one in lasting) or sentence}"
+            f"study {study_key} cannot be released: no features can be computed from data like "
+            "this, whoever decides. It is quarantined because: "
+            f"{' '.join(one.sentence for one in lasting) or sentence}"
         )
     return {finding.code: finding.sentence for finding in quarantining}
 
@@ -77,6 +85,7 @@ def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, st
 def release_in_words(release: Release) -> str:
     """Return a release as a sentence."""
     return (
-        f"study {release.study_key} of centre {release.center} released by {release.released_by} at "
-        f"{release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), in spite of: {' '.join(release.waived.values())}"
+        f"study {release.study_key} of centre {release.center} released by {release.released_by} "
+        f"at {release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), in spite of: "
+        f"{' '.join(release.waived.values())}"
     )

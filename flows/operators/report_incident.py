@@ -1,4 +1,6 @@
-"""The flow `report-incident`: what the DICOM node refused, made visible where data managers look."""
+"""The flow `report-incident`: what the DICOM node refused, made visible where data managers
+look.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The flow `requeue`: studies that are held, failed, incomplete or quarantined are worked on again."""
+"""The flow `requeue`: studies that are held, failed, incomplete or quarantined are worked on
+again.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,16 @@ class RequeueRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     studies: list[str] = Field(default_factory=list, description="Studies by their pseudonyms.")
-    center: str | None = Field(default=None, description="Instead: all studies of this centre in the states below.")
-    states: list[StudyState] = Field(
-        default=[StudyState.HELD], description="With a centre: studies in these states (held, quarantined, incomplete)."
+    center: str | None = Field(
+        default=None, description="Instead: all studies of this centre in the states below."
     )
-    again: bool = Field(default=False, description="Also studies that are scored or extracted already.")
+    states: list[StudyState] = Field(
+        default=[StudyState.HELD],
+        description="With a centre: studies in these states (held, quarantined, incomplete).",
+    )
+    again: bool = Field(
+        default=False, description="Also studies that are scored or extracted already."
+    )
 
 
 class RequeueError(NodeError, ValueError):
@@ -68,11 +75,17 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
         If there is no such centre.
     """
     if bool(request.studies) == (request.center is not None):
-        raise RequeueError("the request names neither studies nor a centre, or both: give one of them")
+        raise RequeueError(
+            "the request names neither studies nor a centre, or both: give one of them"
+        )
     keys = list(dict.fromkeys(request.studies))
     if request.center is not None:
         center = work.center(request.center).name
-        keys = [study.study_key for study in work.registry.studies(center) if study.state in request.states]
+        keys = [
+            study.study_key
+            for study in work.registry.studies(center)
+            if study.state in request.states
+        ]
     done, refused = [], []
     for key in keys:
         try:

@@ -1,4 +1,6 @@
-"""The flow `explain-study`: what one patient's score is made of, and where the network looked, as a DICOM map."""
+"""The flow `explain-study`: what one patient's score is made of, and where the network looked, as a
+DICOM map.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,16 @@ def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
     files = work.registry.study_files(study_key)
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
     study = load_study(
-        [instance.path for instance in files.ct], files.rtstruct.path, work.center(files.center).gtv_pattern
+        [instance.path for instance in files.ct],
+        files.rtstruct.path,
+        work.center(files.center).gtv_pattern,
     )
     settings = work.settings
     features = compute_features(
-        study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
+        study,
+        settings.extraction(),
+        settings.features.ring_widths_mm,
+        engine=ENGINES[settings.features.engine],
     )
     (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
     if occlusion_file is not None:
@@ -54,11 +61,17 @@ def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
 
 
 def write_map(
-    work: Installation, files: StudyFiles, study: LoadedStudy, features: StudyFeatures, occlusion_file: Path
+    work: Installation,
+    files: StudyFiles,
+    study: LoadedStudy,
+    features: StudyFeatures,
+    occlusion_file: Path,
 ) -> None:
     """Write the occlusion map of a study as a DICOM parametric map."""
     from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
-    from validation_reports.dicom.occlusion_map import (  # noqa: PLC0415 - highdicom takes seconds to import
+
+    # Highdicom takes seconds to import
+    from validation_reports.dicom.occlusion_map import (  # noqa: PLC0415
         build_occlusion_map,
     )
     from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
@@ -70,7 +83,9 @@ def write_map(
         [dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
         occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
         input_grid(ct, harmonize_mask(study.gtv_mask, study.volume, ct)),
-        ModelReference(facts.name, facts.version, bundle.digest, facts.demonstration, facts.intended_use),
+        ModelReference(
+            facts.name, facts.version, bundle.digest, facts.demonstration, facts.intended_use
+        ),
         software_version=software_version(),
         sop_instance_uid=derived_uid("occlusion", files.content_digest, bundle.digest),
         series_instance_uid=derived_uid("occlusion-series", files.study_key, bundle.digest),
@@ -83,7 +98,8 @@ def in_words(found: Explanation) -> list[str]:
     blocks = ", ".join(f"{block} {part:+.3f}" for block, part in found.blocks.items())
     lines = [f"linear predictor {found.linear_predictor:+.3f}: {blocks}"]
     lines += [
-        f"  {part.contribution:+.3f}  {part.feature} = {part.value:.6g}, {part.z_score:+.2f} SD from the training mean"
+        f"  {part.contribution:+.3f}  {part.feature} = {part.value:.6g}, {part.z_score:+.2f} SD "
+        "from the training mean"
         for part in found.contributions
     ]
     return lines

@@ -1,4 +1,6 @@
-"""The flow `score-cohort`: what the pinned model has not scored yet, in chunks over threads, processes or Dask."""
+"""The flow `score-cohort`: what the pinned model has not scored yet, in chunks over threads,
+processes or Dask.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,15 @@ from flows.settings import PrefectTable
 from flows.studies.score_study import FINISHED, score_content
 
 RETRY_AFTER_S = (10, 60)
-"""A chunk whose process dies is tried again; the studies of it that are scored are not scored twice."""
+"""A chunk whose process dies is tried again; the studies of it that are scored are not scored
+twice.
+"""
 
 
 @flow(name="score-cohort", flow_run_name="missing scores")
 def score_cohort(centers: list[str] | None = None) -> State[None]:
-    """Score every study that the pinned model has not scored yet; studies that wait in the outbox are left to it.
+    """Score every study that the pinned model has not scored yet; studies that wait in the outbox
+    are left to it.
 
     Parameters
     ----------
@@ -36,20 +41,34 @@ def score_cohort(centers: list[str] | None = None) -> State[None]:
 
 def _score_missing(centers: list[str] | None) -> State[None]:
     work = installation()
-    names = [work.center(name).name for name in centers] if centers else list(work.settings.external_centers())
+    names = (
+        [work.center(name).name for name in centers]
+        if centers
+        else list(work.settings.external_centers())
+    )
     if training := sorted(set(names) - set(work.settings.external_centers())):
-        raise SettingsError(f"centre {training[0]} trains the model: its studies are extracted, not scored")
+        raise SettingsError(
+            f"centre {training[0]} trains the model: its studies are extracted, not scored"
+        )
     digest = work.bundle.digest
     missing = [key for name in names for key in work.registry.without_result(name, digest)]
     if not missing:
-        return Completed(message=f"bundle {digest[:12]} has scored every study of {', '.join(names) or 'no centre'}")
+        return Completed(
+            message=(
+                f"bundle {digest[:12]} has scored every study of {', '.join(names) or 'no centre'}"
+            )
+        )
     size = work.settings.prefect.cohort_chunk
     chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
     runner = task_runner(work.settings.prefect)
-    get_run_logger().info("%d studies in %d chunks over %s", len(missing), len(chunks), type(runner).__name__)
+    get_run_logger().info(
+        "%d studies in %d chunks over %s", len(missing), len(chunks), type(runner).__name__
+    )
     verdicts = score_chunks.with_options(task_runner=runner)(chunks)
     counts = Counter(name for _, name, _ in verdicts)
-    words = f"{len(missing)} studies: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    words = f"{len(missing)} studies: " + ", ".join(
+        f"{count} {name}" for name, count in sorted(counts.items())
+    )
     unfinished = [sentence for _, name, sentence in verdicts if name not in FINISHED]
     if unfinished:
         return refused(f"{words}. The first that is not done: {unfinished[0]}")
@@ -62,7 +81,12 @@ def score_chunks(chunks: list[list[str]]) -> list[tuple[str, str, str]]:
     return [verdict for future in score_chunk.map(chunks) for verdict in future.result()]
 
 
-@task(name="score chunk", cache_policy=NO_CACHE, retries=len(RETRY_AFTER_S), retry_delay_seconds=list(RETRY_AFTER_S))
+@task(
+    name="score chunk",
+    cache_policy=NO_CACHE,
+    retries=len(RETRY_AFTER_S),
+    retry_delay_seconds=list(RETRY_AFTER_S),
+)
 def score_chunk(study_keys: Iterable[str]) -> list[tuple[str, str, str]]:
     """Score some studies one after the other; return pseudonym, verdict and sentence of each."""
     verdicts = []
@@ -86,9 +110,14 @@ def task_runner(settings: PrefectTable) -> TaskRunner[Any]:
         case "process":
             return ProcessPoolTaskRunner(max_workers=settings.cohort_workers)
         case "dask":
-            from prefect_dask.task_runners import DaskTaskRunner  # noqa: PLC0415 - takes a second, and few ask for it
+            # Takes a second, and few ask for it
+            from prefect_dask.task_runners import DaskTaskRunner  # noqa: PLC0415
 
             if settings.dask_scheduler is not None:
                 return DaskTaskRunner(address=settings.dask_scheduler)
-            workers = {"n_workers": settings.cohort_workers, "threads_per_worker": 1, "dashboard_address": None}
+            workers = {
+                "n_workers": settings.cohort_workers,
+                "threads_per_worker": 1,
+                "dashboard_address": None,
+            }
             return DaskTaskRunner(cluster_kwargs=workers)

@@ -1,7 +1,8 @@
 """The flows `extract-study` and `score-study`: one complete study, from its files to its verdict.
 
-Both end in a state whose message is the verdict in a sentence: *Extracted*, *Scored*, *Quarantined* (the study cannot
-be right; mend it and push it again) or *Held* (nothing is wrong with the study; the dispatcher tries again).
+Both end in a state whose message is the verdict in a sentence: *Extracted*, *Scored*, *Quarantined*
+(the study cannot be right; mend it and push it again) or *Held* (nothing is wrong with the study;
+the dispatcher tries again).
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ from flows.data.model_features import columns_of
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.software_version import software_version
-from flows.studies.steps import QUARANTINED, CheckedStudy, StudyRun, check_and_load, extract_features, study_task
+from flows.studies.steps import (
+    QUARANTINED,
+    CheckedStudy,
+    StudyRun,
+    check_and_load,
+    extract_features,
+    study_task,
+)
 from models.combined.combined_model import Risk
 from models.network.weights import DEEP_COLUMNS
 from validation_reports.errors import StructuredReportError
@@ -62,7 +70,8 @@ def extract_study(study_key: str, content_digest: str | None = None) -> State[No
 
 @flow(name="score-study", flow_run_name=_run_name)
 def score_study(study_key: str, content_digest: str | None = None) -> State[None]:
-    """Score one complete study with the pinned frozen model and queue its structured report for delivery.
+    """Score one complete study with the pinned frozen model and queue its structured report for
+    delivery.
 
     Parameters
     ----------
@@ -80,12 +89,15 @@ def score_content(study_key: str) -> State[None]:
 
 
 def _concluded(
-    conclude: Callable[[Installation, StudyFiles], State[None]], study_key: str, content_digest: str | None
+    conclude: Callable[[Installation, StudyFiles], State[None]],
+    study_key: str,
+    content_digest: str | None,
 ) -> State[None]:
     try:
         work = installation()
         files = work.registry.study_files(study_key, content_digest)
-        # A step that inherits a tag asks the server for a slot under it, which costs a tenth of a second and more.
+        # A step that inherits a tag asks the server for a slot under it, which costs a tenth of a
+        # second and more.
         with TagsContext(current_tags=set()):
             return conclude(work, files)
     except UnknownStudyError as error:
@@ -96,9 +108,13 @@ def _concluded(
 
 def _extract(work: Installation, files: StudyFiles) -> State[None]:
     if work.center(files.center).role is not Role.TRAINING:
-        return refused(f"Centre {files.center} is external: its studies are scored, use score-study.")
+        return refused(
+            f"Centre {files.center} is external: its studies are scored, use score-study."
+        )
     if work.registry.result(files.study_key, files.content_digest, None) is not None:
-        return Completed(name="Already extracted", message="this content of the study has been extracted before")
+        return Completed(
+            name="Already extracted", message="this content of the study has been extracted before"
+        )
     try:
         with work.store.writing_beside() as store:
             run = StudyRun(work, store, files)
@@ -106,29 +122,42 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
             _, region_findings = extract_features(run, checked)
     except StudyDefect as defect:
         return _quarantine(work, files, None, defect)
-    sentence = f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
-    work.registry.finish(files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None)
+    sentence = (
+        f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
+    )
+    work.registry.finish(
+        files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None
+    )
     return Completed(name="Extracted", message=sentence)
 
 
 def _score(work: Installation, files: StudyFiles) -> State[None]:
     if work.center(files.center).role is not Role.EXTERNAL:
-        return refused(f"Centre {files.center} trains the model: its studies are extracted, not scored.")
+        return refused(
+            f"Centre {files.center} trains the model: its studies are extracted, not scored."
+        )
     model_digest = work.bundle.digest
     if work.registry.result(files.study_key, files.content_digest, model_digest) is not None:
-        return Completed(name="Already scored", message="this model has scored this content of the study before")
+        return Completed(
+            name="Already scored", message="this model has scored this content of the study before"
+        )
     try:
         with work.store.writing_beside() as store:
             run = StudyRun(work, store, files)
             checked = check_and_load(run)
             features, region_findings = extract_features(run, checked)
-            warnings = (*files.warnings, *(finding.sentence for finding in (*checked.findings, *region_findings)))
+            warnings = (
+                *files.warnings,
+                *(finding.sentence for finding in (*checked.findings, *region_findings)),
+            )
             risk, scored_at = score(run, checked, features, warnings)
             report = write_report(run, checked, risk, warnings, scored_at)
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
-    work.registry.finish(files.study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report)
+    work.registry.finish(
+        files.study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report
+    )
     return Completed(name="Scored", message=sentence)
 
 
@@ -136,7 +165,9 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
 def score(
     run: StudyRun, checked: CheckedStudy, features: StudyFeatures, warnings: Sequence[str]
 ) -> tuple[Risk, datetime]:
-    """Compute the deep features and the risk, and keep both in the store; the time of a first try stays."""
+    """Compute the deep features and the risk, and keep both in the store; the time of a first try
+    stays.
+    """
     bundle = run.work.bundle
     columns = columns_of(run.work, features)
     if bundle.network is not None:
@@ -219,18 +250,30 @@ def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
     return dcmread(path) if path is not None and path.exists() else None
 
 
-def _quarantine(work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect) -> State[None]:
+def _quarantine(
+    work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect
+) -> State[None]:
     sentence = str(defect)
     work.registry.finish(
-        files.study_key, files.content_digest, model_digest, StudyState.QUARANTINED, sentence, structured_report=None
+        files.study_key,
+        files.content_digest,
+        model_digest,
+        StudyState.QUARANTINED,
+        sentence,
+        structured_report=None,
     )
     return refused(sentence, name=QUARANTINED)
 
 
 def _risk_in_words(risk: Risk) -> str:
-    survival = ", ".join(f"{probability:.0%} at {days} days" for days, probability in sorted(risk.survival.items()))
+    survival = ", ".join(
+        f"{probability:.0%} at {days} days" for days, probability in sorted(risk.survival.items())
+    )
     group = "high" if risk.high_risk else "low"
-    return f"{group} risk, linear predictor {risk.linear_predictor:+.3f}, predicted survival {survival}"
+    return (
+        f"{group} risk, linear predictor {risk.linear_predictor:+.3f}, predicted survival "
+        f"{survival}"
+    )
 
 
 def _warned(warnings: Sequence[object]) -> str:

@@ -1,4 +1,6 @@
-"""The steps that every study goes through, as Prefect tasks around the pure functions of the other packages."""
+"""The steps that every study goes through, as Prefect tasks around the pure functions of the other
+packages.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ class CheckedStudy:
 
 
 class StudyRun:
-    """What every step of a run works with; no dataclass, whose hundred files Prefect would search for earlier results.
+    """What every step of a run works with; no dataclass, whose hundred files Prefect would search
+    for earlier results.
 
     Parameters
     ----------
@@ -81,7 +84,9 @@ R = TypeVar("R")
 
 
 def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a step a Prefect task that shows a `StudyDefect` as the state *Quarantined*, without traceback."""
+    """Make a step a Prefect task that shows a `StudyDefect` as the state *Quarantined*, without
+    traceback.
+    """
 
     def decorate(step: Callable[P, R]) -> Callable[P, R]:
         @task(name=name, cache_policy=NO_CACHE)
@@ -105,7 +110,8 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 @study_task("check and load")
 def check_and_load(run: StudyRun) -> CheckedStudy:
-    """Verify the files, hold the study against the expectations, and load it; what is found goes to the store.
+    """Verify the files, hold the study against the expectations, and load it; what is found goes to
+    the store.
 
     Raises
     ------
@@ -125,7 +131,9 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
 
 
 @study_task("extract features")
-def extract_features(run: StudyRun, checked: CheckedStudy) -> tuple[StudyFeatures, tuple[Finding, ...]]:
+def extract_features(
+    run: StudyRun, checked: CheckedStudy
+) -> tuple[StudyFeatures, tuple[Finding, ...]]:
     """Harmonise, make the regions, extract their radiomics, and keep all in the store.
 
     Raises
@@ -135,7 +143,10 @@ def extract_features(run: StudyRun, checked: CheckedStudy) -> tuple[StudyFeature
     """
     settings = run.work.settings
     features = compute_features(
-        checked.study, settings.extraction(), settings.features.ring_widths_mm, engine=ENGINES[settings.features.engine]
+        checked.study,
+        settings.extraction(),
+        settings.features.ring_widths_mm,
+        engine=ENGINES[settings.features.engine],
     )
     facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
     findings = _kept(run, "regions", check_regions(facts, settings.expectations.quarantine))
@@ -146,17 +157,23 @@ def extract_features(run: StudyRun, checked: CheckedStudy) -> tuple[StudyFeature
 
 def _verify(files: StudyFiles) -> None:
     for instance in (files.rtstruct, *files.ct):
-        if not instance.path.is_file() or read_part10(instance.path).content_sha256 != instance.content_sha256:
+        if (
+            not instance.path.is_file()
+            or read_part10(instance.path).content_sha256 != instance.content_sha256
+        ):
             kind = "the RTSTRUCT" if instance is files.rtstruct else "a CT slice"
             raise UnreadableInstance(
                 "changed-on-disk",
-                f"The file of {kind} in the archive is not the one that was received: its SHA-256 is expected to be "
-                f"{instance.content_sha256[:16]}… and is not. Check the disk, remove the file and push the study anew.",
+                f"The file of {kind} in the archive is not the one that was received: its SHA-256 "
+                f"is expected to be {instance.content_sha256[:16]}… and is not. Check the disk, "
+                "remove the file and push the study anew.",
             )
 
 
 def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Keep what was found, of which an operator's release may have waived some; what is critical ends the study."""
+    """Keep what was found, of which an operator's release may have waived some; what is critical
+    ends the study.
+    """
     waivers = {
         code: f"Scored all the same: released by {release.released_by}, {release.reason}."
         for release in run.work.registry.releases(run.files.study_key, run.files.content_digest)
@@ -166,7 +183,9 @@ def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Fin
     run.store.put_findings(run.identity, findings)
     keep(
         run.work.settings.node.folder,
-        new_record(suite, run.files.center, findings, datetime.now(UTC), software_version(), run.identity),
+        new_record(
+            suite, run.files.center, findings, datetime.now(UTC), software_version(), run.identity
+        ),
     )
     critical = [finding for finding in findings if finding.severity is Severity.CRITICAL]
     if critical:

@@ -1,4 +1,6 @@
-"""The flow `compare-models`: two bundles on the same patients, as for the network with and without its SE modules."""
+"""The flow `compare-models`: two bundles on the same patients, as for the network with and without
+its SE modules.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class ComparisonRequest(BaseModel):
 
     first: Path = Field(description="Folder of one bundle.")
     second: Path = Field(description="Folder of the other.")
-    centers: list[str] = Field(min_length=1, description="Centres, as the settings file names them.")
+    centers: list[str] = Field(
+        min_length=1, description="Centres, as the settings file names them."
+    )
     folder: Path = Field(description="Folder for the ROC curves and the numbers.")
 
 
@@ -73,7 +77,8 @@ def _compare(request: ComparisonRequest) -> State[None]:
 def compare_on(
     work: Installation, bundles: tuple[FrozenBundle, FrozenBundle], centers: list[str]
 ) -> list[ScoreComparison]:
-    """Compare the combined models, and the deep signatures where both have one, on each centre and all external ones.
+    """Compare the combined models, and the deep signatures where both have one, on each centre and
+    all external ones.
 
     Raises
     ------
@@ -83,13 +88,23 @@ def compare_on(
     scored = {center: scores_of(work, bundles, center) for center in centers}
     training = {bundle.facts.training_center for bundle in bundles}
     external = [center for center in centers if center not in training]
-    cohorts = [(f"{center} (training centre)" if center in training else center, *scored[center]) for center in centers]
+    cohorts = [
+        (f"{center} (training centre)" if center in training else center, *scored[center])
+        for center in centers
+    ]
     if len(external) > 1:
         survivals = [scored[center][0] for center in external]
         pooled = Survival(
-            np.concatenate([part.days for part in survivals]), np.concatenate([part.event for part in survivals])
+            np.concatenate([part.days for part in survivals]),
+            np.concatenate([part.event for part in survivals]),
         )
-        cohorts.append((TOGETHER, pooled, pd.concat([scored[center][1] for center in external], ignore_index=True)))
+        cohorts.append(
+            (
+                TOGETHER,
+                pooled,
+                pd.concat([scored[center][1] for center in external], ignore_index=True),
+            )
+        )
     horizons = sorted(set(bundles[0].model.horizons) & set(bundles[1].model.horizons))
     models = names_of(bundles)
     return [
@@ -115,8 +130,8 @@ def scores_of(
     keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
     if not keys:
         raise FeatureMismatchError(
-            f"Centre {center} has {len(records)} eligible clinical records, but no patient with the features of both "
-            "models: push its studies and import its clinical table first."
+            f"Centre {center} has {len(records)} eligible clinical records, but no patient with "
+            "the features of both models: push its studies and import its clinical table first."
         )
     scores = {}
     both_deep = all(DEEP_BLOCK in bundle.model.blocks for bundle in bundles)
@@ -129,12 +144,18 @@ def scores_of(
 
 
 def names_of(bundles: tuple[FrozenBundle, FrozenBundle]) -> tuple[str, str]:
-    """Name two bundles by what tells them apart: the SE modules, else name and version, else the digest."""
-    kinds = [None if bundle.network is None else bundle.network.squeeze_excitation for bundle in bundles]
+    """Name two bundles by what tells them apart: the SE modules, else name and version, else the
+    digest.
+    """
+    kinds = [
+        None if bundle.network is None else bundle.network.squeeze_excitation for bundle in bundles
+    ]
     if set(kinds) == {True, False}:
         first, second = ("3D-SE-ResNet" if kind else "3D-ResNet without SE" for kind in kinds)
         return first, second
     names = [f"{bundle.facts.name} {bundle.facts.version}" for bundle in bundles]
     if names[0] == names[1]:
-        names = [f"{name}, {bundle.digest[:8]}" for name, bundle in zip(names, bundles, strict=True)]
+        names = [
+            f"{name}, {bundle.digest[:8]}" for name, bundle in zip(names, bundles, strict=True)
+        ]
     return names[0], names[1]

@@ -1,4 +1,6 @@
-"""The flow `train-model`: the paper's training steps on one centre of the feature store, ending in a frozen bundle."""
+"""The flow `train-model`: the paper's training steps on one centre of the feature store, ending in
+a frozen bundle.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,12 @@ RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "ke
 TABLES_READ = ("clinical", "deep_input", "radiomics")
 """Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
-    "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer from the planning CT "
-    "and its GTV contour; not validated for decisions about patients."
+    "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer "
+    "from the planning CT and its GTV contour; not validated for decisions about patients."
 )
 DEMONSTRATION_USE = (
-    "Demonstration model, not for clinical use: trained on synthetic patients to show how the system works."
+    "Demonstration model, not for clinical use: trained on synthetic patients to show how the "
+    "system works."
 )
 
 
@@ -62,16 +65,24 @@ class TrainingRequest(BaseModel):
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
     network_epochs: int = Field(default=100, ge=1, description="Epochs of the network, at most.")
     lambda_rule: LambdaRule = Field(
-        default=LambdaRule.MIN, description="Penalty of the Lasso: smallest deviance, or 1se for fewer features."
+        default=LambdaRule.MIN,
+        description="Penalty of the Lasso: smallest deviance, or 1se for fewer features.",
     )
-    squeeze_excitation: bool = Field(default=True, description="False trains the ablation without SE modules.")
+    squeeze_excitation: bool = Field(
+        default=True, description="False trains the ablation without SE modules."
+    )
     bootstraps: int = Field(
-        default=100, ge=0, description="Bootstrap samples that take the optimism off the performance; 0 for none."
+        default=100,
+        ge=0,
+        description="Bootstrap samples that take the optimism off the performance; 0 for none.",
     )
     store_versions: dict[str, int] | None = Field(
-        default=None, description="Versions of the feature store's tables to train on; default: the newest."
+        default=None,
+        description="Versions of the feature store's tables to train on; default: the newest.",
     )
-    demonstration: bool = Field(default=False, description="Mark the bundle as not for clinical use.")
+    demonstration: bool = Field(
+        default=False, description="Mark the bundle as not for clinical use."
+    )
 
 
 @flow(name="train-model", flow_run_name="{request.center}")
@@ -101,18 +112,26 @@ def _train(request: TrainingRequest) -> State[None]:
     evidence = gather_evidence(request, features, compared, records, model, curve)
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, records, model)
-    digest = freeze(request.bundle, model, network, bundle_facts(work, request, source), evidence, combat)
+    digest = freeze(
+        request.bundle, model, network, bundle_facts(work, request, source), evidence, combat
+    )
     checkpoint_file(work, request).unlink(missing_ok=True)
     return Completed(
-        message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients with "
-        f"{model.training.n_events} deaths: pin this digest in the [model] table"
+        message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients "
+        f"with {model.training.n_events} deaths: pin this digest in the [model] table"
     )
 
 
 def training_data(work: Installation, request: TrainingRequest) -> FeatureStore:
-    """Return the feature store as it is now, or as it was at the versions asked for, whatever arrives meanwhile."""
-    versions = request.store_versions if request.store_versions is not None else work.store.versions()
-    return work.store.pinned({name: version for name, version in versions.items() if name in TABLES_READ})
+    """Return the feature store as it is now, or as it was at the versions asked for, whatever
+    arrives meanwhile.
+    """
+    versions = (
+        request.store_versions if request.store_versions is not None else work.store.versions()
+    )
+    return work.store.pinned(
+        {name: version for name, version in versions.items() if name in TABLES_READ}
+    )
 
 
 def checkpoint_file(work: Installation, request: TrainingRequest) -> Path:
@@ -122,38 +141,49 @@ def checkpoint_file(work: Installation, request: TrainingRequest) -> Path:
 
 
 def check_trainable(
-    work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
+    work: Installation,
+    request: TrainingRequest,
+    source: FeatureStore,
+    records: dict[str, ClinicalRecord],
 ) -> None:
     """Refuse, before the network trains for hours, a centre that a later step would refuse.
 
     Raises
     ------
     TrainingError
-        If no patient has features and an outcome, or there are too few deaths or too short a follow-up.
+        If no patient has features and an outcome, or there are too few deaths or too short a
+        follow-up.
     """
     regions = [Region.GTV, Region.RING_6MM]
     features = source.features(request.center, regions, work.settings.extraction().digest)
     keys = [key for key in features.index if key in records]
     if not keys:
         raise TrainingError(
-            f"Centre {request.center} has {len(features)} patients with features and {len(records)} eligible clinical "
-            "records, but no patient with both: push its studies and import its clinical table first."
+            f"Centre {request.center} has {len(features)} patients with features and "
+            f"{len(records)} eligible clinical records, but no patient with both: push its studies "
+            "and import its clinical table first."
         )
     survival = survival_of([records[key] for key in keys])
     assign_folds(survival, SelectionSettings().n_folds, request.seed)
     split_patients(survival, NetworkTraining().held_out, request.seed)
     if survival.days.max() < max(HORIZONS):
         raise TrainingError(
-            f"The patients of centre {request.center} were followed for {survival.days.max():g} days at most, but "
-            f"survival is to be predicted at {max(HORIZONS)} days: train on a centre with longer follow-up."
+            f"The patients of centre {request.center} were followed for {survival.days.max():g} "
+            f"days at most, but survival is to be predicted at {max(HORIZONS)} days: train on a "
+            "centre with longer follow-up."
         )
 
 
 @task(name="train network", cache_policy=NO_CACHE)
 def train_deep_features(
-    work: Installation, request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
+    work: Installation,
+    request: TrainingRequest,
+    source: FeatureStore,
+    records: dict[str, ClinicalRecord],
 ) -> tuple[NetworkWeights, tuple[Epoch, ...]]:
-    """Train the network on the centre's GTV regions and keep the deep features of all its patients."""
+    """Train the network on the centre's GTV regions and keep the deep features of all its
+    patients.
+    """
     logger = get_run_logger()
     identities, inputs = source.deep_inputs(request.center)
     used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
@@ -161,7 +191,9 @@ def train_deep_features(
 
     def tell(epoch: Epoch) -> None:
         curve.append(epoch)
-        logger.info("epoch %d of at most %d: loss %.4f", epoch.number, request.network_epochs, epoch.loss)
+        logger.info(
+            "epoch %d of at most %d: loss %.4f", epoch.number, request.network_epochs, epoch.loss
+        )
 
     checkpoint = checkpoint_file(work, request)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -190,11 +222,17 @@ def source_features(
     versions = {**source.versions(), "deep": work.store.versions().get("deep", 0)}
     store = work.store.pinned(versions)
     regions = [Region.GTV, Region.RING_6MM]
-    return store.features(request.center, regions, work.settings.extraction().digest, network.digest)
+    return store.features(
+        request.center, regions, work.settings.extraction().digest, network.digest
+    )
 
 
-def compared_features(work: Installation, request: TrainingRequest, source: FeatureStore) -> pd.DataFrame:
-    """Return the features of the centre's patients who have every region that the settings ask for."""
+def compared_features(
+    work: Installation, request: TrainingRequest, source: FeatureStore
+) -> pd.DataFrame:
+    """Return the features of the centre's patients who have every region that the settings ask
+    for.
+    """
     regions = [Region.GTV, *(Region.ring(width) for width in work.settings.features.ring_widths_mm)]
     return source.features(request.center, regions, work.settings.extraction().digest)
 
@@ -203,18 +241,24 @@ def compared_features(work: Installation, request: TrainingRequest, source: Feat
 def fit_combined_model(
     request: TrainingRequest, features: pd.DataFrame, records: dict[str, ClinicalRecord]
 ) -> CombinedModel:
-    """Select features in each block and fit the combined model; a block without a prognostic feature is left out."""
+    """Select features in each block and fit the combined model; a block without a prognostic
+    feature is left out.
+    """
     patients, survival = patients_of(features, records)
     settings = SelectionSettings(lambda_rule=request.lambda_rule)
     blocks = list(BLOCKS)
     while True:
         try:
-            model = train_combined_model(patients, survival, seed=request.seed, blocks=blocks, settings=settings)
+            model = train_combined_model(
+                patients, survival, seed=request.seed, blocks=blocks, settings=settings
+            )
         except NoFeatureSelectedError as error:
             if len(blocks) == 1:
                 raise
             blocks.remove(error.block)
-            get_run_logger().warning("The model is combined without the block %s: %s", error.block, error)
+            get_run_logger().warning(
+                "The model is combined without the block %s: %s", error.block, error
+            )
         else:
             for warning in model.training.warnings:
                 get_run_logger().warning(warning)
@@ -240,19 +284,22 @@ def gather_evidence(
         comparison = compare_regions(complete, survival, seed=request.seed, settings=settings)
     else:
         get_run_logger().warning(
-            "The regions are not compared: %d of %d patients have features of every ring that the settings name; "
-            "extract the others again.",
+            "The regions are not compared: %d of %d patients have features of every ring that the "
+            "settings name; extract the others again.",
             len(complete),
             len(patients),
         )
     if request.bootstraps:
         try:
-            internal = validate_internally(model, patients, survival, resamples=request.bootstraps, seed=request.seed)
+            internal = validate_internally(
+                model, patients, survival, resamples=request.bootstraps, seed=request.seed
+            )
         except TrainingError as error:
             get_run_logger().warning(str(error))
         else:
             get_run_logger().info(
-                "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left out of a sample",
+                "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left "
+                "out of a sample",
                 internal.concordance,
                 internal.corrected_concordance,
                 internal.out_of_bag,
@@ -261,16 +308,23 @@ def gather_evidence(
 
 
 def combat_reference(
-    work: Installation, features: pd.DataFrame, records: dict[str, ClinicalRecord], model: CombinedModel
+    work: Installation,
+    features: pd.DataFrame,
+    records: dict[str, ClinicalRecord],
+    model: CombinedModel,
 ) -> CombatReference | None:
     """Return the training patients' features as ComBat's reference, if the settings ask for it."""
     if not work.settings.combat.enabled:
         return None
     patients, _ = patients_of(features, records)
-    return fit_combat_reference(pd.concat([block_columns(patients, block) for block in model.blocks], axis=1))
+    return fit_combat_reference(
+        pd.concat([block_columns(patients, block) for block in model.blocks], axis=1)
+    )
 
 
-def patients_of(features: pd.DataFrame, records: dict[str, ClinicalRecord]) -> tuple[pd.DataFrame, Survival]:
+def patients_of(
+    features: pd.DataFrame, records: dict[str, ClinicalRecord]
+) -> tuple[pd.DataFrame, Survival]:
     """Return the features and follow-up of the patients who have both, by patient key."""
     patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
     return patients, survival_of([records[key] for key in patients.index])
@@ -290,5 +344,8 @@ def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureSt
         created_at=source.written_until(request.center),
         software_version=software_version(),
         store_versions=source.versions(),
-        package_versions={name: importlib.metadata.version(name) for name in (*RECORDED_PACKAGES, backend_package())},
+        package_versions={
+            name: importlib.metadata.version(name)
+            for name in (*RECORDED_PACKAGES, backend_package())
+        },
     )

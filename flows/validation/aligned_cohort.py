@@ -1,7 +1,8 @@
-"""A cohort whose features are aligned with the training centre's by ComBat, and scored again by the pinned model.
+"""A cohort whose features are aligned with the training centre's by ComBat, and scored again by the
+pinned model.
 
-Only a validation that asks for it does this, and its report says so: what returned to the PACS, and what the feature
-store holds, are the scores of the features as they were extracted.
+Only a validation that asks for it does this, and its report says so: what returned to the PACS, and
+what the feature store holds, are the scores of the features as they were extracted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from validation_reports.cohort.scored_cohort import ScoredCohort
 def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
     """Return the cohort as the model scores it once the centre's effect is taken off its features.
 
-    The effect is estimated from the features of exactly the cohort's patients; their outcomes are not looked at.
+    The effect is estimated from the features of exactly the cohort's patients; their outcomes are
+    not looked at.
 
     Parameters
     ----------
@@ -40,19 +42,20 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     chosen, bundle = work.settings.combat, work.bundle
     if not chosen.enabled:
         raise SettingsError(
-            "ComBat was asked for, but is switched off: set enabled = true in the [combat] table of the settings file, "
-            "or validate without it"
+            "ComBat was asked for, but is switched off: set enabled = true in the [combat] table "
+            "of the settings file, or validate without it"
         )
     if bundle.combat is None:
         raise CombatError(
-            f"The bundle of {bundle.facts.name} holds no ComBat reference: train it with enabled = true in the "
-            "[combat] table of the settings file, or validate without ComBat."
+            f"The bundle of {bundle.facts.name} holds no ComBat reference: train it with enabled = "
+            "true in the [combat] table of the settings file, or validate without ComBat."
         )
     table, keys = model_features(work, cohort.center), list(cohort.patient_keys)
     if absent := len(set(keys) - set(table.index)):
         raise CombatError(
-            f"Centre {cohort.center} has no features by these settings of {absent} of {len(keys)} patients, so ComBat "
-            "cannot align them: score their studies again, or validate without ComBat."
+            f"Centre {cohort.center} has no features by these settings of {absent} of {len(keys)} "
+            "patients, so ComBat cannot align them: score their studies again, or validate "
+            "without ComBat."
         )
     shown = table.loc[keys]
     try:
@@ -62,15 +65,17 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     aligned = effect.remove(shown)
     risks = bundle.model.score(aligned)
     sentence = (
-        f"Aligned by ComBat with the {bundle.combat.patients} training patients ({len(bundle.combat.features)} "
-        "features, training centre as reference): these are not the scores that were returned to the PACS"
+        f"Aligned by ComBat with the {bundle.combat.patients} training patients "
+        f"({len(bundle.combat.features)} features, training centre as reference): these are not "
+        "the scores that were returned to the PACS"
     )
     return replace(
         cohort,
         linear_predictor=np.array([risk.linear_predictor for risk in risks]),
         high_risk=np.array([risk.high_risk for risk in risks]),
         predicted_survival={
-            days: np.array([risk.survival[days] for risk in risks]) for days in cohort.predicted_survival
+            days: np.array([risk.survival[days] for risk in risks])
+            for days in cohort.predicted_survival
         },
         warnings={**cohort.warnings, sentence: cohort.n},
         signatures=bundle.model.signature_values(aligned).reset_index(drop=True),

@@ -1,4 +1,6 @@
-"""What runs leave in the Prefect UI: tables, pictures, links and progress; never a patient's identity."""
+"""What runs leave in the Prefect UI: tables, pictures, links and progress; never a patient's
+identity.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ def progress(key: str, steps: int) -> Iterator[Callable[[], None]]:
     callable
         To be called at the end of each step.
     """
-    artifact = cast(UUID, create_progress_artifact(0.0, key=f"{key}-progress", description="Progress in per cent"))
+    artifact = cast(
+        UUID,
+        create_progress_artifact(0.0, key=f"{key}-progress", description="Progress in per cent"),
+    )
     done = 0
 
     def step() -> None:
@@ -64,9 +69,13 @@ def show_report(work: Installation, slug: str, report: ValidationReport, folder_
         The report's folder within the folder of reports.
     """
     model = report.provenance.model_name
-    create_table_artifact(center_rows(report), key=f"validation-{slug}", description=f"Validation of {model}")
+    create_table_artifact(
+        center_rows(report), key=f"validation-{slug}", description=f"Validation of {model}"
+    )
     create_markdown_artifact(
-        pictures_markdown(report), key=f"validation-{slug}-pictures", description=f"Survival and calibration, {model}"
+        pictures_markdown(report),
+        key=f"validation-{slug}-pictures",
+        description=f"Survival and calibration, {model}",
     )
     if url := work.settings.validation.reports_url:
         create_link_artifact(
@@ -77,8 +86,8 @@ def show_report(work: Installation, slug: str, report: ValidationReport, folder_
         )
     else:
         create_markdown_artifact(
-            f"The full report is `{folder_name}/{PAGE_NAME}` in the folder of reports; with `reports_url` in the "
-            "`[validation]` table of the settings this would be a link.",
+            f"The full report is `{folder_name}/{PAGE_NAME}` in the folder of reports; with "
+            "`reports_url` in the `[validation]` table of the settings this would be a link.",
             key=f"validation-{slug}-report",
             description="Where the full report is",
         )

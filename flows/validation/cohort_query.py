@@ -1,4 +1,6 @@
-"""What a biostatistician asks of `validate-cohort`: the form in the Prefect UI, and the JSON on the command line."""
+"""What a biostatistician asks of `validate-cohort`: the form in the Prefect UI, and the JSON on the
+command line.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +18,43 @@ class CohortQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(default="ad-hoc", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Name of the report.")
-    centers: list[str] = Field(min_length=1, description="Centres, as the settings file names them.")
-    stages: list[StageGroup] = Field(default=[], description="Only these groups of the overall stage.")
+    name: str = Field(
+        default="ad-hoc",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="Name of the report.",
+    )
+    centers: list[str] = Field(
+        min_length=1, description="Centres, as the settings file names them."
+    )
+    stages: list[StageGroup] = Field(
+        default=[], description="Only these groups of the overall stage."
+    )
     histologies: list[Histology] = Field(default=[], description="Only these histologies.")
     sexes: list[Sex] = Field(default=[], description="Only these.")
-    scored_from: date | None = Field(default=None, description="First day of scoring (UTC), like 2026-01-31.")
-    scored_until: date | None = Field(default=None, description="Last day of scoring (UTC), included.")
+    scored_from: date | None = Field(
+        default=None, description="First day of scoring (UTC), like 2026-01-31."
+    )
+    scored_until: date | None = Field(
+        default=None, description="Last day of scoring (UTC), included."
+    )
     patients: list[str] = Field(default=[], description="Only these patients, by pseudonym.")
     horizons_days: list[Annotated[int, Field(gt=0, le=36525)]] = Field(
-        default=[], description="Days after the start of radiotherapy to look at; by default those of the model."
+        default=[],
+        description=(
+            "Days after the start of radiotherapy to look at; by default those of the model."
+        ),
     )
     model_digest: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{12,64}$",
-        description="Digest, or its first 12 digits or more, of the bundle whose scores are validated: the pinned one, "
-        "or one under model.earlier in the settings.",
+        description="Digest, or its first 12 digits or more, of the bundle whose scores are "
+        "validated: the pinned one, or one under model.earlier in the settings.",
     )
     combat: bool = Field(
-        default=False, description="Align each centre's features with the training centre's by ComBat and score again."
+        default=False,
+        description=(
+            "Align each centre's features with the training centre's by ComBat and score again."
+        ),
     )
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
 
@@ -42,7 +62,8 @@ class CohortQuery(BaseModel):
     def _dates_are_in_order(self) -> Self:
         if self.scored_from and self.scored_until and self.scored_from > self.scored_until:
             raise ValueError(
-                f"scored_from is {self.scored_from} and scored_until is {self.scored_until}: expected the earlier first"
+                f"scored_from is {self.scored_from} and scored_until is {self.scored_until}: "
+                "expected the earlier first"
             )
         return self
 

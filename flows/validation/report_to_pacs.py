@@ -1,4 +1,6 @@
-"""The report on one centre goes to that centre's PACS: as a structured report and a PDF, through the delivery queue."""
+"""The report on one centre goes to that centre's PACS: as a structured report and a PDF, through
+the delivery queue.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from validation_reports.report_folder import PDF_NAME
 
 
 def queue_center_report(work: Installation, report: ValidationReport, folder: Path) -> str:
-    """Queue a report for delivery to its centre's PACS; the same findings are sent once, however often they are found.
+    """Queue a report for delivery to its centre's PACS; the same findings are sent once, however
+    often they are found.
 
     Parameters
     ----------
@@ -50,8 +53,8 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
     known = {study.patient_key for study in work.registry.studies(center.name)}
     if patient_key(key, center.name, center.qa_patient_id) in known:
         return (
-            f"nothing goes to the PACS of {center.name}: its qa_patient_id is the ID of a patient whose studies were "
-            "received; set one that no patient has"
+            f"nothing goes to the PACS of {center.name}: its qa_patient_id is the ID of a patient "
+            "whose studies were received; set one that no patient has"
         )
     study = qa_study(report, center.qa_patient_id, folder.name)
     objects = _objects(work, report, study, folder)
@@ -64,15 +67,27 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
     return f"queued for the PACS of {center.name}{without_pdf}"
 
 
-def _objects(work: Installation, report: ValidationReport, study: QaStudy, folder: Path) -> dict[str, Path]:
-    """Write the objects that are not there yet, and return each one's file by the digest that it is queued under."""
-    from validation_reports.dicom.center_report import center_report_sr  # noqa: PLC0415 - highdicom takes seconds to import
+def _objects(
+    work: Installation, report: ValidationReport, study: QaStudy, folder: Path
+) -> dict[str, Path]:
+    """Write the objects that are not there yet, and return each one's file by the digest that it is
+    queued under.
+    """
+    # Highdicom takes seconds to import
+    from validation_reports.dicom.center_report import center_report_sr  # noqa: PLC0415
     from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
     from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
 
     facts = work.bundle.facts
-    model = ModelReference(facts.name, facts.version, work.bundle.digest, facts.demonstration, facts.intended_use)
-    kept = work.settings.node.folder / "structured_reports" / study.center / f"validation-{study.digest[:16]}"
+    model = ModelReference(
+        facts.name, facts.version, work.bundle.digest, facts.demonstration, facts.intended_use
+    )
+    kept = (
+        work.settings.node.folder
+        / "structured_reports"
+        / study.center
+        / f"validation-{study.digest[:16]}"
+    )
     pdf, document = folder / PDF_NAME, None
     objects = {}
     if pdf.is_file():
@@ -83,4 +98,7 @@ def _objects(work: Installation, report: ValidationReport, study: QaStudy, folde
     for name, dataset in objects.items():
         if not (kept / f"{name}.dcm").exists():
             write_dicom(dataset, kept / f"{name}.dcm")
-    return {hashlib.sha256(f"{study.digest} {name}".encode()).hexdigest(): kept / f"{name}.dcm" for name in objects}
+    return {
+        hashlib.sha256(f"{study.digest} {name}".encode()).hexdigest(): kept / f"{name}.dcm"
+        for name in objects
+    }

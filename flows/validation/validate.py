@@ -1,4 +1,6 @@
-"""The flows `validate-cohort`, `validate-center`, `pool-centers`: scores and outcomes in, a validation report out."""
+"""The flows `validate-cohort`, `validate-center`, `pool-centers`: scores and outcomes in, a
+validation report out.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ POOL = "all-centers"
 
 @flow(name="validate-cohort", flow_run_name="{cohort.name}")
 def validate_cohort(cohort: CohortQuery) -> State[None]:
-    """Validate the pinned model on one or more centres, each alone and all together; the report stays here.
+    """Validate the pinned model on one or more centres, each alone and all together; the report
+    stays here.
 
     Parameters
     ----------
@@ -47,7 +50,8 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
 
 @flow(name="validate-center", flow_run_name="{center}")
 def validate_center(center: str) -> State[None]:
-    """Validate the pinned model on one centre; the report also goes to its PACS, where the settings say under which ID.
+    """Validate the pinned model on one centre; the report also goes to its PACS, where the settings
+    say under which ID.
 
     Parameters
     ----------
@@ -59,7 +63,9 @@ def validate_center(center: str) -> State[None]:
 
 @flow(name="pool-centers", flow_run_name=POOL)
 def pool_centers() -> State[None]:
-    """Validate the pinned model on every external centre of the settings, each alone and all together."""
+    """Validate the pinned model on every external centre of the settings, each alone and all
+    together.
+    """
     return or_refused(_pool_centers)
 
 
@@ -107,7 +113,9 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
 
 
 def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str]) -> None:
-    """Refuse pseudonyms that no centre knows: a mistyped one must not make the cohort smaller in silence."""
+    """Refuse pseudonyms that no centre knows: a mistyped one must not make the cohort smaller in
+    silence.
+    """
     if not cohort.patients:
         return
     known = {record.patient_key for center in centers for record in work.store.clinical(center)}
@@ -115,13 +123,16 @@ def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str])
     unknown = [key for key in cohort.patients if key not in known]
     if unknown:
         raise CohortError(
-            f"{len(unknown)} of the {len(cohort.patients)} patients named are at none of the centres "
-            f"{', '.join(centers)}, the first is {unknown[0]}: expected pseudonyms as runs and reports show them"
+            f"{len(unknown)} of the {len(cohort.patients)} patients named are at none of the "
+            f"centres {', '.join(centers)}, the first is {unknown[0]}: expected pseudonyms as runs "
+            "and reports show them"
         )
 
 
 def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
-    """Return the days that the report looks at, those of the model unless the query names others."""
+    """Return the days that the report looks at, those of the model unless the query names
+    others.
+    """
     return tuple(sorted(set(cohort.horizons_days))) or work.bundle.model.horizons
 
 
@@ -142,9 +153,15 @@ def gather_cohort(work: Installation, query: CohortQuery, center: str) -> Scored
         horizons_of(work, query),
         work.bundle.model.baseline,
         query.selection(),
-        {study.patient_key: str(study.state) for study in reversed(studies) if study.patient_key not in quarantined},
+        {
+            study.patient_key: str(study.state)
+            for study in reversed(studies)
+            if study.patient_key not in quarantined
+        },
     )
-    get_run_logger().info("%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded))
+    get_run_logger().info(
+        "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)
+    )
     return with_model_inputs(work, cohort)
 
 
@@ -152,10 +169,14 @@ def gather_cohort(work: Installation, query: CohortQuery, center: str) -> Scored
 def write_report(
     work: Installation, cohort: CohortQuery, report: ValidationReport, cohorts: list[ScoredCohort]
 ) -> Path:
-    """Write page, PDF, JSON and R check into a new folder, and show the main numbers in the Prefect UI."""
+    """Write page, PDF, JSON and R check into a new folder, and show the main numbers in the Prefect
+    UI.
+    """
     moment = report.provenance.created_at.strftime("%Y%m%dT%H%M%S%fZ")
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
-    if without_pdf := write_report_files(folder, report, cohorts, whole_centers=cohort.takes_whole_centers):
+    if without_pdf := write_report_files(
+        folder, report, cohorts, whole_centers=cohort.takes_whole_centers
+    ):
         get_run_logger().warning(without_pdf)
     show_report(work, _slug(cohort), report, folder.name)
     return folder
@@ -170,7 +191,9 @@ def deliver_report(work: Installation, report: ValidationReport, folder: Path) -
     try:
         sentence = queue_center_report(work, report, folder)
     except (SettingsError, NodeError, ValidationReportError) as error:
-        raise ValidationReportError(f"report in {folder.name}, but it cannot go to the PACS: {error}") from error
+        raise ValidationReportError(
+            f"report in {folder.name}, but it cannot go to the PACS: {error}"
+        ) from error
     get_run_logger().info(sentence)
     return sentence
 

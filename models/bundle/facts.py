@@ -39,7 +39,8 @@ class BundleFacts:
     software_version : str
         Version of this software.
     created_at : datetime
-        When the newest data that it was trained on was written, in UTC: training again on them gives the same bundle.
+        When the newest data that it was trained on was written, in UTC: training again on them
+        gives the same bundle.
 
     Raises
     ------
@@ -60,16 +61,32 @@ class BundleFacts:
     package_versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("name", "version", "intended_use", "extraction_settings", "training_center", "software_version"):
+        for name in (
+            "name",
+            "version",
+            "intended_use",
+            "extraction_settings",
+            "training_center",
+            "software_version",
+        ):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
-                raise BundleError(f"The bundle's {name.replace('_', ' ')} is empty: give it a text.")
+                raise BundleError(
+                    f"The bundle's {name.replace('_', ' ')} is empty: give it a text."
+                )
         if not isinstance(self.demonstration, bool):
-            raise BundleError("The bundle does not say whether it is a demonstration: use true or false.")
+            raise BundleError(
+                "The bundle does not say whether it is a demonstration: use true or false."
+            )
         if not _DIGEST.fullmatch(self.extraction_settings_digest):
-            raise BundleError("The digest of the extraction settings is not 64 hexadecimal digits: use their SHA-256.")
+            raise BundleError(
+                "The digest of the extraction settings is not 64 hexadecimal digits: use their "
+                "SHA-256."
+            )
         if self.created_at.utcoffset() != timedelta(0):
-            raise BundleError(f"The bundle's time {self.created_at.isoformat()} is not in UTC: give it in UTC.")
+            raise BundleError(
+                f"The bundle's time {self.created_at.isoformat()} is not in UTC: give it in UTC."
+            )
         object.__setattr__(self, "store_versions", MappingProxyType(dict(self.store_versions)))
         object.__setattr__(self, "package_versions", MappingProxyType(dict(self.package_versions)))
 

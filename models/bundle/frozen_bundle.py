@@ -5,13 +5,13 @@
     bundle/
         manifest.json   who trained what on which data; size and SHA-256 of every other file
         model.json      the combined model
-        training.json   how the training went: the network's curve, the regions compared, optimism, stability
+        training.json   how the training went: curve, regions compared, optimism, stability
         network.npz     the network's weights, where the model reads deep features
-        combat.json     the training centre's features as ComBat's reference, where training was asked for it
+        combat.json     ComBat's reference, where training was asked for it
 
-The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle does not score.
-JSON is canonical (sorted keys, no spaces, shortest exact numbers), so freezing the same model again gives the same
-bytes.
+The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle
+does not score. JSON is canonical (sorted keys, no spaces, shortest exact numbers), so freezing the
+same model again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class FrozenBundle:
     evidence : TrainingEvidence
         How the training went.
     combat : CombatReference or None
-        The training centre's features, where cohorts may be aligned with them; it changes no single score.
+        The training centre's features, where cohorts may be aligned with them; it changes no single
+        score.
     """
 
     digest: str
@@ -78,7 +79,9 @@ class FrozenBundle:
             If the model has no network.
         """
         if self.network is None:
-            raise BundleError(f"The model {self.facts.name} reads no deep features, so its bundle has no network.")
+            raise BundleError(
+                f"The model {self.facts.name} reads no deep features, so its bundle has no network."
+            )
         return DeepFeatureExtractor(self.network)
 
     def check_extraction(self, settings_digest: str) -> None:
@@ -92,8 +95,9 @@ class FrozenBundle:
         expected = self.facts.extraction_settings_digest
         if settings_digest != expected:
             raise FeatureMismatchError(
-                f"The features were extracted with settings {settings_digest[:12]}, but the model {self.facts.name} "
-                f"was trained with settings {expected[:12]}: extract them again with the bundle's settings."
+                f"The features were extracted with settings {settings_digest[:12]}, but the model "
+                f"{self.facts.name} was trained with settings {expected[:12]}: extract them again "
+                "with the bundle's settings."
             )
 
 
@@ -133,7 +137,9 @@ def freeze(
         If the network is missing, or `folder` already holds something else.
     """
     if model.needs_network and network is None:
-        raise BundleError("The model reads deep features, but no network was given: freeze both together.")
+        raise BundleError(
+            "The model reads deep features, but no network was given: freeze both together."
+        )
     contents = {
         MODEL: canonical_json(model.to_record()),
         TRAINING: canonical_json((evidence or TrainingEvidence()).to_record()),
@@ -146,13 +152,18 @@ def freeze(
         {
             "schema": SCHEMA,
             "facts": facts.to_record(),
-            "files": {name: {"sha256": _sha256(data), "size": len(data)} for name, data in contents.items()},
+            "files": {
+                name: {"sha256": _sha256(data), "size": len(data)}
+                for name, data in contents.items()
+            },
         }
     )
     digest = _sha256(manifest)
     if folder.exists():
         if read_digest(folder) != digest:
-            raise BundleError(f"The folder {folder.name} already holds another bundle: freeze into a new folder.")
+            raise BundleError(
+                f"The folder {folder.name} already holds another bundle: freeze into a new folder."
+            )
         load(folder, digest)
         return digest
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -202,8 +213,8 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
     digest = _sha256(manifest)
     if digest != pinned_digest:
         raise BundleError(
-            f"The bundle in {folder.name} has digest {digest[:12]}, but {pinned_digest[:12]} is pinned: put the pinned "
-            "bundle back, or pin this one after reviewing it."
+            f"The bundle in {folder.name} has digest {digest[:12]}, but {pinned_digest[:12]} is "
+            "pinned: put the pinned bundle back, or pin this one after reviewing it."
         )
     record = _parse(manifest, MANIFEST)
     _check_schema(folder, record.get("schema"))
@@ -212,18 +223,30 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
         facts = BundleFacts.from_record(record["facts"])
         model = CombinedModel.from_record(_parse(contents[MODEL], MODEL))
         evidence = TrainingEvidence.from_record(_parse(contents[TRAINING], TRAINING))
-        combat = CombatReference.from_record(_parse(contents[COMBAT], COMBAT)) if COMBAT in contents else None
+        combat = (
+            CombatReference.from_record(_parse(contents[COMBAT], COMBAT))
+            if COMBAT in contents
+            else None
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"The bundle in {folder.name} does not hold a usable model: freeze it again.") from error
+        raise BundleError(
+            f"The bundle in {folder.name} does not hold a usable model: freeze it again."
+        ) from error
     network = NetworkWeights.from_npz(contents[NETWORK]) if NETWORK in contents else None
     if model.needs_network != (network is not None):
-        raise BundleError(f"The bundle in {folder.name} and its model disagree on the network: freeze it again.")
+        raise BundleError(
+            f"The bundle in {folder.name} and its model disagree on the network: freeze it again."
+        )
     return FrozenBundle(digest, facts, model, network, evidence, combat)
 
 
 def canonical_json(record: Mapping[str, Any]) -> bytes:
-    """Return JSON with sorted keys, no spaces and shortest exact numbers; NaN and infinity are refused."""
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Return JSON with sorted keys, no spaces and shortest exact numbers; NaN and infinity are
+    refused.
+    """
+    text = json.dumps(
+        record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return text.encode() + b"\n"
 
 
@@ -233,43 +256,56 @@ def _check_schema(folder: Path, found: object) -> None:
         return
     if family != _FAMILY or not version.isdecimal():
         raise BundleError(
-            f"The manifest in {folder.name} has schema {found!r}, but this software reads {SCHEMA!r}: it is not a "
-            "bundle of this software, so give the folder that training froze."
+            f"The manifest in {folder.name} has schema {found!r}, but this software reads "
+            f"{SCHEMA!r}: it is not a bundle of this software, so give the folder that training "
+            "froze."
         )
     if int(version) < int(_VERSION):
         raise BundleError(
-            f"The bundle in {folder.name} has schema {found!r}, older than the {SCHEMA!r} that this software reads: "
-            "train and freeze it again, or use the software version that froze it."
+            f"The bundle in {folder.name} has schema {found!r}, older than the {SCHEMA!r} that "
+            "this software reads: train and freeze it again, or use the software version that "
+            "froze it."
         )
     raise BundleError(
-        f"The bundle in {folder.name} has schema {found!r}, newer than the {SCHEMA!r} that this software reads: update "
-        "this software."
+        f"The bundle in {folder.name} has schema {found!r}, newer than the {SCHEMA!r} that this "
+        "software reads: update this software."
     )
 
 
 def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]:
     listed = record.get("files")
-    if not isinstance(listed, dict) or not {MODEL, TRAINING} <= set(listed) <= {MODEL, TRAINING, NETWORK, COMBAT}:
+    if not isinstance(listed, dict) or not {MODEL, TRAINING} <= set(listed) <= {
+        MODEL,
+        TRAINING,
+        NETWORK,
+        COMBAT,
+    }:
         raise BundleError(
-            f"The manifest of {folder.name} does not list {MODEL} and {TRAINING}: freeze the bundle again."
+            f"The manifest of {folder.name} does not list {MODEL} and {TRAINING}: freeze the "
+            "bundle again."
         )
     present = {path.name for path in folder.iterdir()} - {MANIFEST}
     if extra := present - set(listed):
         raise BundleError(
-            f"The bundle in {folder.name} holds {min(extra)}, which its manifest does not list: remove it."
+            f"The bundle in {folder.name} holds {min(extra)}, which its manifest does not list: "
+            "remove it."
         )
     contents = {}
     for name, expected in sorted(listed.items()):
         if not isinstance(expected, dict):
             raise BundleError(
-                f"The manifest of {folder.name} gives no size and SHA-256 of {name}: freeze the bundle again."
+                f"The manifest of {folder.name} gives no size and SHA-256 of {name}: freeze the "
+                "bundle again."
             )
         contents[name] = _read(folder, name)
-        if len(contents[name]) != expected.get("size") or _sha256(contents[name]) != expected.get("sha256"):
+        if len(contents[name]) != expected.get("size") or _sha256(contents[name]) != expected.get(
+            "sha256"
+        ):
             raise BundleError(
-                f"The file {name} of the bundle in {folder.name} was changed after freezing: {len(contents[name])} "
-                f"bytes found, {expected.get('size')} listed, SHA-256 {_sha256(contents[name])[:12]} found, "
-                f"{str(expected.get('sha256'))[:12]} listed; put the original back."
+                f"The file {name} of the bundle in {folder.name} was changed after freezing: "
+                f"{len(contents[name])} bytes found, {expected.get('size')} listed, SHA-256 "
+                f"{_sha256(contents[name])[:12]} found, {str(expected.get('sha256'))[:12]} listed; "
+                "put the original back."
             )
     return contents
 
@@ -279,7 +315,8 @@ def _read(folder: Path, name: str) -> bytes:
         return (folder / name).read_bytes()
     except OSError as error:
         raise BundleError(
-            f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the whole bundle."
+            f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the "
+            "whole bundle."
         ) from error
 
 

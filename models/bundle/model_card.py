@@ -1,4 +1,5 @@
-"""The model card: what a frozen bundle is for, what it was made of, how good it is and where it must not be trusted.
+"""The model card: what a frozen bundle is for, what it was made of, how good it is and where it
+must not be trusted.
 
 References
 ----------
@@ -18,8 +19,14 @@ from models.combined.signature import Signature
 from models.survival.concordance import TrainingConcordance
 
 LIMITS = (
-    "Trained on one centre; what it is worth elsewhere is for the validation reports of other centres to say.",
-    "Reads a planning CT and one GTV contour of non-small-cell lung cancer before radiotherapy, nothing else.",
+    (
+        "Trained on one centre; what it is worth elsewhere is for the validation reports of other "
+        "centres to say."
+    ),
+    (
+        "Reads a planning CT and one GTV contour of non-small-cell lung cancer before "
+        "radiotherapy, nothing else."
+    ),
     "Predicts no survival beyond the follow-up of its training patients.",
 )
 
@@ -51,18 +58,26 @@ def model_card(bundle: FrozenBundle) -> list[str]:
         f"  patients        {training.n}, of whom {training.n_events} died",
         f"  seed            {training.seed}",
         f"  software        {facts.software_version}; "
-        + ", ".join(f"{name} {version}" for name, version in sorted(facts.package_versions.items())),
+        + ", ".join(
+            f"{name} {version}" for name, version in sorted(facts.package_versions.items())
+        ),
         "  feature store   "
-        + (", ".join(f"{name} {version}" for name, version in sorted(facts.store_versions.items())) or "not recorded"),
+        + (
+            ", ".join(f"{name} {version}" for name, version in sorted(facts.store_versions.items()))
+            or "not recorded"
+        ),
         f"  extraction      settings {facts.extraction_settings_digest}",
         f"                  {facts.extraction_settings}",
         (
-            f"  selection       p < {settings.alpha:g}, then the Lasso at lambda.{settings.lambda_rule} of "
-            f"{settings.n_folds}-fold cross-validation"
+            f"  selection       p < {settings.alpha:g}, then the Lasso at "
+            f"lambda.{settings.lambda_rule} of {settings.n_folds}-fold cross-validation"
         ),
         f"  network         {_network(bundle)}",
         f"  harmonisation   {_harmonisation(bundle)}",
-        f"  components      {model.cox_coefficients.size}, {training.variance_explained:.1%} of the variance",
+        (
+            f"  components      {model.cox_coefficients.size}, {training.variance_explained:.1%} "
+            "of the variance"
+        ),
         "",
         "Score",
         f"  cut-off         {model.cutoff:.6f} (linear predictor; above is high risk)",
@@ -92,22 +107,32 @@ def _harmonisation(bundle: FrozenBundle) -> str:
     if bundle.combat is None:
         return "none of features between centres"
     return (
-        f"no score of a single patient; a validation may align a cohort with {len(bundle.combat.features)} features of "
-        f"the {bundle.combat.patients} training patients by ComBat"
+        "no score of a single patient; a validation may align a cohort with "
+        f"{len(bundle.combat.features)} features of the {bundle.combat.patients} training patients "
+        "by ComBat"
     )
 
 
-def _signature(signature: Signature, weights: list[float], stability: Mapping[str, float]) -> list[str]:
+def _signature(
+    signature: Signature, weights: list[float], stability: Mapping[str, float]
+) -> list[str]:
     steps = signature.selection
     lines = [
         (
-            f"  signature       {signature.block}: {steps.n_offered} offered, {steps.n_significant} significant, "
-            f"{steps.n_selected} selected"
+            f"  signature       {signature.block}: {steps.n_offered} offered, "
+            f"{steps.n_significant} significant, {steps.n_selected} selected"
         )
     ]
-    for feature, coefficient, weight in zip(signature.features, signature.coefficients, weights, strict=True):
-        again = f", selected in {stability[feature]:.0%} of resamples" if feature in stability else ""
-        lines.append(f"    {feature}: Lasso {coefficient:+.6f}, in the combined model {weight:+.6f} per SD{again}")
+    for feature, coefficient, weight in zip(
+        signature.features, signature.coefficients, weights, strict=True
+    ):
+        again = (
+            f", selected in {stability[feature]:.0%} of resamples" if feature in stability else ""
+        )
+        lines.append(
+            f"    {feature}: Lasso {coefficient:+.6f}, in the combined model {weight:+.6f} per "
+            f"SD{again}"
+        )
     return lines
 
 
@@ -118,11 +143,15 @@ def _performance(evidence: TrainingEvidence) -> list[str]:
         lines += [
             (
                 f"  Harrell's C     {internal.concordance:.3f} ({low:.3f}-{high:.3f}) apparent; "
-                f"{internal.corrected_concordance:.3f} corrected for optimism ({internal.resamples} bootstrap samples "
-                f"of the whole selection, {internal.failed} failed); {internal.out_of_bag:.3f} in patients left out of "
-                "a sample"
+                f"{internal.corrected_concordance:.3f} corrected for optimism "
+                f"({internal.resamples} bootstrap samples of the whole selection, "
+                f"{internal.failed} failed); {internal.out_of_bag:.3f} in patients left out of a "
+                "sample"
             ),
-            f"  calibration     slope {internal.calibration_slope:.2f} corrected for optimism (1 is right)",
+            (
+                f"  calibration     slope {internal.calibration_slope:.2f} corrected for optimism "
+                "(1 is right)"
+            ),
         ]
     for result in evidence.comparison:
         value = "nothing selected"
@@ -145,19 +174,22 @@ def _limits(model: CombinedModel, internal: InternalValidation | None) -> list[s
     if internal is not None:
         if internal.events_per_candidate < 1:
             limits.append(
-                f"Warning: {internal.events_per_candidate:.2f} deaths per candidate feature: another sample of "
-                "patients would have selected other features."
+                f"Warning: {internal.events_per_candidate:.2f} deaths per candidate feature: "
+                "another sample of patients would have selected other features."
             )
         unstable = [feature for feature, share in internal.stability.items() if share < 0.5]
         if unstable:
             limits.append(
-                f"Warning: {len(unstable)} of {len(internal.stability)} features were selected in less than half of "
-                f"the resamples, {min(unstable, key=lambda name: internal.stability[name])} least often."
+                f"Warning: {len(unstable)} of {len(internal.stability)} features were selected in "
+                "less than half of the resamples, "
+                f"{min(unstable, key=lambda name: internal.stability[name])} least often."
             )
         limits += [
             f"Warning: {one} and {two} correlate at {value:+.2f} and say the same thing twice."
             for one, two, value in internal.redundant
         ]
         if model.needs_network:
-            limits.append("The corrected C does not take off what the network learnt from the same patients.")
+            limits.append(
+                "The corrected C does not take off what the network learnt from the same patients."
+            )
     return limits

@@ -1,4 +1,6 @@
-"""What the training itself says of a model: how the network learnt, which region said most, how much is optimism."""
+"""What the training itself says of a model: how the network learnt, which region said most, how
+much is optimism.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,17 @@ class TrainingEvidence:
         """Return plain values, from which `from_record` makes the same evidence."""
         internal = None
         if self.internal is not None:
-            internal = {name: getattr(self.internal, name) for name in InternalValidation.__dataclass_fields__}
+            internal = {
+                name: getattr(self.internal, name)
+                for name in InternalValidation.__dataclass_fields__
+            }
             internal["stability"] = dict(self.internal.stability)
             internal["redundant"] = [list(pair) for pair in self.internal.redundant]
         return {
             "curve": [asdict(epoch) for epoch in self.curve],
-            "comparison": [{**asdict(result), "regions": list(result.regions)} for result in self.comparison],
+            "comparison": [
+                {**asdict(result), "regions": list(result.regions)} for result in self.comparison
+            ],
             "internal": internal,
         }
 

@@ -1,1 +1,3 @@
-"""The paper's model, step by step: select, sign, combine, compare, correct for optimism, explain, align."""
+"""The paper's model, step by step: select, sign, combine, compare, correct for optimism, explain,
+align.
+"""

@@ -1,21 +1,27 @@
-"""ComBat between centres with the training centre as the reference: the training centre's features never change.
+"""ComBat between centres with the training centre as the reference: the training centre's features
+never change.
 
-Another centre's feature g of patient j is taken as ``x = mean_g + sd_g (gamma_g + sqrt(delta_g) e)`` with the training
-centre's mean and standard deviation; gamma (location) and delta (scale) are the centre's effect. They are estimated by
-parametric empirical Bayes [1]_, in which every feature of a block borrows strength from the others, and the feature
-becomes ``mean_g + sd_g (z - gamma_g) / sqrt(delta_g)``.
+Another centre's feature g of patient j is taken as ``x = mean_g + sd_g (gamma_g + sqrt(delta_g)
+e)`` with the training centre's mean and standard deviation; gamma (location) and delta (scale) are
+the centre's effect. They are estimated by parametric empirical Bayes [1]_, in which every feature
+of a block borrows strength from the others, and the feature becomes ``mean_g + sd_g (z - gamma_g) /
+sqrt(delta_g)``.
 
-What this takes for granted is that the centres treat the same mix of patients: no covariate is kept, so a true
-difference in tumours is taken off with the scanner's. Nothing of the outcome is seen. One patient has no centre effect,
-hence a single score is never aligned; a cohort's may be, when its validation asks for it, and is then called so.
+What this takes for granted is that the centres treat the same mix of patients: no covariate is
+kept, so a true difference in tumours is taken off with the scanner's. Nothing of the outcome is
+seen. One patient has no centre effect, hence a single score is never aligned; a cohort's may be,
+when its validation asks for it, and is then called so.
 
 References
 ----------
-.. [1] Johnson WE, Li C, Rabinovic A. Adjusting batch effects in microarray expression data using empirical Bayes
+.. [1] Johnson WE, Li C, Rabinovic A. Adjusting batch effects in microarray expression data
+    using empirical Bayes
    methods. Biostatistics 2007;8:118-127, section 3.
-.. [2] Zhang Y, Jenkins DF, Manimaran S, Johnson WE. Alternative empirical Bayes models for adjusting for batch effects
+.. [2] Zhang Y, Jenkins DF, Manimaran S, Johnson WE. Alternative empirical Bayes models for
+    adjusting for batch effects
    in genomic studies. BMC Bioinformatics 2018;19:262 (the reference batch).
-.. [3] Orlhac F et al. A guide to ComBat harmonization of imaging biomarkers in multicenter studies. J Nucl Med
+.. [3] Orlhac F et al. A guide to ComBat harmonization of imaging biomarkers in multicenter
+    studies. J Nucl Med
    2022;63:172-179.
 """
 
@@ -66,19 +72,25 @@ class CombatReference:
         means, sds = frozen_vector(self.means), frozen_vector(self.sds)
         if not len(set(self.features)) == len(self.features) == means.size == sds.size:
             raise TrainingError(
-                f"The ComBat reference has {len(set(self.features))} different features, {means.size} means and "
-                f"{sds.size} standard deviations: expected one of each."
+                f"The ComBat reference has {len(set(self.features))} different features, "
+                f"{means.size} means and {sds.size} standard deviations: expected one of each."
             )
         if not (np.isfinite(means).all() and np.isfinite(sds).all() and (sds > 0).all()):
-            raise TrainingError("A mean or standard deviation of the ComBat reference is not usable: train again.")
+            raise TrainingError(
+                "A mean or standard deviation of the ComBat reference is not usable: train again."
+            )
         object.__setattr__(self, "features", tuple(self.features))
         object.__setattr__(self, "means", means)
         object.__setattr__(self, "sds", sds)
 
     def to_record(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, from which `from_record` makes the same reference."""
+        """Return plain lists, numbers and strings, from which `from_record` makes the same
+        reference.
+        """
         return {
-            "method": "ComBat, parametric empirical Bayes, training centre as reference, no covariates",
+            "method": (
+                "ComBat, parametric empirical Bayes, training centre as reference, no covariates"
+            ),
             "features": list(self.features),
             "means": self.means.tolist(),
             "sds": self.sds.tolist(),
@@ -88,20 +100,23 @@ class CombatReference:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> CombatReference:
         """Make a reference from `to_record`'s answer."""
-        return cls(tuple(record["features"]), record["means"], record["sds"], int(record["patients"]))
+        return cls(
+            tuple(record["features"]), record["means"], record["sds"], int(record["patients"])
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class CenterEffect:
-    """What a centre's scanners and habits add to its features, in standard deviations of the training centre.
+    """What a centre's scanners and habits add to its features, in standard deviations of the
+    training centre.
 
     Parameters
     ----------
     reference : CombatReference
         The training centre.
     location, scale : ndarray, shape (p,)
-        gamma and delta of each feature of the reference; 0 and 1 where the centre's feature does not vary and
-        therefore stays as it is.
+        gamma and delta of each feature of the reference; 0 and 1 where the centre's feature does
+        not vary and therefore stays as it is.
     patients : int
         Patients that they were estimated from.
     unchanged : tuple of str
@@ -149,7 +164,10 @@ def fit_combat_reference(table: pd.DataFrame) -> CombatReference:
     kept = np.flatnonzero(varying(values))
     chosen = values[:, kept]
     return CombatReference(
-        tuple(columns[position] for position in kept), chosen.mean(axis=0), chosen.std(axis=0), values.shape[0]
+        tuple(columns[position] for position in kept),
+        chosen.mean(axis=0),
+        chosen.std(axis=0),
+        values.shape[0],
     )
 
 
@@ -170,7 +188,8 @@ def estimate_center_effect(
     Returns
     -------
     CenterEffect
-        R: ``sva::ComBat(dat, batch, ref.batch = training)`` of each block by itself, iterated until nothing moves.
+        R: ``sva::ComBat(dat, batch, ref.batch = training)`` of each block by itself, iterated until
+        nothing moves.
 
     Raises
     ------
@@ -182,8 +201,8 @@ def estimate_center_effect(
     n = len(table)
     if n < minimum_patients:
         raise CombatError(
-            f"ComBat needs at least {minimum_patients} patients of a centre to tell its effect from chance, found {n}: "
-            "validate without it, or wait for more patients."
+            f"ComBat needs at least {minimum_patients} patients of a centre to tell its effect "
+            f"from chance, found {n}: validate without it, or wait for more patients."
         )
     z = (feature_values(table, reference.features) - reference.means) / reference.sds
     varies = varying(z)
@@ -193,8 +212,9 @@ def estimate_center_effect(
         columns = np.flatnonzero(varies & (blocks == block))
         if columns.size < 2:
             raise CombatError(
-                f"ComBat needs at least two features of block {block} that vary in the centre, found {columns.size}: "
-                "validate without it, or look at how these features were extracted."
+                f"ComBat needs at least two features of block {block} that vary in the centre, "
+                f"found {columns.size}: validate without it, or look at how these features were "
+                "extracted."
             )
         location[columns], scale[columns] = _shrunken(block, z[:, columns])
     unchanged = tuple(reference.features[position] for position in np.flatnonzero(~varies))
@@ -208,16 +228,27 @@ def _shrunken(block: str, z: Array) -> tuple[Array, Array]:
     prior_mean, prior_variance = mean.mean(), mean.var(ddof=1)
     level, spread = variance.mean(), variance.var(ddof=1)
     if spread == 0:
-        raise CombatError(f"All features of block {block} have the same variance: ComBat has no prior; look at them.")
-    shape, rate = 2 + level**2 / spread, level + level**3 / spread  # of the inverse gamma, by moments
+        raise CombatError(
+            f"All features of block {block} have the same variance: ComBat has no prior; look at "
+            "them."
+        )
+    shape, rate = (
+        2 + level**2 / spread,
+        level + level**3 / spread,
+    )  # of the inverse gamma, by moments
     location, scale = mean, variance
     for _ in range(_MOST_ROUNDS):
         pull = n * prior_variance
         location_next = (pull * mean + scale * prior_mean) / (pull + scale)
         squares = (n - 1) * variance + n * (mean - location_next) ** 2
         scale_next = (squares / 2 + rate) / (n / 2 + shape - 1)
-        moved = max(float(np.abs(location_next - location).max()), float(np.abs(scale_next / scale - 1).max()))
+        moved = max(
+            float(np.abs(location_next - location).max()),
+            float(np.abs(scale_next / scale - 1).max()),
+        )
         location, scale = location_next, scale_next
         if moved < _TOLERANCE:
             return location, scale
-    raise NotConvergedError(f"ComBat's estimates of block {block} did not settle: validate without it.")
+    raise NotConvergedError(
+        f"ComBat's estimates of block {block} did not settle: validate without it."
+    )

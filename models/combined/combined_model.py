@@ -1,7 +1,9 @@
-"""The combined model: signatures' features -> principal components -> Cox -> risk (paper, 'Combined model').
+"""The combined model: signatures' features -> principal components -> Cox -> risk (paper, 'Combined
+model').
 
-Training learns everything that scoring needs: z-scores, selected features, component loadings, Cox coefficients, the
-baseline hazard and the cut-off. Scoring is then a few sums, the same on every machine.
+Training learns everything that scoring needs: z-scores, selected features, component loadings, Cox
+coefficients, the baseline hazard and the cut-off. Scoring is then a few sums, the same on every
+machine.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ EVENTS_PER_COMPONENT = 10
 
 References
 ----------
-.. [1] Peduzzi P, Concato J, Feinstein AR, Holford TR. Importance of events per independent variable in proportional
+.. [1] Peduzzi P, Concato J, Feinstein AR, Holford TR. Importance of events per independent
+    variable in proportional
    hazards regression analysis. II. J Clin Epidemiol 1995;48(12):1503-1510.
 """
 
@@ -136,20 +139,31 @@ class CombinedModel:
     training: TrainingSummary
 
     def __post_init__(self) -> None:
-        coefficients, errors = frozen_vector(self.cox_coefficients), frozen_vector(self.cox_standard_errors)
+        coefficients, errors = (
+            frozen_vector(self.cox_coefficients),
+            frozen_vector(self.cox_standard_errors),
+        )
         p, k = self.components.loadings.shape
         if p != len(self.features) or coefficients.shape != (k,) or errors.shape != (k,):
             raise TrainingError(
-                f"The model has {len(self.features)} features, loadings of shape {(p, k)} and {coefficients.size} Cox "
-                "coefficients: expected one row per feature and one column per coefficient."
+                f"The model has {len(self.features)} features, loadings of shape {(p, k)} and "
+                f"{coefficients.size} Cox coefficients: expected one row per feature and one "
+                "column per coefficient."
             )
-        if not (np.isfinite(coefficients).all() and np.isfinite(errors).all() and np.isfinite(self.cutoff)):
-            raise TrainingError("A Cox coefficient or the cut-off is not a finite number: train the model again.")
+        if not (
+            np.isfinite(coefficients).all()
+            and np.isfinite(errors).all()
+            and np.isfinite(self.cutoff)
+        ):
+            raise TrainingError(
+                "A Cox coefficient or the cut-off is not a finite number: train the model again."
+            )
         beyond = [horizon for horizon in self.horizons if not 0 < horizon <= self.baseline.last_day]
         if beyond or not self.horizons:
             raise TrainingError(
-                f"Survival at {beyond[0] if beyond else 'no'} days cannot be predicted from follow-up of up to "
-                f"{self.baseline.last_day:g} days: use horizons within the training patients' follow-up."
+                f"Survival at {beyond[0] if beyond else 'no'} days cannot be predicted from "
+                f"follow-up of up to {self.baseline.last_day:g} days: use horizons within the "
+                "training patients' follow-up."
             )
         object.__setattr__(self, "cox_coefficients", coefficients)
         object.__setattr__(self, "cox_standard_errors", errors)
@@ -171,9 +185,14 @@ class CombinedModel:
 
     @property
     def feature_weights(self) -> Array:
-        """Log hazard per standard deviation of each feature, shape (p,): loadings times Cox coefficients."""
-        # Sums in a fixed order, so that a score has the same bits however many patients are scored at once.
-        return np.asarray((self.components.loadings * self.cox_coefficients).sum(axis=1), dtype=np.float64)
+        """Log hazard per standard deviation of each feature, shape (p,): loadings times Cox
+        coefficients.
+        """
+        # Sums in a fixed order, so that a score has the same bits however many patients are scored
+        # at once.
+        return np.asarray(
+            (self.components.loadings * self.cox_coefficients).sum(axis=1), dtype=np.float64
+        )
 
     def score(self, features: pd.DataFrame) -> tuple[Risk, ...]:
         """Score patients.
@@ -196,13 +215,21 @@ class CombinedModel:
         parts = self._parts(features)
         linear_predictor = parts.sum(axis=1)
         survival = self.baseline.survival(self.horizons, linear_predictor)
-        blocks = np.array([signature.block for signature in self.signatures for _ in signature.features])
-        by_block = {block: np.ascontiguousarray(parts[:, blocks == block]).sum(axis=1) for block in self.blocks}
+        blocks = np.array(
+            [signature.block for signature in self.signatures for _ in signature.features]
+        )
+        by_block = {
+            block: np.ascontiguousarray(parts[:, blocks == block]).sum(axis=1)
+            for block in self.blocks
+        }
         return tuple(
             Risk(
                 float(value),
                 bool(value > self.cutoff),
-                {horizon: float(survival[row, column]) for column, horizon in enumerate(self.horizons)},
+                {
+                    horizon: float(survival[row, column])
+                    for column, horizon in enumerate(self.horizons)
+                },
                 {block: float(part[row]) for block, part in by_block.items()},
             )
             for row, value in enumerate(linear_predictor)
@@ -213,9 +240,12 @@ class CombinedModel:
         return np.asarray(self._parts(features).sum(axis=1), dtype=np.float64)
 
     def signature_values(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Return each single signature's value, one column per block, for comparison with the combined model."""
+        """Return each single signature's value, one column per block, for comparison with the
+        combined model.
+        """
         return pd.DataFrame(
-            {signature.block: signature.values(features) for signature in self.signatures}, index=features.index
+            {signature.block: signature.values(features) for signature in self.signatures},
+            index=features.index,
         )
 
     def _parts(self, features: pd.DataFrame) -> Array:
@@ -224,7 +254,9 @@ class CombinedModel:
         return np.asarray((z - self.components.center) * self.feature_weights, dtype=np.float64)
 
     def to_record(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, from which `from_record` makes the same model."""
+        """Return plain lists, numbers and strings, from which `from_record` makes the same
+        model.
+        """
         return {
             "signatures": [signature.to_record() for signature in self.signatures],
             "components": self.components.to_record(),
@@ -246,7 +278,9 @@ class CombinedModel:
         training = dict(record["training"])
         training["settings"] = SelectionSettings(**training["settings"])
         return cls(
-            signatures=tuple(Signature.from_record(signature) for signature in record["signatures"]),
+            signatures=tuple(
+                Signature.from_record(signature) for signature in record["signatures"]
+            ),
             components=PrincipalComponents.from_record(record["components"]),
             cox_coefficients=record["cox_coefficients"],
             cox_standard_errors=record["cox_standard_errors"],
@@ -303,20 +337,27 @@ def train_combined_model(
     """
     if features.shape[0] != outcome.n:
         raise FeatureMismatchError(
-            f"There are features of {features.shape[0]} patients and outcomes of {outcome.n}: give both for the same "
-            "patients in the same order."
+            f"There are features of {features.shape[0]} patients and outcomes of {outcome.n}: give "
+            "both for the same patients in the same order."
         )
     if features.index.has_duplicates:
         raise FeatureMismatchError(
-            f"{int(features.index.duplicated().sum())} rows of features repeat a patient: give each patient once."
+            f"{int(features.index.duplicated().sum())} rows of features repeat a patient: give "
+            "each patient once."
         )
     if not blocks or len(set(blocks)) != len(blocks):
-        raise TrainingError("The blocks of the combined model are empty or repeat: name each block once.")
+        raise TrainingError(
+            "The blocks of the combined model are empty or repeat: name each block once."
+        )
     chosen = settings or SelectionSettings()
     order = np.argsort(features.index.to_numpy().astype(str), kind="stable")
     table, survival = features.iloc[order], outcome.subset(order)
-    shared = assign_folds(survival, chosen.n_folds, seed) if folds is None else np.asarray(folds)[order]
-    signatures = tuple(train_signature(block, table, survival, settings=chosen, folds=shared) for block in blocks)
+    shared = (
+        assign_folds(survival, chosen.n_folds, seed) if folds is None else np.asarray(folds)[order]
+    )
+    signatures = tuple(
+        train_signature(block, table, survival, settings=chosen, folds=shared) for block in blocks
+    )
     z = _stacked(signatures, table)
     components, explained = fit_principal_components(z)
     fit = fit_cox(components.scores(z), survival)
@@ -354,9 +395,14 @@ def _warnings(survival: Survival, n_components: int, rule: LambdaRule) -> tuple[
     per_component = survival.n_events / n_components
     can_be_leaner = rule is not LambdaRule.ONE_STANDARD_ERROR
     sentence = (
-        f"The Cox model has {n_components} component{'s' if n_components > 1 else ''} for {survival.n_events} deaths, "
-        f"{per_component:.1f} deaths per component where at least {EVENTS_PER_COMPONENT} are advised: expect risks "
-        "that are too extreme in other patients; train on more patients"
-        + (f", or keep fewer features with the lambda rule {LambdaRule.ONE_STANDARD_ERROR}." if can_be_leaner else ".")
+        f"The Cox model has {n_components} component{'s' if n_components > 1 else ''} for "
+        f"{survival.n_events} deaths, {per_component:.1f} deaths per component where at least "
+        f"{EVENTS_PER_COMPONENT} are advised: expect risks that are too extreme in other patients; "
+        "train on more patients"
+        + (
+            f", or keep fewer features with the lambda rule {LambdaRule.ONE_STANDARD_ERROR}."
+            if can_be_leaner
+            else "."
+        )
     )
     return (sentence,)

@@ -1,12 +1,15 @@
-"""Why one patient has this score: each feature's exact part of it, and which part of the tumour the network looked at.
+"""Why one patient has this score: each feature's exact part of it, and which part of the tumour the
+network looked at.
 
-The linear predictor is a sum over the selected features, so their contributions are exact and add up to it. The deep
-features are not linear in the image; how they depend on it is shown by occlusion [1]_: a cube of the image is
-replaced by the image's mean, and the map holds by how much the linear predictor falls for it.
+The linear predictor is a sum over the selected features, so their contributions are exact and add
+up to it. The deep features are not linear in the image; how they depend on it is shown by occlusion
+[1]_: a cube of the image is replaced by the image's mean, and the map holds by how much the linear
+predictor falls for it.
 
 References
 ----------
-.. [1] Zeiler MD, Fergus R. Visualizing and understanding convolutional networks. ECCV 2014, section 4.2.
+.. [1] Zeiler MD, Fergus R. Visualizing and understanding convolutional networks. ECCV 2014,
+    section 4.2.
 """
 
 from __future__ import annotations
@@ -143,16 +146,29 @@ def occlusion_map(
     FeatureMismatchError
         If the model reads no deep features, or the image or the cube has another size.
     """
-    signature = next((signature for signature in model.signatures if signature.block == DEEP_BLOCK), None)
+    signature = next(
+        (signature for signature in model.signatures if signature.block == DEEP_BLOCK), None
+    )
     if signature is None:
-        raise FeatureMismatchError("The model reads no deep features, so no part of the image has to do with them.")
+        raise FeatureMismatchError(
+            "The model reads no deep features, so no part of the image has to do with them."
+        )
     if not 0 < cube <= INPUT_SHAPE[0] or INPUT_SHAPE[0] % cube:
-        raise FeatureMismatchError(f"Cubes of {cube} voxels do not fill an image of 64: use 8, 16 or 32.")
+        raise FeatureMismatchError(
+            f"Cubes of {cube} voxels do not fill an image of 64: use 8, 16 or 32."
+        )
     volume = checked_inputs(np.asarray(image, dtype=np.float32)[np.newaxis])[0]
-    weights = model.feature_weights[[feature in set(signature.features) for feature in model.features]]
+    weights = model.feature_weights[
+        [feature in set(signature.features) for feature in model.features]
+    ]
     count = INPUT_SHAPE[0] // cube
     hidden = np.repeat(volume[np.newaxis], count**3, axis=0)
-    corners = [(cube * z, cube * y, cube * x) for z in range(count) for y in range(count) for x in range(count)]
+    corners = [
+        (cube * z, cube * y, cube * x)
+        for z in range(count)
+        for y in range(count)
+        for x in range(count)
+    ]
     for copy, (z, y, x) in zip(hidden, corners, strict=True):
         copy[z : z + cube, y : y + cube, x : x + cube] = volume.mean()
     deep = extractor.extract(np.concatenate([volume[np.newaxis], hidden])).astype(np.float64)

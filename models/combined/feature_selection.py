@@ -1,4 +1,5 @@
-"""Thousands of features to those that say something alone: z-scores, one Cox model each (paper, 'Signatures').
+"""Thousands of features to those that say something alone: z-scores, one Cox model each (paper,
+'Signatures').
 
 Everything here is learnt from the training centre only and applied unchanged to the others.
 """
@@ -19,7 +20,9 @@ from models.survival.risk_sets import Array
 from models.survival.survival_data import Survival
 
 _NO_SPREAD = 1e-10
-"""A standard deviation below this share of the largest absolute value is rounding error, not variation."""
+"""A standard deviation below this share of the largest absolute value is rounding error, not
+variation.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +50,15 @@ class ZScore:
         means, sds = frozen_vector(self.means), frozen_vector(self.sds)
         if not len(self.features) == means.size == sds.size:
             raise TrainingError(
-                f"There are {len(self.features)} features, {means.size} means and {sds.size} standard deviations: "
-                "expected one of each."
+                f"There are {len(self.features)} features, {means.size} means and {sds.size} "
+                "standard deviations: expected one of each."
             )
         if len(set(self.features)) != len(self.features):
             raise TrainingError("A feature name occurs twice: give every column its own name.")
         if not (np.isfinite(means).all() and np.isfinite(sds).all() and (sds > 0).all()):
             raise TrainingError(
-                "A training mean is not finite or a standard deviation is not above 0: drop that feature."
+                "A training mean is not finite or a standard deviation is not above 0: drop that "
+                "feature."
             )
         object.__setattr__(self, "means", means)
         object.__setattr__(self, "sds", sds)
@@ -126,7 +130,9 @@ def fit_z_score(table: pd.DataFrame) -> tuple[ZScore, dict[str, str]]:
     columns = tuple(str(column) for column in table.columns)
     values = feature_values(table, columns)
     if values.shape[0] < 2:
-        raise TrainingError(f"There is {values.shape[0]} training patient: z-scores need at least two.")
+        raise TrainingError(
+            f"There is {values.shape[0]} training patient: z-scores need at least two."
+        )
     means, sds = values.mean(axis=0), values.std(axis=0, ddof=1)
     varies = varying(values)
     dropped = {
@@ -139,11 +145,15 @@ def fit_z_score(table: pd.DataFrame) -> tuple[ZScore, dict[str, str]]:
 
 def varying(values: Array) -> NDArray[np.bool_]:
     """Return which columns of `values`, shape (n, p), vary by more than rounding, shape (p,)."""
-    varies: NDArray[np.bool_] = values.std(axis=0, ddof=1) > _NO_SPREAD * np.abs(values).max(axis=0, initial=0.0)
+    varies: NDArray[np.bool_] = values.std(axis=0, ddof=1) > _NO_SPREAD * np.abs(values).max(
+        axis=0, initial=0.0
+    )
     return varies
 
 
-def select_univariate(table: pd.DataFrame, survival: Survival, alpha: float = 0.05) -> UnivariateSelection:
+def select_univariate(
+    table: pd.DataFrame, survival: Survival, alpha: float = 0.05
+) -> UnivariateSelection:
     """Keep the features whose univariate Cox p value is below `alpha`.
 
     Parameters
@@ -185,14 +195,16 @@ def feature_values(table: pd.DataFrame, features: tuple[str, ...]) -> Array:
     absent = tuple(feature for feature in features if feature not in where)
     if absent:
         raise FeatureMismatchError(
-            f"{len(absent)} of {len(features)} features are absent, the first is {absent[0]}: extract the same regions "
-            "with the same settings as in training.",
+            f"{len(absent)} of {len(features)} features are absent, the first is {absent[0]}: "
+            "extract the same regions with the same settings as in training.",
             absent,
         )
     if len(where) != len(columns):
         twice = tuple(sorted({column for column in columns if columns.count(column) > 1}))
         raise FeatureMismatchError(
-            f"{len(twice)} feature columns occur more than once, the first is {twice[0]}: give each column once.", twice
+            f"{len(twice)} feature columns occur more than once, the first is {twice[0]}: give "
+            "each column once.",
+            twice,
         )
     part = table.iloc[:, [where[feature] for feature in features]]
     try:
@@ -205,8 +217,8 @@ def feature_values(table: pd.DataFrame, features: tuple[str, ...]) -> Array:
     if bad.any():
         names = tuple(features[position] for position in np.flatnonzero(bad.any(axis=0)))
         raise FeatureMismatchError(
-            f"{int(bad.sum())} values in {len(names)} features are missing or infinite, the first is {names[0]}: "
-            "leave those patients out or extract them again.",
+            f"{int(bad.sum())} values in {len(names)} features are missing or infinite, the first "
+            f"is {names[0]}: leave those patients out or extract them again.",
             names,
         )
     return values

@@ -1,13 +1,15 @@
 """How good the model is in the patients that it was trained on, once its own optimism is taken off.
 
-The whole selection (z-scores, univariate step, Lasso with its cross-validation, components, Cox) is repeated in
-bootstrap samples; what a sample's model loses from its own patients to the original ones is the optimism [1]_, and how
-often a feature is selected again is its stability [2]_. The network is not trained again: where deep features are in
-the model its learning from the same patients is not taken off, so the corrected figures are still too high.
+The whole selection (z-scores, univariate step, Lasso with its cross-validation, components, Cox) is
+repeated in bootstrap samples; what a sample's model loses from its own patients to the original
+ones is the optimism [1]_, and how often a feature is selected again is its stability [2]_. The
+network is not trained again: where deep features are in the model its learning from the same
+patients is not taken off, so the corrected figures are still too high.
 
 References
 ----------
-.. [1] Harrell FE, Lee KL, Mark DB. Multivariable prognostic models. Stat Med 1996;15:361-387, section 5.
+.. [1] Harrell FE, Lee KL, Mark DB. Multivariable prognostic models. Stat Med 1996;15:361-387,
+    section 5.
 .. [2] Heinze G, Wallisch C, Dunkler D. Variable selection: a review. Biom J 2018;60:431-449.
 """
 
@@ -45,10 +47,12 @@ class InternalValidation:
     optimism : float
         Mean loss of C from a sample's own patients to the original ones.
     out_of_bag : float
-        Mean C in the patients whom a sample left out: a little too low, as a sample holds fewer different patients,
-        where the corrected C tends to be too high when features outnumber patients.
+        Mean C in the patients whom a sample left out: a little too low, as a sample holds fewer
+        different patients, where the corrected C tends to be too high when features outnumber
+        patients.
     calibration_slope : float
-        Mean slope of the samples' linear predictors in the original patients: below 1, risks are too extreme.
+        Mean slope of the samples' linear predictors in the original patients: below 1, risks are
+        too extreme.
     stability : mapping of str to float
         Share of the samples in which each feature of the model was selected.
     redundant : tuple of (str, str, float)
@@ -70,7 +74,9 @@ class InternalValidation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stability", MappingProxyType(dict(self.stability)))
-        object.__setattr__(self, "redundant", tuple((one, two, value) for one, two, value in self.redundant))
+        object.__setattr__(
+            self, "redundant", tuple((one, two, value) for one, two, value in self.redundant)
+        )
 
     @property
     def corrected_concordance(self) -> float:
@@ -79,7 +85,12 @@ class InternalValidation:
 
 
 def validate_internally(
-    model: CombinedModel, features: pd.DataFrame, survival: Survival, *, resamples: int = 100, seed: int = 0
+    model: CombinedModel,
+    features: pd.DataFrame,
+    survival: Survival,
+    *,
+    resamples: int = 100,
+    seed: int = 0,
 ) -> InternalValidation:
     """Repeat the training of a model in bootstrap samples of its patients.
 
@@ -94,7 +105,8 @@ def validate_internally(
     resamples : int
         Bootstrap samples.
     seed : int
-        Seed of the samples and of the folds, which follow the patients, so that no patient is on both sides.
+        Seed of the samples and of the folds, which follow the patients, so that no patient is on
+        both sides.
 
     Returns
     -------
@@ -113,10 +125,14 @@ def validate_internally(
     optimism, outside, slopes, selected = [], [], [], Counter[str]()
     for _ in range(resamples):
         rows = random.integers(0, outcome.n, outcome.n)
-        sample = table[columns].iloc[rows].set_axis([f"{number:06d}" for number in range(rows.size)])
+        sample = (
+            table[columns].iloc[rows].set_axis([f"{number:06d}" for number in range(rows.size)])
+        )
         try:
             again = _train(model, sample, outcome.subset(rows), folds[rows])
-            inside = training_concordance(outcome.subset(rows), again.linear_predictor(sample)).estimate
+            inside = training_concordance(
+                outcome.subset(rows), again.linear_predictor(sample)
+            ).estimate
             original = again.linear_predictor(table)
             slope = float(fit_cox(original[:, None], outcome).coefficients[0])
             left_out = np.setdiff1d(np.arange(outcome.n), rows)
@@ -129,8 +145,8 @@ def validate_internally(
         selected.update(again.features)
     if 2 * len(optimism) < max(resamples, 1):
         raise TrainingError(
-            f"Only {len(optimism)} of {resamples} bootstrap samples gave a model: its performance cannot be corrected "
-            "for optimism; train on more patients."
+            f"Only {len(optimism)} of {resamples} bootstrap samples gave a model: its performance "
+            "cannot be corrected for optimism; train on more patients."
         )
     apparent = training_concordance(outcome, model.linear_predictor(table))
     return InternalValidation(
@@ -143,14 +159,21 @@ def validate_internally(
         calibration_slope=float(np.mean(slopes)),
         stability={feature: selected[feature] / len(optimism) for feature in model.features},
         redundant=_redundant(model, table),
-        events_per_candidate=outcome.n_events / sum(part.selection.n_offered for part in model.signatures),
+        events_per_candidate=outcome.n_events
+        / sum(part.selection.n_offered for part in model.signatures),
     )
 
 
-def _train(model: CombinedModel, sample: pd.DataFrame, survival: Survival, folds: np.ndarray) -> CombinedModel:
-    """Train as `model` was; a block in which the sample selects nothing is left out, as in training."""
+def _train(
+    model: CombinedModel, sample: pd.DataFrame, survival: Survival, folds: np.ndarray
+) -> CombinedModel:
+    """Train as `model` was; a block in which the sample selects nothing is left out, as in
+    training.
+    """
     blocks = list(model.blocks)
-    horizons = [day for day in model.horizons if day <= survival.days.max()] or [int(survival.days.max())]
+    horizons = [day for day in model.horizons if day <= survival.days.max()] or [
+        int(survival.days.max())
+    ]
     while True:
         try:
             return train_combined_model(

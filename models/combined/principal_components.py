@@ -1,4 +1,6 @@
-"""Principal components of the selected features, their signs fixed by a rule (paper, 'Combined model')."""
+"""Principal components of the selected features, their signs fixed by a rule (paper, 'Combined
+model').
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,13 @@ class PrincipalComponents:
         center, loadings = frozen_vector(self.center), frozen_vector(self.loadings)
         if loadings.ndim != 2 or center.shape != loadings.shape[:1] or 0 in loadings.shape:
             raise TrainingError(
-                f"The component loadings have shape {loadings.shape} for {center.size} features: expected one row each."
+                f"The component loadings have shape {loadings.shape} for {center.size} features: "
+                "expected one row each."
             )
         if not (np.isfinite(center).all() and np.isfinite(loadings).all()):
-            raise TrainingError("A component loading is not a finite number: train the model again.")
+            raise TrainingError(
+                "A component loading is not a finite number: train the model again."
+            )
         object.__setattr__(self, "center", center)
         object.__setattr__(self, "loadings", loadings)
 
@@ -59,7 +64,9 @@ class PrincipalComponents:
         return cls(record["center"], record["loadings"])
 
 
-def fit_principal_components(z: ArrayLike, variance: float = 0.95) -> tuple[PrincipalComponents, float]:
+def fit_principal_components(
+    z: ArrayLike, variance: float = 0.95
+) -> tuple[PrincipalComponents, float]:
     """Keep as few components as explain `variance` of the total.
 
     Parameters
@@ -83,13 +90,16 @@ def fit_principal_components(z: ArrayLike, variance: float = 0.95) -> tuple[Prin
     values = np.asarray(z, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 2:
         raise TrainingError(
-            f"Principal components need at least two patients, but the z-scores have shape {values.shape}."
+            "Principal components need at least two patients, but the z-scores have shape "
+            f"{values.shape}."
         )
     center = values.mean(axis=0)
     _, singular, rotation = np.linalg.svd(values - center, full_matrices=False)
     power = singular**2
     if not power.sum() > 0:
-        raise TrainingError("The selected features do not vary, so there are no principal components.")
+        raise TrainingError(
+            "The selected features do not vary, so there are no principal components."
+        )
     cumulative = np.cumsum(power) / power.sum()
     # A share that misses the threshold by rounding error only is not missing.
     count = int(np.searchsorted(cumulative, variance - 1e-12)) + 1

@@ -1,7 +1,8 @@
 """Which region says most: one signature per region, and of the GTV with each ring (paper, Table 3).
 
-A signature of several regions is selected from the features of all of them together. The concordances are those of the
-training patients themselves, as in the paper, and therefore too high; `models.combined.optimism` says by how much.
+A signature of several regions is selected from the features of all of them together. The
+concordances are those of the training patients themselves, as in the paper, and therefore too high;
+`models.combined.optimism` says by how much.
 """
 
 from __future__ import annotations
@@ -46,9 +47,14 @@ class RegionResult:
 
 
 def compare_regions(
-    features: pd.DataFrame, survival: Survival, *, seed: int, settings: SelectionSettings | None = None
+    features: pd.DataFrame,
+    survival: Survival,
+    *,
+    seed: int,
+    settings: SelectionSettings | None = None,
 ) -> tuple[RegionResult, ...]:
-    """Train a signature of each region among the columns, and of the GTV with each ring, on the same folds.
+    """Train a signature of each region among the columns, and of the GTV with each ring, on the
+    same folds.
 
     Parameters
     ----------
@@ -73,17 +79,26 @@ def compare_regions(
     rings = [region for region in regions if region != TUMOUR]
     together = [(TUMOUR, ring) for ring in rings] if TUMOUR in regions else []
     return tuple(
-        _result(names, features, survival, chosen, folds) for names in [*((region,) for region in regions), *together]
+        _result(names, features, survival, chosen, folds)
+        for names in [*((region,) for region in regions), *together]
     )
 
 
 def _result(
-    names: Sequence[str], features: pd.DataFrame, survival: Survival, settings: SelectionSettings, folds: np.ndarray
+    names: Sequence[str],
+    features: pd.DataFrame,
+    survival: Survival,
+    settings: SelectionSettings,
+    folds: np.ndarray,
 ) -> RegionResult:
     candidates = pd.concat([block_columns(features, name) for name in names], axis=1)
     try:
-        z_score, coefficients, _ = select_weights(" + ".join(names), candidates, survival, settings, folds)
+        z_score, coefficients, _ = select_weights(
+            " + ".join(names), candidates, survival, settings, folds
+        )
     except NoFeatureSelectedError:
         return RegionResult(tuple(names), candidates.shape[1], 0, None, None)
     c = training_concordance(survival, z_score.apply(candidates) @ coefficients)
-    return RegionResult(tuple(names), candidates.shape[1], coefficients.size, c.estimate, c.standard_error)
+    return RegionResult(
+        tuple(names), candidates.shape[1], coefficients.size, c.estimate, c.standard_error
+    )

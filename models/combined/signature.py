@@ -1,6 +1,8 @@
-"""A signature: the weighted sum of the few features of one block that the Lasso left (paper, 'Signatures').
+"""A signature: the weighted sum of the few features of one block that the Lasso left (paper,
+'Signatures').
 
-A block is what stands before the colon of a feature column: a region (``gtv``, ``ring_6mm``) or ``deep``.
+A block is what stands before the colon of a feature column: a region (``gtv``, ``ring_6mm``) or
+``deep``.
 """
 
 from __future__ import annotations
@@ -14,11 +16,19 @@ from numpy.typing import NDArray
 
 from models.combined.feature_selection import ZScore, frozen_vector, select_univariate
 from models.errors import NoFeatureSelectedError, TrainingError
-from models.survival.lasso_cross_validation import LambdaRule, assign_folds, cross_validate_lasso, lasso_lambdas
+from models.survival.lasso_cross_validation import (
+    LambdaRule,
+    assign_folds,
+    cross_validate_lasso,
+    lasso_lambdas,
+)
 from models.survival.risk_sets import Array
 from models.survival.survival_data import Survival
 
-_HOW_WELL = {LambdaRule.MIN: "best", LambdaRule.ONE_STANDARD_ERROR: "within one standard error of the best model"}
+_HOW_WELL = {
+    LambdaRule.MIN: "best",
+    LambdaRule.ONE_STANDARD_ERROR: "within one standard error of the best model",
+}
 
 
 @dataclass(frozen=True)
@@ -52,17 +62,21 @@ class SelectionSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 1:
-            raise TrainingError(f"The selection level alpha is {self.alpha}: use a number above 0 and up to 1.")
+            raise TrainingError(
+                f"The selection level alpha is {self.alpha}: use a number above 0 and up to 1."
+            )
         if self.n_folds < 2:
             raise TrainingError(f"Cross-validation has {self.n_folds} folds: use at least 2.")
         if self.n_lambdas < 2 or not 0 < self.lambda_ratio < 1:
             raise TrainingError(
-                f"The Lasso path has {self.n_lambdas} penalties down to {self.lambda_ratio} of the largest: use at "
-                "least 2 penalties and a ratio between 0 and 1."
+                f"The Lasso path has {self.n_lambdas} penalties down to {self.lambda_ratio} of the "
+                "largest: use at least 2 penalties and a ratio between 0 and 1."
             )
         if self.lambda_rule not in list(LambdaRule):
             raise TrainingError(
-                f"The rule {self.lambda_rule!r} does not choose a penalty: use " + " or ".join(LambdaRule) + "."
+                f"The rule {self.lambda_rule!r} does not choose a penalty: use "
+                + " or ".join(LambdaRule)
+                + "."
             )
         object.__setattr__(self, "lambda_rule", LambdaRule(self.lambda_rule))
 
@@ -74,7 +88,8 @@ class SelectionSummary:
     Parameters
     ----------
     n_offered, n_unusable, n_significant, n_selected : int
-        Features at the start, left out as constant or not estimable, below alpha alone, kept by the Lasso.
+        Features at the start, left out as constant or not estimable, below alpha alone, kept by the
+        Lasso.
     penalty : float
         The Lasso's penalty, chosen by the settings' rule.
     deviance : float
@@ -107,7 +122,8 @@ class Signature:
     Raises
     ------
     TrainingError
-        If there is not one finite, non-zero coefficient per feature, or a feature is of another block.
+        If there is not one finite, non-zero coefficient per feature, or a feature is of another
+        block.
     """
 
     block: str
@@ -119,14 +135,19 @@ class Signature:
         coefficients = frozen_vector(self.coefficients)
         if coefficients.shape != (len(self.z_score.features),) or coefficients.size == 0:
             raise TrainingError(
-                f"The signature of {self.block} has {len(self.z_score.features)} features and {coefficients.size} "
-                "coefficients: expected one each, and at least one."
+                f"The signature of {self.block} has {len(self.z_score.features)} features and "
+                f"{coefficients.size} coefficients: expected one each, and at least one."
             )
         if not np.isfinite(coefficients).all() or (coefficients == 0).any():
-            raise TrainingError(f"A coefficient of the signature of {self.block} is 0 or not finite: train it again.")
+            raise TrainingError(
+                f"A coefficient of the signature of {self.block} is 0 or not finite: train it "
+                "again."
+            )
         foreign = [name for name in self.z_score.features if block_of(name) != self.block]
         if foreign:
-            raise TrainingError(f"The signature of {self.block} has a feature of another block: {foreign[0]}.")
+            raise TrainingError(
+                f"The signature of {self.block} has a feature of another block: {foreign[0]}."
+            )
         object.__setattr__(self, "coefficients", coefficients)
 
     @property
@@ -143,10 +164,14 @@ class Signature:
             If a selected column is absent or has a missing value.
         """
         # A row sum, not a matrix product: the same bits however many patients are scored at once.
-        return np.asarray((self.z_score.apply(table) * self.coefficients).sum(axis=1), dtype=np.float64)
+        return np.asarray(
+            (self.z_score.apply(table) * self.coefficients).sum(axis=1), dtype=np.float64
+        )
 
     def to_record(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, from which `from_record` makes the same signature."""
+        """Return plain lists, numbers and strings, from which `from_record` makes the same
+        signature.
+        """
         return {
             "block": self.block,
             "features": list(self.features),
@@ -160,7 +185,12 @@ class Signature:
     def from_record(cls, record: dict[str, Any]) -> Signature:
         """Make a signature from `to_record`'s answer."""
         z_score = ZScore(tuple(record["features"]), record["means"], record["sds"])
-        return cls(record["block"], z_score, record["coefficients"], SelectionSummary(**record["selection"]))
+        return cls(
+            record["block"],
+            z_score,
+            record["coefficients"],
+            SelectionSummary(**record["selection"]),
+        )
 
 
 def block_of(column: str) -> str:
@@ -213,14 +243,20 @@ def train_signature(
     chosen = settings or SelectionSettings()
     candidates = block_columns(table, block)
     if candidates.shape[1] == 0:
-        raise TrainingError(f"There is no feature column of block {block}: extract it, or train without this block.")
+        raise TrainingError(
+            f"There is no feature column of block {block}: extract it, or train without this block."
+        )
     if folds is None:
         folds = assign_folds(survival, chosen.n_folds, seed)
     return Signature(block, *select_weights(block, candidates, survival, chosen, folds))
 
 
 def select_weights(
-    block: str, candidates: pd.DataFrame, survival: Survival, chosen: SelectionSettings, folds: NDArray[np.intp]
+    block: str,
+    candidates: pd.DataFrame,
+    survival: Survival,
+    chosen: SelectionSettings,
+    folds: NDArray[np.intp],
 ) -> tuple[ZScore, Array, SelectionSummary]:
     """Select among candidate features, of one block or of several.
 
@@ -255,9 +291,9 @@ def select_weights(
     n_significant = len(selection.z_score.features)
     if n_significant == 0:
         raise NoFeatureSelectedError(
-            f"None of {candidates.shape[1]} features of block {block} has a univariate Cox p value below "
-            f"{chosen.alpha:g} in {survival.n} patients with {survival.n_events} deaths: train on more patients or "
-            "without this block.",
+            f"None of {candidates.shape[1]} features of block {block} has a univariate Cox p "
+            f"value below {chosen.alpha:g} in {survival.n} patients with {survival.n_events} "
+            "deaths: train on more patients or without this block.",
             block,
         )
     z = selection.z_score.apply(candidates)
@@ -268,9 +304,9 @@ def select_weights(
     kept = np.flatnonzero(np.abs(coefficients) > 0)
     if kept.size == 0:
         raise NoFeatureSelectedError(
-            f"The Lasso keeps none of {n_significant} features of block {block}, because an empty model predicts the "
-            f"patients left out {_HOW_WELL[chosen.lambda_rule]} ({survival.n} patients, {survival.n_events} deaths): "
-            "train on more patients or without this block.",
+            f"The Lasso keeps none of {n_significant} features of block {block}, because an empty "
+            f"model predicts the patients left out {_HOW_WELL[chosen.lambda_rule]} ({survival.n} "
+            f"patients, {survival.n_events} deaths): train on more patients or without this block.",
             block,
         )
     summary = SelectionSummary(

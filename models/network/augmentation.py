@@ -1,8 +1,9 @@
-"""Seven random changes of a tumour's image, so that the network does not learn a scanner (paper, 'Data augmentation').
+"""Seven random changes of a tumour's image, so that the network does not learn a scanner (paper,
+'Data augmentation').
 
-Contrast, brightness, gamma, Gaussian noise, blur, mirroring and rotation, each in three dimensions and on z-scored
-voxels. A patient's changes in an epoch follow from seed, epoch and position alone, so a training that was interrupted
-continues with the same images.
+Contrast, brightness, gamma, Gaussian noise, blur, mirroring and rotation, each in three dimensions
+and on z-scored voxels. A patient's changes in an epoch follow from seed, epoch and position alone,
+so a training that was interrupted continues with the same images.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Augmentation:
             most = 1.0 if item.name in {"probability", "contrast"} else np.inf
             if not 0 <= value <= most:
                 raise TrainingError(
-                    f"The augmentation's {item.name} is {value}: use 0 or more" + (", up to 1." if most == 1 else ".")
+                    f"The augmentation's {item.name} is {value}: use 0 or more"
+                    + (", up to 1." if most == 1 else ".")
                 )
 
 
@@ -95,7 +97,9 @@ def augment(volume: Volume, ranges: Augmentation, random: np.random.Generator) -
     if chosen[1] and ranges.rotation_degrees:
         image = rotate(image, axis, ranges.rotation_degrees * float(amount[0]))
     if chosen[2] and ranges.blur_voxels:
-        image = gaussian_filter(image, ranges.blur_voxels * abs(float(amount[1])), mode="nearest", truncate=3.0)
+        image = gaussian_filter(
+            image, ranges.blur_voxels * abs(float(amount[1])), mode="nearest", truncate=3.0
+        )
     if chosen[3]:
         image = image.mean() + (1 + ranges.contrast * float(amount[2])) * (image - image.mean())
     if chosen[4]:
@@ -103,22 +107,32 @@ def augment(volume: Volume, ranges: Augmentation, random: np.random.Generator) -
     if chosen[5] and ranges.gamma:
         low, high = float(image.min()), float(image.max())
         if high > low:
-            image = low + (high - low) * ((image - low) / (high - low)) ** ((1 + ranges.gamma) ** float(amount[4]))
+            image = low + (high - low) * ((image - low) / (high - low)) ** (
+                (1 + ranges.gamma) ** float(amount[4])
+            )
     if chosen[6] and ranges.noise:
-        image = image + ranges.noise * abs(float(amount[5])) * random.standard_normal(image.shape, dtype=np.float32)
+        image = image + ranges.noise * abs(float(amount[5])) * random.standard_normal(
+            image.shape, dtype=np.float32
+        )
     return np.ascontiguousarray(image, dtype=np.float32)
 
 
 def rotate(volume: Volume, axis: NDArray[np.float64], degrees: float) -> Volume:
-    """Rotate about the centre by linear interpolation; what comes from outside has the value at the edge."""
+    """Rotate about the centre by linear interpolation; what comes from outside has the value at the
+    edge.
+    """
     direction = axis / np.linalg.norm(axis)
     matrix = Rotation.from_rotvec(np.deg2rad(degrees) * direction).as_matrix()
     center = (np.array(volume.shape) - 1) / 2
-    rotated: Volume = affine_transform(volume, matrix, center - matrix @ center, order=1, mode="nearest")
+    rotated: Volume = affine_transform(
+        volume, matrix, center - matrix @ center, order=1, mode="nearest"
+    )
     return rotated
 
 
-def augmented_batch(volumes: Volume, rows: NDArray[np.intp], ranges: Augmentation, seed: int, epoch: int) -> Volume:
+def augmented_batch(
+    volumes: Volume, rows: NDArray[np.intp], ranges: Augmentation, seed: int, epoch: int
+) -> Volume:
     """Return the images at `rows`, changed as seed, epoch and row say.
 
     Parameters
@@ -138,5 +152,8 @@ def augmented_batch(volumes: Volume, rows: NDArray[np.intp], ranges: Augmentatio
     """
     if ranges.probability == 0:
         return volumes[rows]
-    changed = [augment(volumes[row, ..., 0], ranges, np.random.default_rng((seed, epoch, int(row)))) for row in rows]
+    changed = [
+        augment(volumes[row, ..., 0], ranges, np.random.default_rng((seed, epoch, int(row))))
+        for row in rows
+    ]
     return np.stack(changed)[..., np.newaxis]

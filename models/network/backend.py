@@ -1,4 +1,5 @@
-"""The one door to Keras: quiet, on the chosen backend, and imported only by modules that need the network.
+"""The one door to Keras: quiet, on the chosen backend, and imported only by modules that need the
+network.
 
 Importing this module imports the backend, TensorFlow by default, which takes seconds.
 """
@@ -16,13 +17,22 @@ from models.network.backend_name import VARIABLE, chosen_backend
 # These are read once, while TensorFlow and Keras are imported.
 os.environ[VARIABLE] = chosen_backend()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# One operation at a time: AddN sums gradients in the order in which concurrent operations let go of their buffers, so
-# with two at a time the same step gave weights that differed in the last bit. Each operation still uses every core.
+# One operation at a time: AddN sums gradients in the order in which concurrent operations let go of
+# their buffers, so with two at a time the same step gave weights that differed in the last bit.
+# Each operation still uses every core.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import keras
 
-__all__ = ["BACKEND", "gpu_is_there", "keras", "make_deterministic", "numpy_of", "precision", "precision_policy"]
+__all__ = [
+    "BACKEND",
+    "gpu_is_there",
+    "keras",
+    "make_deterministic",
+    "numpy_of",
+    "precision",
+    "precision_policy",
+]
 
 BACKEND = os.environ[VARIABLE]
 FULL, MIXED = "float32", "mixed_float16"

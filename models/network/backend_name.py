@@ -1,7 +1,9 @@
-"""Which library computes the network: Keras on TensorFlow, unless ``KERAS_BACKEND`` names JAX or PyTorch.
+"""Which library computes the network: Keras on TensorFlow, unless ``KERAS_BACKEND`` names JAX or
+PyTorch.
 
-The weights are the same arrays on each, and the features that they give agree to 1e-4. Only TensorFlow comes with this
-software, and only with it training on a CPU is known to repeat itself bit by bit. Nothing is imported here.
+The weights are the same arrays on each, and the features that they give agree to 1e-4. Only
+TensorFlow comes with this software, and only with it training on a CPU is known to repeat itself
+bit by bit. Nothing is imported here.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ def chosen_backend() -> str:
     name = os.environ.get(VARIABLE) or "tensorflow"
     if name not in BACKENDS:
         raise BackendError(
-            f"{VARIABLE} is {name!r}: the network runs on {', '.join(BACKENDS)}; unset it for TensorFlow."
+            f"{VARIABLE} is {name!r}: the network runs on {', '.join(BACKENDS)}; unset it for "
+            "TensorFlow."
         )
     if importlib.util.find_spec(name) is None:
         raise BackendError(
-            f"The network would run on {name}, as {VARIABLE} says, but Python finds no module {name}: install it "
-            "beside this software, or unset the variable."
+            f"The network would run on {name}, as {VARIABLE} says, but Python finds no module "
+            f"{name}: install it beside this software, or unset the variable."
         )
     return name
 
@@ -47,4 +50,6 @@ def backend_package() -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
         return package
-    raise BackendError(f"The backend {name} comes from no package that is known here: {', '.join(BACKENDS[name])}.")
+    raise BackendError(
+        f"The backend {name} comes from no package that is known here: {', '.join(BACKENDS[name])}."
+    )

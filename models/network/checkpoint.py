@@ -1,7 +1,7 @@
 """What a training must remember to continue as if it had never been interrupted.
 
-One file, replaced as a whole after each epoch: a process that is killed at any moment leaves the last epoch's file or
-the one before. Nothing is pickled.
+One file, replaced as a whole after each epoch: a process that is killed at any moment leaves the
+last epoch's file or the one before. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Checkpoint:
     curve : tuple of Epoch
         The epochs so far.
     variables, optimizer : mapping of str to ndarray
-        Every variable of the network, the dropout's generators included, and of the optimiser, by position.
+        Every variable of the network, the dropout's generators included, and of the optimiser, by
+        position.
     best : mapping of str to ndarray
         Weights of the best epoch, by path.
     """
@@ -72,7 +73,10 @@ class Checkpoint:
         """Replace the file at `path`, durably and at once."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            record = {"fingerprint": self.fingerprint, "curve": [asdict(epoch) for epoch in self.curve]}
+            record = {
+                "fingerprint": self.fingerprint,
+                "curve": [asdict(epoch) for epoch in self.curve],
+            }
             archive.writestr(_STATE, json.dumps(record))
             for group in ("variables", "optimizer", "best"):
                 for name, array in getattr(self, group).items():
@@ -88,23 +92,37 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
-    """Return the checkpoint at `path` if it belongs to the training with `fingerprint`, else `None`."""
+    """Return the checkpoint at `path` if it belongs to the training with `fingerprint`, else
+    `None`.
+    """
     if not path.is_file():
         return None
     try:
         with zipfile.ZipFile(path) as archive:
             record = json.loads(archive.read(_STATE))
-            groups: dict[str, dict[str, NDArray[Any]]] = {"variables": {}, "optimizer": {}, "best": {}}
+            groups: dict[str, dict[str, NDArray[Any]]] = {
+                "variables": {},
+                "optimizer": {},
+                "best": {},
+            }
             for name in archive.namelist():
                 group, _, key = name.partition("/")
                 if group in groups:
-                    groups[group][key] = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-        found = Checkpoint(record["fingerprint"], tuple(Epoch(**epoch) for epoch in record["curve"]), **groups)
+                    groups[group][key] = np.lib.format.read_array(
+                        io.BytesIO(archive.read(name)), allow_pickle=False
+                    )
+        found = Checkpoint(
+            record["fingerprint"], tuple(Epoch(**epoch) for epoch in record["curve"]), **groups
+        )
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        _LOG.warning("The checkpoint %s cannot be read (%s): training begins anew.", path.name, error)
+        _LOG.warning(
+            "The checkpoint %s cannot be read (%s): training begins anew.", path.name, error
+        )
         return None
     if found.fingerprint != fingerprint:
-        _LOG.warning("The checkpoint %s is of other data or settings: training begins anew.", path.name)
+        _LOG.warning(
+            "The checkpoint %s is of other data or settings: training begins anew.", path.name
+        )
         return None
     return found
 

@@ -1,15 +1,18 @@
-"""The network's loss: the negative Cox partial log-likelihood of a batch (paper, 'Deep learning network').
+"""The network's loss: the negative Cox partial log-likelihood of a batch (paper, 'Deep learning
+network').
 
     loss = - 1/d * sum_{i died} [ eta_i - log(at_risk_i - k_i / d_i * dying_i) ],
     at_risk_i = sum_{j: t_j >= t_i} exp(eta_j),  dying_i = sum_{j died at t_i} exp(eta_j),
 
-d being the number of deaths in the batch, d_i those on the day of death i, and k_i = 0..d_i - 1 numbering them (Efron's
-ties). The risk set of each death is taken within the batch [1]_, and a batch without a death has loss 0. The gradient
-is that of `models.survival.cox_regression`, divided by d.
+d being the number of deaths in the batch, d_i those on the day of death i, and k_i = 0..d_i - 1
+numbering them (Efron's ties). The risk set of each death is taken within the batch [1]_, and a
+batch without a death has loss 0. The gradient is that of `models.survival.cox_regression`, divided
+by d.
 
 References
 ----------
-.. [1] Katzman JL et al. DeepSurv: personalized treatment recommender system using a Cox proportional hazards deep
+.. [1] Katzman JL et al. DeepSurv: personalized treatment recommender system using a Cox
+    proportional hazards deep
    neural network. BMC Med Res Methodol 2018;18:24.
 """
 

@@ -1,7 +1,8 @@
-"""Deep features: the network's weights as plain arrays, and the 512 numbers that they make of a tumour.
+"""Deep features: the network's weights as plain arrays, and the 512 numbers that they make of a
+tumour.
 
-Holding, storing and checking weights needs numpy only. TensorFlow is imported when features are asked for, which takes
-seconds the first time, so an extractor is made once and kept warm.
+Holding, storing and checking weights needs numpy only. TensorFlow is imported when features are
+asked for, which takes seconds the first time, so an extractor is made once and kept warm.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class DeepFeatureExtractor:
         if volumes.shape[0] == 0:
             return np.empty((0, N_DEEP_FEATURES), dtype=np.float32)
         parts = [
-            self._numpy_of(self._network(volumes[start : start + batch, ..., np.newaxis], training=False))
+            self._numpy_of(
+                self._network(volumes[start : start + batch, ..., np.newaxis], training=False)
+            )
             for start in range(0, volumes.shape[0], batch)
         ]
         return np.concatenate(parts).astype(np.float32, copy=False)

@@ -13,17 +13,19 @@
 
 Where the paper leaves a choice, this is the one taken:
 
-- The stem's convolution is followed by BN and ReLU, as in ResNet-18. That is why block 1 may convolve its input
-  directly: it is already activated.
-- Convolutions pad to keep the size ("same"), have no bias where BN follows or precedes them, and start from He's
-  normal initialisation.
-- Where a block changes the shape, its skip connection is a 1x1x1 convolution of the block's input with stride 2;
-  in block 1 it is the identity.
-- The SE module scales the block's sum (after the skip connection). Its hidden layer has channels / 64 units: 1, 2,
-  4 and 8.
-- BN's running statistics have momentum 0.9. A cohort of 56 makes two steps per epoch, and with Keras' default of 0.99
-  the statistics used for prediction would still be those of the beginning after dozens of epochs.
-- Averages over voxels and the output are float32 even in mixed precision: half precision cannot sum 16x16x16 voxels.
+- The stem's convolution is followed by BN and ReLU, as in ResNet-18. That is why block 1 may
+  convolve its input directly: it is already activated.
+- Convolutions pad to keep the size ("same"), have no bias where BN follows or precedes them, and
+  start from He's normal initialisation.
+- Where a block changes the shape, its skip connection is a 1x1x1 convolution of the block's input
+  with stride 2; in block 1 it is the identity.
+- The SE module scales the block's sum (after the skip connection). Its hidden layer has channels
+  / 64 units: 1, 2, 4 and 8.
+- BN's running statistics have momentum 0.9. A cohort of 56 makes two steps per epoch, and with
+  Keras' default of 0.99 the statistics used for prediction would still be those of the beginning
+  after dozens of epochs.
+- Averages over voxels and the output are float32 even in mixed precision: half precision cannot
+  sum 16x16x16 voxels.
 - L2 1e-4 acts on the kernels of convolutions and dense layers, not on biases or BN.
 
 References
@@ -67,9 +69,13 @@ def build_se_resnet(*, squeeze_excitation: bool = True) -> Any:
     inputs, features = _trunk(squeeze_excitation)
     x = features
     for number, units in enumerate(DENSE_UNITS, start=1):
-        x = keras.layers.Dense(units, activation="relu", kernel_regularizer=_l2(), name=f"dense{number}")(x)
+        x = keras.layers.Dense(
+            units, activation="relu", kernel_regularizer=_l2(), name=f"dense{number}"
+        )(x)
         x = keras.layers.Dropout(DROPOUT, name=f"dropout{number}")(x)
-    output = keras.layers.Dense(1, activation="tanh", kernel_regularizer=_l2(), dtype="float32", name="log_hazard")(x)
+    output = keras.layers.Dense(
+        1, activation="tanh", kernel_regularizer=_l2(), dtype="float32", name="log_hazard"
+    )(x)
     return keras.Model(inputs, output, name="se_resnet" if squeeze_excitation else "resnet")
 
 
@@ -92,7 +98,9 @@ def build_feature_network(*, squeeze_excitation: bool = True) -> Any:
 
 def network_weights(network: Any, *, squeeze_excitation: bool = True) -> NetworkWeights:
     """Copy a network's weights, by layer path."""
-    return NetworkWeights({weight.path: np.asarray(weight) for weight in network.weights}, squeeze_excitation)
+    return NetworkWeights(
+        {weight.path: np.asarray(weight) for weight in network.weights}, squeeze_excitation
+    )
 
 
 def load_weights(network: Any, weights: NetworkWeights) -> None:
@@ -108,8 +116,9 @@ def load_weights(network: Any, weights: NetworkWeights) -> None:
         if array is None or array.shape != tuple(variable.shape):
             found = "absent" if array is None else f"of shape {array.shape}"
             raise BundleError(
-                f"The network weights {variable.path} are {found}, expected shape {tuple(variable.shape)}: they belong "
-                "to another architecture, so train the network again with this software version."
+                f"The network weights {variable.path} are {found}, expected shape "
+                f"{tuple(variable.shape)}: they belong to another architecture, so train the "
+                "network again with this software version."
             )
         variable.assign(array)
 
@@ -133,16 +142,22 @@ def _residual_block(x: Any, filters: int, number: int) -> Any:
     y = _convolution(filters, strides=strides, name=f"{name}_unit1_conv")(y)
     y = _activation(y, f"{name}_unit2")
     y = _convolution(filters, name=f"{name}_unit2_conv")(y)
-    skip = x if first else _convolution(filters, size=1, strides=strides, name=f"{name}_skip_conv")(x)
+    skip = (
+        x if first else _convolution(filters, size=1, strides=strides, name=f"{name}_skip_conv")(x)
+    )
     return keras.layers.Add(name=f"{name}_add")([y, skip])
 
 
 def _squeeze_excitation(x: Any, filters: int, name: str) -> Any:
-    squeezed = keras.layers.GlobalAveragePooling3D(keepdims=True, dtype="float32", name=f"{name}_squeeze")(x)
+    squeezed = keras.layers.GlobalAveragePooling3D(
+        keepdims=True, dtype="float32", name=f"{name}_squeeze"
+    )(x)
     hidden = keras.layers.Dense(
         filters // REDUCTION, activation="relu", kernel_regularizer=_l2(), name=f"{name}_reduce"
     )(squeezed)
-    scale = keras.layers.Dense(filters, activation="sigmoid", kernel_regularizer=_l2(), name=f"{name}_expand")(hidden)
+    scale = keras.layers.Dense(
+        filters, activation="sigmoid", kernel_regularizer=_l2(), name=f"{name}_expand"
+    )(hidden)
     return keras.layers.Multiply(name=f"{name}_scale")([x, scale])
 
 

@@ -1,7 +1,9 @@
-"""Trains the 3D-SE-ResNet on the tumours and outcomes of one centre (paper, 'Deep learning network').
+"""Trains the 3D-SE-ResNet on the tumours and outcomes of one centre (paper, 'Deep learning
+network').
 
-A part of the patients, drawn so that deaths and censored patients are shared evenly, is held out: training stops when
-their loss has not fallen for `patience` epochs, and the weights of the best epoch are kept.
+A part of the patients, drawn so that deaths and censored patients are shared evenly, is held out:
+training stops when their loss has not fallen for `patience` epochs, and the weights of the best
+epoch are kept.
 """
 
 from __future__ import annotations
@@ -70,14 +72,18 @@ class NetworkTraining:
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch", 2), ("decay_steps", 1), ("patience", 1)):
             if getattr(self, name) < least:
-                raise TrainingError(f"The network training's {name} is {getattr(self, name)}: use at least {least}.")
+                raise TrainingError(
+                    f"The network training's {name} is {getattr(self, name)}: use at least {least}."
+                )
         if not (self.learning_rate > 0 and 0 < self.decay <= 1):
             raise TrainingError(
-                f"The learning rate {self.learning_rate} or its decay {self.decay} is out of range: use a rate above 0 "
-                "and a decay above 0 and up to 1."
+                f"The learning rate {self.learning_rate} or its decay {self.decay} is out of "
+                "range: use a rate above 0 and a decay above 0 and up to 1."
             )
         if not 0 <= self.held_out < 1:
-            raise TrainingError(f"The held-out share is {self.held_out}: use 0 or more, and less than 1.")
+            raise TrainingError(
+                f"The held-out share is {self.held_out}: use 0 or more, and less than 1."
+            )
 
 
 def train_network(
@@ -89,9 +95,11 @@ def train_network(
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint: Path | None = None,
 ) -> NetworkWeights:
-    """Train the network; on CPUs with as many cores the same seed gives the same weights, bit by bit.
+    """Train the network; on CPUs with as many cores the same seed gives the same weights, bit by
+    bit.
 
-    Sets the process-wide random seeds and TensorFlow's determinism, so train in a process of its own.
+    Sets the process-wide random seeds and TensorFlow's determinism, so train in a process of its
+    own.
 
     Parameters
     ----------
@@ -104,10 +112,12 @@ def train_network(
     seed : int
         Seed of weights, dropout, held-out patients and order.
     on_epoch : callable, optional
-        Called after each epoch with an `Epoch`; of a training that continues, first with those that were done.
+        Called after each epoch with an `Epoch`; of a training that continues, first with those that
+        were done.
     checkpoint : Path, optional
-        File that is written after each epoch. Where it is of the same data, settings and seed, training continues from
-        it and ends with the weights of a training that was never interrupted.
+        File that is written after each epoch. Where it is of the same data, settings and seed,
+        training continues from it and ends with the weights of a training that was never
+        interrupted.
 
     Returns
     -------
@@ -126,10 +136,12 @@ def train_network(
     volumes = checked_inputs(inputs)
     if volumes.shape[0] != survival.n:
         raise TrainingError(
-            f"There are {volumes.shape[0]} network inputs and {survival.n} outcomes: give both for the same patients."
+            f"There are {volumes.shape[0]} network inputs and {survival.n} outcomes: give both for "
+            "the same patients."
         )
     split = split_patients(survival, chosen.held_out, seed)
-    from models.network.backend import BACKEND, gpu_is_there, precision_policy  # noqa: PLC0415 - imports TensorFlow
+    # Imports TensorFlow
+    from models.network.backend import BACKEND, gpu_is_there, precision_policy  # noqa: PLC0415
 
     policy = precision_policy(mixed=chosen.mixed_precision, gpu=gpu_is_there())
     _LOG.info("the network is trained in %s on %s", policy, BACKEND)
@@ -139,11 +151,16 @@ def train_network(
     digest.update(outcome.tobytes())
     memory = _Memory(checkpoint, digest.hexdigest())
     volumes = volumes[..., np.newaxis]
-    return _fit(volumes, outcome, split, chosen, seed=seed, policy=policy, on_epoch=on_epoch, memory=memory)
+    return _fit(
+        volumes, outcome, split, chosen, seed=seed, policy=policy, on_epoch=on_epoch, memory=memory
+    )
 
 
-def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw the patients that decide when to stop, in equal shares of deaths and of censored patients.
+def split_patients(
+    survival: Survival, held_out: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw the patients that decide when to stop, in equal shares of deaths and of censored
+    patients.
 
     Parameters
     ----------
@@ -173,8 +190,9 @@ def split_patients(survival: Survival, held_out: float, seed: int) -> tuple[NDAr
         deaths = int(survival.event[rows].sum())
         if deaths < 2 and (what == "train" or held_out > 0):
             raise TrainingError(
-                f"Of {survival.n} patients, {rows.size} would {what}, {deaths} of whom died: the loss "
-                "compares deaths with each other, so at least two are needed; use a larger cohort."
+                f"Of {survival.n} patients, {rows.size} would {what}, {deaths} of whom died: the "
+                "loss compares deaths with each other, so at least two are needed; use a larger "
+                "cohort."
             )
     return inside, outside
 
@@ -191,8 +209,13 @@ class _Memory:
 
     def keep(self, curve: list[Epoch], network: Any, best: NetworkWeights) -> None:
         if self.path is not None:
-            variables, optimizer = values_of(network.variables), values_of(network.optimizer.variables)
-            Checkpoint(self.fingerprint, tuple(curve), variables, optimizer, best.arrays).write(self.path)
+            variables, optimizer = (
+                values_of(network.variables),
+                values_of(network.optimizer.variables),
+            )
+            Checkpoint(self.fingerprint, tuple(curve), variables, optimizer, best.arrays).write(
+                self.path
+            )
 
 
 def _fit(
@@ -232,18 +255,24 @@ def _fit(
         loss = float(np.mean(losses))
         watched = _held_out_loss(network, volumes, outcome, held_out) if held_out.size else None
         if not np.isfinite(loss) or (watched is not None and not np.isfinite(watched)):
-            raise NotConvergedError(f"The network's loss is no number in epoch {number}: use a smaller learning rate.")
+            raise NotConvergedError(
+                f"The network's loss is no number in epoch {number}: use a smaller learning rate."
+            )
         earlier = [epoch.held_out_loss for epoch in curve if epoch.held_out_loss is not None]
         improved = watched is None or watched < min(earlier, default=np.inf)
         if improved or best is None:
             best = network_weights(network, squeeze_excitation=training.squeeze_excitation)
         curve.append(Epoch(number, loss, watched, improved))
-        _LOG.info("network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched)
+        _LOG.info(
+            "network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched
+        )
         memory.keep(curve, network, best)
         if on_epoch is not None:
             on_epoch(curve[-1])
     if best is None:
-        raise NotConvergedError("No epoch of the network's training gave a usable loss: use a smaller learning rate.")
+        raise NotConvergedError(
+            "No epoch of the network's training gave a usable loss: use a smaller learning rate."
+        )
     return best
 
 
@@ -258,8 +287,12 @@ def _compiled(training: NetworkTraining, seed: int, policy: str) -> Any:
     make_deterministic(seed)
     with precision(policy):
         network = build_se_resnet(squeeze_excitation=training.squeeze_excitation)
-    schedule = keras.optimizers.schedules.ExponentialDecay(training.learning_rate, training.decay_steps, training.decay)
-    network.compile(keras.optimizers.Adam(schedule), loss=negative_cox_log_likelihood, jit_compile=False)
+    schedule = keras.optimizers.schedules.ExponentialDecay(
+        training.learning_rate, training.decay_steps, training.decay
+    )
+    network.compile(
+        keras.optimizers.Adam(schedule), loss=negative_cox_log_likelihood, jit_compile=False
+    )
     network.optimizer.build(network.trainable_variables)
     return network
 
@@ -268,8 +301,12 @@ def _epochs_since_best(curve: list[Epoch]) -> int:
     return next((age for age, epoch in enumerate(reversed(curve)) if epoch.best), len(curve))
 
 
-def _batches(order: NDArray[np.intp], event: NDArray[np.float32], size: int) -> list[NDArray[np.intp]]:
-    """Cut the order into batches of near-equal size; one without a death teaches nothing and is left out."""
+def _batches(
+    order: NDArray[np.intp], event: NDArray[np.float32], size: int
+) -> list[NDArray[np.intp]]:
+    """Cut the order into batches of near-equal size; one without a death teaches nothing and is
+    left out.
+    """
     parts = np.array_split(order, max(1, -(-order.size // size)))
     return [rows for rows in parts if event[rows].sum() > 0]
 
@@ -278,9 +315,13 @@ def _held_out_loss(
     network: Any, volumes: NDArray[np.float32], outcome: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> float:
     from models.network.backend import numpy_of  # noqa: PLC0415
-    from models.network.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415 - imports TensorFlow
 
-    predicted = np.concatenate([np.asarray(network.predict_on_batch(volumes[part])) for part in _chunks(rows, 16)])
+    # Imports TensorFlow
+    from models.network.cox_loss import negative_cox_log_likelihood  # noqa: PLC0415
+
+    predicted = np.concatenate(
+        [np.asarray(network.predict_on_batch(volumes[part])) for part in _chunks(rows, 16)]
+    )
     return float(numpy_of(negative_cox_log_likelihood(outcome[rows], predicted)))
 
 

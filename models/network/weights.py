@@ -55,7 +55,9 @@ class NetworkWeights:
         for path in sorted(self.arrays):
             array = np.array(self.arrays[path], dtype=np.float32, order="C")
             if not np.isfinite(array).all():
-                raise BundleError(f"The network weights {path} are not finite numbers: train the network again.")
+                raise BundleError(
+                    f"The network weights {path} are not finite numbers: train the network again."
+                )
             array.flags.writeable = False
             kept[path] = array
         if not kept:
@@ -73,7 +75,9 @@ class NetworkWeights:
         return digest.hexdigest()
 
     def to_npz(self) -> bytes:
-        """Return an npz file, whose bytes depend on the weights only (`numpy.savez` stores the time of day)."""
+        """Return an npz file, whose bytes depend on the weights only (`numpy.savez` stores the time
+        of day).
+        """
         buffer = io.BytesIO()
         arrays: dict[str, NDArray[Any]] = dict(self.arrays)
         arrays["squeeze_excitation"] = np.array(self.squeeze_excitation)
@@ -81,7 +85,9 @@ class NetworkWeights:
             for path in sorted(arrays):
                 stream = io.BytesIO()
                 array = arrays[path]
-                np.lib.format.write_array(stream, array.astype(array.dtype.newbyteorder("<")), allow_pickle=False)
+                np.lib.format.write_array(
+                    stream, array.astype(array.dtype.newbyteorder("<")), allow_pickle=False
+                )
                 archive.writestr(zipfile.ZipInfo(f"{path}.npy", _ZIP_EPOCH), stream.getvalue())
         return buffer.getvalue()
 
@@ -99,7 +105,9 @@ class NetworkWeights:
                 arrays = {path: archive[path] for path in archive.files}
             squeeze_excitation = bool(arrays.pop("squeeze_excitation"))
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError("The network weights are not a readable npz file: freeze the bundle again.") from error
+            raise BundleError(
+                "The network weights are not a readable npz file: freeze the bundle again."
+            ) from error
         return cls(arrays, squeeze_excitation)
 
 
@@ -113,7 +121,11 @@ def checked_inputs(inputs: ArrayLike) -> NDArray[np.float32]:
     """
     volumes = np.asarray(inputs, dtype=np.float32)
     if volumes.shape[1:] != INPUT_SHAPE:
-        raise FeatureMismatchError(f"The network's input has shape {volumes.shape}: expected (patients, 64, 64, 64).")
+        raise FeatureMismatchError(
+            f"The network's input has shape {volumes.shape}: expected (patients, 64, 64, 64)."
+        )
     if not np.isfinite(volumes).all():
-        raise FeatureMismatchError("The network's input has values that are not finite: make it again from the CT.")
+        raise FeatureMismatchError(
+            "The network's input has values that are not finite: make it again from the CT."
+        )
     return volumes

@@ -1,8 +1,10 @@
-"""The baseline hazard: how a patient of average risk fares, from which every survival probability follows.
+"""The baseline hazard: how a patient of average risk fares, from which every survival probability
+follows.
 
 References
 ----------
-.. [1] Therneau T, Grambsch P. Modeling Survival Data: Extending the Cox Model. Springer 2000, section 10.2.
+.. [1] Therneau T, Grambsch P. Modeling Survival Data: Extending the Cox Model. Springer 2000,
+    section 10.2.
 """
 
 from __future__ import annotations
@@ -45,11 +47,20 @@ class BaselineHazard:
         cumulative = np.array(self.cumulative, dtype=np.float64)
         if days.ndim != 1 or days.size == 0 or days.shape != cumulative.shape:
             raise TrainingError(
-                f"The baseline hazard has {days.size} days and {cumulative.size} values: expected one value per day."
+                f"The baseline hazard has {days.size} days and {cumulative.size} values: expected "
+                "one value per day."
             )
         finite = np.isfinite(days).all() and np.isfinite(cumulative).all()
-        if not finite or (np.diff(days) <= 0).any() or (np.diff(cumulative) < 0).any() or cumulative[0] < 0:
-            raise TrainingError("The baseline hazard is not an ascending, finite step function: fit the model again.")
+        if (
+            not finite
+            or (np.diff(days) <= 0).any()
+            or (np.diff(cumulative) < 0).any()
+            or cumulative[0] < 0
+        ):
+            raise TrainingError(
+                "The baseline hazard is not an ascending, finite step function: fit the model "
+                "again."
+            )
         days.flags.writeable = False
         cumulative.flags.writeable = False
         object.__setattr__(self, "days", days)
@@ -81,7 +92,8 @@ def baseline_cumulative_hazard(
     survival : Survival
         Their follow-up.
     ties : Ties
-        Must be that of the fit; Efron's increments are R's ``survfit(..., ctype = 2)``, the default after an Efron fit.
+        Must be that of the fit; Efron's increments are R's ``survfit(..., ctype = 2)``, the default
+        after an Efron fit.
 
     Returns
     -------

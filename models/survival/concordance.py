@@ -3,7 +3,8 @@
 References
 ----------
 .. [1] Harrell FE, Lee KL, Mark DB. Stat Med 1996;15:361-387.
-.. [2] Therneau T, Atkinson E. Concordance. Vignette of the R package survival (infinitesimal jackknife).
+.. [2] Therneau T, Atkinson E. Concordance. Vignette of the R package survival (infinitesimal
+    jackknife).
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def training_concordance(survival: Survival, score: ArrayLike) -> TrainingConcor
     credit = comparable * (0.5 * (np.sign(value[:, None] - value) + 1))
     total = int(comparable.sum())
     if total == 0:
-        raise TrainingError("No two patients can be compared, as nobody outlived a death: train on more patients.")
+        raise TrainingError(
+            "No two patients can be compared, as nobody outlived a death: train on more patients."
+        )
     estimate = float(credit.sum() / total)
     per_patient = credit.sum(axis=0) + credit.sum(axis=1)
     pairs = comparable.sum(axis=0) + comparable.sum(axis=1)

@@ -1,16 +1,19 @@
 """Cox proportional hazards with Efron's treatment of ties, as R's ``survival::coxph`` computes it.
 
-The partial log-likelihood with Efron's approximation is, over the deaths i (in a group of d deaths on the same day,
-numbered k = 0..d-1),
+The partial log-likelihood with Efron's approximation is, over the deaths i (in a group of d deaths
+on the same day, numbered k = 0..d-1),
 
-    sum_i [ eta_i - log( sum_{j at risk} exp(eta_j) - k/d * sum_{j dying that day} exp(eta_j) ) ],  eta = x beta.
+    sum_i [ eta_i - log( sum_{j at risk} exp(eta_j) - k/d * sum_{j dying that day} exp(eta_j) ) ],
+
+with eta = x beta.
 
 Breslow's approximation leaves the second term out.
 
 References
 ----------
 .. [1] Efron B. The efficiency of Cox's likelihood function for censored data. JASA 1977;72:557-565.
-.. [2] Therneau T, Grambsch P. Modeling Survival Data: Extending the Cox Model. Springer 2000, section 3.3.
+.. [2] Therneau T, Grambsch P. Modeling Survival Data: Extending the Cox Model. Springer 2000,
+    section 3.3.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ _MAX_HALVINGS = 30
 _TOLERANCE = 1e-18
 """Newton's decrement (twice the log-likelihood still to be gained) at which the iteration ends."""
 _LARGEST_EFFECT = 15.0
-"""A coefficient above this per standard deviation means a likelihood without a maximum (perfect separation)."""
+"""A coefficient above this per standard deviation means a likelihood without a maximum (perfect
+separation).
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +82,11 @@ class UnivariateCox:
     Parameters
     ----------
     coefficients, standard_errors, p_values : ndarray, shape (p,)
-        Log hazard ratio per unit of the column, its standard error, two-sided Wald p value. NaN where `estimable`
-        is false.
+        Log hazard ratio per unit of the column, its standard error, two-sided Wald p value. NaN
+        where `estimable` is false.
     estimable : ndarray of bool, shape (p,)
-        False for a constant column and for one whose likelihood has no maximum (it separates early from late
-        deaths perfectly).
+        False for a constant column and for one whose likelihood has no maximum (it separates early
+        from late deaths perfectly).
     """
 
     coefficients: Array
@@ -131,13 +136,15 @@ def fit_cox(covariates: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON) 
         if np.abs(beta).max() > _LARGEST_EFFECT:
             break
     raise NotConvergedError(
-        f"The Cox model of {z.shape[1]} covariates in {survival.n} patients with {survival.n_events} deaths has no "
-        "finite estimate, because a covariate separates early from late deaths perfectly: use fewer covariates or more "
-        "patients."
+        f"The Cox model of {z.shape[1]} covariates in {survival.n} patients with "
+        f"{survival.n_events} deaths has no finite estimate, because a covariate separates early "
+        "from late deaths perfectly: use fewer covariates or more patients."
     )
 
 
-def univariate_cox(features: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON) -> UnivariateCox:
+def univariate_cox(
+    features: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON
+) -> UnivariateCox:
     """Fit one Cox model per column, all columns at once.
 
     Parameters
@@ -200,10 +207,15 @@ def univariate_cox(features: ArrayLike, survival: Survival, ties: Ties = Ties.EF
 def _covariates(values: ArrayLike, survival: Survival) -> Array:
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 2 or x.shape[0] != survival.n or x.shape[1] == 0:
-        raise TrainingError(f"The covariates have shape {x.shape}: expected {survival.n} rows and at least one column.")
+        raise TrainingError(
+            f"The covariates have shape {x.shape}: expected {survival.n} rows and at least one "
+            "column."
+        )
     missing = int((~np.isfinite(x)).sum())
     if missing:
-        raise TrainingError(f"{missing} covariate values are missing or infinite: leave those patients out.")
+        raise TrainingError(
+            f"{missing} covariate values are missing or infinite: leave those patients out."
+        )
     return x
 
 
@@ -236,11 +248,16 @@ def _column_derivatives(sets: RiskSets, z: Array, beta: Array) -> tuple[Array, A
 
 def _newton_step(information: Array, gradient: Array) -> Array:
     if np.linalg.cond(information) > 1e12:
-        raise TrainingError("The covariates of the Cox model are collinear: leave out those that follow from others.")
+        raise TrainingError(
+            "The covariates of the Cox model are collinear: leave out those that follow from "
+            "others."
+        )
     return np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
 
 
-def _ascend(sets: RiskSets, z: Array, beta: Array, step: Array, value: float) -> tuple[Array, float, Array, Array]:
+def _ascend(
+    sets: RiskSets, z: Array, beta: Array, step: Array, value: float
+) -> tuple[Array, float, Array, Array]:
     """Take the step, halved until the likelihood does not fall."""
     for _ in range(_MAX_HALVINGS):
         trial = beta + step

@@ -4,11 +4,13 @@ For fold k
 
     D_k(lambda) = deviance(all patients, beta_-k) - deviance(patients outside k, beta_-k),
 
-divided by the fold's deaths and weighted by them, which uses the risk sets of the whole cohort (``grouped = TRUE``).
+divided by the fold's deaths and weighted by them, which uses the risk sets of the whole cohort
+(``grouped = TRUE``).
 
 References
 ----------
-.. [1] Simon N, Friedman J, Hastie T, Tibshirani R. Regularization paths for Cox's proportional hazards model via
+.. [1] Simon N, Friedman J, Hastie T, Tibshirani R. Regularization paths for Cox's proportional
+    hazards model via
    coordinate descent. J Stat Softw 2011;39(5):1-13.
 """
 
@@ -27,12 +29,16 @@ from models.survival.survival_data import Survival
 
 
 class LambdaRule(StrEnum):
-    """Which penalty of the cross-validated path is taken (glmnet's ``lambda.min`` and ``lambda.1se``)."""
+    """Which penalty of the cross-validated path is taken (glmnet's ``lambda.min`` and
+    ``lambda.1se``).
+    """
 
     MIN = "min"
     """The penalty with the smallest deviance."""
     ONE_STANDARD_ERROR = "1se"
-    """The largest penalty whose deviance is within one standard error of the smallest: fewer features."""
+    """The largest penalty whose deviance is within one standard error of the smallest: fewer
+    features.
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +52,8 @@ class LassoCrossValidation:
     coefficients : ndarray, shape (p, m)
         Coefficients at each penalty, per unit of the columns.
     deviance, deviance_error : ndarray, shape (m,)
-        Cross-validated partial-likelihood deviance per death, and its standard error over the folds.
+        Cross-validated partial-likelihood deviance per death, and its standard error over the
+        folds.
     index_min : int
         Position of the smallest deviance (``lambda.min``).
     """
@@ -64,8 +71,12 @@ class LassoCrossValidation:
 
     @property
     def index_1se(self) -> int:
-        """Position of the largest penalty within one standard error of the smallest deviance (``lambda.1se``)."""
-        within = self.deviance <= self.deviance[self.index_min] + self.deviance_error[self.index_min]
+        """Position of the largest penalty within one standard error of the smallest deviance
+        (``lambda.1se``).
+        """
+        within = (
+            self.deviance <= self.deviance[self.index_min] + self.deviance_error[self.index_min]
+        )
         return int(np.argmax(within))
 
     @property
@@ -83,8 +94,11 @@ class LassoCrossValidation:
         return self.index_min if rule is LambdaRule.MIN else self.index_1se
 
 
-def lasso_lambdas(columns: ArrayLike, survival: Survival, count: int = 100, ratio: float = 0.05) -> Array:
-    """Return penalties from the smallest that selects nothing down to `ratio` of it, evenly spaced in logarithm.
+def lasso_lambdas(
+    columns: ArrayLike, survival: Survival, count: int = 100, ratio: float = 0.05
+) -> Array:
+    """Return penalties from the smallest that selects nothing down to `ratio` of it, evenly spaced
+    in logarithm.
 
     Parameters
     ----------
@@ -108,7 +122,10 @@ def lasso_lambdas(columns: ArrayLike, survival: Survival, count: int = 100, rati
     gradient = (scaled[sets.deaths] - sets.sums(scaled) / at_risk[:, None]).sum(axis=0)
     largest = float(np.abs(gradient).max()) / survival.n
     if not largest > 0:
-        raise TrainingError("No candidate feature has any association with survival: the Lasso has nothing to select.")
+        raise TrainingError(
+            "No candidate feature has any association with survival: the Lasso has nothing to "
+            "select."
+        )
     return np.asarray(largest * ratio ** (np.arange(count) / max(count - 1, 1)), dtype=np.float64)
 
 
@@ -136,12 +153,14 @@ def assign_folds(survival: Survival, n_folds: int, seed: int) -> NDArray[np.intp
     """
     if n_folds < 2 or survival.n_events < n_folds:
         raise TrainingError(
-            f"{survival.n_events} deaths cannot be shared among {n_folds} folds of cross-validation: at least two "
-            "folds and one death in each are needed, so train on a larger cohort."
+            f"{survival.n_events} deaths cannot be shared among {n_folds} folds of "
+            "cross-validation: at least two folds and one death in each are needed, so train on a "
+            "larger cohort."
         )
     random = np.random.default_rng(seed)
     shuffled = np.r_[
-        random.permutation(np.flatnonzero(survival.event)), random.permutation(np.flatnonzero(~survival.event))
+        random.permutation(np.flatnonzero(survival.event)),
+        random.permutation(np.flatnonzero(~survival.event)),
     ]
     folds = np.empty(survival.n, dtype=np.intp)
     folds[shuffled] = np.arange(survival.n) % n_folds
@@ -179,12 +198,16 @@ def cross_validate_lasso(
             continue
         training = survival.subset(outside)
         beta = lasso_path(x[outside], training, penalties)
-        differences.append(partial_deviance(x, survival, beta) - partial_deviance(x[outside], training, beta))
+        differences.append(
+            partial_deviance(x, survival, beta) - partial_deviance(x[outside], training, beta)
+        )
         deaths.append(held_out)
     weights = np.array(deaths, dtype=np.float64)
     per_death = np.array(differences) / weights[:, None]
     mean = np.average(per_death, axis=0, weights=weights)
-    error = np.sqrt(np.average((per_death - mean) ** 2, axis=0, weights=weights) / max(weights.size - 1, 1))
+    error = np.sqrt(
+        np.average((per_death - mean) ** 2, axis=0, weights=weights) / max(weights.size - 1, 1)
+    )
     return LassoCrossValidation(penalties, path, mean, error, int(np.argmin(mean)))
 
 
@@ -205,7 +228,9 @@ def partial_deviance(columns: ArrayLike, survival: Survival, coefficients: Array
     ndarray, shape (m,)
     """
     sets = RiskSets.of(survival, Ties.BRESLOW)
-    eta = (np.asarray(columns, dtype=np.float64) @ np.asarray(coefficients, dtype=np.float64))[sets.order]
+    eta = (np.asarray(columns, dtype=np.float64) @ np.asarray(coefficients, dtype=np.float64))[
+        sets.order
+    ]
     shift = eta.max(axis=0)
     value = (eta[sets.deaths] - shift - np.log(sets.sums(np.exp(eta - shift)))).sum(axis=0)
     tied = np.bincount(sets.tie_of_death)

@@ -1,18 +1,23 @@
 """The Lasso-penalised Cox path, solved at each penalty until nothing is left to gain.
 
-At penalty lambda the coefficients minimise  -l(beta) / n + lambda * |beta|_1,  l being Breslow's log likelihood.
-Coordinate descent, as in ``glmnet`` and Coxnet, ends when its steps are small; where features are correlated above
-0.99 that is while coefficients are still wrong in the fifth digit. Here Newton's method acts on the few features of the
-active set, and each of its quadratic problems is solved exactly by adding and dropping features one at a time, so that
-the conditions of Karush, Kuhn and Tucker hold up to rounding:
+At penalty lambda the coefficients minimise  -l(beta) / n + lambda * |beta|_1,  l being Breslow's
+log likelihood.
+Coordinate descent, as in ``glmnet`` and Coxnet, ends when its steps are small; where features are
+correlated above 0.99 that is while coefficients are still wrong in the fifth digit. Here Newton's
+method acts on the few features of the active set, and each of its quadratic problems is solved
+exactly by adding and dropping features one at a time, so that the conditions of Karush, Kuhn and
+Tucker hold up to rounding:
 
-    dl/dbeta_j / n = lambda * sign(beta_j)  where beta_j is not 0,   |dl/dbeta_j| / n <= lambda  elsewhere.
+    dl/dbeta_j / n = lambda * sign(beta_j)  where beta_j is not 0,
+    |dl/dbeta_j| / n <= lambda           elsewhere.
 
 References
 ----------
-.. [1] Simon N, Friedman J, Hastie T, Tibshirani R. Regularization paths for Cox's proportional hazards model via
+.. [1] Simon N, Friedman J, Hastie T, Tibshirani R. Regularization paths for Cox's proportional
+    hazards model via
    coordinate descent. J Stat Softw 2011;39(5):1-13.
-.. [2] Osborne MR, Presnell B, Turlach BA. A new approach to variable selection in least squares problems. IMA J Numer
+.. [2] Osborne MR, Presnell B, Turlach BA. A new approach to variable selection in least squares
+    problems. IMA J Numer
    Anal 2000;20:389-403 (active sets).
 """
 
@@ -36,7 +41,9 @@ _MOST_HALVINGS = 40
 _MOST_CANDIDATES = 40
 """Features that one Newton step may newly consider: those that violate the conditions most."""
 _CONDITION = 1e-13
-"""A feature of which others leave less than this share of curvature unexplained follows from those in the model."""
+"""A feature of which others leave less than this share of curvature unexplained follows from those
+in the model.
+"""
 
 
 def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Array:
@@ -45,8 +52,8 @@ def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Ar
     Parameters
     ----------
     columns : array_like, shape (n, p)
-        Candidate features; columns without variation get coefficient 0. Of columns that are copies of each other up to
-        scale, only one gets a coefficient.
+        Candidate features; columns without variation get coefficient 0. Of columns that are copies
+        of each other up to scale, only one gets a coefficient.
     survival : Survival
         Follow-up of the same patients.
     lambdas : array_like, shape (m,)
@@ -55,8 +62,8 @@ def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Ar
     Returns
     -------
     ndarray, shape (p, m)
-        Coefficients per unit of the columns. The penalty acts on columns scaled to population standard deviation 1, as
-        in ``glmnet(standardize = TRUE)``.
+        Coefficients per unit of the columns. The penalty acts on columns scaled to population
+        standard deviation 1, as in ``glmnet(standardize = TRUE)``.
 
     Raises
     ------
@@ -77,14 +84,18 @@ def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Ar
 
 
 def population_sd(x: Array) -> Array:
-    """Return the standard deviation (ddof = 0) per column, infinite where a column does not vary, to scale it to 0."""
+    """Return the standard deviation (ddof = 0) per column, infinite where a column does not vary,
+    to scale it to 0.
+    """
     sd = x.std(axis=0)
     return np.where(sd > 1e-10 * np.abs(x).max(axis=0, initial=0.0), sd, np.inf)
 
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The likelihood at some coefficients: value and gradient per patient, and what the curvature needs."""
+    """The likelihood at some coefficients: value and gradient per patient, and what the curvature
+    needs.
+    """
 
     value: float
     gradient: Array
@@ -113,14 +124,18 @@ class _Problem:
         hazard = np.cumsum(jumps)
         n = eta.size
         value = float((eta[self.sets.deaths] - shift - np.log(at_risk)).sum()) / n
-        return _Point(value, self.x.T @ (self.event - weights * hazard) / n, weights, hazard, at_risk)
+        return _Point(
+            value, self.x.T @ (self.event - weights * hazard) / n, weights, hazard, at_risk
+        )
 
     def curvature(self, point: _Point, among: NDArray[np.intp]) -> Array:
         """Return the negative second derivatives among some features, shape (k, k)."""
         x = self.x[:, among]
         weighted = point.weights[:, None] * x
         mean = self.sets.sums(weighted) / point.at_risk[:, None]
-        return np.asarray((weighted.T @ (x * point.hazard[:, None]) - mean.T @ mean) / self.event.size)
+        return np.asarray(
+            (weighted.T @ (x * point.hazard[:, None]) - mean.T @ mean) / self.event.size
+        )
 
 
 def _fit(problem: _Problem, start: Array, penalty: float) -> Array:
@@ -136,7 +151,11 @@ def _fit(problem: _Problem, start: Array, penalty: float) -> Array:
         newly = outside[np.argsort(-excess[outside], kind="stable")[:_MOST_CANDIDATES]]
         among = np.concatenate([np.flatnonzero(beta), newly])
         target = _minimise_quadratic(
-            problem.curvature(point, among), point.gradient[among], beta[among], penalty, excess[among]
+            problem.curvature(point, among),
+            point.gradient[among],
+            beta[among],
+            penalty,
+            excess[among],
         )
         for halving in range(_MOST_HALVINGS):
             trial = np.zeros_like(beta)
@@ -149,18 +168,26 @@ def _fit(problem: _Problem, start: Array, penalty: float) -> Array:
         beta, point, objective = trial, new_point, new_objective
     excess = _violation(point.gradient, beta, penalty)
     raise NotConvergedError(
-        f"The Lasso at penalty {penalty:.3g} ended {excess.max() / penalty:.1e} from its optimum, more than the "
-        f"{OPTIMALITY:.0e} allowed: use a larger smallest penalty or more patients."
+        f"The Lasso at penalty {penalty:.3g} ended {excess.max() / penalty:.1e} from its optimum, "
+        f"more than the {OPTIMALITY:.0e} allowed: use a larger smallest penalty or more patients."
     )
 
 
 def _violation(gradient: Array, beta: Array, penalty: float) -> Array:
     """Return by how much each feature misses the optimality conditions."""
-    return np.where(beta == 0, np.maximum(np.abs(gradient) - penalty, 0.0), np.abs(gradient - penalty * np.sign(beta)))
+    return np.where(
+        beta == 0,
+        np.maximum(np.abs(gradient) - penalty, 0.0),
+        np.abs(gradient - penalty * np.sign(beta)),
+    )
 
 
-def _minimise_quadratic(curvature: Array, gradient: Array, start: Array, penalty: float, excess: Array) -> Array:
-    """Minimise  (b - start)' H (b - start) / 2 - g' (b - start) + penalty |b|_1  exactly, by its active set."""
+def _minimise_quadratic(
+    curvature: Array, gradient: Array, start: Array, penalty: float, excess: Array
+) -> Array:
+    """Minimise  (b - start)' H (b - start) / 2 - g' (b - start) + penalty |b|_1  exactly, by its
+    active set.
+    """
     b, sign = start.copy(), np.sign(start)
     active = [int(row) for row in np.flatnonzero(sign)]
     if not active:
@@ -169,7 +196,9 @@ def _minimise_quadratic(curvature: Array, gradient: Array, start: Array, penalty
     for _ in range(20 * b.size + 20):
         rows = np.array(active)
         slope = gradient - curvature @ (b - start)
-        step, longest = _direction(curvature[np.ix_(rows, rows)], slope[rows] - penalty * sign[rows])
+        step, longest = _direction(
+            curvature[np.ix_(rows, rows)], slope[rows] - penalty * sign[rows]
+        )
         falling = np.flatnonzero(step * sign[rows] < 0)
         shares = -b[rows[falling]] / step[falling]
         reach = min(float(shares.min(initial=np.inf)), longest)
@@ -195,8 +224,8 @@ def _minimise_quadratic(curvature: Array, gradient: Array, start: Array, penalty
 def _direction(curvature: Array, slope: Array) -> tuple[Array, float]:
     """Return where to go within the active set, and how far at most.
 
-    That is Newton's step; or, where a feature follows from those before it, the exchange of one for the others, along
-    which the penalty falls until a coefficient is 0.
+    That is Newton's step; or, where a feature follows from those before it, the exchange of one for
+    the others, along which the penalty falls until a coefficient is 0.
     """
     factor, failed = dpotrf(curvature, lower=1)
     dependent = np.flatnonzero(np.diag(factor) ** 2 < _CONDITION * np.diag(curvature))

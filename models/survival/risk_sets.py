@@ -1,12 +1,13 @@
 """Who is at risk when somebody dies, and what tied deaths mean.
 
-Cox's partial likelihood, its derivatives and the baseline hazard all need the same sums over the patients at risk at
-each death. One structure gives these sums for any columns of values, so the same few lines serve one model of many
-covariates and thousands of models of one covariate.
+Cox's partial likelihood, its derivatives and the baseline hazard all need the same sums over the
+patients at risk at each death. One structure gives these sums for any columns of values, so the
+same few lines serve one model of many covariates and thousands of models of one covariate.
 
 References
 ----------
-.. [1] Therneau T, Grambsch P. Modeling Survival Data: Extending the Cox Model. Springer 2000, section 3.3.
+.. [1] Therneau T, Grambsch P. Modeling Survival Data: Extending the Cox Model. Springer 2000,
+    section 3.3.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Ties(StrEnum):
 
 @dataclass(frozen=True)
 class RiskSets:
-    """Patients sorted by time with, for every death, where its risk set begins and what Efron takes off.
+    """Patients sorted by time with, for every death, where its risk set begins and what Efron takes
+    off.
 
     Parameters
     ----------
@@ -71,7 +73,8 @@ class RiskSets:
         deaths = np.flatnonzero(event)
         if deaths.size == 0:
             raise TrainingError(
-                f"None of the {survival.n} patients died, so a Cox model cannot be fitted: use a cohort with deaths."
+                f"None of the {survival.n} patients died, so a Cox model cannot be fitted: use a "
+                "cohort with deaths."
             )
         death_days = days[deaths]
         first_of_tie = np.r_[True, death_days[1:] != death_days[:-1]]
@@ -84,7 +87,9 @@ class RiskSets:
         return cls(order, deaths, risk_from, tie_starts, tie_of_death, fraction)
 
     def sums(self, values: Array) -> Array:
-        """Sum sorted `values` (n, ...) over each death's risk set, less Efron's share: (deaths, ...)."""
+        """Sum sorted `values` (n, ...) over each death's risk set, less Efron's share: (deaths,
+        ...).
+        """
         at_risk = np.cumsum(values[::-1], axis=0)[::-1][self.risk_from]
         if not self.fraction.any():
             return at_risk

@@ -14,7 +14,8 @@ from models.errors import SurvivalDataError
 class Survival:
     """Right-censored survival times, bound once so that time and event cannot come apart.
 
-    Anything array-like is accepted and kept as a read-only copy. Events may be given as booleans or as 0 and 1.
+    Anything array-like is accepted and kept as a read-only copy. Events may be given as booleans or
+    as 0 and 1.
 
     Parameters
     ----------
@@ -26,8 +27,8 @@ class Survival:
     Raises
     ------
     SurvivalDataError
-        If the lengths differ, there is no patient, a time is not a finite number above 0, or an event is neither
-        true nor false.
+        If the lengths differ, there is no patient, a time is not a finite number above 0, or an
+        event is neither true nor false.
     """
 
     days: NDArray[np.float64]
@@ -38,7 +39,8 @@ class Survival:
         event = _event(self.event)
         if days.size != event.size:
             raise SurvivalDataError(
-                f"There are {days.size} survival times but {event.size} events: give one of each for every patient."
+                f"There are {days.size} survival times but {event.size} events: give one of each "
+                "for every patient."
             )
         days.flags.writeable = False
         event.flags.writeable = False
@@ -92,7 +94,9 @@ def _days(values: ArrayLike) -> NDArray[np.float64]:
     try:
         days = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise SurvivalDataError("A survival time is not a number: give days from the start of radiotherapy.") from error
+        raise SurvivalDataError(
+            "A survival time is not a number: give days from the start of radiotherapy."
+        ) from error
     if days.ndim != 1:
         raise SurvivalDataError(f"Survival times have shape {days.shape}: give one column of days.")
     if days.size == 0:
@@ -100,8 +104,9 @@ def _days(values: ArrayLike) -> NDArray[np.float64]:
     bad = np.flatnonzero(~(np.isfinite(days) & (days > 0)))
     if bad.size:
         raise SurvivalDataError(
-            f"{bad.size} of {days.size} survival times are not finite numbers above 0, the first is {days[bad[0]]:g} "
-            f"in row {bad[0]} (rows counted from 0): leave out patients without follow-up."
+            f"{bad.size} of {days.size} survival times are not finite numbers above 0, the first "
+            f"is {days[bad[0]]:g} in row {bad[0]} (rows counted from 0): leave out patients "
+            "without follow-up."
         )
     return days
 
@@ -109,17 +114,22 @@ def _days(values: ArrayLike) -> NDArray[np.float64]:
 def _event(values: ArrayLike) -> NDArray[np.bool_]:
     raw = np.asarray(values)
     if raw.ndim != 1:
-        raise SurvivalDataError(f"Events have shape {raw.shape}: give one column of true and false.")
+        raise SurvivalDataError(
+            f"Events have shape {raw.shape}: give one column of true and false."
+        )
     if raw.dtype == np.bool_:
         return raw.copy()
     try:
         number = raw.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise SurvivalDataError("An event is neither true nor false: use 1 for death and 0 for censoring.") from error
+        raise SurvivalDataError(
+            "An event is neither true nor false: use 1 for death and 0 for censoring."
+        ) from error
     bad = np.flatnonzero((number != 0) & (number != 1))
     if bad.size:
         raise SurvivalDataError(
-            f"{bad.size} of {number.size} events are neither true nor false, the first is {number[bad[0]]:g} in row "
-            f"{bad[0]} (rows counted from 0): use 1 for death and 0 for censoring."
+            f"{bad.size} of {number.size} events are neither true nor false, the first is "
+            f"{number[bad[0]]:g} in row {bad[0]} (rows counted from 0): use 1 for death and 0 for "
+            "censoring."
         )
     return number.astype(np.bool_)

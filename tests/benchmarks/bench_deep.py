@@ -1,10 +1,12 @@
-"""How near the network comes to what this machine's arithmetic allows: ``make bench-deep [ARGS=--quick]``.
+"""How near the network comes to what this machine's arithmetic allows: ``make bench-deep
+[ARGS=--quick]``.
 
-The floor is the time that the network's multiplications would take at the highest rate that this machine reaches in a
-large single-precision matrix product and in a large 3D convolution of the same library, whichever is faster. One
-multiplication with its addition counts as two operations; batch normalisation, pooling and the optimiser count
-nothing. A training step is three forward passes: forward, and backward for inputs and for weights. The last line is
-JSON; `floor_ratio` is a training step of batch 32 over its floor.
+The floor is the time that the network's multiplications would take at the highest rate that this
+machine reaches in a large single-precision matrix product and in a large 3D convolution of the same
+library, whichever is faster. One multiplication with its addition counts as two operations; batch
+normalisation, pooling and the optimiser count nothing. A training step is three forward passes:
+forward, and backward for inputs and for weights. The last line is JSON; `floor_ratio` is a training
+step of batch 32 over its floor.
 """
 
 from __future__ import annotations
@@ -38,7 +40,10 @@ def main() -> int:
     keras.utils.set_random_seed(1)
     features = build_feature_network()
     operations = forward_operations(features)
-    print(f"one tumour: {operations / 1e9:.2f} G operations forward; peak {peak / 1e9:.0f} G operations/s")
+    print(
+        f"one tumour: {operations / 1e9:.2f} G operations forward; peak {peak / 1e9:.0f} G "
+        "operations/s"
+    )
 
     images = np.random.default_rng(0).normal(size=(32, *INPUT_SHAPE, 1)).astype(np.float32)
     infer = {}
@@ -47,11 +52,17 @@ def main() -> int:
         seconds = median(partial(infer_once, features, part), repeats)
         infer[batch] = seconds
         floor = batch * operations / peak
-        print(f"inference, batch {batch}: {1e3 * seconds:.1f} ms, floor {1e3 * floor:.1f} ms, {seconds / floor:.2f} x")
+        print(
+            f"inference, batch {batch}: {1e3 * seconds:.1f} ms, floor {1e3 * floor:.1f} ms, "
+            f"{seconds / floor:.2f} x"
+        )
     steps = {kind: training_step(kind == "SE", images, repeats) for kind in ("SE", "no SE")}
     floor = 32 * TRAINING_PASSES * operations / peak
     for kind, seconds in steps.items():
-        print(f"training step, batch 32, {kind}: {seconds:.2f} s, floor {floor:.2f} s, {seconds / floor:.2f} x")
+        print(
+            f"training step, batch 32, {kind}: {seconds:.2f} s, floor {floor:.2f} s, "
+            f"{seconds / floor:.2f} x"
+        )
     result = {
         "device": device(),
         "infer_ms_b1": round(1e3 * infer[1], 2),
@@ -85,7 +96,9 @@ def median(work: Callable[[], Any], repeats: int) -> float:
 
 def matrix_rate(repeats: int) -> float:
     """Return operations per second of a large matrix product."""
-    matrix = keras.ops.convert_to_tensor(np.random.default_rng(0).normal(size=(MATRIX, MATRIX)).astype(np.float32))
+    matrix = keras.ops.convert_to_tensor(
+        np.random.default_rng(0).normal(size=(MATRIX, MATRIX)).astype(np.float32)
+    )
     seconds = median(lambda: np.asarray(keras.ops.matmul(matrix, matrix)[0, 0]), repeats)
     return 2 * MATRIX**3 / seconds
 
@@ -93,14 +106,20 @@ def matrix_rate(repeats: int) -> float:
 def convolution_rate(repeats: int) -> float:
     """Return operations per second of a large 3D convolution."""
     random = np.random.default_rng(0)
-    image = keras.ops.convert_to_tensor(random.normal(size=(16, 16, 16, 16, 128)).astype(np.float32))
+    image = keras.ops.convert_to_tensor(
+        random.normal(size=(16, 16, 16, 16, 128)).astype(np.float32)
+    )
     kernel = keras.ops.convert_to_tensor(random.normal(size=(3, 3, 3, 128, 128)).astype(np.float32))
-    seconds = median(lambda: np.asarray(keras.ops.conv(image, kernel, padding="same")[0, 0, 0, 0, 0]), repeats)
+    seconds = median(
+        lambda: np.asarray(keras.ops.conv(image, kernel, padding="same")[0, 0, 0, 0, 0]), repeats
+    )
     return 2 * 16 * 16**3 * 27 * 128 * 128 / seconds
 
 
 def forward_operations(network: Any) -> float:
-    """Return the operations of the convolutions for one tumour; the SE modules' dense layers are below 0.01 %."""
+    """Return the operations of the convolutions for one tumour; the SE modules' dense layers are
+    below 0.01 %.
+    """
     total = 0.0
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv3D):
@@ -112,7 +131,9 @@ def training_step(squeeze_excitation: bool, images: np.ndarray, repeats: int) ->
     """Return the median time of one step of batch 32 in seconds."""
     keras.utils.set_random_seed(1)
     network = build_se_resnet(squeeze_excitation=squeeze_excitation)
-    network.compile(keras.optimizers.Adam(1e-4), loss=negative_cox_log_likelihood, jit_compile=False)
+    network.compile(
+        keras.optimizers.Adam(1e-4), loss=negative_cox_log_likelihood, jit_compile=False
+    )
     outcome = np.column_stack([np.arange(1, 33), np.ones(32)]).astype(np.float32)
     return median(lambda: network.train_on_batch(images, outcome), repeats)
 
@@ -123,9 +144,14 @@ def device() -> str:
 
     accelerators = config.list_physical_devices("GPU")
     if accelerators:
-        return str(config.experimental.get_device_details(accelerators[0]).get("device_name", "GPU"))
+        return str(
+            config.experimental.get_device_details(accelerators[0]).get("device_name", "GPU")
+        )
     with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - no file of ours
-        model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "CPU")
+        model = next(
+            (line.partition(":")[2].strip() for line in file if line.startswith("model name")),
+            "CPU",
+        )
     return f"CPU {model}"
 
 

@@ -1,10 +1,12 @@
-"""From the last image to the structured report in the PACS: a full planning CT through the whole system, warm.
+"""From the last image to the structured report in the PACS: a full planning CT through the whole
+system, warm.
 
-``make bench-e2e`` starts an installation as `make up` does, with DCMTK's storescp as the PACS, and pushes a planning CT
-of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency runs from the answer to the last C-STORE
-to the file in the PACS. After each study a process that knows no orchestration, started as a worker is, runs the same
-functions on it. Before each of both the machine rests, so that neither gains from what the other has just let go of.
-The last line is one JSON object.
+``make bench-e2e`` starts an installation as `make up` does, with DCMTK's storescp as the PACS, and
+pushes a planning CT of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency
+runs from the answer to the last C-STORE to the file in the PACS. After each study a process that
+knows no orchestration, started as a worker is, runs the same functions on it. Before each of both
+the machine rests, so that neither gains from what the other has just let go of. The last line is
+one JSON object.
 """
 
 from __future__ import annotations
@@ -54,8 +56,12 @@ _WARM_UP = 3
 
 def main() -> int:
     """Measure, print, and return 0."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_end_to_end", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=12, help="studies measured after three to warm up")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.bench_end_to_end", description=__doc__
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=12, help="studies measured after three to warm up"
+    )
     parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.compute is not None:
@@ -69,13 +75,21 @@ def main() -> int:
     latency, compute = (statistics.median(side) for side in zip(*measured, strict=True))
     overhead = statistics.median(100 * (system - alone) / alone for system, alone in measured)
     print(
-        json.dumps({"latency_s": round(latency, 2), "compute_s": round(compute, 2), "overhead_pct": round(overhead, 1)})
+        json.dumps(
+            {
+                "latency_s": round(latency, 2),
+                "compute_s": round(compute, 2),
+                "overhead_pct": round(overhead, 1),
+            }
+        )
     )
     return 0
 
 
 def write_studies(folder: Path, number: int) -> list[Path]:
-    """Write the planning CT as studies of so many patients, each complete by its RTSTRUCT's own list."""
+    """Write the planning CT as studies of so many patients, each complete by its RTSTRUCT's own
+    list.
+    """
     made = within_planning_ct(real_study(real_data() / "pat1"), folder / "planning")
     return [_as_patient(made, folder / "pacs" / f"P{one}", f"P{one}") for one in range(number)]
 
@@ -101,7 +115,9 @@ def _as_patient(made: StudyFiles, folder: Path, patient_id: str) -> Path:
         entropy_srcs=[f"{patient_id}/rtstruct"]
     )
     structure.SeriesInstanceUID = generate_uid(entropy_srcs=[f"{patient_id}/structures"])
-    structure.ReferencedFrameOfReferenceSequence = DicomSequence([_references(frame, study, series, uids)])
+    structure.ReferencedFrameOfReferenceSequence = DicomSequence(
+        [_references(frame, study, series, uids)]
+    )
     for roi in structure.StructureSetROISequence:
         roi.ReferencedFrameOfReferenceUID = frame
     for drawn in structure.ROIContourSequence:
@@ -127,14 +143,21 @@ def _references(frame: str, study: str, series: str, uids: Sequence[str]) -> Dat
         image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = CTImageStorage, uid
         images.append(image)
     of_series.SeriesInstanceUID, of_series.ContourImageSequence = series, DicomSequence(images)
-    of_study.ReferencedSOPClassUID, of_study.ReferencedSOPInstanceUID = "1.2.840.10008.3.1.2.3.1", study
+    of_study.ReferencedSOPClassUID, of_study.ReferencedSOPInstanceUID = (
+        "1.2.840.10008.3.1.2.3.1",
+        study,
+    )
     of_study.RTReferencedSeriesSequence = DicomSequence([of_series])
-    of_frame.FrameOfReferenceUID, of_frame.RTReferencedStudySequence = frame, DicomSequence([of_study])
+    of_frame.FrameOfReferenceUID, of_frame.RTReferencedStudySequence = (
+        frame,
+        DicomSequence([of_study]),
+    )
     return of_frame
 
 
 def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
-    """Push the studies one after the other; return for each the seconds through the system and of its functions alone.
+    """Push the studies one after the other; return for each the seconds through the system and of
+    its functions alone.
 
     The first time runs from the answer to the last C-STORE to the report in the PACS.
     """
@@ -148,14 +171,18 @@ def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
             _functions_alone(folder) as alone,
             Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor,
         ):
-            measuring = threading.Thread(target=_measure, args=(work, pacs, studies, alone, found, stop))
+            measuring = threading.Thread(
+                target=_measure, args=(work, pacs, studies, alone, found, stop)
+            )
             measuring.start()
             supervisor.run(stop)
             measuring.join()
     finally:
         pacs.stop()
     if len(found) < len(studies):
-        raise SystemExit(f"only {len(found)} of {len(studies)} reports came: {work.folder.last_words()}")
+        raise SystemExit(
+            f"only {len(found)} of {len(studies)} reports came: {work.folder.last_words()}"
+        )
     return found
 
 
@@ -163,9 +190,12 @@ def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
 def _functions_alone(folder: Path) -> Iterator[Callable[[Path], float]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", "--compute", str(folder)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
         env={**WORKER_ENVIRONMENT, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )  # fmt: skip
+    )
 
     def alone(study: Path) -> float:
         assert process.stdin is not None
@@ -201,7 +231,9 @@ def _measure(
         latency = time.monotonic() - answered
         time.sleep(_REST_S)
         found.append((latency, alone(study)))
-        print(f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True)
+        print(
+            f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True
+        )
     if (worker := worker_of(work)) is not None:
         print(f"the scoring process had {peak_memory(worker) / 1e6:.0f} MB at most", flush=True)
     stop.set()
@@ -212,11 +244,12 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
 
     settings = folder / "annulus.toml"
     settings.write_text(
-        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\n"
-        f"[system]\nprefect_port = {free_port()}\nreports_port = {free_port()}\n"
-        f"[model]\nbundle = '{folder / 'bundle'}'\ndigest = '{read_digest(folder / 'bundle')}'\n"
-        f"[center.{CENTER}]\nae_titles = ['{CENTER}']\n"
-        f"[center.{CENTER}.return_to]\nae_title = '{pacs.AE_TITLE}'\nhost = '127.0.0.1'\nport = {pacs.port}\n"
+        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\n[system]\nprefect_port = "
+        f"{free_port()}\nreports_port = {free_port()}\n[model]\nbundle = "
+        f"'{folder / 'bundle'}'\ndigest = "
+        f"'{read_digest(folder / 'bundle')}'\n[center.{CENTER}]\nae_titles = "
+        f"['{CENTER}']\n[center.{CENTER}.return_to]\nae_title = '{pacs.AE_TITLE}'\nhost = "
+        f"'127.0.0.1'\nport = {pacs.port}\n"
     )
     os.environ.pop("PREFECT_API_URL", None)
     os.environ[SETTINGS_VARIABLE] = str(settings)
@@ -225,7 +258,9 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
 
 
 def compute_asked_for(folder: Path) -> None:
-    """For each study named on standard input, time its functions alone, from files to the bytes of its report."""
+    """For each study named on standard input, time its functions alone, from files to the bytes of
+    its report.
+    """
     from dicom_node.archive.part10 import read_part10
     from feature_store.expectations.study_facts import study_facts, with_regions
     from feature_store.expectations.suites import check_regions, check_study

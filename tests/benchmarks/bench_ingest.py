@@ -1,8 +1,10 @@
-"""Ingest against Debian's Orthanc and DCMTK's storescp, interleaved: ``python -m tests.benchmarks.bench_ingest``.
+"""Ingest against Debian's Orthanc and DCMTK's storescp, interleaved: ``python -m
+tests.benchmarks.bench_ingest``.
 
-One study of 200 CT slices and an RTSTRUCT, 105 MB, is pushed by ``storescu`` and by ``dcmsend`` on one and on four
-associations; TCP_NODELAY=1 for all. Each push goes to a server with an empty folder. The last line is JSON; its ratios
-are theirs over ours in seconds: larger than 1 is faster than they are.
+One study of 200 CT slices and an RTSTRUCT, 105 MB, is pushed by ``storescu`` and by ``dcmsend`` on
+one and on four associations; TCP_NODELAY=1 for all. Each push goes to a server with an empty
+folder. The last line is JSON; its ratios are theirs over ours in seconds: larger than 1 is faster
+than they are.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ from statistics import median
 
 import numpy as np
 
-from tests.benchmarks.ingest_servers import SERVERS, Server, cpu_seconds, idle_associations, peak_memory
+from tests.benchmarks.ingest_servers import (
+    SERVERS,
+    Server,
+    cpu_seconds,
+    idle_associations,
+    peak_memory,
+)
 from tests.benchmarks.ingest_study import write_large_object, write_study
 
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
@@ -40,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison and print it, the JSON line last."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=None, help="where everything is written; default: temporary")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where everything is written; default: temporary"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-ingest-") as name:
         folder = Path(name)
@@ -73,7 +83,9 @@ def _rounds(folder: Path, files: list[Path], rounds: int) -> Seconds:
                 for name in generator.permutation(list(SERVERS)):
                     with _fresh(SERVERS[name], folder) as server:
                         taken = _push(client, server.port, files, associations)
-                        assert server.count() == len(files), f"{name} kept {server.count()} of {len(files)}"
+                        assert server.count() == len(files), (
+                            f"{name} kept {server.count()} of {len(files)}"
+                        )
                     seconds[str(name), client, associations].append(taken)
     return seconds
 
@@ -97,7 +109,13 @@ def _push(client: str, port: int, files: list[Path], associations: int) -> float
     start = time.perf_counter()
     pushing = [
         subprocess.Popen(
-            [program, *CLIENTS[client], "127.0.0.1", str(port), *map(str, files[number::associations])],
+            [
+                program,
+                *CLIENTS[client],
+                "127.0.0.1",
+                str(port),
+                *map(str, files[number::associations]),
+            ],
             env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -115,7 +133,9 @@ def _ratio(seconds: Seconds, theirs: str, ours: str, associations: int) -> float
     pairs = [
         their / our
         for client in CLIENTS
-        for their, our in zip(seconds[theirs, client, associations], seconds[ours, client, associations], strict=True)
+        for their, our in zip(
+            seconds[theirs, client, associations], seconds[ours, client, associations], strict=True
+        )
     ]
     return round(median(pairs), 2)
 
@@ -123,7 +143,10 @@ def _ratio(seconds: Seconds, theirs: str, ours: str, associations: int) -> float
 def _print_table(seconds: Seconds) -> None:
     for (server, client, associations), taken in sorted(seconds.items()):
         spread = f"{min(taken):.2f}-{max(taken):.2f}"
-        print(f"{server:14} {client:9} {associations} association(s)  {median(taken):6.2f} s  ({spread})")
+        print(
+            f"{server:14} {client:9} {associations} association(s)  {median(taken):6.2f} s  "
+            f"({spread})"
+        )
 
 
 def _memory_of_a_large_object(folder: Path) -> float:

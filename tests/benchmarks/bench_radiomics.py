@@ -1,17 +1,21 @@
-"""How much faster than PyRadiomics the features are, at equal values: ``make bench-radiomics [ARGS=--quick]``.
+"""How much faster than PyRadiomics the features are, at equal values: ``make bench-radiomics
+[ARGS=--quick]``.
 
-Case (b) is PAT1 within a whole planning CT: 512 x 512 x 130 slices of 0.977 x 0.977 x 3 mm, so 500 x 500 x 390 voxels
-of 1 mm; GTV and rings of 3, 6 and 9 mm. What lies around PAT1's own CT is its mirror image. PyRadiomics needs 16 GB
-and about a quarter of an hour for it. ``--quick`` takes case (a), PAT1 as it is with GTV and 6 mm ring, in a minute;
-``--patients`` compares the values of all real patients.
+Case (b) is PAT1 within a whole planning CT: 512 x 512 x 130 slices of 0.977 x 0.977 x 3 mm, so 500
+x 500 x 390 voxels of 1 mm; GTV and rings of 3, 6 and 9 mm. What lies around PAT1's own CT is its
+mirror image. PyRadiomics needs 16 GB and about a quarter of an hour for it. ``--quick`` takes case
+(a), PAT1 as it is with GTV and 6 mm ring, in a minute; ``--patients`` compares the values of all
+real patients.
 
-Each engine has a process of its own, one after the other on the same core; times are CPU seconds. PyRadiomics runs
-`execute` for each region on the harmonised image; then, for case (b), the same on an image that is already normalised
-and cut to the regions with 50 voxels (10 sigma of the largest filter) around them. "Features" starts from the CT's
-slices on the new grid, so for this project it includes what of the volume must be interpolated. "End to end" is from
-DICOM files to features; for PyRadiomics it is reading by SimpleITK, resampling by ITK's B-spline and `execute`, with
-the contour's mask and the rings for nothing. What the first call costs more than a later one is shown for a process
-that must compile the kernels, and for the next, which finds them. The last line is JSON.
+Each engine has a process of its own, one after the other on the same core; times are CPU seconds.
+PyRadiomics runs `execute` for each region on the harmonised image; then, for case (b), the same on
+an image that is already normalised and cut to the regions with 50 voxels (10 sigma of the largest
+filter) around them. "Features" starts from the CT's slices on the new grid, so for this project it
+includes what of the volume must be interpolated. "End to end" is from DICOM files to features; for
+PyRadiomics it is reading by SimpleITK, resampling by ITK's B-spline and `execute`, with the
+contour's mask and the rings for nothing. What the first call costs more than a later one is shown
+for a process that must compile the kernels, and for the next, which finds them. The last line is
+JSON.
 """
 
 from __future__ import annotations
@@ -55,9 +59,15 @@ _Result = TypeVar("_Result")
 
 def main() -> int:
     """Run both engines; return 1 if a value differs from PyRadiomics'."""
-    parser = argparse.ArgumentParser(description="Compare the speed and the values of this project and PyRadiomics.")
-    parser.add_argument("--quick", action="store_true", help="PAT1 as it is, GTV and 6 mm ring: about a minute")
-    parser.add_argument("--patients", action="store_true", help="the values of every real patient: five minutes")
+    parser = argparse.ArgumentParser(
+        description="Compare the speed and the values of this project and PyRadiomics."
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="PAT1 as it is, GTV and 6 mm ring: about a minute"
+    )
+    parser.add_argument(
+        "--patients", action="store_true", help="the values of every real patient: five minutes"
+    )
     options = parser.parse_args()
     quick: bool = options.quick
     if options.patients:
@@ -69,8 +79,12 @@ def main() -> int:
         if not quick:
             study = within_planning_ct(study, folder)
         cold = {"NUMBA_CACHE_DIR": str(folder / "kernels")}
-        first = {} if quick else in_process(measure_annulus, study, widths, folder / "cold.json", cold)
-        ours = in_process(measure_annulus, study, widths, folder / "annulus.json", {} if quick else cold)
+        first = (
+            {} if quick else in_process(measure_annulus, study, widths, folder / "cold.json", cold)
+        )
+        ours = in_process(
+            measure_annulus, study, widths, folder / "annulus.json", {} if quick else cold
+        )
         describe("This project", ours)
         theirs = in_process(measure_pyradiomics, study, widths, folder / "pyradiomics.json", {})
         describe("PyRadiomics", theirs)
@@ -112,8 +126,14 @@ def compare_patients() -> int:
             largest, wrong = differences(*results)
         found["patients"] += 1
         found["ratio"][path.name] = round(theirs["features_s"] / ours["features_s"], 1)
-        found["max_rel"], found["wrong"] = max(found["max_rel"], largest), found["wrong"] + len(wrong)
-        print(f"{path.name}: largest difference {largest:.2g}, {len(wrong)} beyond the tolerance", flush=True)
+        found["max_rel"], found["wrong"] = (
+            max(found["max_rel"], largest),
+            found["wrong"] + len(wrong),
+        )
+        print(
+            f"{path.name}: largest difference {largest:.2g}, {len(wrong)} beyond the tolerance",
+            flush=True,
+        )
     print(json.dumps(found))
     return 1 if found["wrong"] else 0
 
@@ -148,7 +168,9 @@ def measure_pyradiomics(study: StudyFiles, widths: tuple[float, ...], result: Pa
     """Time PyRadiomics on the same regions, and keep its features."""
     loaded = load_study(study.ct, study.rtstruct, "gtv.*")
     ct = harmonize_ct(loaded.volume)
-    masks = make_regions(harmonize_mask(loaded.gtv_mask, loaded.volume, ct), ct.spacing_mm, widths).masks
+    masks = make_regions(
+        harmonize_mask(loaded.gtv_mask, loaded.volume, ct), ct.spacing_mm, widths
+    ).masks
     _, load_s = timed(lambda: SimpleITK.ReadImage([str(path) for path in study.ct]))
     _, resample_s = timed(lambda: itk_resample(loaded.volume, ct.to_image()))
     vectors, features_s = timed(lambda: extract_with_pyradiomics(ct, masks, SETTINGS))
@@ -163,11 +185,18 @@ def measure_pyradiomics(study: StudyFiles, widths: tuple[float, ...], result: Pa
     if len(widths) > 1:
         around = with_margin(union(*(mask.box for mask in masks.values())), CROP_MARGIN, ct.shape)
         hu = ct.values(*around).astype(np.float64)
-        cropped: Any = SimpleITK.GetImageFromArray((hu - ct.mean_hu) / ct.sd_hu * SETTINGS.normalize_scale)
+        cropped: Any = SimpleITK.GetImageFromArray(
+            (hu - ct.mean_hu) / ct.sd_hu * SETTINGS.normalize_scale
+        )
         shape = (hu.shape[0], hu.shape[1], hu.shape[2])
-        labels = [BoxedMask(mask.voxels, relative(mask.box, around), shape).whole() for mask in masks.values()]
+        labels = [
+            BoxedMask(mask.voxels, relative(mask.box, around), shape).whole()
+            for mask in masks.values()
+        ]
         settings = replace(SETTINGS, normalize=False)
-        timings["cropped_s"] = timed(lambda: [execute(cropped, label, settings) for label in labels])[1]
+        timings["cropped_s"] = timed(
+            lambda: [execute(cropped, label, settings) for label in labels]
+        )[1]
     return timings
 
 
@@ -214,7 +243,9 @@ def measure_one() -> None:
 
 def keep(result: Path, vectors: Mapping[Region, FeatureVector]) -> None:
     """Write features by region, as JSON, which keeps every bit of them."""
-    result.write_text(json.dumps({region: vector.values.tolist() for region, vector in vectors.items()}))
+    result.write_text(
+        json.dumps({region: vector.values.tolist() for region, vector in vectors.items()})
+    )
 
 
 def timed(work: Callable[[], _Result]) -> tuple[_Result, float]:
@@ -240,11 +271,16 @@ def peak_megabytes() -> float:
 
 def describe(engine: str, timings: Timings) -> None:
     """Print what was measured, in CPU seconds and megabytes."""
-    print(f"{engine}: " + ", ".join(f"{name} {value:.2f}" for name, value in timings.items()), flush=True)
+    print(
+        f"{engine}: " + ", ".join(f"{name} {value:.2f}" for name, value in timings.items()),
+        flush=True,
+    )
 
 
 def differences(ours: Path, theirs: Path) -> tuple[float, list[str]]:
-    """Return the largest difference, relative where a value is at least 1, and a line for each beyond the tolerance."""
+    """Return the largest difference, relative where a value is at least 1, and a line for each
+    beyond the tolerance.
+    """
     largest, wrong = 0.0, []
     found, wanted = json.loads(ours.read_text()), json.loads(theirs.read_text())
     for region in wanted:
@@ -253,7 +289,9 @@ def differences(ours: Path, theirs: Path) -> tuple[float, list[str]]:
         largest = max(largest, float((off / np.maximum(size, 1)).max()))
         wrong += [
             f"{region}:{FEATURE_NAMES[index]} is {value[index]}, PyRadiomics has {expected[index]}"
-            for index in np.flatnonzero(off > np.where(size < 1, ABSOLUTE_BELOW_ONE, RELATIVE * size))
+            for index in np.flatnonzero(
+                off > np.where(size < 1, ABSOLUTE_BELOW_ONE, RELATIVE * size)
+            )
         ]
     return largest, wrong
 

@@ -1,10 +1,12 @@
-"""What a study costs, and that a cohort costs no more memory than a study: ``make bench-radiomics-scaling``.
+"""What a study costs, and that a cohort costs no more memory than a study: ``make
+bench-radiomics-scaling``.
 
-First a cohort of real studies (PAT1 and the soft-tissue sarcomas in turn), each from its DICOM files to its rows in a
-feature store, in one process: the largest resident size after ten and after all. Then a ball in PAT1's CT, continued
-by its mirror image to the field of view: CPU seconds of one core from HU to the features of the ball and its rings, by
-radius of the ball, edge of the field of view and number of rings. Each row changes one of them.
-``ARGS=--studies=20`` takes a smaller cohort. The last line is JSON.
+First a cohort of real studies (PAT1 and the soft-tissue sarcomas in turn), each from its DICOM
+files to its rows in a feature store, in one process: the largest resident size after ten and after
+all. Then a ball in PAT1's CT, continued by its mirror image to the field of view: CPU seconds of
+one core from HU to the features of the ball and its rings, by radius of the ball, edge of the field
+of view and number of rings. Each row changes one of them. ``ARGS=--studies=20`` takes a smaller
+cohort. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ SWEEP = (
 
 def main() -> None:
     """Print the table and the memory of the cohort."""
-    parser = argparse.ArgumentParser(description="Show what features cost by size, and what memory a cohort takes.")
+    parser = argparse.ArgumentParser(
+        description="Show what features cost by size, and what memory a cohort takes."
+    )
     parser.add_argument("--studies", type=int, default=100, help="size of the cohort")
     studies: int = parser.parse_args().studies
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -56,13 +60,19 @@ def main() -> None:
     for radius_mm, edge_mm, rings in SWEEP:
         voxels, harmonize_s, features_s = seconds(volume, radius_mm, edge_mm, rings)
         print(
-            f"| {radius_mm:g} | {edge_mm:g} | {rings} | {voxels} | {harmonize_s:.2f} | {features_s:.2f} |", flush=True
+            f"| {radius_mm:g} | {edge_mm:g} | {rings} | {voxels} | {harmonize_s:.2f} | "
+            f"{features_s:.2f} |",
+            flush=True,
         )
     print(json.dumps(memory))
 
 
-def seconds(volume: CtVolume, radius_mm: float, edge_mm: float, rings: int) -> tuple[int, float, float]:
-    """Return the voxels of a ball, and the median CPU seconds of three runs to harmonise and to extract."""
+def seconds(
+    volume: CtVolume, radius_mm: float, edge_mm: float, rings: int
+) -> tuple[int, float, float]:
+    """Return the voxels of a ball, and the median CPU seconds of three runs to harmonise and to
+    extract.
+    """
     wide = widened(volume, edge_mm)
     axes = (np.arange(n) - n // 2 for n in wide.hu.shape)
     z, y, x = (along * step for along, step in zip(axes, wide.spacing_mm[::-1], strict=True))
@@ -76,8 +86,13 @@ def seconds(volume: CtVolume, radius_mm: float, edge_mm: float, rings: int) -> t
 
 
 def widened(volume: CtVolume, edge_mm: float) -> CtVolume:
-    """Continue a CT by its mirror image to an edge within slices, and to 0.8 of it along the normal."""
-    wanted = [round(edge_mm * part / step) for part, step in zip((0.8, 1, 1), volume.spacing_mm[::-1], strict=True)]
+    """Continue a CT by its mirror image to an edge within slices, and to 0.8 of it along the
+    normal.
+    """
+    wanted = [
+        round(edge_mm * part / step)
+        for part, step in zip((0.8, 1, 1), volume.spacing_mm[::-1], strict=True)
+    ]
     margins = [
         ((max(n, m) - m) // 2, max(n, m) - m - (max(n, m) - m) // 2)
         for n, m in zip(wanted, volume.hu.shape, strict=True)
@@ -87,7 +102,9 @@ def widened(volume: CtVolume, edge_mm: float) -> CtVolume:
 
 
 def cohort_memory(studies: int) -> dict[str, int]:
-    """Extract and store the features of a cohort of real studies, and return the largest resident sizes in MB."""
+    """Extract and store the features of a cohort of real studies, and return the largest resident
+    sizes in MB.
+    """
     data = real_data()
     folders = [data / "pat1", *sorted((data / "sts").glob("STS_*"))]
     after_ten = 0.0

@@ -1,9 +1,10 @@
 """What a study costs beside its features: ``make bench-store``.
 
-A feature store with 100, 1000 and 4000 studies of random numbers (``ARGS="--sizes 100"`` for half a minute): the CPU
-seconds that the rows of one more study take, the bytes of a row of each table, and the CPU seconds to read all features
-and scores. Then the registry on SQLite: CPU seconds and bytes for a study of 100 slices after its reception, and those
-of the expectations. The last line is JSON; `deploy/capacity.md` goes on from it.
+A feature store with 100, 1000 and 4000 studies of random numbers (``ARGS="--sizes 100"`` for half a
+minute): the CPU seconds that the rows of one more study take, the bytes of a row of each table, and
+the CPU seconds to read all features and scores. Then the registry on SQLite: CPU seconds and bytes
+for a study of 100 slices after its reception, and those of the expectations. The last line is JSON;
+`deploy/capacity.md` goes on from it.
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ RANDOM = np.random.default_rng(1)
 
 def main() -> None:
     """Print what a study costs in the store, the registry and the expectations."""
-    parser = argparse.ArgumentParser(description="Show what a study costs in the store and the registry.")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 4000], help="studies in the store")
+    parser = argparse.ArgumentParser(
+        description="Show what a study costs in the store and the registry."
+    )
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[100, 1000, 4000], help="studies in the store"
+    )
     sizes: list[int] = sorted(parser.parse_args().sizes)
     result: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +63,9 @@ def main() -> None:
 
 
 def store_costs(folder: Path, sizes: list[int]) -> dict[str, object]:
-    """Return seconds to add a study and to read all, by the size of the store, and bytes of a study by table."""
+    """Return seconds to add a study and to read all, by the size of the store, and bytes of a study
+    by table.
+    """
     store = FeatureStore(folder)
     there, add_s, read_s, query_s = 0, {}, {}, {}
     for size in sizes:
@@ -70,9 +77,15 @@ def store_costs(folder: Path, sizes: list[int]) -> dict[str, object]:
         store.compact()
         read_s[size] = round(seconds(lambda: store.features("B", REGIONS, "s", "n")), 2)
         query_s[size] = round(seconds(lambda: ask(store, StoreQuery(Contents.SCORES))), 2)
-        print(f"{size} studies: one more {add_s[size]} s, all features {read_s[size]} s, all scores {query_s[size]} s")
+        print(
+            f"{size} studies: one more {add_s[size]} s, all features {read_s[size]} s, all scores "
+            f"{query_s[size]} s"
+        )
     sizes_of = {
-        name: round(live_bytes(folder / name) / (ONE_BY_ONE * len(sizes) + (INPUTS if name == "deep_input" else there)))
+        name: round(
+            live_bytes(folder / name)
+            / (ONE_BY_ONE * len(sizes) + (INPUTS if name == "deep_input" else there))
+        )
         for name in TABLES
     }
     return {"add_s": add_s, "features_s": read_s, "scores_s": query_s, "bytes_per_study": sizes_of}
@@ -86,14 +99,23 @@ def fill(store: FeatureStore, start: int, end: int) -> None:
         store._write(
             "radiomics",
             [
-                {**study, "region": str(region), "settings_digest": "s", "features": values(len(FEATURE_NAMES))}
+                {
+                    **study,
+                    "region": str(region),
+                    "settings_digest": "s",
+                    "features": values(len(FEATURE_NAMES)),
+                }
                 for study in studies
                 for region in REGIONS
             ],
         )
-        store._write("deep", [{**study, "network_digest": "n", "features": values(512)} for study in studies])
+        store._write(
+            "deep", [{**study, "network_digest": "n", "features": values(512)} for study in studies]
+        )
         store._write("scores", [row_of_score(score(number)) for number in numbers])
-        store._write("findings", [{**study, **asdict(found)} for study in studies for found in findings()])
+        store._write(
+            "findings", [{**study, **asdict(found)} for study in studies for found in findings()]
+        )
         if first == 0:
             for study in studies[:INPUTS]:
                 store._write("deep_input", [{**study, "voxels": voxels().tobytes()}])
@@ -104,7 +126,10 @@ def add(store: FeatureStore, number: int) -> None:
     study = identity(number)
     store.put_findings(study, findings())
     store.put_findings(study, ())
-    vectors = {region: FeatureVector(region, np.array(values(len(FEATURE_NAMES))), "s") for region in REGIONS}
+    vectors = {
+        region: FeatureVector(region, np.array(values(len(FEATURE_NAMES))), "s")
+        for region in REGIONS
+    }
     store.put_radiomics(study, vectors)
     store.put_deep_input(study, voxels())
     store.put_deep(study, np.array(values(512)), "n")
@@ -120,14 +145,20 @@ def score(number: int) -> ScoreRow:
     """Return a score."""
     warnings = tuple(finding.sentence for finding in findings())
     survival = {365: 0.7, 730: 0.5, 1095: 0.4}
-    return ScoreRow(identity(number), "m" * 64, 0.1, True, survival, 1, warnings, "0.1.0", datetime.now(UTC))
+    return ScoreRow(
+        identity(number), "m" * 64, 0.1, True, survival, 1, warnings, "0.1.0", datetime.now(UTC)
+    )
 
 
 def findings() -> tuple[Finding, ...]:
     """Return two warnings."""
     return (
         Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV, expected 120 kV."),
-        Finding(Severity.WARNING, "clinical-incomplete", "The clinical record does not say age, expected it."),
+        Finding(
+            Severity.WARNING,
+            "clinical-incomplete",
+            "The clinical record does not say age, expected it.",
+        ),
     )
 
 
@@ -148,7 +179,10 @@ def registry_costs(folder: Path, studies: int = 12, slices: int = 100) -> dict[s
     for number in range(studies):
         study, series = f"1.2.{number}", f"1.2.{number}.1"
         images = [ct_slice(index, study=study, series=series) for index in range(slices)]
-        bench.push(*images, rtstruct([str(one.SOPInstanceUID) for one in images], study=study, sop=f"{study}.9.1"))
+        bench.push(
+            *images,
+            rtstruct([str(one.SOPInstanceUID) for one in images], study=study, sop=f"{study}.9.1"),
+        )
         times.append(seconds(lambda: finish(bench)))
     bench.close()
     with sqlite3.connect(folder / "registry.sqlite") as connection:
@@ -163,14 +197,22 @@ def finish(bench: Bench) -> None:
     item = bench.registry.claim("worker", 60)
     assert item is not None
     bench.registry.study_files(item.study_key)
-    bench.registry.finish(item.study_key, item.content_digest, "m", StudyState.SCORED, "why", Path("report.dcm"))
+    bench.registry.finish(
+        item.study_key, item.content_digest, "m", StudyState.SCORED, "why", Path("report.dcm")
+    )
     for delivery in bench.registry.due_deliveries(["alpha"]):
         bench.registry.mark_delivered(delivery.id)
 
 
 def live_bytes(table: Path) -> int:
     """Return the size of the files of the newest version of a table."""
-    return int(sum(pa.table(DeltaTable(table).get_add_actions(flatten=True)).column("size_bytes").to_pylist()))
+    return int(
+        sum(
+            pa.table(DeltaTable(table).get_add_actions(flatten=True))
+            .column("size_bytes")
+            .to_pylist()
+        )
+    )
 
 
 def seconds(work: Callable[[], object]) -> float:

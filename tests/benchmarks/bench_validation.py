@@ -1,11 +1,14 @@
-"""The bootstrap against the usual loop over lifelines and scikit-survival, and the time of a whole report.
+"""The bootstrap against the usual loop over lifelines and scikit-survival, and the time of a whole
+report.
 
-``python -m tests.benchmarks.bench_validation`` (``--quick`` leaves out 100 000 patients). Both sides compute, for the
-same resamples, Harrell's C, the AUC at three horizons, the calibration slope and, at three horizons, a smooth
-calibration curve on 41 points with its ICI. The loop takes a few resamples and is extrapolated to 1000, ours takes all
-1000. The loop fits each curve with lifelines' Cox regression and takes the baseline hazard of `models`, because
-lifelines' own is Breslow's even after Efron's fit. scikit-survival is told that only equal scores are tied; by default
-it takes scores within 1e-8 for ties, which among 100 000 patients happens.
+``python -m tests.benchmarks.bench_validation`` (``--quick`` leaves out 100 000 patients). Both
+sides compute, for the same resamples, Harrell's C, the AUC at three horizons, the calibration slope
+and, at three horizons, a smooth calibration curve on 41 points with its ICI. The loop takes a few
+resamples and is extrapolated to 1000, ours takes all
+1000. The loop fits each curve with lifelines' Cox regression and takes the baseline hazard of
+      `models`, because
+lifelines' own is Breslow's even after Efron's fit. scikit-survival is told that only equal scores
+are tied; by default it takes scores within 1e-8 for ties, which among 100 000 patients happens.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ NAIVE_RESAMPLES = {100: 20, 1000: 8, 100_000: 1}
 TOLERANCE = {"concordance": 1e-10, "auc": 1e-10, "slope": 1e-6, "ici": 1e-6, "curves": 1e-6}
 """Largest difference that counts as identical."""
 CONVERGED = {"precision": 1e-11}
-"""For the values that are compared, but not for the time, lifelines iterates on: its default stops early."""
+"""For the values that are compared, but not for the time, lifelines iterates on: its default stops
+early.
+"""
 
 
 def made(n: int) -> tuple[Survival, Array, dict[int, Array]]:
@@ -77,17 +82,27 @@ def naive(
         x = np.log(-np.log1p(-risk))
         knots = np.quantile(x, (0.1, 0.5, 0.9))
         basis = _spline(x, knots)
-        frame = pd.DataFrame({"x": x, "bend": basis[:, 1], "days": again.days, "event": again.event})
-        beta = CoxPHFitter().fit(frame, "days", "event", fit_options=fit_options).params_[["x", "bend"]].to_numpy()
+        frame = pd.DataFrame(
+            {"x": x, "bend": basis[:, 1], "days": again.days, "event": again.event}
+        )
+        beta = (
+            CoxPHFitter()
+            .fit(frame, "days", "event", fit_options=fit_options)
+            .params_[["x", "bend"]]
+            .to_numpy()
+        )
         lp_curve = (basis - basis.mean(axis=0)) @ beta
         baseline = baseline_cumulative_hazard(lp_curve, again)
         ici.append(np.abs(1 - baseline.survival(days, lp_curve) - risk).mean())
         at = np.log(-np.log1p(-grids[place]))
         curves.append(1 - baseline.survival(days, (_spline(at, knots) - basis.mean(axis=0)) @ beta))
     return {
-        "concordance": np.array(c), "auc": np.asarray(auc), "slope": np.array(slope), "ici": np.array(ici),
+        "concordance": np.array(c),
+        "auc": np.asarray(auc),
+        "slope": np.array(slope),
+        "ici": np.array(ici),
         "curves": np.array(curves),
-    }  # fmt: skip
+    }
 
 
 def _spline(x: Array, knots: Array) -> Array:
@@ -119,15 +134,17 @@ def compare(n: int) -> tuple[float, bool]:
     fast, slow = statistics.median(times), statistics.median(naive_times) * N_RESAMPLES
     differences = ", ".join(f"{name} {value:.1e}" for name, value in worst.items())
     print(
-        f"n = {n}: {fast:.3f} s for {N_RESAMPLES} resamples; the loop {slow:.0f} s, extrapolated from "
-        f"{NAIVE_RESAMPLES[n]}; ratio {slow / fast:.0f}; largest differences: {differences}",
+        f"n = {n}: {fast:.3f} s for {N_RESAMPLES} resamples; the loop {slow:.0f} s, extrapolated "
+        f"from {NAIVE_RESAMPLES[n]}; ratio {slow / fast:.0f}; largest differences: {differences}",
         flush=True,
     )
     return slow / fast, identical
 
 
 def report_seconds() -> float:
-    """Return the time of a whole report of a centre with 100 patients: numbers, page, PDF and R script, warm."""
+    """Return the time of a whole report of a centre with 100 patients: numbers, page, PDF and R
+    script, warm.
+    """
     times = []
     for turn in range(3):
         with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +166,11 @@ def main() -> int:
     found = {n: compare(n) for n in NAIVE_RESAMPLES if n <= 1000 or not options.quick}
     identical = all(same for _, same in found.values())
     ratios = {str(n): round(ratio) for n, (ratio, _) in found.items()}
-    print(json.dumps({"ratio": ratios, "identical": identical, "report_s": round(report_seconds(), 2)}))
+    print(
+        json.dumps(
+            {"ratio": ratios, "identical": identical, "report_s": round(report_seconds(), 2)}
+        )
+    )
     return 0 if identical else 1
 
 

@@ -1,4 +1,6 @@
-"""The servers that the ingest benchmark compares, each a process with an empty folder on a free port."""
+"""The servers that the ingest benchmark compares, each a process with an empty folder on a free
+port.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +47,16 @@ def node(folder: Path, *, durable: bool = True) -> Server:
     port = free_port()
     settings = folder / "annulus.toml"
     settings.write_text(
-        f"[node]\nport = {port}\nfolder = '{folder / 'data'}'\nmaximum_associations = 150\nnetwork_timeout_s = 600\n"
-        f"minimum_free_bytes = 0\ndurable = {str(durable).lower()}\n[center.bench]\nae_titles = ['BENCH']\n"
+        f"[node]\nport = {port}\nfolder = '{folder / 'data'}'\nmaximum_associations = "
+        "150\nnetwork_timeout_s = 600\nminimum_free_bytes = 0\ndurable = "
+        f"{str(durable).lower()}\n[center.bench]\nae_titles = ['BENCH']\n"
     )
     command = [sys.executable, "-m", "dicom_node", "--settings", str(settings)]
     environment = {"ANNULUS_PSEUDONYM_KEY": "a key for the benchmark only", "PYTHONPATH": str(ROOT)}
     archive = folder / "data" / "archive"
-    return _start(command, folder, port, lambda: sum(1 for _ in archive.glob("*/*/*.dcm")), environment)
+    return _start(
+        command, folder, port, lambda: sum(1 for _ in archive.glob("*/*/*.dcm")), environment
+    )
 
 
 def orthanc(folder: Path) -> Server:
@@ -74,7 +79,9 @@ def orthanc(folder: Path) -> Server:
 
 
 def storescp(folder: Path) -> Server:
-    """Start DCMTK's storescp, which answers without waiting for the disk; one process per association."""
+    """Start DCMTK's storescp, which answers without waiting for the disk; one process per
+    association.
+    """
     port, data = free_port(), folder / "data"
     data.mkdir()
     program = shutil.which("storescp")
@@ -129,10 +136,16 @@ def associate_request(calling: str, called: str) -> bytes:
 
 
 def _start(
-    command: list[str], folder: Path, port: int, count: Callable[[], int], environment: Mapping[str, str] | None = None
+    command: list[str],
+    folder: Path,
+    port: int,
+    count: Callable[[], int],
+    environment: Mapping[str, str] | None = None,
 ) -> Server:
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**_ENVIRONMENT, **(environment or {})})
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, env={**_ENVIRONMENT, **(environment or {})}
+        )
     deadline = time.monotonic() + _READY_S
     while not _answers(port):
         assert process.poll() is None, (folder / "server.log").read_text()

@@ -1,4 +1,6 @@
-"""The objects that the ingest benchmark pushes: valid CT slices with noise in them, and one that is very large."""
+"""The objects that the ingest benchmark pushes: valid CT slices with noise in them, and one that is
+very large.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ SIZE = 512
 
 
 def write_study(folder: Path, slices: int, seed: int) -> list[Path]:
-    """Write a study of so many slices of 512 x 512 pixels and an RTSTRUCT that lists them; return its files."""
+    """Write a study of so many slices of 512 x 512 pixels and an RTSTRUCT that lists them; return
+    its files.
+    """
     folder.mkdir()
     generator = np.random.default_rng(seed)
     root = f"1.2.826.0.1.3680043.8.498.{seed}"
@@ -48,7 +52,10 @@ def _base(sop_class: str, root: str, suffix: str) -> Dataset:
     dataset.StudyDescription, dataset.SeriesDescription = "planning", "thorax"
     dataset.PatientName, dataset.PatientID = "Synthetic^Nobody", "P1"
     dataset.PatientBirthDate, dataset.PatientSex = "19500101", "O"
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{root}.0", f"{root}.{1 if sop_class == CT else 2}"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = (
+        f"{root}.0",
+        f"{root}.{1 if sop_class == CT else 2}",
+    )
     dataset.StudyID, dataset.SeriesNumber = "1", 1
     dataset.FrameOfReferenceUID = f"{root}.3"
     return dataset
@@ -78,7 +85,10 @@ def _structure_set(root: str, uids: list[str]) -> Dataset:
     series, study, frame, roi = Dataset(), Dataset(), Dataset(), Dataset()
     series.SeriesInstanceUID = f"{root}.1"
     series.ContourImageSequence = [_reference(uid) for uid in uids]
-    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = "1.2.840.10008.3.1.2.3.1", f"{root}.0"
+    study.ReferencedSOPClassUID, study.ReferencedSOPInstanceUID = (
+        "1.2.840.10008.3.1.2.3.1",
+        f"{root}.0",
+    )
     study.RTReferencedSeriesSequence = [series]
     frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = f"{root}.3", [study]
     dataset.ReferencedFrameOfReferenceSequence = [frame]
@@ -89,7 +99,20 @@ def _structure_set(root: str, uids: list[str]) -> Dataset:
     for number in range(10, 40):
         contour = Dataset()
         contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", 4
-        contour.ContourData = [0, 0, 3 * number, 50, 0, 3 * number, 50, 50, 3 * number, 0, 50, 3 * number]
+        contour.ContourData = [
+            0,
+            0,
+            3 * number,
+            50,
+            0,
+            3 * number,
+            50,
+            50,
+            3 * number,
+            0,
+            50,
+            3 * number,
+        ]
         contours.ContourSequence.append(contour)
     dataset.ROIContourSequence = [contours]
     return dataset

@@ -1,7 +1,8 @@
 """How often each interval of a report holds the truth, over simulated cohorts whose truth is known.
 
-``python -m tests.benchmarks.interval_coverage`` takes 500 cohorts of 250 patients; each share should be 92 to 98%.
-The truth of C, AUC and Brier score is that of 40 000 patients made in the same way.
+``python -m tests.benchmarks.interval_coverage`` takes 500 cohorts of 250 patients; each share
+should be 92 to 98%. The truth of C, AUC and Brier score is that of 40 000 patients made in the same
+way.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def _made(n: int, seed: int) -> tuple[Survival, np.ndarray[tuple[int], np.dtype[
     return Survival(np.minimum(death, last_contact) + 0.01, death <= last_contact), score
 
 
-def _found(survival: Survival, score: np.ndarray[tuple[int], np.dtype[np.float64]]) -> dict[str, object]:
+def _found(
+    survival: Survival, score: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> dict[str, object]:
     predicted = np.exp(-np.exp(score) * DAYS / 800)
     calibration = calibrate(survival, score, {DAYS: predicted})
     return {
@@ -57,7 +60,8 @@ def coverage(cohorts: int) -> dict[str, float]:
     many, score = _made(MANY, 10**6)
     alike = {"calibration slope": 1.0, "O/E": 1.0, "hazard ratio": 2.0}
     predicted = np.exp(-np.exp(score) * DAYS / 800)
-    # one resample in which everybody is drawn once gives C and AUC of many patients without a matrix of pairs
+    # one resample in which everybody is drawn once gives C and AUC of many patients without a
+    # matrix of pairs
     whole = resample(many, score, {DAYS: predicted}, rows=np.arange(MANY)[None, :])
     truth = {
         **alike,
@@ -102,7 +106,14 @@ def _uno_truth() -> float:
 def main() -> int:
     """Simulate, print one JSON line last; return 1 where a share is outside 92 to 98%."""
     found = coverage(COHORTS)
-    print(json.dumps({"cohorts": COHORTS, "coverage": {name: round(share, 3) for name, share in found.items()}}))
+    print(
+        json.dumps(
+            {
+                "cohorts": COHORTS,
+                "coverage": {name: round(share, 3) for name, share in found.items()},
+            }
+        )
+    )
     return 0 if all(LOWEST <= share <= HIGHEST for share in found.values()) else 1
 
 

@@ -1,4 +1,6 @@
-"""The studies that benchmarks measure: PAT1 as it is, and within a whole planning CT, as DICOM files."""
+"""The studies that benchmarks measure: PAT1 as it is, and within a whole planning CT, as DICOM
+files.
+"""
 
 from __future__ import annotations
 
@@ -29,24 +31,35 @@ def real_data() -> Path:
     """Return the folder of real data; exit with a sentence where there is none."""
     folder = Path(os.environ.get("ANNULUS_REAL_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "pat1").is_dir():
-        raise SystemExit(f"There is no PAT1 in {folder}: set ANNULUS_REAL_DATA to the folder that holds pat1.")
+        raise SystemExit(
+            f"There is no PAT1 in {folder}: set ANNULUS_REAL_DATA to the folder that holds pat1."
+        )
     return folder
 
 
 def real_study(folder: Path) -> StudyFiles:
     """Name the files of a real study in place."""
-    return StudyFiles(sorted((folder / "ct").glob("*.dcm")), next((folder / "rtstruct").glob("*.dcm")))
+    return StudyFiles(
+        sorted((folder / "ct").glob("*.dcm")), next((folder / "rtstruct").glob("*.dcm"))
+    )
 
 
 def within_planning_ct(study: StudyFiles, folder: Path) -> StudyFiles:
-    """Write a study anew, continued by its mirror image to the size of a planning CT, the tumour at its place."""
+    """Write a study anew, continued by its mirror image to the size of a planning CT, the tumour at
+    its place.
+    """
     volume, structure_set = read_ct_volume(study.ct), read_structure_set(study.rtstruct)
-    margins = [((n - m) // 2, n - m - (n - m) // 2) for n, m in zip(PLANNING_CT, volume.hu.shape, strict=True)]
+    margins = [
+        ((n - m) // 2, n - m - (n - m) // 2)
+        for n, m in zip(PLANNING_CT, volume.hu.shape, strict=True)
+    ]
     first = np.array([before for before, _ in reversed(margins)]) * volume.spacing_mm
     origin = np.asarray(volume.origin_mm) - volume.axes @ first
     hu = np.pad(volume.hu, margins, mode="reflect").round().astype(np.int16)
     x, y, z = origin.tolist()
-    ct = write_ct(folder / "ct", hu, spacing_mm=volume.spacing_mm, origin_mm=(x, y, z), axes=volume.axes)
+    ct = write_ct(
+        folder / "ct", hu, spacing_mm=volume.spacing_mm, origin_mm=(x, y, z), axes=volume.axes
+    )
     frame = generate_uid(entropy_srcs=["frame"])
     rois = [(roi.name, roi.contours) for roi in structure_set.rois]
     return StudyFiles(ct, write_rtstruct(folder / "rtstruct.dcm", rois, frame_uid=frame))

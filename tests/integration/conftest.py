@@ -1,4 +1,6 @@
-"""A whole installation on free ports in a temporary folder, and a real Orthanc as the centres' PACS."""
+"""A whole installation on free ports in a temporary folder, and a real Orthanc as the centres'
+PACS.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
 
 
 def ask(url: str, body: object | None = None, password: str | None = None) -> Any:
-    """Return the JSON answer of a loopback server; a body makes it a POST, ``user:password`` is given if there is."""
+    """Return the JSON answer of a loopback server; a body makes it a POST, ``user:password`` is
+    given if there is.
+    """
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     if password is not None:
@@ -94,7 +98,9 @@ def orthanc(tmp_path: Path, peer: Callable[[str], str]) -> Iterator[Orthanc]:
         process = subprocess.Popen([program, str(configuration)], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{http_port}"
     try:
-        wait_until(lambda: process.poll() is None and _answers(f"{url}/system"), 60, "Orthanc answers")
+        wait_until(
+            lambda: process.poll() is None and _answers(f"{url}/system"), 60, "Orthanc answers"
+        )
         yield Orthanc("ORTHANC", dicom_port, url)
     finally:
         process.terminate()
@@ -110,21 +116,32 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture(scope="session")
 def new_place(request: pytest.FixtureRequest) -> Place:
-    """Say where an installation keeps registry and features: in its own folder, unless servers are asked for."""
+    """Say where an installation keeps registry and features: in its own folder, unless servers are
+    asked for.
+    """
     if not request.config.getoption("--on-servers"):
         return dict
     database: PostgreSQL = request.getfixturevalue("postgresql")
     objects: ObjectStore = request.getfixturevalue("object_store")
-    return lambda: {"registry_url": database.new_schema(), "store": f"{objects.new_bucket()}/features"}
+    return lambda: {
+        "registry_url": database.new_schema(),
+        "store": f"{objects.new_bucket()}/features",
+    }
 
 
 @pytest.fixture(scope="session")
-def prefect_port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of one Prefect server for all integration tests: its first start takes half a minute."""
+def prefect_port(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """The port of one Prefect server for all integration tests: its first start takes half a
+    minute.
+    """
     environment = {}
     if request.config.getoption("--on-servers"):
         database: PostgreSQL = request.getfixturevalue("postgresql")
-        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.new_database("postgresql+asyncpg")
+        environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = database.new_database(
+            "postgresql+asyncpg"
+        )
     with LocalSystem(tmp_path_factory.mktemp("prefect"), environment) as system:
         system.start_prefect_server()
         system.wait_for_prefect()
@@ -150,14 +167,17 @@ class Running:
         self.store = FeatureStore(store or str(folder / "node" / "feature_store"))
         self.settings = folder / "annulus.toml"
         self.settings.write_text(
-            f"[node]\nport = {self.port}\nfolder = '{folder / 'node'}'\nquiet_period_s = 2.0\nsweep_interval_s = 0.2\n"
-            "delivery_first_retry_s = 0.5\n"
+            f"[node]\nport = {self.port}\nfolder = '{folder / 'node'}'\nquiet_period_s = "
+            "2.0\nsweep_interval_s = 0.2\ndelivery_first_retry_s = 0.5\n"
             + (f"registry_url = '{registry_url}'\n" if registry_url else "")
             + (f"[features]\nstore = '{store}'\n" if store else "")
             + "[prefect]\nlease_s = 6.0\nfirst_retry_s = 1.0\npoll_interval_s = 0.1\n"
             f"[model]\nbundle = '{bundle[0]}'\ndigest = '{bundle[1]}'\n{centers}"
         )
-        self.environment = {PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32), SETTINGS_VARIABLE: str(self.settings)}
+        self.environment = {
+            PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32),
+            SETTINGS_VARIABLE: str(self.settings),
+        }
         self.system = LocalSystem(folder, self.environment, prefect_port)
         self._registry = open_registry(NodeSettings.load(self.settings).node)
 
@@ -172,9 +192,21 @@ class Running:
         self.system.start_dispatcher()
 
     def push(self, peer: Callable[[str], str], files: Sequence[Path], calling: str) -> int:
-        """Push files in this order on one association with DCMTK's storescu; return its exit code."""
-        command = [peer("storescu"), "-aet", calling, "-aec", "ANNULUS", "127.0.0.1", str(self.port)]
-        done = subprocess.run([*command, *map(str, files)], check=False, capture_output=True, timeout=300)
+        """Push files in this order on one association with DCMTK's storescu; return its exit
+        code.
+        """
+        command = [
+            peer("storescu"),
+            "-aet",
+            calling,
+            "-aec",
+            "ANNULUS",
+            "127.0.0.1",
+            str(self.port),
+        ]
+        done = subprocess.run(
+            [*command, *map(str, files)], check=False, capture_output=True, timeout=300
+        )
         return done.returncode
 
     def studies(self, *states: StudyState) -> list[StudySummary]:
@@ -183,9 +215,13 @@ class Running:
 
     def state_of(self, study_key: str) -> StudyState:
         """Return the state of one study."""
-        return next(study.state for study in self.registry.studies() if study.study_key == study_key)
+        return next(
+            study.state for study in self.registry.studies() if study.study_key == study_key
+        )
 
-    def wait_for(self, count: int, *states: StudyState, timeout_s: float = 300) -> list[StudySummary]:
+    def wait_for(
+        self, count: int, *states: StudyState, timeout_s: float = 300
+    ) -> list[StudySummary]:
         """Wait until `count` studies are in one of the states, and return them."""
         wait_until(
             lambda: len(self.studies(*states)) >= count,
@@ -195,10 +231,15 @@ class Running:
         return self.studies(*states)
 
     def use_bundle(self, folder: Path) -> None:
-        """Let the dispatcher, when it starts next, score with another folder under the same pinned digest."""
+        """Let the dispatcher, when it starts next, score with another folder under the same pinned
+        digest.
+        """
         lines = self.settings.read_text().splitlines()
         self.settings.write_text(
-            "\n".join(f"bundle = '{folder}'" if line.startswith("bundle = ") else line for line in lines) + "\n"
+            "\n".join(
+                f"bundle = '{folder}'" if line.startswith("bundle = ") else line for line in lines
+            )
+            + "\n"
         )
 
     def run_flow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -219,7 +260,9 @@ class Running:
 
     def _is_idle(self) -> bool:
         waiting = self.registry.outbox_state()
-        settled = all(study.state not in {StudyState.RECEIVING, StudyState.QUEUED} for study in self.studies())
+        settled = all(
+            study.state not in {StudyState.RECEIVING, StudyState.QUEUED} for study in self.studies()
+        )
         return settled and waiting["waiting"] == waiting["claimed"] == 0
 
     def kill_worker(self) -> None:
@@ -228,7 +271,8 @@ class Running:
         (worker,) = [
             int(path.parent.name)
             for path in Path("/proc").glob("[0-9]*/stat")
-            if _parent(path) == dispatcher and b"spawn_main" in (path.parent / "cmdline").read_bytes()
+            if _parent(path) == dispatcher
+            and b"spawn_main" in (path.parent / "cmdline").read_bytes()
         ]
         os.kill(worker, signal.SIGKILL)
 
@@ -240,26 +284,36 @@ class Running:
     def own_steps(self) -> list[dict[str, Any]]:
         """Return the task runs of this installation's studies."""
         own = {"id": {"any_": [run["id"] for run in self.own_runs()]}}
-        steps: list[dict[str, Any]] = ask(f"{self.system.prefect_url}/api/task_runs/filter", {"flow_runs": own})
+        steps: list[dict[str, Any]] = ask(
+            f"{self.system.prefect_url}/api/task_runs/filter", {"flow_runs": own}
+        )
         return steps
 
     def flow_runs(self) -> list[dict[str, Any]]:
         """Return the Prefect runs of the last start of the shared server, newest first."""
         runs: list[dict[str, Any]] = ask(
-            f"{self.system.prefect_url}/api/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 200}
+            f"{self.system.prefect_url}/api/flow_runs/filter",
+            {"sort": "START_TIME_DESC", "limit": 200},
         )
         return runs
 
 
 @pytest.fixture(scope="module")
 def start_installation(
-    tmp_path_factory: pytest.TempPathFactory, prefect_port: int, bundle: tuple[Path, str], new_place: Place
+    tmp_path_factory: pytest.TempPathFactory,
+    prefect_port: int,
+    bundle: tuple[Path, str],
+    new_place: Place,
 ) -> Iterator[Callable[[str], Running]]:
-    """Start installations with the given ``[center]`` tables; all are stopped at the end of the module."""
+    """Start installations with the given ``[center]`` tables; all are stopped at the end of the
+    module.
+    """
     started: list[Running] = []
 
     def start(centers: str) -> Running:
-        running = Running(tmp_path_factory.mktemp("installation"), prefect_port, centers, bundle, **new_place())
+        running = Running(
+            tmp_path_factory.mktemp("installation"), prefect_port, centers, bundle, **new_place()
+        )
         running.system.__enter__()
         started.append(running)
         running.start()

@@ -1,4 +1,6 @@
-"""What the field spoils: each bad study ends with a sentence in log, registry and Prefect; the others are unharmed."""
+"""What the field spoils: each bad study ends with a sentence in log, registry and Prefect; the
+others are unharmed.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,10 @@ from tests.support import synthetic_studies as spoil
 Start = Callable[[str], Running]
 Peer = Callable[[str], str]
 CENTERS = (
-    "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = ['BAD']\n[center.BACK]\nae_titles = ['BACK']\n"
-    f"[center.BACK.return_to]\nae_title = 'PACS'\nhost = '127.0.0.1'\nport = {free_port()}\n"  # where nobody listens
+    "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = "
+    "['BAD']\n[center.BACK]\nae_titles = "
+    "['BACK']\n[center.BACK.return_to]\nae_title = 'PACS'\nhost = "
+    f"'127.0.0.1'\nport = {free_port()}\n"  # where nobody listens
 )
 
 SPOILED: dict[str, tuple[Callable[[list[Path]], list[Path]], str]] = {
@@ -78,9 +82,13 @@ def test_bad_studies_are_quarantined_with_a_sentence_and_good_ones_scored(
         assert in_prefect[study.study_key]["message"] == study.sentence
         assert "SYNTHETIC" not in study.sentence
 
-    # the patients of the good centre are in no clinical table: scored with a warning, left out of validation
+    # the patients of the good centre are in no clinical table: scored with a warning, left out of
+    # validation
     without_row = running.registry.studies("GOOD")
-    assert all(study.state is StudyState.SCORED and "warning" in (study.sentence or "") for study in without_row)
+    assert all(
+        study.state is StudyState.SCORED and "warning" in (study.sentence or "")
+        for study in without_row
+    )
     state = running.run_flow("validate", "GOOD")
     assert state.returncode == 1
     assert "the centre's clinical table has no row for this patient" in state.stdout
@@ -90,8 +98,12 @@ def test_a_study_that_expectations_alone_keep_back_is_scored_when_an_operator_re
     running: Running, peer: Peer, tmp_path: Path
 ) -> None:
     key = running.environment["ANNULUS_PSEUDONYM_KEY"].encode()
-    patient = patient_key(key, "GOOD", str(dcmread(spoil.write_study(tmp_path / "a", "LARGE")[0]).PatientID))
-    record = ClinicalRecord(patient, "GOOD", 60.0, Sex.MALE, Histology.LARGE_CELL, "IIIA", 100.0, event=True)
+    patient = patient_key(
+        key, "GOOD", str(dcmread(spoil.write_study(tmp_path / "a", "LARGE")[0]).PatientID)
+    )
+    record = ClinicalRecord(
+        patient, "GOOD", 60.0, Sex.MALE, Histology.LARGE_CELL, "IIIA", 100.0, event=True
+    )
     work = Installation(Settings.load(running.settings))
     work.store.put_clinical(ClinicalTable((record,), ()))
     assert running.push(peer, spoil.write_study(tmp_path / "b", "LARGE"), "GOOD") == 0
@@ -99,7 +111,11 @@ def test_a_study_that_expectations_alone_keep_back_is_scored_when_an_operator_re
     def study() -> StudySummary:
         return next(one for one in running.studies() if one.patient_key == patient)
 
-    wait_until(lambda: any(one.patient_key == patient for one in running.studies()), 60, "the study is here")
+    wait_until(
+        lambda: any(one.patient_key == patient for one in running.studies()),
+        60,
+        "the study is here",
+    )
     wait_until(lambda: study().state is StudyState.QUARANTINED, 60, "the study is quarantined")
     found = "The histology is large cell, expected adenocarcinoma or squamous cell carcinoma."
     assert study().sentence == found
@@ -112,7 +128,9 @@ def test_a_study_that_expectations_alone_keep_back_is_scored_when_an_operator_re
     assert told in score.warnings
     (report,) = (running.folder / "node" / "structured_reports").rglob(f"{study().study_key}/*.dcm")
     assert told in report.read_bytes().decode("utf-8", errors="replace")
-    others = next(one for one in running.registry.studies("BAD") if one.state is StudyState.QUARANTINED)
+    others = next(
+        one for one in running.registry.studies("BAD") if one.state is StudyState.QUARANTINED
+    )
     with pytest.raises(StudyStateError, match="no features can be computed from data like this"):
         release_quarantined(work, others.study_key, "let it pass", "Dr. Example")
     work.registry.close()
@@ -146,10 +164,16 @@ def test_a_truncated_slice_is_refused_and_the_study_goes_on_when_it_comes_whole(
     (incident,) = [item for item in running.registry.incidents() if item.center == "GOOD"]
     assert incident.sentence in running.system.log("node").read_text()
     wait_until(
-        lambda: any(run["state"]["message"] == incident.sentence for run in running.flow_runs()), 60, "a Prefect run"
+        lambda: any(run["state"]["message"] == incident.sentence for run in running.flow_runs()),
+        60,
+        "a Prefect run",
     )
     assert running.push(peer, whole, "GOOD") == 0
-    wait_until(lambda: running.state_of(study.study_key) is StudyState.SCORED, 120, "the whole study is scored")
+    wait_until(
+        lambda: running.state_of(study.study_key) is StudyState.SCORED,
+        120,
+        "the whole study is scored",
+    )
 
 
 def test_a_structure_that_is_drawn_anew_is_scored_anew_and_the_report_names_the_one_before(
@@ -158,14 +182,18 @@ def test_a_structure_that_is_drawn_anew_is_scored_anew_and_the_report_names_the_
     files = spoil.write_study(tmp_path / "redrawn", "REDRAWN")
     known = {study.study_key for study in running.studies()}
     assert running.push(peer, files, "BACK") == 0
-    wait_until(lambda: {one.study_key for one in running.studies()} > known, 60, "the study is here")
+    wait_until(
+        lambda: {one.study_key for one in running.studies()} > known, 60, "the study is here"
+    )
     (key,) = {one.study_key for one in running.studies()} - known
     reports = running.folder / "node" / "structured_reports"
     wait_until(lambda: running.state_of(key) is StudyState.SCORED, 300, "the study is scored")
     (first,) = (dcmread(path) for path in reports.rglob("*.dcm") if key in str(path))
     assert running.push(peer, [spoil.drawn_anew(files)[-1]], "BACK") == 0
     wait_until(lambda: len(_reports(reports, key)) == 2, 120, "the study is scored again")
-    (second,) = (one for one in _reports(reports, key) if one.SOPInstanceUID != first.SOPInstanceUID)
+    (second,) = (
+        one for one in _reports(reports, key) if one.SOPInstanceUID != first.SOPInstanceUID
+    )
     (replaced,) = (
         item
         for study in second.PredecessorDocumentsSequence
@@ -192,7 +220,9 @@ def test_a_changed_file_and_a_changed_bundle_are_noticed_and_nothing_is_lost(
     running.system.kill("dispatcher")
     known = set((running.folder / "node" / "archive").rglob("*.dcm"))
     assert running.push(peer, spoil.write_study(tmp_path / "rot", "ROT"), "GOOD") == 0
-    victim = next(path for path in (running.folder / "node" / "archive").rglob("*.dcm") if path not in known)
+    victim = next(
+        path for path in (running.folder / "node" / "archive").rglob("*.dcm") if path not in known
+    )
     victim.chmod(0o600)
     victim.write_bytes(victim.read_bytes()[:-4000])
     (rotten,) = (study.study_key for study in running.wait_for(1, StudyState.QUEUED))
@@ -203,12 +233,18 @@ def test_a_changed_file_and_a_changed_bundle_are_noticed_and_nothing_is_lost(
     running.system.start_dispatcher()
     for study in running.wait_for(2, StudyState.HELD):
         assert "network.npz" in (study.sentence or "")
-    wait_until(lambda: {"Held"} <= {run["state_name"] for run in running.own_runs()}, 60, "a run says Held")
+    wait_until(
+        lambda: {"Held"} <= {run["state_name"] for run in running.own_runs()}, 60, "a run says Held"
+    )
     held = next(run for run in running.own_runs() if run["state_name"] == "Held")
     assert "network.npz" in held["state"]["message"]
 
     shutil.copy(bundle[0] / "network.npz", changed / "network.npz")
-    wait_until(lambda: not running.studies(StudyState.HELD, StudyState.QUEUED), 180, "nothing is held any more")
+    wait_until(
+        lambda: not running.studies(StudyState.HELD, StudyState.QUEUED),
+        180,
+        "nothing is held any more",
+    )
     found = {study.study_key: study for study in running.studies()}
     assert "is not the one that was received" in (found[rotten].sentence or "")
     assert found[rotten].state is StudyState.QUARANTINED

@@ -1,4 +1,6 @@
-"""The report on one centre in a real Orthanc: structured report and PDF, committed, under the QA patient ID, once."""
+"""The report on one centre in a real Orthanc: structured report and PDF, committed, under the QA
+patient ID, once.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,22 @@ from validation_reports.report_folder import write_report_files
 __all__ = ["node", "orthanc_url"]
 pytestmark = pytest.mark.peers
 QA_ID = "ANNULUS-QA"
-CLASSES = {"1.2.840.10008.5.1.4.1.1.88.33": "ComprehensiveSR", "1.2.840.10008.5.1.4.1.1.104.1": "EncapsulatedPDF"}
+CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.88.33": "ComprehensiveSR",
+    "1.2.840.10008.5.1.4.1.1.104.1": "EncapsulatedPDF",
+}
 
 
 def _installation(node: LiveNode) -> Installation:
     settings = Settings.load(node.folder / "annulus.toml")
     alpha = settings.center["alpha"].model_copy(update={"qa_patient_id": QA_ID})
     work = Installation(settings.model_copy(update={"center": {"alpha": alpha}}))
-    facts = SimpleNamespace(name="demo-nsclc", version="1.0", demonstration=True, intended_use="Research.")
-    cast("dict[str, object]", work.__dict__)["bundle"] = SimpleNamespace(digest=PROVENANCE.model_digest, facts=facts)
+    facts = SimpleNamespace(
+        name="demo-nsclc", version="1.0", demonstration=True, intended_use="Research."
+    )
+    cast("dict[str, object]", work.__dict__)["bundle"] = SimpleNamespace(
+        digest=PROVENANCE.model_digest, facts=facts
+    )
     return work
 
 
@@ -69,12 +78,16 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
             path.write_bytes(answer.read())
     assert len(studies) == 1
     for name in CLASSES.values():
-        checked = subprocess.run([peer("dciodvfy"), str(tmp_path / f"{name}.dcm")], capture_output=True, check=False)
+        checked = subprocess.run(
+            [peer("dciodvfy"), str(tmp_path / f"{name}.dcm")], capture_output=True, check=False
+        )
         said = (checked.stdout + checked.stderr).decode(errors="replace").splitlines()
         assert name in said
         assert [line for line in said if line.startswith("Error")] == []
     shown = subprocess.run(
-        [peer("dsrdump"), "+Pl", "+Pu", str(tmp_path / "ComprehensiveSR.dcm")], capture_output=True, check=True
+        [peer("dsrdump"), "+Pl", "+Pu", str(tmp_path / "ComprehensiveSR.dcm")],
+        capture_output=True,
+        check=True,
     ).stdout.decode()
     for expected in (
         "DEMONSTRATION MODEL, NOT FOR CLINICAL USE",
@@ -85,17 +98,30 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
     ):
         assert expected in shown
     subprocess.run(
-        [peer("dcm2pdf"), str(tmp_path / "EncapsulatedPDF.dcm"), str(tmp_path / "read.pdf")], check=True, timeout=30
+        [peer("dcm2pdf"), str(tmp_path / "EncapsulatedPDF.dcm"), str(tmp_path / "read.pdf")],
+        check=True,
+        timeout=30,
     )
     assert (tmp_path / "read.pdf").read_bytes().rstrip(b"\0") == pdf
 
-    later = replace(PROVENANCE, created_at=PROVENANCE.created_at + timedelta(days=1), store_versions={"scores": 99})
-    again = queue_center_report(work, replace(report, provenance=later), tmp_path / "20260304-center-alpha")
+    later = replace(
+        PROVENANCE,
+        created_at=PROVENANCE.created_at + timedelta(days=1),
+        store_versions={"scores": 99},
+    )
+    again = queue_center_report(
+        work, replace(report, provenance=later), tmp_path / "20260304-center-alpha"
+    )
     assert again == "the PACS of alpha has been sent these findings before"
     assert work.registry.undelivered() == []
     with work.registry._database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM delivery_commitments").scalar() == 2
     other = build_report([made_cohort("alpha", 61, 2)], PROVENANCE, n_resamples=20)
-    assert queue_center_report(work, other, tmp_path / "20260304-center-alpha") == "queued for the PACS of alpha"
-    wait_until(lambda: len(ask(f"{orthanc_url}/studies")) == 2, 30, "the report of the next patients")
+    assert (
+        queue_center_report(work, other, tmp_path / "20260304-center-alpha")
+        == "queued for the PACS of alpha"
+    )
+    wait_until(
+        lambda: len(ask(f"{orthanc_url}/studies")) == 2, 30, "the report of the next patients"
+    )
     work.registry.close()

@@ -1,4 +1,6 @@
-"""`score-cohort` gives the same features and scores over a Dask cluster, over processes and one after the other."""
+"""`score-cohort` gives the same features and scores over a Dask cluster, over processes and one
+after the other.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ STUDIES = 3
 
 
 def _fingerprint(running: Running) -> list[str]:
-    """Return for each patient a digest of every byte of features, network input and score, whatever the pseudonyms."""
+    """Return for each patient a digest of every byte of features, network input and score, whatever
+    the pseudonyms.
+    """
     store, digest = running.store, running.bundle_digest
     features = store.features("B", [Region.GTV, Region.RING_6MM], ExtractionSettings().digest)
     identities, inputs = store.deep_inputs("B")
@@ -32,7 +36,9 @@ def _fingerprint(running: Running) -> list[str]:
     found = []
     for identity, voxels in zip(identities, inputs, strict=True):
         score = scores[identity.patient_key]
-        told = repr((score.linear_predictor, score.high_risk, dict(score.survival), score.warnings)).encode()
+        told = repr(
+            (score.linear_predictor, score.high_risk, dict(score.survival), score.warnings)
+        ).encode()
         row = features.loc[identity.patient_key].to_numpy().tobytes()
         found.append(hashlib.sha256(row + voxels.tobytes() + told).hexdigest())
     return sorted(found)
@@ -48,12 +54,17 @@ def test_dask_gives_the_same_bytes_as_one_after_the_other(
         running = start_installation("[center.B]\nae_titles = ['B']\n")
         running.system.kill("dispatcher")
         for number in range(STUDIES):
-            assert running.push(peer, write_study(tmp_path / runner / f"P{number}", f"P{number}"), "B") == 0
+            assert (
+                running.push(peer, write_study(tmp_path / runner / f"P{number}", f"P{number}"), "B")
+                == 0
+            )
         running.wait_for(STUDIES, StudyState.QUEUED)
         for _ in range(STUDIES):  # an earlier model has scored them
             item = running.registry.claim("the dispatcher of an earlier model", 60)
             assert item is not None
-            running.registry.finish(item.study_key, item.content_digest, "0" * 64, StudyState.SCORED, None, None)
+            running.registry.finish(
+                item.study_key, item.content_digest, "0" * 64, StudyState.SCORED, None, None
+            )
         environment = {
             "ANNULUS_PREFECT__COHORT_RUNNER": runner,
             "ANNULUS_PREFECT__COHORT_WORKERS": "2",
@@ -61,9 +72,13 @@ def test_dask_gives_the_same_bytes_as_one_after_the_other(
         }
         done = subprocess.run(
             [sys.executable, "-m", "flows", "score-cohort", "B"],
-            cwd=ROOT, env={**os.environ, **running.system.environment, **environment},
-            capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**os.environ, **running.system.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{STUDIES} studies: {STUDIES} Scored" in done.stdout
         again = running.run_flow("score-cohort", "B")

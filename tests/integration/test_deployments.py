@@ -1,4 +1,6 @@
-"""`prefect deployment run` scores a study and validates a cohort, and the answer is the run's state."""
+"""`prefect deployment run` scores a study and validates a cohort, and the answer is the run's
+state.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,18 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 def _deployment_run(running: Running, deployment: str, **parameters: Any) -> dict[str, Any]:
     """Start a run as a biostatistician would, and return it when it has ended."""
-    values = [text for name, value in parameters.items() for text in ("-p", f"{name}={json.dumps(value)}")]
+    values = [
+        text for name, value in parameters.items() for text in ("-p", f"{name}={json.dumps(value)}")
+    ]
     command = [sys.executable, "-m", "prefect", "deployment", "run", deployment, *values]
-    subprocess.run(command, cwd=ROOT, env=running.system.environment, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        command,
+        cwd=ROOT,
+        env=running.system.environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     flow, name = deployment.split("/")
     body = {
         "flows": {"name": {"any_": [flow]}},
@@ -46,15 +57,21 @@ def _deployment_run(running: Running, deployment: str, **parameters: Any) -> dic
 
 
 def _check_explanation(running: Running, score: str, study_key: str, occlusion: Path) -> None:
-    """Ask on the command line what the score is made of; the parts add up to it, and a map is written."""
+    """Ask on the command line what the score is made of; the parts add up to it, and a map is
+    written.
+    """
     command = [sys.executable, "-m", "flows", "explain", study_key, "--occlusion", str(occlusion)]
     environment = running.system.environment
-    told = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=300)
+    told = subprocess.run(
+        command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=300
+    )
     assert told.returncode == 0, told.stderr
     total = re.search(r"^linear predictor ([+-][0-9.]+): (.+)$", told.stdout, re.MULTILINE)
     assert total is not None, told.stdout
     assert f"linear predictor {total[1]}" in score
-    parts = re.findall(r"^  ([+-][0-9.]+)  \S+ = .+ SD from the training mean$", told.stdout, re.MULTILINE)
+    parts = re.findall(
+        r"^  ([+-][0-9.]+)  \S+ = .+ SD from the training mean$", told.stdout, re.MULTILINE
+    )
     assert sum(map(float, parts)) == pytest.approx(float(total[1]), abs=0.001 * len(parts))
     assert set(re.findall(r"(\S+) [+-]", total[2])) == {"gtv", "ring_6mm", "deep"}
     assert dcmread(occlusion, stop_before_pixels=True).SOPClassUID == ParametricMapStorage
@@ -68,7 +85,11 @@ def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
     assert running.push(peer, write_study(tmp_path / "study", "P1"), "B") == 0
     (study,) = running.wait_for(1, StudyState.QUEUED)
     running.system.start("deployments", "flows", "serve")
-    wait_until(lambda: len(ask(f"{running.system.prefect_url}/api/deployments/filter", {})) >= 5, 120, "deployments")
+    wait_until(
+        lambda: len(ask(f"{running.system.prefect_url}/api/deployments/filter", {})) >= 5,
+        120,
+        "deployments",
+    )
 
     scored = _deployment_run(running, "score-study/by-hand", study_key=study.study_key)
     assert (scored["state_name"], scored["state_type"]) == ("Scored", "COMPLETED")
@@ -79,6 +100,8 @@ def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
     assert other["state_name"] == "Refused"
     assert [item.state for item in running.studies()] == [StudyState.SCORED]
 
-    refused = _deployment_run(running, "validate-cohort/ad-hoc", cohort={"name": "none", "centers": ["NOWHERE"]})
+    refused = _deployment_run(
+        running, "validate-cohort/ad-hoc", cohort={"name": "none", "centers": ["NOWHERE"]}
+    )
     assert refused["state_name"] == "Refused"
     assert "no centre NOWHERE" in refused["state"]["message"]

@@ -1,4 +1,6 @@
-"""Every transfer syntax that the field sends: it arrives and is read, or it is refused for a documented reason."""
+"""Every transfer syntax that the field sends: it arrives and is read, or it is refused for a
+documented reason.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ CONFORMANCE = ROOT / "deploy" / "conformance.md"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 
-# Name, how it is made, storescu's option for it, what arrives from storescu and from dcmsend (None: refused).
+# Name, how it is made, storescu's option for it, what arrives from storescu and from dcmsend (None:
+# refused).
 MATRIX = [
     ("Implicit VR Little Endian", ["dcmconv", "+ti"], "-xi", IMPLICIT, EXPLICIT),
     ("Explicit VR Little Endian", ["dcmconv", "+te"], "-xe", EXPLICIT, EXPLICIT),
@@ -72,11 +75,26 @@ def test_a_transfer_syntax_arrives_and_is_read_or_is_refused(
     from_dcmsend: str | None,
 ) -> None:
     peer(program[0])
-    for client, options, expected in (("storescu", [option], from_storescu), ("dcmsend", [], from_dcmsend)):
+    for client, options, expected in (
+        ("storescu", [option], from_storescu),
+        ("dcmsend", [], from_dcmsend),
+    ):
         sent = _encoded(original, tmp_path, program)
         before = _files(node)
-        command = [peer(client), *options, "-aet", "ALPHA", "-aec", "ANNULUS", "127.0.0.1", str(node.port), str(sent)]
-        done = subprocess.run(command, check=False, capture_output=True, env=ENVIRONMENT, timeout=60)
+        command = [
+            peer(client),
+            *options,
+            "-aet",
+            "ALPHA",
+            "-aec",
+            "ANNULUS",
+            "127.0.0.1",
+            str(node.port),
+            str(sent),
+        ]
+        done = subprocess.run(
+            command, check=False, capture_output=True, env=ENVIRONMENT, timeout=60
+        )
         new = _files(node) - before
         if expected is None:
             assert b"No Acceptable Presentation Contexts" in done.stderr or done.returncode != 0
@@ -94,12 +112,24 @@ def test_gdcm_stores_a_study_and_is_refused_what_is_compressed(
 ) -> None:
     files = write_study(tmp_path / "study", slices=3, seed=8)
     compressed = tmp_path / "compressed.dcm"
-    subprocess.run([peer("gdcmconv"), "--jpegls", files[0], compressed], check=True, capture_output=True)
+    subprocess.run(
+        [peer("gdcmconv"), "--jpegls", files[0], compressed], check=True, capture_output=True
+    )
     subprocess.run(["dcmodify", "-nb", "-gin", str(compressed)], check=True, capture_output=True)
     before = _files(node)
     for sent in (files, [compressed]):
-        # Debian's gdcmscu aborts while it cleans up after itself, whoever the peer is: what arrived is what counts.
-        command = [peer("gdcmscu"), "--aetitle", "ALPHA", "--call", "ANNULUS", "--store", "127.0.0.1", str(node.port)]
+        # Debian's gdcmscu aborts while it cleans up after itself, whoever the peer is: what arrived
+        # is what counts.
+        command = [
+            peer("gdcmscu"),
+            "--aetitle",
+            "ALPHA",
+            "--call",
+            "ANNULUS",
+            "--store",
+            "127.0.0.1",
+            str(node.port),
+        ]
         subprocess.run([*command, *map(str, sent)], check=False, capture_output=True, timeout=60)
     kept = {str(read_meta(path)[0].sop_instance_uid): path for path in _files(node) - before}
     originals = {str(one.SOPInstanceUID): one for one in map(dcmread, files)}

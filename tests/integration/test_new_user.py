@@ -1,4 +1,6 @@
-"""The first hour of a new user: one command up, three centres push, validations run, the browser shows it, one down."""
+"""The first hour of a new user: one command up, three centres push, validations run, the browser
+shows it, one down.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,12 @@ class User:
     def make(self, target: str) -> str:
         """Run a target of the Makefile and return what it says."""
         done = subprocess.run(
-            ["make", "-s", target], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            ["make", "-s", target],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -49,7 +56,13 @@ class User:
         """Run a command of Prefect's own."""
         command = [sys.executable, "-m", "prefect", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
@@ -70,11 +83,15 @@ class User:
 def user(tmp_path: Path, bundle: tuple[Path, str]) -> Iterator[User]:
     node_port, prefect_port = free_port(), free_port()
     settings = tmp_path / "annulus.toml"
-    centers = "".join(f"[center.{name}]\nae_titles = ['{name}']\nrole = '{role}'\n" for name, role in CENTERS.items())
+    centers = "".join(
+        f"[center.{name}]\nae_titles = ['{name}']\nrole = '{role}'\n"
+        for name, role in CENTERS.items()
+    )
     settings.write_text(
-        f"[node]\nport = {node_port}\nfolder = '{tmp_path / 'data'}'\nquiet_period_s = 2.0\nsweep_interval_s = 0.2\n"
-        f"[system]\nprefect_port = {prefect_port}\nreports_port = {free_port()}\n[prefect]\noverview_every_s = 2.0\n"
-        f"[model]\nbundle = '{bundle[0]}'\ndigest = '{bundle[1]}'\n{centers}"
+        f"[node]\nport = {node_port}\nfolder = '{tmp_path / 'data'}'\nquiet_period_s = "
+        f"2.0\nsweep_interval_s = 0.2\n[system]\nprefect_port = {prefect_port}\nreports_port = "
+        f"{free_port()}\n[prefect]\noverview_every_s = 2.0\n[model]\nbundle = "
+        f"'{bundle[0]}'\ndigest = '{bundle[1]}'\n{centers}"
     )
     unset = {"PREFECT_API_URL", "ANNULUS_PSEUDONYM_KEY"}
     environment = {
@@ -95,36 +112,76 @@ def _push(user: User, peer: Callable[[str], str]) -> None:
             files = write_study(user.folder / "pacs" / f"{name}{number}", f"{name}{number}")
             if (name, number) == ("C", PATIENTS - 1):
                 files = without_gtv(files)
-            command = [peer("storescu"), "-aet", name, "-aec", "ANNULUS", "127.0.0.1", str(user.node_port)]
-            subprocess.run([*command, *map(str, files)], check=True, capture_output=True, timeout=300)
-            rows.append(f"{name}{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,{300 + 200 * number},1")
+            command = [
+                peer("storescu"),
+                "-aet",
+                name,
+                "-aec",
+                "ANNULUS",
+                "127.0.0.1",
+                str(user.node_port),
+            ]
+            subprocess.run(
+                [*command, *map(str, files)], check=True, capture_output=True, timeout=300
+            )
+            rows.append(
+                f"{name}{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,"
+                f"{300 + 200 * number},1"
+            )
         drop = user.folder / "data" / "clinical_drop" / name
         drop.mkdir(parents=True)
         (drop / "table.csv").write_text("\n".join(rows) + "\n")
 
 
-def test_the_first_hour_of_a_new_user(user: User, peer: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_first_hour_of_a_new_user(
+    user: User, peer: Callable[[str], str], tmp_path: Path
+) -> None:
     assert "the deployments are offered" in user.make("up")
     assert (tmp_path / "annulus.env").stat().st_mode & 0o777 == 0o600
     waiting = {"state": {"type": {"any_": ["SCHEDULED"]}}}
     scheduled = {"flows": {"name": {"any_": ["validate-center"]}}, "flow_runs": waiting}
-    wait_until(lambda: len(ask(f"{user.url}/api/flow_runs/filter", scheduled)) >= 2, 60, "cron schedules make runs")
+    wait_until(
+        lambda: len(ask(f"{user.url}/api/flow_runs/filter", scheduled)) >= 2,
+        60,
+        "cron schedules make runs",
+    )
 
     _push(user, peer)
     registry = open_registry(NodeSettings.load(tmp_path / "annulus.toml").node)
-    expected = {StudyState.EXTRACTED: PATIENTS, StudyState.SCORED: 2 * PATIENTS - 1, StudyState.QUARANTINED: 1}
-    wait_until(lambda: Counter(study.state for study in registry.studies()) == expected, 180, "every study is done")
-    wait_until(lambda: len(user.runs("import-clinical")) == len(CENTERS), 60, "the dropped tables are imported")
+    expected = {
+        StudyState.EXTRACTED: PATIENTS,
+        StudyState.SCORED: 2 * PATIENTS - 1,
+        StudyState.QUARANTINED: 1,
+    }
+    wait_until(
+        lambda: Counter(study.state for study in registry.studies()) == expected,
+        180,
+        "every study is done",
+    )
+    wait_until(
+        lambda: len(user.runs("import-clinical")) == len(CENTERS),
+        60,
+        "the dropped tables are imported",
+    )
 
     assert user.prefect("deployment", "run", "validate-center/B").returncode == 0
-    for cohort in ('{"name": "early", "centers": ["B", "C"], "horizons_days": [365]}', '{"centers": ["NOWHERE"]}'):
-        asked = user.prefect("deployment", "run", "validate-cohort/ad-hoc", "-p", f"cohort={cohort}")
+    for cohort in (
+        '{"name": "early", "centers": ["B", "C"], "horizons_days": [365]}',
+        '{"centers": ["NOWHERE"]}',
+    ):
+        asked = user.prefect(
+            "deployment", "run", "validate-cohort/ad-hoc", "-p", f"cohort={cohort}"
+        )
         assert asked.returncode == 0, asked.stderr
-    misspelt = user.prefect("deployment", "run", "validate-cohort/ad-hoc", "-p", 'cohort={"centres": ["B"]}')
+    misspelt = user.prefect(
+        "deployment", "run", "validate-cohort/ad-hoc", "-p", 'cohort={"centres": ["B"]}'
+    )
     assert misspelt.returncode != 0
     assert "Traceback" not in misspelt.stdout + misspelt.stderr
     wait_until(
-        lambda: len(user.runs("validate-cohort")) == 2 and len(user.runs("validate-center")) == 1, 300, "the reports"
+        lambda: len(user.runs("validate-cohort")) == 2 and len(user.runs("validate-center")) == 1,
+        300,
+        "the reports",
     )
     messages = {run["name"]: run["state"]["message"] for run in user.runs("validate-cohort")}
     assert messages["early"].startswith(f"{2 * PATIENTS - 1} patients analysed")
@@ -149,7 +206,11 @@ def test_the_first_hour_of_a_new_user(user: User, peer: Callable[[str], str], tm
         _keep(page, tmp_path, "report")
 
     assert "everything is stopped" in user.make("down")
-    mine = [path for path in Path("/proc").glob("[0-9]*/environ") if str(tmp_path).encode() in _read(path)]
+    mine = [
+        path
+        for path in Path("/proc").glob("[0-9]*/environ")
+        if str(tmp_path).encode() in _read(path)
+    ]
     assert not [path for path in mine if path.parent.name != str(os.getpid())]
 
 

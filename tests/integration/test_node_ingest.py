@@ -1,4 +1,6 @@
-"""A live node and real peers: DCMTK pushes, the node dies and comes back, and reports reach a PACS that was down."""
+"""A live node and real peers: DCMTK pushes, the node dies and comes back, and reports reach a PACS
+that was down.
+"""
 
 from __future__ import annotations
 
@@ -73,10 +75,18 @@ class LiveNode:
             """,
             encoding="utf-8",
         )
-        already = self.log.read_text(encoding="utf-8").count("node ready") if self.log.exists() else 0
+        already = (
+            self.log.read_text(encoding="utf-8").count("node ready") if self.log.exists() else 0
+        )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dicom_node", "--settings", str(self.folder / "annulus.toml")],
+                [
+                    sys.executable,
+                    "-m",
+                    "dicom_node",
+                    "--settings",
+                    str(self.folder / "annulus.toml"),
+                ],
                 cwd=ROOT,
                 env={**os.environ, "ANNULUS_PSEUDONYM_KEY": KEY, "TCP_NODELAY": "1"},
                 stderr=log,
@@ -102,10 +112,21 @@ class LiveNode:
         return self.process.wait(timeout=PATIENCE_S)
 
     def push_command(self, files: Sequence[Path], calling: str = "ALPHA") -> list[str]:
-        call = [self.storescu, "-v", "-aet", calling, "-aec", "ANNULUS", "127.0.0.1", str(self.port)]
+        call = [
+            self.storescu,
+            "-v",
+            "-aet",
+            calling,
+            "-aec",
+            "ANNULUS",
+            "127.0.0.1",
+            str(self.port),
+        ]
         return call + [str(file) for file in files]
 
-    def push(self, files: Sequence[Path], calling: str = "ALPHA") -> subprocess.CompletedProcess[str]:
+    def push(
+        self, files: Sequence[Path], calling: str = "ALPHA"
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.push_command(files, calling),
             check=False,
@@ -116,7 +137,10 @@ class LiveNode:
         )
 
     def registry(self) -> Registry:
-        return Registry(f"sqlite:///{self.folder / 'data' / 'registry.sqlite'}", self.folder / "data" / "archive")
+        return Registry(
+            f"sqlite:///{self.folder / 'data' / 'registry.sqlite'}",
+            self.folder / "data" / "archive",
+        )
 
     def studies(self) -> list[StudySummary]:
         registry = self.registry()
@@ -129,7 +153,9 @@ class LiveNode:
         """Return the counts of the outbox and the content digests of the studies."""
         registry = self.registry()
         try:
-            digests = [registry.study_files(one.study_key).content_digest for one in registry.studies()]
+            digests = [
+                registry.study_files(one.study_key).content_digest for one in registry.studies()
+            ]
             return registry.outbox_state(), digests
         finally:
             registry.close()
@@ -169,7 +195,9 @@ def _one_row(node: LiveNode) -> str:
     return digest
 
 
-def test_pat1_in_every_order_and_twice_is_one_row(tmp_path: Path, peer: Find, real_data: Path) -> None:
+def test_pat1_in_every_order_and_twice_is_one_row(
+    tmp_path: Path, peer: Find, real_data: Path
+) -> None:
     digests = set()
     for number, order in enumerate(_orders(*_files(real_data / "pat1"))):
         node = LiveNode(tmp_path / f"live{number}", peer("storescu"))
@@ -212,7 +240,10 @@ def test_an_sts_patient_is_matched_after_the_quiet_period(
         node.kill()
     assert len(files.ct) == len(slices)
     (warning,) = files.warnings
-    assert f"of which 0 are here; matched with {len(slices)} slices by Frame of Reference and geometry" in warning
+    assert (
+        f"of which 0 are here; matched with {len(slices)} slices by Frame of Reference and geometry"
+        in warning
+    )
 
 
 @pytest.mark.slow
@@ -229,12 +260,17 @@ def test_killed_in_the_middle_of_pushes_it_ends_in_the_same_state(
     archive = node.folder / "data" / "archive"
     for enough in (5, 20, 45):
         pushing = subprocess.Popen(
-            node.push_command([drawn, *slices]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            node.push_command([drawn, *slices]),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         _until(lambda least=enough: len(list(archive.rglob("*.dcm"))) >= least, f"{enough} files")  # type: ignore[misc]
         node.kill()
         pushing.wait(timeout=PATIENCE_S)
-        stored = {str(dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in archive.rglob("*.dcm")}
+        stored = {
+            str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
+            for path in archive.rglob("*.dcm")
+        }
         assert len(stored) >= enough
         node.start()
         registry = node.registry()
@@ -245,7 +281,9 @@ def test_killed_in_the_middle_of_pushes_it_ends_in_the_same_state(
     assert node.incidents() == []
 
 
-def test_an_unknown_caller_is_rejected_and_the_next_one_served(node: LiveNode, real_data: Path) -> None:
+def test_an_unknown_caller_is_rejected_and_the_next_one_served(
+    node: LiveNode, real_data: Path
+) -> None:
     slices, _ = _files(real_data / "pat1")
     node.start()
     rejected = node.push(slices[:1], calling="NOBODY")
@@ -285,7 +323,9 @@ def test_damaged_and_changed_slices_are_refused_and_quarantined_and_nothing_is_l
     assert len(list((node.folder / "data" / "quarantine").rglob("*.dcm"))) == 2
 
 
-def test_no_identifier_is_in_the_log_or_in_a_path(node: LiveNode, tmp_path: Path, real_data: Path) -> None:
+def test_no_identifier_is_in_the_log_or_in_a_path(
+    node: LiveNode, tmp_path: Path, real_data: Path
+) -> None:
     slices, drawn = _files(real_data / "sts" / "STS_001")
     cut, _ = _broken_copies(tmp_path, slices)
     node.start()
@@ -296,7 +336,12 @@ def test_no_identifier_is_in_the_log_or_in_a_path(node: LiveNode, tmp_path: Path
     text = node.log.read_text(encoding="utf-8")
     text += "\n".join(str(path) for path in (node.folder / "data").rglob("*"))
     assert "refused an instance" in text
-    for identifier in (dataset.PatientID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID):
+    for identifier in (
+        dataset.PatientID,
+        dataset.StudyInstanceUID,
+        dataset.SeriesInstanceUID,
+        dataset.SOPInstanceUID,
+    ):
         assert str(identifier) not in text
 
 
@@ -369,11 +414,16 @@ def test_a_report_waits_for_a_pacs_that_is_down_and_is_delivered_once(
     _until(lambda: _undelivered_attempts(node) >= 2, "two failed attempts")
     assert [one.delivered for one in node.studies()] == [False]
     with (tmp_path / "pacs.log").open("wb") as log:
-        pacs = subprocess.Popen(call, stdout=log, stderr=log, env={**os.environ, "TCP_NODELAY": "1"})
+        pacs = subprocess.Popen(
+            call, stdout=log, stderr=log, env={**os.environ, "TCP_NODELAY": "1"}
+        )
     try:
         _until(lambda: [one.delivered for one in node.studies()] == [True], "the delivery")
     finally:
         pacs.terminate()
         pacs.wait(timeout=PATIENCE_S)
     kept = [path.read_bytes() for path in pacs_folder.rglob("*") if path.is_file()]
-    assert sum(content[128:132] == b"DICM" and b"1.3680043.8.498.1" in content for content in kept) == 1
+    assert (
+        sum(content[128:132] == b"DICM" and b"1.3680043.8.498.1" in content for content in kept)
+        == 1
+    )

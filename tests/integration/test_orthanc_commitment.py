@@ -42,7 +42,9 @@ def orthanc_url(node: LiveNode, tmp_path: Path, peer: Find) -> Iterator[str]:
     }
     (tmp_path / "orthanc.json").write_text(json.dumps(configuration))
     with (tmp_path / "orthanc.log").open("wb") as log:
-        process = subprocess.Popen([peer("Orthanc"), str(tmp_path / "orthanc.json")], stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [peer("Orthanc"), str(tmp_path / "orthanc.json")], stdout=log, stderr=log
+        )
     url = f"http://127.0.0.1:{http_port}"
     try:
         wait_until(lambda: _answers(url), 60, "Orthanc answers")
@@ -52,7 +54,9 @@ def orthanc_url(node: LiveNode, tmp_path: Path, peer: Find) -> Iterator[str]:
         process.wait(30)
 
 
-def test_orthanc_pushes_asks_us_to_commit_and_is_told(node: LiveNode, orthanc_url: str, real_data: Path) -> None:
+def test_orthanc_pushes_asks_us_to_commit_and_is_told(
+    node: LiveNode, orthanc_url: str, real_data: Path
+) -> None:
     node.start()
     slices, _ = _files(real_data / "pat1")
     stored = ask(f"{orthanc_url}/instances", slices[0].read_bytes())["ID"]
@@ -60,13 +64,18 @@ def test_orthanc_pushes_asks_us_to_commit_and_is_told(node: LiveNode, orthanc_ur
     tags = ask(f"{orthanc_url}/instances/{stored}/simplified-tags")
     sop_class = "1.2.840.10008.5.1.4.1.1.2"
     references = [[sop_class, tags["SOPInstanceUID"]], [sop_class, "1.2.3.4.5"]]
-    asked = ask(f"{orthanc_url}/modalities/annulus/storage-commitment", {"DicomInstances": references})
+    asked = ask(
+        f"{orthanc_url}/modalities/annulus/storage-commitment", {"DicomInstances": references}
+    )
     report = f"{orthanc_url}{asked['Path']}"
     wait_until(lambda: ask(report)["Status"] != "Pending", 30, "the commitment's result")
     result = ask(report)
     assert [one["SOPInstanceUID"] for one in result["Success"]] == [tags["SOPInstanceUID"]]
     assert [(one["SOPInstanceUID"], one["Description"]) for one in result["Failures"]] == [
-        ("1.2.3.4.5", "One or more of the elements in the Referenced SOP Instance Sequence was not available")
+        (
+            "1.2.3.4.5",
+            "One or more of the elements in the Referenced SOP Instance Sequence was not available",
+        )
     ]
 
 

@@ -1,4 +1,6 @@
-"""When one machine is too small: PostgreSQL for Prefect and registry, an object store, a password, a process worker."""
+"""When one machine is too small: PostgreSQL for Prefect and registry, an object store, a password,
+a process worker.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,13 @@ def running(
 def _prefect(running: Running, *arguments: str) -> str:
     command = [sys.executable, "-m", "prefect", *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env=running.system.environment, capture_output=True, text=True, check=False, timeout=180
+        command,
+        cwd=ROOT,
+        env=running.system.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -65,7 +73,9 @@ def test_the_same_flows_run_on_servers_of_their_own(
     rows = ["patient_id,age,sex,histology,stage,survival_days,event"]
     for number in range(PATIENTS):
         assert running.push(peer, write_study(tmp_path / f"P{number}", f"P{number}"), "B") == 0
-        rows.append(f"P{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,{300 + 200 * number},1")
+        rows.append(
+            f"P{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,{300 + 200 * number},1"
+        )
     (tmp_path / "clinical.csv").write_text("\n".join(rows) + "\n")
     assert running.run_flow("import-clinical", "B", str(tmp_path / "clinical.csv")).returncode == 0
 
@@ -86,6 +96,8 @@ def test_the_same_flows_run_on_servers_of_their_own(
     (run,) = ask(url, body, PASSWORD)
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert run["state"]["message"].startswith(f"{PATIENTS} patients analysed")
-    running.system.kill("worker")  # asked to end, Prefect's idle worker would take more than a minute
+    running.system.kill(
+        "worker"
+    )  # asked to end, Prefect's idle worker would take more than a minute
     assert not (running.folder / "node" / "registry.sqlite").exists()
     assert not (running.folder / "node" / "feature_store").exists()

@@ -1,6 +1,8 @@
-"""PAT1 and the six STS patients, pushed by DCMTK, scored once each, with a valid SR for each in Orthanc.
+"""PAT1 and the six STS patients, pushed by DCMTK, scored once each, with a valid SR for each in
+Orthanc.
 
-The same holds when RTSTRUCT or CT come first or mixed, and when node, dispatcher and scoring process are killed.
+The same holds when RTSTRUCT or CT come first or mixed, and when node, dispatcher and scoring
+process are killed.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.real_data, pytest.mark.slow]
 def _centers(orthanc: Orthanc) -> str:
     back = f"ae_title = '{orthanc.ae_title}'\nhost = '127.0.0.1'\nport = {orthanc.dicom_port}\n"
     return "".join(
-        f"[center.{name}]\nae_titles = ['{name}']\ngtv_pattern = '{pattern}'\n[center.{name}.return_to]\n{back}"
+        f"[center.{name}]\nae_titles = ['{name}']\ngtv_pattern = "
+        f"'{pattern}'\n[center.{name}.return_to]\n{back}"
         for name, pattern in ((PAT1, "GTV-1"), (STS, "GTV_Mass_CT"))
     )
 
@@ -48,7 +51,9 @@ def _in_order(folder: Path, order: str) -> list[Path]:
 
 
 def _interleaved(folders: list[tuple[str, Path]], center: str) -> list[Path]:
-    """Return the files of all patients of a centre in turns, as several associations would mix them."""
+    """Return the files of all patients of a centre in turns, as several associations would mix
+    them.
+    """
     queues = [_in_order(folder, "interleaved") for name, folder in folders if name == center]
     return [file for turn in zip_longest(*queues) for file in turn if file is not None]
 
@@ -63,10 +68,14 @@ def _push_all(running: Running, peer: Peer, real_data: Path, order: str) -> None
             assert running.push(peer, _in_order(folder, order), center) == 0
 
 
-def _check_reports(orthanc: Orthanc, running: Running, peer: Peer, real_data: Path, tmp_path: Path) -> None:
+def _check_reports(
+    orthanc: Orthanc, running: Running, peer: Peer, real_data: Path, tmp_path: Path
+) -> None:
     expected = len(_folders(real_data))
     wait_until(
-        lambda: sum(bool(study.delivered) for study in running.studies()) == expected, 60, "every report is delivered"
+        lambda: sum(bool(study.delivered) for study in running.studies()) == expected,
+        60,
+        "every report is delivered",
     )
     reports = [item for item in orthanc.instances() if item["SOPClassUID"] == COMPREHENSIVE_3D_SR]
     studies = {
@@ -78,22 +87,38 @@ def _check_reports(orthanc: Orthanc, running: Running, peer: Peer, real_data: Pa
     for report in reports:
         file = tmp_path / f"{report['orthanc']}.dcm"
         orthanc.fetch(report["orthanc"], file)
-        verified = subprocess.run([peer("dciodvfy"), str(file)], check=False, capture_output=True, text=True)
-        errors = [line for line in (verified.stdout + verified.stderr).splitlines() if line.startswith("Error")]
+        verified = subprocess.run(
+            [peer("dciodvfy"), str(file)], check=False, capture_output=True, text=True
+        )
+        errors = [
+            line
+            for line in (verified.stdout + verified.stderr).splitlines()
+            if line.startswith("Error")
+        ]
         assert errors == []
-        dumped = subprocess.run([peer("dsrdump"), "+Pl", str(file)], check=True, capture_output=True, text=True).stdout
+        dumped = subprocess.run(
+            [peer("dsrdump"), "+Pl", str(file)], check=True, capture_output=True, text=True
+        ).stdout
         assert running.bundle_digest in dumped
         assert "not for clinical use" in dumped
 
 
 def _scored_runs(running: Running) -> int:
     keys = {study.study_key for study in running.studies()}
-    return sum(run["state_name"] == "Scored" and run["parameters"]["study_key"] in keys for run in running.flow_runs())
+    return sum(
+        run["state_name"] == "Scored" and run["parameters"]["study_key"] in keys
+        for run in running.flow_runs()
+    )
 
 
 @pytest.mark.parametrize("order", ["rtstruct first", "rtstruct last"])
 def test_each_study_is_scored_once_whatever_the_order(
-    order: str, start_installation: Start, orthanc: Orthanc, peer: Peer, real_data: Path, tmp_path: Path
+    order: str,
+    start_installation: Start,
+    orthanc: Orthanc,
+    peer: Peer,
+    real_data: Path,
+    tmp_path: Path,
 ) -> None:
     running = start_installation(_centers(orthanc))
     _push_all(running, peer, real_data, order)
@@ -102,10 +127,14 @@ def test_each_study_is_scored_once_whatever_the_order(
 
     _push_all(running, peer, real_data, order)
     running.wait_until_idle()
-    print(f"\n{order}: {len(scored)} studies scored, {_scored_runs(running)} runs scored after the second push")
+    print(
+        f"\n{order}: {len(scored)} studies scored, {_scored_runs(running)} runs scored after the "
+        "second push"
+    )
     assert _scored_runs(running) == len(scored)
     assert {study.center for study in scored} == {PAT1, STS}
-    # A tag on a step makes it ask the server for a slot under that tag, which has cost whole seconds of a study.
+    # A tag on a step makes it ask the server for a slot under that tag, which has cost whole
+    # seconds of a study.
     assert all(DISPATCHED in run["tags"] for run in running.own_runs())
     assert {tuple(step["tags"]) for step in running.own_steps()} == {()}
 
@@ -123,12 +152,18 @@ def test_kills_at_any_point_end_in_the_same_state(
     running.system.start_node(running.port)
     _push_all(running, peer, real_data, "interleaved")
 
-    wait_until(lambda: running.registry.outbox_state()["claimed"] > 0, 120, "a study is being scored")
+    wait_until(
+        lambda: running.registry.outbox_state()["claimed"] > 0, 120, "a study is being scored"
+    )
     running.system.kill("dispatcher")
     running.system.start_dispatcher()
     running.wait_for(3, StudyState.SCORED)
     running.kill_worker()
-    wait_until(lambda: running.registry.outbox_state()["claimed"] > 0, 120, "the next study is being scored")
+    wait_until(
+        lambda: running.registry.outbox_state()["claimed"] > 0,
+        120,
+        "the next study is being scored",
+    )
     running.system.kill("node")
     running.system.start_node(running.port)
 

@@ -1,4 +1,6 @@
-"""The short forms of ``make fuzz`` and ``make torture``: the node lives, and nothing that it acknowledged is lost."""
+"""The short forms of ``make fuzz`` and ``make torture``: the node lives, and nothing that it
+acknowledged is lost.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def test_mutated_bytes_do_not_hurt_a_live_node(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("trouble", "kills"), [("registry", 2), ("disk", 1)])
-def test_what_was_acknowledged_survives_sudden_deaths(tmp_path: Path, trouble: str, kills: int) -> None:
+def test_what_was_acknowledged_survives_sudden_deaths(
+    tmp_path: Path, trouble: str, kills: int
+) -> None:
     try:
         result = torture(tmp_path, kills, seed=3, trouble=trouble)
     except PermissionError as error:

@@ -1,4 +1,6 @@
-"""`validate-center` as it is run every night: from the store to the report, and on to the delivery queue."""
+"""`validate-center` as it is run every night: from the store to the report, and on to the delivery
+queue.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ port = 9
 
 
 @pytest.fixture
-def scored(tmp_path: Path, prefect_port: int, bundle: tuple[Path, str], new_place: Place) -> Iterator[Running]:
+def scored(
+    tmp_path: Path, prefect_port: int, bundle: tuple[Path, str], new_place: Place
+) -> Iterator[Running]:
     """An installation that has scored 40 patients with the pinned bundle; nothing of it runs."""
     running = Running(tmp_path, prefect_port, CENTER, bundle, **new_place())
     store, cohort = running.store, made_cohort("B", 40, 1)
@@ -38,10 +42,16 @@ def scored(tmp_path: Path, prefect_port: int, bundle: tuple[Path, str], new_plac
         identity = StudyIdentity("B", key, f"study-{key}", "c" * 64)
         survival = {days: float(cohort.predicted_survival[days][place]) for days in HORIZONS}
         score, moment = float(cohort.linear_predictor[place]), datetime(2026, 1, 2, tzinfo=UTC)
-        store.put_score(ScoreRow(identity, bundle[1], score, score > 0, survival, 1, (), "test", moment))
+        store.put_score(
+            ScoreRow(identity, bundle[1], score, score > 0, survival, 1, (), "test", moment)
+        )
         days, event = float(cohort.survival.days[place]), bool(cohort.survival.event[place])
-        records.append(ClinicalRecord(key, "B", 70.0, Sex.MALE, Histology.SQUAMOUS, "IIIA", days, event))
-    store.put_acquisition(identity, AcquisitionRecord("2025-11", "SIEMENS", "One", None, 120.0, 3.0))
+        records.append(
+            ClinicalRecord(key, "B", 70.0, Sex.MALE, Histology.SQUAMOUS, "IIIA", days, event)
+        )
+    store.put_acquisition(
+        identity, AcquisitionRecord("2025-11", "SIEMENS", "One", None, 120.0, 3.0)
+    )
     store.put_clinical(ClinicalTable(tuple(records), ()))
     yield running
     running.registry.close()
@@ -54,7 +64,10 @@ def test_the_nightly_validation_queues_its_report_for_the_pacs(scored: Running) 
     if "without the PDF" in done.stdout and os.environ.get("ANNULUS_REQUIRE_PEERS") != "1":
         pytest.skip("Pango is not installed, so there is no PDF")
     objects = [dcmread(delivery.path) for delivery, _, _ in scored.registry.undelivered()]
-    assert [dataset.SOPClassUID.name for dataset in objects] == ["Encapsulated PDF Storage", "Comprehensive SR Storage"]
+    assert [dataset.SOPClassUID.name for dataset in objects] == [
+        "Encapsulated PDF Storage",
+        "Comprehensive SR Storage",
+    ]
     assert {dataset.PatientID for dataset in objects} == {"ANNULUS-QA"}
     figures = latest_figures(scored.folder / "node" / "reports", "B", scored.bundle_digest)
     assert isinstance(figures, CenterFigures)

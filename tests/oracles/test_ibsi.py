@@ -1,9 +1,11 @@
-"""The features that IBSI defines alike have the consensus values of the image biomarker standardisation initiative.
+"""The features that IBSI defines alike have the consensus values of the image biomarker
+standardisation initiative.
 
-The digital phantom, and PAT1's CT in IBSI's configurations A (as it is, re-segmented to [-500, 400] HU), C (2 mm,
-trilinear, [-1000, 400] HU, bins of 25 HU) and D (2 mm, trilinear, 3 standard deviations, 32 bins). Interpolation,
-re-segmentation and discretisation are done here as IBSI prescribes; the features are the project's own. Zwanenburg et
-al., Radiology 295, 2020; values and tolerances are described in the data folder's README.
+The digital phantom, and PAT1's CT in IBSI's configurations A (as it is, re-segmented to [-500, 400]
+HU), C (2 mm, trilinear, [-1000, 400] HU, bins of 25 HU) and D (2 mm, trilinear, 3 standard
+deviations, 32 bins). Interpolation, re-segmentation and discretisation are done here as IBSI
+prescribes; the features are the project's own. Zwanenburg et al., Radiology 295, 2020; values and
+tolerances are described in the data folder's README.
 """
 
 from __future__ import annotations
@@ -161,7 +163,11 @@ class Consensus:
 def consensus(folder: Path, data: str) -> dict[tuple[str, str], Consensus]:
     """Return the values of one data set by class and feature, of three-dimensional aggregations."""
     with (folder / "ibsi" / "reference_values.csv").open(newline="") as file:
-        rows = {(row["ibsi_id"], row["aggregation"]): row for row in csv.DictReader(file) if row["data"] == data}
+        rows = {
+            (row["ibsi_id"], row["aggregation"]): row
+            for row in csv.DictReader(file)
+            if row["data"] == data
+        }
     found = {}
     for group, ids in IDS.items():
         aggregation = "3D, averaged" if group in _AVERAGED else "3D" if group in _VOLUMETRIC else ""
@@ -179,18 +185,29 @@ def measured(
     levels: npt.NDArray[np.int64],
     spacing_mm: tuple[float, float, float],
 ) -> dict[tuple[str, str], float]:
-    """Return the project's features; `levels` are those of the intensity mask's voxels, spacing along (x, y, z)."""
+    """Return the project's features; `levels` are those of the intensity mask's voxels, spacing
+    along (x, y, z).
+    """
     tight = intensity_mask[bounding_box(intensity_mask)]
     classes: dict[str, Mapping[str, float]] = {
         "shape": shape_features(shape_mask[bounding_box(shape_mask)], spacing_mm),
         "firstorder": first_order_features(hu[intensity_mask], levels, float(np.prod(spacing_mm))),
         **texture_features(texture_matrices(TextureRegion.of(tight), levels)),
     }
-    classes["firstorder"] = {**classes["firstorder"], "Kurtosis": classes["firstorder"]["Kurtosis"] - 3}  # the excess
-    return {(group, name): value for group, features in classes.items() for name, value in features.items()}
+    classes["firstorder"] = {
+        **classes["firstorder"],
+        "Kurtosis": classes["firstorder"]["Kurtosis"] - 3,
+    }  # the excess
+    return {
+        (group, name): value
+        for group, features in classes.items()
+        for name, value in features.items()
+    }
 
 
-def assert_agree(found: Mapping[tuple[str, str], float], wanted: Mapping[tuple[str, str], Consensus]) -> None:
+def assert_agree(
+    found: Mapping[tuple[str, str], float], wanted: Mapping[tuple[str, str], Consensus]
+) -> None:
     """Demand IBSI's tolerance, and half a unit of the last of the three digits that IBSI gives."""
     off = {}
     for key, expected in wanted.items():
@@ -226,7 +243,9 @@ def test_the_digital_phantom(real_data: Path) -> None:
     folder = real_data / "ibsi" / "digital_phantom" / "nifti"
     image = SimpleITK.ReadImage(str(folder / "image" / "phantom.nii.gz"))
     values = SimpleITK.GetArrayFromImage(image).astype(np.float64)
-    mask = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(folder / "mask" / "mask.nii.gz"))) > 0
+    mask = (
+        SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(folder / "mask" / "mask.nii.gz"))) > 0
+    )
     wanted = consensus(real_data, "dig. phantom")
     assert len(wanted) == 99
     found = measured(values, mask, mask, values[mask].astype(np.int64), (2.0, 2.0, 2.0))
@@ -242,7 +261,9 @@ def test_a_lung_tumour_as_it_is(real_data: Path) -> None:
     intensity = mask & (hu >= -500) & (hu <= 400)
     levels = np.floor((hu[intensity] + 500) / 25).astype(np.int64) + 1
     wanted = {
-        key: value for key, value in consensus(real_data, "config. A").items() if key[0] in ("shape", "firstorder")
+        key: value
+        for key, value in consensus(real_data, "config. A").items()
+        if key[0] in ("shape", "firstorder")
     }
     assert len(wanted) == 25
     assert_agree(measured(hu, mask, intensity, levels, image.GetSpacing()), wanted)
@@ -258,7 +279,9 @@ def test_a_lung_tumour_on_two_millimetres(real_data: Path, configuration: str) -
     else:
         intensity = mask & (np.abs(hu - hu[mask].mean()) <= 3 * hu[mask].std())
         low, high = hu[intensity].min(), hu[intensity].max()
-        levels = np.minimum(np.floor(32 * (hu[intensity] - low) / (high - low)).astype(np.int64) + 1, 32)
+        levels = np.minimum(
+            np.floor(32 * (hu[intensity] - low) / (high - low)).astype(np.int64) + 1, 32
+        )
     wanted = consensus(real_data, f"config. {configuration}")
     assert len(wanted) == 96
     assert_agree(measured(hu, mask, intensity, levels, (2.0, 2.0, 2.0)), wanted)

@@ -1,4 +1,6 @@
-"""A headless Chromium that loads a page, waits until its script has drawn something, and takes its picture."""
+"""A headless Chromium that loads a page, waits until its script has drawn something, and takes its
+picture.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ class Page:
         deadline = time.monotonic() + timeout_s
         while not self.value(f"Boolean({until})"):
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {timeout_s:.0f} s at {url}: {until}. It shows: {self.text()[:2000]}")
+                raise AssertionError(
+                    f"not within {timeout_s:.0f} s at {url}: {until}. It shows: "
+                    f"{self.text()[:2000]}"
+                )
             time.sleep(0.2)
 
     def value(self, expression: str) -> Any:
@@ -53,11 +58,15 @@ class Page:
     def picture(self, path: Path) -> None:
         """Write what the page shows as PNG, once its fading has ended."""
         time.sleep(1.0)
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(
+            base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
+        )
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
-        self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+        self._connection.send(
+            json.dumps({"id": self._number, "method": method, "params": parameters})
+        )
         while True:
             answer = json.loads(self._connection.recv(timeout=30))
             if answer.get("id") == self._number:
@@ -70,9 +79,20 @@ class Page:
 @contextmanager
 def chromium(program: str, profile: Path, port: int) -> Iterator[Page]:
     """Run Chromium with a profile of its own on a free port."""
-    command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={WINDOW}",
-               f"--user-data-dir={profile}", f"--remote-debugging-port={port}", "--no-first-run",
-               "--disable-background-networking", "--remote-allow-origins=*", "about:blank"]  # fmt: skip
+    command = [
+        program,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        f"--window-size={WINDOW}",
+        f"--user-data-dir={profile}",
+        f"--remote-debugging-port={port}",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--remote-allow-origins=*",
+        "about:blank",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with connect(_tab(f"http://127.0.0.1:{port}"), max_size=None) as connection:

@@ -21,7 +21,9 @@ class Certificates:
         """Return the settings of the one called `name`."""
         authorities = self.folder / "authority.pem" if mutual else None
         return TlsTable(
-            certificate=self.folder / f"{name}.pem", key=self.folder / f"{name}.key", authorities=authorities
+            certificate=self.folder / f"{name}.pem",
+            key=self.folder / f"{name}.key",
+            authorities=authorities,
         )
 
     def server_context(self, *, mutual: bool = True) -> ssl.SSLContext:
@@ -43,15 +45,57 @@ class Certificates:
 
 def make_certificates(folder: Path) -> Certificates:
     """Make an authority and what it signs."""
-    _openssl(folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=Test Authority",
-             "-keyout", "authority.key", "-out", "authority.pem",
-             "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+    _openssl(
+        folder,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        ("/CN=Test Authority"),
+        "-keyout",
+        "authority.key",
+        "-out",
+        "authority.pem",
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
+    )
     (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
     for name in ("server", "client"):
-        _openssl(folder, "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
-                 "-keyout", f"{name}.key", "-out", f"{name}.csr")  # fmt: skip
-        _openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "authority.pem", "-CAkey", "authority.key",
-                 "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", f"{name}.pem")  # fmt: skip
+        _openssl(
+            folder,
+            "req",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+        )
+        _openssl(
+            folder,
+            "x509",
+            "-req",
+            "-in",
+            f"{name}.csr",
+            "-CA",
+            "authority.pem",
+            "-CAkey",
+            "authority.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "names",
+            "-out",
+            f"{name}.pem",
+        )
     return Certificates(folder)
 
 

@@ -1,4 +1,6 @@
-"""Small CT series and RTSTRUCTs, written as real DICOM files, that the tests can spoil one value at a time."""
+"""Small CT series and RTSTRUCTs, written as real DICOM files, that the tests can spoil one value at
+a time.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def write_ct(
     axes: npt.NDArray[np.float64] | None = None,
     spoil: Spoil | None = None,
 ) -> list[Path]:
-    """Write slices of `hu` (z, y, x); `axes` holds the unit axes as columns; `spoil(z, dataset)` may change a slice."""
+    """Write slices of `hu` (z, y, x); `axes` holds the unit axes as columns; `spoil(z, dataset)`
+    may change a slice.
+    """
     axes = np.eye(3) if axes is None else axes
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

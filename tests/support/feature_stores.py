@@ -24,30 +24,52 @@ def identity(center: str, number: int, content: str = "c1") -> StudyIdentity:
 
 
 def vector(region: Region, seed: int, settings: str = SETTINGS_DIGEST) -> FeatureVector:
-    return FeatureVector(region, np.random.default_rng(seed).normal(size=len(FEATURE_NAMES)), settings)
+    return FeatureVector(
+        region, np.random.default_rng(seed).normal(size=len(FEATURE_NAMES)), settings
+    )
 
 
 def fill(store: FeatureStore) -> None:
-    """Two patients of B and one of C, whose ring is missing; one score by each model of the first."""
+    """Two patients of B and one of C, whose ring is missing; one score by each model of the
+    first.
+    """
     for center, number in (("B", 1), ("B", 2), ("C", 1)):
         regions = (Region.GTV, Region.RING_6MM) if center == "B" else (Region.GTV,)
-        store.put_radiomics(identity(center, number), {region: vector(region, number) for region in regions})
+        store.put_radiomics(
+            identity(center, number), {region: vector(region, number) for region in regions}
+        )
     store.put_deep(identity("B", 1), np.arange(512.0), NETWORK)
     store.put_clinical(
         ClinicalTable(
             tuple(
-                ClinicalRecord(f"b{n:02d}", "B", age, Sex.MALE, Histology.SQUAMOUS, "IIIA", 100.5 * n, True)
+                ClinicalRecord(
+                    f"b{n:02d}", "B", age, Sex.MALE, Histology.SQUAMOUS, "IIIA", 100.5 * n, True
+                )
                 for n, age in ((1, 61.25), (2, None))
             ),
             (),
         )
     )
     for model, predictor in ((MODEL_ONE, 0.1 + 0.2), (MODEL_TWO, -1.0)):
-        warnings = ("The tube voltage is 140 kV, expected 120 kV.", "two") if model == MODEL_ONE else ()
-        store.put_score(
-            ScoreRow(identity("B", 1), model, predictor, True, {365: 0.75, 730: 0.5}, 3, warnings, "0.1.0", NOON)
+        warnings = (
+            ("The tube voltage is 140 kV, expected 120 kV.", "two") if model == MODEL_ONE else ()
         )
-    store.put_findings(identity("B", 2), (Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV."),))
+        store.put_score(
+            ScoreRow(
+                identity("B", 1),
+                model,
+                predictor,
+                True,
+                {365: 0.75, 730: 0.5},
+                3,
+                warnings,
+                "0.1.0",
+                NOON,
+            )
+        )
+    store.put_findings(
+        identity("B", 2), (Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV."),)
+    )
 
 
 def filled_store(folder: Path | str) -> FeatureStore:

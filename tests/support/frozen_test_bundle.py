@@ -1,4 +1,6 @@
-"""A frozen bundle for integration tests: the real training on made-up features, and a network as it is initialised."""
+"""A frozen bundle for integration tests: the real training on made-up features, and a network as it
+is initialised.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +26,31 @@ TRAITS = 6
 
 
 def freeze_test_bundle(folder: Path) -> str:
-    """Train on features of a few planted traits, as radiomics shows them; freeze, and return the digest."""
+    """Train on features of a few planted traits, as radiomics shows them; freeze, and return the
+    digest.
+    """
     from models.network.backend import keras
     from models.network.se_resnet import build_se_resnet, network_weights
 
     keras.utils.set_random_seed(1)
     network = network_weights(build_se_resnet())
     rng = np.random.default_rng(1)
-    columns = [*(f"{region}:{name}" for region in ("gtv", "ring_6mm") for name in FEATURE_NAMES), *DEEP_COLUMNS]
+    columns = [
+        *(f"{region}:{name}" for region in ("gtv", "ring_6mm") for name in FEATURE_NAMES),
+        *DEEP_COLUMNS,
+    ]
     traits = rng.normal(size=(PATIENTS, TRAITS))
-    scores = traits @ rng.normal(size=(TRAITS, len(columns))) + 0.3 * rng.normal(size=(PATIENTS, len(columns)))
-    typical = _features_of_a_synthetic_study(folder.with_name("typical"), DeepFeatureExtractor(network))
+    scores = traits @ rng.normal(size=(TRAITS, len(columns))) + 0.3 * rng.normal(
+        size=(PATIENTS, len(columns))
+    )
+    typical = _features_of_a_synthetic_study(
+        folder.with_name("typical"), DeepFeatureExtractor(network)
+    )
     values = typical + scores * (0.5 * np.abs(typical) + 1e-3)
     follow_up = rng.exponential(900 / np.exp(traits[:, 0]))
-    features = pd.DataFrame(values, index=[f"p{number:03d}" for number in range(PATIENTS)], columns=columns)
+    features = pd.DataFrame(
+        values, index=[f"p{number:03d}" for number in range(PATIENTS)], columns=columns
+    )
     survival = Survival(np.ceil(np.minimum(follow_up, 2500)), follow_up < 2500)
     model = train_combined_model(features, survival, seed=1)
     settings = ExtractionSettings()
@@ -55,8 +68,12 @@ def freeze_test_bundle(folder: Path) -> str:
     return freeze(folder, model, network, facts)
 
 
-def _features_of_a_synthetic_study(folder: Path, network: DeepFeatureExtractor) -> NDArray[np.float64]:
-    """Give the made-up features the magnitude of real ones, so that real studies are not absurdly far away."""
+def _features_of_a_synthetic_study(
+    folder: Path, network: DeepFeatureExtractor
+) -> NDArray[np.float64]:
+    """Give the made-up features the magnitude of real ones, so that real studies are not absurdly
+    far away.
+    """
     *ct, rtstruct = write_study(folder, "TYPICAL")
     features = compute_features(load_study(ct, rtstruct, "GTV-1"), ExtractionSettings())
     deep = network.extract(features.deep_input[np.newaxis])[0]

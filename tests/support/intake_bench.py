@@ -102,7 +102,9 @@ def rtstruct(
     square_mm: tuple[float, float, float] = (4.0, 6.0, 3.0),
     made: tuple[str, str] = ("20240517", "083000"),
 ) -> Dataset:
-    """Return an RTSTRUCT with one square contour from `square_mm[0]` to `[1]` in x and y at z = `[2]`."""
+    """Return an RTSTRUCT with one square contour from `square_mm[0]` to `[1]` in x and y at z =
+    `[2]`.
+    """
     dataset = _identity(RT_STRUCTURE_SET_STORAGE, sop, study, "1.2.1.9", patient)
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetDate, dataset.StructureSetTime = made
@@ -153,7 +155,11 @@ def center(
 ) -> Center:
     """Return a centre with a quiet period of one minute."""
     return Center(
-        name=name, ae_titles=(name.upper(),), completeness=completeness, quiet_period_s=60.0, return_to=return_to
+        name=name,
+        ae_titles=(name.upper(),),
+        completeness=completeness,
+        quiet_period_s=60.0,
+        return_to=return_to,
     )
 
 

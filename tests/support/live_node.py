@@ -44,8 +44,9 @@ class TorturedNode:
         self.log = folder / "node.log"
         self.settings = folder / "annulus.toml"
         self.settings.write_text(
-            f"[node]\nport = {self.port}\nfolder = '{self.data}'\nquiet_period_s = 3600\nnetwork_timeout_s = 10\n"
-            f"sweep_interval_s = 0.5\n{more}\n[center.alpha]\nae_titles = ['ALPHA']\n"
+            f"[node]\nport = {self.port}\nfolder = '{self.data}'\nquiet_period_s = "
+            "3600\nnetwork_timeout_s = 10\nsweep_interval_s = "
+            f"0.5\n{more}\n[center.alpha]\nae_titles = ['ALPHA']\n"
         )
         self.clock_file = clock_file
         self.process: subprocess.Popen[bytes] | None = None
@@ -63,7 +64,11 @@ class TorturedNode:
     def start(self) -> None:
         """Start it, and return when it listens."""
         already = self.log.stat().st_size if self.log.exists() else 0
-        program = ["tests.torture.skewed_node", str(self.clock_file)] if self.clock_file else ["dicom_node"]
+        program = (
+            ["tests.torture.skewed_node", str(self.clock_file)]
+            if self.clock_file
+            else ["dicom_node"]
+        )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *program, "--settings", str(self.settings)],
@@ -74,7 +79,9 @@ class TorturedNode:
             )
         while _READY not in self.log.read_text(errors="replace")[already:]:
             if self.process.poll() is not None:
-                raise RuntimeError(f"the node did not start: {self.log.read_text(errors='replace')[-2000:]}")
+                raise RuntimeError(
+                    f"the node did not start: {self.log.read_text(errors='replace')[-2000:]}"
+                )
             try:
                 self.process.wait(0.02)
             except subprocess.TimeoutExpired:

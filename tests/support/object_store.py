@@ -1,6 +1,8 @@
-"""An S3-compatible server for the tests: moto's, in a process of its own, one request after the other.
+"""An S3-compatible server for the tests: moto's, in a process of its own, one request after the
+other.
 
-One at a time makes its conditional put (``If-None-Match: *``), on which Delta commits rest, as atomic as a real one's.
+One at a time makes its conditional put (``If-None-Match: *``), on which Delta commits rest, as
+atomic as a real one's.
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class ObjectStore:
-    """A running server; its address and credentials are in the environment as long as the context lasts."""
+    """A running server; its address and credentials are in the environment as long as the context
+    lasts.
+    """
 
     def __enter__(self) -> Self:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "tests.support.object_store", str(port)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self._made = 0
         self._before = {name: os.environ.get(name) for name in self.environment}
         os.environ.update(self.environment)
@@ -67,7 +73,9 @@ class ObjectStore:
     def put(self, path: str, content: bytes, **headers: str) -> int:
         """Put an object or bucket; return the HTTP status."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named["Authorization"] = "AWS4-HMAC-SHA256 Credential=annulus/20260101/us-east-1/s3/aws4_request"
+        named["Authorization"] = (
+            "AWS4-HMAC-SHA256 Credential=annulus/20260101/us-east-1/s3/aws4_request"
+        )
         request = urllib.request.Request(self.url + path, data=content, method="PUT", headers=named)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -89,7 +97,9 @@ def serve(port: int) -> None:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    make_server("127.0.0.1", port, DomainDispatcherApplication(create_backend_app), threaded=False).serve_forever()
+    make_server(
+        "127.0.0.1", port, DomainDispatcherApplication(create_backend_app), threaded=False
+    ).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""A real PostgreSQL of the tests' own: a temporary cluster on a socket in a temporary folder, nothing else."""
+"""A real PostgreSQL of the tests' own: a temporary cluster on a socket in a temporary folder,
+nothing else.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _USER = "postgres"
 
 def programs() -> Path | None:
     """Return the folder with the newest PostgreSQL server of this machine, if there is one."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3])
+    )
     if found:
         return found[-1].parent
     on_path = shutil.which("postgres")
@@ -58,8 +62,15 @@ class PostgreSQL:
             "UTF8",
             "--no-sync",
         ]
-        subprocess.run(initdb, check=True, capture_output=True, cwd=self._folder, user=user, group=user)
-        settings = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+        subprocess.run(
+            initdb, check=True, capture_output=True, cwd=self._folder, user=user, group=user
+        )
+        settings = (
+            "listen_addresses=",
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+        )
         command: list[str | Path] = [self._binaries / "postgres", "-D", data, "-k", self._folder]
         self._process = subprocess.Popen(
             [*command, *(word for setting in settings for word in ("-c", setting))],
@@ -83,7 +94,8 @@ class PostgreSQL:
         name = f"registry_{self._made}"
         with psycopg.connect(self._address, autocommit=True) as connection:
             connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
-        return f"postgresql+psycopg://annulus@/postgres?host={self._folder}&options=-csearch_path%3D{name}"
+        query = f"host={self._folder}&options=-csearch_path%3D{name}"
+        return f"postgresql+psycopg://annulus@/postgres?{query}"
 
     def new_database(self, driver: str) -> str:
         """Make an empty database, and return its SQLAlchemy URL with this driver."""

@@ -1,4 +1,6 @@
-"""Made-up cohorts for the tests of this package: exponential survival whose hazard follows a known score."""
+"""Made-up cohorts for the tests of this package: exponential survival whose hazard follows a known
+score.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def made_cohort(
     excluded: tuple[tuple[str, str], ...] = (),
     warnings: Mapping[str, int] | None = None,
 ) -> ScoredCohort:
-    """Return n patients whose true log hazard is `effect` times their score, median survival about 550 days."""
+    """Return n patients whose true log hazard is `effect` times their score, median survival about
+    550 days.
+    """
     random = np.random.default_rng(seed)
     score = random.normal(size=n)
     rate = np.exp(effect * score) * np.log(2) / 550

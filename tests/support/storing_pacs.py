@@ -1,4 +1,6 @@
-"""DCMTK's storescp as the PACS that reports return to; every reception becomes a file of its own."""
+"""DCMTK's storescp as the PACS that reports return to; every reception becomes a file of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,22 @@ class StoringPacs:
 
     def start(self) -> None:
         """Start it, or start it again."""
-        program = shutil.which("storescp") or sys.exit("storescp is not installed: apt-get install dcmtk")
-        command = [program, "-aet", self.AE_TITLE, "-od", str(self.folder), "-uf", "--promiscuous", str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        program = shutil.which("storescp") or sys.exit(
+            "storescp is not installed: apt-get install dcmtk"
+        )
+        command = [
+            program,
+            "-aet",
+            self.AE_TITLE,
+            "-od",
+            str(self.folder),
+            "-uf",
+            "--promiscuous",
+            str(self.port),
+        ]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def stop(self) -> None:
         """Let it be gone."""
@@ -46,5 +61,8 @@ class StoringPacs:
 
     def receptions(self) -> list[tuple[str, str]]:
         """Return study and SOP Instance UID of every object it was given."""
-        found = (dcmread(path, specific_tags=["StudyInstanceUID", "SOPInstanceUID"]) for path in self.files())
+        found = (
+            dcmread(path, specific_tags=["StudyInstanceUID", "SOPInstanceUID"])
+            for path in self.files()
+        )
         return [(str(one.StudyInstanceUID), str(one.SOPInstanceUID)) for one in found]

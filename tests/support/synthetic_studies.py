@@ -1,4 +1,6 @@
-"""Small synthetic planning studies for integration tests, and the ways in which the field spoils them."""
+"""Small synthetic planning studies for integration tests, and the ways in which the field spoils
+them.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,14 @@ def with_two_gtvs(files: list[Path]) -> list[Path]:
 def without_a_slice(files: list[Path]) -> list[Path]:
     """Leave out a CT slice through the tumour, which the RTSTRUCT lists."""
     structure = dcmread(files[-1])
-    heights = [c.ContourData[2] for c in _contours(structure, _roi(structure, "GTV-1").ROINumber).ContourSequence]
+    heights = [
+        c.ContourData[2]
+        for c in _contours(structure, _roi(structure, "GTV-1").ROINumber).ContourSequence
+    ]
     middle = float(heights[len(heights) // 2])
-    return [f for f in files[:-1] if abs(float(dcmread(f).ImagePositionPatient[2]) - middle) > 0.1] + files[-1:]
+    return [
+        f for f in files[:-1] if abs(float(dcmread(f).ImagePositionPatient[2]) - middle) > 0.1
+    ] + files[-1:]
 
 
 def in_another_frame_of_reference(files: list[Path]) -> list[Path]:
@@ -77,7 +84,9 @@ def with_one_voxel_contour(files: list[Path]) -> list[Path]:
     contours = _contours(structure, _roi(structure, "GTV-1").ROINumber)
     contour = contours.ContourSequence[0]
     corners = [(-0.4, -0.4), (0.4, -0.4), (0.4, 0.4), (-0.4, 0.4)]
-    contour.ContourData = [round(value, 2) for dx, dy in corners for value in (x + dx * column, y + dy * row, z)]
+    contour.ContourData = [
+        round(value, 2) for dx, dy in corners for value in (x + dx * column, y + dy * row, z)
+    ]
     contour.NumberOfContourPoints = len(corners)
     for image in contour.get("ContourImageSequence", []):
         image.ReferencedSOPInstanceUID = ct.SOPInstanceUID
@@ -86,7 +95,9 @@ def with_one_voxel_contour(files: list[Path]) -> list[Path]:
 
 
 def drawn_anew(files: list[Path]) -> list[Path]:
-    """Replace the RTSTRUCT by a later one with a UID of its own, whose GTV lacks its last contour."""
+    """Replace the RTSTRUCT by a later one with a UID of its own, whose GTV lacks its last
+    contour.
+    """
     structure = dcmread(files[-1])
     structure.SOPInstanceUID = structure.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     structure.StructureSetDate = "20991231"

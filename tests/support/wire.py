@@ -52,7 +52,13 @@ def associate(
     more: bytes = b"",
 ) -> bytes:
     """An A-ASSOCIATE-RQ."""
-    body = version.to_bytes(2, "big") + b"\0\0" + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
+    body = (
+        version.to_bytes(2, "big")
+        + b"\0\0"
+        + called.ljust(16).encode()
+        + calling.ljust(16).encode()
+        + bytes(32)
+    )
     body += item(0x10, application.encode()) + b"".join(contexts)
     user = item(0x51, maximum.to_bytes(4, "big")) + item(0x52, b"1.2.3") + more
     return pdu(1, body + item(0x50, user))
@@ -77,10 +83,19 @@ def command(elements: dict[int, bytes]) -> bytes:
 
 def echo_request(message_id: int = 1) -> bytes:
     """The command set of a C-ECHO-RQ."""
-    return command({0x0002: VERIFICATION.encode(), 0x0100: us(0x30), 0x0110: us(message_id), 0x0800: us(0x0101)})
+    return command(
+        {
+            0x0002: VERIFICATION.encode(),
+            0x0100: us(0x30),
+            0x0110: us(message_id),
+            0x0800: us(0x0101),
+        }
+    )
 
 
-def store_request(sop_instance_uid: str, sop_class_uid: str = CT_IMAGE_STORAGE, message_id: int = 1) -> bytes:
+def store_request(
+    sop_instance_uid: str, sop_class_uid: str = CT_IMAGE_STORAGE, message_id: int = 1
+) -> bytes:
     """The command set of a C-STORE-RQ."""
     return command(
         {
@@ -96,7 +111,11 @@ def store_request(sop_instance_uid: str, sop_class_uid: str = CT_IMAGE_STORAGE, 
 
 def value(context_id: int, content: bytes, *, is_command: bool, is_last: bool = True) -> bytes:
     """A presentation data value."""
-    return (len(content) + 2).to_bytes(4, "big") + bytes((context_id, is_command | is_last << 1)) + content
+    return (
+        (len(content) + 2).to_bytes(4, "big")
+        + bytes((context_id, is_command | is_last << 1))
+        + content
+    )
 
 
 def data(*values: bytes) -> bytes:

@@ -1,9 +1,11 @@
-"""Sudden deaths while four senders push and retry: ``python -m tests.torture.crash --kills 200 [--with ...]``.
+"""Sudden deaths while four senders push and retry: ``python -m tests.torture.crash --kills 200
+[--with ...]``.
 
-The node is killed (SIGKILL) at random moments and started again. ``--with registry`` also deletes its registry each
-time, ``--with clock`` moves the clock by up to two days while it runs, ``--with disk`` gives it a small tmpfs that
-is full most of the time. In the end every acknowledged instance must be on the disk, byte for byte, and indexed, and
-every study must have exactly one row in the outbox. The last line is JSON.
+The node is killed (SIGKILL) at random moments and started again. ``--with registry`` also deletes
+its registry each time, ``--with clock`` moves the clock by up to two days while it runs, ``--with
+disk`` gives it a small tmpfs that is full most of the time. In the end every acknowledged instance
+must be on the disk, byte for byte, and indexed, and every study must have exactly one row in the
+outbox. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -46,19 +48,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--with", dest="trouble", choices=("nothing", "registry", "clock", "disk"), default="nothing")
+    parser.add_argument(
+        "--with",
+        dest="trouble",
+        choices=("nothing", "registry", "clock", "disk"),
+        default="nothing",
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         result = torture(Path(name), options.kills, options.seed, options.trouble)
     print(json.dumps(result))
-    return 0 if not any(result[key] for key in ("lost", "outbox_missing", "outbox_duplicated")) else 1
+    return (
+        0 if not any(result[key] for key in ("lost", "outbox_missing", "outbox_duplicated")) else 1
+    )
 
 
 def torture(folder: Path, kills: int, seed: int, trouble: str = "nothing") -> dict[str, int | str]:
     """Kill a node in `folder` so many times, and return what became of what it had acknowledged."""
-    megabytes = DISK_MB + kills // 2  # room for what is kept until the end: the ballast fills the rest, again and again
-    with small_disk(folder / "disk", megabytes) if trouble == "disk" else nullcontext(folder) as place:
-        node = TorturedNode(folder, place / "data", clock_file=folder / "offset" if trouble == "clock" else None)
+    megabytes = (
+        DISK_MB + kills // 2
+    )  # room for what is kept until the end: the ballast fills the rest, again and again
+    with (
+        small_disk(folder / "disk", megabytes)
+        if trouble == "disk"
+        else nullcontext(folder) as place
+    ):
+        node = TorturedNode(
+            folder, place / "data", clock_file=folder / "offset" if trouble == "clock" else None
+        )
         try:
             return _torture(node, kills, Random(seed), trouble)
         finally:
@@ -107,7 +124,10 @@ class Sender(threading.Thread):
     def _push(self, messages: list[Message]) -> None:
         waiting = list(messages)
         while waiting:
-            with suppress(OSError, AssertionError, ValueError), Wire.to(self._port, patience_s=30) as peer:
+            with (
+                suppress(OSError, AssertionError, ValueError),
+                Wire.to(self._port, patience_s=30) as peer,
+            ):
                 peer.ask(wire.associate(contexts=_CONTEXTS))
                 while waiting:
                     uid, dataset, message = waiting[0]
@@ -124,7 +144,10 @@ class Sender(threading.Thread):
 
 
 def _study(study: str, random: Random) -> list[Message]:
-    slices = [ct_slice(index, study=study, series=f"{study}.1", gray=random.randrange(999)) for index in range(SLICES)]
+    slices = [
+        ct_slice(index, study=study, series=f"{study}.1", gray=random.randrange(999))
+        for index in range(SLICES)
+    ]
     drawn = rtstruct([str(one.SOPInstanceUID) for one in slices], study=study, sop=f"{study}.9.1")
     messages = [_message(one, request(one).dataset) for one in slices]
     messages.append(_message(drawn, encode(drawn), 5, sop_class_uid=_RTSTRUCT))
@@ -135,7 +158,10 @@ def _study(study: str, random: Random) -> list[Message]:
 def _message(dataset: Dataset, content: bytes, context_id: int = 3, **more: str) -> Message:
     uid = str(dataset.SOPInstanceUID)
     command = wire.store_request(uid, **more)  # type: ignore[arg-type]
-    parts = (wire.value(context_id, command, is_command=True), wire.value(context_id, content, is_command=False))
+    parts = (
+        wire.value(context_id, command, is_command=True),
+        wire.value(context_id, content, is_command=False),
+    )
     return uid, content, wire.data(*parts)
 
 
@@ -168,7 +194,9 @@ def _live(node: TorturedNode, random: Random, trouble: str) -> None:
         node.clock_file.write_text(str(random.randrange(-172800, 172800)))
     if trouble == "disk":
         with suppress(OSError), _ballast(node).open("wb") as file:
-            file.write(bytes(disk_usage(node.data).free + (1 << 20)))  # as much as there is room for
+            file.write(
+                bytes(disk_usage(node.data).free + (1 << 20))
+            )  # as much as there is room for
         time.sleep(moment)
         _ballast(node).unlink()
     time.sleep(moment)

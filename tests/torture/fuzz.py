@@ -1,8 +1,9 @@
-"""Mutated requests, PDUs, command sets and datasets at a live node: ``python -m tests.torture.fuzz --count 20000``.
+"""Mutated requests, PDUs, command sets and datasets at a live node: ``python -m tests.torture.fuzz
+--count 20000``.
 
-Every mutation is drawn from one seed, so that a failure can be had again. The node must live, keep its memory, write
-nothing outside its folder, leave no temporary file, log no traceback, and serve a good study in the end. The last line
-is JSON.
+Every mutation is drawn from one seed, so that a failure can be had again. The node must live, keep
+its memory, write nothing outside its folder, leave no temporary file, log no traceback, and serve a
+good study in the end. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def mutate(content: bytes, random: Random) -> bytes:
             case 4:
                 found[at:at] = random.randbytes(random.choice((1, 4, 16, 300)))
             case 5:
-                found[at : at + 4] = random.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\1\0"))
+                found[at : at + 4] = random.choice(
+                    (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\0\0\1\0")
+                )
             case _:
                 del found[at:]
     return bytes(found)
@@ -128,7 +131,16 @@ def _on_the_datasets(port: int, random: Random) -> int:
             peer.send(data(value(context_id, command, is_command=True)))
             for start in range(0, len(mutated) or 1, 16000):
                 is_last = start + 16000 >= len(mutated)
-                peer.send(data(value(context_id, mutated[start : start + 16000], is_command=False, is_last=is_last)))
+                peer.send(
+                    data(
+                        value(
+                            context_id,
+                            mutated[start : start + 16000],
+                            is_command=False,
+                            is_last=is_last,
+                        )
+                    )
+                )
             if peer.receive()[0] != wire.DATA:
                 return number + 1
             if context_id == 7:
@@ -160,9 +172,15 @@ def _parts() -> tuple[tuple[int, bytes, bytes], ...]:
     store = wire.store_request(str(slices[0].SOPInstanceUID))
     structure = wire.store_request(str(drawn.SOPInstanceUID), _RTSTRUCT)
     action = wire.command(
-        {0x0003: _COMMITMENT.encode(), 0x0100: wire.us(0x130), 0x0110: wire.us(1), 0x0800: wire.us(0),
-         0x1001: b"1.2.840.10008.1.20.1.1", 0x1008: wire.us(1)}
-    )  # fmt: skip
+        {
+            0x0003: _COMMITMENT.encode(),
+            0x0100: wire.us(0x130),
+            0x0110: wire.us(1),
+            0x0800: wire.us(0),
+            0x1001: b"1.2.840.10008.1.20.1.1",
+            0x1008: wire.us(1),
+        }
+    )
     asked = request_dataset("1.2.3.4", [Reference(_CT, str(slices[0].SOPInstanceUID))])
     return (
         (1, wire.echo_request(), b""),
@@ -194,7 +212,9 @@ def _problems(node: TorturedNode, folder: Path, outside: set[Path]) -> list[str]
     good = [ct_slice(index, study="1.9.1", series="1.9.1.1") for index in range(3)]
     with Wire.to(node.port) as peer:
         peer.ask(wire.associate(contexts=_CONTEXTS))
-        statuses = [peer.status(wire.store(str(one.SOPInstanceUID), request(one).dataset)) for one in good]
+        statuses = [
+            peer.status(wire.store(str(one.SOPInstanceUID), request(one).dataset)) for one in good
+        ]
         is_released = peer.ask(wire.RELEASE)[0] == wire.RELEASED
     problems = []
     if any(statuses) or not is_released:

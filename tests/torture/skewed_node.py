@@ -1,4 +1,6 @@
-"""The node with a clock that a file moves: ``python -m tests.torture.skewed_node OFFSET_FILE ...``."""
+"""The node with a clock that a file moves: ``python -m tests.torture.skewed_node OFFSET_FILE
+...``.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Many studies through the whole system while its parts die: each must be scored once and delivered once.
+"""Many studies through the whole system while its parts die: each must be scored once and delivered
+once.
 
-``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two centres push with
-retries, and a few seconds after a delivery kills the scoring worker, the dispatcher, the node or the Prefect server
-(SIGKILL). Once the Prefect API hangs for a while (SIGSTOP), and once the PACS is down. The last line is one JSON.
+``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two
+centres push with retries, and a few seconds after a delivery kills the scoring worker, the
+dispatcher, the node or the Prefect server (SIGKILL). Once the Prefect API hangs for a while
+(SIGSTOP), and once the PACS is down. The last line is one JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ from tests.support.synthetic_studies import write_study
 
 CENTERS = ("B", "C")
 KILL_AFTER_S = (3.0, 40.0)
-"""Seconds after the first delivery since the last kill: a system that never gets anywhere shows nothing."""
+"""Seconds after the first delivery since the last kill: a system that never gets anywhere shows
+nothing.
+"""
 KILL_AT_LEAST_EVERY_S = 180.0
 API_HANGS_S, PACS_DOWN_S = 45.0, 60.0
 SAMPLE_EVERY_S = 2.0
@@ -53,10 +57,17 @@ class Trouble:
 
 def main() -> int:
     """Run the soak; return 0 when every study was scored once and delivered once."""
-    parser = argparse.ArgumentParser(prog="python -m tests.torture.soak", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.torture.soak", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--studies", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1, help="of the kills (default: %(default)s)")
-    parser.add_argument("--limit-s", type=float, default=3600.0, help="give up after this time (default: %(default)s)")
+    parser.add_argument(
+        "--limit-s",
+        type=float,
+        default=3600.0,
+        help="give up after this time (default: %(default)s)",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="annulus-soak-") as folder:
         return soak(Path(folder), options.studies, options.seed, options.limit_s)
@@ -74,11 +85,16 @@ def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
     started = time.monotonic()
     pacs.start()
     with Supervisor(work.folder, work.parts(), environment, ROOT) as supervisor:
-        senders = [threading.Thread(target=_send, args=(work, center, folders[center], stop)) for center in CENTERS]
+        senders = [
+            threading.Thread(target=_send, args=(work, center, folders[center], stop))
+            for center in CENTERS
+        ]
         troubles = threading.Thread(
             target=_make_trouble, args=(work, pacs, random.Random(seed), trouble, stop, studies)
         )
-        watcher = threading.Thread(target=_watch, args=(registry, trouble, work, stop, studies, limit_s))
+        watcher = threading.Thread(
+            target=_watch, args=(registry, trouble, work, stop, studies, limit_s)
+        )
         for thread in (*senders, troubles, watcher):
             thread.start()
         supervisor.run(stop)
@@ -95,17 +111,17 @@ def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
 def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
     digest = freeze_test_bundle(folder / "bundle")
     centers = "".join(
-        f"[center.{name}]\nae_titles = ['{name}']\n"
-        f"[center.{name}.return_to]\nae_title = '{pacs.AE_TITLE}'\nhost = '127.0.0.1'\nport = {pacs.port}\n"
+        f"[center.{name}]\nae_titles = ['{name}']\n[center.{name}.return_to]\nae_title = "
+        f"'{pacs.AE_TITLE}'\nhost = '127.0.0.1'\nport = {pacs.port}\n"
         for name in CENTERS
     )
     settings = folder / "annulus.toml"
     settings.write_text(
-        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\nquiet_period_s = 3.0\nsweep_interval_s = 0.5\n"
-        "delivery_first_retry_s = 1.0\ndelivery_longest_retry_s = 10.0\n"
-        "[prefect]\nlease_s = 15.0\nfirst_retry_s = 1.0\nlongest_retry_s = 20.0\n"
-        f"[system]\nprefect_port = {free_port()}\nreports_port = {free_port()}\n"
-        f"[model]\nbundle = '{folder / 'bundle'}'\ndigest = '{digest}'\n{centers}"
+        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\nquiet_period_s = "
+        "3.0\nsweep_interval_s = 0.5\ndelivery_first_retry_s = 1.0\ndelivery_longest_retry_s = "
+        "10.0\n[prefect]\nlease_s = 15.0\nfirst_retry_s = 1.0\nlongest_retry_s = "
+        f"20.0\n[system]\nprefect_port = {free_port()}\nreports_port = "
+        f"{free_port()}\n[model]\nbundle = '{folder / 'bundle'}'\ndigest = '{digest}'\n{centers}"
     )
     os.environ.pop("PREFECT_API_URL", None)
     os.environ[SETTINGS_VARIABLE] = str(settings)
@@ -123,7 +139,9 @@ def _studies(folder: Path, center: str, studies: int) -> list[Path]:
     return made
 
 
-def _send(work: LocalInstallation, center: str, folders: Sequence[Path], stop: threading.Event) -> None:
+def _send(
+    work: LocalInstallation, center: str, folders: Sequence[Path], stop: threading.Event
+) -> None:
     """Push study after study, each until all of it was taken, as a PACS does."""
     node = work.settings.node
     for folder in folders:
@@ -183,7 +201,12 @@ def _pacs_is_down(pacs: StoringPacs, stop: threading.Event) -> None:
 
 
 def _watch(
-    registry: Registry, trouble: Trouble, work: LocalInstallation, stop: threading.Event, studies: int, limit_s: float
+    registry: Registry,
+    trouble: Trouble,
+    work: LocalInstallation,
+    stop: threading.Event,
+    studies: int,
+    limit_s: float,
 ) -> None:
     started = told = time.monotonic()
     while time.monotonic() - started < limit_s:
@@ -196,7 +219,9 @@ def _watch(
             told = time.monotonic()
             states = Counter(str(study.state) for study in known)
             print(
-                f"[{told - started:5.0f} s] {done} delivered, {dict(states)}, {trouble.kills.total()} kills", flush=True
+                f"[{told - started:5.0f} s] {done} delivered, {dict(states)}, "
+                f"{trouble.kills.total()} kills",
+                flush=True,
             )
         time.sleep(SAMPLE_EVERY_S)
     time.sleep(2 * SAMPLE_EVERY_S)  # a second delivery of the last study would come now
@@ -215,7 +240,8 @@ def _counted(
         "studies": studies,
         "scored": sum(study.state is StudyState.SCORED for study in known),
         "delivered": sum(count == 1 for count in objects.values()),
-        "twice": sum(count > 1 for count in objects.values()) + sum(count > 1 for count in runs.values()),
+        "twice": sum(count > 1 for count in objects.values())
+        + sum(count > 1 for count in runs.values()),
         "kills": trouble.kills.total(),
         "rss_growth_mb": round(statistics.median(late) - statistics.median(early), 1),
         "sent_again_with_the_same_uid": len(receptions) - len(set(receptions)),
@@ -223,9 +249,15 @@ def _counted(
 
 
 def _scored_runs(work: LocalInstallation) -> Counter[str]:
-    """Count for each study the runs that ended as *Scored*; a second one would have scored it twice."""
+    """Count for each study the runs that ended as *Scored*; a second one would have scored it
+    twice.
+    """
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName
+    from prefect.client.schemas.filters import (
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateName,
+    )
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     wanted = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Scored"])))

@@ -57,8 +57,8 @@ def assemble_cohort(
     selection : CohortSelection, optional
         Whom the cohort takes of those who could be analysed.
     unfinished : mapping of str to str, optional
-        State of the study by patient key, of whoever arrived and was not quarantined; without it nobody knows who
-        has arrived.
+        State of the study by patient key, of whoever arrived and was not quarantined; without it
+        nobody knows who has arrived.
 
     Returns
     -------
@@ -70,9 +70,14 @@ def assemble_cohort(
     CohortError
         If nobody is left to analyse.
     """
-    score_of = {score.identity.patient_key: score for score in sorted(scores, key=lambda score: score.scored_at)}
+    score_of = {
+        score.identity.patient_key: score
+        for score in sorted(scores, key=lambda score: score.scored_at)
+    }
     record_of = {record.patient_key: record for record in records}
-    excluded: dict[str, str] = {key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of}
+    excluded: dict[str, str] = {
+        key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of
+    }
     for key in sorted(score_of.keys() | record_of.keys() | (unfinished or {}).keys()):
         if key in excluded:
             continue
@@ -88,8 +93,12 @@ def assemble_cohort(
     if not included:
         reasons = Counter(excluded.values())
         raise CohortError(
-            f"No patient of centre {center} can be analysed, expected at least one with a score and a clinical row: "
-            + ("; ".join(f"{count} x {why}" for why, count in reasons.most_common()) or "it has no patients at all")
+            f"No patient of centre {center} can be analysed, expected at least one with a score "
+            "and a clinical row: "
+            + (
+                "; ".join(f"{count} x {why}" for why, count in reasons.most_common())
+                or "it has no patients at all"
+            )
             + ". Push its studies, import its clinical table, or validate another centre."
         )
     chosen = [(score_of[key], record_of[key]) for key in included]
@@ -100,10 +109,14 @@ def assemble_cohort(
             np.array([record.survival_days for _, record in chosen], dtype=np.float64),
             np.array([record.event for _, record in chosen], dtype=np.bool_),
         ),
-        linear_predictor=np.array([score.linear_predictor for score, _ in chosen], dtype=np.float64),
+        linear_predictor=np.array(
+            [score.linear_predictor for score, _ in chosen], dtype=np.float64
+        ),
         high_risk=np.array([score.high_risk for score, _ in chosen], dtype=np.bool_),
         predicted_survival={
-            days: np.array([_survival(score, days, baseline) for score, _ in chosen], dtype=np.float64)
+            days: np.array(
+                [_survival(score, days, baseline) for score, _ in chosen], dtype=np.float64
+            )
             for days in horizons
         },
         covariates=pd.DataFrame(
@@ -120,7 +133,11 @@ def _survival(score: ScoreRow, days: int, baseline: BaselineHazard | None) -> fl
         return score.survival[days]
     found = math.nan if baseline is None else float(baseline.survival(days, score.linear_predictor))
     if math.isnan(found):
-        reach = "" if baseline is None else f", and its baseline hazard ends at {baseline.last_day:.0f} days"
+        reach = (
+            ""
+            if baseline is None
+            else f", and its baseline hazard ends at {baseline.last_day:.0f} days"
+        )
         raise CohortError(
             f"The model predicts no survival at {days} days: it was frozen for "
             f"{', '.join(map(str, score.survival))} days{reach}. Ask for one of these."

@@ -1,4 +1,6 @@
-"""How many patients came how far: known, arrived, scored, analysed, with the reasons why the others stayed behind."""
+"""How many patients came how far: known, arrived, scored, analysed, with the reasons why the others
+stayed behind.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One centre's scored patients with their outcomes: what every statistic of a report is computed from."""
+"""One centre's scored patients with their outcomes: what every statistic of a report is computed
+from.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class ScoredCohort:
     predicted_survival : mapping of int to ndarray of float64, shape (n,)
         The frozen model's survival probability by horizon in days.
     covariates : DataFrame
-        Columns ``age`` (years), ``sex``, ``histology``, ``stage``; one row per patient; missing values are allowed.
+        Columns ``age`` (years), ``sex``, ``histology``, ``stage``; one row per patient; missing
+        values are allowed.
     excluded : tuple of (str, str)
         Pseudonym and reason of each patient who is not analysed.
     warnings : mapping of str to int
@@ -75,23 +78,31 @@ class ScoredCohort:
         n = self.survival.n
         score = _column("linear predictor", self.linear_predictor, n, self.center)
         predicted = {
-            int(days): _column(f"survival at {days} days", self.predicted_survival[days], n, self.center)
+            int(days): _column(
+                f"survival at {days} days", self.predicted_survival[days], n, self.center
+            )
             for days in sorted(self.predicted_survival)
         }
         for days, values in predicted.items():
             if ((values < 0) | (values > 1)).any():
-                raise CohortError(f"{self.center}: a predicted survival at {days} days lies outside 0-1.")
+                raise CohortError(
+                    f"{self.center}: a predicted survival at {days} days lies outside 0-1."
+                )
         high = np.array(self.high_risk, dtype=np.bool_)
         if high.shape != (n,) or len(self.patient_keys) != n or len(self.covariates) != n:
             raise CohortError(
-                f"{self.center}: found {n} outcomes, {len(self.patient_keys)} patients, {high.size} risk groups and "
-                f"{len(self.covariates)} rows of covariates: give one of each for every patient."
+                f"{self.center}: found {n} outcomes, {len(self.patient_keys)} patients, "
+                f"{high.size} risk groups and {len(self.covariates)} rows of covariates: give one "
+                "of each for every patient."
             )
         for name in ("signatures", "features"):
             object.__setattr__(self, name, _table(name, getattr(self, name), n, self.center))
         if self.acquisitions is not None:
             if len(self.acquisitions) != n:
-                raise CohortError(f"{self.center}: {len(self.acquisitions)} acquisitions were given for {n} patients.")
+                raise CohortError(
+                    f"{self.center}: {len(self.acquisitions)} acquisitions were given for {n} "
+                    "patients."
+                )
             object.__setattr__(self, "acquisitions", self.acquisitions.reset_index(drop=True))
         _check_patients(self.center, self.patient_keys, self.excluded)
         missing = [name for name in COVARIATES if name not in self.covariates.columns]
@@ -101,7 +112,9 @@ class ScoredCohort:
         object.__setattr__(self, "linear_predictor", score)
         object.__setattr__(self, "high_risk", high)
         object.__setattr__(self, "predicted_survival", MappingProxyType(predicted))
-        object.__setattr__(self, "covariates", self.covariates[list(COVARIATES)].reset_index(drop=True))
+        object.__setattr__(
+            self, "covariates", self.covariates[list(COVARIATES)].reset_index(drop=True)
+        )
         object.__setattr__(self, "warnings", MappingProxyType(dict(self.warnings)))
 
     @property
@@ -129,7 +142,10 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         raise CohortError("There is no centre to pool: give at least one cohort.")
     horizons = {tuple(cohort.predicted_survival) for cohort in cohorts}
     if len(horizons) > 1:
-        raise CohortError(f"The centres were scored at {len(horizons)} different sets of horizons: score them alike.")
+        raise CohortError(
+            f"The centres were scored at {len(horizons)} different sets of horizons: score them "
+            "alike."
+        )
     warnings: Counter[str] = Counter()
     for cohort in cohorts:
         warnings.update(cohort.warnings)
@@ -143,7 +159,8 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         linear_predictor=np.concatenate([cohort.linear_predictor for cohort in cohorts]),
         high_risk=np.concatenate([cohort.high_risk for cohort in cohorts]),
         predicted_survival={
-            days: np.concatenate([cohort.predicted_survival[days] for cohort in cohorts]) for days in horizons.pop()
+            days: np.concatenate([cohort.predicted_survival[days] for cohort in cohorts])
+            for days in horizons.pop()
         },
         covariates=pd.concat([cohort.covariates for cohort in cohorts], ignore_index=True),
         excluded=tuple(patient for cohort in cohorts for patient in cohort.excluded),
@@ -167,7 +184,9 @@ def _table(what: str, values: pd.DataFrame | None, n: int, center: str) -> pd.Da
     if values is None:
         return None
     if len(values) != n or not np.isfinite(values.to_numpy(dtype=np.float64)).all():
-        raise CohortError(f"{center}: the {what} have {len(values)} rows, expected {n} of finite numbers.")
+        raise CohortError(
+            f"{center}: the {what} have {len(values)} rows, expected {n} of finite numbers."
+        )
     return values.reset_index(drop=True)
 
 
@@ -175,18 +194,29 @@ def _column(what: str, values: NDArray[np.float64], n: int, center: str) -> NDAr
     column = np.array(values, dtype=np.float64)
     if column.shape != (n,):
         raise CohortError(
-            f"{center}: the {what} has shape {column.shape}, expected one value for each of {n} patients."
+            f"{center}: the {what} has shape {column.shape}, expected one value for each of {n} "
+            "patients."
         )
     if bad := int((~np.isfinite(column)).sum()):
-        raise CohortError(f"{center}: the {what} of {bad} patients is not a finite number: exclude them.")
+        raise CohortError(
+            f"{center}: the {what} of {bad} patients is not a finite number: exclude them."
+        )
     column.flags.writeable = False
     return column
 
 
-def _check_patients(center: str, keys: tuple[str, ...], excluded: tuple[tuple[str, str], ...]) -> None:
+def _check_patients(
+    center: str, keys: tuple[str, ...], excluded: tuple[tuple[str, str], ...]
+) -> None:
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
-        raise CohortError(f"{center}: {len(twice)} patients come twice, the first is {twice[0]}: keep one row each.")
+        raise CohortError(
+            f"{center}: {len(twice)} patients come twice, the first is {twice[0]}: keep one row "
+            "each."
+        )
     both = set(keys) & {key for key, _ in excluded}
     if both:
-        raise CohortError(f"{center}: {len(both)} patients are both analysed and excluded, the first is {min(both)}.")
+        raise CohortError(
+            f"{center}: {len(both)} patients are both analysed and excluded, the first is "
+            f"{min(both)}."
+        )

@@ -1,7 +1,9 @@
-"""The validation report on one centre as a Comprehensive SR (PS3.3 section A.35.3): its first screen and main numbers.
+"""The validation report on one centre as a Comprehensive SR (PS3.3 section A.35.3): its first
+screen and main numbers.
 
-The whole report is the PDF that lies beside it in the same study. No template of PS3.16 describes the validation of a
-prognostic model, so the content tree is the one of this module; its concepts are those of `report_codes`.
+The whole report is the PDF that lies beside it in the same study. No template of PS3.16 describes
+the validation of a prognostic model, so the content tree is the one of this module; its concepts
+are those of `report_codes`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,13 @@ from pydicom.dataset import Dataset
 
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.patient_report_content import notice, observation_context
-from validation_reports.dicom.performance_items import container, counted, estimate_item, performance_container, text
+from validation_reports.dicom.performance_items import (
+    container,
+    counted,
+    estimate_item,
+    performance_container,
+    text,
+)
 from validation_reports.dicom.qa_study import QaStudy
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.stamps import coding_schemes, set_clock
@@ -58,9 +66,14 @@ def center_report_sr(
     """
     moment = study.created_at.astimezone(UTC)
     evidence = document
-    if evidence is None:  # the library takes patient and study from evidence, so it gets the identity as one
+    if (
+        evidence is None
+    ):  # the library takes patient and study from evidence, so it gets the identity as one
         evidence = study.identity()
-        evidence.SOPClassUID, evidence.SOPInstanceUID = _COMPREHENSIVE_SR_STORAGE, study.uid("no document")
+        evidence.SOPClassUID, evidence.SOPInstanceUID = (
+            _COMPREHENSIVE_SR_STORAGE,
+            study.uid("no document"),
+        )
         evidence.SeriesInstanceUID = study.uid("no document series")
     content = _content(report, study, model, document, software_version)
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
@@ -94,13 +107,19 @@ def center_report_sr(
 
 
 def _content(
-    report: ValidationReport, study: QaStudy, model: ModelReference, document: Dataset | None, software_version: str
+    report: ValidationReport,
+    study: QaStudy,
+    model: ModelReference,
+    document: Dataset | None,
+    software_version: str,
 ) -> Dataset:
     result, (figures,) = report.centers[0], center_figures(report, study.report_id)
     root = sr.ContainerContentItem(concept.VALIDATION_REPORT, is_content_continuous=False)
     root.ContentSequence = sr.ContentSequence(
         [
-            sr.CodeContentItem(concept.LANGUAGE, concept.ENGLISH, sr.RelationshipTypeValues.HAS_CONCEPT_MOD),
+            sr.CodeContentItem(
+                concept.LANGUAGE, concept.ENGLISH, sr.RelationshipTypeValues.HAS_CONCEPT_MOD
+            ),
             *observation_context(model, software_version, study.center),
             notice(model),
             container(
@@ -147,9 +166,15 @@ def _statistics(result: CenterResult, confidence: float) -> list[sr.ContentItem]
 
 
 def _excluded(result: CenterResult) -> list[sr.ContentItem]:
-    reasons = [text(concept.REASON_EXCLUDED, f"{len(keys)}: {reason}") for reason, keys in result.excluded]
+    reasons = [
+        text(concept.REASON_EXCLUDED, f"{len(keys)}: {reason}") for reason, keys in result.excluded
+    ]
     return [counted(concept.PATIENTS_EXCLUDED, result.n_excluded), *reasons]
 
 
 def _is_ascii(content: Dataset) -> bool:
-    return all(str(element.value).isascii() for element in content.iterall() if element.VR in ("LO", "UT", "SH"))
+    return all(
+        str(element.value).isascii()
+        for element in content.iterall()
+        if element.VR in ("LO", "UT", "SH")
+    )

@@ -1,8 +1,9 @@
 """The coded concepts of the structured report, and the private coding scheme that they need.
 
-Standard codes come from SNOMED CT (SCT), the DICOM Controlled Terminology (DCM) and UCUM (PS3.16). What no standard
-code says (a prognostic score, a survival probability at a horizon) has a code of the scheme 99ANNULUS, which every
-report identifies in its Coding Scheme Identification Sequence (PS3.3 section C.12.1).
+Standard codes come from SNOMED CT (SCT), the DICOM Controlled Terminology (DCM) and UCUM (PS3.16).
+What no standard code says (a prognostic score, a survival probability at a horizon) has a code of
+the scheme 99ANNULUS, which every report identifies in its Coding Scheme Identification Sequence
+(PS3.3 section C.12.1).
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ MODALITY = Code("121139", "DCM", "Modality")
 CT_MODALITY = Code("CT", "DCM", "Computed Tomography")
 FRAME_OF_REFERENCE_UID = Code("112227", "DCM", "Frame of Reference UID")
 
-RISK_SCORE = Code("risk-score", SCHEME, "Prognostic risk score (linear predictor, log hazard ratio)")
+RISK_SCORE = Code(
+    "risk-score", SCHEME, "Prognostic risk score (linear predictor, log hazard ratio)"
+)
 RISK_GROUP = Code("risk-group", SCHEME, "Prognostic risk group")
 ROI_NUMBER = Code("roi-number", SCHEME, "ROI Number of the contour in its RT Structure Set")
 NOTICE = Code("notice", SCHEME, "Conditions of use of this report")
@@ -71,11 +74,15 @@ _DAYS_PER_MONTH = 365.25 / 12
 
 
 def survival_concept(days: int) -> Code:
-    """Return the concept of the predicted probability of being alive `days` after the start of radiotherapy."""
+    """Return the concept of the predicted probability of being alive `days` after the start of
+    radiotherapy.
+    """
     months = round(days / _DAYS_PER_MONTH)
     whole_months = abs(days - months * _DAYS_PER_MONTH) < 3
     horizon = f"{months} months" if whole_months else f"{days} days"
-    return Code(f"survival-{days}d", SCHEME, f"Predicted probability of overall survival at {horizon}")
+    return Code(
+        f"survival-{days}d", SCHEME, f"Predicted probability of overall survival at {horizon}"
+    )
 
 
 def auc_concept(days: int) -> Code:

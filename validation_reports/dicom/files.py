@@ -12,7 +12,8 @@ from validation_reports.errors import StructuredReportError
 
 
 def write_dicom(dataset: Dataset, path: Path) -> None:
-    """Write a report so that it is either there in full or not at all, whatever happens to the machine.
+    """Write a report so that it is either there in full or not at all, whatever happens to the
+    machine.
 
     Parameters
     ----------
@@ -45,5 +46,6 @@ def write_dicom(dataset: Dataset, path: Path) -> None:
             os.close(folder)
     except OSError as error:
         raise StructuredReportError(
-            f"the structured report cannot be written: {error.strerror}; check the folder's space and permissions"
+            f"the structured report cannot be written: {error.strerror}; check the folder's space "
+            "and permissions"
         ) from error

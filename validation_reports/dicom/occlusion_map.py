@@ -1,7 +1,9 @@
-"""The network's occlusion map of one patient as a DICOM parametric map in the CT's frame of reference.
+"""The network's occlusion map of one patient as a DICOM parametric map in the CT's frame of
+reference.
 
-Parametric Map (PS3.3 section A.75) with float pixels: by how much the linear predictor falls when that part of the
-tumour is hidden from the network. A viewer lays it over the CT; its content qualification is RESEARCH.
+Parametric Map (PS3.3 section A.75) with float pixels: by how much the linear predictor falls when
+that part of the tumour is hidden from the network. A viewer lays it over the CT; its content
+qualification is RESEARCH.
 """
 
 from __future__ import annotations
@@ -11,7 +13,12 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
-from highdicom import PixelMeasuresSequence, PlaneOrientationSequence, PlanePositionSequence, VOILUTTransformation
+from highdicom import (
+    PixelMeasuresSequence,
+    PlaneOrientationSequence,
+    PlanePositionSequence,
+    VOILUTTransformation,
+)
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 from numpy.typing import ArrayLike
 from pydicom.config import disable_value_validation
@@ -26,9 +33,16 @@ from validation_reports.errors import StructuredReportError
 _SERIES_NUMBER = 902
 _AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
 _TYPE_2 = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
-    "StudyID", "ReferringPhysicianName",
-)  # fmt: skip
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
 
 
 def build_occlusion_map(
@@ -70,9 +84,13 @@ def build_occlusion_map(
     """
     volume = np.asarray(values, dtype=np.float32)
     if not ct_datasets:
-        raise StructuredReportError("no CT instance was given: a map must name the series that it lies over")
+        raise StructuredReportError(
+            "no CT instance was given: a map must name the series that it lies over"
+        )
     if volume.ndim != 3 or not np.isfinite(volume).all():
-        raise StructuredReportError(f"the map has shape {volume.shape}: expected three axes of finite values")
+        raise StructuredReportError(
+            f"the map has shape {volume.shape}: expected three axes of finite values"
+        )
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     first = deepcopy(ct_datasets[0])
     for keyword in _TYPE_2:
@@ -82,7 +100,10 @@ def build_occlusion_map(
     for keyword in _AS_SENT:  # the library's warnings would quote them
         setattr(first, keyword, "")
     axes = np.array(grid.direction).reshape(3, 3)
-    positions = np.array(grid.origin_mm) + np.arange(volume.shape[0])[:, None] * grid.spacing_mm[2] * axes[:, 2]
+    positions = (
+        np.array(grid.origin_mm)
+        + np.arange(volume.shape[0])[:, None] * grid.spacing_mm[2] * axes[:, 2]
+    )
     reach = max(float(np.abs(volume).max()), 1e-6)
     label = f"Annulus occlusion{' DEMONSTRATION' if model.demonstration else ''}"
     found = ParametricMap(
@@ -109,20 +130,28 @@ def build_occlusion_map(
         ],
         voi_lut_transformations=[
             # LINEAR allows no window below 1 (PS3.3 section C.11.2.1.2)
-            VOILUTTransformation(window_center=0.0, window_width=2 * reach, voi_lut_function="LINEAR_EXACT")
+            VOILUTTransformation(
+                window_center=0.0, window_width=2 * reach, voi_lut_function="LINEAR_EXACT"
+            )
         ],
         pixel_measures=PixelMeasuresSequence(
             pixel_spacing=(grid.spacing_mm[1], grid.spacing_mm[0]),
             slice_thickness=grid.spacing_mm[2],
             spacing_between_slices=grid.spacing_mm[2],
         ),
-        plane_orientation=PlaneOrientationSequence("PATIENT", [*axes[:, 0].tolist(), *axes[:, 1].tolist()]),
-        plane_positions=[PlanePositionSequence("PATIENT", position.tolist()) for position in positions],
+        plane_orientation=PlaneOrientationSequence(
+            "PATIENT", [*axes[:, 0].tolist(), *axes[:, 1].tolist()]
+        ),
+        plane_positions=[
+            PlanePositionSequence("PATIENT", position.tolist()) for position in positions
+        ],
         content_label="OCCLUSION",
         content_description="Fall of the log hazard by occlusion",
         series_description=label,
     )
-    found.Laterality = first.get("Laterality") or ""  # PS3.3 section C.7.3.1: type 2C, a lung is a paired organ
+    found.Laterality = (
+        first.get("Laterality") or ""
+    )  # PS3.3 section C.7.3.1: type 2C, a lung is a paired organ
     with disable_value_validation():
         for keyword, value in as_sent.items():
             setattr(found, keyword, value)

@@ -1,9 +1,11 @@
-"""The structured report for one patient, which goes back to the centre's PACS beside the study that was scored.
+"""The structured report for one patient, which goes back to the centre's PACS beside the study that
+was scored.
 
-Comprehensive 3D SR (PS3.3 section A.35.13) after TID 1500 "Measurement Report": the notice on its use first, then the
-CT instances that were read, then one measurement group (TID 1501) on the contour with the model (TID 4019), the score,
-the group, the survival probabilities and the warnings, and last how the model does at this centre. The same input gives
-the same bytes: every date and UID is given by the caller or derived from what the report is about.
+Comprehensive 3D SR (PS3.3 section A.35.13) after TID 1500 "Measurement Report": the notice on its
+use first, then the CT instances that were read, then one measurement group (TID 1501) on the
+contour with the model (TID 4019), the score, the group, the survival probabilities and the
+warnings, and last how the model does at this centre. The same input gives the same bytes: every
+date and UID is given by the caller or derived from what the report is about.
 """
 
 from __future__ import annotations
@@ -38,9 +40,16 @@ _CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _RT_STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 _SERIES_NUMBER = 901
 _TYPE_2 = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber",
-    "StudyID", "ReferringPhysicianName",
-)  # fmt: skip
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
 _IDENTITY_GROUPS = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040)
 _AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
 _SEXES = ("M", "F", "O")
@@ -67,8 +76,8 @@ def build_structured_report(
     Parameters
     ----------
     ct_datasets : sequence of Dataset
-        The CT instances that were scored, one series; pixel data is not needed. The first one's patient and study
-        attributes become the report's.
+        The CT instances that were scored, one series; pixel data is not needed. The first one's
+        patient and study attributes become the report's.
     rtstruct : Dataset
         The RT Structure Set that holds the contour; header attributes are enough.
     roi : RoiReference
@@ -82,13 +91,15 @@ def build_structured_report(
     warnings : sequence of str
         Sentences about the data behind the score; each becomes a text item.
     created_at : datetime
-        Time-zone-aware moment of scoring; it is written in the CT's own time zone where the CT names one.
+        Time-zone-aware moment of scoring; it is written in the CT's own time zone where the CT
+        names one.
     sop_instance_uid, series_instance_uid : str
         UIDs of the report (see `report_codes.derived_uid`).
     center : str
         The centre's name, written as the physical location that the report is for.
     performance : CenterFigures or NotEstimable
-        What the latest validation of this model at this centre found (see `center_figures.latest_figures`).
+        What the latest validation of this model at this centre found (see
+        `center_figures.latest_figures`).
     predecessor : Dataset, optional
         The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
 
@@ -106,7 +117,11 @@ def build_structured_report(
     _check_values(risk, software_version, created_at, (sop_instance_uid, series_instance_uid))
     facts = ScoreFacts(roi, risk, model, software_version, tuple(warnings), center, performance)
     identity = _identity(ct_datasets[0])
-    found = plain(performance.sentence if isinstance(performance, NotEstimable) else performance.calibration.answer)
+    found = plain(
+        performance.sentence
+        if isinstance(performance, NotEstimable)
+        else performance.calibration.answer
+    )
     texts = (roi.name, model.name, model.version, model.intended_use, center, found, *warnings)
     charset = _character_set(identity, texts)
     local = _source_time(created_at, ct_datasets[0])
@@ -120,13 +135,17 @@ def build_structured_report(
         series_instance_uid=UID(series_instance_uid),
         series_number=_SERIES_NUMBER,
         sop_instance_uid=UID(sop_instance_uid),
-        instance_number=1 if predecessor is None else int(predecessor.get("InstanceNumber") or 1) + 1,
+        instance_number=1
+        if predecessor is None
+        else int(predecessor.get("InstanceNumber") or 1) + 1,
         previous_versions=None if predecessor is None else [predecessor],
         manufacturer=concept.MANUFACTURER,
         manufacturer_model_name=model.name[:64],
         software_versions=software_version,
         device_serial_number=model.digest,
-        series_description=f"Annulus prognosis{' DEMONSTRATION' if model.demonstration else ''}: {roi.name}"[:64],
+        series_description=(
+            f"Annulus prognosis{' DEMONSTRATION' if model.demonstration else ''}: {roi.name}"
+        )[:64],
         is_complete=True,
         is_final=False,
         is_verified=False,
@@ -146,60 +165,87 @@ def build_structured_report(
 
 def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
     if not ct_datasets:
-        raise StructuredReportError("no CT instance was given: a report must name the series that was scored")
+        raise StructuredReportError(
+            "no CT instance was given: a report must name the series that was scored"
+        )
     if any(str(ct.get("SOPClassUID", "")) != _CT_IMAGE_STORAGE for ct in ct_datasets):
-        raise StructuredReportError("an instance given as CT is of another SOP class: expected CT Image Storage only")
+        raise StructuredReportError(
+            "an instance given as CT is of another SOP class: expected CT Image Storage only"
+        )
     if str(rtstruct.get("SOPClassUID", "")) != _RT_STRUCTURE_SET_STORAGE:
-        raise StructuredReportError("the contour's instance is of another SOP class: expected RT Structure Set Storage")
+        raise StructuredReportError(
+            "the contour's instance is of another SOP class: expected RT Structure Set Storage"
+        )
     series = {(ct.StudyInstanceUID, ct.SeriesInstanceUID) for ct in ct_datasets}
     if len(series) > 1:
-        raise StructuredReportError(f"the CT instances belong to {len(series)} series, expected one: report each apart")
+        raise StructuredReportError(
+            f"the CT instances belong to {len(series)} series, expected one: report each apart"
+        )
     if len({ct.SOPInstanceUID for ct in ct_datasets}) != len(ct_datasets):
-        raise StructuredReportError("a CT instance was given twice: give each instance of the series once")
+        raise StructuredReportError(
+            "a CT instance was given twice: give each instance of the series once"
+        )
     everything = (*ct_datasets, rtstruct)
     patients = {str(dataset.get("PatientID") or "").strip() for dataset in everything}
     if patients == {""}:  # without an ID only the name can tell patients apart
-        patients = {str(dataset.get("PatientName") or "").strip("^ ").casefold() for dataset in everything}
+        patients = {
+            str(dataset.get("PatientName") or "").strip("^ ").casefold() for dataset in everything
+        }
     if len(patients) > 1:
         raise StructuredReportError(
-            f"the CT instances and the RT Structure Set name {len(patients)} patients, expected one: "
-            "nothing is reported until the source system has mended the identity"
+            f"the CT instances and the RT Structure Set name {len(patients)} patients, expected "
+            "one: nothing is reported until the source system has mended the identity"
         )
 
 
-def _check_values(risk: Risk, software_version: str, created_at: datetime, uids: tuple[str, str]) -> None:
+def _check_values(
+    risk: Risk, software_version: str, created_at: datetime, uids: tuple[str, str]
+) -> None:
     if not math.isfinite(risk.linear_predictor):
-        raise StructuredReportError("the risk score is not a finite number: nothing can be reported")
+        raise StructuredReportError(
+            "the risk score is not a finite number: nothing can be reported"
+        )
     for days, probability in risk.survival.items():
         if not 0.0 <= probability <= 1.0:  # refuses NaN too
-            raise StructuredReportError(f"the survival at {days} days is {probability}, expected a probability in 0-1")
+            raise StructuredReportError(
+                f"the survival at {days} days is {probability}, expected a probability in 0-1"
+            )
     if not 0 < len(software_version) <= 64:
-        raise StructuredReportError(f"the software version has {len(software_version)} characters, expected 1-64")
+        raise StructuredReportError(
+            f"the software version has {len(software_version)} characters, expected 1-64"
+        )
     if created_at.tzinfo is None:
-        raise StructuredReportError("the moment of scoring has no time zone: give an aware datetime")
+        raise StructuredReportError(
+            "the moment of scoring has no time zone: give an aware datetime"
+        )
     for uid in uids:
         if not is_uid(uid):
             raise StructuredReportError(
                 "the report's own UID is not a UID: expected digits and dots, at most 64 characters"
             )
     if uids[0] == uids[1]:
-        raise StructuredReportError("the report's SOP and Series Instance UID are the same: give two")
+        raise StructuredReportError(
+            "the report's SOP and Series Instance UID are the same: give two"
+        )
 
 
 def _identity(ct: Dataset) -> Dataset:
     """Return the CT's patient and study attributes with every text decoded.
 
-    Attributes that a report must carry are present, if only empty; a value that its VR does not allow is left out,
-    since a receiver may refuse the whole report for it. What names the patient stays as it was sent.
+    Attributes that a report must carry are present, if only empty; a value that its VR does not
+    allow is left out, since a receiver may refuse the whole report for it. What names the patient
+    stays as it was sent.
     """
     with disable_value_validation():  # its warnings would quote values
         identity = Dataset()
-        for tag in ct.keys():  # noqa: SIM118 - iterating a Dataset gives elements, of pixel data too
+        # Iterating a Dataset gives elements, of pixel data too
+        for tag in ct.keys():  # noqa: SIM118
             if tag.group in _IDENTITY_GROUPS:
                 identity.add(deepcopy(ct[tag]))
         for element in identity:
             for item in element.value if element.VR == "SQ" else ():
-                item.decode()  # else its bytes would be written unchanged under another character set
+                # Else its bytes would be written unchanged under another character set.
+                item.decode()
         for keyword in _TYPE_2:
             if keyword not in identity or identity.get(keyword) is None:
                 setattr(identity, keyword, "")
@@ -220,16 +266,22 @@ def _is_valid(element: DataElement) -> bool:
     values = element.value if element.VM > 1 else (element.value,)
     try:
         for value in values:
-            validate_value(element.VR, value if isinstance(value, bytes | float | int) else str(value), RAISE)
+            validate_value(
+                element.VR, value if isinstance(value, bytes | float | int) else str(value), RAISE
+            )
     except (ValueError, TypeError):
         return False
     return True
 
 
 def _character_set(identity: Dataset, texts: Sequence[str]) -> str | None:
-    """Keep the source's character set where it can write all text; else none for ASCII, else UTF-8."""
+    """Keep the source's character set where it can write all text; else none for ASCII, else
+    UTF-8.
+    """
     text = "".join(texts) + "".join(
-        str(element.value) for element in identity if element.VR in ("PN", "LO", "SH", "ST", "LT", "UT", "UC")
+        str(element.value)
+        for element in identity
+        if element.VR in ("PN", "LO", "SH", "ST", "LT", "UT", "UC")
     )
     if text.isascii():
         return None

@@ -1,4 +1,6 @@
-"""The content tree of the structured report: TID 1500 with one measurement group on the contour (PS3.16 annex A)."""
+"""The content tree of the structured report: TID 1500 with one measurement group on the contour
+(PS3.16 annex A).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import CenterFigures
 
-_DEMONSTRATION_NOTICE = "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
+_DEMONSTRATION_NOTICE = (
+    "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
+)
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _HAS_ACQ_CONTEXT = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
 
@@ -52,7 +56,9 @@ class ScoreFacts:
     performance: CenterFigures | NotEstimable
 
 
-def measurement_report(ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts: ScoreFacts) -> Dataset:
+def measurement_report(
+    ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts: ScoreFacts
+) -> Dataset:
     """Build the root container of the report.
 
     Parameters
@@ -67,8 +73,8 @@ def measurement_report(ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts:
     Returns
     -------
     Dataset
-        TID 1500 "Measurement Report": observer, notice on the report's use, image library, measurement group, and how
-        the model does at this centre.
+        TID 1500 "Measurement Report": observer, notice on the report's use, image library,
+        measurement group, and how the model does at this centre.
     """
     model = facts.model
     report = sr.MeasurementReport(
@@ -84,7 +90,9 @@ def measurement_report(ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts:
     return report[0]
 
 
-def observation_context(model: ModelReference, software_version: str, center: str) -> sr.ObservationContext:
+def observation_context(
+    model: ModelReference, software_version: str, center: str
+) -> sr.ObservationContext:
     """Return who observes: this software with this model, for this centre (TID 1002, TID 1004).
 
     Parameters
@@ -111,8 +119,12 @@ def observation_context(model: ModelReference, software_version: str, center: st
 
 
 def notice(model: ModelReference) -> sr.TextContentItem:
-    """Return the item that says what the model may be used for, and first of all whether it is a demonstration."""
-    words = (_DEMONSTRATION_NOTICE + " " if model.demonstration else "") + f"Intended use: {model.intended_use}"
+    """Return the item that says what the model may be used for, and first of all whether it is a
+    demonstration.
+    """
+    words = (
+        _DEMONSTRATION_NOTICE + " " if model.demonstration else ""
+    ) + f"Intended use: {model.intended_use}"
     return sr.TextContentItem(concept.NOTICE, words, _CONTAINS)
 
 
@@ -123,26 +135,36 @@ def _image_library(ct_datasets: Sequence[Dataset]) -> Dataset:
     group.ContentSequence = sr.ContentSequence(
         [
             sr.CodeContentItem(concept.MODALITY, concept.CT_MODALITY, _HAS_ACQ_CONTEXT),
-            sr.UIDRefContentItem(concept.SERIES_INSTANCE_UID, str(first.SeriesInstanceUID), _HAS_ACQ_CONTEXT),
+            sr.UIDRefContentItem(
+                concept.SERIES_INSTANCE_UID, str(first.SeriesInstanceUID), _HAS_ACQ_CONTEXT
+            ),
         ]
     )
     if first.get("FrameOfReferenceUID"):
         group.ContentSequence.append(
-            sr.UIDRefContentItem(concept.FRAME_OF_REFERENCE_UID, str(first.FrameOfReferenceUID), _HAS_ACQ_CONTEXT)
+            sr.UIDRefContentItem(
+                concept.FRAME_OF_REFERENCE_UID, str(first.FrameOfReferenceUID), _HAS_ACQ_CONTEXT
+            )
         )
     for ct in ct_datasets:
         group.ContentSequence.append(
-            sr.ImageContentItem(concept.SOURCE, ct.SOPClassUID, ct.SOPInstanceUID, relationship_type=_CONTAINS)
+            sr.ImageContentItem(
+                concept.SOURCE, ct.SOPClassUID, ct.SOPInstanceUID, relationship_type=_CONTAINS
+            )
         )
     library = sr.ContainerContentItem(concept.IMAGE_LIBRARY, relationship_type=_CONTAINS)
     library.ContentSequence = sr.ContentSequence([group])
     return library
 
 
-def _measurement_group(rtstruct: Dataset, facts: ScoreFacts) -> sr.MeasurementsAndQualitativeEvaluations:
+def _measurement_group(
+    rtstruct: Dataset, facts: ScoreFacts
+) -> sr.MeasurementsAndQualitativeEvaluations:
     """TID 1501 on the contour: what was measured with which model, and what to mind."""
     risk, model = facts.risk, facts.model
-    measurements = [sr.Measurement(concept.RISK_SCORE, float(risk.linear_predictor), concept.NO_UNITS)]
+    measurements = [
+        sr.Measurement(concept.RISK_SCORE, float(risk.linear_predictor), concept.NO_UNITS)
+    ]
     measurements += [
         sr.Measurement(concept.survival_concept(days), float(risk.survival[days]), concept.NO_UNITS)
         for days in sorted(risk.survival)
@@ -157,18 +179,26 @@ def _measurement_group(rtstruct: Dataset, facts: ScoreFacts) -> sr.MeasurementsA
         algorithm_id=sr.AlgorithmIdentification(
             name=model.name,
             version=model.version,
-            parameters=[f"model SHA-256 {model.digest}", f"software version {facts.software_version}"],
+            parameters=[
+                f"model SHA-256 {model.digest}",
+                f"software version {facts.software_version}",
+            ],
             manufacturer=concept.MANUFACTURER,
         ),
         measurements=measurements,
         qualitative_evaluations=[
-            sr.QualitativeEvaluation(concept.RISK_GROUP, concept.HIGH if risk.high_risk else concept.LOW)
+            sr.QualitativeEvaluation(
+                concept.RISK_GROUP, concept.HIGH if risk.high_risk else concept.LOW
+            )
         ],
     )
     items = group[0].ContentSequence
     items.append(
         sr.CompositeContentItem(
-            concept.SOURCE_OF_MEASUREMENT, rtstruct.SOPClassUID, rtstruct.SOPInstanceUID, relationship_type=_CONTAINS
+            concept.SOURCE_OF_MEASUREMENT,
+            rtstruct.SOPClassUID,
+            rtstruct.SOPInstanceUID,
+            relationship_type=_CONTAINS,
         )
     )
     for name, text in (

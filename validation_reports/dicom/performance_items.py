@@ -1,4 +1,6 @@
-"""Content items that tell how well the model does at a centre: estimates with their intervals (PS3.16 annex A)."""
+"""Content items that tell how well the model does at a centre: estimates with their intervals
+(PS3.16 annex A).
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def text(name: Code, value: str) -> sr.TextContentItem:
 
 
 def plain(value: str) -> str:
-    """Write the dashes and signs of a page in ASCII, so that a report needs no other character set for them."""
+    """Write the dashes and signs of a page in ASCII, so that a report needs no other character set
+    for them.
+    """
     return value.translate(_PLAIN)
 
 
@@ -58,7 +62,8 @@ def counted(name: Code, n: int) -> sr.NumContentItem:
 
 
 def estimate_item(name: Code, found: Estimate | NotEstimable, confidence: float) -> sr.ContentItem:
-    """Return an estimate with limits and confidence as its properties, or the sentence that says why there is none.
+    """Return an estimate with limits and confidence as its properties, or the sentence that says
+    why there is none.
 
     Parameters
     ----------
@@ -71,14 +76,19 @@ def estimate_item(name: Code, found: Estimate | NotEstimable, confidence: float)
     """
     if isinstance(found, NotEstimable):
         return text(concept.NOT_ESTIMABLE, f"{name.meaning}: {found.sentence}")
-    item = sr.NumContentItem(name, _six_digits(found.estimate), concept.NO_UNITS, relationship_type=_CONTAINS)
+    item = sr.NumContentItem(
+        name, _six_digits(found.estimate), concept.NO_UNITS, relationship_type=_CONTAINS
+    )
     limits = (
         (concept.LOWER_LIMIT, _six_digits(found.lower), concept.NO_UNITS),
         (concept.UPPER_LIMIT, _six_digits(found.upper), concept.NO_UNITS),
         (concept.CONFIDENCE, _six_digits(100 * confidence), concept.PERCENT),
     )
     item.ContentSequence = sr.ContentSequence(
-        [sr.NumContentItem(code, value, unit, relationship_type=_HAS_PROPERTIES) for code, value, unit in limits]
+        [
+            sr.NumContentItem(code, value, unit, relationship_type=_HAS_PROPERTIES)
+            for code, value, unit in limits
+        ]
     )
     return item
 
@@ -97,8 +107,13 @@ def performance_container(found: CenterFigures | NotEstimable) -> sr.ContainerCo
     return container(
         concept.PERFORMANCE,
         [
-            estimate_item(concept.CONCORDANCE, c, 0.95 if isinstance(c, NotEstimable) else c.confidence),
-            text(concept.CALIBRATION_VERDICT, f"{found.calibration.verdict}: {found.calibration.answer}"),
+            estimate_item(
+                concept.CONCORDANCE, c, 0.95 if isinstance(c, NotEstimable) else c.confidence
+            ),
+            text(
+                concept.CALIBRATION_VERDICT,
+                f"{found.calibration.verdict}: {found.calibration.answer}",
+            ),
             counted(concept.PATIENTS_ANALYSED, found.n),
             counted(concept.DEATHS, found.n_events),
             sr.DateContentItem(concept.VALIDATION_DATE, found.created_at.date(), _CONTAINS),
@@ -108,5 +123,7 @@ def performance_container(found: CenterFigures | NotEstimable) -> sr.ContainerCo
 
 
 def _six_digits(value: float) -> float:
-    """Round to what a decimal string of 16 characters holds and a reader can use (PS3.5 section 6.2, DS)."""
+    """Round to what a decimal string of 16 characters holds and a reader can use (PS3.5 section
+    6.2, DS).
+    """
     return float(f"{value:.6g}")

@@ -1,4 +1,6 @@
-"""The DICOM study in which a centre's PACS keeps a validation report: of no patient, under an ID set aside for it."""
+"""The DICOM study in which a centre's PACS keeps a validation report: of no patient, under an ID
+set aside for it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class QaStudy:
         return derived_uid("validation", self.center, self.patient_id, self.digest, part)
 
     def identity(self) -> Dataset:
-        """Return the attributes of the Patient and General Study modules (PS3.3 sections C.7.1.1, C.7.2.1)."""
+        """Return the attributes of the Patient and General Study modules (PS3.3 sections C.7.1.1,
+        C.7.2.1).
+        """
         moment = self.created_at.astimezone(UTC)
         identity = Dataset()
         identity.PatientName = f"Annulus QA^{self.center}"
@@ -80,17 +84,25 @@ def qa_study(report: ValidationReport, patient_id: str, report_id: str) -> QaStu
     """
     if len(report.centers) != 1:
         raise CohortError(
-            f"The report is on {len(report.centers)} centres: only one on a single centre goes to its PACS."
+            f"The report is on {len(report.centers)} centres: only one on a single centre goes to "
+            "its PACS."
         )
     return QaStudy(
-        report.centers[0].center, patient_id, report_id, findings_digest(report), report.provenance.created_at
+        report.centers[0].center,
+        patient_id,
+        report_id,
+        findings_digest(report),
+        report.provenance.created_at,
     )
 
 
 def findings_digest(report: ValidationReport) -> str:
-    """Return the SHA-256 over all that a report found and how, but not when, nor in which version of the store.
+    """Return the SHA-256 over all that a report found and how, but not when, nor in which version
+    of the store.
 
     A nightly validation that finds the same in the same patients is the same report.
     """
-    timeless = replace(report.provenance, created_at=datetime(1, 1, 1, tzinfo=UTC), store_versions={})
+    timeless = replace(
+        report.provenance, created_at=datetime(1, 1, 1, tzinfo=UTC), store_versions={}
+    )
     return hashlib.sha256(to_json(replace(report, provenance=timeless)).encode()).hexdigest()

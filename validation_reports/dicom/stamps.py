@@ -15,7 +15,9 @@ def coding_schemes() -> list[CodingSchemeIdentificationItem]:
     """Return what names the private coding scheme of the reports (PS3.3 section C.12.1)."""
     return [
         CodingSchemeIdentificationItem(
-            designator=concept.SCHEME, name=concept.SCHEME_NAME, responsible_organization=concept.MANUFACTURER
+            designator=concept.SCHEME,
+            name=concept.SCHEME_NAME,
+            responsible_organization=concept.MANUFACTURER,
         )
     ]
 

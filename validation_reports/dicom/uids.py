@@ -12,12 +12,14 @@ _NAMESPACE = uuid.UUID("8d0c7b0a-5f0e-5c4e-9a35-2a1c3f6f7b11")
 
 
 def derived_uid(*parts: str) -> str:
-    """Derive a UID from text: the same parts always give the same UID (PS3.5 section B.2, root 2.25).
+    """Derive a UID from text: the same parts always give the same UID (PS3.5 section B.2, root
+    2.25).
 
     Parameters
     ----------
     *parts : str
-        What the object is made of, for example the study content's digest, the model digest and ``"report"``.
+        What the object is made of, for example the study content's digest, the model digest and
+        ``"report"``.
 
     Returns
     -------

@@ -1,6 +1,8 @@
-"""Pages on the expectations, one per centre: what was expected, how many met it, which studies did not and why.
+"""Pages on the expectations, one per centre: what was expected, how many met it, which studies did
+not and why.
 
-Great Expectations' own pages load their style from other hosts; these are one self-contained file each.
+Great Expectations' own pages load their style from other hosts; these are one self-contained file
+each.
 """
 
 from __future__ import annotations
@@ -75,7 +77,11 @@ class _Failing:
 
 
 def write_pages(
-    folder: Path, centers: Sequence[CenterChecks], quarantine: Collection[str], created_at: datetime, version: str
+    folder: Path,
+    centers: Sequence[CenterChecks],
+    quarantine: Collection[str],
+    created_at: datetime,
+    version: str,
 ) -> Path:
     """Write the pages, and the suites as Great Expectations' own JSON.
 
@@ -100,10 +106,17 @@ def write_pages(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "suites").mkdir(exist_ok=True)
     for name in SUITES:
-        text = json.dumps(suite(name, quarantine if name in _OF_STUDIES else ()).to_json_dict(), indent=1, default=str)
+        text = json.dumps(
+            suite(name, quarantine if name in _OF_STUDIES else ()).to_json_dict(),
+            indent=1,
+            default=str,
+        )
         (folder / "suites" / f"{name}.json").write_text(text, encoding="utf-8")
     links = [("All centres", INDEX_NAME), *((one.center, _file(one.center)) for one in centers)]
-    made = f"Made {created_at:%Y-%m-%d %H:%M %Z} by Annulus {version}; studies and patients under pseudonyms."
+    made = (
+        f"Made {created_at:%Y-%m-%d %H:%M %Z} by Annulus {version}; studies and patients under "
+        "pseudonyms."
+    )
     for one in centers:
         page = _environment().get_template("expectations_center.html.j2")
         (folder / _file(one.center)).write_text(
@@ -119,28 +132,47 @@ def write_pages(
     index = folder / INDEX_NAME
     page = _environment().get_template("expectations_index.html.j2")
     summaries = [_summary(one) for one in centers]
-    index.write_text(page.render(title="Expectations", subtitle=made, links=links, centers=summaries), encoding="utf-8")
+    index.write_text(
+        page.render(title="Expectations", subtitle=made, links=links, centers=summaries),
+        encoding="utf-8",
+    )
     return index
 
 
-def _suite_table(name: str, records: Sequence[SuiteRecord], quarantine: Collection[str]) -> dict[str, object]:
+def _suite_table(
+    name: str, records: Sequence[SuiteRecord], quarantine: Collection[str]
+) -> dict[str, object]:
     own = [record for record in records if record.suite == name]
     of_studies = name in _OF_STUDIES
     if not own:
         note = "Nothing was held against it yet."
     elif of_studies:
         note = (
-            f"{len(own)} studies, each with its newest content. A study that was quarantined before comes no further."
+            f"{len(own)} studies, each with its newest content. A study that was quarantined "
+            "before comes no further."
         )
     else:
-        note = f"Checked {own[0].checked_at:%Y-%m-%d %H:%M} UTC" + (f", {own[0].n} patients." if own[0].n > 1 else ".")
+        note = f"Checked {own[0].checked_at:%Y-%m-%d %H:%M} UTC" + (
+            f", {own[0].n} patients." if own[0].n > 1 else "."
+        )
     rows = []
     for rule in SUITES[name]:
         severity = Severity.CRITICAL if of_studies and rule.code in quarantine else rule.severity
         checked = sum(rule.code in record.codes for record in own)
-        unmet = [finding.sentence for record in own for finding in record.findings if finding.code == rule.code]
-        consequence = ("quarantined" if of_studies else "refused") if severity is Severity.CRITICAL else "warning"
-        rows.append(_Row(rule.code, EXPECTED[rule.code], severity, consequence, checked, tuple(unmet)))
+        unmet = [
+            finding.sentence
+            for record in own
+            for finding in record.findings
+            if finding.code == rule.code
+        ]
+        consequence = (
+            ("quarantined" if of_studies else "refused")
+            if severity is Severity.CRITICAL
+            else "warning"
+        )
+        rows.append(
+            _Row(rule.code, EXPECTED[rule.code], severity, consequence, checked, tuple(unmet))
+        )
     return {"of_studies": of_studies, "title": SUITE_TITLES[name], "note": note, "rows": rows}
 
 
@@ -155,19 +187,33 @@ def _failing(one: CenterChecks) -> list[_Failing]:
         released[release.study_key].append(release)
     rows = []
     for study in one.studies:
-        findings = sorted(found[study.study_key], key=lambda finding: finding.severity is not Severity.CRITICAL)
-        if study.state is StudyState.QUARANTINED and not any(f.sentence in (study.sentence or "") for f in findings):
+        findings = sorted(
+            found[study.study_key], key=lambda finding: finding.severity is not Severity.CRITICAL
+        )
+        if study.state is StudyState.QUARANTINED and not any(
+            f.sentence in (study.sentence or "") for f in findings
+        ):
             # what made the study unusable was no expectation: unreadable data, say
-            findings.insert(0, Finding(Severity.CRITICAL, "study", study.sentence or "no reason is recorded"))
+            findings.insert(
+                0, Finding(Severity.CRITICAL, "study", study.sentence or "no reason is recorded")
+            )
         if findings:
             releases = tuple(released[study.study_key])
-            rows.append(_Failing(study.study_key, study.patient_key, str(study.state), tuple(findings), releases))
+            rows.append(
+                _Failing(
+                    study.study_key, study.patient_key, str(study.state), tuple(findings), releases
+                )
+            )
     return sorted(rows, key=lambda row: (row.state != StudyState.QUARANTINED, row.study_key))
 
 
 def _summary(one: CenterChecks) -> Mapping[str, object]:
     failing = _failing(one)
-    checked = {record.study.study_key for record in one.records if record.study is not None and record.suite == "study"}
+    checked = {
+        record.study.study_key
+        for record in one.records
+        if record.study is not None and record.suite == "study"
+    }
     quarantined = {row.study_key for row in failing if row.state == StudyState.QUARANTINED}
     warned = {row.study_key for row in failing} - quarantined
     return {
@@ -178,7 +224,9 @@ def _summary(one: CenterChecks) -> Mapping[str, object]:
         "with_warnings": len(warned),
         "quarantined": len(quarantined),
         "released": len({release.study_key for release in one.releases}),
-        "of_center": [finding for record in one.records if record.study is None for finding in record.findings],
+        "of_center": [
+            finding for record in one.records if record.study is None for finding in record.findings
+        ],
     }
 
 

@@ -23,19 +23,33 @@ def roc_plot(found: ScoreComparison) -> str:
         for axes, horizon in zip(panels, found.horizons, strict=True):
             axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
             for curve, name, colour, style in zip(
-                horizon.curves, found.models, (LOW_COLOUR, HIGH_COLOUR), ("-", (0, (5, 2))), strict=True
+                horizon.curves,
+                found.models,
+                (LOW_COLOUR, HIGH_COLOUR),
+                ("-", (0, (5, 2))),
+                strict=True,
             ):
                 if isinstance(curve, NotEstimable):
-                    axes.plot([], [], color=colour, linestyle=style, label=f"{name}\nAUC not estimable")
+                    axes.plot(
+                        [], [], color=colour, linestyle=style, label=f"{name}\nAUC not estimable"
+                    )
                     continue
-                words = f"{name}\nAUC {interval(curve.auc.estimate, curve.auc.lower, curve.auc.upper)}"
+                words = (
+                    f"{name}\nAUC {interval(curve.auc.estimate, curve.auc.lower, curve.auc.upper)}"
+                )
                 x, y = _thinned(curve.false_positive), _thinned(curve.true_positive)
                 axes.plot(x, y, color=colour, linestyle=style, linewidth=1.6, label=words)
             axes.set(
-                xlim=(0, 1), ylim=(0, 1.01), aspect="equal", title=horizon_words(horizon.days),
-                xlabel="1 − specificity", ylabel="Sensitivity",
-            )  # fmt: skip
-            axes.legend(frameon=False, fontsize=7, loc="lower right", handlelength=2.2, borderaxespad=0.1)
+                xlim=(0, 1),
+                ylim=(0, 1.01),
+                aspect="equal",
+                title=horizon_words(horizon.days),
+                xlabel="1 − specificity",
+                ylabel="Sensitivity",
+            )
+            axes.legend(
+                frameon=False, fontsize=7, loc="lower right", handlelength=2.2, borderaxespad=0.1
+            )
         words = f"ROC curves of the {found.score}: {' against '.join(found.models)}, {found.cohort}"
         figure.suptitle(f"{found.cohort}: {found.score} (n = {found.n})", fontsize=9.5)
         figure.tight_layout()
@@ -43,6 +57,8 @@ def roc_plot(found: ScoreComparison) -> str:
 
 
 def _thinned(values: Sequence[float]) -> NDArray[np.float64]:
-    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).round().astype(np.intp))
+    places = np.unique(
+        np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).round().astype(np.intp)
+    )
     chosen: NDArray[np.float64] = np.asarray(values)[places]
     return chosen

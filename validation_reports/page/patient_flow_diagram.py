@@ -1,4 +1,6 @@
-"""The flow of patients as an SVG diagram, as TRIPOD+AI item 20a asks for; boxes and arrows need no plotting library."""
+"""The flow of patients as an SVG diagram, as TRIPOD+AI item 20a asks for; boxes and arrows need no
+plotting library.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ def flow_figure(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
     parts, y = [], 1.0
     for place, step in enumerate(steps):
         last = place == len(steps) - 1
-        words = [step.label, count(step.n, "patient") + (f", {count(n_events, 'death')}" if last else "")]
+        words = [
+            step.label,
+            count(step.n, "patient") + (f", {count(n_events, 'death')}" if last else ""),
+        ]
         height = 2 * _PAD + len(words) * _LINE
         parts.append(_box(1.0, y, _BOX_WIDTH, height, words))
         bottom, side = y + height, _reasons(step)
@@ -50,7 +55,9 @@ def flow_figure(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
             if side:
                 centre = bottom + reach / 2
                 parts.append(_arrow(middle, centre, _SIDE_X, centre))
-                parts.append(_box(_SIDE_X, centre - side_height / 2, _SIDE_WIDTH, side_height, side))
+                parts.append(
+                    _box(_SIDE_X, centre - side_height / 2, _SIDE_WIDTH, side_height, side)
+                )
             y = bottom + reach
         else:
             y = bottom
@@ -60,9 +67,8 @@ def flow_figure(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
     return (
         f'<svg role="img" aria-label="{label}" id="{name}" xmlns="http://www.w3.org/2000/svg" '
         f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" font-size="{_FONT:g}" fill="{INK}">\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+        f'font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" font-size="{_FONT:g}" '
+        f'fill="{INK}">\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
 
@@ -71,7 +77,9 @@ def _reasons(step: FlowStep) -> list[str]:
         return []
     lines = [f"{count(step.n_left, 'patient')} went no further"]
     for reason, n in step.left[:_MOST_REASONS]:
-        lines += textwrap.wrap(f"{n}: {textwrap.shorten(reason, _LONGEST_REASON, placeholder=' …')}", _SIDE_LETTERS)
+        lines += textwrap.wrap(
+            f"{n}: {textwrap.shorten(reason, _LONGEST_REASON, placeholder=' …')}", _SIDE_LETTERS
+        )
     rest = step.left[_MOST_REASONS:]
     if rest:
         lines.append(f"{sum(n for _, n in rest)}: {count(len(rest), 'other reason')}, listed below")
@@ -81,10 +89,14 @@ def _reasons(step: FlowStep) -> list[str]:
 def _box(x: float, y: float, width: float, height: float, lines: Sequence[str]) -> str:
     bold = ' font-weight="700"'
     text = "".join(
-        f'<text x="{x + _PAD:g}" y="{y + _PAD + _LINE * (row + 0.75):g}"{"" if row else bold}>{escape(line)}</text>'
+        f'<text x="{x + _PAD:g}" '
+        f'y="{y + _PAD + _LINE * (row + 0.75):g}"{"" if row else bold}>{escape(line)}</text>'
         for row, line in enumerate(lines)
     )
-    return f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{_SOFT}" stroke="{INK}"/>{text}'
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{_SOFT}" '
+        f'stroke="{INK}"/>{text}'
+    )
 
 
 def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
@@ -93,5 +105,6 @@ def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     else:
         head = f"{x2:g},{y2:g} {x2 - 7:g},{y2 - 4:g} {x2 - 7:g},{y2 + 4:g}"
     return (
-        f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{INK}"/><polygon points="{head}" fill="{INK}"/>'
+        f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{INK}"/><polygon '
+        f'points="{head}" fill="{INK}"/>'
     )

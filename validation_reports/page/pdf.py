@@ -25,8 +25,9 @@ def write_pdf(page: str, path: Path) -> str | None:
         import weasyprint  # noqa: PLC0415 - takes a second to import
     except OSError as error:
         return (
-            f"The report has no PDF, because the system's text layout library is absent ({error}): install Pango "
-            "(Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or print the page from a browser."
+            f"The report has no PDF, because the system's text layout library is absent ({error}): "
+            "install Pango (Debian: libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0), or "
+            "print the page from a browser."
         )
     for name in ("weasyprint", "fontTools"):  # what they say concerns style sheets, not numbers
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -13,7 +13,9 @@ from validation_reports.wording import count
 
 
 def pictures_markdown(report: ValidationReport) -> str:
-    """Return Kaplan-Meier curves and calibration of each centre and of the pool, one heading each."""
+    """Return Kaplan-Meier curves and calibration of each centre and of the pool, one heading
+    each.
+    """
     results: Sequence[CenterResult] = [*report.centers, *([report.pooled] if report.pooled else [])]
     return "\n\n".join(_of_one(result) for result in results)
 
@@ -24,7 +26,11 @@ def _of_one(result: CenterResult) -> str:
         parts.append(f"![Kaplan-Meier, {result.center}]({survival_figure(result, png_data_uri)})")
     for place, (days, found) in enumerate(result.calibration.horizons):
         if isinstance(found, HorizonCalibration):
-            band = result.bootstrap.horizons[place].band if isinstance(result.bootstrap, Bootstrap) else None
+            band = (
+                result.bootstrap.horizons[place].band
+                if isinstance(result.bootstrap, Bootstrap)
+                else None
+            )
             drawn = calibration_figure(found, result.center, band, png_data_uri)
             parts.append(f"![Calibration at {days} days, {result.center}]({drawn})")
         else:

@@ -11,7 +11,11 @@ from html import escape
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import PooledStatistic
 from validation_reports.statistics.bootstrap import CalibrationBand
-from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
+from validation_reports.statistics.calibration import (
+    HorizonCalibration,
+    RiskEstimate,
+    SmoothCalibration,
+)
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
@@ -27,11 +31,16 @@ def survival_data(result: CenterResult) -> str:
             (group.label, *values)
             for group in result.risk_groups.groups
             for values in zip(
-                group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
-                group.curve.deaths, strict=True,
+                group.curve.days,
+                group.curve.survival,
+                group.curve.lower,
+                group.curve.upper,
+                group.curve.at_risk,
+                group.curve.deaths,
+                strict=True,
             )
         ),
-    )  # fmt: skip
+    )
 
 
 def subgroup_survival_data(result: CenterResult) -> str:
@@ -44,18 +53,25 @@ def subgroup_survival_data(result: CenterResult) -> str:
             for level in analysis.levels
             for group in level.risk_groups.groups
             for values in zip(
-                group.curve.days, group.curve.survival, group.curve.lower, group.curve.upper, group.curve.at_risk,
-                group.curve.deaths, strict=True,
+                group.curve.days,
+                group.curve.survival,
+                group.curve.lower,
+                group.curve.upper,
+                group.curve.at_risk,
+                group.curve.deaths,
+                strict=True,
             )
         ),
-    )  # fmt: skip
+    )
 
 
 def calibration_data(found: HorizonCalibration, band: object) -> str:
     """Return the smooth curve with its band, and the groups."""
     rows: list[Row] = []
     if isinstance(found.smooth, SmoothCalibration):
-        limits = zip(band.lower, band.upper, strict=True) if isinstance(band, CalibrationBand) else None
+        limits = (
+            zip(band.lower, band.upper, strict=True) if isinstance(band, CalibrationBand) else None
+        )
         for predicted, observed in zip(found.smooth.predicted, found.smooth.observed, strict=True):
             lower, upper = next(limits) if limits else ("", "")
             rows.append(("curve", predicted, observed, lower, upper, ""))
@@ -98,7 +114,10 @@ def pooled_data(statistic: PooledStatistic) -> str:
 def download(text: str, name: str) -> str:
     """Return a link that saves `text` as a file; the page carries the data."""
     content = base64.b64encode(text.encode()).decode()
-    return f'<a class="data" download="{escape(name, quote=True)}" href="data:text/csv;base64,{content}">data (CSV)</a>'
+    return (
+        f'<a class="data" download="{escape(name, quote=True)}" '
+        f'href="data:text/csv;base64,{content}">data (CSV)</a>'
+    )
 
 
 def _csv(header: Row, rows: Iterable[Row]) -> str:

@@ -1,12 +1,15 @@
-"""The figures of a report as SVG text: survival curves with numbers at risk, calibration, and a forest of the centres.
+"""The figures of a report as SVG text: survival curves with numbers at risk, calibration, and a
+forest of the centres.
 
-Text stays text, so that it can be searched and read aloud; low and high risk differ in colour and in line style; the
-same data give the same SVG. matplotlib is imported when the first figure is drawn.
+Text stays text, so that it can be searched and read aloud; low and high risk differ in colour and
+in line style; the same data give the same SVG. matplotlib is imported when the first figure is
+drawn.
 
 References
 ----------
 .. [1] Okabe M, Ito K. Color Universal Design, 2008 (the palette).
-.. [2] Pocock SJ, Clayton TC, Altman DG. Lancet 2002;359:1686-1689 (survival plots: intervals, numbers at risk).
+.. [2] Pocock SJ, Clayton TC, Altman DG. Lancet 2002;359:1686-1689 (survival plots: intervals,
+    numbers at risk).
 """
 
 from __future__ import annotations
@@ -24,7 +27,11 @@ import numpy as np
 
 from validation_reports.report.center_result import CenterResult
 from validation_reports.statistics.bootstrap import CalibrationBand
-from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate, SmoothCalibration
+from validation_reports.statistics.calibration import (
+    HorizonCalibration,
+    RiskEstimate,
+    SmoothCalibration,
+)
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.risk_groups import HazardRatio, RiskGroup
 from validation_reports.wording import count, horizon_words, interval
@@ -83,9 +90,13 @@ def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
         for group in groups:
             _draw_curve(top, group)
         top.set(
-            xlim=(0, ticks[-1]), ylim=(0, 1.005), xticks=ticks, yticks=np.linspace(0, 1, 6),
-            xlabel="Months since the start of radiotherapy", ylabel="Overall survival",
-        )  # fmt: skip
+            xlim=(0, ticks[-1]),
+            ylim=(0, 1.005),
+            xticks=ticks,
+            yticks=np.linspace(0, 1, 6),
+            xlabel="Months since the start of radiotherapy",
+            ylabel="Overall survival",
+        )
         top.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         if groups:
             top.legend(frameon=False, loc="upper right", handlelength=2.6)
@@ -97,17 +108,35 @@ def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
 def calibration_figure(
     found: HorizonCalibration, center: str, band: object = None, finish: Finish | None = None
 ) -> str:
-    """Draw observed against predicted probability of death at one horizon; `finish` as in `survival_figure`."""
+    """Draw observed against predicted probability of death at one horizon; `finish` as in
+    `survival_figure`.
+    """
     with drawing((2.95, 3.1)) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="ideal")
         if isinstance(found.smooth, SmoothCalibration):
             if isinstance(band, CalibrationBand):
                 axes.fill_between(
-                    band.predicted, band.lower, band.upper, color=LOW_COLOUR, alpha=0.16, linewidth=0, label="95% band"
+                    band.predicted,
+                    band.lower,
+                    band.upper,
+                    color=LOW_COLOUR,
+                    alpha=0.16,
+                    linewidth=0,
+                    label="95% band",
                 )
-            axes.plot(found.smooth.predicted, found.smooth.observed, color=LOW_COLOUR, linewidth=1.8, label="smoothed")
-        points = [(group, group.observed) for group in found.groups if isinstance(group.observed, RiskEstimate)]
+            axes.plot(
+                found.smooth.predicted,
+                found.smooth.observed,
+                color=LOW_COLOUR,
+                linewidth=1.8,
+                label="smoothed",
+            )
+        points = [
+            (group, group.observed)
+            for group in found.groups
+            if isinstance(group.observed, RiskEstimate)
+        ]
         if points:
             x = [group.predicted for group, _ in points]
             y = np.array([observed.estimate for _, observed in points])
@@ -124,13 +153,20 @@ def calibration_figure(
                 label="groups, 95% CI",
             )
         axes.set(
-            xlim=(0, 1), ylim=(0, 1), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6), aspect="equal",
-            xlabel="Predicted probability of death", ylabel="Observed (Kaplan-Meier)",
+            xlim=(0, 1),
+            ylim=(0, 1),
+            xticks=np.linspace(0, 1, 6),
+            yticks=np.linspace(0, 1, 6),
+            aspect="equal",
+            xlabel="Predicted probability of death",
+            ylabel="Observed (Kaplan-Meier)",
             title=horizon_words(found.days),
-        )  # fmt: skip
+        )
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
-        axes.legend(frameon=False, fontsize=8, loc="upper left", handlelength=1.8, borderaxespad=0.2)
+        axes.legend(
+            frameon=False, fontsize=8, loc="upper left", handlelength=1.8, borderaxespad=0.2
+        )
         words = f"Calibration at {horizon_words(found.days)}, {center}"
         return (finish or svg)(figure, f"calibration-{found.days}-{center}", words)
 
@@ -144,9 +180,10 @@ def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
         for row, value in zip(rows, found, strict=True):
             _forest_row(axes, row, value, pooled=row == 0 and len(results) > 1)
         axes.set(
-            yticks=rows, ylim=(-0.6, len(results) - 0.4),
+            yticks=rows,
+            ylim=(-0.6, len(results) - 0.4),
             yticklabels=[f"{_short(result.center)} (n = {result.n})" for result in results],
-        )  # fmt: skip
+        )
         if statistic is Statistic.CONCORDANCE:
             axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
             axes.set(xlabel="Harrell's C (0.5 is chance)")
@@ -157,25 +194,46 @@ def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        return svg(figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre")
+        return svg(
+            figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre"
+        )
 
 
 def _statistic(result: CenterResult, statistic: Statistic) -> object:
-    return result.concordance if statistic is Statistic.CONCORDANCE else result.risk_groups.hazard_ratio
+    return (
+        result.concordance
+        if statistic is Statistic.CONCORDANCE
+        else result.risk_groups.hazard_ratio
+    )
 
 
 def _draw_curve(axes: Any, group: RiskGroup) -> None:
     colour, style = _STYLES[group.label]
     months = np.concatenate([[0.0], np.asarray(group.curve.days) / DAYS_PER_MONTH])
     survival, lower, upper = (
-        np.concatenate([[1.0], values]) for values in (group.curve.survival, group.curve.lower, group.curve.upper)
+        np.concatenate([[1.0], values])
+        for values in (group.curve.survival, group.curve.lower, group.curve.upper)
     )
-    axes.step(months, survival, where="post", color=colour, linestyle=style, linewidth=1.8,
-              label=f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})")  # fmt: skip
+    axes.step(
+        months,
+        survival,
+        where="post",
+        color=colour,
+        linestyle=style,
+        linewidth=1.8,
+        label=f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})",
+    )
     axes.fill_between(months, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
     leaving = -np.diff(np.concatenate([group.curve.at_risk, [0]]))
     censored = leaving > np.asarray(group.curve.deaths)
-    axes.plot(months[1:][censored], survival[1:][censored], "|", color=colour, markersize=6, markeredgewidth=1.0)
+    axes.plot(
+        months[1:][censored],
+        survival[1:][censored],
+        "|",
+        color=colour,
+        markersize=6,
+        markeredgewidth=1.0,
+    )
 
 
 def _number_at_risk(axes: Any, groups: Sequence[RiskGroup], ticks: Sequence[float]) -> None:
@@ -186,18 +244,32 @@ def _number_at_risk(axes: Any, groups: Sequence[RiskGroup], ticks: Sequence[floa
     axes.set_title("Number at risk", loc="left", fontsize=9, pad=2, x=-0.19)
     for row, group in enumerate(reversed(groups)):
         colour, _ = _STYLES[group.label]
-        axes.text(-0.065, row, group.label.split()[0], color=colour, ha="right", va="center", fontweight="bold",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
-        for tick, left in zip(ticks, group.curve.number_at_risk([t * DAYS_PER_MONTH for t in ticks]), strict=True):
+        axes.text(
+            -0.065,
+            row,
+            group.label.split()[0],
+            color=colour,
+            ha="right",
+            va="center",
+            fontweight="bold",
+            transform=axes.get_yaxis_transform(),
+        )
+        for tick, left in zip(
+            ticks, group.curve.number_at_risk([t * DAYS_PER_MONTH for t in ticks]), strict=True
+        ):
             axes.text(tick, row, str(left), ha="center", va="center")
 
 
 def month_ticks(groups: Sequence[RiskGroup]) -> list[float]:
-    """Return ticks in whole months, to where at least a tenth of some group's patients are left [2]_."""
+    """Return ticks in whole months, to where at least a tenth of some group's patients are left
+    [2]_.
+    """
     last = 12.0
     for group in groups:
         enough = [
-            d for d, n in zip(group.curve.days, group.curve.at_risk, strict=True) if n >= _LEAST_AT_RISK * group.n
+            d
+            for d, n in zip(group.curve.days, group.curve.at_risk, strict=True)
+            if n >= _LEAST_AT_RISK * group.n
         ]
         last = max(last, (enough[-1] if enough else group.curve.last_day) / DAYS_PER_MONTH)
     step = next((s for s in _MONTH_STEPS if last / s <= _MOST_TICKS), _MONTH_STEPS[-1])
@@ -208,16 +280,23 @@ def _forest_row(axes: Any, row: int, found: object, *, pooled: bool) -> None:
     if isinstance(found, Concordance | HazardRatio):
         axes.plot([found.lower, found.upper], [row, row], color=LOW_COLOUR, linewidth=1.8)
         axes.plot(
-            [found.estimate], [row], "D" if pooled else "s", color=HIGH_COLOUR if pooled else LOW_COLOUR, markersize=7
+            [found.estimate],
+            [row],
+            "D" if pooled else "s",
+            color=HIGH_COLOUR if pooled else LOW_COLOUR,
+            markersize=7,
         )
         words = interval(found.estimate, found.lower, found.upper)
     else:
         words = "not estimable"
-    axes.text(1.03, row, words, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5)
+    axes.text(
+        1.03, row, words, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5
+    )
 
 
 def _log_ticks(axes: Any, ratios: Sequence[object]) -> None:
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator  # noqa: PLC0415 - slow to import
+    # Slow to import
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator  # noqa: PLC0415
 
     known = [ratio for ratio in ratios if isinstance(ratio, HazardRatio)]
     low = min([0.5, *(max(ratio.lower, 0.05) for ratio in known)])
@@ -242,7 +321,8 @@ def drawing(size: tuple[float, float]) -> Iterator[Any]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    with rc_context(_SETTINGS):  # type: ignore[arg-type]  # its keys are typed as a closed list of literals
+    # Its keys are typed as a closed list of literals
+    with rc_context(_SETTINGS):  # type: ignore[arg-type]
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         yield figure
@@ -251,8 +331,14 @@ def drawing(size: tuple[float, float]) -> Iterator[Any]:
 def svg(figure: Any, name: str, words: str) -> str:
     """Return the figure as an inline SVG element whose ids are its own, described by `words`."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.06, transparent=True,
-                   metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # fmt: skip
+    figure.savefig(
+        buffer,
+        format="svg",
+        bbox_inches="tight",
+        pad_inches=0.06,
+        transparent=True,
+        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+    )
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
@@ -268,5 +354,7 @@ def png_data_uri(figure: Any, name: str, words: str) -> str:
     """Return the figure as a `data:` URI of a PNG, for readers that show no SVG."""
     del name, words
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", pad_inches=0.06, facecolor="white")
+    figure.savefig(
+        buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", pad_inches=0.06, facecolor="white"
+    )
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

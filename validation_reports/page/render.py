@@ -1,4 +1,6 @@
-"""A validation report as one self-contained HTML page: no script, no network, prints well, readable on a telephone."""
+"""A validation report as one self-contained HTML page: no script, no network, prints well, readable
+on a telephone.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,12 @@ from markupsafe import Markup
 from validation_reports.cohort.patient_flow import patient_flow
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.patient_flow_diagram import flow_figure
-from validation_reports.page.performance_plots import decision_figure, drift_figure, pooled_figure, subgroup_figure
+from validation_reports.page.performance_plots import (
+    decision_figure,
+    drift_figure,
+    pooled_figure,
+    subgroup_figure,
+)
 from validation_reports.page.plot_data import (
     calibration_data,
     decision_data,
@@ -40,7 +47,16 @@ from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.statistics.random_effects import PooledEffect
-from validation_reports.wording import count, horizon_words, limits, months, number, p_words, percent, refusal
+from validation_reports.wording import (
+    count,
+    horizon_words,
+    limits,
+    months,
+    number,
+    p_words,
+    percent,
+    refusal,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -72,7 +88,8 @@ def render_html(report: ValidationReport) -> str:
             lines=headline(report),
             table=report.cohort_table,
             created=f"{created:%d %B %Y, %H:%M} UTC".lstrip("0"),
-            forests=[Markup(forest_figure(results, statistic)) for statistic in Statistic],  # noqa: S704 - our own SVG
+            # Our own SVG
+            forests=[Markup(forest_figure(results, statistic)) for statistic in Statistic],  # noqa: S704
             pooled_figures=_pooled_figures(report),
             tripod=TRIPOD_ITEMS,
             refusals={result.center: _refusals(result) for result in results},
@@ -92,7 +109,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, p_words=p_words, percent=percent, months=months, horizon=horizon_words, refusal=refusal
+        number=number,
+        p_words=p_words,
+        percent=percent,
+        months=months,
+        horizon=horizon_words,
+        refusal=refusal,
     )
     environment.globals.update(limits=limits, count=count)
     return environment
@@ -103,15 +125,28 @@ def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
     calibration = []
     for place, (days, found) in enumerate(result.calibration.horizons):
         if isinstance(found, HorizonCalibration) and found.groups:
-            band = result.bootstrap.horizons[place].band if isinstance(result.bootstrap, Bootstrap) else None
+            band = (
+                result.bootstrap.horizons[place].band
+                if isinstance(result.bootstrap, Bootstrap)
+                else None
+            )
             data = download(calibration_data(found, band), f"calibration-{days}-{name}.csv")
             calibration.append(_with_data(calibration_figure(found, name, band), data))
-    known = any(isinstance(level.concordance, Concordance) for item in result.subgroups for level in item.levels)
+    known = any(
+        isinstance(level.concordance, Concordance)
+        for item in result.subgroups
+        for level in item.levels
+    )
     return {
-        "survival": _with_data(survival_figure(result), download(survival_data(result), f"survival-{name}.csv")),
+        "survival": _with_data(
+            survival_figure(result), download(survival_data(result), f"survival-{name}.csv")
+        ),
         "calibration": calibration,
         "decision": [
-            _with_data(decision_figure(curve, name), download(decision_data(curve), f"net-benefit-{days}-{name}.csv"))
+            _with_data(
+                decision_figure(curve, name),
+                download(decision_data(curve), f"net-benefit-{days}-{name}.csv"),
+            )
             for days, curve in result.decision
             if isinstance(curve, DecisionCurve)
         ],
@@ -130,7 +165,10 @@ def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
         "subgroup_survival_data": Markup(  # noqa: S704 - our own link
             download(subgroup_survival_data(result), f"subgroup-survival-{name}.csv")
         ),
-        "drift": _with_data(drift_figure(result.drift, name), download(drift_data(result.drift), f"drift-{name}.csv"))
+        "drift": _with_data(
+            drift_figure(result.drift, name),
+            download(drift_data(result.drift), f"drift-{name}.csv"),
+        )
         if isinstance(result.drift, Drift) and len(result.drift.periods) > 1
         else Markup(),
         "flow": Markup(flow_figure(patient_flow(result.n, result.excluded), result.n_events, name)),  # noqa: S704
@@ -152,7 +190,11 @@ def _with_data(figure: str, link: str) -> Markup:
 def _refusals(result: CenterResult) -> list[str]:
     """Return, once each, why some of this centre's numbers are not shown."""
     found: list[object] = [result.concordance, result.uno, *(auc for _, auc in result.auc)]
-    found += [result.risk_groups.hazard_ratio, result.risk_groups.log_rank, result.calibration.slope]
+    found += [
+        result.risk_groups.hazard_ratio,
+        result.risk_groups.log_rank,
+        result.calibration.slope,
+    ]
     for _, at_horizon in result.calibration.horizons:
         found.append(at_horizon)
         if isinstance(at_horizon, HorizonCalibration):
@@ -161,7 +203,9 @@ def _refusals(result: CenterResult) -> list[str]:
     return list(dict.fromkeys(value.sentence for value in found if isinstance(value, NotEstimable)))
 
 
-def _methods(results: list[CenterResult], across: tuple[PooledStatistic, ...]) -> list[tuple[str, str]]:
+def _methods(
+    results: list[CenterResult], across: tuple[PooledStatistic, ...]
+) -> list[tuple[str, str]]:
     """Return each statistic with its method, as the results themselves name it."""
     methods: dict[str, str] = {}
 
@@ -176,7 +220,10 @@ def _methods(results: list[CenterResult], across: tuple[PooledStatistic, ...]) -
             note("AUC", auc)
         note("Hazard ratio", result.risk_groups.hazard_ratio)
         note("Difference of the curves", result.risk_groups.log_rank)
-        note("Survival curves", "Kaplan-Meier; Greenwood's variance, interval on the log-log scale; medians as in R")
+        note(
+            "Survival curves",
+            "Kaplan-Meier; Greenwood's variance, interval on the log-log scale; medians as in R",
+        )
         note("Median follow-up", "reverse Kaplan-Meier")
         for _, found in result.calibration.horizons:
             if isinstance(found, HorizonCalibration):

@@ -1,4 +1,5 @@
-"""Survival curves of one subgroup as SVG, written directly: a report has up to eight for each centre.
+"""Survival curves of one subgroup as SVG, written directly: a report has up to eight for each
+centre.
 
 They look as `figures.survival_figure` does, at a hundredth of its cost.
 """
@@ -9,7 +10,14 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from validation_reports.page.plots import DAYS_PER_MONTH, GRID, HIGH_COLOUR, INK, LOW_COLOUR, month_ticks
+from validation_reports.page.plots import (
+    DAYS_PER_MONTH,
+    GRID,
+    HIGH_COLOUR,
+    INK,
+    LOW_COLOUR,
+    month_ticks,
+)
 from validation_reports.statistics.risk_groups import RiskGroup
 from validation_reports.statistics.subgroups import Subgroup
 from validation_reports.wording import count
@@ -22,7 +30,8 @@ Point = tuple[float, float]
 
 
 def small_survival_figure(level: Subgroup, name: str, center: str) -> str:
-    """Draw overall survival by risk group in one level of a subgroup, with bands, censoring and numbers at risk.
+    """Draw overall survival by risk group in one level of a subgroup, with bands, censoring and
+    numbers at risk.
 
     Parameters
     ----------
@@ -40,25 +49,32 @@ def small_survival_figure(level: Subgroup, name: str, center: str) -> str:
     """
     groups = level.risk_groups.groups
     ticks = month_ticks(groups)
-    identifier = re.sub(r"[^a-z0-9]+", "-", f"km-{name}-{level.level.replace('<', 'below')}-{center}".lower())
-    label = escape(f"Kaplan-Meier curves of overall survival by risk group, {name} {level.level}, {center}", quote=True)
+    identifier = re.sub(
+        r"[^a-z0-9]+", "-", f"km-{name}-{level.level.replace('<', 'below')}-{center}".lower()
+    )
+    label = escape(
+        f"Kaplan-Meier curves of overall survival by risk group, {name} {level.level}, {center}",
+        quote=True,
+    )
     title = escape(f"{name.capitalize()}: {level.level} (n = {level.n})")
-    frame = f'x="{_LEFT:g}" y="{_TOP - 2:g}" width="{_RIGHT - _LEFT:g}" height="{_BOTTOM - _TOP + 4:g}"'
+    frame = (
+        f'x="{_LEFT:g}" y="{_TOP - 2:g}" width="{_RIGHT - _LEFT:g}" height="{_BOTTOM - _TOP + 4:g}"'
+    )
+    curves = "".join(_curve(group, ticks[-1]) for group in groups)
     parts = [
         f'<clipPath id="{identifier}-frame"><rect {frame}/></clipPath>',
         _text(6, 14, title, "start", size=12),
         _axes(ticks),
-        f'<g clip-path="url(#{identifier}-frame)">{"".join(_curve(group, ticks[-1]) for group in groups)}</g>',
+        f'<g clip-path="url(#{identifier}-frame)">{curves}</g>',
         *(_legend(row, group) for row, group in enumerate(groups)),
         _text(6, _FIRST_ROW - _ROW, "Number at risk", "start"),
         *(_at_risk(row, group, ticks) for row, group in enumerate(groups)),
     ]
     return (
-        f'<svg role="img" aria-label="{label}" id="{identifier}" xmlns="http://www.w3.org/2000/svg" '
-        f'width="{_WIDTH:g}" height="{_HEIGHT:g}" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" '
-        f'font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" font-size="11" fill="{INK}">\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+        f'<svg role="img" aria-label="{label}" id="{identifier}" '
+        f'xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:g}" height="{_HEIGHT:g}" viewBox="0 0 '
+        f'{_WIDTH:g} {_HEIGHT:g}" font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" '
+        f'font-size="11" fill="{INK}">\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
 
@@ -72,8 +88,14 @@ def _axes(ticks: Sequence[float]) -> str:
         x = _x(tick, ticks[-1])
         parts.append(f'<path d="M{x:g} {_TOP:g}V{_BOTTOM:g}" stroke="{GRID}" stroke-width="0.7"/>')
         parts.append(_text(x, _BOTTOM + 15, f"{tick:g}", "middle"))
-    parts.append(f'<path d="M{_LEFT:g} {_TOP:g}V{_BOTTOM:g}H{_RIGHT:g}" fill="none" stroke="{INK}"/>')
-    parts.append(_text((_LEFT + _RIGHT) / 2, _BOTTOM + 30, "Months since the start of radiotherapy", "middle"))
+    parts.append(
+        f'<path d="M{_LEFT:g} {_TOP:g}V{_BOTTOM:g}H{_RIGHT:g}" fill="none" stroke="{INK}"/>'
+    )
+    parts.append(
+        _text(
+            (_LEFT + _RIGHT) / 2, _BOTTOM + 30, "Months since the start of radiotherapy", "middle"
+        )
+    )
     middle = (_TOP + _BOTTOM) / 2
     turned = f'text-anchor="middle" transform="rotate(-90 12 {middle:g})"'
     parts.append(f'<text x="12" y="{middle:g}" {turned}>Overall survival</text>')
@@ -86,10 +108,15 @@ def _curve(group: RiskGroup, last: float) -> str:
     survival, lower, upper = (
         _steps(x, values) for values in (group.curve.survival, group.curve.lower, group.curve.upper)
     )
-    gone = [now - then for now, then in zip(group.curve.at_risk, (*group.curve.at_risk[1:], 0), strict=True)]
+    gone = [
+        now - then
+        for now, then in zip(group.curve.at_risk, (*group.curve.at_risk[1:], 0), strict=True)
+    ]
     censored = [
         f"M{at:.1f} {_y(value) - 3.5:.1f}v7"
-        for at, value, left, deaths in zip(x, group.curve.survival, gone, group.curve.deaths, strict=True)
+        for at, value, left, deaths in zip(
+            x, group.curve.survival, gone, group.curve.deaths, strict=True
+        )
         if left > deaths
     ]
     return (
@@ -103,8 +130,9 @@ def _legend(row: int, group: RiskGroup) -> str:
     colour, dashes = _STYLES[group.label]
     y = _TOP + 12 + 14 * row
     words = f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})"
-    return f'<path d="M{_RIGHT - 172:g} {y - 4:g}h22" stroke="{colour}" stroke-width="1.8"{dashes}/>' + _text(
-        _RIGHT - 146, y, words, "start", size=10
+    return (
+        f'<path d="M{_RIGHT - 172:g} {y - 4:g}h22" stroke="{colour}" stroke-width="1.8"{dashes}/>'
+        + _text(_RIGHT - 146, y, words, "start", size=10)
     )
 
 

@@ -1,4 +1,6 @@
-"""All that is found at one centre, or in the pool: the functions of this package applied to one cohort."""
+"""All that is found at one centre, or in the pool: the functions of this package applied to one
+cohort.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.acquisition_table import AcquisitionTable, describe_acquisitions
 from validation_reports.statistics.added_value import AddedValue, added_value
 from validation_reports.statistics.bootstrap import N_RESAMPLES, Bootstrap, bootstrap
-from validation_reports.statistics.brier_score import BrierScore, IntegratedBrier, brier_score, integrated_brier
+from validation_reports.statistics.brier_score import (
+    BrierScore,
+    IntegratedBrier,
+    brier_score,
+    integrated_brier,
+)
 from validation_reports.statistics.calibration import Calibration, CalibrationSlope, calibrate
 from validation_reports.statistics.cohort_shift import CohortShift, compare_with_training
 from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
@@ -28,16 +35,26 @@ from validation_reports.statistics.discrimination import (
 from validation_reports.statistics.drift import Drift, drift_over_time
 from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
 from validation_reports.statistics.precision import Precision, expected_precision
-from validation_reports.statistics.proportional_hazards import ProportionalityTest, check_proportional_hazards
+from validation_reports.statistics.proportional_hazards import (
+    ProportionalityTest,
+    check_proportional_hazards,
+)
 from validation_reports.statistics.recalibration import Recalibration, recalibrate
 from validation_reports.statistics.risk_groups import RiskGroups, compare_risk_groups
 from validation_reports.statistics.subgroups import SubgroupAnalysis, analyse_subgroups
-from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, compare_auc, delong, time_dependent_auc
+from validation_reports.statistics.time_dependent_auc import (
+    TimeDependentAuc,
+    compare_auc,
+    delong,
+    time_dependent_auc,
+)
 
 
 @dataclass(frozen=True)
 class HorizonComparison:
-    """The combined model (first) against one signature (second) at a horizon, censoring-aware and by DeLong."""
+    """The combined model (first) against one signature (second) at a horizon, censoring-aware and
+    by DeLong.
+    """
 
     days: int
     auc: Difference | NotEstimable
@@ -46,7 +63,9 @@ class HorizonComparison:
 
 @dataclass(frozen=True)
 class SignatureComparison:
-    """One signature beside the combined model: its own C, the difference in C, and the differences at each horizon."""
+    """One signature beside the combined model: its own C, the difference in C, and the differences
+    at each horizon.
+    """
 
     signature: str
     alone: Concordance | NotEstimable
@@ -81,7 +100,8 @@ class CenterResult:
     d_calibration : DistributionCalibration or NotEstimable
         Calibration of the whole distribution.
     recalibration : Recalibration or NotEstimable
-        What recalibration in these patients would give; never mixed with the frozen model's performance.
+        What recalibration in these patients would give; never mixed with the frozen model's
+        performance.
     brier : tuple of (int, BrierScore or NotEstimable)
         Horizon in days and the Brier score with IPA.
     integrated_brier : IntegratedBrier or NotEstimable
@@ -184,24 +204,44 @@ def analyse_center(
         n_high=int(cohort.high_risk.sum()),
         concordance=concordance,
         uno=uno_c(survival, score, max(horizons), confidence),
-        auc=tuple((days, time_dependent_auc(survival, score, days, confidence)) for days in horizons),
+        auc=tuple(
+            (days, time_dependent_auc(survival, score, days, confidence)) for days in horizons
+        ),
         comparisons=_comparisons(cohort, horizons, confidence),
         risk_groups=compare_risk_groups(survival, cohort.high_risk, confidence),
         proportionality=check_proportional_hazards(survival, score),
         calibration=calibration,
         d_calibration=d_calibration(survival, score, cohort.baseline),
         recalibration=recalibrate(survival, score, calibration.slope, horizons, confidence),
-        brier=tuple((days, brier_score(survival, risk[days], days, confidence)) for days in horizons),
+        brier=tuple(
+            (days, brier_score(survival, risk[days], days, confidence)) for days in horizons
+        ),
         integrated_brier=integrated_brier(survival, score, cohort.baseline, max(horizons)),
-        decision=tuple((days, decision_curve(survival, risk[days], days, _advanced(cohort))) for days in horizons),
+        decision=tuple(
+            (days, decision_curve(survival, risk[days], days, _advanced(cohort)))
+            for days in horizons
+        ),
         added_value=added_value(survival, score, cohort.covariates["stage"], confidence),
-        subgroups=analyse_subgroups(survival, score, cohort.high_risk, predicted, cohort.covariates, confidence),
-        bootstrap=bootstrap(survival, score, predicted, seed=seed, n_resamples=n_resamples, confidence=confidence),
-        precision=expected_precision(cohort.n, survival.n_events, float(cohort.high_risk.mean()), known, confidence),
-        shift=compare_with_training(training, score, cohort.covariates, cohort.features, confidence),
-        acquisitions=describe_acquisitions(cohort.acquisitions, score, training.acquisitions if training else None),
+        subgroups=analyse_subgroups(
+            survival, score, cohort.high_risk, predicted, cohort.covariates, confidence
+        ),
+        bootstrap=bootstrap(
+            survival, score, predicted, seed=seed, n_resamples=n_resamples, confidence=confidence
+        ),
+        precision=expected_precision(
+            cohort.n, survival.n_events, float(cohort.high_risk.mean()), known, confidence
+        ),
+        shift=compare_with_training(
+            training, score, cohort.covariates, cohort.features, confidence
+        ),
+        acquisitions=describe_acquisitions(
+            cohort.acquisitions, score, training.acquisitions if training else None
+        ),
         drift=drift_over_time(
-            None if cohort.acquisitions is None else cohort.acquisitions["month"], score, cohort.features, confidence
+            None if cohort.acquisitions is None else cohort.acquisitions["month"],
+            score,
+            cohort.features,
+            confidence,
         ),
         excluded=tuple(
             (reason, tuple(sorted(keys)))
@@ -211,7 +251,9 @@ def analyse_center(
     )
 
 
-def _comparisons(cohort: ScoredCohort, horizons: tuple[int, ...], confidence: float) -> tuple[SignatureComparison, ...]:
+def _comparisons(
+    cohort: ScoredCohort, horizons: tuple[int, ...], confidence: float
+) -> tuple[SignatureComparison, ...]:
     if cohort.signatures is None:
         return ()
     survival, score = cohort.survival, cohort.linear_predictor

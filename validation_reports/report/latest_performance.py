@@ -1,7 +1,8 @@
-"""The current figures of the model at one centre: what a patient's structured report tells of its latest validation.
+"""The current figures of the model at one centre: what a patient's structured report tells of its
+latest validation.
 
-Each report's folder holds them as ``figures.json``, small beside the report itself, because they are looked up at every
-scoring.
+Each report's folder holds them as ``figures.json``, small beside the report itself, because they
+are looked up at every scoring.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def center_figures(report: ValidationReport, report_id: str) -> tuple[CenterFigu
 
 
 def write_center_figures(folder: Path, report: ValidationReport) -> None:
-    """Write the figures into a report's folder, at once and in full, because scoring processes read them meanwhile."""
+    """Write the figures into a report's folder, at once and in full, because scoring processes read
+    them meanwhile.
+    """
     unfinished = folder / f".{FIGURES_NAME}"
     unfinished.write_bytes(_ADAPTER.dump_json(center_figures(report, folder.name), indent=1))
     unfinished.replace(folder / FIGURES_NAME)
@@ -106,8 +109,8 @@ def latest_figures(reports: Path, center: str, model_digest: str) -> CenterFigur
             found = _ADAPTER.validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return NotEstimable(
-                f"The figures of the validation report {path.parent.name} cannot be read, and older ones may no longer "
-                "hold: validate the centre again."
+                f"The figures of the validation report {path.parent.name} cannot be read, and "
+                "older ones may no longer hold: validate the centre again."
             )
         for figures in found:
             if figures.center == center and figures.model_digest == model_digest:

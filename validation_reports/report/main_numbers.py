@@ -1,4 +1,6 @@
-"""One row per centre and one for the pool: what a table of the Prefect UI or a terminal shows of a report."""
+"""One row per centre and one for the pool: what a table of the Prefect UI or a terminal shows of a
+report.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ NOT_ESTIMABLE = "not estimable"
 
 
 def center_rows(report: ValidationReport) -> list[dict[str, str | int]]:
-    """Return the main numbers of each centre, and of the pool where there is one, as text with intervals."""
+    """Return the main numbers of each centre, and of the pool where there is one, as text with
+    intervals.
+    """
     results = [*report.centers, *([report.pooled] if report.pooled else [])]
     return [_row(result) for result in results]
 
@@ -32,7 +36,9 @@ def _row(result: CenterResult) -> dict[str, str | int]:
     for days, found in result.calibration.horizons:
         ratio = found.ratio if isinstance(found, HorizonCalibration) else found
         row[f"O/E at {days} days"] = (
-            NOT_ESTIMABLE if isinstance(ratio, NotEstimable) else interval(ratio.estimate, ratio.lower, ratio.upper)
+            NOT_ESTIMABLE
+            if isinstance(ratio, NotEstimable)
+            else interval(ratio.estimate, ratio.lower, ratio.upper)
         )
     return row
 

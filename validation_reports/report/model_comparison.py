@@ -1,4 +1,5 @@
-"""Two models on the same patients, as for the network with and without its SE modules (paper, figure 4).
+"""Two models on the same patients, as for the network with and without its SE modules (paper,
+figure 4).
 
 Differences are paired: they are of the second model's patients and the first's, who are the same.
 """
@@ -14,7 +15,12 @@ from pydantic import TypeAdapter
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.discrimination import Concordance, Difference, compare_concordance, harrell_c
+from validation_reports.statistics.discrimination import (
+    Concordance,
+    Difference,
+    compare_concordance,
+    harrell_c,
+)
 from validation_reports.statistics.roc_curve import RocCurve, roc_curve
 from validation_reports.statistics.time_dependent_auc import compare_auc
 from validation_reports.wording import count, horizon_words, interval, number, p_words
@@ -105,14 +111,21 @@ def compare_scores(
 
 def comparison_lines(found: ScoreComparison) -> list[str]:
     """Return a comparison as lines for people."""
-    lines = [f"{found.cohort}, {found.score}: {count(found.n, 'patient')}, {count(found.n_events, 'death')}"]
+    lines = [
+        (
+            f"{found.cohort}, {found.score}: {count(found.n, 'patient')}, "
+            f"{count(found.n_events, 'death')}"
+        )
+    ]
     pairs = [("Harrell's C", found.concordances, found.difference)]
     rows: list[tuple[str, Sequence[object], object]] = [*pairs]
     for horizon in found.horizons:
         areas = [curve.auc if isinstance(curve, RocCurve) else curve for curve in horizon.curves]
         rows.append((f"AUC at {horizon_words(horizon.days)}", areas, horizon.difference))
     for name, values, difference in rows:
-        parts = [f"{model} {_value(value)}" for model, value in zip(found.models, values, strict=True)]
+        parts = [
+            f"{model} {_value(value)}" for model, value in zip(found.models, values, strict=True)
+        ]
         lines.append(f"  {name}: {'; '.join(parts)}; {_difference(difference)}")
     return lines
 
@@ -125,7 +138,9 @@ def comparisons_to_json(found: Sequence[ScoreComparison]) -> str:
 def _value(value: object) -> str:
     if isinstance(value, NotEstimable):
         return "not estimable"
-    estimate, lower, upper = (float(getattr(value, name)) for name in ("estimate", "lower", "upper"))
+    estimate, lower, upper = (
+        float(getattr(value, name)) for name in ("estimate", "lower", "upper")
+    )
     return interval(estimate, lower, upper)
 
 
@@ -133,8 +148,8 @@ def _difference(value: object) -> str:
     if not isinstance(value, Difference):
         return value.sentence if isinstance(value, NotEstimable) else "difference not estimable"
     return (
-        f"difference {number(value.estimate, 3)} ({number(value.lower, 3)} to {number(value.upper, 3)}), "
-        f"{p_words(value.p_value)}"
+        f"difference {number(value.estimate, 3)} ({number(value.lower, 3)} to "
+        f"{number(value.upper, 3)}), {p_words(value.p_value)}"
     )
 
 

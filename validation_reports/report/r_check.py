@@ -1,4 +1,6 @@
-"""What R needs to compute a report's main numbers again: the patients without identity, the numbers, and a script."""
+"""What R needs to compute a report's main numbers again: the patients without identity, the
+numbers, and a script.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.added_value import AddedValue
 from validation_reports.statistics.brier_score import BrierScore
-from validation_reports.statistics.calibration import CalibrationSlope, HorizonCalibration, ObservedExpected
+from validation_reports.statistics.calibration import (
+    CalibrationSlope,
+    HorizonCalibration,
+    ObservedExpected,
+)
 from validation_reports.statistics.discrimination import Concordance, UnoConcordance
 from validation_reports.statistics.proportional_hazards import ProportionalityTest
 from validation_reports.statistics.risk_groups import HazardRatio, LogRank
@@ -29,7 +35,8 @@ _EXACT, _ITERATED = 1e-10, 1e-6
 
 
 def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
-    """Return the analysed patients as CSV without pseudonyms: a running number by follow-up, age in whole years.
+    """Return the analysed patients as CSV without pseudonyms: a running number by follow-up, age in
+    whole years.
 
     Parameters
     ----------
@@ -45,7 +52,10 @@ def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
                 "event": cohort.survival.event.astype(int),
                 "lp": cohort.linear_predictor,
                 "high": cohort.high_risk.astype(int),
-                **{f"risk_{days}": 1.0 - values for days, values in cohort.predicted_survival.items()},
+                **{
+                    f"risk_{days}": 1.0 - values
+                    for days, values in cohort.predicted_survival.items()
+                },
                 **{name: cohort.covariates[name] for name in ("sex", "histology", "stage")},
                 "age": np.floor(cohort.covariates["age"].to_numpy(dtype=np.float64)),
             }
@@ -57,7 +67,9 @@ def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
 
 
 def expected_csv(report: ValidationReport) -> str:
-    """Return the numbers that `recompute.R` compares with: centre (empty for the pool), statistic, value, tolerance."""
+    """Return the numbers that `recompute.R` compares with: centre (empty for the pool), statistic,
+    value, tolerance.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["center", "statistic", "value", "tolerance"])

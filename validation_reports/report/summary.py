@@ -1,4 +1,6 @@
-"""The five lines that answer first: does it order, separate and predict; does it hold everywhere; for whom not."""
+"""The five lines that answer first: does it order, separate and predict; does it hold everywhere;
+for whom not.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,11 @@ def _separation(result: CenterResult) -> Line:
     hr = groups.hazard_ratio
     if isinstance(hr, NotEstimable):
         return Line(question, Verdict.UNKNOWN, hr.sentence)
-    test = f", log-rank {p_words(groups.log_rank.p_value)}" if isinstance(groups.log_rank, LogRank) else ""
+    test = (
+        f", log-rank {p_words(groups.log_rank.p_value)}"
+        if isinstance(groups.log_rank, LogRank)
+        else ""
+    )
     medians = " against ".join(
         f"{months(group.median.days)} ({group.label})"
         if isinstance(group.median, MedianTime)
@@ -88,7 +94,9 @@ def _prediction(report: ValidationReport) -> Line:
 
 
 def calibration_line(result: CenterResult) -> Line:
-    """Say whether the predicted risks of one centre, or of the pool, are right: O/E at every horizon and the slope."""
+    """Say whether the predicted risks of one centre, or of the pool, are right: O/E at every
+    horizon and the slope.
+    """
     question = "Are the predicted risks right?"
     parts, right = [], []
     for days, found in result.calibration.horizons:
@@ -96,7 +104,10 @@ def calibration_line(result: CenterResult) -> Line:
             if not isinstance(found.ratio, NotEstimable):
                 right.append(found.ratio.lower <= 1 <= found.ratio.upper)
             observed = percent(found.observed.estimate)
-            parts.append(f"{percent(found.predicted)} predicted, {observed} observed at {horizon_words(days)}")
+            parts.append(
+                f"{percent(found.predicted)} predicted, {observed} observed at "
+                f"{horizon_words(days)}"
+            )
     slope = result.calibration.slope
     if not isinstance(slope, NotEstimable):
         right.append(slope.lower <= 1 <= slope.upper)
@@ -110,19 +121,30 @@ def calibration_line(result: CenterResult) -> Line:
     verdict = Verdict.YES if all(right) else Verdict.PARTLY if any(right) else Verdict.NO
     answer = f"Deaths: {'; '.join(parts)}"
     if verdict is Verdict.YES and (isinstance(slope, NotEstimable) or slope.lower <= 0):
-        # An interval that holds both 1 and 0 agrees with right predictions and with predictions that say nothing.
-        return Line(question, Verdict.UNKNOWN, f"{answer}: too few deaths to tell right predictions from empty ones.")
+        # An interval that holds both 1 and 0 agrees with right predictions and with predictions
+        # that say nothing.
+        return Line(
+            question,
+            Verdict.UNKNOWN,
+            f"{answer}: too few deaths to tell right predictions from empty ones.",
+        )
     return Line(question, verdict, f"{answer}.")
 
 
 def _everywhere(report: ValidationReport) -> Line:
     question = "Does it hold at every centre?"
     known = [
-        (result.center, result.concordance) for result in report.centers if isinstance(result.concordance, Concordance)
+        (result.center, result.concordance)
+        for result in report.centers
+        if isinstance(result.concordance, Concordance)
     ]
-    unknown = [result.center for result in report.centers if isinstance(result.concordance, NotEstimable)]
+    unknown = [
+        result.center for result in report.centers if isinstance(result.concordance, NotEstimable)
+    ]
     if len(report.centers) == 1:
-        return Line(question, Verdict.UNKNOWN, f"Only one centre was looked at: {report.centers[0].center}.")
+        return Line(
+            question, Verdict.UNKNOWN, f"Only one centre was looked at: {report.centers[0].center}."
+        )
     if not known:
         return Line(question, Verdict.UNKNOWN, "No centre alone has enough deaths.")
     lowest, highest = (pick(known, key=lambda item: item[1].estimate) for pick in (min, max))
@@ -136,11 +158,20 @@ def _everywhere(report: ValidationReport) -> Line:
         answer += f"; not shown to beat chance at {', '.join(unshown)}"
     if unknown:
         answer += f"; too few deaths at {', '.join(unknown)}"
-    pooled = next((item.pooled for item in report.across_centers if item.name == "Harrell's C"), None)
+    pooled = next(
+        (item.pooled for item in report.across_centers if item.name == "Harrell's C"), None
+    )
     if isinstance(pooled, PooledEffect):
-        answer += f"; expected at a new centre {pooled.prediction_lower:.2f}–{pooled.prediction_upper:.2f}"
+        answer += (
+            "; expected at a new centre "
+            f"{pooled.prediction_lower:.2f}–{pooled.prediction_upper:.2f}"
+        )
     verdict = (
-        Verdict.YES if not unshown and not unknown else Verdict.PARTLY if len(unshown) < len(known) else Verdict.UNKNOWN
+        Verdict.YES
+        if not unshown and not unknown
+        else Verdict.PARTLY
+        if len(unshown) < len(known)
+        else Verdict.UNKNOWN
     )
     return Line(question, verdict, answer + ".")
 
@@ -151,20 +182,29 @@ def _for_whom_not(report: ValidationReport) -> Line:
     if isinstance(result.shift, CohortShift) and result.shift.verdict is not ShiftVerdict.ALIKE:
         parts.append(f"these patients are {result.shift.verdict}")
     if result.excluded:
-        reasons = "; ".join(f"{len(keys)}: {reason.rstrip('.')}" for reason, keys in result.excluded[:2])
+        reasons = "; ".join(
+            f"{len(keys)}: {reason.rstrip('.')}" for reason, keys in result.excluded[:2]
+        )
         more = ", and other reasons" if len(result.excluded) > 2 else ""
         parts.append(f"{count(result.n_excluded, 'patient')} excluded ({reasons}{more})")
     else:
         parts.append("No patient was excluded")
     if result.warnings:
         sentence, patients = result.warnings[0]
-        parts.append(f"scored with a warning, most often: {sentence.rstrip('.')} ({count(patients, 'patient')})")
+        parts.append(
+            f"scored with a warning, most often: {sentence.rstrip('.')} "
+            f"({count(patients, 'patient')})"
+        )
     parts.append("untested outside the patients of the cohort table")
-    return Line(question, Verdict.NOTE, ". ".join(part[0].upper() + part[1:] for part in parts) + ".")
+    return Line(
+        question, Verdict.NOTE, ". ".join(part[0].upper() + part[1:] for part in parts) + "."
+    )
 
 
 def _weak_subgroups(result: CenterResult) -> list[str]:
-    """Say in which subgroups the score is not shown to order patients, and where its effect differs."""
+    """Say in which subgroups the score is not shown to order patients, and where its effect
+    differs.
+    """
     known = [
         (level.level, level.concordance)
         for item in result.subgroups

@@ -1,4 +1,5 @@
-"""Where a report answers the items of TRIPOD+AI that concern the evaluation of a model, and which it does not.
+"""Where a report answers the items of TRIPOD+AI that concern the evaluation of a model, and which
+it does not.
 
 References
 ----------
@@ -33,4 +34,6 @@ TRIPOD_ITEMS: tuple[tuple[str, str, str | None], ...] = (
     ("25", "Interpretation, fairness", None),
     ("26", "Limitations", None),
 )
-"""Item, what it asks for, and the section (an id of the page) that answers it; `None` where the authors must."""
+"""Item, what it asks for, and the section (an id of the page) that answers it; `None` where the
+authors must.
+"""

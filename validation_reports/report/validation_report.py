@@ -1,6 +1,8 @@
-"""The validation report: everything that is known of one frozen model at the centres that did not train it.
+"""The validation report: everything that is known of one frozen model at the centres that did not
+train it.
 
-The report is plain data. It is stored as JSON and shown as a page by `render`; both hold the same numbers.
+The report is plain data. It is stored as JSON and shown as a page by `render`; both hold the same
+numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ from validation_reports.errors import CohortError, ReportFormatError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult, analyse_center
 from validation_reports.statistics.bootstrap import N_RESAMPLES
-from validation_reports.statistics.calibration import CalibrationSlope, HorizonCalibration, ObservedExpected
+from validation_reports.statistics.calibration import (
+    CalibrationSlope,
+    HorizonCalibration,
+    ObservedExpected,
+)
 from validation_reports.statistics.cohort_table import CohortTable, describe_cohorts
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.random_effects import PooledEffect, Scale, pool_random_effects
@@ -70,7 +76,9 @@ class Provenance:
 
 @dataclass(frozen=True)
 class PooledStatistic:
-    """One statistic over the centres: its name, each centre's estimate with its interval, and the random effects."""
+    """One statistic over the centres: its name, each centre's estimate with its interval, and the
+    random effects.
+    """
 
     name: str
     centers: tuple[tuple[str, float, float, float], ...]
@@ -148,23 +156,36 @@ def build_report(
     Raises
     ------
     CohortError
-        If there is no cohort, two have one name, a horizon was not predicted, or a patient is in two centres.
+        If there is no cohort, two have one name, a horizon was not predicted, or a patient is in
+        two centres.
     """
     if not cohorts:
-        raise CohortError("There is no centre to report on: give at least one cohort with scored patients.")
+        raise CohortError(
+            "There is no centre to report on: give at least one cohort with scored patients."
+        )
     names = [cohort.center for cohort in cohorts]
     if len(set(names)) < len(names):
-        raise CohortError(f"Two cohorts have the same name among {', '.join(names)}: name each centre once.")
+        raise CohortError(
+            f"Two cohorts have the same name among {', '.join(names)}: name each centre once."
+        )
     days = tuple(sorted({int(horizon) for horizon in horizons}))
     for cohort in cohorts:
         missing = [day for day in days if day not in cohort.predicted_survival]
         if missing:
-            raise CohortError(f"{cohort.center}: no survival was predicted for {missing} days: score these horizons.")
+            raise CohortError(
+                f"{cohort.center}: no survival was predicted for {missing} days: score these "
+                "horizons."
+            )
     pooled = pool(cohorts, POOL_LABEL) if len(cohorts) > 1 else None
 
     def analyse(cohort: ScoredCohort) -> CenterResult:
         return analyse_center(
-            cohort, days, seed=provenance.seed, training=training, confidence=CONFIDENCE, n_resamples=n_resamples
+            cohort,
+            days,
+            seed=provenance.seed,
+            training=training,
+            confidence=CONFIDENCE,
+            n_resamples=n_resamples,
         )
 
     centers = tuple(analyse(cohort) for cohort in cohorts)
@@ -196,18 +217,23 @@ def from_json(text: str) -> ValidationReport:
     except ValidationError as error:
         first = error.errors()[0]
         raise ReportFormatError(
-            f"The stored report cannot be read at {'.'.join(str(part) for part in first['loc']) or 'its start'}: "
-            f"{first['msg']}. Build the report again."
+            "The stored report cannot be read at "
+            f"{'.'.join(str(part) for part in first['loc']) or 'its start'}: {first['msg']}. Build "
+            "the report again."
         ) from error
     if report.schema_version != SCHEMA_VERSION:
         raise ReportFormatError(
-            f"The stored report has schema {report.schema_version}, expected {SCHEMA_VERSION}: build it again."
+            f"The stored report has schema {report.schema_version}, expected {SCHEMA_VERSION}: "
+            "build it again."
         )
     return report
 
 
-def pool_centers(centers: Sequence[CenterResult], horizons: Sequence[int]) -> tuple[PooledStatistic, ...]:
-    """Pool C, hazard ratio, slope and O/E over the centres that have an estimate, each on its scale.
+def pool_centers(
+    centers: Sequence[CenterResult], horizons: Sequence[int]
+) -> tuple[PooledStatistic, ...]:
+    """Pool C, hazard ratio, slope and O/E over the centres that have an estimate, each on its
+    scale.
 
     Parameters
     ----------
@@ -218,8 +244,16 @@ def pool_centers(centers: Sequence[CenterResult], horizons: Sequence[int]) -> tu
     """
     rows: list[tuple[str, Scale, list[tuple[str, object]]]] = [
         ("Harrell's C", Scale.LOGIT, [(item.center, item.concordance) for item in centers]),
-        ("Hazard ratio", Scale.LOG, [(item.center, item.risk_groups.hazard_ratio) for item in centers]),
-        ("Calibration slope", Scale.IDENTITY, [(item.center, item.calibration.slope) for item in centers]),
+        (
+            "Hazard ratio",
+            Scale.LOG,
+            [(item.center, item.risk_groups.hazard_ratio) for item in centers],
+        ),
+        (
+            "Calibration slope",
+            Scale.IDENTITY,
+            [(item.center, item.calibration.slope) for item in centers],
+        ),
     ]
     for place, days in enumerate(horizons):
         at = [(item.center, item.calibration.horizons[place][1]) for item in centers]
@@ -227,7 +261,10 @@ def pool_centers(centers: Sequence[CenterResult], horizons: Sequence[int]) -> tu
             (
                 f"O/E at {days} days",
                 Scale.LOG,
-                [(name, found.ratio if isinstance(found, HorizonCalibration) else found) for name, found in at],
+                [
+                    (name, found.ratio if isinstance(found, HorizonCalibration) else found)
+                    for name, found in at
+                ],
             )
         )
     pooled = []
@@ -238,11 +275,19 @@ def pool_centers(centers: Sequence[CenterResult], horizons: Sequence[int]) -> tu
             if isinstance(value, Concordance | HazardRatio | CalibrationSlope | ObservedExpected)
         ]
         errors = [
-            value.log_standard_error if isinstance(value, ObservedExpected) else value.standard_error
+            value.log_standard_error
+            if isinstance(value, ObservedExpected)
+            else value.standard_error
             for _, value in known
         ]
-        effect = pool_random_effects([value.estimate for _, value in known], errors, scale, name, CONFIDENCE)
-        pooled.append(PooledStatistic(name, tuple((c, v.estimate, v.lower, v.upper) for c, v in known), effect))
+        effect = pool_random_effects(
+            [value.estimate for _, value in known], errors, scale, name, CONFIDENCE
+        )
+        pooled.append(
+            PooledStatistic(
+                name, tuple((c, v.estimate, v.lower, v.upper) for c, v in known), effect
+            )
+        )
     return tuple(pooled)
 
 

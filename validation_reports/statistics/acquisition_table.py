@@ -1,4 +1,6 @@
-"""Which scanners and protocols the patients were scanned with, beside those of the training patients."""
+"""Which scanners and protocols the patients were scanned with, beside those of the training
+patients.
+"""
 
 from __future__ import annotations
 
@@ -73,8 +75,8 @@ def describe_acquisitions(
     """
     if acquisitions is None or acquisitions.drop(columns="month").isna().all(axis=None):
         return NotEstimable(
-            "There is no table of scanners and protocols: the feature store keeps none for these patients, whose "
-            "studies were scored by an earlier version, or whose headers are empty."
+            "There is no table of scanners and protocols: the feature store keeps none for these "
+            "patients, whose studies were scored by an earlier version, or whose headers are empty."
         )
     now = _labels(acquisitions)
     then = None if training is None or training.empty else _labels(training)
@@ -88,11 +90,15 @@ def describe_acquisitions(
 
 
 def _labels(table: pd.DataFrame) -> pd.DataFrame:
-    """Return each characteristic as text; blanks and letter case, which differ between exports, are evened out."""
+    """Return each characteristic as text; blanks and letter case, which differ between exports, are
+    evened out.
+    """
     scanner = table["manufacturer"].map(_text) + " " + table["model_name"].map(_text)
     return pd.DataFrame(
         {
-            "scanner": scanner.map(lambda text: " ".join(text.replace(UNKNOWN, "").split()) or UNKNOWN),
+            "scanner": scanner.map(
+                lambda text: " ".join(text.replace(UNKNOWN, "").split()) or UNKNOWN
+            ),
             "tube voltage": table["kvp"].map(lambda value: _number(value, "kV")),
             "slice thickness": table["slice_thickness_mm"].map(lambda value: _number(value, "mm")),
             "kernel": table["convolution_kernel"].map(_text),
@@ -124,7 +130,8 @@ def _characteristic(
 
 
 def _text(value: object) -> str:
-    text = "" if value is None or value != value else " ".join(str(value).split())  # noqa: PLR0124 - NaN is unlike itself
+    # NaN is unlike itself
+    text = "" if value is None or value != value else " ".join(str(value).split())  # noqa: PLR0124
     return text.upper() if text else UNKNOWN
 
 

@@ -1,8 +1,10 @@
-"""Does the score add to stage: likelihood-ratio test, difference in concordance and adequacy of stage alone.
+"""Does the score add to stage: likelihood-ratio test, difference in concordance and adequacy of
+stage alone.
 
 References
 ----------
-.. [1] Harrell FE. Regression Modeling Strategies. 2nd ed. Springer 2015, section 9.8.4 (adequacy index).
+.. [1] Harrell FE. Regression Modeling Strategies. 2nd ed. Springer 2015, section 9.8.4
+    (adequacy index).
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.statistics.discrimination import Difference, compare_concordance
 
-ADDED_VALUE_METHOD = "Cox regression of stage with and without the linear predictor; likelihood-ratio test, 1 df"
+ADDED_VALUE_METHOD = (
+    "Cox regression of stage with and without the linear predictor; likelihood-ratio test, 1 df"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class AddedValue:
 def added_value(
     survival: Survival, linear_predictor: ArrayLike, stage: pd.Series[str], confidence: float = 0.95
 ) -> AddedValue | NotEstimable:
-    """Compare a Cox model of stage with one of stage and score; R: ``anova(coxph(~ stage), coxph(~ stage + lp))``.
+    """Compare a Cox model of stage with one of stage and score; R: ``anova(coxph(~ stage), coxph(~
+    stage + lp))``.
 
     Parameters
     ----------
@@ -75,10 +80,15 @@ def added_value(
     levels = sorted({str(level) for level in stage[known]})
     if len(levels) < 2:
         return NotEstimable(f"{what} is not estimated: all patients have stage {levels[0]}.")
-    dummies = np.array([(stage[known] == level).to_numpy() for level in levels[1:]], dtype=np.float64).T
+    dummies = np.array(
+        [(stage[known] == level).to_numpy() for level in levels[1:]], dtype=np.float64
+    ).T
     alone, both = fitted(dummies, chosen), fitted(np.column_stack([dummies, score]), chosen)
     if alone is None or both is None:
-        return NotEstimable(f"{what} is not estimated: these deaths do not determine the effects of stage and score.")
+        return NotEstimable(
+            f"{what} is not estimated: these deaths do not determine the effects of stage and "
+            "score."
+        )
     ratio = 2 * (both.log_likelihood - alone.log_likelihood)
     whole = 2 * (both.log_likelihood - both.null_log_likelihood)
     return AddedValue(
@@ -86,17 +96,23 @@ def added_value(
         concordance=compare_concordance(chosen, score, _rank(stage[known], levels), confidence),
         likelihood_ratio=ratio,
         p_value=float(chdtrc(1, max(ratio, 0.0))),
-        adequacy=2 * (alone.log_likelihood - alone.null_log_likelihood) / whole if whole > 0 else 0.0,
+        adequacy=2 * (alone.log_likelihood - alone.null_log_likelihood) / whole
+        if whole > 0
+        else 0.0,
     )
 
 
 def _rank(stage: pd.Series[str], levels: list[str]) -> NDArray[np.float64]:
-    """Return stages as numbers in their order, which for Roman numerals with letters is that of the alphabet."""
+    """Return stages as numbers in their order, which for Roman numerals with letters is that of the
+    alphabet.
+    """
     return np.asarray([levels.index(str(level)) for level in stage], dtype=np.float64)
 
 
 def fitted(covariates: NDArray[np.float64], survival: Survival) -> CoxFit | None:
-    """Fit a Cox model with Efron ties; `None` where the likelihood has no maximum or the columns are collinear."""
+    """Fit a Cox model with Efron ties; `None` where the likelihood has no maximum or the columns
+    are collinear.
+    """
     try:
         return fit_cox(covariates, survival)
     except (NotConvergedError, TrainingError):

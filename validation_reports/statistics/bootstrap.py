@@ -1,13 +1,16 @@
-"""The bootstrap of a cohort: concordance, AUCs, calibration slope and smooth calibration of 1000 resamples at once.
+"""The bootstrap of a cohort: concordance, AUCs, calibration slope and smooth calibration of 1000
+resamples at once.
 
-A resample is how often each patient was drawn. Sorting is done once for the cohort; each resample then costs one walk
-through a Fenwick tree, one through the scores and a few Newton steps from the cohort's own estimate. Where the
-predicted risks at the horizons are those of one proportional-hazards model, log(-log S) differs between horizons by a
-constant, and one spline fit serves them all.
+A resample is how often each patient was drawn. Sorting is done once for the cohort; each resample
+then costs one walk through a Fenwick tree, one through the scores and a few Newton steps from the
+cohort's own estimate. Where the predicted risks at the horizons are those of one
+proportional-hazards model, log(-log S) differs between horizons by a constant, and one spline fit
+serves them all.
 
 References
 ----------
-.. [1] Efron B, Tibshirani RJ. An Introduction to the Bootstrap. Chapman & Hall 1993, chapter 13 (percentile interval).
+.. [1] Efron B, Tibshirani RJ. An Introduction to the Bootstrap. Chapman & Hall 1993, chapter 13
+    (percentile interval).
 """
 
 from __future__ import annotations
@@ -32,7 +35,9 @@ RESAMPLES_AT_ONCE = 25
 LEAST_USABLE = 0.9
 """Share of the resamples that must give a value before an interval is shown."""
 _SAME_SHAPE = 1e-9
-"""Horizons whose log(-log S) differ by the same number for all patients to within this share one spline fit."""
+"""Horizons whose log(-log S) differ by the same number for all patients to within this share one
+spline fit.
+"""
 INTERVAL_METHOD = "bootstrap of patients, percentile interval"
 
 
@@ -75,7 +80,9 @@ class BootstrapInterval:
 
 @dataclass(frozen=True)
 class CalibrationBand:
-    """Pointwise percentile band of the smooth calibration curve: predicted risk, lower and upper observed risk."""
+    """Pointwise percentile band of the smooth calibration curve: predicted risk, lower and upper
+    observed risk.
+    """
 
     predicted: tuple[float, ...]
     lower: tuple[float, ...]
@@ -106,7 +113,8 @@ class Bootstrap:
 
 
 def draw(n: int, n_resamples: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the resamples in blocks of row positions, shape (up to `RESAMPLES_AT_ONCE`, n); the same for the same seed.
+    """Yield the resamples in blocks of row positions, shape (up to `RESAMPLES_AT_ONCE`, n); the
+    same for the same seed.
 
     Parameters
     ----------
@@ -148,7 +156,9 @@ def resample(
     Resamples
         In the order of the resamples, whatever the number of threads.
     """
-    cohort = _Cohort.of(survival, np.asarray(linear_predictor, dtype=np.float64), predicted_survival)
+    cohort = _Cohort.of(
+        survival, np.asarray(linear_predictor, dtype=np.float64), predicted_survival
+    )
     if rows is not None:
         blocks: list[Callable[[], NDArray[np.integer]]] = [
             lambda start=start: rows[start : start + RESAMPLES_AT_ONCE]  # type: ignore[misc]
@@ -177,7 +187,8 @@ def bootstrap(
     n_resamples: int = N_RESAMPLES,
     confidence: float = 0.95,
 ) -> Bootstrap | NotEstimable:
-    """Return percentile intervals [1]_; a statistic that fewer than 90% of the resamples determine has none.
+    """Return percentile intervals [1]_; a statistic that fewer than 90% of the resamples determine
+    has none.
 
     Parameters
     ----------
@@ -194,10 +205,12 @@ def bootstrap(
     """
     if survival.n_events < 2 * MINIMUM_EVENTS:
         return NotEstimable(
-            f"There are no bootstrap intervals: resamples of {survival.n_events} deaths vary too little to be trusted, "
-            f"at least {2 * MINIMUM_EVENTS} are needed."
+            f"There are no bootstrap intervals: resamples of {survival.n_events} deaths vary too "
+            f"little to be trusted, at least {2 * MINIMUM_EVENTS} are needed."
         )
-    found = resample(survival, linear_predictor, predicted_survival, n_resamples=n_resamples, seed=seed)
+    found = resample(
+        survival, linear_predictor, predicted_survival, n_resamples=n_resamples, seed=seed
+    )
     horizons = tuple(
         HorizonBootstrap(
             days,
@@ -208,7 +221,11 @@ def bootstrap(
         for h, days in enumerate(found.horizons)
     )
     return Bootstrap(
-        n_resamples, seed, _interval(found.concordance, confidence), _interval(found.slope, confidence), horizons
+        n_resamples,
+        seed,
+        _interval(found.concordance, confidence),
+        _interval(found.slope, confidence),
+        horizons,
     )
 
 
@@ -233,34 +250,63 @@ class _Cohort:
     splines: _Splines
 
     @classmethod
-    def of(cls, survival: Survival, score: Array, predicted_survival: Mapping[int, ArrayLike]) -> _Cohort:
+    def of(
+        cls, survival: Survival, score: Array, predicted_survival: Mapping[int, ArrayLike]
+    ) -> _Cohort:
         order = np.lexsort((~survival.event, survival.days))
         days = survival.days[order]
         starts = np.r_[np.flatnonzero(np.r_[True, days[1:] != days[:-1]]), days.size]
         _, rank = np.unique(score[order], return_inverse=True)
         horizons = tuple(sorted(predicted_survival))
-        alive = np.array([np.asarray(predicted_survival[h], dtype=np.float64)[order] for h in horizons])
+        alive = np.array(
+            [np.asarray(predicted_survival[h], dtype=np.float64)[order] for h in horizons]
+        )
         alive = alive.reshape(len(horizons), days.size)
         fit = single_cox(score, survival) if np.ptp(score) > 0 and survival.n_events else None
         return cls(
-            np.argsort(order).astype(np.int64), days, survival.event[order], starts.astype(np.int64),
-            score[order] - score.mean(), rank.astype(np.int64) + 1, np.argsort(rank, kind="stable").astype(np.int64),
-            horizons, fit.estimate if fit else 0.0 if np.ptp(score) > 0 else np.nan, 1.0 - alive,
+            np.argsort(order).astype(np.int64),
+            days,
+            survival.event[order],
+            starts.astype(np.int64),
+            score[order] - score.mean(),
+            rank.astype(np.int64) + 1,
+            np.argsort(rank, kind="stable").astype(np.int64),
+            horizons,
+            fit.estimate if fit else 0.0 if np.ptp(score) > 0 else np.nan,
+            1.0 - alive,
             _splines(survival.subset(order), alive),
-        )  # fmt: skip
+        )
 
     def statistics(self, rows: NDArray[np.integer]) -> tuple[Array, Array, Array, Array, Array]:
         size, h = len(rows), len(self.horizons)
         results = (
-            np.empty(size), np.empty(size), np.empty((size, h)), np.full((size, h), np.nan),
+            np.empty(size),
+            np.empty(size),
+            np.empty((size, h)),
+            np.full((size, h), np.nan),
             np.full((size, h, CURVE_POINTS), np.nan),
-        )  # fmt: skip
+        )
         splines = self.splines
         kernels.block(
-            np.ascontiguousarray(rows, dtype=np.int64), self.place, self.day_starts, self.days, self.event, self.score,
-            self.rank, self.score_order, self.slope_start, np.array(self.horizons, dtype=np.float64), self.risk,
-            splines.x, splines.order, splines.start_at, splines.first, splines.stop, splines.grid, results,
-        )  # fmt: skip
+            np.ascontiguousarray(rows, dtype=np.int64),
+            self.place,
+            self.day_starts,
+            self.days,
+            self.event,
+            self.score,
+            self.rank,
+            self.score_order,
+            self.slope_start,
+            np.array(self.horizons, dtype=np.float64),
+            self.risk,
+            splines.x,
+            splines.order,
+            splines.start_at,
+            splines.first,
+            splines.stop,
+            splines.grid,
+            results,
+        )
         return results
 
 
@@ -271,7 +317,8 @@ class _Splines:
     Parameters
     ----------
     x, order, start_at : ndarray, shape (s, n), (s, n), (s, 2)
-        log(-log S) at the first of the horizons, the patients by it, and the coefficients in the cohort itself.
+        log(-log S) at the first of the horizons, the patients by it, and the coefficients in the
+        cohort itself.
     first, stop : ndarray of int, shape (s,)
         The horizons of each fit.
     grid, predicted : ndarray, shape (h, g)
@@ -288,7 +335,9 @@ class _Splines:
 
 
 def _splines(survival: Survival, alive: Array) -> _Splines:
-    """Prepare the fits; a horizon with a survival of exactly 0 or 1, or with one for all, has none."""
+    """Prepare the fits; a horizon with a survival of exactly 0 or 1, or with one for all, has
+    none.
+    """
     with np.errstate(divide="ignore"):
         columns = np.log(-np.log(alive))
     runs: list[list[int]] = []
@@ -323,7 +372,8 @@ def _interval(values: Array, confidence: float) -> BootstrapInterval | NotEstima
     usable = values[np.isfinite(values)]
     if usable.size < LEAST_USABLE * values.size:
         return NotEstimable(
-            f"No bootstrap interval: only {usable.size} of {values.size} resamples determine the statistic."
+            f"No bootstrap interval: only {usable.size} of {values.size} resamples determine the "
+            "statistic."
         )
     lower, upper = np.quantile(usable, ((1 - confidence) / 2, (1 + confidence) / 2))
     return BootstrapInterval(float(lower), float(upper), int(usable.size))
@@ -333,7 +383,8 @@ def _band(predicted: Array, curves: Array, confidence: float) -> CalibrationBand
     usable = curves[np.isfinite(curves).all(axis=1)]
     if usable.shape[0] < LEAST_USABLE * curves.shape[0]:
         return NotEstimable(
-            f"No band: only {usable.shape[0]} of {curves.shape[0]} resamples determine the calibration curve."
+            f"No band: only {usable.shape[0]} of {curves.shape[0]} resamples determine the "
+            "calibration curve."
         )
     lower, upper = np.quantile(usable, ((1 - confidence) / 2, (1 + confidence) / 2), axis=0)
     return CalibrationBand(

@@ -1,8 +1,10 @@
-"""The inner loops of the bootstrap, compiled: a resample is a count for each patient, and nothing is ever sorted again.
+"""The inner loops of the bootstrap, compiled: a resample is a count for each patient, and nothing
+is ever sorted again.
 
-Patients are in the order of their time (deaths before censorings on the same day); `rank` is the place of a patient's
-score among the distinct scores. All counts are whole numbers, so the concordance is exact. They are one file because
-numba's cache of compiled code sees a change only in the file of the function that is called.
+Patients are in the order of their time (deaths before censorings on the same day); `rank` is the
+place of a patient's score among the distinct scores. All counts are whole numbers, so the
+concordance is exact. They are one file because numba's cache of compiled code sees a change only in
+the file of the function that is called.
 
 References
 ----------
@@ -30,7 +32,12 @@ _DECREMENT = 1e-14
 
 @compiled
 def concordance(
-    counts: Counts, day_starts: Integers, event: NDArray[np.bool_], rank: Integers, tree: Counts, here: Counts
+    counts: Counts,
+    day_starts: Integers,
+    event: NDArray[np.bool_],
+    rank: Integers,
+    tree: Counts,
+    here: Counts,
 ) -> float:
     """Return Harrell's C of one resample; NaN where nobody can be compared.
 
@@ -159,12 +166,17 @@ def horizon_aucs(
             cases += cases_here
             controls_below += controls_here
             position = stop
-        result[h] = area / (cases * controls_below) if cases > 0 and controls_below > 0 else math.nan
+        result[h] = (
+            area / (cases * controls_below) if cases > 0 and controls_below > 0 else math.nan
+        )
 
 
 @compiled
-def slope(counts: Counts, day_starts: Integers, event: NDArray[np.bool_], x: Array, start_at: float) -> float:
-    """Return the Cox coefficient of one covariate in one resample, Efron ties; NaN where Newton does not settle.
+def slope(
+    counts: Counts, day_starts: Integers, event: NDArray[np.bool_], x: Array, start_at: float
+) -> float:
+    """Return the Cox coefficient of one covariate in one resample, Efron ties; NaN where Newton
+    does not settle.
 
     Parameters
     ----------
@@ -223,7 +235,8 @@ def spline_fit(
     start_at: Array,
     result: Array,
 ) -> bool:
-    """Write the Cox coefficients of `x` and `bend` of one resample into `result` (2,); say whether Newton settled.
+    """Write the Cox coefficients of `x` and `bend` of one resample into `result` (2,); say whether
+    Newton settled.
 
     Parameters
     ----------
@@ -297,7 +310,8 @@ def cumulative_hazards(
     horizons: Array,
     result: Array,
 ) -> None:
-    """Write Efron's cumulative baseline hazard at each horizon (ascending) of one resample into `result`.
+    """Write Efron's cumulative baseline hazard at each horizon (ascending) of one resample into
+    `result`.
 
     Parameters
     ----------
@@ -329,8 +343,11 @@ def cumulative_hazards(
 
 
 @compiled
-def count_quantiles(counts: Counts, order: Integers, values: Array, probabilities: Array, result: Array) -> None:
-    """Write the quantiles (R's type 7) of `values`, each counted as often as it was drawn, into `result`.
+def count_quantiles(
+    counts: Counts, order: Integers, values: Array, probabilities: Array, result: Array
+) -> None:
+    """Write the quantiles (R's type 7) of `values`, each counted as often as it was drawn, into
+    `result`.
 
     Parameters
     ----------
@@ -367,7 +384,9 @@ def count_quantiles(counts: Counts, order: Integers, values: Array, probabilitie
 def bend_at(x: float, first: float, middle: float, last: float) -> float:
     """Return the second column of the restricted cubic spline with three knots (Harrell) at `x`."""
     a, b, c = max(x - first, 0.0), max(x - middle, 0.0), max(x - last, 0.0)
-    value = a * a * a - (b * b * b * (last - first) - c * c * c * (middle - first)) / (last - middle)
+    value = a * a * a - (b * b * b * (last - first) - c * c * c * (middle - first)) / (
+        last - middle
+    )
     return value / ((last - first) * (last - first))
 
 
@@ -386,7 +405,8 @@ def smooth_curves(
     ici: Array,
     curves: Array,
 ) -> None:
-    """Write the smooth calibration of one resample at horizons that share one spline fit; NaN where it has none.
+    """Write the smooth calibration of one resample at horizons that share one spline fit; NaN where
+    it has none.
 
     Parameters
     ----------
@@ -395,7 +415,8 @@ def smooth_curves(
     x_order : ndarray of int, shape (n,)
         Patients by `x`.
     x : ndarray, shape (n,)
-        log(-log(predicted survival)) at one of the horizons; at the others it differs by a constant.
+        log(-log(predicted survival)) at one of the horizons; at the others it differs by a
+        constant.
     start_at : ndarray, shape (2,)
         Where Newton's method starts.
     horizons : ndarray, shape (h,)
@@ -446,7 +467,9 @@ def smooth_curves(
         ici[h] = error / total
         for g in range(grid.shape[1]):
             point = grid[h, g]
-            lp = beta[0] * (point - mean_x) + beta[1] * (bend_at(point, knots[0], knots[1], knots[2]) - mean_bend)
+            lp = beta[0] * (point - mean_x) + beta[1] * (
+                bend_at(point, knots[0], knots[1], knots[2]) - mean_bend
+            )
             curves[h, g] = 1.0 - math.exp(-cumulative[h] * math.exp(lp))
 
 
@@ -513,6 +536,16 @@ def block(
         for s in range(first.size):
             a, z = first[s], stop[s]
             smooth_curves(
-                counts, day_starts, days, event, x_order[s], x[s], x_start[s], horizons[a:z], risk[a:z], grid[a:z],
-                icis[b, a:z], curves[b, a:z],
-            )  # fmt: skip
+                counts,
+                day_starts,
+                days,
+                event,
+                x_order[s],
+                x[s],
+                x_start[s],
+                horizons[a:z],
+                risk[a:z],
+                grid[a:z],
+                icis[b, a:z],
+                curves[b, a:z],
+            )

@@ -1,8 +1,10 @@
-"""How far the predicted risks are from what happened: Brier score, scaled Brier score (IPA) and integrated Brier score.
+"""How far the predicted risks are from what happened: Brier score, scaled Brier score (IPA) and
+integrated Brier score.
 
 References
 ----------
-.. [1] Graf E, Schmoor C, Sauerbrei W, Schumacher M. Stat Med 1999;18:2529-2545 (Brier score under censoring).
+.. [1] Graf E, Schmoor C, Sauerbrei W, Schumacher M. Stat Med 1999;18:2529-2545 (Brier score
+    under censoring).
 .. [2] Kattan MW, Gerds TA. Diagn Progn Res 2018;2:7 (IPA).
 .. [3] Blanche P, Proust-Lima C, Loubere L, et al. Biometrics 2015;71:102-113 (influence function).
 """
@@ -21,8 +23,12 @@ from validation_reports.statistics.censoring import horizon_weights, through_cen
 from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 
 Array = NDArray[np.float64]
-BRIER_METHOD = "Brier score, inverse probability of censoring weights; influence-function standard error"
-INTEGRATED_METHOD = "trapezoidal mean of the Brier score on a grid of 15 days from day 15 to the last horizon"
+BRIER_METHOD = (
+    "Brier score, inverse probability of censoring weights; influence-function standard error"
+)
+INTEGRATED_METHOD = (
+    "trapezoidal mean of the Brier score on a grid of 15 days from day 15 to the last horizon"
+)
 GRID_STEP = 15
 
 
@@ -59,7 +65,9 @@ class BrierScore:
 
 @dataclass(frozen=True)
 class IntegratedBrier:
-    """The Brier score over time: mean up to the last horizon, of the model and of no model, and their IPA."""
+    """The Brier score over time: mean up to the last horizon, of the model and of no model, and
+    their IPA.
+    """
 
     from_day: int
     until: int
@@ -91,7 +99,9 @@ def brier_score(
         return refusal
     baseline = survival_at(kaplan_meier(survival), days)
     if isinstance(baseline, NotEstimable) or not (survival.days > days).any():
-        return NotEstimable(f"The Brier score at {days} days is not estimated: nobody was followed beyond it.")
+        return NotEstimable(
+            f"The Brier score at {days} days is not estimated: nobody was followed beyond it."
+        )
     risk = np.asarray(predicted_risk, dtype=np.float64)
     part = _parts(survival, risk, days)
     estimate = float(part.mean())
@@ -100,9 +110,15 @@ def brier_score(
     error = float(np.std(influence, ddof=1) / np.sqrt(survival.n))
     null = float(_parts(survival, np.full(survival.n, 1 - baseline.survival), days).mean())
     return BrierScore(
-        days, estimate, error, max(0.0, estimate - z * error), estimate + z * error, null, _ipa(estimate, null),
+        days,
+        estimate,
+        error,
+        max(0.0, estimate - z * error),
+        estimate + z * error,
+        null,
+        _ipa(estimate, null),
         confidence,
-    )  # fmt: skip
+    )
 
 
 def integrated_brier(
@@ -122,12 +138,16 @@ def integrated_brier(
         Last horizon in days.
     """
     if baseline is None:
-        return NotEstimable("The integrated Brier score is not estimated: the frozen baseline hazard was not given.")
+        return NotEstimable(
+            "The integrated Brier score is not estimated: the frozen baseline hazard was not given."
+        )
     if refusal := too_few_events("The integrated Brier score", survival.n_events, survival.n):
         return refusal
     curve = kaplan_meier(survival)
     if until > baseline.last_day or not (survival.days > until).any() or until < 2 * GRID_STEP:
-        return NotEstimable(f"The integrated Brier score is not estimated: nobody was followed beyond {until} days.")
+        return NotEstimable(
+            f"The integrated Brier score is not estimated: nobody was followed beyond {until} days."
+        )
     grid = np.arange(GRID_STEP, until + 1, GRID_STEP)
     risk = 1.0 - baseline.survival(grid, np.asarray(linear_predictor, dtype=np.float64))
     model, null = np.empty(grid.size), np.empty(grid.size)
@@ -137,7 +157,10 @@ def integrated_brier(
         model[column] = _parts(survival, risk[:, column], float(days)).mean()
         null[column] = _parts(survival, np.full(survival.n, share), float(days)).mean()
     width = float(grid[-1] - grid[0])
-    estimate, none = float(np.trapezoid(model, grid) / width), float(np.trapezoid(null, grid) / width)
+    estimate, none = (
+        float(np.trapezoid(model, grid) / width),
+        float(np.trapezoid(null, grid) / width),
+    )
     return IntegratedBrier(int(grid[0]), int(grid[-1]), estimate, none, _ipa(estimate, none))
 
 

@@ -1,9 +1,11 @@
-"""Are the predicted probabilities right: observed against expected deaths at each horizon, and the calibration slope.
+"""Are the predicted probabilities right: observed against expected deaths at each horizon, and the
+calibration slope.
 
 References
 ----------
 .. [1] van Calster B et al. BMC Med 2019;17:230 (levels of calibration, O/E).
-.. [2] Austin PC, Harrell FE, van Klaveren D. Stat Med 2020;39:2714-2742 (smooth curve, ICI, E50, E90).
+.. [2] Austin PC, Harrell FE, van Klaveren D. Stat Med 2020;39:2714-2742 (smooth curve, ICI,
+    E50, E90).
 """
 
 from __future__ import annotations
@@ -28,17 +30,24 @@ MINIMUM_GROUP = 10
 MOST_GROUPS = 5
 MINIMUM_EVENTS_SMOOTH = 20
 """Deaths that the smooth curve with its two coefficients needs."""
-RATIO_METHOD = "observed by Kaplan-Meier over mean predicted; interval from Greenwood's variance on the log scale"
+RATIO_METHOD = (
+    "observed by Kaplan-Meier over mean predicted; interval from Greenwood's variance on the log "
+    "scale"
+)
 SLOPE_METHOD = "coefficient of the linear predictor in a Cox regression, Efron ties, Wald interval"
 GROUP_METHOD = "groups of equal size by predicted risk; observed by Kaplan-Meier, log-log interval"
-SMOOTH_METHOD = "Cox regression on a restricted cubic spline (3 knots) of log(-log(predicted survival))"
+SMOOTH_METHOD = (
+    "Cox regression on a restricted cubic spline (3 knots) of log(-log(predicted survival))"
+)
 _KNOTS = (0.1, 0.5, 0.9)
 CURVE_POINTS = 41
 
 
 @dataclass(frozen=True)
 class RiskEstimate:
-    """Probability of death by the horizon, by Kaplan-Meier: estimate, Greenwood standard error, interval."""
+    """Probability of death by the horizon, by Kaplan-Meier: estimate, Greenwood standard error,
+    interval.
+    """
 
     estimate: float
     standard_error: float
@@ -57,7 +66,8 @@ class CalibrationGroup:
 
 @dataclass(frozen=True)
 class SmoothCalibration:
-    """The smooth calibration curve and its mean (ICI), median (E50), 90th percentile (E90) and largest error [2]_.
+    """The smooth calibration curve and its mean (ICI), median (E50), 90th percentile (E90) and
+    largest error [2]_.
 
     Parameters
     ----------
@@ -80,7 +90,9 @@ class SmoothCalibration:
 
 @dataclass(frozen=True)
 class ObservedExpected:
-    """Observed over expected deaths by the horizon (1 is right, above 1 the model is too optimistic)."""
+    """Observed over expected deaths by the horizon (1 is right, above 1 the model is too
+    optimistic).
+    """
 
     estimate: float
     lower: float
@@ -125,7 +137,9 @@ class HorizonCalibration:
 
 @dataclass(frozen=True)
 class CalibrationSlope:
-    """Slope of the linear predictor in new patients: 1 is right, below 1 the predictions are too extreme."""
+    """Slope of the linear predictor in new patients: 1 is right, below 1 the predictions are too
+    extreme.
+    """
 
     estimate: float
     standard_error: float
@@ -167,7 +181,12 @@ def calibrate(
     Calibration
     """
     horizons = tuple(
-        (days, calibrate_at(survival, np.asarray(predicted_survival[days], dtype=np.float64), days, confidence))
+        (
+            days,
+            calibrate_at(
+                survival, np.asarray(predicted_survival[days], dtype=np.float64), days, confidence
+            ),
+        )
         for days in sorted(predicted_survival)
     )
     return Calibration(calibration_slope(survival, linear_predictor, confidence), horizons)
@@ -182,16 +201,25 @@ def calibration_slope(
     if refusal := too_few_events("The calibration slope", survival.n_events, survival.n):
         return refusal
     if np.ptp(score) == 0:
-        return NotEstimable("The calibration slope is not estimated: all patients have the same score.")
+        return NotEstimable(
+            "The calibration slope is not estimated: all patients have the same score."
+        )
     fit = single_cox(score, survival)
     if fit is None:
-        return NotEstimable("The calibration slope is not estimated: these deaths do not determine it.")
+        return NotEstimable(
+            "The calibration slope is not estimated: these deaths do not determine it."
+        )
     slope, error = fit.estimate, fit.standard_error
     return CalibrationSlope(slope, error, slope - z * error, slope + z * error, confidence)
 
 
 def calibrate_at(
-    survival: Survival, predicted_survival: Array, days: int, confidence: float = 0.95, *, smooth: bool = True
+    survival: Survival,
+    predicted_survival: Array,
+    days: int,
+    confidence: float = 0.95,
+    *,
+    smooth: bool = True,
 ) -> HorizonCalibration | NotEstimable:
     """Compare predicted and observed probability of death by one horizon.
 
@@ -215,7 +243,10 @@ def calibrate_at(
     if isinstance(at_horizon, NotEstimable):
         return at_horizon
     observed = RiskEstimate(
-        1 - at_horizon.survival, at_horizon.standard_error, 1 - at_horizon.upper, 1 - at_horizon.lower
+        1 - at_horizon.survival,
+        at_horizon.standard_error,
+        1 - at_horizon.upper,
+        1 - at_horizon.lower,
     )
     predicted_risk = 1.0 - predicted_survival
     expected = float(predicted_risk.mean())
@@ -232,29 +263,39 @@ def calibrate_at(
     )
 
 
-def smooth_calibration(survival: Survival, predicted_survival: Array, days: int) -> SmoothCalibration | NotEstimable:
-    """Fit the smooth calibration curve at `days` [2]_; R: ``rms::cph(Surv(days, event) ~ rcs(cloglog(risk), 3))``.
+def smooth_calibration(
+    survival: Survival, predicted_survival: Array, days: int
+) -> SmoothCalibration | NotEstimable:
+    """Fit the smooth calibration curve at `days` [2]_; R: ``rms::cph(Surv(days, event) ~
+    rcs(cloglog(risk), 3))``.
 
-    It takes survival, not risk: 1 - S is exactly 1 from S = 1e-16 on, where log(-log S) is still an ordinary number.
+    It takes survival, not risk: 1 - S is exactly 1 from S = 1e-16 on, where log(-log S) is still an
+    ordinary number.
     """
     if survival.n_events < MINIMUM_EVENTS_SMOOTH:
         return NotEstimable(
-            f"A smooth curve is not estimated from {survival.n_events} deaths: at least {MINIMUM_EVENTS_SMOOTH} "
-            "are needed."
+            f"A smooth curve is not estimated from {survival.n_events} deaths: at least "
+            f"{MINIMUM_EVENTS_SMOOTH} are needed."
         )
     if not ((predicted_survival > 0) & (predicted_survival < 1)).all():
-        return NotEstimable("A smooth curve is not estimated: a predicted survival is exactly 0 or 1.")
+        return NotEstimable(
+            "A smooth curve is not estimated: a predicted survival is exactly 0 or 1."
+        )
     x = np.log(-np.log(predicted_survival))
     knots = np.quantile(x, _KNOTS)
     if (np.diff(knots) <= 0).any():
-        return NotEstimable("A smooth curve is not estimated: too many patients have the same predicted risk.")
+        return NotEstimable(
+            "A smooth curve is not estimated: too many patients have the same predicted risk."
+        )
     fit: CoxFit | None
     try:
         fit = fit_cox(_spline(x, knots), survival)
     except (NotConvergedError, TrainingError):
         fit = None
     if fit is None or not (np.diag(fit.covariance) > 0).all():
-        return NotEstimable("A smooth curve is not estimated: its Cox regression has no finite solution.")
+        return NotEstimable(
+            "A smooth curve is not estimated: its Cox regression has no finite solution."
+        )
     linear_predictor = fit.linear_predictor
     baseline = baseline_cumulative_hazard(linear_predictor(_spline(x, knots)), survival)
 
@@ -274,7 +315,9 @@ def smooth_calibration(survival: Survival, predicted_survival: Array, days: int)
 
 
 def smooth_calibration_coefficients(survival: Survival, x: Array) -> Array:
-    """Return the two coefficients of the spline of `x`, log(-log(predicted survival)); 0 where there are none."""
+    """Return the two coefficients of the spline of `x`, log(-log(predicted survival)); 0 where
+    there are none.
+    """
     knots = np.quantile(x, _KNOTS)
     if (np.diff(knots) <= 0).any():
         return np.zeros(2)
@@ -288,15 +331,23 @@ def _ratio(
     survival: Survival, observed: RiskEstimate, expected: float, days: int, z: float
 ) -> ObservedExpected | NotEstimable:
     deaths = int(survival.event[survival.days <= days].sum())
-    if refusal := too_few_events(f"The ratio of observed to expected deaths by {days} days", deaths, survival.n):
+    if refusal := too_few_events(
+        f"The ratio of observed to expected deaths by {days} days", deaths, survival.n
+    ):
         return refusal
     if expected <= 0:
-        return NotEstimable("The ratio of observed to expected deaths is not estimated: no death was predicted.")
+        return NotEstimable(
+            "The ratio of observed to expected deaths is not estimated: no death was predicted."
+        )
     ratio, error = observed.estimate / expected, observed.standard_error / observed.estimate
-    return ObservedExpected(ratio, float(ratio * np.exp(-z * error)), float(ratio * np.exp(z * error)), error)
+    return ObservedExpected(
+        ratio, float(ratio * np.exp(-z * error)), float(ratio * np.exp(z * error)), error
+    )
 
 
-def _groups(survival: Survival, predicted_risk: Array, days: int, confidence: float) -> tuple[CalibrationGroup, ...]:
+def _groups(
+    survival: Survival, predicted_risk: Array, days: int, confidence: float
+) -> tuple[CalibrationGroup, ...]:
     count = min(MOST_GROUPS, survival.n // MINIMUM_GROUP)
     if count < 2:
         return ()
@@ -310,18 +361,26 @@ def _groups(survival: Survival, predicted_risk: Array, days: int, confidence: fl
         observed = (
             found
             if isinstance(found, NotEstimable)
-            else RiskEstimate(1 - found.survival, found.standard_error, 1 - found.upper, 1 - found.lower)
+            else RiskEstimate(
+                1 - found.survival, found.standard_error, 1 - found.upper, 1 - found.lower
+            )
         )
-        groups.append(CalibrationGroup(int(rows.sum()), float(predicted_risk[rows].mean()), observed))
+        groups.append(
+            CalibrationGroup(int(rows.sum()), float(predicted_risk[rows].mean()), observed)
+        )
     return tuple(groups)
 
 
 def _spline(x: Array, knots: Array) -> Array:
-    """Restricted cubic spline basis with three knots, linear beyond the outer two (Harrell), shape (n, 2)."""
+    """Restricted cubic spline basis with three knots, linear beyond the outer two (Harrell), shape
+    (n, 2).
+    """
     first, middle, last = knots
 
     def cube(knot: float) -> Array:
         return np.maximum(x - knot, 0.0) ** 3
 
-    bend = cube(first) - (cube(middle) * (last - first) - cube(last) * (middle - first)) / (last - middle)
+    bend = cube(first) - (cube(middle) * (last - first) - cube(last) * (middle - first)) / (
+        last - middle
+    )
     return np.column_stack([x, bend / (last - first) ** 2])

@@ -1,11 +1,14 @@
-"""Who was still watched: the censoring distribution, inverse-probability weights and what estimating them costs.
+"""Who was still watched: the censoring distribution, inverse-probability weights and what
+estimating them costs.
 
-G(t) is the Kaplan-Meier estimate of not being censored by t; on a day with both, deaths come first, as in R.
+G(t) is the Kaplan-Meier estimate of not being censored by t; on a day with both, deaths come first,
+as in R.
 
 References
 ----------
 .. [1] Graf E, Schmoor C, Sauerbrei W, Schumacher M. Stat Med 1999;18:2529-2545 (weights).
-.. [2] Blanche P, Dartigues JF, Jacqmin-Gadda H. Stat Med 2013;32:5381-5397 (influence function of the weights).
+.. [2] Blanche P, Dartigues JF, Jacqmin-Gadda H. Stat Med 2013;32:5381-5397 (influence function
+    of the weights).
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ Array = NDArray[np.float64]
 
 
 def uncensored_before(survival: Survival) -> Array:
-    """Return G(T_i-), the probability of not being censored before each patient's time, shape (n,)."""
+    """Return G(T_i-), the probability of not being censored before each patient's time, shape
+    (n,).
+    """
     times, censored, at_risk = _steps(survival)
     curve = np.concatenate([[1.0], np.cumprod(1.0 - censored / at_risk)])
     before: Array = curve[np.searchsorted(times, survival.days, side="left")]
@@ -36,7 +41,8 @@ def uncensored_at(survival: Survival, days: float) -> float:
 def horizon_weights(survival: Survival, days: float) -> Array:
     """Return each patient's weight at a horizon [1]_, shape (n,).
 
-    1 / G(T_i-) for who died by then, 1 / G(days) for who was followed beyond, 0 for who was censored before.
+    1 / G(T_i-) for who died by then, 1 / G(days) for who was followed beyond, 0 for who was
+    censored before.
     """
     case, control = survival.event & (survival.days <= days), survival.days > days
     reached = uncensored_at(survival, days) if control.any() else 1.0
@@ -54,8 +60,8 @@ def through_censoring(survival: Survival, part: Array, weighed_at: Array) -> Arr
     part : ndarray, shape (n,)
         Each patient's weighted part of the estimate.
     weighed_at : ndarray, shape (n,)
-        Day before which a censoring changes the patient's weight: the day of death of a case; just after the horizon
-        for who was followed beyond it.
+        Day before which a censoring changes the patient's weight: the day of death of a case; just
+        after the horizon for who was followed beyond it.
     """
     times, censored, at_risk = _steps(survival)
     order = np.argsort(weighed_at, kind="stable")
@@ -74,7 +80,9 @@ def through_censoring(survival: Survival, part: Array, weighed_at: Array) -> Arr
 
 
 def _steps(survival: Survival) -> tuple[Array, Array, Array]:
-    """Return the days with censoring, how many were censored and how many could have been (deaths go first)."""
+    """Return the days with censoring, how many were censored and how many could have been (deaths
+    go first).
+    """
     times, censored = np.unique(survival.days[~survival.event], return_counts=True)
     later = survival.n - np.searchsorted(np.sort(survival.days), times, side="right")
     return times, censored.astype(np.float64), (later + censored).astype(np.float64)

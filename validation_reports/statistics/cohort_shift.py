@@ -1,9 +1,12 @@
-"""Are these patients like those that trained the model: stability index, membership model and ranges of what it reads.
+"""Are these patients like those that trained the model: stability index, membership model and
+ranges of what it reads.
 
 References
 ----------
-.. [1] Yurdakul B, Naranjo J. J Risk Model Valid 2020;14:89-100 (population stability index and its chance level).
-.. [2] Debray TPA, Vergouwe Y, Koffijberg H, et al. J Clin Epidemiol 2015;68:279-289 (membership model).
+.. [1] Yurdakul B, Naranjo J. J Risk Model Valid 2020;14:89-100 (population stability index and
+    its chance level).
+.. [2] Debray TPA, Vergouwe Y, Koffijberg H, et al. J Clin Epidemiol 2015;68:279-289 (membership
+    model).
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from validation_reports.cohort.training_patients import Array, TrainingPatients
 from validation_reports.not_estimable import NotEstimable, normal_quantile
 
 SHIFT_METHOD = (
-    "population stability index over tenths of the training patients, beside what 99 of 100 cohorts without a shift "
-    "stay below; membership model: "
-    "logistic regression, AUC by 5-fold cross-validation, DeLong interval"
+    "population stability index over tenths of the training patients, beside what 99 of 100 "
+    "cohorts without a shift stay below; membership model: logistic regression, AUC by 5-fold "
+    "cross-validation, DeLong interval"
 )
 MODERATE, LARGE = 0.10, 0.25
 """Stability index beyond chance from which a shift is called moderate and large [1]_."""
@@ -42,7 +45,9 @@ class ShiftVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class VariableShift:
-    """One variable: stability index, what chance may give for these sizes, and patients outside the training range."""
+    """One variable: stability index, what chance may give for these sizes, and patients outside the
+    training range.
+    """
 
     name: str
     stability_index: float
@@ -57,7 +62,9 @@ class VariableShift:
 
 @dataclass(frozen=True)
 class Membership:
-    """Can a model tell these patients from the training patients: AUC (0.5: it cannot) and its interval."""
+    """Can a model tell these patients from the training patients: AUC (0.5: it cannot) and its
+    interval.
+    """
 
     auc: float
     lower: float
@@ -117,16 +124,22 @@ def compare_with_training(
     """
     n = linear_predictor.size
     if training is None:
-        return NotEstimable("The cohort is not compared with the training patients: they are not in this installation.")
+        return NotEstimable(
+            "The cohort is not compared with the training patients: they are not in this "
+            "installation."
+        )
     if min(n, training.linear_predictor.size) < MINIMUM_PATIENTS:
         return NotEstimable(
-            f"The cohort of {n} patients is not compared with {training.linear_predictor.size} training patients: "
-            f"{MINIMUM_PATIENTS} of each are needed."
+            f"The cohort of {n} patients is not compared with {training.linear_predictor.size} "
+            f"training patients: {MINIMUM_PATIENTS} of each are needed."
         )
     variables = [_numeric("score", training.linear_predictor, linear_predictor)]
-    variables += [_numeric("age", *(_known(table["age"]) for table in (training.covariates, covariates)))]
     variables += [
-        _category(name, training.covariates[name], covariates[name]) for name in ("sex", "histology", "stage")
+        _numeric("age", *(_known(table["age"]) for table in (training.covariates, covariates)))
+    ]
+    variables += [
+        _category(name, training.covariates[name], covariates[name])
+        for name in ("sex", "histology", "stage")
     ]
     if features is not None:
         variables += [
@@ -144,11 +157,16 @@ def compare_with_training(
         if worst > MODERATE or (isinstance(membership, Membership) and membership.lower > 0.6)
         else ShiftVerdict.ALIKE
     )
-    return CohortShift(training.center, training.linear_predictor.size, tuple(variables), membership, verdict)
+    return CohortShift(
+        training.center, training.linear_predictor.size, tuple(variables), membership, verdict
+    )
 
 
-def stability_index(reference: NDArray[np.integer], now: NDArray[np.integer]) -> tuple[float, float]:
-    """Return the population stability index of two rows of counts and what chance gives in 1 of 100 cohorts [1]_.
+def stability_index(
+    reference: NDArray[np.integer], now: NDArray[np.integer]
+) -> tuple[float, float]:
+    """Return the population stability index of two rows of counts and what chance gives in 1 of 100
+    cohorts [1]_.
 
     Parameters
     ----------
@@ -162,18 +180,32 @@ def stability_index(reference: NDArray[np.integer], now: NDArray[np.integer]) ->
 
 
 def _numeric(name: str, reference: Array, now: Array) -> VariableShift:
-    edges = np.unique(np.quantile(reference, np.arange(1, _BINS) / _BINS)) if reference.size else np.empty(0)
-    counts = [np.bincount(np.searchsorted(edges, values), minlength=edges.size + 1) for values in (reference, now)]
-    outside = int(((now < reference.min()) | (now > reference.max())).sum()) if reference.size else None
+    edges = (
+        np.unique(np.quantile(reference, np.arange(1, _BINS) / _BINS))
+        if reference.size
+        else np.empty(0)
+    )
+    counts = [
+        np.bincount(np.searchsorted(edges, values), minlength=edges.size + 1)
+        for values in (reference, now)
+    ]
+    outside = (
+        int(((now < reference.min()) | (now > reference.max())).sum()) if reference.size else None
+    )
     return VariableShift(name, *stability_index(counts[0], counts[1]), outside)
 
 
 def _category(name: str, reference: pd.Series[str], now: pd.Series[str]) -> VariableShift:
     rows = [values.dropna().map(str) for values in (reference, now)]
     levels = sorted(set(rows[0]) | set(rows[1]))
-    counts = [np.array([int((values == level).sum()) for level in levels], dtype=np.int64) for values in rows]
+    counts = [
+        np.array([int((values == level).sum()) for level in levels], dtype=np.int64)
+        for values in rows
+    ]
     new = int((~rows[1].isin(set(rows[0]))).sum())
-    return VariableShift(name, *(stability_index(counts[0], counts[1]) if levels else (0.0, 0.0)), new)
+    return VariableShift(
+        name, *(stability_index(counts[0], counts[1]) if levels else (0.0, 0.0)), new
+    )
 
 
 def _known(values: pd.Series[float]) -> Array:
@@ -190,12 +222,16 @@ def _membership(
         columns.append(np.where(np.isfinite(age), age, np.nanmedian(age)))
     for name in ("sex", "histology", "stage"):
         levels = sorted({str(value) for value in both[name].dropna()})
-        columns += [(both[name].map(str) == level).to_numpy(dtype=np.float64) for level in levels[1:]]
+        columns += [
+            (both[name].map(str) == level).to_numpy(dtype=np.float64) for level in levels[1:]
+        ]
     x = np.column_stack(columns)
     spread = x.std(axis=0)
     x = (x[:, spread > 0] - x[:, spread > 0].mean(axis=0)) / spread[spread > 0]
     new = np.r_[np.zeros(training.linear_predictor.size), np.ones(score.size)]
-    fold = np.concatenate([np.arange(size) % _FOLDS for size in (training.linear_predictor.size, score.size)])
+    fold = np.concatenate(
+        [np.arange(size) % _FOLDS for size in (training.linear_predictor.size, score.size)]
+    )
     predicted = np.empty(new.size)
     for number in range(_FOLDS):
         beta = _logistic(x[fold != number], new[fold != number])
@@ -204,7 +240,9 @@ def _membership(
 
 
 def _logistic(x: Array, y: Array) -> Array:
-    """Return intercept and coefficients of a logistic regression with a small ridge penalty, by Newton's method."""
+    """Return intercept and coefficients of a logistic regression with a small ridge penalty, by
+    Newton's method.
+    """
     design = np.column_stack([np.ones(len(x)), x])
     penalty = np.diag(np.r_[0.0, np.full(x.shape[1], _RIDGE)])
     beta = np.zeros(design.shape[1])
@@ -221,6 +259,8 @@ def _logistic(x: Array, y: Array) -> Array:
 def _auc(cases: Array, controls: Array, confidence: float) -> Membership | NotEstimable:
     wins = (cases[:, None] > controls) + 0.5 * (cases[:, None] == controls)
     auc = float(wins.mean())
-    variance = wins.mean(axis=1).var(ddof=1) / cases.size + wins.mean(axis=0).var(ddof=1) / controls.size
+    variance = (
+        wins.mean(axis=1).var(ddof=1) / cases.size + wins.mean(axis=0).var(ddof=1) / controls.size
+    )
     reach = normal_quantile(confidence) * float(np.sqrt(variance))
     return Membership(auc, max(0.0, auc - reach), min(1.0, auc + reach), confidence)

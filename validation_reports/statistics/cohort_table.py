@@ -1,8 +1,10 @@
-"""Who the patients are, centre by centre, and whether the centres differ: the first table of a report.
+"""Who the patients are, centre by centre, and whether the centres differ: the first table of a
+report.
 
 References
 ----------
-.. [1] Schemper M, Smith TL. Control Clin Trials 1996;17:343-346 (median follow-up by reverse Kaplan-Meier).
+.. [1] Schemper M, Smith TL. Control Clin Trials 1996;17:343-346 (median follow-up by reverse
+    Kaplan-Meier).
 .. [2] Cochran WG. Biometrics 1954;10:417-451 (expected counts that the chi-square test needs).
 """
 
@@ -18,7 +20,12 @@ from scipy import stats
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.kaplan_meier import MedianTime, kaplan_meier, median_follow_up, median_time
+from validation_reports.statistics.kaplan_meier import (
+    MedianTime,
+    kaplan_meier,
+    median_follow_up,
+    median_time,
+)
 
 Array = NDArray[np.float64]
 MISSING = "missing"
@@ -28,7 +35,9 @@ _NORMALITY_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class AgeSummary:
-    """Age in years of the patients whose age is known: mean, SD (n - 1), median, quartiles, range; how many lack it."""
+    """Age in years of the patients whose age is known: mean, SD (n - 1), median, quartiles, range;
+    how many lack it.
+    """
 
     mean: float
     standard_deviation: float | None
@@ -108,7 +117,12 @@ def describe_cohorts(centers: Sequence[ScoredCohort], pooled: ScoredCohort | Non
     for row, (name, names) in enumerate(levels):
         known = len(names) - (names[-1:] == (MISSING,))
         tests.append(
-            (name, compare_counts(np.array([column.counts[row][1][:known] for column in columns[: len(centers)]])))
+            (
+                name,
+                compare_counts(
+                    np.array([column.counts[row][1][:known] for column in columns[: len(centers)]])
+                ),
+            )
         )
     return CohortTable(columns, levels, tuple(tests))
 
@@ -116,8 +130,9 @@ def describe_cohorts(centers: Sequence[ScoredCohort], pooled: ScoredCohort | Non
 def compare_numbers(groups: Sequence[Array]) -> DifferenceTest | NotEstimable:
     """Test a continuous covariate between centres.
 
-    Where Shapiro-Wilk finds no departure from normality in any centre (p >= 0.05): Welch's t test for two centres,
-    analysis of variance for more. Otherwise Mann-Whitney (with continuity correction, as in R) or Kruskal-Wallis.
+    Where Shapiro-Wilk finds no departure from normality in any centre (p >= 0.05): Welch's t test
+    for two centres, analysis of variance for more. Otherwise Mann-Whitney (with continuity
+    correction, as in R) or Kruskal-Wallis.
 
     Parameters
     ----------
@@ -132,7 +147,8 @@ def compare_numbers(groups: Sequence[Array]) -> DifferenceTest | NotEstimable:
     if len(groups) == 2:
         if normal:
             return DifferenceTest(
-                float(stats.ttest_ind(groups[0], groups[1], equal_var=False).pvalue), "Welch's t test"
+                float(stats.ttest_ind(groups[0], groups[1], equal_var=False).pvalue),
+                "Welch's t test",
             )
         ranks = stats.mannwhitneyu(groups[0], groups[1], use_continuity=True, method="asymptotic")
         return DifferenceTest(float(ranks.pvalue), "Mann-Whitney test")
@@ -144,8 +160,8 @@ def compare_numbers(groups: Sequence[Array]) -> DifferenceTest | NotEstimable:
 def compare_counts(counts: NDArray[np.int64]) -> DifferenceTest | NotEstimable:
     """Test a categorical covariate between centres.
 
-    Chi-square without continuity correction; Fisher's exact test for a 2 x 2 table with an expected count below 5. A
-    larger table with such counts keeps the chi-square test and says so [2]_.
+    Chi-square without continuity correction; Fisher's exact test for a 2 x 2 table with an expected
+    count below 5. A larger table with such counts keeps the chi-square test and says so [2]_.
 
     Parameters
     ----------

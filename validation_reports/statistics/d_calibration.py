@@ -1,4 +1,5 @@
-"""D-calibration: are the predicted survival probabilities at the time of death spread evenly over 0-1.
+"""D-calibration: are the predicted survival probabilities at the time of death spread evenly over
+0-1.
 
 References
 ----------
@@ -18,12 +19,16 @@ from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 
 BINS = 10
-D_CALIBRATION_METHOD = "D-calibration, 10 bins, chi-square with 9 df; censored patients are spread over lower bins"
+D_CALIBRATION_METHOD = (
+    "D-calibration, 10 bins, chi-square with 9 df; censored patients are spread over lower bins"
+)
 
 
 @dataclass(frozen=True)
 class DistributionCalibration:
-    """D-calibration: patients by predicted survival at their time (lowest bin first), chi-square and p value."""
+    """D-calibration: patients by predicted survival at their time (lowest bin first), chi-square
+    and p value.
+    """
 
     bins: tuple[float, ...]
     chi_square: float
@@ -46,7 +51,9 @@ def d_calibration(
         The frozen model's baseline hazard; beyond its last day it is carried on flat.
     """
     if baseline is None:
-        return NotEstimable("D-calibration is not tested: the frozen baseline hazard was not given.")
+        return NotEstimable(
+            "D-calibration is not tested: the frozen baseline hazard was not given."
+        )
     if refusal := too_few_events("D-calibration", survival.n_events, survival.n):
         return refusal
     hazard = baseline.at(np.minimum(survival.days, baseline.last_day))

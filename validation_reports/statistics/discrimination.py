@@ -1,9 +1,11 @@
-"""Does the score put patients in the right order: Harrell's and Uno's concordance, alone and against another score.
+"""Does the score put patients in the right order: Harrell's and Uno's concordance, alone and
+against another score.
 
 References
 ----------
 .. [1] Harrell FE, Lee KL, Mark DB. Stat Med 1996;15:361-387.
-.. [2] Therneau T, Atkinson E. Concordance. Vignette of the R package survival (infinitesimal jackknife).
+.. [2] Therneau T, Atkinson E. Concordance. Vignette of the R package survival (infinitesimal
+    jackknife).
 .. [3] Uno H, Cai T, Pencina MJ, D'Agostino RB, Wei LJ. Stat Med 2011;30:1105-1117.
 """
 
@@ -21,14 +23,20 @@ from validation_reports.statistics.censoring import uncensored_before
 
 Array = NDArray[np.float64]
 CONCORDANCE_METHOD = "Harrell's C; infinitesimal-jackknife standard error, normal interval"
-UNO_METHOD = "Uno's C, deaths weighted by 1 / G(t-)²; infinitesimal-jackknife standard error, normal interval"
-DIFFERENCE_METHOD = "difference of two Harrell's C in the same patients; infinitesimal-jackknife standard error"
+UNO_METHOD = (
+    "Uno's C, deaths weighted by 1 / G(t-)²; infinitesimal-jackknife standard error, normal "
+    "interval"
+)
+DIFFERENCE_METHOD = (
+    "difference of two Harrell's C in the same patients; infinitesimal-jackknife standard error"
+)
 _BLOCK = 512
 
 
 @dataclass(frozen=True)
 class Concordance:
-    """Harrell's C: the share of comparable pairs in which the patient with the higher score died first.
+    """Harrell's C: the share of comparable pairs in which the patient with the higher score died
+    first.
 
     Parameters
     ----------
@@ -88,7 +96,9 @@ class UnoConcordance:
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference of two scores in the same patients: first minus second, its interval and p value."""
+    """A paired difference of two scores in the same patients: first minus second, its interval and
+    p value.
+    """
 
     first: float
     second: float
@@ -101,12 +111,15 @@ class Difference:
     method: str
 
 
-def harrell_c(survival: Survival, risk_score: ArrayLike, confidence: float = 0.95) -> Concordance | NotEstimable:
+def harrell_c(
+    survival: Survival, risk_score: ArrayLike, confidence: float = 0.95
+) -> Concordance | NotEstimable:
     """Estimate Harrell's C of a score that is higher for patients who die earlier.
 
-    A pair is comparable when the earlier time is a death; a patient who is censored on the day of a death outlived it.
-    With n_i comparable pairs of patient i, c_i of them concordant (ties one half) and N pairs in all, the influence of
-    patient i is (c_i - C n_i) / N and the variance is the sum of squared influences [2]_.
+    A pair is comparable when the earlier time is a death; a patient who is censored on the day of a
+    death outlived it. With n_i comparable pairs of patient i, c_i of them concordant (ties one
+    half) and N pairs in all, the influence of patient i is (c_i - C n_i) / N and the variance is
+    the sum of squared influences [2]_.
 
     Parameters
     ----------
@@ -134,7 +147,8 @@ def harrell_c(survival: Survival, risk_score: ArrayLike, confidence: float = 0.9
     pairs = _count_pairs(survival, score)
     if pairs.total == 0:
         return NotEstimable(
-            "Harrell's C is not estimated: no two patients can be compared, as nobody outlived a death."
+            "Harrell's C is not estimated: no two patients can be compared, as nobody outlived a "
+            "death."
         )
     estimate, error = pairs.estimate, float(np.sqrt((pairs.influence**2).sum()))
     return Concordance(
@@ -153,7 +167,8 @@ def harrell_c(survival: Survival, risk_score: ArrayLike, confidence: float = 0.9
 def uno_c(
     survival: Survival, risk_score: ArrayLike, until: float | None = None, confidence: float = 0.95
 ) -> UnoConcordance | NotEstimable:
-    """Estimate Uno's C [3]_; R: ``concordance(..., timewt = "n/G2", ymax = until, reverse = TRUE)``.
+    """Estimate Uno's C [3]_; R: ``concordance(..., timewt = "n/G2", ymax = until, reverse =
+    TRUE)``.
 
     Parameters
     ----------
@@ -174,23 +189,34 @@ def uno_c(
     weight = np.where(counted, 1.0 / np.where(counted, uncensored_before(survival), 1.0) ** 2, 0.0)
     pairs = _count_pairs(survival, score, weight)
     if pairs.total == 0:
-        return NotEstimable("Uno's C is not estimated: no two patients can be compared, as nobody outlived a death.")
+        return NotEstimable(
+            "Uno's C is not estimated: no two patients can be compared, as nobody outlived a death."
+        )
     estimate, error = pairs.estimate, float(np.sqrt((pairs.influence**2).sum()))
     return UnoConcordance(
-        estimate, error, max(0.0, estimate - z * error), min(1.0, estimate + z * error), confidence, until
+        estimate,
+        error,
+        max(0.0, estimate - z * error),
+        min(1.0, estimate + z * error),
+        confidence,
+        until,
     )
 
 
 def compare_concordance(
     survival: Survival, first: ArrayLike, second: ArrayLike, confidence: float = 0.95
 ) -> Difference | NotEstimable:
-    """Compare Harrell's C of two scores in the same patients; R: ``concordance(fit1, fit2)`` and a contrast."""
+    """Compare Harrell's C of two scores in the same patients; R: ``concordance(fit1, fit2)`` and a
+    contrast.
+    """
     one, two = _checked(survival, first), _checked(survival, second)
     if refusal := too_few_events("The difference in Harrell's C", survival.n_events, survival.n):
         return refusal
     a, b = _count_pairs(survival, one), _count_pairs(survival, two)
     if a.total == 0:
-        return NotEstimable("The difference in Harrell's C is not estimated: no two patients can be compared.")
+        return NotEstimable(
+            "The difference in Harrell's C is not estimated: no two patients can be compared."
+        )
     return paired_difference(
         a.estimate,
         b.estimate,
@@ -204,9 +230,13 @@ def compare_concordance(
 def paired_difference(
     first: float, second: float, error: float, confidence: float, method: str, what: str
 ) -> Difference | NotEstimable:
-    """Return a difference with its normal interval and two-sided p value; refused where the scores order alike."""
+    """Return a difference with its normal interval and two-sided p value; refused where the scores
+    order alike.
+    """
     if not error > 1e-12:
-        return NotEstimable(f"The two scores put every patient in the same order, so their {what} does not differ.")
+        return NotEstimable(
+            f"The two scores put every patient in the same order, so their {what} does not differ."
+        )
     z, estimate = normal_quantile(confidence), first - second
     return Difference(
         first,
@@ -223,7 +253,9 @@ def paired_difference(
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Each patient's credit (times two) and comparable pairs, weighted, and the plain counts by outcome."""
+    """Each patient's credit (times two) and comparable pairs, weighted, and the plain counts by
+    outcome.
+    """
 
     credit: Array
     pairs: Array
@@ -248,12 +280,16 @@ class _Pairs:
 def _checked(survival: Survival, risk_score: ArrayLike) -> Array:
     score = np.asarray(risk_score, dtype=np.float64)
     if score.shape != (survival.n,) or not np.isfinite(score).all():
-        raise ValueError(f"expected {survival.n} finite risk scores, one per patient, found shape {score.shape}")
+        raise ValueError(
+            f"expected {survival.n} finite risk scores, one per patient, found shape {score.shape}"
+        )
     return score
 
 
 def _count_pairs(survival: Survival, score: Array, weight: Array | None = None) -> _Pairs:
-    """Compare every death with who outlived it; `weight` holds a weight for each death, shape (n,)."""
+    """Compare every death with who outlived it; `weight` holds a weight for each death, shape
+    (n,).
+    """
     days, event = survival.days, survival.event
     credit, pairs = np.zeros(survival.n), np.zeros(survival.n)
     concordant = discordant = tied_score = tied_time = 0

@@ -1,8 +1,10 @@
-"""Do the score, and what the model reads, change with the month of the scan: a trend each, and means by period.
+"""Do the score, and what the model reads, change with the month of the scan: a trend each, and
+means by period.
 
 References
 ----------
-.. [1] Davis SE, Greevy RA, Fonnesbeck C, et al. J Am Med Inform Assoc 2019;26:1448-1457 (drift of clinical models).
+.. [1] Davis SE, Greevy RA, Fonnesbeck C, et al. J Am Med Inform Assoc 2019;26:1448-1457 (drift
+    of clinical models).
 .. [2] Holm S. Scand J Stat 1979;6:65-70 (adjustment for the number of features).
 """
 
@@ -19,20 +21,24 @@ from validation_reports.not_estimable import NotEstimable
 
 Array = NDArray[np.float64]
 DRIFT_METHOD = (
-    "least-squares trend over the month of the scan, in standard deviations of these patients a year, t interval and "
-    "test; p values of the features after Holm"
+    "least-squares trend over the month of the scan, in standard deviations of these patients a "
+    "year, t interval and test; p values of the features after Holm"
 )
 MINIMUM_PATIENTS = 20
 MINIMUM_MONTHS = 6
 """Months between the first and the last scan that a trend needs."""
 LEAST_IN_PERIOD = 10
-"""Patients that a period has at least, so that a page with few patients tells of no single one's date."""
+"""Patients that a period has at least, so that a page with few patients tells of no single one's
+date.
+"""
 _LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Trend:
-    """Change of one variable in standard deviations a year, its interval, p value, and p value after Holm."""
+    """Change of one variable in standard deviations a year, its interval, p value, and p value
+    after Holm.
+    """
 
     name: str
     per_year: float
@@ -113,14 +119,18 @@ def drift_over_time(
         Of the intervals.
     """
     if months is None or months.isna().all():
-        return NotEstimable("Drift over time is not looked for: the month of no patient's scan is known.")
+        return NotEstimable(
+            "Drift over time is not looked for: the month of no patient's scan is known."
+        )
     known = months.notna().to_numpy()
-    month = np.array([12 * int(text[:4]) + int(text[5:]) - 1 for text in months[known]], dtype=np.float64)
+    month = np.array(
+        [12 * int(text[:4]) + int(text[5:]) - 1 for text in months[known]], dtype=np.float64
+    )
     n, span = month.size, int(np.ptp(month))
     if n < MINIMUM_PATIENTS or span < MINIMUM_MONTHS:
         return NotEstimable(
-            f"Drift over time is not looked for in {n} patients scanned within {span} months: at least "
-            f"{MINIMUM_PATIENTS} patients over {MINIMUM_MONTHS} months are needed."
+            f"Drift over time is not looked for in {n} patients scanned within {span} months: at "
+            f"least {MINIMUM_PATIENTS} patients over {MINIMUM_MONTHS} months are needed."
         )
     score = linear_predictor[known]
     if np.ptp(score) == 0:
@@ -155,7 +165,9 @@ def _adjusted(trends: list[Trend]) -> tuple[Trend, ...]:
     largest, found = 0.0, []
     for place, trend in enumerate(ordered):
         largest = max(largest, min(1.0, (len(ordered) - place) * trend.p_value))
-        found.append(Trend(trend.name, trend.per_year, trend.lower, trend.upper, trend.p_value, largest))
+        found.append(
+            Trend(trend.name, trend.per_year, trend.lower, trend.upper, trend.p_value, largest)
+        )
     return tuple(found)
 
 
@@ -172,9 +184,22 @@ def _periods(month: Array, score: Array, confidence: float) -> tuple[Period, ...
     found = []
     for group in groups:
         values = score[np.isin(quarter, group)]
-        reach = float(stats.t.ppf(0.5 + confidence / 2, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size))
+        reach = float(
+            stats.t.ppf(0.5 + confidence / 2, values.size - 1)
+            * values.std(ddof=1)
+            / np.sqrt(values.size)
+        )
         mean = float(values.mean())
-        found.append(Period(_quarter(group[0]), _quarter(group[-1]), values.size, mean, mean - reach, mean + reach))
+        found.append(
+            Period(
+                _quarter(group[0]),
+                _quarter(group[-1]),
+                values.size,
+                mean,
+                mean - reach,
+                mean + reach,
+            )
+        )
     return tuple(found)
 
 

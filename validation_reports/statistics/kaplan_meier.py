@@ -1,9 +1,11 @@
-"""Kaplan-Meier curves with Greenwood's variance, numbers at risk and medians, as R's ``survival::survfit`` gives them.
+"""Kaplan-Meier curves with Greenwood's variance, numbers at risk and medians, as R's
+``survival::survfit`` gives them.
 
 References
 ----------
 .. [1] Kaplan EL, Meier P. JASA 1958;53:457-481.
-.. [2] Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data. 2nd ed. Wiley 2002, section 1.4
+.. [2] Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data. 2nd ed. Wiley
+    2002, section 1.4
    (interval on the log-log scale).
 """
 
@@ -34,7 +36,8 @@ class SurvivalCurve:
     survival, standard_error : tuple of float
         Probability of being alive just after each time, and its Greenwood standard error.
     lower, upper : tuple of float
-        Pointwise interval on the log-log scale; where the curve is 1 or 0 the interval is the point itself.
+        Pointwise interval on the log-log scale; where the curve is 1 or 0 the interval is the point
+        itself.
     at_risk, deaths : tuple of int
         Patients at risk just before each time, and deaths at it.
     confidence : float
@@ -63,7 +66,9 @@ class SurvivalCurve:
 
 @dataclass(frozen=True)
 class SurvivalAt:
-    """Survival at one horizon: days, probability, Greenwood standard error, interval, patients still at risk."""
+    """Survival at one horizon: days, probability, Greenwood standard error, interval, patients
+    still at risk.
+    """
 
     days: float
     survival: float
@@ -124,10 +129,13 @@ def kaplan_meier(survival: Survival, confidence: float = 0.95) -> SurvivalCurve:
 
 
 def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
-    """Read a curve at a horizon; beyond the longest follow-up there is no estimate unless everybody has died."""
+    """Read a curve at a horizon; beyond the longest follow-up there is no estimate unless everybody
+    has died.
+    """
     if days > curve.last_day and curve.survival[-1] > 0:
         return NotEstimable(
-            f"Survival at {days:g} days is not estimated: the longest follow-up is {curve.last_day:g} days."
+            f"Survival at {days:g} days is not estimated: the longest follow-up is "
+            f"{curve.last_day:g} days."
         )
     position = int(np.searchsorted(curve.days, days, side="right")) - 1
     (at_risk,) = curve.number_at_risk([days])
@@ -144,13 +152,15 @@ def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
 
 
 def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
-    """Return the median with its interval; where the curve is flat at 0.5 it is the middle of that step, as in R."""
+    """Return the median with its interval; where the curve is flat at 0.5 it is the middle of that
+    step, as in R.
+    """
     times = np.asarray(curve.days)
     median = _first_below_half(times, np.asarray(curve.survival))
     if median is None:
         return NotEstimable(
-            f"The median is not reached: survival is still {curve.survival[-1]:.2f} at the longest follow-up, "
-            f"{curve.last_day:g} days."
+            f"The median is not reached: survival is still {curve.survival[-1]:.2f} at the longest "
+            f"follow-up, {curve.last_day:g} days."
         )
     # R has no interval where the curve has come to 0
     known = np.asarray(curve.survival) > 0
@@ -162,7 +172,8 @@ def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
 
 
 def median_follow_up(survival: Survival) -> MedianTime | NotEstimable:
-    """Return the median follow-up by reverse Kaplan-Meier: censoring is the event, death ends the watch [1]_.
+    """Return the median follow-up by reverse Kaplan-Meier: censoring is the event, death ends the
+    watch [1]_.
 
     References
     ----------

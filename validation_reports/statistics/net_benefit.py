@@ -1,9 +1,11 @@
-"""Is it of use: net benefit of treating by the predicted risk, against treating all, none, or by stage.
+"""Is it of use: net benefit of treating by the predicted risk, against treating all, none, or by
+stage.
 
 References
 ----------
 .. [1] Vickers AJ, Elkin EB. Med Decis Making 2006;26:565-574.
-.. [2] Vickers AJ, Cronin AM, Elkin EB, Gonen M. BMC Med Inform Decis Mak 2008;8:53 (censored outcomes).
+.. [2] Vickers AJ, Cronin AM, Elkin EB, Gonen M. BMC Med Inform Decis Mak 2008;8:53 (censored
+    outcomes).
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
-NET_BENEFIT_METHOD = "net benefit, deaths among the treated by Kaplan-Meier; treated are those above the threshold"
+NET_BENEFIT_METHOD = (
+    "net benefit, deaths among the treated by Kaplan-Meier; treated are those above the threshold"
+)
 
 
 @dataclass(frozen=True)
 class DecisionCurve:
-    """Net benefit per patient at each threshold probability of death by the horizon; treating none is 0.
+    """Net benefit per patient at each threshold probability of death by the horizon; treating none
+    is 0.
 
     Parameters
     ----------
@@ -53,7 +58,9 @@ class DecisionCurve:
         if self.by_stage:
             best = np.maximum(best, self.by_stage)
         return tuple(
-            t for t, better in zip(self.thresholds, np.array(self.model) > best + 1e-12, strict=True) if better
+            t
+            for t, better in zip(self.thresholds, np.array(self.model) > best + 1e-12, strict=True)
+            if better
         )
 
 
@@ -93,7 +100,9 @@ def decision_curve(
         thresholds,
         model,
         tuple(_benefit(survival, everybody, days, threshold) for threshold in thresholds),
-        () if stage is None else tuple(_benefit(survival, stage, days, threshold) for threshold in thresholds),
+        ()
+        if stage is None
+        else tuple(_benefit(survival, stage, days, threshold) for threshold in thresholds),
     )
 
 

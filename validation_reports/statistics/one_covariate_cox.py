@@ -12,7 +12,9 @@ from models.survival.cox_regression import fit_cox
 from models.survival.survival_data import Survival
 
 _LARGEST_REACH = float(np.log(1e6))
-"""An estimate or standard error beyond this many log hazards per standard deviation tells of a flat likelihood."""
+"""An estimate or standard error beyond this many log hazards per standard deviation tells of a flat
+likelihood.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Coefficient:
 
 
 def single_cox(covariate: ArrayLike, survival: Survival) -> Coefficient | None:
-    """Fit a Cox model with Efron ties; `None` where the likelihood has no maximum or hardly any curvature.
+    """Fit a Cox model with Efron ties; `None` where the likelihood has no maximum or hardly any
+    curvature.
 
     Parameters
     ----------

@@ -1,8 +1,10 @@
-"""How sure can we be: interval widths that this many patients and deaths allow, and the patients that more would need.
+"""How sure can we be: interval widths that this many patients and deaths allow, and the patients
+that more would need.
 
 References
 ----------
-.. [1] Riley RD, Collins GS, Ensor J, et al. Stat Med 2022;41:1280-1295 (sample size for external validation).
+.. [1] Riley RD, Collins GS, Ensor J, et al. Stat Med 2022;41:1280-1295 (sample size for
+    external validation).
 .. [2] Schoenfeld DA. Biometrics 1983;39:499-503 (variance of a log hazard ratio).
 """
 
@@ -15,8 +17,8 @@ from dataclasses import dataclass
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 
 PRECISION_METHOD = (
-    "O/E (Riley) and HR (Schoenfeld) from n, deaths and groups alone; C and slope from their standard errors here; "
-    "variances fall with 1 / n, patients needed at the same share of deaths"
+    "O/E (Riley) and HR (Schoenfeld) from n, deaths and groups alone; C and slope from their "
+    "standard errors here; variances fall with 1 / n, patients needed at the same share of deaths"
 )
 TARGETS = {"C": 0.10, "slope": 0.40, "O/E": 0.40, "HR": 4.0}
 """Width of the interval that is asked for; for the hazard ratio upper over lower limit."""
@@ -54,7 +56,11 @@ class Precision:
 
 
 def expected_precision(
-    n: int, n_events: int, share_high: float, standard_errors: Mapping[str, float], confidence: float = 0.95
+    n: int,
+    n_events: int,
+    share_high: float,
+    standard_errors: Mapping[str, float],
+    confidence: float = 0.95,
 ) -> Precision | NotEstimable:
     """Say how wide intervals are for n patients, and how many patients the targets need.
 
@@ -87,7 +93,9 @@ def expected_precision(
         functions["O/E"] = ratio
     if 0 < share_high < 1:
         functions["HR"] = hazard
-    return Precision(tuple(_width(name, functions[name], n, share) for name in TARGETS if name in functions))
+    return Precision(
+        tuple(_width(name, functions[name], n, share) for name in TARGETS if name in functions)
+    )
 
 
 def _width(statistic: str, width: Callable[[float], float], n: int, share: float) -> ExpectedWidth:

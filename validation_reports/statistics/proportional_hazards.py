@@ -3,7 +3,8 @@
 References
 ----------
 .. [1] Grambsch PM, Therneau TM. Biometrika 1994;81:515-526.
-.. [2] Therneau T. R package survival, ``cox.zph`` since version 3.0 (score test, Kaplan-Meier time scale).
+.. [2] Therneau T. R package survival, ``cox.zph`` since version 3.0 (score test, Kaplan-Meier
+    time scale).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.statistics.one_covariate_cox import single_cox
 
-PROPORTIONALITY_METHOD = "score test for a log hazard ratio that changes with 1 - Kaplan-Meier time (cox.zph), 1 df"
+PROPORTIONALITY_METHOD = (
+    "score test for a log hazard ratio that changes with 1 - Kaplan-Meier time (cox.zph), 1 df"
+)
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class ProportionalityTest:
     chi_square, p_value : float
         Score test; a small p value says that the effect changes with time.
     trend : float
-        One-step estimate of the change in log hazard ratio per unit of score from the first to the last death: below 0
-        the score weighs less later on.
+        One-step estimate of the change in log hazard ratio per unit of score from the first to the
+        last death: below 0 the score weighs less later on.
     method : str
         How it was computed.
     """
@@ -43,8 +46,11 @@ class ProportionalityTest:
     method: str = PROPORTIONALITY_METHOD
 
 
-def check_proportional_hazards(survival: Survival, score: ArrayLike) -> ProportionalityTest | NotEstimable:
-    """Test whether the effect of a score is constant over time [1]_; R: ``cox.zph(coxph(Surv(days, event) ~ lp))``.
+def check_proportional_hazards(
+    survival: Survival, score: ArrayLike
+) -> ProportionalityTest | NotEstimable:
+    """Test whether the effect of a score is constant over time [1]_; R: ``cox.zph(coxph(Surv(days,
+    event) ~ lp))``.
 
     Parameters
     ----------
@@ -59,7 +65,9 @@ def check_proportional_hazards(survival: Survival, score: ArrayLike) -> Proporti
     x = np.asarray(score, dtype=np.float64)
     fit = single_cox(x, survival) if np.ptp(x) > 0 else None
     if fit is None:
-        return NotEstimable(f"{what} is not possible: these deaths do not determine the effect of the score.")
+        return NotEstimable(
+            f"{what} is not possible: these deaths do not determine the effect of the score."
+        )
     sets = RiskSets.of(survival, Ties.EFRON)
     ordered = x[sets.order] - x.mean()
     weight = np.exp(fit.estimate * ordered)

@@ -3,8 +3,10 @@
 References
 ----------
 .. [1] Viechtbauer W. J Educ Behav Stat 2005;30:261-293 (REML).
-.. [2] Hartung J, Knapp G. Stat Med 2001;20:3875-3889; Riley RD, Higgins JPT, Deeks JJ. BMJ 2011;342:d549.
-.. [3] Snell KIE, Ensor J, Debray TPA, Moons KGM, Riley RD. Stat Methods Med Res 2018;27:3505-3522 (scales).
+.. [2] Hartung J, Knapp G. Stat Med 2001;20:3875-3889; Riley RD, Higgins JPT, Deeks JJ. BMJ
+    2011;342:d549.
+.. [3] Snell KIE, Ensor J, Debray TPA, Moons KGM, Riley RD. Stat Methods Med Res
+    2018;27:3505-3522 (scales).
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from validation_reports.not_estimable import NotEstimable
 
 Array = NDArray[np.float64]
 MINIMUM_CENTERS = 3
-"""Centres that an estimate of heterogeneity, and so an interval for a new centre, needs at least."""
+"""Centres that an estimate of heterogeneity, and so an interval for a new centre, needs at least.
+"""
 POOLED_METHOD = (
-    "random effects by REML; Hartung-Knapp interval and prediction interval, t with k - 1 degrees of freedom"
+    "random effects by REML; Hartung-Knapp interval and prediction interval, t with k - 1 degrees "
+    "of freedom"
 )
 
 
@@ -48,7 +52,8 @@ class PooledEffect:
     prediction_lower, prediction_upper : float
         Interval for the true value at a new centre.
     tau_squared, i_squared : float
-        Variance between centres on the scale of pooling; percentage of the variance that lies between centres.
+        Variance between centres on the scale of pooling; percentage of the variance that lies
+        between centres.
     q, q_p_value : float
         Cochran's test of heterogeneity.
     n_centers : int
@@ -81,17 +86,22 @@ class PooledEffect:
 
 
 def pool_random_effects(
-    estimates: Sequence[float], standard_errors: Sequence[float], scale: Scale, what: str, confidence: float = 0.95
+    estimates: Sequence[float],
+    standard_errors: Sequence[float],
+    scale: Scale,
+    what: str,
+    confidence: float = 0.95,
 ) -> PooledEffect | NotEstimable:
-    """Pool a statistic over centres; R: ``metafor::rma(yi, sei = sei, method = "REML", test = "knha")``.
+    """Pool a statistic over centres; R: ``metafor::rma(yi, sei = sei, method = "REML", test =
+    "knha")``.
 
     Parameters
     ----------
     estimates : sequence of float
         The statistic at each centre, on its own scale.
     standard_errors : sequence of float
-        For the scales ``logit`` and ``identity`` on the statistic's own scale (the delta method is applied); for
-        ``log`` of the logarithm.
+        For the scales ``logit`` and ``identity`` on the statistic's own scale (the delta method is
+        applied); for ``log`` of the logarithm.
     scale : Scale
         Scale of pooling.
     what : str
@@ -102,10 +112,15 @@ def pool_random_effects(
     k = len(estimates)
     if k < MINIMUM_CENTERS:
         return NotEstimable(
-            f"{what} is not pooled over {k} {'centre' if k == 1 else 'centres'} with an estimate: at least "
-            f"{MINIMUM_CENTERS} are needed to tell how centres differ and what to expect at a new one."
+            f"{what} is not pooled over {k} {'centre' if k == 1 else 'centres'} with an estimate: "
+            f"at least {MINIMUM_CENTERS} are needed to tell how centres differ and what to expect "
+            "at a new one."
         )
-    y, v = _on_scale(np.asarray(estimates, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64), scale)
+    y, v = _on_scale(
+        np.asarray(estimates, dtype=np.float64),
+        np.asarray(standard_errors, dtype=np.float64),
+        scale,
+    )
     if not (np.isfinite(y).all() and (v > 0).all()):
         return NotEstimable(f"{what} is not pooled: at a centre it lies at the end of its range.")
     tau2 = reml_tau_squared(y, v)
@@ -117,17 +132,31 @@ def pool_random_effects(
     fixed = 1.0 / v
     typical = (k - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())
     q = float((fixed * (y - (fixed * y).sum() / fixed.sum()) ** 2).sum())
-    ends = [float(_from_scale(mean + side, scale)) for side in (0.0, -t * error, t * error, -reach, reach)]
+    ends = [
+        float(_from_scale(mean + side, scale))
+        for side in (0.0, -t * error, t * error, -reach, reach)
+    ]
     return PooledEffect(
-        estimate=ends[0], lower=ends[1], upper=ends[2], prediction_lower=ends[3], prediction_upper=ends[4],
-        tau_squared=tau2, i_squared=100.0 * tau2 / (tau2 + float(typical)), q=q,
-        q_p_value=float(stats.chi2.sf(q, k - 1)), n_centers=k, scale=scale, scaled_estimate=mean,
-        scaled_standard_error=error, confidence=confidence,
-    )  # fmt: skip
+        estimate=ends[0],
+        lower=ends[1],
+        upper=ends[2],
+        prediction_lower=ends[3],
+        prediction_upper=ends[4],
+        tau_squared=tau2,
+        i_squared=100.0 * tau2 / (tau2 + float(typical)),
+        q=q,
+        q_p_value=float(stats.chi2.sf(q, k - 1)),
+        n_centers=k,
+        scale=scale,
+        scaled_estimate=mean,
+        scaled_standard_error=error,
+        confidence=confidence,
+    )
 
 
 def reml_tau_squared(y: ArrayLike, v: ArrayLike) -> float:
-    """Return the variance between centres by restricted maximum likelihood [1]_, 0 where the likelihood falls from 0.
+    """Return the variance between centres by restricted maximum likelihood [1]_, 0 where the
+    likelihood falls from 0.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""What the model could do here after recalibration: always apart from the frozen model's own performance.
+"""What the model could do here after recalibration: always apart from the frozen model's own
+performance.
 
 References
 ----------
@@ -24,7 +25,8 @@ from validation_reports.statistics.calibration import (
 )
 
 RECALIBRATION_METHOD = (
-    "slope and baseline hazard re-estimated in these very patients, so optimistic; the frozen model is unchanged"
+    "slope and baseline hazard re-estimated in these very patients, so optimistic; the frozen "
+    "model is unchanged"
 )
 
 
@@ -40,7 +42,9 @@ class RecalibratedHorizon:
 
 @dataclass(frozen=True)
 class Recalibration:
-    """The factor on the linear predictor, and what it and a new baseline hazard would give at each horizon."""
+    """The factor on the linear predictor, and what it and a new baseline hazard would give at each
+    horizon.
+    """
 
     slope: float
     horizons: tuple[RecalibratedHorizon, ...]
@@ -70,7 +74,9 @@ def recalibrate(
         Of the intervals.
     """
     if isinstance(slope, NotEstimable):
-        return NotEstimable("Recalibration is not possible: the calibration slope is not estimable.")
+        return NotEstimable(
+            "Recalibration is not possible: the calibration slope is not estimable."
+        )
     lp = slope.estimate * np.asarray(linear_predictor, dtype=np.float64)
     baseline = baseline_cumulative_hazard(lp - lp.mean(), survival)
     found = []

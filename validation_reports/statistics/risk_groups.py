@@ -1,4 +1,5 @@
-"""Do the two risk groups live differently: hazard ratio, log-rank test, Kaplan-Meier curves and medians.
+"""Do the two risk groups live differently: hazard ratio, log-rank test, Kaplan-Meier curves and
+medians.
 
 References
 ----------
@@ -16,7 +17,12 @@ from scipy.special import chdtrc
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
-from validation_reports.statistics.kaplan_meier import MedianTime, SurvivalCurve, kaplan_meier, median_time
+from validation_reports.statistics.kaplan_meier import (
+    MedianTime,
+    SurvivalCurve,
+    kaplan_meier,
+    median_time,
+)
 from validation_reports.statistics.one_covariate_cox import single_cox
 
 _LARGEST_LOG_RATIO = float(np.log(1e6))
@@ -51,7 +57,9 @@ class HazardRatio:
 
 @dataclass(frozen=True)
 class LogRank:
-    """Log-rank test: chi-square, p value, and observed and expected deaths of the high-risk group."""
+    """Log-rank test: chi-square, p value, and observed and expected deaths of the high-risk
+    group.
+    """
 
     chi_square: float
     p_value: float
@@ -80,7 +88,9 @@ class RiskGroups:
     groups: tuple[RiskGroup, ...]
 
 
-def compare_risk_groups(survival: Survival, high_risk: ArrayLike, confidence: float = 0.95) -> RiskGroups:
+def compare_risk_groups(
+    survival: Survival, high_risk: ArrayLike, confidence: float = 0.95
+) -> RiskGroups:
     """Compare the groups that the frozen cut-off makes.
 
     Parameters
@@ -104,7 +114,9 @@ def compare_risk_groups(survival: Survival, high_risk: ArrayLike, confidence: fl
     """
     high = np.asarray(high_risk, dtype=np.bool_)
     if high.shape != (survival.n,):
-        raise ValueError(f"expected {survival.n} risk groups, one per patient, found shape {high.shape}")
+        raise ValueError(
+            f"expected {survival.n} risk groups, one per patient, found shape {high.shape}"
+        )
     groups = tuple(
         _group(label, survival.subset(rows), confidence)
         for label, rows in (("low risk", ~high), ("high risk", high))
@@ -113,8 +125,12 @@ def compare_risk_groups(survival: Survival, high_risk: ArrayLike, confidence: fl
     return RiskGroups(hazard_ratio(survival, high, confidence), log_rank(survival, high), groups)
 
 
-def hazard_ratio(survival: Survival, high: NDArray[np.bool_], confidence: float = 0.95) -> HazardRatio | NotEstimable:
-    """Estimate the hazard ratio of high over low risk; there is none while a group is empty or without deaths."""
+def hazard_ratio(
+    survival: Survival, high: NDArray[np.bool_], confidence: float = 0.95
+) -> HazardRatio | NotEstimable:
+    """Estimate the hazard ratio of high over low risk; there is none while a group is empty or
+    without deaths.
+    """
     z = normal_quantile(confidence)
     if refusal := _refusal("The hazard ratio", survival, high, needs_deaths=True):
         return refusal
@@ -134,7 +150,9 @@ def hazard_ratio(survival: Survival, high: NDArray[np.bool_], confidence: float 
 
 
 def log_rank(survival: Survival, high: NDArray[np.bool_]) -> LogRank | NotEstimable:
-    """Test whether the two groups have the same survival [1]_, with the hypergeometric variance at tied deaths."""
+    """Test whether the two groups have the same survival [1]_, with the hypergeometric variance at
+    tied deaths.
+    """
     if refusal := _refusal("The log-rank test", survival, high, needs_deaths=False):
         return refusal
     times = np.unique(survival.days[survival.event])
@@ -147,7 +165,9 @@ def log_rank(survival: Survival, high: NDArray[np.bool_]) -> LogRank | NotEstima
     variance = (deaths * share * (1 - share) * (at_risk - deaths))[spread] / (at_risk[spread] - 1)
     observed = int(deaths_high.sum())
     if variance.sum() <= 0:
-        return NotEstimable("The log-rank test has no variance: the groups were never at risk together at a death.")
+        return NotEstimable(
+            "The log-rank test has no variance: the groups were never at risk together at a death."
+        )
     chi_square = float((observed - expected) ** 2 / variance.sum())
     return LogRank(chi_square, float(chdtrc(1, chi_square)), observed, expected)
 
@@ -157,15 +177,20 @@ def _group(label: str, survival: Survival, confidence: float) -> RiskGroup:
     return RiskGroup(label, survival.n, survival.n_events, curve, median_time(curve))
 
 
-def _refusal(what: str, survival: Survival, high: NDArray[np.bool_], *, needs_deaths: bool) -> NotEstimable | None:
+def _refusal(
+    what: str, survival: Survival, high: NDArray[np.bool_], *, needs_deaths: bool
+) -> NotEstimable | None:
     if refusal := too_few_events(what, survival.n_events, survival.n):
         return refusal
     for label, rows in (("low", ~high), ("high", high)):
         if not rows.any():
-            return NotEstimable(f"{what} is not estimated: no patient is in the {label}-risk group.")
+            return NotEstimable(
+                f"{what} is not estimated: no patient is in the {label}-risk group."
+            )
         if needs_deaths and not survival.event[rows].any():
             return NotEstimable(
-                f"{what} is not estimated: none of the {int(rows.sum())} patients at {label} risk died."
+                f"{what} is not estimated: none of the {int(rows.sum())} patients at {label} risk "
+                "died."
             )
     return None
 

@@ -1,8 +1,10 @@
-"""The curve whose area is the time-dependent AUC: who had died by a horizon, against who was alive after it.
+"""The curve whose area is the time-dependent AUC: who had died by a horizon, against who was alive
+after it.
 
 References
 ----------
-.. [1] Heagerty PJ, Lumley T, Pepe MS. Biometrics 2000;56:337-344 (cumulative cases, dynamic controls).
+.. [1] Heagerty PJ, Lumley T, Pepe MS. Biometrics 2000;56:337-344 (cumulative cases, dynamic
+    controls).
 .. [2] Uno H, Cai T, Tian L, Wei LJ. JASA 2007;102:527-537 (weights).
 """
 
@@ -28,7 +30,8 @@ class RocCurve:
     auc : TimeDependentAuc
         The area with its interval.
     false_positive, true_positive : tuple of float
-        Shares of those alive and of the dead whose score is at or above each threshold, thresholds falling.
+        Shares of those alive and of the dead whose score is at or above each threshold, thresholds
+        falling.
     """
 
     auc: TimeDependentAuc

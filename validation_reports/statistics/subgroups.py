@@ -1,8 +1,10 @@
-"""For whom does it hold: discrimination, risk groups and calibration in the paper's subgroups, and their difference.
+"""For whom does it hold: discrimination, risk groups and calibration in the paper's subgroups, and
+their difference.
 
 References
 ----------
-.. [1] Wang R, Lagakos SW, Ware JH, Hunter DJ, Drazen JM. N Engl J Med 2007;357:2189-2194 (interaction tests).
+.. [1] Wang R, Lagakos SW, Ware JH, Hunter DJ, Drazen JM. N Engl J Med 2007;357:2189-2194
+    (interaction tests).
 """
 
 from __future__ import annotations
@@ -18,12 +20,18 @@ from scipy.special import chdtrc
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.statistics.added_value import fitted
-from validation_reports.statistics.calibration import HorizonCalibration, ObservedExpected, calibrate_at
+from validation_reports.statistics.calibration import (
+    HorizonCalibration,
+    ObservedExpected,
+    calibrate_at,
+)
 from validation_reports.statistics.discrimination import Concordance, harrell_c
 from validation_reports.statistics.risk_groups import RiskGroups, compare_risk_groups
 
 Mask = NDArray[np.bool_]
-INTERACTION_METHOD = "likelihood-ratio test of score x subgroup in a Cox regression with both, Efron ties"
+INTERACTION_METHOD = (
+    "likelihood-ratio test of score x subgroup in a Cox regression with both, Efron ties"
+)
 AGE_LIMIT = 65.0
 
 
@@ -55,7 +63,9 @@ class Subgroup:
 
 @dataclass(frozen=True)
 class InteractionTest:
-    """Does the effect of the score differ between the levels: likelihood ratio, degrees of freedom, p value."""
+    """Does the effect of the score differ between the levels: likelihood ratio, degrees of freedom,
+    p value.
+    """
 
     likelihood_ratio: float
     degrees_of_freedom: int
@@ -74,12 +84,14 @@ class SubgroupAnalysis:
 
 
 def subgroup_masks(covariates: pd.DataFrame) -> dict[str, dict[str, Mask]]:
-    """Return the paper's subgroups as masks: stage I-II / III, histology, sex, age below / from 65 years.
+    """Return the paper's subgroups as masks: stage I-II / III, histology, sex, age below / from 65
+    years.
 
     Parameters
     ----------
     covariates : DataFrame
-        Columns ``age``, ``sex``, ``histology``, ``stage``; a patient without a value is in no level.
+        Columns ``age``, ``sex``, ``histology``, ``stage``; a patient without a value is in no
+        level.
     """
     stage = covariates["stage"].map(_stage_group, na_action="ignore")
     age = covariates["age"].to_numpy(dtype=np.float64)
@@ -90,7 +102,10 @@ def subgroup_masks(covariates: pd.DataFrame) -> dict[str, dict[str, Mask]]:
             for level in ("adenocarcinoma", "squamous cell carcinoma")
         },
         "sex": {level: (covariates["sex"] == level).to_numpy() for level in ("female", "male")},
-        "age": {f"< {AGE_LIMIT:g} years": age < AGE_LIMIT, f"≥ {AGE_LIMIT:g} years": age >= AGE_LIMIT},
+        "age": {
+            f"< {AGE_LIMIT:g} years": age < AGE_LIMIT,
+            f"≥ {AGE_LIMIT:g} years": age >= AGE_LIMIT,
+        },
     }
 
 
@@ -117,8 +132,13 @@ def analyse_subgroups(
     confidence : float
         Of all intervals.
     """
-    score, high = np.asarray(linear_predictor, dtype=np.float64), np.asarray(high_risk, dtype=np.bool_)
-    predicted = {days: np.asarray(values, dtype=np.float64) for days, values in predicted_survival.items()}
+    score, high = (
+        np.asarray(linear_predictor, dtype=np.float64),
+        np.asarray(high_risk, dtype=np.bool_),
+    )
+    predicted = {
+        days: np.asarray(values, dtype=np.float64) for days, values in predicted_survival.items()
+    }
     found = []
     for name, masks in subgroup_masks(covariates).items():
         present = {level: rows for level, rows in masks.items() if rows.any()}
@@ -138,7 +158,9 @@ def analyse_subgroups(
         )
         unknown = survival.n - sum(level.n for level in levels)
         found.append(
-            SubgroupAnalysis(name, levels, unknown, interaction_test(survival, score, tuple(present.values())))
+            SubgroupAnalysis(
+                name, levels, unknown, interaction_test(survival, score, tuple(present.values()))
+            )
         )
     return tuple(found)
 
@@ -163,13 +185,17 @@ def interaction_test(
     known = np.logical_or.reduce(levels)
     chosen, score = survival.subset(known), np.asarray(linear_predictor, dtype=np.float64)[known]
     for level in levels:
-        if refusal := too_few_events(f"{what} with a level", int(survival.event[level].sum()), int(level.sum())):
+        if refusal := too_few_events(
+            f"{what} with a level", int(survival.event[level].sum()), int(level.sum())
+        ):
             return refusal
     dummies = np.column_stack([level[known].astype(np.float64) for level in levels[1:]])
     main = fitted(np.column_stack([score, dummies]), chosen)
     product = fitted(np.column_stack([score, dummies, dummies * score[:, None]]), chosen)
     if main is None or product is None:
-        return NotEstimable(f"{what} is not tested: these deaths do not determine the effects in each level.")
+        return NotEstimable(
+            f"{what} is not tested: these deaths do not determine the effects in each level."
+        )
     ratio = 2 * (product.log_likelihood - main.log_likelihood)
     return InteractionTest(ratio, len(levels) - 1, float(chdtrc(len(levels) - 1, max(ratio, 0.0))))
 

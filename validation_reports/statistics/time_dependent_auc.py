@@ -1,9 +1,11 @@
-"""Does the score tell who is dead and who is alive at a horizon: the cumulative/dynamic AUC under censoring.
+"""Does the score tell who is dead and who is alive at a horizon: the cumulative/dynamic AUC under
+censoring.
 
 References
 ----------
 .. [1] Uno H, Cai T, Tian L, Wei LJ. JASA 2007;102:527-537 (weights).
-.. [2] Blanche P, Dartigues JF, Jacqmin-Gadda H. Stat Med 2013;32:5381-5397 (influence function; R package timeROC).
+.. [2] Blanche P, Dartigues JF, Jacqmin-Gadda H. Stat Med 2013;32:5381-5397 (influence function;
+    R package timeROC).
 .. [3] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
 """
 
@@ -15,22 +17,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.survival.survival_data import Survival
-from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable, normal_quantile, too_few_events
+from validation_reports.not_estimable import (
+    MINIMUM_EVENTS,
+    NotEstimable,
+    normal_quantile,
+    too_few_events,
+)
 from validation_reports.statistics.censoring import through_censoring, uncensored_before
 from validation_reports.statistics.discrimination import Difference, paired_difference
 
 Array = NDArray[np.float64]
 AUC_METHOD = (
-    "cumulative/dynamic AUC, inverse probability of censoring weights; influence-function standard error, "
-    "normal interval"
+    "cumulative/dynamic AUC, inverse probability of censoring weights; influence-function standard "
+    "error, normal interval"
 )
-COMPARISON_METHOD = "difference of two time-dependent AUCs in the same patients; influence-function standard error"
+COMPARISON_METHOD = (
+    "difference of two time-dependent AUCs in the same patients; influence-function standard error"
+)
 DELONG_METHOD = "DeLong's test; patients censored before the horizon are left out"
 
 
 @dataclass(frozen=True)
 class TimeDependentAuc:
-    """Probability that a patient who died by the horizon had a higher score than one who was alive after it.
+    """Probability that a patient who died by the horizon had a higher score than one who was alive
+    after it.
 
     Parameters
     ----------
@@ -76,9 +86,9 @@ def time_dependent_auc(
 ) -> TimeDependentAuc | NotEstimable:
     """Estimate the AUC at a horizon.
 
-    Patient i who died by the horizon has the weight 1 / G(T_i-), where G is the Kaplan-Meier estimate of remaining
-    uncensored [1]_; the weight of those alive is common and cancels. The standard error takes the estimation of G into
-    account [2]_.
+    Patient i who died by the horizon has the weight 1 / G(T_i-), where G is the Kaplan-Meier
+    estimate of remaining uncensored [1]_; the weight of those alive is common and cancels. The
+    standard error takes the estimation of G into account [2]_.
 
     Parameters
     ----------
@@ -131,15 +141,20 @@ def compare_auc(
     """
     if refusal := _refusal(f"The difference in AUC at {days} days", survival, days):
         return refusal
-    one, two = (_auc(survival, np.asarray(score, dtype=np.float64), days) for score in (first, second))
+    one, two = (
+        _auc(survival, np.asarray(score, dtype=np.float64), days) for score in (first, second)
+    )
     error = _error(one.influence - two.influence)
-    return paired_difference(one.estimate, two.estimate, error, confidence, COMPARISON_METHOD, f"AUC at {days} days")
+    return paired_difference(
+        one.estimate, two.estimate, error, confidence, COMPARISON_METHOD, f"AUC at {days} days"
+    )
 
 
 def delong(
     survival: Survival, first: ArrayLike, second: ArrayLike, days: int, confidence: float = 0.95
 ) -> Difference | NotEstimable:
-    """Compare two AUCs by DeLong's test [3]_, as the paper does; who was censored before the horizon is left out.
+    """Compare two AUCs by DeLong's test [3]_, as the paper does; who was censored before the
+    horizon is left out.
 
     Parameters
     ----------
@@ -171,18 +186,27 @@ def delong(
     variance = np.var(of_cases[0] - of_cases[1], ddof=1) / case.sum()
     variance += np.var(of_controls[0] - of_controls[1], ddof=1) / control.sum()
     return paired_difference(
-        estimates[0], estimates[1], float(np.sqrt(variance)), confidence, DELONG_METHOD, f"AUC at {days} days"
+        estimates[0],
+        estimates[1],
+        float(np.sqrt(variance)),
+        confidence,
+        DELONG_METHOD,
+        f"AUC at {days} days",
     )
 
 
 def _refusal(what: str, survival: Survival, days: int) -> NotEstimable | None:
-    cases, controls = int((survival.event & (survival.days <= days)).sum()), int((survival.days > days).sum())
+    cases, controls = (
+        int((survival.event & (survival.days <= days)).sum()),
+        int((survival.days > days).sum()),
+    )
     if refusal := too_few_events(what, cases, survival.n):
         return refusal
     if controls < MINIMUM_EVENTS:
         return NotEstimable(
-            f"{what} is not estimated: {controls} {'patient was' if controls == 1 else 'patients were'} followed "
-            f"beyond it, at least {MINIMUM_EVENTS} are needed."
+            f"{what} is not estimated: {controls} "
+            f"{'patient was' if controls == 1 else 'patients were'} followed beyond it, at least "
+            f"{MINIMUM_EVENTS} are needed."
         )
     return None
 
@@ -205,7 +229,9 @@ def _error(influence: Array) -> float:
 
 
 def _share_below(score: Array, reference: Array, weight: Array) -> Array:
-    """Return, for each score, the weighted share of `reference` below it, ties counting one half."""
+    """Return, for each score, the weighted share of `reference` below it, ties counting one
+    half.
+    """
     order = np.argsort(reference, kind="stable")
     cumulative = np.concatenate([[0.0], np.cumsum(weight[order])])
     below = cumulative[np.searchsorted(reference[order], score, side="left")]

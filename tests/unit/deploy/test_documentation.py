@@ -1,4 +1,6 @@
-"""Every command, option, target, setting, variable and deployment is documented, and what the pages show exists."""
+"""Every command, option, target, setting, variable and deployment is documented, and what the pages
+show exists.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from flows.settings import Settings
 from tests.support import ROOT
 
 EXAMPLE = (ROOT / "deploy" / "settings.example.toml").read_text(encoding="utf-8")
-PAGES = {page.name: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *(ROOT / "deploy").glob("*.md"))}
+PAGES = {
+    page.name: page.read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", *(ROOT / "deploy").glob("*.md"))
+}
 TEXT = "\n".join([*PAGES.values(), EXAMPLE])
 MAIN: dict[str, Callable[[list[str]], int]] = {
     "flows": flow_commands.main,
@@ -57,7 +62,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
 PARSERS = {program: _parser(program) for program in MAIN}
 
 
-def _leaves(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[str, argparse.Action]]:
+def _leaves(
+    parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
+) -> Iterator[tuple[str, argparse.Action]]:
     """Yield every action of a parser and its sub-commands, with the words that lead to it."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -68,26 +75,37 @@ def _leaves(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Ite
 
 
 def _commands(program: str) -> set[str]:
-    """Return the sub-commands of a program; for `deploy` they are the choices of its first argument."""
+    """Return the sub-commands of a program; for `deploy` they are the choices of its first
+    argument.
+    """
     found = {words.split()[0] for words, _ in _leaves(PARSERS[program]) if words}
     for action in PARSERS[program]._actions:
-        if isinstance(action, argparse._SubParsersAction) or (action.dest == "command" and action.choices):
+        if isinstance(action, argparse._SubParsersAction) or (
+            action.dest == "command" and action.choices
+        ):
             found |= set(action.choices or ())
     return found
 
 
 def _shown() -> list[str]:
-    """Return the command lines of the pages: lines of `sh` blocks and what stands between back-ticks."""
+    """Return the command lines of the pages: lines of `sh` blocks and what stands between
+    back-ticks.
+    """
     lines = []
     for page in PAGES.values():
         for block in SHELL.findall(page):
             lines += block.replace("\\\n", " ").splitlines()
-        lines += [" ".join(text.split()) for text in INLINE.findall(re.sub(r"```.*?```", "", page, flags=re.DOTALL))]
+        lines += [
+            " ".join(text.split())
+            for text in INLINE.findall(re.sub(r"```.*?```", "", page, flags=re.DOTALL))
+        ]
     return [re.sub(r"\s+#.*", "", line).strip() for line in lines]
 
 
 def _settings(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
-    """Yield table and key of every setting; a centre's table is called `center.B`, as in the example."""
+    """Yield table and key of every setting; a centre's table is called `center.B`, as in the
+    example.
+    """
     for name, field in model.model_fields.items():
         inner = [one for one in _models_in(field.annotation) if one is not model]
         here = f"{table}.{name}" if table else name
@@ -119,19 +137,31 @@ def _variables() -> set[str]:
     found = set()
     for folder in (*MAIN, "feature_store", "tests"):
         for file in (ROOT / folder).rglob("*.py"):
-            found |= set(re.findall(r"\bANNULUS_[A-Z0-9]+(?:_[A-Z0-9]+)*\b_?", file.read_text(encoding="utf-8")))
+            found |= set(
+                re.findall(
+                    r"\bANNULUS_[A-Z0-9]+(?:_[A-Z0-9]+)*\b_?", file.read_text(encoding="utf-8")
+                )
+            )
     return {name for name in found if "__" not in name}  # a table's key: documented with its table
 
 
-TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-OFFERS = catalogue(Settings.model_validate({"center": {name: {"ae_titles": [name]} for name in ("B", "C")}}))
+TARGETS = set(
+    re.findall(
+        r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+)
+OFFERS = catalogue(
+    Settings.model_validate({"center": {name: {"ae_titles": [name]} for name in ("B", "C")}})
+)
 
 
 @pytest.mark.parametrize("program", MAIN)
 def test_every_command_and_option_is_documented(program: str) -> None:
     section = PAGES["commands.md"].split(f"## python -m {program}\n")[1].split("\n## ")[0]
     entries = {
-        name: entry for entry in section.split("\n- ") for name in re.findall(r"^`python -m \w+ ([\w-]+)", entry)
+        name: entry
+        for entry in section.split("\n- ")
+        for name in re.findall(r"^`python -m \w+ ([\w-]+)", entry)
     }
     assert _commands(program) <= entries.keys()
     for words, action in _leaves(PARSERS[program]):
@@ -152,8 +182,12 @@ def test_the_example_has_every_setting_and_no_other() -> None:
 
 
 def test_every_variable_of_the_environment_is_documented() -> None:
-    names = {name.removesuffix("_") if name != "ANNULUS_STOW_TOKEN_" else name for name in _variables()}
-    missing = [name for name in names if name not in TEXT and not name.startswith("ANNULUS_STOW_TOKEN_")]
+    names = {
+        name.removesuffix("_") if name != "ANNULUS_STOW_TOKEN_" else name for name in _variables()
+    }
+    missing = [
+        name for name in names if name not in TEXT and not name.startswith("ANNULUS_STOW_TOKEN_")
+    ]
     assert not missing
     assert "ANNULUS_STOW_TOKEN_" in TEXT
 
@@ -162,7 +196,9 @@ def test_every_deployment_is_documented_with_an_example() -> None:
     page = PAGES["deployments.md"]
     for offer in OFFERS:
         assert f"`{offer.full_name}`" in TEXT, offer.full_name
-        assert re.search(rf"prefect deployment run '?{re.escape(offer.full_name)}\b", TEXT), offer.full_name
+        assert re.search(rf"prefect deployment run '?{re.escape(offer.full_name)}\b", TEXT), (
+            offer.full_name
+        )
         for parameter in offer.flow.parameters.properties:
             assert f"`{parameter}`" in page, f"{offer.full_name}: {parameter}"
 
@@ -174,13 +210,23 @@ def test_what_the_pages_show_exists() -> None:
         for program, rest in re.findall(r"python -m (\w+)(?![\w.])([^|;&>]*)", line):
             if program in MAIN and (reason := _unusable(program, rest)):
                 wrong.append(f"{line}: {reason}")
-        wrong += [line for target in re.findall(r"\bmake ([a-z][a-z0-9-]*)$", line) if target not in TARGETS]
-        wrong += [line for name in re.findall(r"prefect deployment run '?([\w-]+/[\w-]+)", line) if name not in offered]
+        wrong += [
+            line
+            for target in re.findall(r"\bmake ([a-z][a-z0-9-]*)$", line)
+            if target not in TARGETS
+        ]
+        wrong += [
+            line
+            for name in re.findall(r"prefect deployment run '?([\w-]+/[\w-]+)", line)
+            if name not in offered
+        ]
     assert not wrong, "\n".join(wrong)
 
 
 def _unusable(program: str, rest: str) -> str | None:
-    """Say why the parser of a program would not take these words; what stands for several words is let through."""
+    """Say why the parser of a program would not take these words; what stands for several words is
+    let through.
+    """
     if "…" in rest or "[" in rest or not rest.strip():
         return None
     words = shlex.split(rest)

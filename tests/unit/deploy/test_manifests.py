@@ -1,4 +1,6 @@
-"""The manifests: valid by their schemas, and every command, setting and secret in them is one that there is."""
+"""The manifests: valid by their schemas, and every command, setting and secret in them is one that
+there is.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,21 @@ DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 UNIT = (DEPLOY / "systemd" / "annulus.service").read_text(encoding="utf-8")
 OUR_OWN = {"ANNULUS_SETTINGS", "ANNULUS_PSEUDONYM_KEY"}
 OTHERS = {
-    "PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR",
-    "TF_CPP_MIN_LOG_LEVEL", "DO_NOT_TRACK", "GX_ANALYTICS_ENABLED", "POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD",
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONUNBUFFERED",
+    "HOME",
+    "XDG_CACHE_HOME",
+    "MPLCONFIGDIR",
+    "NUMBA_CACHE_DIR",
+    "TF_CPP_MIN_LOG_LEVEL",
+    "DO_NOT_TRACK",
+    "GX_ANALYTICS_ENABLED",
+    "POSTGRES_USER",
+    "POSTGRES_DB",
+    "POSTGRES_PASSWORD",
     "PGDATA",
-}  # fmt: skip
+}
 """Variables of Python, its libraries and PostgreSQL."""
 
 
@@ -56,13 +69,18 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = ["sh", str(DEPLOY / "compose_secrets.sh"), "deploy/secrets"]
     subprocess.run(made, cwd=folder.parent, check=True, capture_output=True)
     first = (folder / "secrets" / "node.env").read_text(encoding="utf-8")
-    assert b"nothing was changed" in subprocess.run(made, cwd=folder.parent, check=True, capture_output=True).stdout
+    assert (
+        b"nothing was changed"
+        in subprocess.run(made, cwd=folder.parent, check=True, capture_output=True).stdout
+    )
     assert (folder / "secrets" / "node.env").read_text(encoding="utf-8") == first
     return folder / "compose.yaml"
 
 
 def _services(compose: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load(compose.read_text(encoding="utf-8"))["services"]
+    found: dict[str, dict[str, Any]] = yaml.safe_load(compose.read_text(encoding="utf-8"))[
+        "services"
+    ]
     return found
 
 
@@ -85,19 +103,28 @@ def _variables(compose: Path) -> set[str]:
     for document in _documents("secret*.yaml"):
         names |= set(document["stringData"])
     for _, pod in _pods():
-        names |= {one["name"] for container in pod["containers"] for one in container.get("env", [])}
+        names |= {
+            one["name"] for container in pod["containers"] for one in container.get("env", [])
+        }
     return names
 
 
 def _commands(compose: Path) -> list[list[str]]:
     """Return every command of ours that a manifest runs, as its words."""
     found = [service["command"] for service in _services(compose).values() if "command" in service]
-    found += [container["command"] for _, pod in _pods() for container in pod["containers"] if "command" in container]
+    found += [
+        container["command"]
+        for _, pod in _pods()
+        for container in pod["containers"]
+        if "command" in container
+    ]
     found.append(re.findall(r"^ExecStart=(.*)", UNIT, re.MULTILINE)[0].split())
     found.append(re.findall(r'"([^"]+)"', DOCKERFILE.rsplit("CMD", 1)[1]))
     plain = []
     for command in found:
-        plain += [part.split() for part in command[2].split(" && ")] if command[0] == "sh" else [command]
+        plain += (
+            [part.split() for part in command[2].split(" && ")] if command[0] == "sh" else [command]
+        )
     return plain
 
 
@@ -109,8 +136,13 @@ def test_kubernetes_accepts_the_manifests() -> None:
 
 
 def test_the_kustomization_takes_every_manifest_but_the_template_of_secrets() -> None:
-    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
-    there = {file.name for file in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml", "secret.example.yaml"}
+    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))[
+        "resources"
+    ]
+    there = {file.name for file in KUBERNETES.glob("*.yaml")} - {
+        "kustomization.yaml",
+        "secret.example.yaml",
+    }
     assert set(listed) == there
 
 
@@ -122,7 +154,10 @@ def test_pods_have_what_they_refer_to_and_no_more_rights_than_they_need() -> Non
         assert pod["automountServiceAccountToken"] is False, name
         volumes = {volume["name"] for volume in pod.get("volumes", [])} | {"data"}
         for volume in pod.get("volumes", []):
-            assert volume.get("persistentVolumeClaim", {"claimName": "annulus-data"})["claimName"] in claims
+            assert (
+                volume.get("persistentVolumeClaim", {"claimName": "annulus-data"})["claimName"]
+                in claims
+            )
         for container in pod["containers"]:
             assert {one["secretRef"]["name"] for one in container.get("envFrom", [])} <= secrets
             assert {one["name"] for one in container["volumeMounts"]} <= volumes
@@ -134,7 +169,12 @@ def test_the_settings_of_the_cluster_are_settings(monkeypatch: pytest.MonkeyPatc
     for name in [name for name in os.environ if name.startswith("ANNULUS_")]:
         monkeypatch.delenv(name)
     settings = Settings.load(KUBERNETES / "annulus.toml")
-    ports = {port["containerPort"] for name, pod in _pods() if name == "node" for port in pod["containers"][0]["ports"]}
+    ports = {
+        port["containerPort"]
+        for name, pod in _pods()
+        if name == "node"
+        for port in pod["containers"][0]["ports"]
+    }
     assert ports == {settings.node.port, settings.node.operations_port}
     assert settings.node.folder == Path(_set_by_the_image()["ANNULUS_NODE__FOLDER"])
 
@@ -173,7 +213,9 @@ def test_the_image_holds_what_the_checkout_needs() -> None:
     packages = {"dicom_node", "feature_store", "models", "validation_reports", "flows", "deploy"}
     assert copied >= packages | {"pyproject.toml"}
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").split()
-    assert packages | {"pyproject.toml", "requirements.lock"} <= {line[1:] for line in ignored if line.startswith("!")}
+    assert packages | {"pyproject.toml", "requirements.lock"} <= {
+        line[1:] for line in ignored if line.startswith("!")
+    }
     assert re.search(r"^USER 10001", DOCKERFILE, re.MULTILINE)
 
 
@@ -185,21 +227,32 @@ def test_compose_refers_to_files_and_services_that_there_are(compose: Path) -> N
             assert (compose.parent / file).is_file(), f"{name}: {file}"
         assert set(service.get("depends_on", {})) <= set(services), name
         for needed, how in service.get("depends_on", {}).items():
-            assert how["condition"] != "service_healthy" or "healthcheck" in services[needed], f"{name}: {needed}"
+            assert how["condition"] != "service_healthy" or "healthcheck" in services[needed], (
+                f"{name}: {needed}"
+            )
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+@pytest.mark.skipif(
+    shutil.which("docker-compose") is None, reason="docker-compose is not installed"
+)
 def test_docker_compose_accepts_the_file(compose: Path) -> None:
     done = subprocess.run(
-        ["docker-compose", "-f", str(compose), "config", "-q"], capture_output=True, text=True, check=False
+        ["docker-compose", "-f", str(compose), "config", "-q"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "annulus.service"
     unit.write_text(UNIT.replace("/opt/annulus/.venv/bin/python", sys.executable), encoding="utf-8")
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
     about_us = [line for line in done.stderr.splitlines() if "annulus" in line]
     assert (done.returncode, about_us) == (0, []), done.stderr

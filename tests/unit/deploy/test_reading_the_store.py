@@ -1,4 +1,6 @@
-"""What `deploy/reading-the-store.md` shows is run, as far as its libraries are installed, and no table is left out."""
+"""What `deploy/reading-the-store.md` shows is run, as far as its libraries are installed, and no
+table is left out.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ RUNNABLE = [
     snippet
     for snippet in SNIPPETS
     if all(
-        importlib.util.find_spec(name) for name in OPTIONAL & set(re.findall(r"^import (\w+)", snippet, re.MULTILINE))
+        importlib.util.find_spec(name)
+        for name in OPTIONAL & set(re.findall(r"^import (\w+)", snippet, re.MULTILINE))
     )
 ]
 
@@ -34,11 +37,15 @@ RUNNABLE = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     store: FeatureStore = filled_store(folder / "annulus-data" / "feature_store")
-    (folder / "report.json").write_text(json.dumps({"provenance": {"store_versions": store.versions()}}))
+    (folder / "report.json").write_text(
+        json.dumps({"provenance": {"store_versions": store.versions()}})
+    )
     return folder
 
 
-def test_the_snippets_say_what_the_store_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snippets_say_what_the_store_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     assert len(RUNNABLE) >= 3
     names: dict[str, Any] = {}
@@ -54,7 +61,9 @@ def test_the_commands_of_the_page_exist(folder: Path, monkeypatch: pytest.Monkey
     commands = re.findall(r"^python -m flows (query [^#\n]+)", PAGE, re.MULTILINE)
     assert len(commands) >= 6
     for command in commands:
-        words = [re.sub(r"annulus-data/reports/.*", "report.json", word) for word in command.split()]
+        words = [
+            re.sub(r"annulus-data/reports/.*", "report.json", word) for word in command.split()
+        ]
         assert main([{"3f9a1c": "111111", "12": "1"}.get(word, word) for word in words]) in {0, 1}
 
 

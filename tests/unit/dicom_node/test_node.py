@@ -61,7 +61,9 @@ def _run(settings_file: Path, *arguments: str) -> int:
     return main(["--settings", str(settings_file), *arguments])
 
 
-def test_status_and_incidents_are_tables(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_and_incidents_are_tables(
+    settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _run(settings_file, "status") == 0
     assert "no study has been received yet" in capsys.readouterr().out
     assert _run(settings_file, "incidents") == 0
@@ -107,7 +109,9 @@ def test_studies_are_exported_without_identity_beside_a_running_node(
     bench.close()
 
 
-def test_a_folder_that_is_in_use_is_told(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_in_use_is_told(
+    settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bench = Bench(settings_file.parent / "node")
     assert _run(settings_file, "reindex") == 1
     assert "another node has the folder" in capsys.readouterr().err
@@ -119,11 +123,19 @@ def test_a_folder_that_is_in_use_is_told(settings_file: Path, capsys: pytest.Cap
     [
         (["serve"], "[node]\nprot = 1", "node.prot"),
         (["serve"], "", "name no centre"),
-        (["echo", "beta"], None, "centre beta has no return AE in the settings: expected one of alpha"),
+        (
+            ["echo", "beta"],
+            None,
+            "centre beta has no return AE in the settings: expected one of alpha",
+        ),
     ],
 )
 def test_settings_that_cannot_be_used_end_with_two(
-    settings_file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], text: str | None, sentence: str
+    settings_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    text: str | None,
+    sentence: str,
 ) -> None:
     if text is not None:
         settings_file.write_text(text, encoding="utf-8")
@@ -131,13 +143,19 @@ def test_settings_that_cannot_be_used_end_with_two(
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
-def test_an_echo_that_is_not_answered_ends_with_one(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
+def test_an_echo_that_is_not_answered_ends_with_one(
+    settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _run(settings_file, "echo", "alpha") == 1
     assert "is not reached" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_told(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken_is_told(
+    settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", NodeSettings.load(settings_file).node.port))
         other.listen()
@@ -147,7 +165,9 @@ def test_a_port_that_is_taken_is_told(settings_file: Path, capsys: pytest.Captur
 
 def test_stow_rs_is_served_on_its_port_to_who_has_a_token(settings_file: Path) -> None:
     settings = NodeSettings.load(settings_file)
-    settings = settings.model_copy(update={"node": settings.node.model_copy(update={"stow_port": free_port()})})
+    settings = settings.model_copy(
+        update={"node": settings.node.model_copy(update={"stow_port": free_port()})}
+    )
     nobody = Node(settings, KEY)
     with pytest.raises(ValueError, match="no centre could use it"):
         nobody.start()
@@ -178,7 +198,9 @@ def _ask(port: int, path: str) -> tuple[int, str]:
 def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
     port = free_port()
     settings = NodeSettings.load(settings_file)
-    settings = settings.model_copy(update={"node": settings.node.model_copy(update={"operations_port": port})})
+    settings = settings.model_copy(
+        update={"node": settings.node.model_copy(update={"operations_port": port})}
+    )
     node = Node(settings, KEY)
     node.start()
     try:
@@ -202,9 +224,17 @@ def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
         node.stop()
 
 
-def test_a_json_log_is_one_object_a_line_and_carries_the_audit_event(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_json_log_is_one_object_a_line_and_carries_the_audit_event(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.INFO):
-        record(AuditEvent.ASSOCIATION_OPENED, center="alpha", calling="ALPHA", address="192.0.2.1", kind=None)
+        record(
+            AuditEvent.ASSOCIATION_OPENED,
+            center="alpha",
+            calling="ALPHA",
+            address="192.0.2.1",
+            kind=None,
+        )
     line = json.loads(JsonFormatter().format(caplog.records[-1]))
     assert line.pop("time").endswith("+00:00")
     assert line == {

@@ -11,7 +11,8 @@ from tests.support.intake_bench import KEY
 
 
 def test_a_pseudonym_is_stable_over_releases() -> None:
-    # openssl: printf of 8-byte big-endian lengths and parts, -mac HMAC -sha256, base32, lower, 16 characters
+    # openssl: printf of 8-byte big-endian lengths and parts, -mac HMAC -sha256, base32, lower, 16
+    # characters
     assert pseudonym(b"0123456789abcdef", "a", "bc") == "xaeko43lk76wchmj"
 
 

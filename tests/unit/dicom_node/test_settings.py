@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from dicom_node.center import Completeness, ReturnDestination
-from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, settings_file, stow_tokens
+from dicom_node.settings import (
+    NodeSettings,
+    SettingsError,
+    pseudonym_key,
+    settings_file,
+    stow_tokens,
+)
 
 FILE = """
 [node]
@@ -45,7 +51,9 @@ def test_the_file_is_read(file: Path) -> None:
     assert (beta.ae_titles, beta.quiet_period_s, beta.return_to) == (("BETA", "BETA2"), 7.0, None)
 
 
-def test_the_environment_wins_and_leaves_the_rest(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins_and_leaves_the_rest(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANNULUS_NODE__PORT", "11114")
     settings = NodeSettings.load(file)
     assert (settings.node.port, settings.node.quiet_period_s) == (11114, 5.0)
@@ -64,10 +72,19 @@ def test_the_variable_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch
         ("[nod]\nport = 1", "unknown table or key nod: expected node, center"),
         ("[node]\nport = 0", "node.port: Input should be greater than 0"),
         ("[node", "is not TOML"),
-        ("[center.a]\nae_titles = ['X']\n[center.b]\nae_titles = ['X']", "AE title X is given to both a and b"),
+        (
+            "[center.a]\nae_titles = ['X']\n[center.b]\nae_titles = ['X']",
+            "AE title X is given to both a and b",
+        ),
         ("[center.a]\nae_titles = []", "centre a has no calling AE title"),
-        ("[center.a]\nae_titles = ['X']\ncertificates = ['a:b']", "neither a SHA-256 fingerprint nor a name"),
-        ("[center.a]\nae_titles = ['X']\ncertificates = ['pacs.a']", "give authorities in .node.tls."),
+        (
+            "[center.a]\nae_titles = ['X']\ncertificates = ['a:b']",
+            "neither a SHA-256 fingerprint nor a name",
+        ),
+        (
+            "[center.a]\nae_titles = ['X']\ncertificates = ['pacs.a']",
+            "give authorities in .node.tls.",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_told(file: Path, text: str, sentence: str) -> None:
@@ -84,10 +101,15 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_registry_lies_in_the_folder_unless_a_url_is_given(tmp_path: Path) -> None:
     node = NodeSettings.load(None).node.model_copy(update={"folder": tmp_path})
     assert node.resolved_registry_url() == f"sqlite:///{tmp_path / 'registry.sqlite'}"
-    assert node.model_copy(update={"registry_url": "postgresql://x"}).resolved_registry_url() == "postgresql://x"
+    assert (
+        node.model_copy(update={"registry_url": "postgresql://x"}).resolved_registry_url()
+        == "postgresql://x"
+    )
 
 
-def test_the_key_comes_from_the_environment_and_is_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_comes_from_the_environment_and_is_long_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", "k" * 16)
     assert pseudonym_key() == b"k" * 16
     monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", "k" * 15)
@@ -95,7 +117,9 @@ def test_the_key_comes_from_the_environment_and_is_long_enough(monkeypatch: pyte
         pseudonym_key()
 
 
-def test_tokens_come_from_the_environment_by_the_centres_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_come_from_the_environment_by_the_centres_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     centers = NodeSettings.load(file).centers()
     assert stow_tokens(centers) == {}
     monkeypatch.setenv("ANNULUS_STOW_TOKEN_BETA", "b" * 24)

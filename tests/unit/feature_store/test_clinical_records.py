@@ -28,7 +28,9 @@ def table_of(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
 
 
 def test_lung1_gives_the_papers_203_patients_with_184_deaths(real_data: Path) -> None:
-    table = read_clinical_csv(real_data / "lung1" / "clinical.csv", "maastro", lambda patient: patient[::-1])
+    table = read_clinical_csv(
+        real_data / "lung1" / "clinical.csv", "maastro", lambda patient: patient[::-1]
+    )
     assert len(table.records) == 422
     assert table.rejected == ()
     included = [record for record in table.records if eligible(record).eligible]
@@ -82,8 +84,12 @@ def test_plain_names_are_read_whatever_the_order_of_the_columns(tmp_path: Path) 
         ("Q,60,male,adeno,II,100,1", "the patient occurs already in line 2: keep one row"),
     ],
 )
-def test_a_row_that_cannot_be_used_is_rejected_with_its_line(tmp_path: Path, row: str, complaint: str) -> None:
-    table = read_clinical_csv(table_of(tmp_path, f"{HEADER}Q,60,male,adeno,II,100,1\n{row}\n"), "A", str)
+def test_a_row_that_cannot_be_used_is_rejected_with_its_line(
+    tmp_path: Path, row: str, complaint: str
+) -> None:
+    table = read_clinical_csv(
+        table_of(tmp_path, f"{HEADER}Q,60,male,adeno,II,100,1\n{row}\n"), "A", str
+    )
     assert [record.patient_key for record in table.records] == ["Q"]
     ((line, sentence),) = table.rejected
     assert line == 3
@@ -106,13 +112,21 @@ def test_no_sentence_shows_what_may_be_an_identifier(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         (b"", "lacks 7 columns"),
-        (b"patient_id,age,sex,histology,stage,event\n", r"lacks 1 columns: survival_days or Survival\.time"),
-        (HEADER.encode().replace(b"stage", b"stage,Overall.Stage"), "2 columns for stage: keep one"),
+        (
+            b"patient_id,age,sex,histology,stage,event\n",
+            r"lacks 1 columns: survival_days or Survival\.time",
+        ),
+        (
+            HEADER.encode().replace(b"stage", b"stage,Overall.Stage"),
+            "2 columns for stage: keep one",
+        ),
         (HEADER.encode() + b"\xff\xfe,1\n", "not CSV in UTF-8"),
         (HEADER.encode() + b'P,"60,male\n', "not CSV in UTF-8"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_table_that_cannot_be_read_is_refused(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
     path = tmp_path / "clinical.csv"
     path.write_bytes(content)
     with pytest.raises(ClinicalTableError, match=complaint):
@@ -133,7 +147,9 @@ def test_inclusion_follows_the_paper() -> None:
     assert eligible(with_(histology=Histology.SQUAMOUS)).eligible
     assert eligible(with_(age=18.1)).eligible
     assert eligible(with_(age=None)).eligible
-    assert eligible(with_(age=18.0)).reason == "age is 18 years; included are patients older than 18"
+    assert (
+        eligible(with_(age=18.0)).reason == "age is 18 years; included are patients older than 18"
+    )
     assert "not recorded" in str(eligible(with_(histology=None)).reason)
     assert eligible(with_(sex=None, stage=None)).reason == (
         "the clinical record is not complete: sex and stage not recorded"
@@ -141,7 +157,10 @@ def test_inclusion_follows_the_paper() -> None:
 
 
 def test_stages_are_grouped_as_in_the_subgroup_analysis() -> None:
-    groups = {stage: with_(stage=stage).stage_group for stage in ("I", "IB", "IIA", "IIIA", "IIIC", "IV", None)}
+    groups = {
+        stage: with_(stage=stage).stage_group
+        for stage in ("I", "IB", "IIA", "IIIA", "IIIC", "IV", None)
+    }
     assert groups == {
         "I": StageGroup.EARLY, "IB": StageGroup.EARLY, "IIA": StageGroup.EARLY,
         "IIIA": StageGroup.ADVANCED, "IIIC": StageGroup.ADVANCED, "IV": None, None: None,

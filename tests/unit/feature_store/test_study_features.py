@@ -17,10 +17,14 @@ from tests.support.dicom_files import write_ct, write_rtstruct
 
 def circle(radius: float, z: float) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-    return np.column_stack([14 + radius * np.cos(angle), 30 + radius * np.sin(angle), np.full(60, z)])
+    return np.column_stack(
+        [14 + radius * np.cos(angle), 30 + radius * np.sin(angle), np.full(60, z)]
+    )
 
 
-def synthetic(folder: Path, radius: float, names: tuple[str, ...] = ("GTV-1", "PTV")) -> tuple[list[Path], Path]:
+def synthetic(
+    folder: Path, radius: float, names: tuple[str, ...] = ("GTV-1", "PTV")
+) -> tuple[list[Path], Path]:
     noise = np.random.default_rng(1).normal(size=(14, 50, 48))
     hu = np.clip(ndimage.gaussian_filter(noise, 1) * 800 - 100, -1000, 1500)
     ct = write_ct(folder / "ct", hu.astype(np.int16), spacing_mm=(1.0, 1.0, 3.0))
@@ -39,7 +43,9 @@ def test_a_synthetic_study(tmp_path: Path) -> None:
     assert features.gtv_voxels == pytest.approx(np.pi * 7**2 * 18, rel=0.06)
     assert not features.ring_cut_by_field_of_view
     assert features.deep_input.shape == (64, 64, 64)
-    assert features.vectors[Region.GTV].as_dict()["original_shape_VoxelVolume"] == features.gtv_voxels
+    assert (
+        features.vectors[Region.GTV].as_dict()["original_shape_VoxelVolume"] == features.gtv_voxels
+    )
 
 
 def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ import pytest
 from tests.support import ROOT
 
 DOCUMENTED = sorted(
-    set(re.findall(r"python -m (flows|dicom_node|models) ([a-z-]+)", (ROOT / "README.md").read_text()))
+    set(
+        re.findall(
+            r"python -m (flows|dicom_node|models) ([a-z-]+)", (ROOT / "README.md").read_text()
+        )
+    )
     | {("flows", "dispatch")}
 )
 

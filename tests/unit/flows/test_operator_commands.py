@@ -1,4 +1,6 @@
-"""Release, requeue, redeliver and the pages, on a real registry: what is done is said, what is not is a sentence."""
+"""Release, requeue, redeliver and the pages, on a real registry: what is done is said, what is not
+is a sentence.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:De
 
 Run = Callable[..., tuple[int, str]]
 MODEL = "m" * 64
-HISTOLOGY = Finding(Severity.CRITICAL, "histology", "The histology is large cell, expected adenocarcinoma.")
+HISTOLOGY = Finding(
+    Severity.CRITICAL, "histology", "The histology is large cell, expected adenocarcinoma."
+)
 NO_GTV = Finding(Severity.CRITICAL, "gtv-name", "No ROI is the GTV.")
 
 
@@ -35,10 +39,15 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 def run(
-    tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Run]:
     settings = tmp_path / "annulus.toml"
-    settings.write_text(f"[node]\nfolder = '{bench.folder}'\n[center.alpha]\nae_titles = ['ALPHA']\n")
+    settings.write_text(
+        f"[node]\nfolder = '{bench.folder}'\n[center.alpha]\nae_titles = ['ALPHA']\n"
+    )
     monkeypatch.setenv("ANNULUS_SETTINGS", str(settings))
     installation.cache_clear()
 
@@ -52,7 +61,9 @@ def run(
     installation.cache_clear()
 
 
-def _finished(bench: Bench, state: StudyState, findings: tuple[Finding, ...] = (), sentence: str = "") -> str:
+def _finished(
+    bench: Bench, state: StudyState, findings: tuple[Finding, ...] = (), sentence: str = ""
+) -> str:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     item = bench.registry.claim("worker", 60)
@@ -74,8 +85,9 @@ def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -
     assert run("releases") == (0, said)
     assert [study.state for study in bench.registry.studies()] == [StudyState.QUEUED]
     assert run("release", key, "--by", "A", "--reason", "B") == (
-        1, f"study {key} is queued: only a complete study that is quarantined can be released",
-    )  # fmt: skip
+        1,
+        f"study {key} is queued: only a complete study that is quarantined can be released",
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +95,11 @@ def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -
     [
         ((NO_GTV, HISTOLOGY), "", "It is quarantined because: No ROI is the GTV."),
         ((), "A CT slice cannot be read.", "It is quarantined because: A CT slice cannot be read."),
-        ((HISTOLOGY,), "The GTV lies off the slices.", "It is quarantined because: The GTV lies off the slices."),
+        (
+            (HISTOLOGY,),
+            "The GTV lies off the slices.",
+            "It is quarantined because: The GTV lies off the slices.",
+        ),
     ],
 )
 def test_data_that_nothing_can_be_computed_from_is_never_released(
@@ -100,16 +116,22 @@ def test_data_that_nothing_can_be_computed_from_is_never_released(
 def test_studies_are_requeued_by_name_or_by_centre_and_state(bench: Bench, run: Run) -> None:
     key = _finished(bench, StudyState.QUARANTINED, (NO_GTV,))
     assert run("requeue", "--center", "alpha") == (0, "0 studies are worked on again")
-    assert run("requeue", "--center", "alpha", "--state", "quarantined") == (0, "1 studies are worked on again")
+    assert run("requeue", "--center", "alpha", "--state", "quarantined") == (
+        0,
+        "1 studies are worked on again",
+    )
     code, said = run("requeue", "nobody", key)
     assert code == 1
     assert "1 studies are worked on again" in said
     assert "the registry knows no study nobody" in said
     assert "neither studies nor a centre, or both" in run("requeue")[1]
-    assert run("requeue", "--center", "omega") == (2, "the settings file has no centre omega: it has alpha")
+    assert run("requeue", "--center", "omega") == (
+        2,
+        "the settings file has no centre omega: it has alpha",
+    )
     assert run("redeliver", key)[1] == (
-        f"study {key} is queued and has no report to deliver: expected one that was scored while its centre had a "
-        "return_to; `python -m flows requeue --again` scores it once more"
+        f"study {key} is queued and has no report to deliver: expected one that was scored while "
+        "its centre had a return_to; `python -m flows requeue --again` scores it once more"
     )
     with pytest.raises(SettingsError, match="no centre omega"):
         requeue_studies(Installation(Settings.load()), RequeueRequest(center="omega"))
@@ -129,5 +151,7 @@ def test_a_misspelt_code_is_an_error_that_names_those_that_there_are(
 ) -> None:
     (tmp_path / "annulus.toml").write_text("[expectations]\nquarantine = ['kpv', 'gtv-name']\n")
     monkeypatch.setenv("ANNULUS_SETTINGS", str(tmp_path / "annulus.toml"))
-    with pytest.raises(SettingsError, match=r"gtv-name, kpv cannot be chosen: expected codes out of age, .*kvp"):
+    with pytest.raises(
+        SettingsError, match=r"gtv-name, kpv cannot be chosen: expected codes out of age, .*kvp"
+    ):
         Settings.load()

@@ -1,4 +1,6 @@
-"""The settings file: documented key by key, strict about misspellings, overridden by the environment."""
+"""The settings file: documented key by key, strict about misspellings, overridden by the
+environment.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import pytest
 from pydantic import BaseModel
 
 from dicom_node.center import Completeness, Role
-from dicom_node.settings import TABLES, CenterTable, NodeSettings, NodeTable, ReturnTable, SettingsError, TlsTable
+from dicom_node.settings import (
+    TABLES,
+    CenterTable,
+    NodeSettings,
+    NodeTable,
+    ReturnTable,
+    SettingsError,
+    TlsTable,
+)
 from flows.settings import (
     AugmentationTable,
     FeaturesTable,
@@ -100,17 +110,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         Settings.load(tmp_path / "absent.toml")
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "annulus.toml"
     file.write_text("[node]\nport = 104\nae_title = 'HERE'\n[prefect]\nworkers = 3\n")
     monkeypatch.setenv("ANNULUS_NODE__PORT", "11119")
     settings = Settings.load(file)
-    assert (settings.node.port, settings.node.ae_title, settings.prefect.workers) == (11119, "HERE", 3)
+    assert (settings.node.port, settings.node.ae_title, settings.prefect.workers) == (
+        11119,
+        "HERE",
+        3,
+    )
 
 
 def test_the_node_leaves_the_tables_of_others_alone(tmp_path: Path) -> None:
     file = tmp_path / "annulus.toml"
-    file.write_text("[features]\nbin_width = 25.0\n[center.B]\nae_titles = ['B']\nrole = 'training'\n")
+    file.write_text(
+        "[features]\nbin_width = 25.0\n[center.B]\nae_titles = ['B']\nrole = 'training'\n"
+    )
     (center,) = NodeSettings.load(file).centers()
     assert (center.role, center.completeness) == (Role.TRAINING, Completeness.LENIENT)
 
@@ -118,8 +136,9 @@ def test_the_node_leaves_the_tables_of_others_alone(tmp_path: Path) -> None:
 def test_a_center_is_validated_when_its_own_schedule_says(tmp_path: Path) -> None:
     file = tmp_path / "annulus.toml"
     file.write_text(
-        "[validation]\nschedule = '0 1 * * *'\npool_schedule = 'off'\nschedules = { B = '0 5 * * 1', C = 'off' }\n"
-        "[center.B]\nae_titles = ['B']\n[center.C]\nae_titles = ['C']\n[center.D]\nae_titles = ['D']\n"
+        "[validation]\nschedule = '0 1 * * *'\npool_schedule = 'off'\nschedules = { B = '0 5 * * "
+        "1', C = 'off' }\n[center.B]\nae_titles = ['B']\n[center.C]\nae_titles = "
+        "['C']\n[center.D]\nae_titles = ['D']\n"
     )
     validation = Settings.load(file).validation
     assert [validation.schedule_of(center) for center in "BCD"] == ["0 5 * * 1", None, "0 1 * * *"]
@@ -127,4 +146,7 @@ def test_a_center_is_validated_when_its_own_schedule_says(tmp_path: Path) -> Non
 
 
 def test_the_software_version_is_that_of_the_project() -> None:
-    assert software_version() == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert (
+        software_version()
+        == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    )

@@ -27,7 +27,9 @@ class Cohort:
 def make_cohort(
     n: int = 120, columns: int = 30, seed: int = 5, blocks: tuple[str, ...] = ("gtv", "ring_6mm")
 ) -> Cohort:
-    """Draw correlated features of which a few carry the hazard, and survival with ties and about 25 % censoring."""
+    """Draw correlated features of which a few carry the hazard, and survival with ties and about 25
+    % censoring.
+    """
     random = np.random.default_rng(seed)
     weights = np.random.default_rng(99).normal(size=(len(blocks), 6, columns))
     latent = random.normal(size=(n, 6))
@@ -51,7 +53,9 @@ def cohort() -> Cohort:
 
 @pytest.fixture(scope="session")
 def model(cohort: Cohort) -> CombinedModel:
-    return train_combined_model(cohort.features, cohort.survival, seed=1, blocks=("gtv", "ring_6mm"))
+    return train_combined_model(
+        cohort.features, cohort.survival, seed=1, blocks=("gtv", "ring_6mm")
+    )
 
 
 @pytest.fixture

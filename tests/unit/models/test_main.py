@@ -12,7 +12,9 @@ from models.bundle.frozen_bundle import MODEL, freeze
 from models.combined.combined_model import CombinedModel
 
 
-def test_verify(tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys: pytest.CaptureFixture[str]
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     assert main(["verify", str(tmp_path / "bundle"), "--digest", digest]) == 0
     assert capsys.readouterr().out == f"{digest}\n"
@@ -25,7 +27,9 @@ def test_verify(tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys
     assert error.count("\n") == 1
 
 
-def test_show(tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts, capsys: pytest.CaptureFixture[str]
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     assert main(["show", str(tmp_path / "bundle")]) == 0
     shown = capsys.readouterr().out

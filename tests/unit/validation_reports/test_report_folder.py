@@ -24,14 +24,21 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
         pytest.skip(without_pdf)
     assert without_pdf is None
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
-        "figures.json", "r-check/expected.csv", "r-check/patients.csv", "r-check/recompute.R", "report.html",
-        "report.json", "report.pdf",
-    ]  # fmt: skip
+        "figures.json",
+        "r-check/expected.csv",
+        "r-check/patients.csv",
+        "r-check/recompute.R",
+        "report.html",
+        "report.json",
+        "report.pdf",
+    ]
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
     page = (folder / "report.html").read_text(encoding="utf-8")
     alone = tmp_path / "alone"
     alone.mkdir()
-    (alone / "report.json").write_text((folder / "report.json").read_text(encoding="utf-8"), encoding="utf-8")
+    (alone / "report.json").write_text(
+        (folder / "report.json").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     assert main([str(alone)]) == 0
     assert (alone / "report.html").read_text(encoding="utf-8") == page
     assert (alone / "report.pdf").stat().st_size > 10_000
@@ -39,7 +46,9 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
         write_report_files(folder, report, [COHORT])
 
 
-def test_without_pango_there_is_a_sentence_instead_of_a_pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pango_there_is_a_sentence_instead_of_a_pdf(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Absent:
         """Fails as the import does where the system's library cannot be loaded."""
 
@@ -57,7 +66,9 @@ def test_without_pango_there_is_a_sentence_instead_of_a_pdf(tmp_path: Path, monk
     assert not (tmp_path / "report" / "report.pdf").exists()
 
 
-def test_what_is_no_report_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_report_is_refused_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(tmp_path / "nothing.json")]) == 1
     (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     assert main([str(tmp_path)]) == 1

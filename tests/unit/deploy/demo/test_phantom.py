@@ -13,12 +13,16 @@ from deploy.demo.phantom import GTV, MATRIX, RIM_MM, Phantom, TumourTraits, make
 
 AVERAGE = TumourTraits(0, 0, 0, 0)
 SCANNERS = {
-    f"{spec.name}{number}": scanner for spec in DEMO_CENTERS for number, scanner in enumerate(spec.scanners, start=1)
+    f"{spec.name}{number}": scanner
+    for spec in DEMO_CENTERS
+    for number, scanner in enumerate(spec.scanners, start=1)
 }
 
 
 def mask_of(phantom: Phantom, roi: str = GTV) -> npt.NDArray[np.bool_]:
-    """Voxels whose centre is inside the contours: crossing number along +x, one contour per slice."""
+    """Voxels whose centre is inside the contours: crossing number along +x, one contour per
+    slice.
+    """
     mask = np.zeros(phantom.hu.shape, dtype=bool)
     x = phantom.origin_mm[0] + phantom.spacing_mm[0] * np.arange(MATRIX)
     for points in phantom.contours[roi]:
@@ -27,7 +31,9 @@ def mask_of(phantom: Phantom, roi: str = GTV) -> npt.NDArray[np.bool_]:
         for row, y in enumerate(x):  # the matrix is square and centred: rows lie where columns do
             cut = (y0 > y) != (y1 > y)
             crossings = x0[cut] + (y - y0[cut]) * (x1[cut] - x0[cut]) / (y1[cut] - y0[cut])
-            mask[index, row] ^= (np.count_nonzero(crossings[None] > x[:, None], axis=1) % 2).astype(bool)
+            mask[index, row] ^= (np.count_nonzero(crossings[None] > x[:, None], axis=1) % 2).astype(
+                bool
+            )
     return mask
 
 
@@ -84,7 +90,9 @@ def test_tissues_have_their_densities_and_noise_is_the_scanners() -> None:
 
 
 def test_same_seed_gives_the_same_phantom_and_another_seed_another() -> None:
-    one, again, other = (make_phantom(AVERAGE, SCANNERS["A1"], np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, again, other = (
+        make_phantom(AVERAGE, SCANNERS["A1"], np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one.hu, again.hu)
     for name, contours in one.contours.items():
         for points, same in zip(contours, again.contours[name], strict=True):

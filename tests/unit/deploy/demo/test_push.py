@@ -1,4 +1,6 @@
-"""The demonstration's PACS sends again what was not taken, and says how much was refused in the end."""
+"""The demonstration's PACS sends again what was not taken, and says how much was refused in the
+end.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Receiver:
         ae = AE(ae_title="NODE")
         for storage in (CTImageStorage, RTStructureSetStorage):
             ae.add_supported_context(storage, ExplicitVRLittleEndian)
-        server: Any = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
+        server: Any = ae.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]
+        )
         self.server, self.port = server, server.socket.getsockname()[1]
 
     def _store(self, event: Any) -> int:

@@ -1,4 +1,6 @@
-"""The supervisor: what ends starts again, what is stopped leaves nothing, and a second one is refused."""
+"""The supervisor: what ends starts again, what is stopped leaves nothing, and a second one is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ FAIL = (sys.executable, "-c", "raise SystemExit(3)")
 WITH_CHILD = (
     sys.executable,
     "-c",
-    "import subprocess, time; child = subprocess.Popen(['sleep', '600']); print(child.pid, flush=True); time.sleep(99)",
+    (
+        "import subprocess, time; child = subprocess.Popen(['sleep', '600']); print(child.pid, "
+        "flush=True); time.sleep(99)"
+    ),
 )
 
 
@@ -102,7 +107,10 @@ def test_a_second_supervisor_is_refused_and_the_first_is_seen(tmp_path: Path) ->
     assert folder.supervisor_pid() is None
     with _running(folder):
         assert folder.supervisor_pid() == os.getpid()
-        with pytest.raises(AlreadyRunningError, match="is up already"), Supervisor(folder, (), os.environ, tmp_path):
+        with (
+            pytest.raises(AlreadyRunningError, match="is up already"),
+            Supervisor(folder, (), os.environ, tmp_path),
+        ):
             pass
     assert folder.supervisor_pid() is None
 

@@ -1,4 +1,6 @@
-"""Files are complete or absent, never overwritten, and the folder belongs to one node with one key."""
+"""Files are complete or absent, never overwritten, and the folder belongs to one node with one
+key.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from tests.support.intake_bench import ct_slice, encode
 
 
 def _instance(gray: int = 7) -> Part10:
-    return Part10(CT_IMAGE_STORAGE, "1.2.1.1.1", IMPLICIT_VR_LITTLE_ENDIAN, encode(ct_slice(0, gray=gray)))
+    return Part10(
+        CT_IMAGE_STORAGE, "1.2.1.1.1", IMPLICIT_VR_LITTLE_ENDIAN, encode(ct_slice(0, gray=gray))
+    )
 
 
 def _quarantine(archive: Archive, instance: Part10, study_key: str | None = "study") -> Path:
@@ -61,7 +65,9 @@ def test_other_content_is_refused_and_the_first_stays(tmp_path: Path) -> None:
     assert read_part10(archive.instances / stored.relative_path) == _instance()
 
 
-def test_file_and_folders_are_fsynced_before_store_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_and_folders_are_fsynced_before_store_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[str] = []
     fsync = os.fsync
 
@@ -73,10 +79,16 @@ def test_file_and_folders_are_fsynced_before_store_returns(tmp_path: Path, monke
     monkeypatch.setattr(os, "fsync", record)
     archive.store("alpha", "study", "instance", _instance())
     instances = tmp_path / "archive"
-    file, *folders = [path for path in synced if "/.tmp/" in path] + [path for path in synced if "/.tmp/" not in path]
+    file, *folders = [path for path in synced if "/.tmp/" in path] + [
+        path for path in synced if "/.tmp/" not in path
+    ]
     assert file.startswith(str(instances / ".tmp"))
-    assert {str(instances), str(instances / "alpha"), str(instances / "alpha" / "study")} <= set(folders)
-    assert synced[-1] == str(instances / "alpha" / "study")  # after the link, the folder that holds its name
+    assert {str(instances), str(instances / "alpha"), str(instances / "alpha" / "study")} <= set(
+        folders
+    )
+    assert synced[-1] == str(
+        instances / "alpha" / "study"
+    )  # after the link, the folder that holds its name
     assert synced.index(file) < len(synced) - 1
 
 
@@ -106,7 +118,9 @@ def test_too_little_space_refuses_before_writing(tmp_path: Path) -> None:
     assert list(archive.files()) == []
 
 
-def test_a_full_disk_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_while_writing_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = Archive(tmp_path)
 
     def full(_descriptor: int) -> None:

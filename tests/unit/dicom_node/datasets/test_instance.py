@@ -1,4 +1,6 @@
-"""Headers and manifests are read as the standard has them, and damage is told from wholeness at every byte."""
+"""Headers and manifests are read as the standard has them, and damage is told from wholeness at
+every byte.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,9 @@ def test_a_cut_slice_still_says_to_which_study_it_belongs() -> None:
 def test_less_pixel_data_than_announced_is_damage() -> None:
     dataset = ct_slice(0)
     dataset.Rows = 9
-    with pytest.raises(DamagedInstanceError, match="holds 160 bytes of pixel data, expected 180 for 9 x 10"):
+    with pytest.raises(
+        DamagedInstanceError, match="holds 160 bytes of pixel data, expected 180 for 9 x 10"
+    ):
         read_instance(encode(dataset), IMPLICIT_VR_LITTLE_ENDIAN)
 
 
@@ -93,7 +97,9 @@ def test_a_contour_without_triplets_is_damage() -> None:
         read_instance(encode(dataset), IMPLICIT_VR_LITTLE_ENDIAN)
 
 
-@pytest.mark.parametrize("uid", ["", "1", "1.", ".1", "1..2", "../../x", "1.2.3/4", "1.2\n", "1." + "2" * 63, "1.2.a"])
+@pytest.mark.parametrize(
+    "uid", ["", "1", "1.", ".1", "1..2", "../../x", "1.2.3/4", "1.2\n", "1." + "2" * 63, "1.2.a"]
+)
 def test_what_is_no_uid_is_refused(uid: str) -> None:
     assert not is_uid(uid)
 
@@ -101,7 +107,9 @@ def test_what_is_no_uid_is_refused(uid: str) -> None:
 def test_a_missing_study_uid_is_named_without_naming_the_patient() -> None:
     dataset = ct_slice(0, patient="Secret17")
     del dataset.StudyInstanceUID
-    with pytest.raises(UnreadableDatasetError, match=r"Study Instance UID \(0020,000D\) .* missing") as caught:
+    with pytest.raises(
+        UnreadableDatasetError, match=r"Study Instance UID \(0020,000D\) .* missing"
+    ) as caught:
         read_instance(encode(dataset), IMPLICIT_VR_LITTLE_ENDIAN)
     assert "Secret17" not in str(caught.value)
 
@@ -124,7 +132,11 @@ def test_the_manifest_of_pat1_lists_its_sixty_slices(real_data: Path) -> None:
     uids = set()
     for path in (real_data / "pat1" / "ct").glob("*.dcm"):
         instance = read_part10(path)
-        uids.add(read_instance(instance.dataset, instance.transfer_syntax).header.identity.sop_instance_uid)
+        uids.add(
+            read_instance(
+                instance.dataset, instance.transfer_syntax
+            ).header.identity.sop_instance_uid
+        )
     assert manifest is not None
     assert set(manifest.referenced_sop_instance_uids) == uids
     assert len(uids) == 60

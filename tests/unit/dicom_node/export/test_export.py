@@ -1,4 +1,6 @@
-"""A study leaves the archive as files that fit together, that readers read, and in which nobody is named."""
+"""A study leaves the archive as files that fit together, that readers read, and in which nobody is
+named.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from dicom_node.export.export import Exporter, export_studies
 from dicom_node.export.structure_names import plain_structure_name
 from tests.support.intake_bench import KEY, Bench, ct_slice, whole_study
 
-# Everything that names somebody or something in the study below; none of it may be in any byte that goes out.
+# Everything that names somebody or something in the study below; none of it may be in any byte that
+# goes out.
 PERSON = {
     "PatientName": "Zwartkruis-Pérez^Wilhelmina=黒^木",
     "PatientID": "MRN-8842-9917",
@@ -36,7 +39,21 @@ PERSON = {
     "StudyTime": "083000",
 }
 
-COMMON_WORDS = {"CT1", "for", "of", "the", "see", "at", "12", "planning", "Planning", "Thorax", "Scans", "lives", "Dr"}
+COMMON_WORDS = {
+    "CT1",
+    "for",
+    "of",
+    "the",
+    "see",
+    "at",
+    "12",
+    "planning",
+    "Planning",
+    "Thorax",
+    "Scans",
+    "lives",
+    "Dr",
+}
 COMMON_WORDS |= {"Seven", "083000"}
 
 
@@ -82,7 +99,11 @@ def test_nothing_that_names_somebody_survives_in_any_byte(exported: tuple[Bench,
     files = sorted(folder.glob("*"))
     assert len(files) == 5
     content = b"".join(file.read_bytes() + str(file).encode() for file in files).lower()
-    words = {word for value in PERSON.values() for word in value.replace("^", " ").replace("=", " ").split()}
+    words = {
+        word
+        for value in PERSON.values()
+        for word in value.replace("^", " ").replace("=", " ").split()
+    }
     words |= {"lakes", "gtv zwartkruis", ROOT}
     words -= COMMON_WORDS
     for word in sorted(words):
@@ -91,7 +112,9 @@ def test_nothing_that_names_somebody_survives_in_any_byte(exported: tuple[Bench,
     assert all(word.lower().encode() in archived for word in words)
 
 
-def test_what_goes_out_fits_together_and_keeps_what_is_measured(exported: tuple[Bench, Path]) -> None:
+def test_what_goes_out_fits_together_and_keeps_what_is_measured(
+    exported: tuple[Bench, Path],
+) -> None:
     _, folder = exported
     datasets = [dcmread(file) for file in folder.glob("*.dcm")]
     slices = [one for one in datasets if one.SOPClassUID == CT_IMAGE_STORAGE]
@@ -106,13 +129,33 @@ def test_what_goes_out_fits_together_and_keeps_what_is_measured(exported: tuple[
     originals = [one for one in _study() if one.SOPClassUID == CT_IMAGE_STORAGE]
     assert sorted(float(one.ImagePositionPatient[2]) for one in slices) == [0.0, 3.0, 6.0, 9.0]
     assert {one.PixelData for one in slices} == {one.PixelData for one in originals}
-    assert (drawn.StructureSetROISequence[0].ROIName, drawn.StructureSetLabel) == ("ROI 1", "RTSTRUCT")
-    assert drawn.ROIContourSequence[0].ContourSequence[0].ContourData == [4, 4, 3, 6, 4, 3, 6, 6, 3, 4, 6, 3]
-    assert {one.file_meta.MediaStorageSOPInstanceUID == one.SOPInstanceUID for one in datasets} == {True}
+    assert (drawn.StructureSetROISequence[0].ROIName, drawn.StructureSetLabel) == (
+        "ROI 1",
+        "RTSTRUCT",
+    )
+    assert drawn.ROIContourSequence[0].ContourSequence[0].ContourData == [
+        4,
+        4,
+        3,
+        6,
+        4,
+        3,
+        6,
+        6,
+        3,
+        4,
+        6,
+        3,
+    ]
+    assert {one.file_meta.MediaStorageSOPInstanceUID == one.SOPInstanceUID for one in datasets} == {
+        True
+    }
     assert (slices[0].StationName, slices[0].Manufacturer) == ("CT1", "")
 
 
-def test_the_same_study_is_the_same_bytes_again(exported: tuple[Bench, Path], tmp_path: Path) -> None:
+def test_the_same_study_is_the_same_bytes_again(
+    exported: tuple[Bench, Path], tmp_path: Path
+) -> None:
     bench, folder = exported
     (again,) = export_studies(Exporter(bench.registry, KEY, tmp_path / "again"))[0]
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
@@ -129,7 +172,9 @@ def test_the_same_study_is_the_same_bytes_again(exported: tuple[Bench, Path], tm
         ({}, "--trust-derived"),
     ],
 )
-def test_pixels_that_may_show_who_it_is_are_refused(attributes: dict[str, object], sentence: str) -> None:
+def test_pixels_that_may_show_who_it_is_are_refused(
+    attributes: dict[str, object], sentence: str
+) -> None:
     image = ct_slice(0)
     for keyword, value in attributes.items():
         setattr(image, keyword, value)
@@ -154,7 +199,9 @@ def test_one_study_that_cannot_go_stops_no_other_and_is_told(bench: Bench, tmp_p
     assert len(done) == 1
     assert "--trust-derived" in refused[0]
     assert len(list(out.rglob("*.dcm"))) == 5
-    assert export_studies(Exporter(bench.registry, KEY, out, trust_derived=True), center="beta") == ([], [])
+    assert export_studies(
+        Exporter(bench.registry, KEY, out, trust_derived=True), center="beta"
+    ) == ([], [])
 
 
 @pytest.mark.parametrize(

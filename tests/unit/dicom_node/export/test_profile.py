@@ -1,4 +1,6 @@
-"""Every row of PS3.15 table E.1-1, put into a CT and an RTSTRUCT, is treated as the profile and its options say."""
+"""Every row of PS3.15 table E.1-1, put into a CT and an RTSTRUCT, is treated as the profile and its
+options say.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,31 @@ from tests.support.intake_bench import KEY, ct_slice, encode, whole_study
 
 REPLACEMENTS = Replacements(KEY, "alpha", "patientpseudonym")
 
-# What the options say other than the basic profile (PS3.15 table E.1-1), of the attributes that are not simply removed.
+# What the options say other than the basic profile (PS3.15 table E.1-1), of the attributes that are
+# not simply removed.
 MODIFIED_DATES = """
-    StudyDate SeriesDate AcquisitionDate ContentDate AcquisitionDateTime InstanceCreationDate StructureSetDate
-    DateOfLastCalibration StudyTime SeriesTime AcquisitionTime ContentTime InstanceCreationTime StructureSetTime
+    StudyDate SeriesDate AcquisitionDate ContentDate AcquisitionDateTime InstanceCreationDate
+    StructureSetDate DateOfLastCalibration StudyTime SeriesTime AcquisitionTime ContentTime
+    InstanceCreationTime StructureSetTime
     TimeOfLastCalibration""".split()  # noqa: SIM905
-PATIENT_CHARACTERISTICS = (
-    "PatientSex PatientAge PatientSize PatientWeight EthnicGroup SmokingStatus PatientSexNeutered".split()  # noqa: SIM905
-)
-DEVICE_IDENTITY = "StationName DeviceSerialNumber DeviceUID GantryID GeneratorID DetectorID".split()  # noqa: SIM905
-CLEAN_DESCRIPTORS = "ROIName ROIObservationLabel StructureSetLabel ContrastBolusAgent".split()  # noqa: SIM905
-
+PATIENT_CHARACTERISTICS = [
+    "PatientSex",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "EthnicGroup",
+    "SmokingStatus",
+    "PatientSexNeutered",
+]
+DEVICE_IDENTITY = [
+    "StationName",
+    "DeviceSerialNumber",
+    "DeviceUID",
+    "GantryID",
+    "GeneratorID",
+    "DetectorID",
+]
+CLEAN_DESCRIPTORS = ["ROIName", "ROIObservationLabel", "StructureSetLabel", "ContrastBolusAgent"]
 # A value of each representation that betrays itself wherever it survives.
 SECRETS = {
     "DA": "19610213",
@@ -44,8 +60,12 @@ SECRETS = {
     "AE": "SECRETNAME",
 }
 NUMBERS = ("US", "SS", "UL", "SL", "FL", "FD", "UV", "SV", "AT")
-RANGES = [row for row in table.ALL_TAGS if len(row) != 2]  # curves and overlays: a test of their own
-ROWS = sorted({(group << 16) | element for group, element in (row for row in table.ALL_TAGS if len(row) == 2)})
+RANGES = [
+    row for row in table.ALL_TAGS if len(row) != 2
+]  # curves and overlays: a test of their own
+ROWS = sorted(
+    {(group << 16) | element for group, element in (row for row in table.ALL_TAGS if len(row) == 2)}
+)
 
 
 def _element(tag: int) -> DataElement | None:
@@ -58,11 +78,17 @@ def _element(tag: int) -> DataElement | None:
         item.PatientName, item.StudyInstanceUID = SECRETS["PN"], SECRETS["UI"]
         return DataElement(tag, vr, [item])
     value = SECRETS.get(vr, "Secretname")
-    return DataElement(tag, vr, value.encode() + b" " if vr in {"OB", "UN", "OW", "OD", "OF", "OL", "OV"} else value)
+    return DataElement(
+        tag,
+        vr,
+        value.encode() + b" " if vr in {"OB", "UN", "OW", "OD", "OF", "OL", "OV"} else value,
+    )
 
 
 def _treated(elements: list[DataElement]) -> list[tuple[Dataset, bytes]]:
-    """Return a CT that had the attributes, and an item of an RTSTRUCT that had them, with the bytes of the whole."""
+    """Return a CT that had the attributes, and an item of an RTSTRUCT that had them, with the bytes
+    of the whole.
+    """
     _, drawn = whole_study()
     image = ct_slice(0)
     for element in elements:
@@ -77,7 +103,8 @@ def _treated(elements: list[DataElement]) -> list[tuple[Dataset, bytes]]:
 def test_every_row_of_the_table_is_treated_as_profile_and_options_say() -> None:
     elements = [element for element in map(_element, ROWS) if element is not None]
     assert len(elements) > 600
-    # Apart, because a text that repeats what the patient is called by would be emptied for that reason.
+    # Apart, because a text that repeats what the patient is called by would be emptied for that
+    # reason.
     naming = [one for one in elements if one.VR in {"PN", "SQ"} or one.keyword in _IDENTIFIERS]
     others = [one for one in elements if one not in naming]
     survived = set()
@@ -88,17 +115,30 @@ def test_every_row_of_the_table_is_treated_as_profile_and_options_say() -> None:
                 if element.tag in carrier and carrier[element.tag].value == element.value:
                     survived.add(element.keyword)
                     kept = kept.replace(str(element.value).encode(), b"")
-                elif element.tag in carrier and (element.tag.group, element.tag.element) in table.U_TAGS:
+                elif (
+                    element.tag in carrier
+                    and (element.tag.group, element.tag.element) in table.U_TAGS
+                ):
                     assert carrier[element.tag].value == REPLACEMENTS.uid(SECRETS["UI"])
-            for secret in (b"ecret", b"ECRET", *(SECRETS[vr].encode() for vr in ("DA", "UI", "DS", "IS"))):
+            for secret in (
+                b"ecret",
+                b"ECRET",
+                *(SECRETS[vr].encode() for vr in ("DA", "UI", "DS", "IS")),
+            ):
                 assert secret not in kept
     times = {keyword for keyword in MODIFIED_DATES if "Time" in keyword and "Date" not in keyword}
     assert survived == times | {*PATIENT_CHARACTERISTICS, *DEVICE_IDENTITY}
 
 
-def test_what_the_options_retain_is_retained_and_nothing_of_the_table_else_has_an_exception() -> None:
+def test_what_the_options_retain_is_retained_and_nothing_of_the_table_else_has_an_exception() -> (
+    None
+):
     optional = {*MODIFIED_DATES, *PATIENT_CHARACTERISTICS, *DEVICE_IDENTITY, *CLEAN_DESCRIPTORS}
-    replaced = {keyword_for_tag(tag) for tag in ROWS if tag in ACTIONS and ACTIONS[tag].name in {"EMPTY", "UID"}}
+    replaced = {
+        keyword_for_tag(tag)
+        for tag in ROWS
+        if tag in ACTIONS and ACTIONS[tag].name in {"EMPTY", "UID"}
+    }
     in_both = {keyword_for_tag(tag) for tag in ROWS if tag in ACTIONS}
     assert in_both == optional | replaced | {"PatientName", "PatientID"}
 
@@ -139,7 +179,10 @@ def test_an_old_age_is_ninety_and_the_method_is_told() -> None:
     image.PatientAge, image.ContrastBolusAgent = "093Y", "Secretol 300 for Ms Secretname"
     result = deidentified(image, REPLACEMENTS)
     assert (result.PatientAge, result.ContrastBolusAgent) == ("090Y", "CONTRAST")
-    assert (result.PatientIdentityRemoved, result.LongitudinalTemporalInformationModified) == ("YES", "MODIFIED")
+    assert (result.PatientIdentityRemoved, result.LongitudinalTemporalInformationModified) == (
+        "YES",
+        "MODIFIED",
+    )
     codes = [code.CodeValue for code in result.DeidentificationMethodCodeSequence]
     assert codes == [value for value, _ in OPTIONS]
     assert (result.PatientID, result.PatientName) == ("patientpseudonym", "patientpseudonym")

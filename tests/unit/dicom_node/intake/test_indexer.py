@@ -1,4 +1,6 @@
-"""The index follows the files: in groups, in spite of failures, and never by losing somebody's instance."""
+"""The index follows the files: in groups, in spite of failures, and never by losing somebody's
+instance.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def _record(bench: Bench, number: int) -> InstanceRecord:
     return found[0]
 
 
-def test_while_the_registry_does_not_commit_what_is_new_is_refused_and_what_is_here_is_kept(bench: Bench) -> None:
+def test_while_the_registry_does_not_commit_what_is_new_is_refused_and_what_is_here_is_kept(
+    bench: Bench,
+) -> None:
     records = [_record(bench, number) for number in range(3)]
     is_broken = threading.Event()
     is_broken.set()

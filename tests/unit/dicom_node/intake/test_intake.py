@@ -1,4 +1,6 @@
-"""Whatever the order, however often, and wherever the process dies: the same instances, the same one outbox row."""
+"""Whatever the order, however often, and wherever the process dies: the same instances, the same
+one outbox row.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def _expected(folder: Path, count: int = 4) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_any_order_and_any_repetition_end_in_the_same_state(bench: Bench, tmp_path: Path, seed: int) -> None:
+def test_any_order_and_any_repetition_end_in_the_same_state(
+    bench: Bench, tmp_path: Path, seed: int
+) -> None:
     slices, drawn = whole_study()
     pushes = [*slices, drawn] * 2
     random.Random(seed).shuffle(pushes)
@@ -75,7 +79,9 @@ class Crash(BaseException):
 
 
 class Killer:
-    """Dies at the n-th step that changes the disk, before or after it, and lets nothing more happen."""
+    """Dies at the n-th step that changes the disk, before or after it, and lets nothing more
+    happen.
+    """
 
     def __init__(self, step: int) -> None:
         self.left = step
@@ -115,7 +121,9 @@ def _with_deaths(monkeypatch: pytest.MonkeyPatch, killer: Killer) -> None:
 
 
 @pytest.mark.slow
-def test_a_death_at_every_step_then_a_restart_and_a_push_end_in_the_same_state(tmp_path: Path) -> None:
+def test_a_death_at_every_step_then_a_restart_and_a_push_end_in_the_same_state(
+    tmp_path: Path,
+) -> None:
     expected = _expected(tmp_path / "expected", count=2)
     slices, drawn = whole_study(2)
     step = deaths = 0
@@ -133,7 +141,9 @@ def test_a_death_at_every_step_then_a_restart_and_a_push_end_in_the_same_state(t
             deaths += 1
         bench = bench.reopen()
         assert len(bench.registry.known_paths()) >= acknowledged
-        assert sorted(bench.registry.known_paths()) == [file.relative_path for file in bench.archive.files()]
+        assert sorted(bench.registry.known_paths()) == [
+            file.relative_path for file in bench.archive.files()
+        ]
         bench.push(*slices, drawn)
         assert _state(bench) == expected
         assert list((bench.archive.instances / ".tmp").iterdir()) == []
@@ -155,7 +165,9 @@ def test_a_lost_registry_is_rebuilt_from_the_files(bench: Bench, tmp_path: Path)
     again.close()
 
 
-def test_a_file_that_has_gone_is_forgotten_reported_and_accepted_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_file_that_has_gone_is_forgotten_reported_and_accepted_again(
+    bench: Bench, tmp_path: Path
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     next(bench.archive.files()).path.unlink()
@@ -166,7 +178,9 @@ def test_a_file_that_has_gone_is_forgotten_reported_and_accepted_again(bench: Be
     again.close()
 
 
-def test_a_file_that_was_damaged_in_the_archive_is_set_aside_and_accepted_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_file_that_was_damaged_in_the_archive_is_set_aside_and_accepted_again(
+    bench: Bench, tmp_path: Path
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     bench.close()
@@ -188,7 +202,9 @@ def test_a_truncated_instance_is_quarantined_and_its_study_waits_and_says_so(ben
     with pytest.raises(DamagedInstanceError):
         bench.ingest.receive("alpha", replace(whole, dataset=whole.dataset[:-4]))
     assert len(list(bench.archive.quarantined.glob("alpha/*/*.dcm"))) == 1
-    assert [(one.kind, one.count) for one in bench.registry.incidents()] == [("damaged-instance", 1)]
+    assert [(one.kind, one.count) for one in bench.registry.incidents()] == [
+        ("damaged-instance", 1)
+    ]
     assert [one.state for one in bench.registry.studies()] == [StudyState.RECEIVING]
     bench.clock.advance(61)
     bench.registry.settle(center(completeness=Completeness.LENIENT))
@@ -201,7 +217,9 @@ def test_a_truncated_instance_is_quarantined_and_its_study_waits_and_says_so(ben
     assert bench.registry.study_files(study.study_key).warnings == ()
 
 
-def test_a_damaged_copy_of_what_is_here_changes_nothing_but_is_an_incident(bench: Bench, tmp_path: Path) -> None:
+def test_a_damaged_copy_of_what_is_here_changes_nothing_but_is_an_incident(
+    bench: Bench, tmp_path: Path
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     whole = request(slices[0])
@@ -212,14 +230,18 @@ def test_a_damaged_copy_of_what_is_here_changes_nothing_but_is_an_incident(bench
     assert _state(bench) == _expected(tmp_path / "expected")
 
 
-def test_the_same_uid_with_other_content_is_quarantined_and_the_first_stays(bench: Bench, tmp_path: Path) -> None:
+def test_the_same_uid_with_other_content_is_quarantined_and_the_first_stays(
+    bench: Bench, tmp_path: Path
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     for changed in (ct_slice(0, gray=99), ct_slice(0, study="1.2.77")):
         with pytest.raises(ConflictingContentError):
             bench.push(changed)
     assert len(list(bench.archive.quarantined.glob("alpha/*/*.dcm"))) == 2
-    assert [(one.kind, one.count) for one in bench.registry.incidents()] == [("conflicting-content", 2)]
+    assert [(one.kind, one.count) for one in bench.registry.incidents()] == [
+        ("conflicting-content", 2)
+    ]
     assert _state(bench) == _expected(tmp_path / "expected")
 
 
@@ -258,7 +280,9 @@ def test_a_full_disk_is_refused_and_recorded_once(tmp_path: Path) -> None:
     for index in range(2):
         with pytest.raises(LowDiskError):
             bench.push(ct_slice(index))
-    assert [(one.kind, one.count, one.subject) for one in bench.registry.incidents()] == [("low-disk", 2, "archive")]
+    assert [(one.kind, one.count, one.subject) for one in bench.registry.incidents()] == [
+        ("low-disk", 2, "archive")
+    ]
     bench.close()
 
 

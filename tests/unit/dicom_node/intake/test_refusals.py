@@ -59,5 +59,7 @@ def test_every_error_that_a_peer_can_cause_names_its_incident() -> None:
         (0xFE00, False, False),
     ],
 )
-def test_success_and_warning_mean_that_the_peer_has_the_object(status: int, *, delivered: bool, warning: bool) -> None:
+def test_success_and_warning_mean_that_the_peer_has_the_object(
+    status: int, *, delivered: bool, warning: bool
+) -> None:
     assert (is_delivered(status), is_warning(status)) == (delivered, warning)

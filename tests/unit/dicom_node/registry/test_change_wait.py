@@ -1,4 +1,6 @@
-"""Waiting for the registry to change: a commit ends it at once, whoever's it is, and none is missed."""
+"""Waiting for the registry to change: a commit ends it at once, whoever's it is, and none is
+missed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The manifest decides at once, geometry after the quiet period, and every refusal says what is missing."""
+"""The manifest decides at once, geometry after the quiet period, and every refusal says what is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ LENIENT, STRICT = Completeness.LENIENT, Completeness.STRICT
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
-def _slices(series: str, count: int = 4, *, frame: str | None = "1.9", z0: float = 0.0) -> tuple[CtInstance, ...]:
+def _slices(
+    series: str, count: int = 4, *, frame: str | None = "1.9", z0: float = 0.0
+) -> tuple[CtInstance, ...]:
     return tuple(
         CtInstance(
             sop_instance_uid=f"{series}.{index}",
@@ -113,11 +117,16 @@ def test_a_missing_slice_is_counted_leniently_and_refused_strictly() -> None:
     assert tally == "the RTSTRUCT lists 4 CT instances, of which 3 are here"
     assert how == "matched with 3 slices by Frame of Reference and geometry"
     strict = _incomplete(decide(contents, STRICT, settled=True))
-    assert strict == "the RTSTRUCT lists 4 CT instances, of which 3 are here: send the 1 that are missing"
+    assert (
+        strict
+        == "the RTSTRUCT lists 4 CT instances, of which 3 are here: send the 1 that are missing"
+    )
 
 
 def test_without_ct_or_without_rtstruct_the_sentence_says_so() -> None:
-    assert "no CT slice" in _incomplete(decide(StudyContents((), WHOLE.rtstructs), LENIENT, settled=True))
+    assert "no CT slice" in _incomplete(
+        decide(StudyContents((), WHOLE.rtstructs), LENIENT, settled=True)
+    )
     assert _incomplete(decide(StudyContents(CT, ()), LENIENT, settled=True)).startswith(
         "4 CT slices have arrived but no RTSTRUCT: send"
     )
@@ -125,20 +134,29 @@ def test_without_ct_or_without_rtstruct_the_sentence_says_so() -> None:
 
 def test_a_damaged_slice_that_is_needed_leaves_the_study_incomplete_and_is_named() -> None:
     damaged = (DamagedMention(CT[0].sop_instance_uid, "1.1"),)
-    sentence = _incomplete(decide(replace(WHOLE, ct=CT[1:], damaged=damaged), LENIENT, settled=True))
+    sentence = _incomplete(
+        decide(replace(WHOLE, ct=CT[1:], damaged=damaged), LENIENT, settled=True)
+    )
     assert "1 of the missing were received damaged and are quarantined" in sentence
 
 
 def test_a_damaged_instance_of_another_series_is_a_warning() -> None:
     contents = replace(WHOLE, ct=CT[1:], damaged=(DamagedMention("1.5.1", "1.5"),))
-    assert "1 instance was received damaged" in _complete(decide(contents, LENIENT, settled=True)).warnings[-1]
+    assert (
+        "1 instance was received damaged"
+        in _complete(decide(contents, LENIENT, settled=True)).warnings[-1]
+    )
 
 
 def test_a_damaged_rtstruct_is_named_while_none_is_here() -> None:
     contents = StudyContents(CT, (), (DamagedMention("1.7", "1.6"),))
-    assert "(1 instance was received damaged and quarantined)" in _incomplete(decide(contents, LENIENT, settled=True))
+    assert "(1 instance was received damaged and quarantined)" in _incomplete(
+        decide(contents, LENIENT, settled=True)
+    )
     nothing = StudyContents((), (), (DamagedMention("1.7", "1.6"),))
-    assert _incomplete(decide(nothing, LENIENT, settled=True)).startswith("1 instance was received damaged")
+    assert _incomplete(decide(nothing, LENIENT, settled=True)).startswith(
+        "1 instance was received damaged"
+    )
 
 
 def test_the_series_that_holds_the_contours_wins_over_a_larger_one() -> None:
@@ -172,7 +190,10 @@ def test_the_extent_of_a_series_is_that_of_its_pixels_and_half_a_slice() -> None
     planes = [one.plane for one in CT if one.plane is not None]
     assert series_extent_mm(planes) == (-1.0, 19.0, -1.0, 15.0, -1.5, 10.5)
     assert series_extent_mm([]) is None
-    sagittal = [Plane((5.0 * x, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), (1.0, 2.0), 4, 3) for x in range(2)]
+    sagittal = [
+        Plane((5.0 * x, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0), (1.0, 2.0), 4, 3)
+        for x in range(2)
+    ]
     assert series_extent_mm(sagittal) == (-2.5, 7.5, -1.0, 5.0, -3.5, 0.5)
 
 
@@ -186,7 +207,9 @@ def test_the_newest_rtstruct_is_used_whatever_the_order_and_that_is_told() -> No
     for order in itertools.permutations(three):
         decision = _complete(decide(StudyContents(CT, order), LENIENT, settled=False))
         assert decision.rtstruct.sop_instance_uid == "1.7.2"
-        assert decision.warnings == ("the study holds 3 RTSTRUCTs: the newest by structure set date and time is used",)
+        assert decision.warnings == (
+            "the study holds 3 RTSTRUCTs: the newest by structure set date and time is used",
+        )
 
 
 def test_slices_of_another_patient_contradict() -> None:
@@ -204,11 +227,15 @@ def test_the_content_digest_depends_on_what_and_not_on_the_order() -> None:
         digests.add(content_digest(pairs))
     # printf '1.1 a\n1.2 b\n1.3 c\n' | sha256sum
     assert digests == {"cb45c9fd6c6503d78224f2ae2a7a0928eeb8d9bac1925060fe3f6bce647eb19e"}
-    assert content_digest([("1.1", "a"), ("1.2", "B")]) != content_digest([("1.1", "a"), ("1.2", "b")])
+    assert content_digest([("1.1", "a"), ("1.2", "B")]) != content_digest(
+        [("1.1", "a"), ("1.2", "b")]
+    )
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("patient", ["STS_001", "STS_002", "STS_003", "STS_008", "STS_019", "STS_025"])
+@pytest.mark.parametrize(
+    "patient", ["STS_001", "STS_002", "STS_003", "STS_008", "STS_019", "STS_025"]
+)
 def test_every_sts_patient_is_matched_by_frame_and_geometry(real_data: Path, patient: str) -> None:
     ct = []
     for path in sorted((real_data / "sts" / patient / "ct").glob("*.dcm")):
@@ -227,11 +254,17 @@ def test_every_sts_patient_is_matched_by_frame_and_geometry(real_data: Path, pat
     drawn = read_part10(next((real_data / "sts" / patient / "rtstruct").glob("*.dcm")))
     manifest = read_instance(drawn.dataset, drawn.transfer_syntax).manifest
     assert manifest is not None
-    contents = StudyContents(tuple(ct), (RtstructInstance("1.2", "p", drawn.content_sha256, manifest),))
+    contents = StudyContents(
+        tuple(ct), (RtstructInstance("1.2", "p", drawn.content_sha256, manifest),)
+    )
     assert decide(contents, LENIENT, settled=False) == Waiting()
     decision = _complete(decide(contents, LENIENT, settled=True))
     listed = len(manifest.referenced_sop_instance_uids)
     (warning,) = decision.warnings
-    assert warning.startswith(f"the RTSTRUCT lists {listed} CT instances, of which 0 are here; matched with {len(ct)} ")
+    assert warning.startswith(
+        f"the RTSTRUCT lists {listed} CT instances, of which 0 are here; matched with {len(ct)} "
+    )
     assert warning.endswith(" slices by Frame of Reference and geometry")
-    assert f"send the {listed} that are missing" in _incomplete(decide(contents, STRICT, settled=True))
+    assert f"send the {listed} that are missing" in _incomplete(
+        decide(contents, STRICT, settled=True)
+    )

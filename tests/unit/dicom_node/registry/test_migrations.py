@@ -1,4 +1,6 @@
-"""A registry of an earlier version opens: nothing is lost, and a centre's report can be queued in it."""
+"""A registry of an earlier version opens: nothing is lost, and a centre's report can be queued in
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ from tests.support.intake_bench import Bench, whole_study
 FIRST_VERSION = """
 CREATE TABLE deliveries (
     id INTEGER NOT NULL, study_key VARCHAR(16) NOT NULL, content_digest VARCHAR(64) NOT NULL,
-    model_digest VARCHAR(64) NOT NULL, center VARCHAR(32) NOT NULL, path TEXT NOT NULL, attempts INTEGER NOT NULL,
-    due_at DATETIME NOT NULL, delivered_at DATETIME, sentence TEXT,
+    model_digest VARCHAR(64) NOT NULL, center VARCHAR(32) NOT NULL, path TEXT NOT NULL,
+    attempts INTEGER NOT NULL, due_at DATETIME NOT NULL, delivered_at DATETIME, sentence TEXT,
     PRIMARY KEY (id), UNIQUE (study_key, content_digest, model_digest),
     FOREIGN KEY(study_key) REFERENCES studies (study_key)
 )
@@ -26,9 +28,13 @@ def _go_back_to_the_first_version(bench: Bench) -> None:
         connection.exec_driver_sql("DROP TABLE deliveries")
         connection.exec_driver_sql(FIRST_VERSION)
         for row in kept:
-            connection.exec_driver_sql("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row))
+            connection.exec_driver_sql(
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row)
+            )
         for row in waits:
-            connection.exec_driver_sql("INSERT INTO delivery_commitments VALUES (?, ?, ?)", tuple(row))
+            connection.exec_driver_sql(
+                "INSERT INTO delivery_commitments VALUES (?, ?, ?)", tuple(row)
+            )
         connection.exec_driver_sql("UPDATE schema_version SET version = 1")
 
 
@@ -37,7 +43,9 @@ def test_deliveries_of_the_first_version_stay_and_a_centers_report_joins_them(be
     bench.push(*slices, drawn)
     item = bench.registry.claim("worker", 60)
     assert item is not None
-    bench.registry.finish(item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, Path("report.dcm"))
+    bench.registry.finish(
+        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, Path("report.dcm")
+    )
     (delivery,) = bench.registry.due_deliveries(["alpha"])
     bench.registry.await_commitment(delivery.id, "1.2.3", 900)
     before = bench.registry.undelivered()
@@ -46,7 +54,11 @@ def test_deliveries_of_the_first_version_stay_and_a_centers_report_joins_them(be
         bench = bench.reopen()
         assert bench.registry.undelivered() == before
         assert bench.registry.is_commitment_awaited([delivery.id])
-    assert bench.registry.queue_center_report("alpha", "q" * 16, "m" * 64, {"d" * 64: Path("a"), "e" * 64: Path("b")})
-    assert not bench.registry.queue_center_report("alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")})
+    assert bench.registry.queue_center_report(
+        "alpha", "q" * 16, "m" * 64, {"d" * 64: Path("a"), "e" * 64: Path("b")}
+    )
+    assert not bench.registry.queue_center_report(
+        "alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")}
+    )
     assert [str(one.path) for one in bench.registry.due_deliveries(["alpha"])] == ["a", "b"]
     bench.close()

@@ -1,4 +1,6 @@
-"""What operators do by hand: it is recorded, done at once, and refused in a sentence where it makes no sense."""
+"""What operators do by hand: it is recorded, done at once, and refused in a sentence where it makes
+no sense.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from dicom_node.registry.schema import SCHEMA_VERSION, metadata, releases, schem
 from dicom_node.settings import NodeTable
 from tests.support.intake_bench import Bench, ct_slice, rtstruct, whole_study
 
-WAIVED = {"histology": "The histology is large cell, expected adenocarcinoma or squamous cell carcinoma."}
+WAIVED = {
+    "histology": "The histology is large cell, expected adenocarcinoma or squamous cell carcinoma."
+}
 MODEL = "m" * 64
 
 
@@ -38,7 +42,9 @@ def _state(bench: Bench) -> StudyState:
 
 def test_a_release_is_recorded_and_the_study_is_worked_on_again(bench: Bench) -> None:
     key = _finish(bench, StudyState.QUARANTINED)
-    made = bench.registry.release(key, "  Dr.  A. Example ", "confirmed by\nthe tumour board", WAIVED)
+    made = bench.registry.release(
+        key, "  Dr.  A. Example ", "confirmed by\nthe tumour board", WAIVED
+    )
     assert (made.released_by, made.reason) == ("Dr. A. Example", "confirmed by the tumour board")
     assert _state(bench) is StudyState.QUEUED
     item = bench.registry.claim("worker", 60)
@@ -83,13 +89,17 @@ def test_requeue_takes_what_can_be_done_again_and_says_why_not_otherwise(bench: 
     bench.clock.advance(61)  # whoever claimed it is dead
     assert bench.registry.requeue_study(key) is StudyState.QUEUED
     bench.registry.finish(key, digest, MODEL, StudyState.SCORED, None, None)
-    with pytest.raises(StudyStateError, match="is scored already: say that it is to be done once more"):
+    with pytest.raises(
+        StudyStateError, match="is scored already: say that it is to be done once more"
+    ):
         bench.registry.requeue_study(key)
     assert bench.registry.requeue_study(key, also_finished=True) is StudyState.SCORED
     assert _state(bench) is StudyState.QUEUED
 
 
-def test_an_arriving_study_is_left_alone_and_an_incomplete_one_is_decided_anew(bench: Bench) -> None:
+def test_an_arriving_study_is_left_alone_and_an_incomplete_one_is_decided_anew(
+    bench: Bench,
+) -> None:
     bench.push(ct_slice(0))
     (study,) = bench.registry.studies()
     with pytest.raises(StudyStateError, match="still arriving"):
@@ -104,7 +114,9 @@ def test_a_report_is_sent_again(bench: Bench, tmp_path: Path) -> None:
     bench.registry.await_commitment(delivery.id, "1.2.3", 600)
     bench.registry.mark_delivered(delivery.id)
     assert bench.registry.deliver_again(key) == report
-    assert [(one.id, one.attempts) for one in bench.registry.due_deliveries(["alpha"])] == [(delivery.id, 0)]
+    assert [(one.id, one.attempts) for one in bench.registry.due_deliveries(["alpha"])] == [
+        (delivery.id, 0)
+    ]
     assert not bench.registry.is_commitment_awaited([delivery.id])
     report.unlink()
     with pytest.raises(StudyStateError, match="no longer in the node's folder"):
@@ -116,10 +128,14 @@ def test_a_study_without_a_report_says_so(bench: Bench) -> None:
         bench.registry.deliver_again(_finish(bench, StudyState.QUARANTINED))
 
 
-def test_a_registry_of_the_first_schema_gains_what_it_lacks_and_keeps_its_rows(tmp_path: Path) -> None:
+def test_a_registry_of_the_first_schema_gains_what_it_lacks_and_keeps_its_rows(
+    tmp_path: Path,
+) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'registry.sqlite'}")
     with engine.begin() as connection:
-        metadata.create_all(connection, tables=[table for table in metadata.sorted_tables if table is not releases])
+        metadata.create_all(
+            connection, tables=[table for table in metadata.sorted_tables if table is not releases]
+        )
         connection.execute(schema_versions.insert().values(version=1))
         connection.execute(text("INSERT INTO centers (name, wants_reports) VALUES ('alpha', 1)"))
     registry = open_registry(NodeTable(folder=tmp_path))

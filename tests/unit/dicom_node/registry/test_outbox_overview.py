@@ -11,7 +11,9 @@ OLD, NEW = "a" * 64, "b" * 64
 def test_a_study_is_missing_until_this_model_has_done_it(bench: Bench) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    assert bench.registry.without_result("alpha", NEW) == []  # it waits in the outbox and will be done anyway
+    assert (
+        bench.registry.without_result("alpha", NEW) == []
+    )  # it waits in the outbox and will be done anyway
     item = bench.registry.claim("worker", 60)
     assert item is not None
     assert bench.registry.without_result("alpha", NEW) == []
@@ -19,7 +21,9 @@ def test_a_study_is_missing_until_this_model_has_done_it(bench: Bench) -> None:
     assert bench.registry.without_result("alpha", NEW) == [item.study_key]
     assert bench.registry.without_result("alpha", OLD) == []
     assert bench.registry.without_result("beta", NEW) == []
-    bench.registry.finish(item.study_key, item.content_digest, NEW, StudyState.QUARANTINED, "why", None)
+    bench.registry.finish(
+        item.study_key, item.content_digest, NEW, StudyState.QUARANTINED, "why", None
+    )
     assert bench.registry.without_result("alpha", NEW) == []
 
 

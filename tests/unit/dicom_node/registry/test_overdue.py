@@ -1,4 +1,6 @@
-"""What never becomes complete is told once, with what is missing; what is replaced is superseded."""
+"""What never becomes complete is told once, with what is missing; what is replaced is
+superseded.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def _tell(bench: Bench) -> list[str]:
     return [sentence for _, _, sentence in told]
 
 
-def test_a_study_that_stays_incomplete_is_told_once_and_again_when_something_else_is_missing(bench: Bench) -> None:
+def test_a_study_that_stays_incomplete_is_told_once_and_again_when_something_else_is_missing(
+    bench: Bench,
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices)
     bench.clock.advance(61)
@@ -45,7 +49,9 @@ def _score(bench: Bench, report: Path) -> str:
     item = bench.registry.claim("worker", 60)
     assert item is not None
     report.write_bytes(b"a report")
-    bench.registry.finish(item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report)
+    bench.registry.finish(
+        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
+    )
     return item.content_digest
 
 
@@ -64,11 +70,13 @@ def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it
     second = _score(bench, tmp_path / "second.dcm")
     assert second != first
     assert bench.registry.previous_report(study.study_key, second) == tmp_path / "first.dcm"
-    bench.push(rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000")))  # older: changes nothing
+    bench.push(
+        rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000"))
+    )  # older: changes nothing
     assert bench.registry.outbox_state() == {"waiting": 0, "claimed": 0, "held": 0, "done": 2}
 
 
-def test_of_two_planning_cts_the_one_that_is_listed_is_scored_and_of_two_listed_the_one_with_the_contours(
+def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_with_contours(
     bench: Bench,
 ) -> None:
     slices, _ = whole_study()
@@ -79,4 +87,6 @@ def test_of_two_planning_cts_the_one_that_is_listed_is_scored_and_of_two_listed_
     assert study.state is StudyState.QUEUED
     files = bench.registry.study_files(study.study_key)
     assert {one.sop_instance_uid for one in files.ct} == {str(one.SOPInstanceUID) for one in slices}
-    assert files.warnings == ("the RTSTRUCT lists 2 CT series: one is used, chosen by Frame of Reference and geometry",)
+    assert files.warnings == (
+        "the RTSTRUCT lists 2 CT series: one is used, chosen by Frame of Reference and geometry",
+    )

@@ -1,4 +1,6 @@
-"""One row per content, one holder per row, one result and one delivery per model: over threads and processes."""
+"""One row per content, one holder per row, one result and one delivery per model: over threads and
+processes.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def _claim(registry: Registry, owner: str = "worker", lease_s: float = 60.0) -> 
 
 
 def _state(bench: Bench, study_key: str) -> tuple[StudyState, str | None]:
-    return next((one.state, one.sentence) for one in bench.registry.studies() if one.study_key == study_key)
+    return next(
+        (one.state, one.sentence) for one in bench.registry.studies() if one.study_key == study_key
+    )
 
 
 def test_the_files_of_a_study_are_its_rtstruct_and_its_slices(bench: Bench) -> None:
@@ -131,7 +135,9 @@ def test_the_same_push_after_the_result_changes_nothing(bench: Bench) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     item = _claim(bench.registry)
-    bench.registry.finish(item.study_key, item.content_digest, None, StudyState.EXTRACTED, None, None)
+    bench.registry.finish(
+        item.study_key, item.content_digest, None, StudyState.EXTRACTED, None, None
+    )
     before = bench.registry.studies()
     bench.clock.advance(1000)
     bench.push(*slices, drawn)
@@ -140,13 +146,17 @@ def test_the_same_push_after_the_result_changes_nothing(bench: Bench) -> None:
     assert bench.registry.outbox_state()["done"] == 1
 
 
-def test_a_newer_contour_is_a_new_content_and_the_older_result_does_not_hide_it(bench: Bench) -> None:
+def test_a_newer_contour_is_a_new_content_and_the_older_result_does_not_hide_it(
+    bench: Bench,
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     first = _claim(bench.registry)
     listed = [str(one.SOPInstanceUID) for one in slices]
     bench.push(rtstruct(listed, sop="1.2.1.9.2", made=("20240601", "")))
-    bench.registry.finish(first.study_key, first.content_digest, MODEL, StudyState.SCORED, None, None)
+    bench.registry.finish(
+        first.study_key, first.content_digest, MODEL, StudyState.SCORED, None, None
+    )
     assert _state(bench, first.study_key) == (StudyState.QUEUED, None)
     second = _claim(bench.registry)
     assert second.content_digest != first.content_digest
@@ -178,7 +188,9 @@ def test_a_failed_delivery_is_due_again_later_and_a_taken_one_never(bench: Bench
     assert bench.registry.due_deliveries(["beta"]) == []
     bench.registry.mark_failed(delivery.id, "PACS is down", 30)
     assert bench.registry.due_deliveries(["alpha"]) == []
-    assert [(one.attempts, why) for one, why, _ in bench.registry.undelivered()] == [(1, "PACS is down")]
+    assert [(one.attempts, why) for one, why, _ in bench.registry.undelivered()] == [
+        (1, "PACS is down")
+    ]
     bench.clock.advance(30)
     assert [one.attempts for one in bench.registry.due_deliveries(["alpha"])] == [1]
     bench.registry.mark_delivered(delivery.id)
@@ -203,7 +215,9 @@ def test_requeue_drops_the_result_and_sends_the_new_report(bench: Bench) -> None
     assert [one.id for one in bench.registry.due_deliveries(["alpha"])] == [delivery.id]
 
 
-def test_a_quiet_study_is_settled_after_its_quiet_period_and_new_instances_reopen_it(bench: Bench) -> None:
+def test_a_quiet_study_is_settled_after_its_quiet_period_and_new_instances_reopen_it(
+    bench: Bench,
+) -> None:
     slices, drawn = whole_study()
     bench.push(*slices[:2])
     bench.clock.advance(59)
@@ -260,7 +274,11 @@ def test_threads_never_claim_a_row_twice(bench: Bench) -> None:
     for number in range(1, 11):
         _complete(bench, number)
     with ThreadPoolExecutor(8) as pool:
-        items = [item for item in pool.map(lambda n: bench.registry.claim(f"t{n}", 60), range(24)) if item]
+        items = [
+            item
+            for item in pool.map(lambda n: bench.registry.claim(f"t{n}", 60), range(24))
+            if item
+        ]
     assert sorted(item.id for item in items) == list(range(1, 11))
 
 
@@ -315,7 +333,9 @@ def test_a_registry_that_cannot_be_reached_is_told_without_values(tmp_path: Path
         open_registry(NodeTable(folder=tmp_path))
 
 
-def test_a_row_is_due_until_it_is_claimed_and_again_when_the_lease_has_run_out(bench: Bench) -> None:
+def test_a_row_is_due_until_it_is_claimed_and_again_when_the_lease_has_run_out(
+    bench: Bench,
+) -> None:
     slices, drawn = whole_study()
     assert not bench.registry.has_due()
     bench.push(*slices, drawn)

@@ -32,7 +32,9 @@ from tests.support.wire import Wire, command, context, data, us, value
 
 DATASET = request(ct_slice(0)).dataset
 UID = str(ct_slice(0).SOPInstanceUID)
-SETTINGS = ReceiverSettings("ANNULUS", "127.0.0.1", 0, 4, network_timeout_s=20.0, request_timeout_s=5.0)
+SETTINGS = ReceiverSettings(
+    "ANNULUS", "127.0.0.1", 0, 4, network_timeout_s=20.0, request_timeout_s=5.0
+)
 
 Start = Callable[..., Receiver]
 
@@ -43,7 +45,10 @@ def start(bench: Bench) -> Iterator[Start]:
     started: list[Receiver] = []
 
     def make(
-        *centers: Center, settings: ReceiverSettings = SETTINGS, services: Any = None, tls: Any = None
+        *centers: Center,
+        settings: ReceiverSettings = SETTINGS,
+        services: Any = None,
+        tls: Any = None,
     ) -> Receiver:
         known = centers or (center("alpha"),)
         receiver = Receiver(settings, known, services or bench.services, bench.registry, tls)
@@ -62,7 +67,9 @@ def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> N
         assert peer.status(wire.store(UID, DATASET)) == 0x0000
         kind, body = peer.ask(wire.RELEASE)
         assert (kind, body) == (wire.RELEASED, bytes(4))
-        assert [one.instances for one in bench.registry.studies()] == [1]  # a release waits for the index
+        assert [one.instances for one in bench.registry.studies()] == [
+            1
+        ]  # a release waits for the index
 
 
 @pytest.mark.parametrize(
@@ -89,11 +96,15 @@ def test_who_may_not_come_in_is_told_why(
 
 
 def test_an_address_of_the_centre_is_let_in(start: Start) -> None:
-    Wire.to(start(replace(center("alpha"), addresses=("127.0.0.0/8",))).port).open().connection.close()
+    Wire.to(
+        start(replace(center("alpha"), addresses=("127.0.0.0/8",))).port
+    ).open().connection.close()
 
 
 def _results(body: bytes) -> dict[int, int]:
-    """Return the result of every context of an A-ASSOCIATE-AC, and its order of items as the standard has it."""
+    """Return the result of every context of an A-ASSOCIATE-AC, and its order of items as the
+    standard has it.
+    """
     at, found = 68, {}
     while at < len(body):
         kind, length = body[at], int.from_bytes(body[at + 2 : at + 4], "big")
@@ -104,7 +115,11 @@ def _results(body: bytes) -> dict[int, int]:
 
 
 def test_contexts_are_negotiated_one_by_one(start: Start) -> None:
-    deflated, jpeg, big_endian = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.2"
+    deflated, jpeg, big_endian = (
+        "1.2.840.10008.1.2.1.99",
+        "1.2.840.10008.1.2.4.90",
+        "1.2.840.10008.1.2.2",
+    )
     contexts = (
         context(1, VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN),
         context(3, CT_IMAGE_STORAGE, jpeg, deflated, big_endian),
@@ -113,7 +128,9 @@ def test_contexts_are_negotiated_one_by_one(start: Start) -> None:
         context(9, STORAGE_COMMITMENT, EXPLICIT_VR_LITTLE_ENDIAN),
         context(11, CT_IMAGE_STORAGE),
     )
-    role = wire.item(0x54, len(STORAGE_COMMITMENT).to_bytes(2, "big") + STORAGE_COMMITMENT.encode() + b"\0\1")
+    role = wire.item(
+        0x54, len(STORAGE_COMMITMENT).to_bytes(2, "big") + STORAGE_COMMITMENT.encode() + b"\0\1"
+    )
     with Wire.to(start().port) as peer:
         kind, body = peer.ask(wire.associate(contexts=contexts, more=role))
     assert kind == wire.ACCEPT
@@ -155,7 +172,9 @@ WRONG = {
     "a dataset in another context": data(
         value(3, wire.store_request(UID), is_command=True), value(1, DATASET, is_command=False)
     ),
-    "a command before the dataset is complete": data(value(3, wire.store_request(UID), is_command=True))
+    "a command before the dataset is complete": data(
+        value(3, wire.store_request(UID), is_command=True)
+    )
     + data(value(1, wire.echo_request(), is_command=True)),
     "two commands at once": data(_fragments()[0], value(3, wire.echo_request(), is_command=True)),
     "no command set": data(value(1, b"\1\0\0\0\1\0\0\0\0", is_command=True)),
@@ -173,7 +192,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_breaks_the_protocol_is_aborted_and_the_next_one_is_served(start: Start, bench: Bench, what: str) -> None:
+def test_what_breaks_the_protocol_is_aborted_and_the_next_one_is_served(
+    start: Start, bench: Bench, what: str
+) -> None:
     receiver = start()
     with Wire.to(receiver.port).open() as peer:
         assert peer.ask(WRONG[what])[0] == wire.ABORT
@@ -185,11 +206,19 @@ def test_what_breaks_the_protocol_is_aborted_and_the_next_one_is_served(start: S
 
 @pytest.mark.parametrize(
     "content",
-    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03", wire.pdu(4, b"\0"), wire.RELEASE,
-     wire.pdu(1, bytes(10)), wire.pdu(1, bytes(68) + b"\x10\0\xff\xff"), b"\1\0\xff\xff\xff\xff",
-     wire.associate(contexts=[context(2, VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)]),
-     wire.associate(contexts=[wire.CONTEXTS[0], wire.CONTEXTS[0]]), wire.associate(maximum=7)],
-)  # fmt: skip
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03",
+        wire.pdu(4, b"\0"),
+        wire.RELEASE,
+        wire.pdu(1, bytes(10)),
+        wire.pdu(1, bytes(68) + b"\x10\0\xff\xff"),
+        b"\1\0\xff\xff\xff\xff",
+        wire.associate(contexts=[context(2, VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN)]),
+        wire.associate(contexts=[wire.CONTEXTS[0], wire.CONTEXTS[0]]),
+        wire.associate(maximum=7),
+    ],
+)
 def test_what_is_no_request_is_aborted(start: Start, content: bytes) -> None:
     with Wire.to(start().port) as peer:
         assert peer.ask(content)[0] == wire.ABORT
@@ -198,9 +227,26 @@ def test_what_is_no_request_is_aborted(start: Start, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("context_id", "content", "status"),
     [
-        (1, {0x0002: VERIFICATION.encode(), 0x0100: us(0x20), 0x0110: us(7), 0x0800: us(0x0101)}, 0x0211),
-        (3, {0x0002: CT_IMAGE_STORAGE.encode(), 0x0100: us(0x30), 0x0110: us(7), 0x0800: us(0x0101)}, 0x0122),
-        (1, {0x0002: VERIFICATION.encode(), 0x0100: us(0x01), 0x0110: us(7), 0x0800: us(0x0101)}, 0x0122),
+        (
+            1,
+            {0x0002: VERIFICATION.encode(), 0x0100: us(0x20), 0x0110: us(7), 0x0800: us(0x0101)},
+            0x0211,
+        ),
+        (
+            3,
+            {
+                0x0002: CT_IMAGE_STORAGE.encode(),
+                0x0100: us(0x30),
+                0x0110: us(7),
+                0x0800: us(0x0101),
+            },
+            0x0122,
+        ),
+        (
+            1,
+            {0x0002: VERIFICATION.encode(), 0x0100: us(0x01), 0x0110: us(7), 0x0800: us(0x0101)},
+            0x0122,
+        ),
     ],
 )
 def test_what_is_not_offered_is_refused_in_its_answer(
@@ -239,7 +285,9 @@ def test_so_many_silent_ones_make_room_for_a_caller(start: Start) -> None:
         one.connection.close()
 
 
-def test_an_object_that_is_too_long_is_read_to_its_end_and_refused(start: Start, bench: Bench) -> None:
+def test_an_object_that_is_too_long_is_read_to_its_end_and_refused(
+    start: Start, bench: Bench
+) -> None:
     services = bench.services
     services._maximum_object_bytes = len(DATASET) - 1
     with Wire.to(start(services=services).port).open() as peer:
@@ -258,7 +306,9 @@ def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: 
     full.close()
 
 
-def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(start: Start) -> None:
+def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(
+    start: Start,
+) -> None:
     receiver = start()
     peer, idle = Wire.to(receiver.port).open(), Wire.to(receiver.port).open()
     whole = wire.store(UID, DATASET)
@@ -276,11 +326,16 @@ def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(
         one.connection.close()
 
 
-def test_with_authorities_only_who_has_a_certificate_is_heard(start: Start, certificates: Certificates) -> None:
+def test_with_authorities_only_who_has_a_certificate_is_heard(
+    start: Start, certificates: Certificates
+) -> None:
     receiver = start(tls=certificates.server_context())
     with Wire.to(receiver.port) as plain:
         assert plain.ask(wire.associate())[0] != wire.ACCEPT
-    for secured, is_heard in ((certificates.client_context(), True), (certificates.stranger(), False)):
+    for secured, is_heard in (
+        (certificates.client_context(), True),
+        (certificates.stranger(), False),
+    ):
         raw = Wire.to(receiver.port).connection
         try:
             connection = secured.wrap_socket(raw, server_hostname="localhost")
@@ -297,12 +352,16 @@ def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
 ) -> None:
     encoded = ssl.PEM_cert_to_DER_cert((certificates.folder / "client.pem").read_text())
     listed = hashlib.sha256(encoded).digest().hex(":").upper() if is_listed else "server"
-    receiver = start(replace(center("alpha"), certificates=(listed,)), tls=certificates.server_context())
+    receiver = start(
+        replace(center("alpha"), certificates=(listed,)), tls=certificates.server_context()
+    )
     raw = Wire.to(receiver.port).connection
     with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
         assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_listed
     receiver.stop(drain_s=0.0)
-    assert [one.kind for one in bench.registry.incidents()] == ([] if is_listed else ["unknown-certificate"])
+    assert [one.kind for one in bench.registry.incidents()] == (
+        [] if is_listed else ["unknown-certificate"]
+    )
 
 
 def _commitment(*references: tuple[str, str], transaction: str = "1.2.3.77") -> bytes:
@@ -334,7 +393,9 @@ def _committing(receiver: Receiver) -> Wire:
     return peer
 
 
-def test_a_caller_that_cannot_be_called_back_is_told_on_its_own_association(start: Start, bench: Bench) -> None:
+def test_a_caller_that_cannot_be_called_back_is_told_on_its_own_association(
+    start: Start, bench: Bench
+) -> None:
     bench.push(ct_slice(0))
     with _committing(start()) as peer:
         known, unknown = (CT_IMAGE_STORAGE, UID), (CT_IMAGE_STORAGE, "1.2.3.4")
@@ -346,12 +407,21 @@ def test_a_caller_that_cannot_be_called_back_is_told_on_its_own_association(star
         assert event.count(UID.encode()) == 2
         assert b"\x97\x11\x02\0\0\0\x12\x01" in event  # Failure Reason 0x0112
         assert b"\x97\x11\x02\0\0\0\x19\x01" in event  # Failure Reason 0x0119
-        peer.send(data(value(1, command({0x0100: us(0x8100), 0x0120: us(1), 0x0800: us(0x0101), 0x0900: us(0)}),
-                             is_command=True)))  # fmt: skip
+        peer.send(
+            data(
+                value(
+                    1,
+                    command({0x0100: us(0x8100), 0x0120: us(1), 0x0800: us(0x0101), 0x0900: us(0)}),
+                    is_command=True,
+                )
+            )
+        )
         assert peer.ask(wire.RELEASE)[0] == wire.RELEASED
 
 
-def test_a_caller_that_can_be_called_back_is_kept_in_the_registry(start: Start, bench: Bench) -> None:
+def test_a_caller_that_can_be_called_back_is_kept_in_the_registry(
+    start: Start, bench: Bench
+) -> None:
     reachable = center(return_to=ReturnDestination("ALPHA", "192.0.2.1", 104))
     with _committing(start(reachable)) as peer:
         assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
@@ -361,7 +431,8 @@ def test_a_caller_that_can_be_called_back_is_kept_in_the_registry(start: Start, 
 
 
 @pytest.mark.parametrize(
-    ("references", "transaction"), [([], "1.2.3"), ([("x", "y")], "1.2.3"), ([(CT_IMAGE_STORAGE, UID)], "no uid")]
+    ("references", "transaction"),
+    [([], "1.2.3"), ([("x", "y")], "1.2.3"), ([(CT_IMAGE_STORAGE, UID)], "no uid")],
 )
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_a_commitment_that_cannot_be_meant_is_refused(
@@ -387,7 +458,9 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_private_junk_and_odd_character_sets_are_kept_as_they_came(start: Start, bench: Bench) -> None:
+def test_private_junk_and_odd_character_sets_are_kept_as_they_came(
+    start: Start, bench: Bench
+) -> None:
     dataset = ct_slice(0)
     dataset.SpecificCharacterSet = "ISO_IR 100"
     dataset.PatientName = "M\xfcller^J\xf6rg"

@@ -1,4 +1,6 @@
-"""Delivered is committed where that is offered, and who asks us to commit is told, however long it takes."""
+"""Delivered is committed where that is offered, and who asks us to commit is told, however long it
+takes.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ UNKNOWN = Reference(CT_IMAGE_STORAGE, "1.2.3.4.5.6")
 
 @contextmanager
 def _pacs(port: int, answer: int, result: str) -> Iterator[list[Dataset]]:
-    """A PACS that takes reports, answers a commitment request, and reports a result on the same association."""
+    """A PACS that takes reports, answers a commitment request, and reports a result on the same
+    association.
+    """
     asked: list[Dataset] = []
 
     def act(event: Any) -> tuple[int, None]:
@@ -65,12 +69,18 @@ def _pacs(port: int, answer: int, result: str) -> Iterator[list[Dataset]]:
             outcome.FailedSOPSequence = request.ReferencedSOPSequence
             outcome.FailedSOPSequence[0].FailureReason = 0x0110
         kind = 1 if result == "committed" else 2
-        event.assoc.send_n_event_report(outcome, kind, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE)
+        event.assoc.send_n_event_report(
+            outcome, kind, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+        )
 
     entity = AE("PACS")
     entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
     entity.add_supported_context(STORAGE_COMMITMENT)
-    handlers: list[Any] = [(evt.EVT_C_STORE, lambda _: 0x0000), (evt.EVT_N_ACTION, act), (evt.EVT_DIMSE_SENT, after)]
+    handlers: list[Any] = [
+        (evt.EVT_C_STORE, lambda _: 0x0000),
+        (evt.EVT_N_ACTION, act),
+        (evt.EVT_DIMSE_SENT, after),
+    ]
     assert entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers) is not None
     try:
         yield asked
@@ -86,11 +96,17 @@ def deliver(bench: Bench, tmp_path: Path) -> Callable[[int], int]:
     item = bench.registry.claim("worker", 60)
     assert item is not None
     report = _report(tmp_path / "report.dcm")
-    bench.registry.finish(item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report)
+    bench.registry.finish(
+        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
+    )
 
     def to(port: int) -> int:
         return deliver_due(
-            bench.registry, CALLER, [center(return_to=ReturnDestination("PACS", "127.0.0.1", port))], 5, 9
+            bench.registry,
+            CALLER,
+            [center(return_to=ReturnDestination("PACS", "127.0.0.1", port))],
+            5,
+            9,
         )
 
     return to
@@ -101,14 +117,18 @@ def _why(bench: Bench) -> str:
     return str(sentence)
 
 
-def test_a_report_that_is_committed_at_once_is_delivered(bench: Bench, deliver: Callable[[int], int]) -> None:
+def test_a_report_that_is_committed_at_once_is_delivered(
+    bench: Bench, deliver: Callable[[int], int]
+) -> None:
     with _pacs(port := free_port(), 0x0000, "committed") as asked:
         assert deliver(port) == 1
     assert bench.registry.undelivered() == []
     assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == ["1.2.3.4.5"]
 
 
-def test_a_report_that_is_not_committed_is_sent_again(bench: Bench, deliver: Callable[[int], int]) -> None:
+def test_a_report_that_is_not_committed_is_sent_again(
+    bench: Bench, deliver: Callable[[int], int]
+) -> None:
     with _pacs(port := free_port(), 0x0000, "failed"):
         assert deliver(port) == 0
         assert "says that it did not commit it" in _why(bench)
@@ -135,7 +155,9 @@ def test_a_result_that_comes_later_delivers_and_one_that_does_not_come_sends_aga
     assert [one.delivered for one in bench.registry.studies()] == [True]
 
 
-def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(bench: Bench, deliver: Callable[[int], int]) -> None:
+def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(
+    bench: Bench, deliver: Callable[[int], int]
+) -> None:
     with _pacs(port := free_port(), 0x0110, "silence"):
         assert deliver(port) == 1
     assert bench.registry.undelivered() == []

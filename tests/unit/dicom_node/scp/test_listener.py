@@ -43,20 +43,26 @@ def _call(receiver: Receiver, calling: str = "ALPHA", called: str = "ANNULUS") -
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; an association is rejected before its incident is written."""
+    """Wait for what another thread does; an association is rejected before its incident is
+    written.
+    """
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_study_that_is_pushed_is_answered_with_success_and_queued(receiver: Receiver, bench: Bench) -> None:
+def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
+    receiver: Receiver, bench: Bench
+) -> None:
     slices, drawn = whole_study()
     association = _call(receiver)
     assert association.send_c_echo().Status == 0x0000
     assert [association.send_c_store(one).Status for one in [drawn, *slices]] == [0x0000] * 5
     association.release()
-    assert [(one.center, one.state) for one in bench.registry.studies()] == [("alpha", StudyState.QUEUED)]
+    assert [(one.center, one.state) for one in bench.registry.studies()] == [
+        ("alpha", StudyState.QUEUED)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,9 @@ def _changed(change: str) -> Dataset:
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
-@pytest.mark.parametrize(("change", "status"), [("pixels", 0xC001), ("content", 0xC002), ("uid", 0xC000)])
+@pytest.mark.parametrize(
+    ("change", "status"), [("pixels", 0xC001), ("content", 0xC002), ("uid", 0xC000)]
+)
 def test_what_cannot_be_kept_is_answered_with_its_status_and_the_association_lives_on(
     receiver: Receiver, bench: Bench, change: str, status: int
 ) -> None:
@@ -105,7 +113,9 @@ def test_what_cannot_be_kept_is_answered_with_its_status_and_the_association_liv
     assert len(list(bench.archive.files())) == 2
 
 
-def test_a_registry_that_is_gone_is_never_answered_with_success(receiver: Receiver, bench: Bench) -> None:
+def test_a_registry_that_is_gone_is_never_answered_with_success(
+    receiver: Receiver, bench: Bench
+) -> None:
     with bench.registry._database.write() as connection:
         connection.exec_driver_sql("DROP TABLE instances")
     association = _call(receiver)
@@ -119,7 +129,9 @@ def test_sop_classes_that_are_not_asked_for_are_not_accepted(receiver: Receiver)
     assert not entity.associate("127.0.0.1", receiver.port, ae_title="ANNULUS").is_established
 
 
-def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(receiver: Receiver, bench: Bench) -> None:
+def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(
+    receiver: Receiver, bench: Bench
+) -> None:
     address = ("127.0.0.1", receiver.port)
     receiver.stop(drain_s=0.0)
     with pytest.raises(ConnectionRefusedError):

@@ -17,7 +17,11 @@ from typing import Any
 import pytest
 from pynetdicom import AE, _config, evt
 
-from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.datasets.sop_classes import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    VERIFICATION,
+)
 from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support import wire
 from tests.support.certificates import Certificates
@@ -46,7 +50,9 @@ class Target:
 
 @contextmanager
 def plain(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
-    """A node as pynetdicom's documentation writes it: the handler keeps what comes and answers success."""
+    """A node as pynetdicom's documentation writes it: the handler keeps what comes and answers
+    success.
+    """
     target = Target(0, folder / "temporary")
     target.temporary.mkdir()
 
@@ -60,7 +66,9 @@ def plain(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
     entity.add_supported_context(VERIFICATION)
     entity.add_supported_context(CT_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN)
     handlers = [(evt.EVT_C_STORE, keep)]
-    server: Any = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls)
+    server: Any = entity.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls
+    )
     target.port = server.server_address[1]
     try:
         yield target
@@ -76,7 +84,9 @@ def plain(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
 def ours(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
     """Our node."""
     bench = Bench(folder / "node")
-    settings = ReceiverSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=MOST, network_timeout_s=30)
+    settings = ReceiverSettings(
+        "ANNULUS", "127.0.0.1", 0, maximum_associations=MOST, network_timeout_s=30
+    )
     receiver = Receiver(settings, (center("alpha"),), bench.services, bench.registry, tls)
     receiver.start()
     try:
@@ -109,7 +119,9 @@ def test_a_silent_client_of_a_tls_port_blocks_nobody(
         time.sleep(0.2)
         try:
             with socket.create_connection(("127.0.0.1", target.port), timeout=2) as raw:
-                secured = certificates.client_context().wrap_socket(raw, server_hostname="localhost")
+                secured = certificates.client_context().wrap_socket(
+                    raw, server_hostname="localhost"
+                )
                 is_served = Wire(secured).ask(wire.associate())[0] == wire.ACCEPT
                 secured.close()
         except OSError:
@@ -134,13 +146,17 @@ def test_a_path_for_a_uid_reaches_nobody(node: Callable[..., Any], tmp_path: Pat
     assert not (tmp_path.parent / "x").exists()
 
 
-def test_a_command_and_a_dataset_that_differ_are_refused(node: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_command_and_a_dataset_that_differ_are_refused(
+    node: Callable[..., Any], tmp_path: Path
+) -> None:
     with node(tmp_path) as target, Wire.to(target.port).open() as wire_:
         status = wire_.status(wire.store("1.2.3.4.5", DATASET))
     assert status == (0xA900 if node is ours else 0x0000)
 
 
-def test_a_pdu_beyond_the_announced_length_is_not_buffered(node: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_pdu_beyond_the_announced_length_is_not_buffered(
+    node: Callable[..., Any], tmp_path: Path
+) -> None:
     with node(tmp_path) as target, Wire.to(target.port, patience_s=1.0).open() as wire_:
         wire_.send(b"\4\0" + (300 << 20).to_bytes(4, "big") + bytes(1 << 20))
         try:

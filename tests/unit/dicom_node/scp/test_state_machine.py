@@ -6,8 +6,9 @@ import pytest
 
 from dicom_node.scp.state_machine import TRANSITIONS, Action, Event, State
 
-# Columns: Sta2, Sta3, Sta6, Sta8, Sta13 of PS3.8 table 9-10; "-" is a blank cell, "." is one that an acceptor which
-# answers on the spot cannot reach: it reads nothing between a request (Sta3, Sta8) and its own answer.
+# Columns: Sta2, Sta3, Sta6, Sta8, Sta13 of PS3.8 table 9-10; "-" is a blank cell, "." is one that
+# an acceptor which answers on the spot cannot reach: it reads nothing between a request (Sta3,
+# Sta8) and its own answer.
 TABLE = """
 Evt3   AA-1/13  .       AA-8/13  .       AA-6/13
 Evt4   AA-1/13  .       AA-8/13  .       AA-6/13
@@ -29,7 +30,11 @@ COLUMNS = ("Sta2", "Sta3", "Sta6", "Sta8", "Sta13")
 
 def _cells() -> list[tuple[str, str, str]]:
     rows = [line.split() for line in TABLE.strip().splitlines()]
-    return [(event, state, cell) for event, *cells in rows for state, cell in zip(COLUMNS, cells, strict=True)]
+    return [
+        (event, state, cell)
+        for event, *cells in rows
+        for state, cell in zip(COLUMNS, cells, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(("event", "state", "cell"), _cells())
@@ -46,9 +51,15 @@ def test_nothing_else_is_in_the_table_and_the_connection_always_comes_to_its_end
     assert len(TRANSITIONS) == sum(cell not in {"-", "."} for _, _, cell in _cells())
     reachable = {State.AWAITING_REQUEST}
     while True:
-        following = {after for (before, _), (_, after) in TRANSITIONS.items() if before in reachable}
+        following = {
+            after for (before, _), (_, after) in TRANSITIONS.items() if before in reachable
+        }
         if following <= reachable:
             break
         reachable |= following
     assert reachable == set(State)
-    assert all(TRANSITIONS[state, Event.CLOSED][1] is State.IDLE for state in State if state is not State.IDLE)
+    assert all(
+        TRANSITIONS[state, Event.CLOSED][1] is State.IDLE
+        for state in State
+        if state is not State.IDLE
+    )

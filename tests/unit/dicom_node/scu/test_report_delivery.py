@@ -12,7 +12,11 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from dicom_node.center import ReturnDestination
-from dicom_node.datasets.sop_classes import COMPREHENSIVE_3D_SR_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN, VERIFICATION
+from dicom_node.datasets.sop_classes import (
+    COMPREHENSIVE_3D_SR_STORAGE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    VERIFICATION,
+)
 from dicom_node.errors import DeliveryError
 from dicom_node.registry.registry import StudyState
 from dicom_node.scu.caller import Caller, echo
@@ -27,7 +31,9 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @contextmanager
-def _pacs(port: int, status: int = 0x0000, *, takes_reports: bool = True) -> Iterator[list[Dataset]]:
+def _pacs(
+    port: int, status: int = 0x0000, *, takes_reports: bool = True
+) -> Iterator[list[Dataset]]:
     """A listening AE that answers every report with one status and keeps it."""
     received: list[Dataset] = []
 
@@ -40,7 +46,9 @@ def _pacs(port: int, status: int = 0x0000, *, takes_reports: bool = True) -> Ite
     entity.add_supported_context(VERIFICATION)
     if takes_reports:
         entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
+    server = entity.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, take)]
+    )
     assert server is not None
     try:
         yield received
@@ -66,13 +74,17 @@ def queued(bench: Bench, tmp_path: Path) -> Bench:
     item = bench.registry.claim("worker", 60)
     assert item is not None
     report = _report(tmp_path / "report.dcm")
-    bench.registry.finish(item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report)
+    bench.registry.finish(
+        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
+    )
     return bench
 
 
 def _deliver(bench: Bench, port: int, ae_title: str = "PACS") -> int:
     centers = [center("beta"), center(return_to=ReturnDestination(ae_title, "127.0.0.1", port))]
-    return deliver_due(bench.registry, Caller("ANNULUS"), centers, first_retry_s=5.0, longest_retry_s=15.0)
+    return deliver_due(
+        bench.registry, Caller("ANNULUS"), centers, first_retry_s=5.0, longest_retry_s=15.0
+    )
 
 
 def _failure(bench: Bench) -> str:
@@ -89,7 +101,9 @@ def test_a_report_is_delivered_once(queued: Bench) -> None:
     assert [one.delivered for one in queued.registry.studies()] == [True]
 
 
-def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_the_report(queued: Bench) -> None:
+def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_the_report(
+    queued: Bench,
+) -> None:
     port = free_port()
     for pause in (5.0, 10.0, 15.0, 15.0):
         assert _deliver(queued, port) == 0
@@ -108,7 +122,9 @@ def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_t
 def test_a_refusal_is_not_a_delivery_and_names_the_status(queued: Bench) -> None:
     with _pacs(port := free_port(), 0xA700):
         assert _deliver(queued, port) == 0
-    assert _failure(queued) == f"PACS at 127.0.0.1:{port} did not take the report, with status 0xA700"
+    assert (
+        _failure(queued) == f"PACS at 127.0.0.1:{port} did not take the report, with status 0xA700"
+    )
 
 
 def test_a_warning_is_a_delivery(queued: Bench) -> None:

@@ -32,11 +32,19 @@ GAMMA = replace(center("gamma"), certificates=("PACS.gamma.example",))
         (f"Bearer {OTHER}", CERTIFICATE, "192.0.2.9", "beta"),
         (None, CERTIFICATE, "192.0.2.9", "beta"),
         (None, PeerCertificate("00" * 32, CERTIFICATE.names), "192.0.2.9", "gamma"),
-        (None, PeerCertificate("00" * 32, frozenset({"other"})), "192.0.2.9", (401, "unknown-caller")),
+        (
+            None,
+            PeerCertificate("00" * 32, frozenset({"other"})),
+            "192.0.2.9",
+            (401, "unknown-caller"),
+        ),
     ],
 )
 def test_a_caller_is_a_centre_or_is_denied(
-    authorization: str | None, certificate: PeerCertificate | None, address: str, expected: str | tuple[int, str]
+    authorization: str | None,
+    certificate: PeerCertificate | None,
+    address: str,
+    expected: str | tuple[int, str],
 ) -> None:
     callers = Callers((ALPHA, BETA, GAMMA), {"alpha": TOKEN, "beta": OTHER})
     answer = callers.identify(authorization, certificate, address)

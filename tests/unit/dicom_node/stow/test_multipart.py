@@ -1,4 +1,6 @@
-"""A body arrives in pieces of any size, and each part is what was sent; what is no multipart body is refused."""
+"""A body arrives in pieces of any size, and each part is what was sent; what is no multipart body
+is refused.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicom_node.stow.multipart import MAXIMUM_HEADER_BYTES, MultipartError, MultipartReader, boundary_of
+from dicom_node.stow.multipart import (
+    MAXIMUM_HEADER_BYTES,
+    MultipartError,
+    MultipartReader,
+    boundary_of,
+)
 
 BOUNDARY = b"a-boundary"
 # Content that looks like the beginning of a delimiter is the hard case.
-CONTENT = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"--", b"\r\n--a-bound", b"x", b"\0" * 9])).map(b"".join)
+CONTENT = st.lists(
+    st.sampled_from([b"\r", b"\n", b"\r\n", b"--", b"\r\n--a-bound", b"x", b"\0" * 9])
+).map(b"".join)
 
 
 class _Parts:
@@ -36,7 +45,9 @@ class _Parts:
 
 def _body(contents: list[bytes]) -> bytes:
     parts = b"".join(
-        b"\r\n--a-boundary \r\nContent-Type: application/dicom\r\nContent-Length: %d\r\n\r\n" % len(one) + one
+        b"\r\n--a-boundary \r\nContent-Type: application/dicom\r\nContent-Length: %d\r\n\r\n"
+        % len(one)
+        + one
         for one in contents
     )
     return b"a preamble" + parts + b"\r\n--a-boundary--\r\nan epilogue"
@@ -85,12 +96,17 @@ def test_what_could_grow_without_end_is_refused(body: bytes) -> None:
 
 
 def test_the_boundary_and_the_type_are_read_from_the_content_type() -> None:
-    assert boundary_of('Multipart/Related; type="application/DICOM"; boundary="a b"') == (b"a b", "application/dicom")
+    assert boundary_of('Multipart/Related; type="application/DICOM"; boundary="a b"') == (
+        b"a b",
+        "application/dicom",
+    )
     assert boundary_of("multipart/related; boundary=x") == (b"x", "application/dicom")
 
 
 @pytest.mark.parametrize(
-    "content_type", ["", "application/dicom", "multipart/related", "multipart/form-data; boundary=x",
+    "content_type", ["", "application/dicom", "multipart/related", (
+        "multipart/form-data; boundary=x"
+    ),
                      'multipart/related; boundary=""', f"multipart/related; boundary={'x' * 71}",
                      "multipart/related; boundary*=utf-8''x"]
 )  # fmt: skip

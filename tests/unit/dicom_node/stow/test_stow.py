@@ -1,4 +1,6 @@
-"""STOW-RS over HTTP: a real client stores, and everything that must be refused is, as PS3.18 says."""
+"""STOW-RS over HTTP: a real client stores, and everything that must be refused is, as PS3.18
+says.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,12 @@ def server(bench: Bench) -> Iterator[StowServer]:
 
 
 def _server(bench: Bench, maximum_requests: int = 4, **options: Any) -> StowServer:
-    service = StowService(bench.ingest, Callers(CENTERS, TOKENS), bench.registry, 1 << 20, maximum_requests, 5.0)
-    return StowServer(service.application(), "127.0.0.1", 0, options.get("tls"), options.get("patience_s", 5.0))
+    service = StowService(
+        bench.ingest, Callers(CENTERS, TOKENS), bench.registry, 1 << 20, maximum_requests, 5.0
+    )
+    return StowServer(
+        service.application(), "127.0.0.1", 0, options.get("tls"), options.get("patience_s", 5.0)
+    )
 
 
 def _part10(dataset: Dataset, syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) -> bytes:
@@ -83,23 +89,31 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_a_study_that_a_dicomweb_client_stores_is_kept_and_queued(server: StowServer, bench: Bench) -> None:
+def test_a_study_that_a_dicomweb_client_stores_is_kept_and_queued(
+    server: StowServer, bench: Bench
+) -> None:
     slices, drawn = whole_study()
     session = create_session()
     session.trust_env = False
-    client = DICOMwebClient(f"http://127.0.0.1:{server.port}/dicom-web", session=session, headers=AUTHORIZED)
+    client = DICOMwebClient(
+        f"http://127.0.0.1:{server.port}/dicom-web", session=session, headers=AUTHORIZED
+    )
     files = [dcmread(BytesIO(_part10(one))) for one in [drawn, *slices]]
     answer = client.store_instances(files)
     assert len(answer.ReferencedSOPSequence) == 5
     assert "FailedSOPSequence" not in answer
-    assert [(one.center, one.state) for one in bench.registry.studies()] == [("alpha", StudyState.QUEUED)]
+    assert [(one.center, one.state) for one in bench.registry.studies()] == [
+        ("alpha", StudyState.QUEUED)
+    ]
     kept = {file.path.read_bytes().split(b"ANNULUS ", 1)[1] for file in bench.archive.files()}
     assert kept == {encode(one, EXPLICIT_VR_LITTLE_ENDIAN) for one in [drawn, *slices]}
     assert len(client.store_instances(files).ReferencedSOPSequence) == 5  # once more, the same
     assert len(list(bench.archive.files())) == 5
 
 
-def test_a_conflict_is_answered_with_409_and_the_first_stays(server: StowServer, bench: Bench) -> None:
+def test_a_conflict_is_answered_with_409_and_the_first_stays(
+    server: StowServer, bench: Bench
+) -> None:
     first, second = ct_slice(0), ct_slice(0, gray=9)
     assert _post(server, _part10(first)).status_code == 200
     answer = _post(server, _part10(second))
@@ -109,7 +123,11 @@ def test_a_conflict_is_answered_with_409_and_the_first_stays(server: StowServer,
     (item,) = answer.json()[FAILED]["Value"]
     assert item["00081155"]["Value"] == [str(first.SOPInstanceUID)]
     mixed = _post(server, _part10(second), _part10(ct_slice(1)))
-    assert (mixed.status_code, len(mixed.json()[STORED]["Value"]), _reasons(mixed)) == (202, 1, [0xC002])
+    assert (mixed.status_code, len(mixed.json()[STORED]["Value"]), _reasons(mixed)) == (
+        202,
+        1,
+        [0xC002],
+    )
     assert [one.kind for one in bench.registry.incidents()] == ["conflicting-content"]
     assert len(list(bench.archive.quarantined.glob("*/*/*.dcm"))) == 1
 
@@ -132,7 +150,13 @@ def _wrong_identity() -> bytes:
     ids=["cut off", "other identity", "compressed", "SOP class", "too long", "no DICOM", "empty"],
 )
 def test_what_cannot_be_kept_has_its_failure_reason(
-    server: StowServer, bench: Bench, file: bytes, headers: dict[str, str], status: int, sequence: str, reason: int
+    server: StowServer,
+    bench: Bench,
+    file: bytes,
+    headers: dict[str, str],
+    status: int,
+    sequence: str,
+    reason: int,
 ) -> None:
     answer = _post(server, file, **headers)
     assert (answer.status_code, _reasons(answer, sequence)) == (status, [reason])
@@ -152,7 +176,11 @@ def test_an_instance_of_another_study_than_the_addresss_is_refused(server: StowS
     [
         ("", {"Authorization": "Bearer nobody's"}, 401),
         ("", {"Content-Type": "application/dicom"}, 415),
-        ("", {"Content-Type": "multipart/related; type=application/dicom+json; boundary=limit"}, 415),
+        (
+            "",
+            {"Content-Type": "multipart/related; type=application/dicom+json; boundary=limit"},
+            415,
+        ),
         ("", {"Content-Encoding": "gzip"}, 415),
         ("", {"Accept": "text/html"}, 406),
         ("/..%2f..%2fx", {}, 404),
@@ -178,7 +206,9 @@ def test_a_disk_that_is_almost_full_is_answered_with_503(bench: Bench, server: S
     assert answer.headers["retry-after"] == "60"
 
 
-def test_success_waits_for_the_disk(bench: Bench, server: StowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_success_waits_for_the_disk(
+    bench: Bench, server: StowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(_descriptor: int) -> None:
         raise OSError(5, "Input/output error")
 
@@ -202,7 +232,9 @@ def test_a_sender_that_goes_in_the_middle_leaves_nothing(server: StowServer, ben
     assert list(bench.archive.files()) == []
 
 
-def test_too_many_requests_are_asked_to_come_again_and_silent_connections_are_ended(bench: Bench) -> None:
+def test_too_many_requests_are_asked_to_come_again_and_silent_connections_are_ended(
+    bench: Bench,
+) -> None:
     server = _server(bench, maximum_requests=0, patience_s=1.0)
     server.start()
     try:
@@ -215,19 +247,29 @@ def test_too_many_requests_are_asked_to_come_again_and_silent_connections_are_en
 
 
 def test_a_certificate_stands_for_its_centre(bench: Bench, certificates: Certificates) -> None:
-    listed = (replace(center("alpha"), certificates=("client",)), replace(center("beta"), certificates=("other",)))
+    listed = (
+        replace(center("alpha"), certificates=("client",)),
+        replace(center("beta"), certificates=("other",)),
+    )
     service = StowService(bench.ingest, Callers(listed, TOKENS), bench.registry, 1 << 20, 4, 5.0)
     server = StowServer(service.application(), "127.0.0.1", 0, certificates.server_context(), 5.0)
     server.start()
     url = f"https://127.0.0.1:{server.port}{PATH}"
     headers = {"Content-Type": "multipart/related; boundary=limit"}
     try:
-        with httpx.Client(verify=certificates.client_context(), headers=headers, trust_env=False) as client:
+        with httpx.Client(
+            verify=certificates.client_context(), headers=headers, trust_env=False
+        ) as client:
             assert client.post(url, content=_body(_part10(ct_slice(0)))).status_code == 200
             stolen = {"Authorization": f"Bearer {TOKENS['beta']}"}
-            assert client.post(url, content=_body(_part10(ct_slice(1))), headers=stolen).status_code == 403
+            assert (
+                client.post(url, content=_body(_part10(ct_slice(1))), headers=stolen).status_code
+                == 403
+            )
         with (
-            httpx.Client(verify=certificates.stranger(), headers=headers, trust_env=False) as client,
+            httpx.Client(
+                verify=certificates.stranger(), headers=headers, trust_env=False
+            ) as client,
             pytest.raises(httpx.TransportError),
         ):
             client.post(url, content=_body(_part10(ct_slice(2))))
@@ -252,7 +294,9 @@ def test_of_a_large_object_no_more_than_a_boundary_is_held_back(bench: Bench) ->
 
 def test_whatever_a_body_is_made_of_it_is_answered_and_nothing_is_left_over(bench: Bench) -> None:
     whole = _body(_part10(ct_slice(0)), _part10(ct_slice(1)), _part10(whole_study()[1]))
-    before = {path for path in bench.folder.parent.rglob("*") if not path.is_relative_to(bench.folder)}
+    before = {
+        path for path in bench.folder.parent.rglob("*") if not path.is_relative_to(bench.folder)
+    }
     answered = 0
     for seed in range(150):
         random = Random(seed)
@@ -268,7 +312,9 @@ def test_whatever_a_body_is_made_of_it_is_answered_and_nothing_is_left_over(benc
             upload.discard()
     assert answered > 30
     assert list((bench.archive.instances / ".tmp").iterdir()) == []
-    assert {path for path in bench.folder.parent.rglob("*") if not path.is_relative_to(bench.folder)} == before
+    assert {
+        path for path in bench.folder.parent.rglob("*") if not path.is_relative_to(bench.folder)
+    } == before
     assert all(read_meta(file.path) for file in bench.archive.files())
 
 
@@ -285,5 +331,7 @@ def _mutated(body: bytes, random: Random) -> bytes:
         elif kind == 2:
             changed[place:place] = changed[place : place + length]
         else:
-            changed[place:place] = random.choice((b"\r\n--limit\r\n", b"--limit--", b"../../", b"\xff" * 8))
+            changed[place:place] = random.choice(
+                (b"\r\n--limit\r\n", b"--limit--", b"../../", b"\xff" * 8)
+            )
     return bytes(changed)

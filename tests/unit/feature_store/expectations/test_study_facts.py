@@ -36,7 +36,11 @@ def test_pat1_is_regular_and_lacks_what_its_header_leaves_empty(real_data: Path)
     assert facts.spacing_consistent
     assert facts.one_series
     assert facts.same_frame_of_reference
-    assert (facts.gtv_candidates, facts.contours_outside_ct, facts.coinciding_slices) == (("GTV-1",), 0, 0)
+    assert (facts.gtv_candidates, facts.contours_outside_ct, facts.coinciding_slices) == (
+        ("GTV-1",),
+        0,
+        0,
+    )
     assert {"KVP", "StudyDate"} <= set(facts.missing_tags)
     assert (facts.kvp, facts.clinical_row, facts.age, facts.gtv_voxels) == (None, False, None, None)
 
@@ -52,7 +56,9 @@ def test_a_clinical_record_adds_what_it_says(tmp_path: Path) -> None:
 
 
 def test_a_missing_slice_is_found_where_it_is(tmp_path: Path) -> None:
-    facts = synthetic(tmp_path, replace(DEMO_CENTERS[1], patients=1, bad_study=BadStudy.MISSING_SLICE))
+    facts = synthetic(
+        tmp_path, replace(DEMO_CENTERS[1], patients=1, bad_study=BadStudy.MISSING_SLICE)
+    )
     assert facts.n_slices == 44
     assert facts.largest_gap_ratio == pytest.approx(2.0)
     assert facts.median_gap_mm == pytest.approx(2.0)

@@ -1,4 +1,6 @@
-"""Every expectation: met by a good study, failed by the one fact that it is about, told in a sentence."""
+"""Every expectation: met by a good study, failed by the one fact that it is about, told in a
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -50,38 +52,97 @@ GOOD = StudyFacts(
 RECORD = ClinicalRecord("k1", "A", 66.0, Sex.MALE, Histology.SQUAMOUS, "II", 100.0, True)
 
 STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
-    ("too-few-slices", Severity.CRITICAL, {"n_slices": 1, "largest_gap_ratio": None}, "1 slice, expected at least 2"),
-    ("mixed-series", Severity.CRITICAL, {"one_series": False}, "of several series, expected one"),
-    ("mixed-orientation", Severity.CRITICAL, {"orientation_consistent": False}, "differ in orientation"),
-    ("mixed-spacing", Severity.CRITICAL, {"spacing_consistent": False}, "differ in size or pixel spacing"),
-    ("duplicate-slice", Severity.CRITICAL, {"coinciding_slices": 3}, "3 CT slices lie where another lies"),
     (
-        "missing-slice", Severity.CRITICAL, {"largest_gap_ratio": 2.0},
+        "too-few-slices",
+        Severity.CRITICAL,
+        {"n_slices": 1, "largest_gap_ratio": None},
+        ("1 slice, expected at least 2"),
+    ),
+    ("mixed-series", Severity.CRITICAL, {"one_series": False}, "of several series, expected one"),
+    (
+        "mixed-orientation",
+        Severity.CRITICAL,
+        {"orientation_consistent": False},
+        ("differ in orientation"),
+    ),
+    (
+        "mixed-spacing",
+        Severity.CRITICAL,
+        {"spacing_consistent": False},
+        ("differ in size or pixel spacing"),
+    ),
+    (
+        "duplicate-slice",
+        Severity.CRITICAL,
+        {"coinciding_slices": 3},
+        ("3 CT slices lie where another lies"),
+    ),
+    (
+        "missing-slice",
+        Severity.CRITICAL,
+        {"largest_gap_ratio": 2.0},
         "after the slice at -50.00 mm the next is 6.00 mm away, expected 3.00 mm",
     ),
-    ("missing-slice", Severity.CRITICAL, {"largest_gap_ratio": float("inf"), "median_gap_mm": 0.0}, "has a gap"),
-    ("frame-of-reference", Severity.CRITICAL, {"same_frame_of_reference": False}, "not in one Frame of Reference"),
-    ("gtv-name", Severity.CRITICAL, {"gtv_candidates": ()}, "No ROI is the GTV: expected one ROI whose whole name"),
     (
-        "gtv-name", Severity.CRITICAL, {"gtv_candidates": ("GTV-1", "GTV")},
-        "2 ROIs could be the GTV: expected one ROI whose whole name matches 'gtv.*', found 'GTV-1', 'GTV'",
+        "missing-slice",
+        Severity.CRITICAL,
+        {"largest_gap_ratio": float("inf"), "median_gap_mm": 0.0},
+        ("has a gap"),
+    ),
+    (
+        "frame-of-reference",
+        Severity.CRITICAL,
+        {"same_frame_of_reference": False},
+        ("not in one Frame of Reference"),
+    ),
+    (
+        "gtv-name",
+        Severity.CRITICAL,
+        {"gtv_candidates": ()},
+        ("No ROI is the GTV: expected one ROI whose whole name"),
+    ),
+    (
+        "gtv-name",
+        Severity.CRITICAL,
+        {"gtv_candidates": ("GTV-1", "GTV")},
+        (
+            "2 ROIs could be the GTV: expected one ROI whose whole name matches 'gtv.*', found "
+            "'GTV-1', 'GTV'"
+        ),
     ),
     ("empty-gtv", Severity.CRITICAL, {"gtv_contours": 0}, "The ROI 'GTV-1' has no contour"),
-    ("contour-outside-ct", Severity.CRITICAL, {"contours_outside_ct": 4}, "4 of 20 GTV contours lie outside the CT"),
+    (
+        "contour-outside-ct",
+        Severity.CRITICAL,
+        {"contours_outside_ct": 4},
+        ("4 of 20 GTV contours lie outside the CT"),
+    ),
     ("kvp", Severity.WARNING, {"kvp": 140.0}, "140 kV, expected 120 kV"),
-    ("slice-thickness", Severity.WARNING, {"slice_thickness_mm": 5.5}, "5.5 mm, expected 2 to 5 mm"),
+    (
+        "slice-thickness",
+        Severity.WARNING,
+        {"slice_thickness_mm": 5.5},
+        ("5.5 mm, expected 2 to 5 mm"),
+    ),
     ("slice-thickness", Severity.WARNING, {"slice_thickness_mm": 1.0}, "1 mm, expected 2 to 5 mm"),
     ("matrix", Severity.WARNING, {"rows": 256}, "256 x 512 pixels, expected 512 x 512"),
     ("vendor", Severity.WARNING, {"manufacturer": "Acme"}, "not one of those that are known"),
     ("missing-tags", Severity.WARNING, {"missing_tags": ("KVP",), "kvp": None}, "does not say KVP"),
     (
-        "clinical-row", Severity.WARNING, {"clinical_row": False, "age": None, "histology": None},
+        "clinical-row",
+        Severity.WARNING,
+        {"clinical_row": False, "age": None, "histology": None},
         "has no row for this patient",
     ),
-    ("clinical-incomplete", Severity.WARNING, {"age": None, "histology": None}, "does not say age and histology"),
+    (
+        "clinical-incomplete",
+        Severity.WARNING,
+        {"age": None, "histology": None},
+        ("does not say age and histology"),
+    ),
     ("age", Severity.WARNING, {"age": 18.0}, "18 years old, expected more than 18"),
     ("histology", Severity.WARNING, {"histology": Histology.LARGE_CELL}, "histology is large cell"),
-]  # fmt: skip
+]
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("no-gtv-voxels", Severity.CRITICAL, {"gtv_voxels": None}, "was not rasterised"),
     ("gtv-volume", Severity.WARNING, {"gtv_voxels": 400}, "0.4 cm3, expected 0.5 to 1500 cm3"),
@@ -140,14 +201,27 @@ def test_critical_findings_come_first() -> None:
 
 def test_nothing_known_is_not_nothing_wrong() -> None:
     unknown = replace(
-        GOOD, kvp=None, slice_thickness_mm=None, manufacturer=None, age=None, histology=None, clinical_row=False,
+        GOOD,
+        kvp=None,
+        slice_thickness_mm=None,
+        manufacturer=None,
+        age=None,
+        histology=None,
+        clinical_row=False,
         missing_tags=("KVP", "SliceThickness", "Manufacturer"),
-    )  # fmt: skip
+    )
     assert codes(check_study(unknown)) == ["missing-tags", "clinical-row"]
 
 
 def test_vendors_are_known_by_their_usual_spellings() -> None:
-    for vendor in ("SIEMENS", "Siemens Healthineers", "GE MEDICAL SYSTEMS", "Philips", "TOSHIBA", "CMS, Inc."):
+    for vendor in (
+        "SIEMENS",
+        "Siemens Healthineers",
+        "GE MEDICAL SYSTEMS",
+        "Philips",
+        "TOSHIBA",
+        "CMS, Inc.",
+    ):
         assert check_study(replace(GOOD, manufacturer=vendor)) == ()
 
 
@@ -158,7 +232,9 @@ def test_a_clinical_table_is_told_in_counts() -> None:
         replace(RECORD, patient_key="k3", age=17.0, histology=Histology.NOS),
         replace(RECORD, patient_key="k4", histology=None, sex=None, age=None),
     ]
-    assert {finding.code: finding.sentence.split(",")[0] for finding in check_clinical(records)} == {
+    assert {
+        finding.code: finding.sentence.split(",")[0] for finding in check_clinical(records)
+    } == {
         "age-missing": "2 patients have no age",
         "age": "1 patients are not older than 18 years",
         "histology-missing": "1 patients have no histology",

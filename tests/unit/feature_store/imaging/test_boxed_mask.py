@@ -41,10 +41,16 @@ def test_boxes_grow_and_join_within_the_grid() -> None:
     first, second = (slice(1, 3), slice(4, 5), slice(0, 9)), (slice(2, 6), slice(1, 2), slice(3, 4))
     assert union(first, second) == (slice(1, 6), slice(1, 5), slice(0, 9))
     assert with_margin(first, 2, (4, 9, 9)) == (slice(0, 4), slice(2, 7), slice(0, 9))
-    assert relative(first, (slice(1, 9), slice(2, 9), slice(0, 9))) == (slice(0, 2), slice(2, 3), slice(0, 9))
+    assert relative(first, (slice(1, 9), slice(2, 9), slice(0, 9))) == (
+        slice(0, 2),
+        slice(2, 3),
+        slice(0, 9),
+    )
 
 
-@pytest.mark.parametrize("box", [(slice(5, 8), slice(3, 4), slice(4, 9)), (slice(2, 5), slice(3, 5), slice(4, 9))])
+@pytest.mark.parametrize(
+    "box", [(slice(5, 8), slice(3, 4), slice(4, 9)), (slice(2, 5), slice(3, 5), slice(4, 9))]
+)
 def test_a_box_that_does_not_fit_is_refused(box: tuple[slice, slice, slice]) -> None:
     with pytest.raises(RegionError, match="equal shapes and a box within the grid"):
         BoxedMask(scattered()[2:5, 3:4, 4:9], box, (7, 8, 9))

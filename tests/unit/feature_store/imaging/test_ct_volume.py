@@ -20,7 +20,9 @@ def hu() -> npt.NDArray[np.int16]:
     return np.random.default_rng(3).integers(-1000, 1500, (8, 6, 5)).astype(np.int16)
 
 
-def test_slices_are_sorted_and_rescaled_one_by_one(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
+def test_slices_are_sorted_and_rescaled_one_by_one(
+    tmp_path: Path, hu: npt.NDArray[np.int16]
+) -> None:
     paths = write_ct(tmp_path, hu, spacing_mm=(0.9, 1.1, 2.5))
     volume = read_ct_volume([paths[n] for n in (3, 7, 0, 1, 6, 2, 5, 4)])
     np.testing.assert_array_equal(volume.hu, hu.astype(np.float32))
@@ -29,12 +31,16 @@ def test_slices_are_sorted_and_rescaled_one_by_one(tmp_path: Path, hu: npt.NDArr
     assert (volume.frame_of_reference_uid, volume.series_instance_uid) == (FRAME_UID, SERIES_UID)
     image = volume.to_image()
     assert image.GetSize() == (5, 6, 8)
-    np.testing.assert_allclose(image.TransformIndexToPhysicalPoint((4, 5, 7)), (-10 + 3.6, 5 + 5.5, -30 + 17.5))
+    np.testing.assert_allclose(
+        image.TransformIndexToPhysicalPoint((4, 5, 7)), (-10 + 3.6, 5 + 5.5, -30 + 17.5)
+    )
 
 
 def test_an_oblique_series_keeps_its_axes(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
     angle = np.deg2rad(15)
-    axes = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    axes = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
     volume = read_ct_volume(write_ct(tmp_path, hu, axes=axes))
     np.testing.assert_allclose(volume.axes, axes, atol=1e-9)
     assert volume.spacing_mm[2] == pytest.approx(3.0, abs=1e-5)
@@ -101,7 +107,10 @@ def test_a_missing_slice_is_located(tmp_path: Path, hu: npt.NDArray[np.int16]) -
     with pytest.raises(CtGeometryError) as caught:
         read_ct_volume(paths[:3] + paths[4:])
     assert caught.value.code == "missing-slice"
-    assert "lacks 1 slice(s): between -24.00 mm and -18.00 mm the gap is 6.00 mm, expected 3.00 mm" in str(caught.value)
+    assert (
+        "lacks 1 slice(s): between -24.00 mm and -18.00 mm the gap is 6.00 mm, expected 3.00 mm"
+        in str(caught.value)
+    )
 
 
 @pytest.mark.parametrize(("count", "code"), [(0, "no-ct"), (1, "one-slice")])
@@ -131,7 +140,9 @@ def _without_position(z: int, dataset: Dataset) -> None:
         (_at(1, SOPClassUID=MRImageStorage, Modality="MR"), "not-ct"),
     ],
 )
-def test_an_unreadable_instance_is_refused(tmp_path: Path, hu: npt.NDArray[np.int16], spoil: Spoil, code: str) -> None:
+def test_an_unreadable_instance_is_refused(
+    tmp_path: Path, hu: npt.NDArray[np.int16], spoil: Spoil, code: str
+) -> None:
     with pytest.raises(UnreadableInstance) as caught:
         read_ct_volume(write_ct(tmp_path, hu, spoil=spoil))
     assert caught.value.code == code

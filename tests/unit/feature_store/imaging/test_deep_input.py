@@ -21,7 +21,9 @@ def test_the_cube_is_the_box_by_linear_interpolation() -> None:
     assert (cube.shape, cube.dtype) == ((64, 64, 64), np.dtype(np.float32))
     assert float(cube.mean()) == pytest.approx(0, abs=1e-5)
     assert float(cube.std()) == pytest.approx(1, abs=1e-5)
-    ramp = [(start + (np.arange(64) + 0.5) * n / 64 - 0.5) for start, n in ((5, 32), (9, 16), (10, 32))]
+    ramp = [
+        (start + (np.arange(64) + 0.5) * n / 64 - 0.5) for start, n in ((5, 32), (9, 16), (10, 32))
+    ]
     inner = slice(4, -4)  # away from the faces, where the outermost centres are held
     gz, gy, gx = np.meshgrid(*(axis[inner] for axis in ramp), indexing="ij")
     expected = 3 * gz - 2 * gy + gx
@@ -36,7 +38,9 @@ def test_what_is_outside_the_box_does_not_matter() -> None:
     gtv[5:15, 5:15, 5:15] = True
     other = values.copy()
     other[17:] = 1e3
-    first, second = (deep_input(harmonize_ct(ct_of(hu)), BoxedMask.of(gtv)) for hu in (values, other))
+    first, second = (
+        deep_input(harmonize_ct(ct_of(hu)), BoxedMask.of(gtv)) for hu in (values, other)
+    )
     np.testing.assert_allclose(first, second, atol=1e-4)
 
 

@@ -41,14 +41,25 @@ def test_values_are_those_of_itk(spacing: tuple[float, float, float], degrees: f
     volume = noise((12, 20, 23), spacing, oblique(degrees))
     ct = harmonize_ct(volume)
     image = ct.to_image()
-    assert image.GetSize() == tuple(round(n * s) for n, s in zip((23, 20, 12), spacing, strict=True))
+    assert image.GetSize() == tuple(
+        round(n * s) for n, s in zip((23, 20, 12), spacing, strict=True)
+    )
     expected = by_itk(volume.to_image(), image, SimpleITK.sitkBSpline)
-    inside = by_itk(volume.image_of(np.ones(volume.hu.shape, np.uint8)), image, SimpleITK.sitkNearestNeighbor) > 0
+    inside = (
+        by_itk(
+            volume.image_of(np.ones(volume.hu.shape, np.uint8)),
+            image,
+            SimpleITK.sitkNearestNeighbor,
+        )
+        > 0
+    )
     np.testing.assert_allclose(whole(ct)[inside], expected[inside], atol=2e-4)
     mask = volume.hu > 100
     label = volume.image_of(mask.astype(np.uint8))
     nearest = by_itk(label, image, SimpleITK.sitkNearestNeighbor)
-    np.testing.assert_array_equal(harmonize_mask(mask, volume, ct).whole()[inside], nearest[inside] > 0)
+    np.testing.assert_array_equal(
+        harmonize_mask(mask, volume, ct).whole()[inside], nearest[inside] > 0
+    )
 
 
 @pytest.mark.parametrize("spacing", [(0.73, 0.71, 5.0), (1.3, 1.9, 2.37)])
@@ -58,7 +69,9 @@ def test_parts_and_moments_are_those_of_the_whole(spacing: tuple[float, float, f
     assert ct.shape == values.shape
     assert ct.mean_hu == pytest.approx(values.mean(dtype=np.float64), abs=1e-6)
     assert ct.sd_hu == pytest.approx(values.std(dtype=np.float64, ddof=1), rel=1e-8)
-    np.testing.assert_array_equal(ct.values(slice(3, 9), slice(0, 5), slice(4, 11)), values[3:9, :5, 4:11])
+    np.testing.assert_array_equal(
+        ct.values(slice(3, 9), slice(0, 5), slice(4, 11)), values[3:9, :5, 4:11]
+    )
     z, y, x = np.array([7, 0, 7]), np.array([1]), np.array([2, 3])
     np.testing.assert_array_equal(ct.values(z, y, x), values[np.ix_(z, y, x)])
 
@@ -68,7 +81,8 @@ def test_the_corners_of_both_grids_coincide() -> None:
     image, old = harmonize_ct(volume).to_image(), volume.to_image()
     corner = (-0.5, -0.5, -0.5)
     np.testing.assert_allclose(
-        image.TransformContinuousIndexToPhysicalPoint(corner), old.TransformContinuousIndexToPhysicalPoint(corner)
+        image.TransformContinuousIndexToPhysicalPoint(corner),
+        old.TransformContinuousIndexToPhysicalPoint(corner),
     )
     assert image.GetSize() == (12, 30, 24)
 
@@ -79,7 +93,9 @@ def test_the_same_spacing_changes_nothing() -> None:
 
 
 def test_beyond_the_ct_its_edge_goes_on_and_no_mask() -> None:
-    volume = noise((9, 9, 9), (1.06, 1.06, 1.06))  # 9.54 mm: the tenth voxel's centre is just inside, its face is not
+    volume = noise(
+        (9, 9, 9), (1.06, 1.06, 1.06)
+    )  # 9.54 mm: the tenth voxel's centre is just inside, its face is not
     wide = noise((5, 9, 9), (1.06, 1.06, 2.99))
     for ct in (volume, wide):
         values = whole(harmonize_ct(ct))

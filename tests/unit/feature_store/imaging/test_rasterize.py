@@ -24,10 +24,15 @@ def volume(axes: npt.NDArray[np.float64] = AXIAL) -> CtVolume:
 
 def to_mm(index: npt.ArrayLike, grid: CtVolume) -> npt.NDArray[np.float64]:
     """Return points in mm of continuous indices (x, y, z)."""
-    return np.asarray(np.asarray(grid.origin_mm) + (np.asarray(index, dtype=float) * grid.spacing_mm) @ grid.axes.T)
+    return np.asarray(
+        np.asarray(grid.origin_mm)
+        + (np.asarray(index, dtype=float) * grid.spacing_mm) @ grid.axes.T
+    )
 
 
-def rectangle(low: tuple[float, float], high: tuple[float, float], z: float) -> list[tuple[float, float, float]]:
+def rectangle(
+    low: tuple[float, float], high: tuple[float, float], z: float
+) -> list[tuple[float, float, float]]:
     (x0, y0), (x1, y1) = low, high
     return [(x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z)]
 
@@ -39,7 +44,9 @@ def roi(grid: CtVolume, *contours: npt.ArrayLike, frame: str = "1.2.3") -> Roi:
 @pytest.mark.parametrize("axes", [AXIAL, oblique(15), SAGITTAL])
 def test_voxel_centres_decide_whatever_the_orientation(axes: npt.NDArray[np.float64]) -> None:
     grid = volume(axes)
-    mask = rasterize(roi(grid, rectangle((2.4, 3.6), (6.6, 8.4), 4), rectangle((2.6, 3.4), (6.4, 8.6), 5)), grid)
+    mask = rasterize(
+        roi(grid, rectangle((2.4, 3.6), (6.6, 8.4), 4), rectangle((2.6, 3.4), (6.4, 8.6), 5)), grid
+    )
     expected = np.zeros(grid.hu.shape, dtype=bool)
     expected[4, 4:9, 3:7] = True
     expected[5, 4:9, 3:7] = True
@@ -86,8 +93,14 @@ def test_even_odd_of_any_polygon_agrees_with_a_ray_from_each_centre(
     mask = rasterize(roi(grid, np.column_stack([polygon, np.full(len(polygon), 4.0)])), grid)[4]
     edges = list(zip(polygon, np.roll(polygon, -1, axis=0), strict=True))
     for (y, x), inside in np.ndenumerate(mask):
-        crossings = [p[0] + (y - p[1]) * (q[0] - p[0]) / (q[1] - p[1]) for p, q in edges if (p[1] <= y) != (q[1] <= y)]
-        near = any(abs(at - x) < 1e-4 for at in crossings) or np.any(np.abs(polygon[:, 1] - y) < 1e-4)
+        crossings = [
+            p[0] + (y - p[1]) * (q[0] - p[0]) / (q[1] - p[1])
+            for p, q in edges
+            if (p[1] <= y) != (q[1] <= y)
+        ]
+        near = any(abs(at - x) < 1e-4 for at in crossings) or np.any(
+            np.abs(polygon[:, 1] - y) < 1e-4
+        )
         if not near:  # a centre on the contour itself belongs to either side
             assert inside == (sum(at < x for at in crossings) % 2 == 1)
 
@@ -102,10 +115,16 @@ BOX = ((2.4, 3.6), (6.6, 8.4))
         ([rectangle((-0.7, 3), (6, 8), 4)], "outside-ct", "leaves the CT by up to 0.3 mm"),
         ([rectangle(*BOX, 4.4)], "off-slice", "1.20 mm off the nearest slice"),
         ([[(2, 3, 4), (6, 3, 4), (6, 8, 5)]], "not-in-plane", "3.00 mm across the slices"),
-        ([rectangle(*BOX, z) for z in (2, 4, 6)], "contours-skip-slices", "no contour on 1 slice(s)"),
+        (
+            [rectangle(*BOX, z) for z in (2, 4, 6)],
+            "contours-skip-slices",
+            "no contour on 1 slice(s)",
+        ),
     ],
 )
-def test_contours_that_cannot_be_of_this_ct(contours: list[npt.ArrayLike], code: str, words: str) -> None:
+def test_contours_that_cannot_be_of_this_ct(
+    contours: list[npt.ArrayLike], code: str, words: str
+) -> None:
     grid = volume()
     with pytest.raises(ContourError) as caught:
         rasterize(roi(grid, *contours), grid)
@@ -130,7 +149,9 @@ def test_two_pieces_apart_along_the_normal_are_one_region() -> None:
 @pytest.mark.real_data
 def test_pat1_equals_its_reference_mask_voxel_for_voxel(real_data: Path) -> None:
     ct = read_ct_volume(sorted((real_data / "pat1" / "ct").glob("*.dcm")))
-    gtv = select_gtv(read_structure_set(next((real_data / "pat1" / "rtstruct").glob("*.dcm"))), "gtv-1")
+    gtv = select_gtv(
+        read_structure_set(next((real_data / "pat1" / "rtstruct").glob("*.dcm"))), "gtv-1"
+    )
     mask = rasterize(gtv, ct)
     reference = SimpleITK.ReadImage(str(real_data / "pat1" / "nifti_mask" / "mask.nii.gz"))
     assert int(mask.sum()) == 125_256
@@ -148,7 +169,8 @@ def test_other_real_contours_fill_their_area(real_data: Path, patient: str, voxe
     gtv = select_gtv(read_structure_set(folder / "rtstruct" / "RS.dcm"), "gtv_mass_ct")
     mask = rasterize(gtv, ct)
     area_mm2 = sum(
-        0.5 * abs(np.dot(c[:, 0], np.roll(c[:, 1], 1)) - np.dot(c[:, 1], np.roll(c[:, 0], 1))) for c in gtv.contours
+        0.5 * abs(np.dot(c[:, 0], np.roll(c[:, 1], 1)) - np.dot(c[:, 1], np.roll(c[:, 0], 1)))
+        for c in gtv.contours
     )
     assert int(mask.sum()) == voxels
     assert mask.sum() * ct.spacing_mm[0] * ct.spacing_mm[1] == pytest.approx(area_mm2, rel=0.02)

@@ -53,7 +53,9 @@ def test_rings_end_at_the_skin_where_they_are_told_to() -> None:
     clipped = make_regions(BoxedMask.of(gtv), 1.0, (3, 6), BoxedMask.of(body))
     np.testing.assert_array_equal(clipped.masks[Region.GTV].whole(), gtv)
     for region in (Region.RING_3MM, Region.RING_6MM):
-        np.testing.assert_array_equal(clipped.masks[region].whole(), free.masks[region].whole() & body)
+        np.testing.assert_array_equal(
+            clipped.masks[region].whole(), free.masks[region].whole() & body
+        )
         assert clipped.masks[region].count < free.masks[region].count
 
 
@@ -62,7 +64,9 @@ def test_a_gtv_that_is_too_small_is_refused(voxels: int) -> None:
     gtv = np.zeros((10, 10, 10), dtype=bool)
     gtv.reshape(-1)[500 : 500 + voxels] = True
     boxed = BoxedMask(gtv, (slice(0, 10),) * 3, (10, 10, 10))
-    with pytest.raises(RegionError, match=rf"Region gtv has {voxels} voxel\(s\): expected at least 27"):
+    with pytest.raises(
+        RegionError, match=rf"Region gtv has {voxels} voxel\(s\): expected at least 27"
+    ):
         make_regions(boxed, 1.0)
 
 
@@ -72,5 +76,7 @@ def test_a_gtv_that_fills_the_image_has_no_ring() -> None:
 
 
 def test_only_the_rings_of_the_method_exist() -> None:
-    with pytest.raises(RegionError, match="no ring of 5 mm: expected one of ring_3mm, ring_6mm, ring_9mm"):
+    with pytest.raises(
+        RegionError, match="no ring of 5 mm: expected one of ring_3mm, ring_6mm, ring_9mm"
+    ):
         make_regions(BoxedMask.of(blob()), 1.0, (5,))

@@ -17,7 +17,9 @@ SQUARE = np.array([[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]])
 
 
 def test_rois_are_read_in_order(tmp_path: Path) -> None:
-    path = write_rtstruct(tmp_path / "rs.dcm", [(" GTV-1 ", [SQUARE, SQUARE + 3]), ("Lung_L", [SQUARE])])
+    path = write_rtstruct(
+        tmp_path / "rs.dcm", [(" GTV-1 ", [SQUARE, SQUARE + 3]), ("Lung_L", [SQUARE])]
+    )
     structure_set = read_structure_set(path)
     assert structure_set.roi_names == ("GTV-1", "Lung_L")
     assert structure_set.frame_of_reference_uid == FRAME_UID
@@ -28,19 +30,25 @@ def test_rois_are_read_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["GTV-1", "gtv", "GTVp", "Gtv_Primary"])
 def test_the_rule_ignores_case_and_matches_the_whole_name(tmp_path: Path, name: str) -> None:
-    path = write_rtstruct(tmp_path / "rs.dcm", [("PTV", [SQUARE]), (name, [SQUARE]), ("GTVn", [SQUARE])])
+    path = write_rtstruct(
+        tmp_path / "rs.dcm", [("PTV", [SQUARE]), (name, [SQUARE]), ("GTVn", [SQUARE])]
+    )
     assert select_gtv(read_structure_set(path), r"gtv[-_ ]?(p|1|primary)?").name == name
 
 
 def test_no_gtv_lists_the_names(tmp_path: Path) -> None:
-    structure_set = read_structure_set(write_rtstruct(tmp_path / "rs.dcm", [("PTV", [SQUARE]), ("Lung", [SQUARE])]))
+    structure_set = read_structure_set(
+        write_rtstruct(tmp_path / "rs.dcm", [("PTV", [SQUARE]), ("Lung", [SQUARE])])
+    )
     with pytest.raises(NoGtvError, match="found 'PTV', 'Lung'") as caught:
         select_gtv(structure_set, "gtv")
     assert caught.value.roi_names == ("PTV", "Lung")
 
 
 def test_two_gtvs_are_ambiguous(tmp_path: Path) -> None:
-    structure_set = read_structure_set(write_rtstruct(tmp_path / "rs.dcm", [("GTV-1", [SQUARE]), ("GTV-2", [SQUARE])]))
+    structure_set = read_structure_set(
+        write_rtstruct(tmp_path / "rs.dcm", [("GTV-1", [SQUARE]), ("GTV-2", [SQUARE])])
+    )
     with pytest.raises(AmbiguousGtvError, match="2 ROIs could be the GTV") as caught:
         select_gtv(structure_set, r"gtv-\d")
     assert caught.value.roi_names == ("GTV-1", "GTV-2")
@@ -82,18 +90,24 @@ def _no_contours(dataset: Dataset) -> None:
         (_no_contours, "empty-roi"),
     ],
 )
-def test_a_gtv_that_encloses_nothing_is_refused(tmp_path: Path, spoil: Callable[[Dataset], None], code: str) -> None:
+def test_a_gtv_that_encloses_nothing_is_refused(
+    tmp_path: Path, spoil: Callable[[Dataset], None], code: str
+) -> None:
     path = write_rtstruct(tmp_path / "rs.dcm", [("GTV", [SQUARE]), ("PTV", [SQUARE])], spoil=spoil)
     structure_set = read_structure_set(path)
     with pytest.raises(ContourError) as caught:
         select_gtv(structure_set, "gtv")
     assert caught.value.code == code
-    assert select_gtv(structure_set, "ptv").name == "PTV"  # what is wrong with one ROI does not spoil another
+    assert (
+        select_gtv(structure_set, "ptv").name == "PTV"
+    )  # what is wrong with one ROI does not spoil another
 
 
 def test_what_is_no_structure_set_is_refused(tmp_path: Path) -> None:
     ct = write_ct(tmp_path, np.zeros((1, 4, 4), dtype=np.int16))[0]
-    with pytest.raises(UnreadableInstance, match="Expected RT Structure Set Storage, found CT Image Storage"):
+    with pytest.raises(
+        UnreadableInstance, match="Expected RT Structure Set Storage, found CT Image Storage"
+    ):
         read_structure_set(ct)
     (tmp_path / "text").write_text("no DICOM")
     with pytest.raises(UnreadableInstance, match="cannot be read as DICOM"):

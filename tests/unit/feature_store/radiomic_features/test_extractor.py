@@ -34,7 +34,10 @@ SETTINGS = ExtractionSettings()
 
 
 def real(folder: Path, pattern: str) -> tuple[HarmonizedCt, Masks]:
-    ct, structure_set = sorted((folder / "ct").glob("*.dcm")), next((folder / "rtstruct").glob("*.dcm"))
+    ct, structure_set = (
+        sorted((folder / "ct").glob("*.dcm")),
+        next((folder / "rtstruct").glob("*.dcm")),
+    )
     return harmonized(load_study(ct, structure_set, pattern))
 
 
@@ -49,8 +52,12 @@ def textured(
 ) -> tuple[HarmonizedCt, dict[Region, npt.NDArray[np.bool_]]]:
     """Return a small CT of smooth noise with a ball and its shell in the middle."""
     rng = np.random.default_rng(17)
-    values = ndimage.gaussian_filter(rng.normal(size=shape), 1) * 900 + rng.normal(size=shape) * 30 - 200
-    distance = np.sqrt(sum((axis - n // 2) ** 2 for axis, n in zip(np.indices(shape), shape, strict=True)))
+    values = (
+        ndimage.gaussian_filter(rng.normal(size=shape), 1) * 900 + rng.normal(size=shape) * 30 - 200
+    )
+    distance = np.sqrt(
+        sum((axis - n // 2) ** 2 for axis, n in zip(np.indices(shape), shape, strict=True))
+    )
     ball = distance <= radius
     masks = {Region.GTV: ball, Region.RING_3MM: (distance <= radius + 3) & ~ball}
     return harmonize_ct(ct_of(values, (spacing_mm,) * 3), spacing_mm), masks
@@ -60,13 +67,17 @@ def boxed(masks: Mapping[Region, npt.NDArray[np.bool_]]) -> Masks:
     return {region: BoxedMask.of(mask) for region, mask in masks.items()}
 
 
-def assert_equal(ours: Mapping[Region, FeatureVector], expected: Mapping[Region, FeatureVector]) -> None:
+def assert_equal(
+    ours: Mapping[Region, FeatureVector], expected: Mapping[Region, FeatureVector]
+) -> None:
     """Demand a relative 1e-6, or an absolute 1e-5 where the value is below 1."""
     assert list(ours) == list(expected)
     for region, vector in expected.items():
         found, wanted = ours[region].values, vector.values
         off = np.abs(found - wanted)
-        bad = np.flatnonzero((off > 1e-6 * np.abs(wanted)) & ~((np.abs(wanted) < 1) & (off <= 1e-5)))
+        bad = np.flatnonzero(
+            (off > 1e-6 * np.abs(wanted)) & ~((np.abs(wanted) < 1) & (off <= 1e-5))
+        )
         assert not bad.size, [(FEATURE_NAMES[n], found[n], wanted[n]) for n in bad[:5]]
         assert ours[region].settings_digest == vector.settings_digest
 
@@ -76,30 +87,44 @@ def assert_equal(ours: Mapping[Region, FeatureVector], expected: Mapping[Region,
     [((40, 41, 43), 5), ((17, 19, 21), 6), ((18, 16, 90), 5)],
     ids=["inside", "at odd faces", "long"],
 )
-def test_values_are_those_of_pyradiomics_on_the_whole_image(shape: tuple[int, int, int], radius: float) -> None:
+def test_values_are_those_of_pyradiomics_on_the_whole_image(
+    shape: tuple[int, int, int], radius: float
+) -> None:
     ct, masks = textured(shape, radius)
-    assert_equal(extract(ct, boxed(masks), SETTINGS), extract_with_pyradiomics(ct, boxed(masks), SETTINGS))
+    assert_equal(
+        extract(ct, boxed(masks), SETTINGS), extract_with_pyradiomics(ct, boxed(masks), SETTINGS)
+    )
 
 
 @pytest.mark.parametrize(
     "other",
-    [ExtractionSettings(spacing_mm=2), ExtractionSettings(normalize=False), ExtractionSettings(normalize_scale=40)],
+    [
+        ExtractionSettings(spacing_mm=2),
+        ExtractionSettings(normalize=False),
+        ExtractionSettings(normalize_scale=40),
+    ],
     ids=["2 mm", "not normalised", "scale 40"],
 )
 def test_other_settings_too(other: ExtractionSettings) -> None:
     ct, masks = textured((24, 25, 26), 5, other.spacing_mm)
-    assert_equal(extract(ct, boxed(masks), other), extract_with_pyradiomics(ct, boxed(masks), other))
+    assert_equal(
+        extract(ct, boxed(masks), other), extract_with_pyradiomics(ct, boxed(masks), other)
+    )
 
 
 @st.composite
 def phantoms(draw: st.DrawFn) -> tuple[CtVolume, npt.NDArray[np.bool_]]:
-    """Draw a small CT of any spacing and a GTV of any form in it: at a face, of one slice, in pieces, with a hole."""
+    """Draw a small CT of any spacing and a GTV of any form in it: at a face, of one slice, in
+    pieces, with a hole.
+    """
     spacing = draw(st.tuples(st.floats(0.8, 1.4), st.floats(0.8, 1.4), st.floats(1, 3)))
     shape = draw(st.tuples(st.integers(6, 9), st.integers(15, 19), st.integers(15, 19)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     rough = ndimage.gaussian_filter(rng.normal(size=shape), draw(st.sampled_from([0.0, 0.7, 1.5])))
     spread = draw(st.sampled_from([30, 400, 3000]))
-    outlier = draw(st.sampled_from([0, 0, 60]))  # metal: a few voxels far away make up to 300 grey levels
+    outlier = draw(
+        st.sampled_from([0, 0, 60])
+    )  # metal: a few voxels far away make up to 300 grey levels
     hu = rough / rough.std() * spread
     hu[tuple(n // 2 for n in shape)] += outlier * spread
     z, y, x = np.indices(shape)
@@ -118,7 +143,9 @@ def phantoms(draw: st.DrawFn) -> tuple[CtVolume, npt.NDArray[np.bool_]]:
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(phantoms())
-def test_any_tumour_of_any_ct_has_the_values_of_pyradiomics(phantom: tuple[CtVolume, npt.NDArray[np.bool_]]) -> None:
+def test_any_tumour_of_any_ct_has_the_values_of_pyradiomics(
+    phantom: tuple[CtVolume, npt.NDArray[np.bool_]],
+) -> None:
     volume, mask = phantom
     ct = harmonize_ct(volume)
     gtv = harmonize_mask(mask, volume, ct)
@@ -150,11 +177,13 @@ def test_the_same_input_gives_the_same_bits() -> None:
 
 def test_pyradiomics_is_silent_in_a_fresh_process() -> None:
     program = (
-        "import logging; from tests.unit.feature_store.radiomic_features import test_extractor as t;"
-        "ct, masks = t.textured((30, 30, 30)); t.extract(ct, t.boxed(masks), t.SETTINGS);"
-        "assert logging.getLogger().level == logging.WARNING and not logging.getLogger().handlers"
+        "import logging; from tests.unit.feature_store.radiomic_features import test_extractor as "
+        "t;ct, masks = t.textured((30, 30, 30)); t.extract(ct, t.boxed(masks), t.SETTINGS);assert "
+        "logging.getLogger().level == logging.WARNING and not logging.getLogger().handlers"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

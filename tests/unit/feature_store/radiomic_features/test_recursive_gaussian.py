@@ -51,11 +51,15 @@ def test_the_laplacian_within_a_box(sigma: float, inner: Box) -> None:
 def test_short_lines(shape: tuple[int, int, int]) -> None:
     values = np.random.default_rng(5).normal(0, 100, shape)
     whole = box(*((0, n) for n in shape))
-    np.testing.assert_array_equal(laplacian_of_gaussian(values, whole, whole, SPACING_MM, 2.0), by_itk(values, 2.0))
+    np.testing.assert_array_equal(
+        laplacian_of_gaussian(values, whole, whole, SPACING_MM, 2.0), by_itk(values, 2.0)
+    )
 
 
 def test_only_the_padded_box_is_seen() -> None:
     values = np.random.default_rng(6).normal(0, 100, (20, 21, 40))
     padded, inner = box((3, 17), (2, 20), (1, 38)), box((4, 9), (0, 18), (5, 30))
     expected = by_itk(np.ascontiguousarray(values[padded]), 1.0)[inner]
-    np.testing.assert_array_equal(laplacian_of_gaussian(values, padded, inner, SPACING_MM, 1.0), expected)
+    np.testing.assert_array_equal(
+        laplacian_of_gaussian(values, padded, inner, SPACING_MM, 1.0), expected
+    )

@@ -1,4 +1,6 @@
-"""Settings have a digest that a model can insist on, and name the 1316 features as PyRadiomics does."""
+"""Settings have a digest that a model can insist on, and name the 1316 features as PyRadiomics
+does.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,12 @@ import json
 import pytest
 from radiomics import getFeatureClasses
 
-from feature_store.radiomic_features.settings import FEATURE_NAMES, FEATURES_BY_CLASS, ExtractionSettings, image_names
+from feature_store.radiomic_features.settings import (
+    FEATURE_NAMES,
+    FEATURES_BY_CLASS,
+    ExtractionSettings,
+    image_names,
+)
 
 
 def test_there_are_1316_distinct_names() -> None:
@@ -28,13 +35,18 @@ def test_there_are_1316_distinct_names() -> None:
 @pytest.mark.parametrize("group", FEATURES_BY_CLASS)
 def test_names_are_those_of_pyradiomics(group: str) -> None:
     names = getFeatureClasses()[group].getFeatureNames()
-    assert tuple(name for name, deprecated in names.items() if not deprecated) == FEATURES_BY_CLASS[group]
+    assert (
+        tuple(name for name, deprecated in names.items() if not deprecated)
+        == FEATURES_BY_CLASS[group]
+    )
 
 
 def test_settings_survive_json_and_the_digest_follows_the_values() -> None:
     settings = ExtractionSettings()
     assert ExtractionSettings.from_json(settings.to_json()) == settings
-    assert ExtractionSettings(bin_width=25).digest == settings.digest  # an integer is the same setting
+    assert (
+        ExtractionSettings(bin_width=25).digest == settings.digest
+    )  # an integer is the same setting
     assert ExtractionSettings(normalize_scale=1).digest != settings.digest
     assert (
         settings.digest == "fa457947b3ca53cc929170361fb3c59f0179da41cf8575c59333e8ddc4c45a2a"

@@ -1,4 +1,6 @@
-"""Texture, first-order and shape features are those of PyRadiomics' own classes on regions of every awkward form."""
+"""Texture, first-order and shape features are those of PyRadiomics' own classes on regions of every
+awkward form.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,15 @@ Mask = npt.NDArray[np.bool_]
 def ours(values: npt.NDArray[Any], mask: Mask) -> dict[str, dict[str, float]]:
     levels = grey_levels(values[mask], 25.0)
     texture = texture_features(texture_matrices(TextureRegion.of(mask), levels))
-    return {"firstorder": first_order_features(values[mask], levels, float(np.prod(SPACING_MM))), **texture}
+    return {
+        "firstorder": first_order_features(values[mask], levels, float(np.prod(SPACING_MM))),
+        **texture,
+    }
 
 
-def theirs(values: npt.NDArray[Any], mask: Mask, groups: tuple[str, ...]) -> dict[str, dict[str, float]]:
+def theirs(
+    values: npt.NDArray[Any], mask: Mask, groups: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
     silence_pyradiomics()
     image: Any = SimpleITK.GetImageFromArray(values)
     label: Any = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
@@ -56,7 +63,9 @@ def assert_equal(found: dict[str, dict[str, float]], wanted: dict[str, dict[str,
         assert set(found[group]) == set(features)
         for name, value in features.items():
             tolerance = 1e-5 if abs(value) < 1 else 1e-6 * abs(value)
-            np.testing.assert_allclose(found[group][name], value, rtol=0, atol=tolerance, err_msg=f"{group} {name}")
+            np.testing.assert_allclose(
+                found[group][name], value, rtol=0, atol=tolerance, err_msg=f"{group} {name}"
+            )
 
 
 def assert_texture_equal(values: npt.NDArray[Any], mask: Mask) -> None:
@@ -68,7 +77,9 @@ def assert_texture_equal(values: npt.NDArray[Any], mask: Mask) -> None:
 
 @st.composite
 def phantoms(draw: st.DrawFn) -> tuple[npt.NDArray[Any], Mask]:
-    """Draw a small image of 1 to about 300 grey levels with a region of any form that has 27 voxels or more."""
+    """Draw a small image of 1 to about 300 grey levels with a region of any form that has 27 voxels
+    or more.
+    """
     shape = draw(st.tuples(st.integers(1, 9), st.integers(6, 11), st.integers(6, 11)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     rough = ndimage.gaussian_filter(rng.normal(size=shape), draw(st.sampled_from([0.0, 0.7, 1.5])))
@@ -92,7 +103,9 @@ def _slab(axis: int) -> Mask:
 
 
 def _shell() -> Mask:
-    distance = np.sqrt(np.sum((np.indices((15, 16, 17)) - np.reshape([7, 8, 8], (3, 1, 1, 1))) ** 2, axis=0))
+    distance = np.sqrt(
+        np.sum((np.indices((15, 16, 17)) - np.reshape([7, 8, 8], (3, 1, 1, 1))) ** 2, axis=0)
+    )
     return np.asarray((distance > 3) & (distance <= 6))
 
 
@@ -109,7 +122,9 @@ def _lattice() -> Mask:
 
 
 def _scattered() -> Mask:
-    """Make voxels of which hardly two are on one line, so that PyRadiomics leaves directions out."""
+    """Make voxels of which hardly two are on one line, so that PyRadiomics leaves directions
+    out.
+    """
     mask = np.zeros((9, 9, 9), dtype=bool)
     mask[np.arange(9), np.arange(9) * 2 % 9, np.arange(9) * 5 % 9] = True
     mask[4, 4, 3:6] = True
@@ -119,8 +134,26 @@ def _scattered() -> Mask:
 @pytest.mark.parametrize("levels", [1, 2, 16, 300])
 @pytest.mark.parametrize(
     "mask",
-    [_slab(0), _slab(1), _slab(2), _shell(), _pieces(), _lattice(), _scattered(), np.ones((2, 5, 6), dtype=bool)],
-    ids=["one slice", "one row", "one column", "shell", "pieces", "lattice", "scattered", "two slices"],
+    [
+        _slab(0),
+        _slab(1),
+        _slab(2),
+        _shell(),
+        _pieces(),
+        _lattice(),
+        _scattered(),
+        np.ones((2, 5, 6), dtype=bool),
+    ],
+    ids=[
+        "one slice",
+        "one row",
+        "one column",
+        "shell",
+        "pieces",
+        "lattice",
+        "scattered",
+        "two slices",
+    ],
 )
 def test_regions_with_holes_pieces_and_one_slice(mask: Mask, levels: int) -> None:
     rng = np.random.default_rng(levels)
@@ -152,9 +185,16 @@ def test_kernels_import_where_their_folder_is_read_only(tmp_path: Path) -> None:
     """Numba then keeps the machine code in its cache folder."""
     package = tmp_path / "feature_store" / "radiomic_features"
     package.mkdir(parents=True)
-    modules = ("__init__.py", "compiled.py", "radiomic_features/__init__.py", "radiomic_features/texture_matrices.py")
+    modules = (
+        "__init__.py",
+        "compiled.py",
+        "radiomic_features/__init__.py",
+        "radiomic_features/texture_matrices.py",
+    )
     for name in modules:
-        (tmp_path / "feature_store" / name).write_bytes((ROOT / "feature_store" / name).read_bytes())
+        (tmp_path / "feature_store" / name).write_bytes(
+            (ROOT / "feature_store" / name).read_bytes()
+        )
     for folder in (package, package.parent):
         (folder / "__pycache__").write_text("a file where numba wants a folder")
     program = (
@@ -165,7 +205,12 @@ def test_kernels_import_where_their_folder_is_read_only(tmp_path: Path) -> None:
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTHONPATH", None)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert list(cache.rglob("*.nbi"))

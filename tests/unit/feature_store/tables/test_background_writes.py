@@ -39,7 +39,8 @@ def test_the_first_that_fails_is_raised_after_the_last_is_done() -> None:
     def fail(sentence: str) -> None:
         raise StoreError(sentence)
 
-    with pytest.raises(StoreError, match="the first"), BackgroundWrites() as writes:  # noqa: PT012 - what is tested
+    # What is tested
+    with pytest.raises(StoreError, match="the first"), BackgroundWrites() as writes:  # noqa: PT012
         writes.give(fail, "the first")
         writes.give(fail, "the second")
         writes.give(done.append, "the third")
@@ -48,7 +49,8 @@ def test_the_first_that_fails_is_raised_after_the_last_is_done() -> None:
 
 def test_rows_written_beside_a_verdict_are_kept(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "store")
-    with pytest.raises(StudyDefect, match="not a study"), store.writing_beside() as beside:  # noqa: PT012 - as above
+    # As above
+    with pytest.raises(StudyDefect, match="not a study"), store.writing_beside() as beside:  # noqa: PT012
         beside.put_findings(identity("B", 1), (FINDING,))
         raise StudyDefect("study", "not a study")
     assert [finding for _, finding in store.findings("B")] == [FINDING]
@@ -57,7 +59,8 @@ def test_rows_written_beside_a_verdict_are_kept(tmp_path: Path) -> None:
 def test_a_verdict_whose_rows_cannot_be_kept_is_none(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the store's folder should be")
     store = FeatureStore(tmp_path / "store")
-    with pytest.raises(StoreError, match="findings cannot be"), store.writing_beside() as beside:  # noqa: PT012 - as above
+    # As above
+    with pytest.raises(StoreError, match="findings cannot be"), store.writing_beside() as beside:  # noqa: PT012
         beside.put_findings(identity("B", 1), (FINDING,))
         raise StudyDefect("study", "not a study")
 

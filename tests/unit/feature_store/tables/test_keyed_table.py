@@ -15,7 +15,9 @@ from deltalake import DeltaTable
 from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.keyed_table import KeyedTable, StoreError
 
-SCHEMA = pa.schema([("center", pa.string()), ("key", pa.string()), ("values", pa.list_(pa.float64()))])
+SCHEMA = pa.schema(
+    [("center", pa.string()), ("key", pa.string()), ("values", pa.list_(pa.float64()))]
+)
 
 
 def table_at(folder: Path | str, compact_every: int | None = 100) -> KeyedTable:
@@ -37,14 +39,19 @@ def _write(folder: str, barrier: Barrier, own: str, count: int) -> None:
 def test_two_processes_that_write_the_same_leave_each_row_once(location: str) -> None:
     context = multiprocessing.get_context("spawn")  # deltalake's threads do not survive a fork
     barrier = context.Barrier(2)
-    writers = [context.Process(target=_write, args=(location, barrier, own, 5)) for own in ("first", "second")]
+    writers = [
+        context.Process(target=_write, args=(location, barrier, own, 5))
+        for own in ("first", "second")
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(120)
     assert [writer.exitcode for writer in writers] == [0, 0]
     found = sorted(table_at(location).read({}).column("key").to_pylist())
-    assert found == sorted(f"{kind} {number}" for kind in ("first", "second", "shared") for number in range(5))
+    assert found == sorted(
+        f"{kind} {number}" for kind in ("first", "second", "shared") for number in range(5)
+    )
 
 
 def test_keys_may_hold_any_character(location: str) -> None:
@@ -85,11 +92,19 @@ def test_of_two_compactions_at_once_one_is_done_and_no_row_is_there_twice(locati
     assert sorted(table.read({}).column("key").to_pylist()) == list("01234")
 
 
-def test_the_lease_of_a_process_that_died_is_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with compaction_lease(str(tmp_path), {}) as first, compaction_lease(str(tmp_path), {}) as second:
+def test_the_lease_of_a_process_that_died_is_free_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        compaction_lease(str(tmp_path), {}) as first,
+        compaction_lease(str(tmp_path), {}) as second,
+    ):
         assert (first, second) == (True, False)
     monkeypatch.setattr("feature_store.tables.compaction_lease.LEASE", timedelta(seconds=-1))
-    with compaction_lease(str(tmp_path), {}) as first, compaction_lease(str(tmp_path), {}) as second:
+    with (
+        compaction_lease(str(tmp_path), {}) as first,
+        compaction_lease(str(tmp_path), {}) as second,
+    ):
         assert (first, second) == (True, True)
 
 
@@ -131,12 +146,14 @@ def newer_table_at(folder: Path | str) -> KeyedTable:
     return KeyedTable(f"{folder}/table", ("center", "key"), pa.schema([*SCHEMA, *added]))
 
 
-def test_a_table_of_an_earlier_release_is_read_and_gets_its_new_columns_with_the_next_write(location: str) -> None:
+def test_a_table_of_an_earlier_release_is_read_and_gets_its_new_columns_with_the_next_write(
+    location: str,
+) -> None:
     table_at(location).upsert([row("old")])
     newer = newer_table_at(location)
-    assert [(found["key"], found["month"], found["scanners"]) for found in newer.read({}).to_pylist()] == [
-        ("old", None, None)
-    ]
+    assert [
+        (found["key"], found["month"], found["scanners"]) for found in newer.read({}).to_pylist()
+    ] == [("old", None, None)]
     assert newer.read({"month": "2020-01"}).num_rows == 0
     assert newer.version() == 1  # reading changes nothing
     newer.upsert([{**row("new"), "month": "2020-01", "scanners": ["A", "B"]}])
@@ -145,13 +162,18 @@ def test_a_table_of_an_earlier_release_is_read_and_gets_its_new_columns_with_the
     assert newer.read({}, ["month"], version=1).to_pylist() == [{"month": None}]
 
 
-def test_a_table_of_a_later_release_is_refused_but_its_earlier_versions_are_not(tmp_path: Path) -> None:
+def test_a_table_of_a_later_release_is_refused_but_its_earlier_versions_are_not(
+    tmp_path: Path,
+) -> None:
     table = table_at(tmp_path)
     table.upsert([row("old")])
     newer_table_at(tmp_path).upsert([{**row("new"), "month": "2020-01", "scanners": []}])
     before = table.version()
     for attempt in (lambda: table.read({}), lambda: table.upsert([row("mine")])):
-        with pytest.raises(StoreError, match=r"does not know as they are there: month, scanners\. It was written by"):
+        with pytest.raises(
+            StoreError,
+            match=r"does not know as they are there: month, scanners\. It was written by",
+        ):
             attempt()
     assert table.version() == before
     assert table.read({}, version=1).num_rows == 1

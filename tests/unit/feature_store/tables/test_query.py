@@ -1,4 +1,6 @@
-"""Questions to the feature store: flat answers, exact numbers, and a sentence for what is not there."""
+"""Questions to the feature store: flat answers, exact numbers, and a sentence for what is not
+there.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> FeatureStore:
 
 def test_features_are_one_row_per_study_with_every_region_it_has(store: FeatureStore) -> None:
     frame = ask(store, StoreQuery(Contents.FEATURES))
-    assert frame[["center", "patient_key"]].to_numpy().tolist() == [["B", "b01"], ["B", "b02"], ["C", "c01"]]
+    assert frame[["center", "patient_key"]].to_numpy().tolist() == [
+        ["B", "b01"],
+        ["B", "b02"],
+        ["C", "c01"],
+    ]
     names = [f"{region}:{name}" for region in ("gtv", "ring_6mm") for name in FEATURE_NAMES]
-    assert [name for name in map(str, frame) if ":" in name and not name.startswith("deep")] == names
+    assert [
+        name for name in map(str, frame) if ":" in name and not name.startswith("deep")
+    ] == names
     np.testing.assert_array_equal(frame[names[:1316]].to_numpy()[0], vector(Region.GTV, 1).values)
     assert frame[names[1316:]].iloc[2].isna().all()
     assert frame.loc[0, "deep:511"] == 511.0
@@ -34,11 +42,17 @@ def test_features_are_one_row_per_study_with_every_region_it_has(store: FeatureS
     assert ask(store, StoreQuery(Contents.FEATURES, regions=("deep",))).shape == (1, 5 + 512)
 
 
-def test_scores_have_a_column_for_each_horizon_and_can_be_chosen_by_model(store: FeatureStore) -> None:
+def test_scores_have_a_column_for_each_horizon_and_can_be_chosen_by_model(
+    store: FeatureStore,
+) -> None:
     frame = ask(store, StoreQuery(Contents.SCORES))
     assert frame["model_digest"].tolist() == [MODEL_ONE, MODEL_TWO]
     one = ask(store, StoreQuery(Contents.SCORES, model=MODEL_ONE[:8])).iloc[0]
-    assert (one["linear_predictor"], one["survival_365"], one["survival_730"]) == (0.1 + 0.2, 0.75, 0.5)
+    assert (one["linear_predictor"], one["survival_365"], one["survival_730"]) == (
+        0.1 + 0.2,
+        0.75,
+        0.5,
+    )
     assert "row_digest" not in frame
 
 
@@ -50,23 +64,44 @@ def test_an_answer_as_of_a_version_or_a_time_is_the_one_of_then(store: FeatureSt
     gtv = StoreQuery(Contents.FEATURES, centers=("B",), regions=("gtv",))
     assert len(ask(store.pinned(versions), gtv)) == 2
     assert len(ask(store, gtv)) == 3
-    newest = ask(store, StoreQuery(Contents.FEATURES, centers=("B",), regions=("gtv",), newest=True))
+    newest = ask(
+        store, StoreQuery(Contents.FEATURES, centers=("B",), regions=("gtv",), newest=True)
+    )
     assert newest["content_digest"].tolist() == ["c2", "c1"]
-    with pytest.raises(StoreError, match=r"The table scores has no version 99 yet: ask for one from 0 to 2\."):
+    with pytest.raises(
+        StoreError, match=r"The table scores has no version 99 yet: ask for one from 0 to 2\."
+    ):
         ask(store.pinned({"scores": 99}), StoreQuery(Contents.SCORES))
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        (StoreQuery(Contents.CLINICAL, ("X",)), r"clinical has no rows of centre X at this version: it has B\."),
-        (StoreQuery(Contents.SCORES, model="abcdef"), r"nothing by a model digest 'abcdef' .* it has 111111111111, 22"),
-        (StoreQuery(Contents.FEATURES, regions=("ring_9mm",)), r"no features of ring_9mm .* it has gtv, ring_6mm"),
-        (StoreQuery(Contents.FEATURES, settings="abcdef"), r"nothing by a settings digest 'abcdef'"),
-        (StoreQuery(Contents.FEATURES, ("C",), ("deep",)), r"The table deep has no rows of centre C"),
+        (
+            StoreQuery(Contents.CLINICAL, ("X",)),
+            r"clinical has no rows of centre X at this version: it has B\.",
+        ),
+        (
+            StoreQuery(Contents.SCORES, model="abcdef"),
+            r"nothing by a model digest 'abcdef' .* it has 111111111111, 22",
+        ),
+        (
+            StoreQuery(Contents.FEATURES, regions=("ring_9mm",)),
+            r"no features of ring_9mm .* it has gtv, ring_6mm",
+        ),
+        (
+            StoreQuery(Contents.FEATURES, settings="abcdef"),
+            r"nothing by a settings digest 'abcdef'",
+        ),
+        (
+            StoreQuery(Contents.FEATURES, ("C",), ("deep",)),
+            r"The table deep has no rows of centre C",
+        ),
     ],
 )
-def test_what_is_not_there_is_said_with_what_is(store: FeatureStore, query: StoreQuery, sentence: str) -> None:
+def test_what_is_not_there_is_said_with_what_is(
+    store: FeatureStore, query: StoreQuery, sentence: str
+) -> None:
     with pytest.raises(StoreError, match=sentence):
         ask(store, query)
 
@@ -74,7 +109,9 @@ def test_what_is_not_there_is_said_with_what_is(store: FeatureStore, query: Stor
 def test_features_by_two_settings_are_never_mixed(store: FeatureStore) -> None:
     versions = store.versions()
     store.put_radiomics(identity("B", 1), {Region.GTV: vector(Region.GTV, 1, "77" * 32)})
-    with pytest.raises(StoreError, match=r"2 settings digests fit: choose one of 5e5e5e5e5e5e, 777777777777 with"):
+    with pytest.raises(
+        StoreError, match=r"2 settings digests fit: choose one of 5e5e5e5e5e5e, 777777777777 with"
+    ):
         ask(store, StoreQuery(Contents.FEATURES, ("B",), ("gtv",)))
     assert len(ask(store.pinned(versions), StoreQuery(Contents.FEATURES, ("B",), ("gtv",)))) >= 2
 
@@ -91,5 +128,7 @@ def test_filters_that_do_not_fit_are_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("contents", list(Contents))
-def test_an_empty_store_answers_with_no_rows(contents: Contents, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_empty_store_answers_with_no_rows(
+    contents: Contents, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert ask(FeatureStore(tmp_path_factory.mktemp("empty")), StoreQuery(contents)).empty

@@ -34,11 +34,16 @@ def identity(number: int = 1, center: str = "A", content: str = "c1") -> StudyId
 
 def vectors(seed: int, settings: str = "s") -> dict[Region, FeatureVector]:
     rng = np.random.default_rng(seed)
-    return {region: FeatureVector(region, rng.normal(size=len(FEATURE_NAMES)), settings) for region in REGIONS}
+    return {
+        region: FeatureVector(region, rng.normal(size=len(FEATURE_NAMES)), settings)
+        for region in REGIONS
+    }
 
 
 def score(number: int = 1, **changes: object) -> ScoreRow:
-    row = ScoreRow(identity(number), "m", 0.25, True, {730: 0.5, 365: 0.75}, 3, ("one", "two"), "0.1.0", NOON)
+    row = ScoreRow(
+        identity(number), "m", 0.25, True, {730: 0.5, 365: 0.75}, 3, ("one", "two"), "0.1.0", NOON
+    )
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
@@ -86,7 +91,9 @@ def test_radiomic_features_come_back_bit_for_bit(store: FeatureStore) -> None:
         lambda store: store.put_deep(identity(), np.arange(512.0), "n"),
         lambda store: store.put_clinical(ClinicalTable((record(), record("patient02")), ())),
         lambda store: store.put_score(score()),
-        lambda store: store.put_findings(identity(), (Finding(Severity.WARNING, "kvp", "found 140"),)),
+        lambda store: store.put_findings(
+            identity(), (Finding(Severity.WARNING, "kvp", "found 140"),)
+        ),
     ],
 )
 def test_a_repeated_write_makes_neither_row_nor_version(
@@ -102,7 +109,9 @@ def test_a_repeated_write_makes_neither_row_nor_version(
 
 
 def test_a_changed_row_replaces_the_one_with_its_key(store: FeatureStore) -> None:
-    store.put_clinical(ClinicalTable((record(days=100), record("patient02"), record(center="B")), ()))
+    store.put_clinical(
+        ClinicalTable((record(days=100), record("patient02"), record(center="B")), ())
+    )
     store.put_clinical(ClinicalTable((record(days=200),), ()))
     assert [(row.center, row.patient_key, row.survival_days) for row in store.clinical(None)] == [
         ("A", "patient01", 200.0),
@@ -116,7 +125,11 @@ def test_a_changed_row_replaces_the_one_with_its_key(store: FeatureStore) -> Non
 
 
 def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
-    rows = [score(1), score(2, warnings=(), survival={}), score(1, model_digest="other", linear_predictor=-3.0)]
+    rows = [
+        score(1),
+        score(2, warnings=(), survival={}),
+        score(1, model_digest="other", linear_predictor=-3.0),
+    ]
     for row in rows:
         store.put_score(row)
     assert store.scores("m", "A") == (rows[0], rows[1])
@@ -125,7 +138,9 @@ def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
     assert list(rows[0].survival) == [365, 730]
 
 
-def test_of_an_acquisition_the_month_is_kept_and_not_the_day(store: FeatureStore, tmp_path: Path) -> None:
+def test_of_an_acquisition_the_month_is_kept_and_not_the_day(
+    store: FeatureStore, tmp_path: Path
+) -> None:
     assert store.acquisitions("A").empty
     records = []
     for date in (None, "", "20211331", "yesterday", "20210905"):
@@ -136,16 +151,27 @@ def test_of_an_acquisition_the_month_is_kept_and_not_the_day(store: FeatureStore
 
         paths = write_ct(tmp_path / f"ct-{date}", np.zeros((1, 4, 4), dtype=np.int16), spoil=dated)
         records.append(acquisition_record(read_ct_headers(paths).acquisition))
-    assert [record.month for record in records] == ["2020-01", "2020-01", "2020-01", "2020-01", "2021-09"]
+    assert [record.month for record in records] == [
+        "2020-01",
+        "2020-01",
+        "2020-01",
+        "2020-01",
+        "2021-09",
+    ]
     record = records[-1]
     for content in ("c1", "c2"):
-        store.put_acquisition(identity(content=content), replace(record, kvp=100.0 if content == "c1" else 120.0))
+        store.put_acquisition(
+            identity(content=content), replace(record, kvp=100.0 if content == "c1" else 120.0)
+        )
     store.put_acquisition(identity(2), AcquisitionRecord(None, None, None, None, None, None))
     table = store.acquisitions("A")
     assert list(table.index) == ["patient01", "patient02"]
     assert list(table["month"]) == ["2021-09", None]
     assert list(table["kvp"]) == [120.0, None]
-    assert not any("20210905" in path.read_text(errors="ignore") for path in tmp_path.joinpath("store").rglob("*.json"))
+    assert not any(
+        "20210905" in path.read_text(errors="ignore")
+        for path in tmp_path.joinpath("store").rglob("*.json")
+    )
 
 
 def test_findings_with_other_codes_stay(store: FeatureStore) -> None:
@@ -157,7 +183,9 @@ def test_findings_with_other_codes_stay(store: FeatureStore) -> None:
     assert store.findings("A") == ((identity(), first), (identity(), later))
 
 
-def test_matrix_has_named_columns_and_the_newest_complete_content_of_each_patient(store: FeatureStore) -> None:
+def test_matrix_has_named_columns_and_the_newest_complete_content_of_each_patient(
+    store: FeatureStore,
+) -> None:
     for number, content, seed in ((2, "c1", 1), (1, "zzz", 2), (1, "aaa", 3)):
         store.put_radiomics(identity(number, content=content), vectors(seed))
         store.put_deep(identity(number, content=content), np.full(512, float(seed)), "n")
@@ -176,8 +204,16 @@ def test_matrix_has_named_columns_and_the_newest_complete_content_of_each_patien
     np.testing.assert_array_equal(features.iloc[0, :1316], expected[Region.GTV].values)
     np.testing.assert_array_equal(features.iloc[0, 1316:2632], expected[Region.RING_6MM].values)
     assert set(features.iloc[0, 2632:]) == {3.0}
-    assert store.features("A", REGIONS, "s").index.tolist() == ["patient01", "patient02", "patient03"]
-    assert store.features(None, [Region.GTV], "s", "n").index.tolist() == ["patient01", "patient02", "patient04"]
+    assert store.features("A", REGIONS, "s").index.tolist() == [
+        "patient01",
+        "patient02",
+        "patient03",
+    ]
+    assert store.features(None, [Region.GTV], "s", "n").index.tolist() == [
+        "patient01",
+        "patient02",
+        "patient04",
+    ]
     assert store.features("A", REGIONS, "other settings").empty
     with pytest.raises(ValueError, match="no features are asked for"):
         store.features("A", [], "s")

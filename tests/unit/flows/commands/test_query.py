@@ -1,4 +1,6 @@
-"""``python -m flows query`` and ``compact`` on a real store: formats, versions, and sentences for wrong arguments."""
+"""``python -m flows query`` and ``compact`` on a real store: formats, versions, and sentences for
+wrong arguments.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def test_the_same_rows_come_in_every_format(run: Run, tmp_path: Path) -> None:
     assert first["warnings"] == "The tube voltage is 140 kV, expected 120 kV. | two"
     table = pd.read_parquet(tmp_path / "s.parquet")
     lines = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
-    assert [line["survival_365"] for line in lines] == table["survival_365"].tolist() == [0.75, 0.75]
+    assert (
+        [line["survival_365"] for line in lines] == table["survival_365"].tolist() == [0.75, 0.75]
+    )
     assert lines[0]["warnings"] == ["The tube voltage is 140 kV, expected 120 kV.", "two"]
     assert list(lines[0]) == list(table.columns)
 
@@ -72,14 +76,18 @@ def test_missing_values_are_null_and_a_wide_table_says_what_it_leaves_out(run: R
     assert out.count("\n") == 2
 
 
-def test_versions_come_from_numbers_times_reports_and_bundles(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_versions_come_from_numbers_times_reports_and_bundles(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
     store = FeatureStore(folder / "node" / "feature_store")
     moment, versions = datetime.now(UTC).isoformat(), store.versions()
     store.put_radiomics(identity("C", 2), {Region.GTV: vector(Region.GTV, 4)})
     (tmp_path / "report.json").write_text(json.dumps({"provenance": {"store_versions": versions}}))
     bundle = tmp_path / "bundle"
     bundle.mkdir()
-    (bundle / "manifest.json").write_text(json.dumps({"facts": {"store_versions": {"radiomics": 1}}}))
+    (bundle / "manifest.json").write_text(
+        json.dumps({"facts": {"store_versions": {"radiomics": 1}}})
+    )
     count = ("query", "features", "--region", "gtv", "--format", "csv")
     for more, rows in (
         ((), 4),
@@ -100,10 +108,22 @@ def test_versions_come_from_numbers_times_reports_and_bundles(run: Run, folder: 
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (("scores", "--version", "99"), 1, "The table scores has no version 99 yet: ask for one from 0 to 2."),
+        (
+            ("scores", "--version", "99"),
+            1,
+            "The table scores has no version 99 yet: ask for one from 0 to 2.",
+        ),
         (("scores", "--center", "X"), 1, "no rows of centre X at this version: it has B."),
-        (("scores", "--version", "new"), 2, "expected [TABLE=]N with the table scores and a whole number"),
-        (("features", "--version", "3"), 2, "name the table of version 3, as in --version radiomics=3"),
+        (
+            ("scores", "--version", "new"),
+            2,
+            "expected [TABLE=]N with the table scores and a whole number",
+        ),
+        (
+            ("features", "--version", "3"),
+            2,
+            "name the table of version 3, as in --version radiomics=3",
+        ),
         (("scores", "--version", "1", "--as-of", "2026-01-01T00:00Z"), 2, "give one of them"),
         (("scores", "--as-of", "yesterday"), 2, "neither a file that exists nor a time"),
         (("scores", "--as-of", "2026-01-01"), 2, "has no zone"),
@@ -156,7 +176,9 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
     read = ("query", "features", "--region", "gtv", "--format", "csv", "--version")
     assert [run(*read, f"radiomics={version}")[0] for version in (1, 2, 3, 4)] == [1, 0, 1, 0]
     assert "Version 1 of the table radiomics is gone" in run(*read, "radiomics=1")[2]
-    (place / "reports" / "early" / "report.json").write_text('{"provenance": {"store_versions": {"radiomics": 1}}}')
+    (place / "reports" / "early" / "report.json").write_text(
+        '{"provenance": {"store_versions": {"radiomics": 1}}}'
+    )
     assert "gone before: early names radiomics 1" in run("compact")[1]
     (place / "reports" / "early" / "report.json").write_text("{ not json")
     code, _, err = run("compact", "--keep-days", "0")

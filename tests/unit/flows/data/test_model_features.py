@@ -1,4 +1,6 @@
-"""What the pinned model reads of patients, out of a real store: signatures, features, training patients."""
+"""What the pinned model reads of patients, out of a real store: signatures, features, training
+patients.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     values = random.normal(size=(TRAINING + EXTERNAL, len(FEATURE_NAMES)))
     for row, vector in enumerate(values):
         center = "A" if row < TRAINING else "B"
-        identity = StudyIdentity(center, f"{center.lower()}{row % TRAINING:04d}", f"s{row}", f"c{row}")
+        identity = StudyIdentity(
+            center, f"{center.lower()}{row % TRAINING:04d}", f"s{row}", f"c{row}"
+        )
         store.put_radiomics(identity, {Region.GTV: FeatureVector(Region.GTV, vector, "s")})
     scan = AcquisitionRecord("2020-03", "SIEMENS", None, None, 120.0, 3.0)
     store.put_acquisition(StudyIdentity("B", "b0001", "s41", "c41"), scan)
@@ -58,7 +62,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
         )
     )
     names = [f"gtv:{name}" for name in FEATURE_NAMES[:COLUMNS]]
-    table = pd.DataFrame(values[:TRAINING, :COLUMNS], columns=names, index=[f"a{row:04d}" for row in range(TRAINING)])
+    table = pd.DataFrame(
+        values[:TRAINING, :COLUMNS], columns=names, index=[f"a{row:04d}" for row in range(TRAINING)]
+    )
     model = train_combined_model(table, survival, seed=1, blocks=("gtv",), horizons=(365, 730))
     facts = SimpleNamespace(training_center="A")
     settings = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
@@ -76,7 +82,9 @@ def test_a_cohort_gets_what_the_model_reads(work: Installation) -> None:
     assert list(cohort.acquisitions["month"].dropna()) == ["2020-03"]
     assert cohort.acquisitions["month"].iloc[1] == "2020-03"
     assert cohort.signatures is not None
-    np.testing.assert_allclose(cohort.signatures["gtv"], model.signatures[0].values(cohort.features), atol=1e-12)
+    np.testing.assert_allclose(
+        cohort.signatures["gtv"], model.signatures[0].values(cohort.features), atol=1e-12
+    )
 
 
 def test_without_everybodys_features_there_are_no_signatures(work: Installation) -> None:
@@ -89,12 +97,16 @@ def test_without_everybodys_features_there_are_no_signatures(work: Installation)
 def test_training_patients_are_the_eligible_ones(work: Installation) -> None:
     found = training_patients(work)
     assert found is not None
-    assert found.linear_predictor.shape == (TRAINING - 1,), "the patient without a stage is not eligible"
+    assert found.linear_predictor.shape == (TRAINING - 1,), (
+        "the patient without a stage is not eligible"
+    )
     assert list(found.covariates["age"]) == [60.0 + row for row in range(1, TRAINING)]
     assert tuple(found.features.columns) == work.bundle.model.features
 
 
 def test_training_patients_elsewhere_are_none(work: Installation) -> None:
-    bundle = SimpleNamespace(**{**vars(work.bundle), "facts": SimpleNamespace(training_center="elsewhere")})
+    bundle = SimpleNamespace(
+        **{**vars(work.bundle), "facts": SimpleNamespace(training_center="elsewhere")}
+    )
     other = SimpleNamespace(**{**vars(work), "bundle": bundle})
     assert training_patients(cast("Installation", other)) is None

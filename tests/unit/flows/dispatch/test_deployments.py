@@ -1,4 +1,6 @@
-"""The catalogue of deployments: one for each centre, schedules from the settings, and the file to deploy from."""
+"""The catalogue of deployments: one for each centre, schedules from the settings, and the file to
+deploy from.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ EXAMPLE = ROOT / "deploy" / "settings.example.toml"
 def settings(tmp_path: Path) -> Settings:
     file = tmp_path / "annulus.toml"
     file.write_text(
-        "[validation]\nschedule = '0 1 * * *'\npool_schedule = 'off'\ntimezone = 'Europe/Amsterdam'\n"
-        "schedules = { C = 'off' }\n[center.A]\nae_titles = ['A']\nrole = 'training'\n"
-        "[center.B]\nae_titles = ['B']\n[center.C]\nae_titles = ['C']\n"
+        "[validation]\nschedule = '0 1 * * *'\npool_schedule = 'off'\ntimezone = "
+        "'Europe/Amsterdam'\nschedules = { C = 'off' }\n[center.A]\nae_titles = ['A']\nrole = "
+        "'training'\n[center.B]\nae_titles = ['B']\n[center.C]\nae_titles = ['C']\n"
     )
     return Settings.load(file)
 
@@ -31,7 +33,10 @@ def settings(tmp_path: Path) -> Settings:
 def test_each_external_center_has_its_own_validation_and_schedule(settings: Settings) -> None:
     offers = {offer.full_name: offer for offer in catalogue(settings)}
     assert "validate-center/A" not in offers
-    assert (offers["validate-center/B"].cron, offers["validate-center/C"].cron) == ("0 1 * * *", None)
+    assert (offers["validate-center/B"].cron, offers["validate-center/C"].cron) == (
+        "0 1 * * *",
+        None,
+    )
     assert offers["pool-centers/all-centers"].cron is None
     deployment = offers["validate-center/B"].deployment()
     assert deployment.parameters == {"center": "B"}
@@ -54,7 +59,9 @@ def test_every_deployment_says_what_it_is_for_and_how_many_may_run(settings: Set
 def test_the_committed_prefect_yaml_is_that_of_the_example() -> None:
     written = (ROOT / "deploy" / "prefect.yaml").read_text()
     assert written == prefect_yaml(Settings.load(EXAMPLE), "annulus")
-    assert {one["work_pool"]["name"] for one in yaml.safe_load(written)["deployments"]} == {"annulus"}
+    assert {one["work_pool"]["name"] for one in yaml.safe_load(written)["deployments"]} == {
+        "annulus"
+    }
 
 
 def test_runs_that_fall_silent_are_ended_after_more_than_two_heartbeats() -> None:

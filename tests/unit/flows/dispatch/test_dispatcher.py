@@ -21,7 +21,8 @@ for _ in range(2):
 
 
 @pytest.mark.parametrize(
-    ("attempts", "expected"), [(0, 5.0), (1, 5.0), (2, 10.0), (3, 20.0), (8, 640.0), (9, 900.0), (10_000, 900.0)]
+    ("attempts", "expected"),
+    [(0, 5.0), (1, 5.0), (2, 10.0), (3, 20.0), (8, 640.0), (9, 900.0), (10_000, 900.0)],
 )
 def test_the_wait_doubles_up_to_the_longest(attempts: int, expected: float) -> None:
     assert retry_after_s(attempts, 5.0, 900.0) == expected
@@ -29,7 +30,10 @@ def test_the_wait_doubles_up_to_the_longest(attempts: int, expected: float) -> N
 
 def test_a_worker_asks_the_kernel_once_for_the_memory_of_all_its_studies() -> None:
     run = subprocess.run(
-        [sys.executable, "-c", TOUCH_TWICE], env={**os.environ, **WORKER_ENVIRONMENT}, capture_output=True, check=True
+        [sys.executable, "-c", TOUCH_TWICE],
+        env={**os.environ, **WORKER_ENVIRONMENT},
+        capture_output=True,
+        check=True,
     )
     first, again = map(int, run.stdout.split())
     assert first > 50

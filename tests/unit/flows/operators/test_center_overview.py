@@ -12,7 +12,9 @@ from flows.operators.center_overview import overview_rows
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def _study(center: str, state: StudyState, waited: timedelta, delivered: bool | None = None) -> StudySummary:
+def _study(
+    center: str, state: StudyState, waited: timedelta, delivered: bool | None = None
+) -> StudySummary:
     return StudySummary(f"s{waited}", "p", center, state, None, 10, NOW - waited, NOW, delivered)
 
 

@@ -1,4 +1,6 @@
-"""Two bundles on the patients of a real store: with and without SE modules, each by the features of its own network."""
+"""Two bundles on the patients of a real store: with and without SE modules, each by the features of
+its own network.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def initial(*, squeeze_excitation: bool) -> NetworkWeights:
 def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: BundleFacts) -> None:
     random = np.random.default_rng(0)
     strength = random.uniform(0.2, 3.0, PATIENTS)
-    inputs = (strength[:, None, None, None] * random.normal(size=(PATIENTS, 64, 64, 64))).astype(np.float32)
+    inputs = (strength[:, None, None, None] * random.normal(size=(PATIENTS, 64, 64, 64))).astype(
+        np.float32
+    )
     death = np.ceil(random.exponential(900 / strength**1.5))
     survival = Survival(np.minimum(death, 2000), death < 2000)
     store = FeatureStore(tmp_path)
@@ -51,14 +55,20 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: Bundl
         center = CENTERS[row % 3]
         store.put_deep_input(StudyIdentity(center, f"p{row:02d}", f"s{row}", "c" * 64), inputs[row])
         day, dead = float(survival.days[row]), bool(survival.event[row])
-        records.append(ClinicalRecord(f"p{row:02d}", center, 70.0, Sex.MALE, Histology.SQUAMOUS, "II", day, dead))
+        records.append(
+            ClinicalRecord(
+                f"p{row:02d}", center, 70.0, Sex.MALE, Histology.SQUAMOUS, "II", day, dead
+            )
+        )
     store.put_clinical(ClinicalTable(tuple(records), ()))
     bundles = []
     for squeeze_excitation in (True, False):
         weights = initial(squeeze_excitation=squeeze_excitation)
         table = pd.DataFrame(DeepFeatureExtractor(weights).extract(inputs), columns=DEEP_COLUMNS)
         settings = SelectionSettings(n_folds=3, n_lambdas=10)
-        model = train_combined_model(table, survival, seed=1, blocks=("deep",), horizons=(365,), settings=settings)
+        model = train_combined_model(
+            table, survival, seed=1, blocks=("deep",), horizons=(365,), settings=settings
+        )
         known = replace(facts, training_center="A")
         bundles.append(FrozenBundle(str(squeeze_excitation), known, model, weights))
         direct = model.linear_predictor(table.iloc[1::3])
@@ -67,7 +77,9 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: Bundl
 
     found = compare_on(work, (bundles[0], bundles[1]), list(CENTERS))
     assert [(one.cohort, one.score) for one in found] == [
-        (label, score) for label in ("A (training centre)", "B", "C", TOGETHER) for score in (COMBINED, DEEP)
+        (label, score)
+        for label in ("A (training centre)", "B", "C", TOGETHER)
+        for score in (COMBINED, DEEP)
     ]
     assert [one.n for one in found] == [6, 6, 6, 6, 6, 6, 12, 12]
     assert found[0].models == ("3D-SE-ResNet", "3D-ResNet without SE")

@@ -1,4 +1,6 @@
-"""Training from the feature store: the rule that was asked for is used, and what weakens the model is logged."""
+"""Training from the feature store: the rule that was asked for is used, and what weakens the model
+is logged.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,12 @@ NETWORK = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})
 
 def test_the_rule_is_asked_for_by_its_name() -> None:
     assert _parser().parse_args(["train", "A", "bundle"]).lambda_rule == LambdaRule.MIN
-    assert _parser().parse_args(["train", "A", "bundle", "--lambda-rule", "1se"]).lambda_rule == "1se"
-    request = TrainingRequest.model_validate({"center": "A", "bundle": "bundle", "lambda_rule": "1se"})
+    assert (
+        _parser().parse_args(["train", "A", "bundle", "--lambda-rule", "1se"]).lambda_rule == "1se"
+    )
+    request = TrainingRequest.model_validate(
+        {"center": "A", "bundle": "bundle", "lambda_rule": "1se"}
+    )
     assert request.lambda_rule is LambdaRule.ONE_STANDARD_ERROR
     assert TrainingRequest(center="A", bundle=Path("bundle")).lambda_rule is LambdaRule.MIN
     with pytest.raises(pydantic.ValidationError, match="lambda_rule"):
@@ -55,7 +61,9 @@ def test_the_rule_is_asked_for_by_its_name() -> None:
 def test_versions_of_the_store_are_asked_for_by_table(capsys: pytest.CaptureFixture[str]) -> None:
     parse = _parser().parse_args
     assert parse(["train", "A", "bundle"]).store_versions is None
-    asked = parse(["train", "A", "bundle", "--store-versions", "clinical=3, radiomics=60"]).store_versions
+    asked = parse(
+        ["train", "A", "bundle", "--store-versions", "clinical=3, radiomics=60"]
+    ).store_versions
     assert asked == {"clinical": 3, "radiomics": 60}
     for wrong in ("clinical", "clinical=newest", "=3", ""):
         with pytest.raises(SystemExit):
@@ -68,7 +76,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A centre of which some GTV features follow the hazard, and nothing else varies."""
     folder = tmp_path_factory.mktemp("installation")
     file = folder / "annulus.toml"
-    file.write_text(f'[node]\nfolder = "{folder / "node"}"\n[center.A]\nae_titles = ["A"]\nrole = "training"\n')
+    file.write_text(
+        f'[node]\nfolder = "{folder / "node"}"\n[center.A]\nae_titles = ["A"]\nrole = "training"\n'
+    )
     work = Installation(Settings.load(file))
     rng = np.random.default_rng(3)
     digest = work.settings.extraction().digest
@@ -90,10 +100,18 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda _: {}, "has 50 patients with features and 0 eligible clinical records, but no patient with both"),
+        (
+            lambda _: {},
+            (
+                "has 50 patients with features and 0 eligible clinical records, but no patient "
+                "with both"
+            ),
+        ),
         (lambda known: dict(list(known.items())[:7]), "7 deaths cannot be shared among 10 folds"),
         (
-            lambda known: {key: replace(record, survival_days=400.0) for key, record in known.items()},
+            lambda known: {
+                key: replace(record, survival_days=400.0) for key, record in known.items()
+            },
             "followed for 400 days at most, but survival is to be predicted at 1095 days",
         ),
     ],
@@ -134,7 +152,9 @@ def records() -> dict[str, ClinicalRecord]:
 def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     work: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))  # there is no run here
+    monkeypatch.setattr(
+        train_model, "get_run_logger", lambda: logging.getLogger("run")
+    )  # there is no run here
     models = {}
     for rule in LambdaRule:
         caplog.clear()
@@ -156,12 +176,16 @@ def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
 
 def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, bytes]:
     """Do what the flow does after the network, and return the bundle's files."""
-    request = TrainingRequest.model_validate({"center": "A", "bundle": folder, "bootstraps": 1, **changes})
+    request = TrainingRequest.model_validate(
+        {"center": "A", "bundle": folder, "bootstraps": 1, **changes}
+    )
     source = training_data(work, request)
     eligible = eligible_records(source, "A")
     features = source_features(work, request, source, NETWORK)
     model = fit_combined_model.fn(request, features, eligible)
-    evidence = gather_evidence.fn(request, features, compared_features(work, request, source), eligible, model, ())
+    evidence = gather_evidence.fn(
+        request, features, compared_features(work, request, source), eligible, model, ()
+    )
     freeze(folder, model, NETWORK, bundle_facts(work, request, source), evidence)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -178,16 +202,24 @@ def test_the_same_store_and_seed_give_the_same_bytes_whatever_the_external_centr
     assert set(first) == {"manifest.json", "model.json", "training.json"}
 
     days = [record.survival_days for record in outside][::-1]
-    permuted = [replace(record, survival_days=day) for record, day in zip(outside, days, strict=True)]
+    permuted = [
+        replace(record, survival_days=day) for record, day in zip(outside, days, strict=True)
+    ]
     write_external(work, permuted, seed=2)
     assert work.store.versions() != versions
     assert frozen(work, tmp_path / "as it was", store_versions=versions) == first
     now = frozen(work, tmp_path / "now")
     compared = json.loads(first["training.json"])["comparison"]
-    assert [result["regions"] for result in compared] == [["gtv"], ["ring_6mm"], ["gtv", "ring_6mm"]]
+    assert [result["regions"] for result in compared] == [
+        ["gtv"],
+        ["ring_6mm"],
+        ["gtv", "ring_6mm"],
+    ]
     assert [now[name] == first[name] for name in ("model.json", "training.json")] == [True, True]
     manifests = [json.loads(files["manifest.json"]) for files in (first, now)]
-    assert manifests[0]["facts"].pop("store_versions") != manifests[1]["facts"].pop("store_versions")
+    assert manifests[0]["facts"].pop("store_versions") != manifests[1]["facts"].pop(
+        "store_versions"
+    )
     assert manifests[0] == manifests[1]
 
 

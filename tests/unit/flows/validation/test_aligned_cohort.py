@@ -31,15 +31,26 @@ TRAINING, EXTERNAL, COLUMNS = 60, 25, 12
 
 
 def opened(
-    folder: Path, table: pd.DataFrame, survival: Survival, *, enabled: bool, reference: CombatReference | None
+    folder: Path,
+    table: pd.DataFrame,
+    survival: Survival,
+    *,
+    enabled: bool,
+    reference: CombatReference | None,
 ) -> Installation:
-    model = train_combined_model(table, survival, seed=1, blocks=("gtv",), horizons=(365, 730, 1095))
+    model = train_combined_model(
+        table, survival, seed=1, blocks=("gtv",), horizons=(365, 730, 1095)
+    )
     facts = SimpleNamespace(training_center="A", name="m")
     settings = SimpleNamespace(
-        extraction=lambda: SimpleNamespace(digest="s"), combat=CombatTable(enabled=enabled, minimum_patients=20)
+        extraction=lambda: SimpleNamespace(digest="s"),
+        combat=CombatTable(enabled=enabled, minimum_patients=20),
     )
     bundle = SimpleNamespace(model=model, facts=facts, network=None, combat=reference)
-    return cast("Installation", SimpleNamespace(store=FeatureStore(folder), bundle=bundle, settings=settings))
+    return cast(
+        "Installation",
+        SimpleNamespace(store=FeatureStore(folder), bundle=bundle, settings=settings),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,20 +86,29 @@ def test_a_cohort_is_scored_again_whatever_its_outcomes(works: dict[str, Install
     assert aligned.linear_predictor.tolist() == [risk.linear_predictor for risk in risks]
     assert aligned.high_risk.tolist() == [risk.high_risk for risk in risks]
     assert set(aligned.predicted_survival) == set(cohort.predicted_survival)
-    assert [said for said in aligned.warnings if "these are not the scores that were returned" in said]
+    assert [
+        said for said in aligned.warnings if "these are not the scores that were returned" in said
+    ]
 
     days = cohort.survival.days
     permuted = replace(cohort, survival=Survival(days[::-1], ~cohort.survival.event))
-    assert with_aligned_features(work, permuted).linear_predictor.tolist() == aligned.linear_predictor.tolist()
+    assert (
+        with_aligned_features(work, permuted).linear_predictor.tolist()
+        == aligned.linear_predictor.tolist()
+    )
 
 
 def test_what_is_not_there_is_a_sentence(works: dict[str, Installation]) -> None:
     cohort = made_cohort("B", EXTERNAL, 1)
-    with pytest.raises(SettingsError, match=r"switched off: set enabled = true in the \[combat\] table"):
+    with pytest.raises(
+        SettingsError, match=r"switched off: set enabled = true in the \[combat\] table"
+    ):
         with_aligned_features(works["off"], cohort)
     with pytest.raises(CombatError, match="The bundle of m holds no ComBat reference: train it"):
         with_aligned_features(works["without"], cohort)
-    with pytest.raises(CombatError, match=r"Centre B: ComBat needs at least 20 patients of a centre .* found 19"):
+    with pytest.raises(
+        CombatError, match=r"Centre B: ComBat needs at least 20 patients of a centre .* found 19"
+    ):
         with_aligned_features(works["on"], made_cohort("B", 19, 1))
     with pytest.raises(CombatError, match="no features by these settings of 1 of 26 patients"):
         with_aligned_features(works["on"], made_cohort("B", EXTERNAL + 1, 1))

@@ -1,4 +1,6 @@
-"""A centre's report goes to its PACS only where the settings say under which ID, and never into a patient's file."""
+"""A centre's report goes to its PACS only where the settings say under which ID, and never into a
+patient's file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def bench(tmp_path: Path) -> Any:
 
 
 def _work(bench: Bench, **center: Any) -> Installation:
-    facts = SimpleNamespace(name="demo-nsclc", version="1.0", demonstration=True, intended_use="Research.")
+    facts = SimpleNamespace(
+        name="demo-nsclc", version="1.0", demonstration=True, intended_use="Research."
+    )
     return cast(
         "Installation",
         SimpleNamespace(
@@ -45,7 +49,9 @@ def _work(bench: Bench, **center: Any) -> Installation:
     )
 
 
-def test_without_an_id_or_a_pacs_nothing_is_sent_and_it_says_so(bench: Bench, report: ValidationReport) -> None:
+def test_without_an_id_or_a_pacs_nothing_is_sent_and_it_says_so(
+    bench: Bench, report: ValidationReport
+) -> None:
     said = queue_center_report(_work(bench, return_to=PACS), report, bench.folder)
     assert said == "nothing goes to the PACS of alpha: its settings name no qa_patient_id"
     said = queue_center_report(_work(bench, qa_patient_id="QA"), report, bench.folder)
@@ -59,7 +65,9 @@ def test_a_report_never_goes_into_a_patients_file(
     monkeypatch.setenv(PSEUDONYM_KEY_VARIABLE, KEY.decode())
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    said = queue_center_report(_work(bench, qa_patient_id="P1", return_to=PACS), report, bench.folder)
+    said = queue_center_report(
+        _work(bench, qa_patient_id="P1", return_to=PACS), report, bench.folder
+    )
     assert "is the ID of a patient whose studies were received" in said
     assert "P1" not in said
     assert bench.registry.undelivered() == []
@@ -80,9 +88,13 @@ def test_the_same_findings_are_queued_once_and_without_a_pdf_it_says_so(
     assert bench.registry.studies() == []
 
 
-def test_what_was_found_at_another_center_is_not_sent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_found_at_another_center_is_not_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(PSEUDONYM_KEY_VARIABLE, KEY.decode())
-    both = build_report([made_cohort("alpha", 20, 1), made_cohort("beta", 20, 2)], PROVENANCE, n_resamples=20)
+    both = build_report(
+        [made_cohort("alpha", 20, 1), made_cohort("beta", 20, 2)], PROVENANCE, n_resamples=20
+    )
     work = _work(bench, qa_patient_id="QA", return_to=PACS)
     with pytest.raises(CohortError, match="only one on a single centre"):
         queue_center_report(work, both, bench.folder)

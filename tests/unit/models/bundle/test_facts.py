@@ -24,10 +24,13 @@ def test_facts_survive_json(facts: BundleFacts) -> None:
         ({"intended_use": ""}, "intended use is empty"),
         ({"demonstration": "no"}, "does not say whether it is a demonstration"),
         ({"extraction_settings_digest": "A" * 64}, "not 64 hexadecimal digits"),
-        ({"created_at": datetime(2026, 1, 1)}, "not in UTC"),  # noqa: DTZ001 - the naive time is the case
+        # The naive time is the case
+        ({"created_at": datetime(2026, 1, 1)}, "not in UTC"),  # noqa: DTZ001
         ({"created_at": datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))}, "not in UTC"),
     ],
 )
-def test_incomplete_facts_are_refused(facts: BundleFacts, change: dict[str, Any], sentence: str) -> None:
+def test_incomplete_facts_are_refused(
+    facts: BundleFacts, change: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(BundleError, match=sentence):
         replace(facts, **change)

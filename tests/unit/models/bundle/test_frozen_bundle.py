@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from models.bundle.facts import BundleFacts
-from models.bundle.frozen_bundle import MANIFEST, MODEL, NETWORK, TRAINING, canonical_json, freeze, load, read_digest
+from models.bundle.frozen_bundle import (
+    MANIFEST,
+    MODEL,
+    NETWORK,
+    TRAINING,
+    canonical_json,
+    freeze,
+    load,
+    read_digest,
+)
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.errors import BundleError, FeatureMismatchError
 from models.network.weights import NetworkWeights
@@ -31,13 +40,17 @@ def weights() -> NetworkWeights:
     return NetworkWeights({"stem/kernel": np.arange(6, dtype=np.float32).reshape(2, 3)})
 
 
-def test_it_scores_as_before(tmp_path: Path, cohort: Cohort, model: CombinedModel, facts: BundleFacts) -> None:
+def test_it_scores_as_before(
+    tmp_path: Path, cohort: Cohort, model: CombinedModel, facts: BundleFacts
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     bundle = load(tmp_path / "bundle", digest)
     assert bundle.model.score(cohort.features) == model.score(cohort.features)
     assert bundle.facts == facts
     assert bundle.network is None
-    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["bundle", MANIFEST, MODEL, TRAINING])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        ["bundle", MANIFEST, MODEL, TRAINING]
+    )
 
 
 def test_freezing_again_gives_the_same_bytes(
@@ -52,7 +65,9 @@ def test_freezing_again_gives_the_same_bytes(
     assert freeze(tmp_path / "three", again.model, again.network, again.facts) == again.digest
 
 
-def test_another_bundle_is_never_overwritten(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+def test_another_bundle_is_never_overwritten(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     with pytest.raises(BundleError, match="already holds another bundle"):
         freeze(tmp_path / "bundle", model, None, replace(facts, version="2"))
@@ -60,7 +75,11 @@ def test_another_bundle_is_never_overwritten(tmp_path: Path, model: CombinedMode
 
 
 def test_the_network_belongs_to_the_model(
-    tmp_path: Path, model: CombinedModel, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
+    tmp_path: Path,
+    model: CombinedModel,
+    deep_model: CombinedModel,
+    weights: NetworkWeights,
+    facts: BundleFacts,
 ) -> None:
     with pytest.raises(BundleError, match="no network was given"):
         freeze(tmp_path / "deep", deep_model, None, facts)
@@ -71,7 +90,9 @@ def test_the_network_belongs_to_the_model(
         plain.deep_feature_extractor  # noqa: B018 - the attribute is the case
 
 
-def test_only_the_pinned_bundle_is_loaded(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+def test_only_the_pinned_bundle_is_loaded(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
     freeze(tmp_path / "bundle", model, None, facts)
     with pytest.raises(BundleError, match="0000 is pinned"):
         load(tmp_path / "bundle", "0" * 64)
@@ -79,7 +100,11 @@ def test_only_the_pinned_bundle_is_loaded(tmp_path: Path, model: CombinedModel, 
 
 @pytest.mark.parametrize("name", [MODEL, TRAINING, NETWORK])
 def test_a_changed_file_is_named(
-    tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts, name: str
+    tmp_path: Path,
+    deep_model: CombinedModel,
+    weights: NetworkWeights,
+    facts: BundleFacts,
+    name: str,
 ) -> None:
     digest = freeze(tmp_path / "bundle", deep_model, weights, facts)
     path = tmp_path / "bundle" / name
@@ -96,15 +121,21 @@ def test_a_changed_file_is_named(
         load(tmp_path / "bundle", digest)
 
 
-def test_a_changed_manifest_is_not_the_pinned_one(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+def test_a_changed_manifest_is_not_the_pinned_one(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     manifest = tmp_path / "bundle" / MANIFEST
-    manifest.write_bytes(manifest.read_bytes().replace(b'"demonstration":true', b'"demonstration":false'))
+    manifest.write_bytes(
+        manifest.read_bytes().replace(b'"demonstration":true', b'"demonstration":false')
+    )
     with pytest.raises(BundleError, match="is pinned"):
         load(tmp_path / "bundle", digest)
 
 
-def test_a_truncated_manifest_is_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+def test_a_truncated_manifest_is_refused(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     manifest = tmp_path / "bundle" / MANIFEST
     manifest.write_bytes(manifest.read_bytes()[:100])
@@ -114,7 +145,9 @@ def test_a_truncated_manifest_is_refused(tmp_path: Path, model: CombinedModel, f
         load(tmp_path / "bundle", read_digest(tmp_path / "bundle"))
 
 
-def test_a_foreign_file_is_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+def test_a_foreign_file_is_refused(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
     digest = freeze(tmp_path / "bundle", model, None, facts)
     (tmp_path / "bundle" / "extra.pkl").write_bytes(b"x")
     with pytest.raises(BundleError, match=r"extra\.pkl, which its manifest does not list"):
@@ -126,16 +159,29 @@ def test_a_foreign_file_is_refused(tmp_path: Path, model: CombinedModel, facts: 
     [
         ({"schema": "other/9"}, "has schema 'other/9', .* not a bundle of this software"),
         ({"schema": None}, "has schema None, .* not a bundle of this software"),
-        ({"schema": "annulus-bundle/1"}, "older than the 'annulus-bundle/2' .* train and freeze it again"),
-        ({"schema": "annulus-bundle/3"}, "newer than the 'annulus-bundle/2' .* update this software"),
+        (
+            {"schema": "annulus-bundle/1"},
+            "older than the 'annulus-bundle/2' .* train and freeze it again",
+        ),
+        (
+            {"schema": "annulus-bundle/3"},
+            "newer than the 'annulus-bundle/2' .* update this software",
+        ),
         ({"files": {"../model.json": {"size": 1, "sha256": ""}}}, "does not list model.json"),
-        ({"files": {"model.json": 5, "training.json": 5}}, "gives no size and SHA-256 of model.json"),
+        (
+            {"files": {"model.json": 5, "training.json": 5}},
+            "gives no size and SHA-256 of model.json",
+        ),
         ({"files": []}, "does not list model.json"),
         ({"facts": {}}, "does not hold a usable model"),
     ],
 )
 def test_a_foreign_manifest_is_refused(
-    tmp_path: Path, model: CombinedModel, facts: BundleFacts, change: dict[str, object], sentence: str
+    tmp_path: Path,
+    model: CombinedModel,
+    facts: BundleFacts,
+    change: dict[str, object],
+    sentence: str,
 ) -> None:
     freeze(tmp_path / "bundle", model, None, facts)
     manifest = tmp_path / "bundle" / MANIFEST
@@ -149,7 +195,9 @@ def test_a_missing_bundle(tmp_path: Path) -> None:
         load(tmp_path / "nowhere", "0" * 64)
 
 
-def test_features_of_other_settings_are_refused(tmp_path: Path, model: CombinedModel, facts: BundleFacts) -> None:
+def test_features_of_other_settings_are_refused(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
     bundle = load(tmp_path / "bundle", freeze(tmp_path / "bundle", model, None, facts))
     bundle.check_extraction("a" * 64)
     with pytest.raises(FeatureMismatchError, match="extracted with settings bbbbbbbbbbbb"):
@@ -162,11 +210,20 @@ def test_loading_and_scoring_import_neither_tensorflow_nor_the_fitting_libraries
     digest = freeze(tmp_path / "bundle", deep_model, weights, facts)
     make_cohort(blocks=("gtv", "deep")).features.to_json(tmp_path / "features.json")
     program = (
-        "import sys; from pathlib import Path; import pandas; from models.bundle.frozen_bundle import load\n"
-        "bundle = load(Path(sys.argv[1]), sys.argv[2])\n"
-        "assert len(bundle.model.score(pandas.read_json(sys.argv[3]))) == 120\n"
-        "print([name for name in ('tensorflow', 'keras', 'sksurv', 'sklearn') if name in sys.modules])"
+        "import sys; from pathlib import Path; import pandas; from models.bundle.frozen_bundle "
+        "import load\nbundle = load(Path(sys.argv[1]), sys.argv[2])\nassert "
+        "len(bundle.model.score(pandas.read_json(sys.argv[3]))) == 120\nprint([name for name in "
+        "('tensorflow', 'keras', 'sksurv', 'sklearn') if name in sys.modules])"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "bundle"), digest, str(tmp_path / "features.json")]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        str(tmp_path / "bundle"),
+        digest,
+        str(tmp_path / "features.json"),
+    ]
+    answer = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr

@@ -1,4 +1,6 @@
-"""What training says of itself: concordance, regions compared, optimism taken off, and a card that shows it."""
+"""What training says of itself: concordance, regions compared, optimism taken off, and a card that
+shows it.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,11 @@ from tests.unit.models.conftest import Cohort, make_cohort
 
 def test_concordance_by_hand() -> None:
     survival = Survival(np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, True]))
-    # The first is comparable with all others, the second with the two last: one tie of scores, one the wrong way.
-    assert training_concordance(survival, [4.0, 2.0, 2.0, 3.0]).estimate == pytest.approx((3 + 0.5 + 0) / 5)
+    # The first is comparable with all others, the second with the two last: one tie of scores, one
+    # the wrong way.
+    assert training_concordance(survival, [4.0, 2.0, 2.0, 3.0]).estimate == pytest.approx(
+        (3 + 0.5 + 0) / 5
+    )
     with pytest.raises(TrainingError, match="No two patients can be compared"):
         training_concordance(Survival(np.array([2.0, 2.0]), np.array([True, True])), [1.0, 2.0])
     assert TrainingConcordance(0.99, 0.1).interval[1] == 1.0
@@ -45,7 +50,9 @@ def test_regions_are_compared_alone_and_with_the_tumour(cohort: Cohort) -> None:
     ]
     assert [result.n_offered for result in results] == [30, 30, 3, 60, 33]
     assert [result.concordance is None for result in results] == [False, False, True, False, False]
-    assert all(0.65 < result.concordance < 0.85 for result in results if result.concordance is not None)
+    assert all(
+        0.65 < result.concordance < 0.85 for result in results if result.concordance is not None
+    )
 
 
 def test_optimism_is_taken_off(cohort: Cohort, model: CombinedModel) -> None:
@@ -65,18 +72,26 @@ def test_the_order_of_patients_does_not_matter(cohort: Cohort, model: CombinedMo
     order = np.random.default_rng(0).permutation(cohort.survival.n)
     features, survival = cohort.features.iloc[order], cohort.survival.subset(order)
     again = validate_internally(model, features, survival, resamples=1, seed=3)
-    assert again == validate_internally(model, cohort.features, cohort.survival, resamples=1, seed=3)
+    assert again == validate_internally(
+        model, cohort.features, cohort.survival, resamples=1, seed=3
+    )
 
 
 def test_samples_without_a_model_are_not_passed_over(cohort: Cohort, model: CombinedModel) -> None:
     shape, index, columns = cohort.features.shape, cohort.features.index, cohort.features.columns
     with pytest.raises(TrainingError, match="Only 0 of 3 bootstrap samples"):
-        validate_internally(model, pd.DataFrame(np.ones(shape), index, columns), cohort.survival, resamples=3)
+        validate_internally(
+            model, pd.DataFrame(np.ones(shape), index, columns), cohort.survival, resamples=3
+        )
 
 
-def test_the_card_shows_all_of_it(tmp_path: Path, cohort: Cohort, model: CombinedModel, facts: BundleFacts) -> None:
+def test_the_card_shows_all_of_it(
+    tmp_path: Path, cohort: Cohort, model: CombinedModel, facts: BundleFacts
+) -> None:
     internal = validate_internally(model, cohort.features, cohort.survival, resamples=2, seed=3)
-    internal = replace(internal, redundant=(("gtv:001", "gtv:005", 0.987),), events_per_candidate=0.07)
+    internal = replace(
+        internal, redundant=(("gtv:001", "gtv:005", 0.987),), events_per_candidate=0.07
+    )
     comparison = compare_regions(cohort.features, cohort.survival, seed=1)
     evidence = TrainingEvidence((Epoch(1, 2.5, 3.5, True),), comparison, internal)
     assert TrainingEvidence.from_record(json.loads(json.dumps(evidence.to_record()))) == evidence

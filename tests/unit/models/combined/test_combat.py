@@ -1,4 +1,6 @@
-"""ComBat takes a centre's effect off, leaves the training centre alone and refuses what it cannot know."""
+"""ComBat takes a centre's effect off, leaves the training centre alone and refuses what it cannot
+know.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def elsewhere(cohort: Cohort) -> tuple[Cohort, pd.DataFrame]:
     random = np.random.default_rng(12)
     p = other.features.shape[1]
     sd = cohort.features.std().to_numpy()
-    shown = other.features * np.exp(0.6 * random.normal(size=p)) + sd * random.normal(-2.0, 1.0, size=p)
+    shown = other.features * np.exp(0.6 * random.normal(size=p)) + sd * random.normal(
+        -2.0, 1.0, size=p
+    )
     return other, shown
 
 
@@ -43,11 +47,16 @@ def test_the_effect_of_a_scanner_is_taken_off(
         training_concordance(other.survival, model.linear_predictor(table)).estimate
         for table in (other.features, shown, aligned)
     ]
-    print("C without scanner, with it, aligned: " + ", ".join(f"{value:.3f}" for value in concordances))
+    print(
+        "C without scanner, with it, aligned: "
+        + ", ".join(f"{value:.3f}" for value in concordances)
+    )
     assert abs(concordances[2] - concordances[0]) < 0.02
 
 
-def test_each_feature_borrows_strength_from_its_block(cohort: Cohort, elsewhere: tuple[Cohort, pd.DataFrame]) -> None:
+def test_each_feature_borrows_strength_from_its_block(
+    cohort: Cohort, elsewhere: tuple[Cohort, pd.DataFrame]
+) -> None:
     _, shown = elsewhere
     reference = fit_combat_reference(cohort.features)
     effect = estimate_center_effect(reference, shown)
@@ -62,7 +71,9 @@ def test_each_feature_borrows_strength_from_its_block(cohort: Cohort, elsewhere:
 def test_patients_of_the_training_centre_are_where_they_were(cohort: Cohort) -> None:
     effect = estimate_center_effect(fit_combat_reference(cohort.features), cohort.features)
     np.testing.assert_allclose(effect.location, 0, atol=1e-9)
-    np.testing.assert_allclose(effect.scale, 1, rtol=0.01)  # ddof = 1 of the centre over ddof = 0 of the reference
+    np.testing.assert_allclose(
+        effect.scale, 1, rtol=0.01
+    )  # ddof = 1 of the centre over ddof = 0 of the reference
 
 
 def test_what_does_not_vary_stays(cohort: Cohort, elsewhere: tuple[Cohort, pd.DataFrame]) -> None:
@@ -76,12 +87,16 @@ def test_what_does_not_vary_stays(cohort: Cohort, elsewhere: tuple[Cohort, pd.Da
         assert (aligned[column] == shown[column]).all()
 
 
-def test_a_centre_that_cannot_be_aligned_is_refused(cohort: Cohort, elsewhere: tuple[Cohort, pd.DataFrame]) -> None:
+def test_a_centre_that_cannot_be_aligned_is_refused(
+    cohort: Cohort, elsewhere: tuple[Cohort, pd.DataFrame]
+) -> None:
     _, shown = elsewhere
     reference = fit_combat_reference(cohort.features)
     with pytest.raises(CombatError, match=r"at least 20 patients of a centre .* found 19"):
         estimate_center_effect(reference, shown.iloc[:19])
-    with pytest.raises(CombatError, match="two features of block gtv that vary in the centre, found 1"):
+    with pytest.raises(
+        CombatError, match="two features of block gtv that vary in the centre, found 1"
+    ):
         estimate_center_effect(fit_combat_reference(cohort.features[["gtv:000"]]), shown)
     with pytest.raises(CombatError, match="block gtv have the same variance"):
         estimate_center_effect(
@@ -101,7 +116,9 @@ def test_the_bundle_names_it_and_changes_no_byte_without_it(
 ) -> None:
     reference = fit_combat_reference(cohort.features)
     without = load(tmp_path / "without", freeze(tmp_path / "without", model, None, facts))
-    bundle = load(tmp_path / "with", freeze(tmp_path / "with", model, None, facts, combat=reference))
+    bundle = load(
+        tmp_path / "with", freeze(tmp_path / "with", model, None, facts, combat=reference)
+    )
     assert without.combat is None
     assert not (tmp_path / "without" / COMBAT).exists()
     assert COMBAT not in json.loads((tmp_path / "without" / MANIFEST).read_text())["files"]
@@ -109,10 +126,15 @@ def test_the_bundle_names_it_and_changes_no_byte_without_it(
     assert bundle.combat is not None
     assert bundle.combat.to_record() == reference.to_record()
     assert bundle.model.score(cohort.features) == without.model.score(cohort.features)
-    said = [next(line for line in model_card(one) if "harmonisation" in line) for one in (without, bundle)]
+    said = [
+        next(line for line in model_card(one) if "harmonisation" in line)
+        for one in (without, bundle)
+    ]
     assert "none" in said[0]
     assert "60 features of the 120 training patients by ComBat" in said[1]
 
-    (tmp_path / "with" / COMBAT).write_bytes((tmp_path / "with" / COMBAT).read_bytes().replace(b"120", b"121"))
+    (tmp_path / "with" / COMBAT).write_bytes(
+        (tmp_path / "with" / COMBAT).read_bytes().replace(b"120", b"121")
+    )
     with pytest.raises(BundleError, match=r"combat\.json .* was changed after freezing"):
         load(tmp_path / "with", read_digest(tmp_path / "with"))

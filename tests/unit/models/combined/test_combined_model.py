@@ -26,12 +26,15 @@ def test_it_follows_the_hazard_in_patients_it_never_saw(model: CombinedModel) ->
     high = np.array([risk.high_risk for risk in risks])
     assert 0.4 < high.mean() < 0.6
     assert others.survival.days[high].mean() < others.survival.days[~high].mean()
-    # Predicted survival at one year agrees with the share that was alive (nobody is censored before).
+    # Predicted survival at one year agrees with the share that was alive (nobody is censored
+    # before).
     predicted = np.mean([risk.survival[365] for risk in risks])
     assert predicted == pytest.approx(np.mean(others.survival.days > 365), abs=0.08)
 
 
-def test_the_linear_predictor_is_centred_and_its_median_is_the_cut_off(cohort: Cohort, model: CombinedModel) -> None:
+def test_the_linear_predictor_is_centred_and_its_median_is_the_cut_off(
+    cohort: Cohort, model: CombinedModel
+) -> None:
     lp = model.linear_predictor(cohort.features)
     assert lp.mean() == pytest.approx(0, abs=1e-10)
     assert model.cutoff == pytest.approx(np.median(lp), abs=1e-12)
@@ -63,10 +66,15 @@ def test_only_the_model_s_columns_are_read(cohort: Cohort, model: CombinedModel)
     assert values.index.equals(needed.index)
 
 
-def test_training_does_not_depend_on_the_order_of_patients(cohort: Cohort, model: CombinedModel) -> None:
+def test_training_does_not_depend_on_the_order_of_patients(
+    cohort: Cohort, model: CombinedModel
+) -> None:
     order = np.random.default_rng(0).permutation(cohort.survival.n)
     again = train_combined_model(
-        cohort.features.iloc[order], cohort.survival.subset(order), seed=1, blocks=("gtv", "ring_6mm")
+        cohort.features.iloc[order],
+        cohort.survival.subset(order),
+        seed=1,
+        blocks=("gtv", "ring_6mm"),
     )
     assert again.to_record() == model.to_record()
 
@@ -81,13 +89,22 @@ def test_too_many_components_for_the_deaths_are_said_to_be(model: CombinedModel)
     per_component = model.training.n_events / model.cox_coefficients.size
     assert per_component < EVENTS_PER_COMPONENT
     (warning,) = model.training.warnings
-    assert f"{model.cox_coefficients.size} components for {model.training.n_events} deaths" in warning
-    assert CombinedModel.from_record(json.loads(json.dumps(model.to_record()))).training == model.training
+    assert (
+        f"{model.cox_coefficients.size} components for {model.training.n_events} deaths" in warning
+    )
+    assert (
+        CombinedModel.from_record(json.loads(json.dumps(model.to_record()))).training
+        == model.training
+    )
 
 
 def test_enough_deaths_per_component_need_no_warning(cohort: Cohort) -> None:
     lean = train_combined_model(
-        cohort.features, cohort.survival, seed=1, blocks=BLOCKS, settings=SelectionSettings(lambda_rule=LEAN)
+        cohort.features,
+        cohort.survival,
+        seed=1,
+        blocks=BLOCKS,
+        settings=SelectionSettings(lambda_rule=LEAN),
     )
     assert lean.training.n_events >= EVENTS_PER_COMPONENT * lean.cox_coefficients.size
     assert lean.training.warnings == ()
@@ -110,7 +127,9 @@ def test_what_cannot_be_trained_is_refused(cohort: Cohort) -> None:
     with pytest.raises(FeatureMismatchError, match="features of 119 patients and outcomes of 120"):
         train_combined_model(features.iloc[1:], survival, seed=0, blocks=BLOCKS)
     with pytest.raises(FeatureMismatchError, match="1 rows of features repeat a patient"):
-        train_combined_model(features.set_axis(["p", "p", *features.index[2:]]), survival, seed=0, blocks=BLOCKS)
+        train_combined_model(
+            features.set_axis(["p", "p", *features.index[2:]]), survival, seed=0, blocks=BLOCKS
+        )
     with pytest.raises(TrainingError, match="no feature column of block deep"):
         train_combined_model(features, survival, seed=0)
     with pytest.raises(TrainingError, match="empty or repeat"):

@@ -20,14 +20,18 @@ def test_contributions_add_up_to_the_linear_predictor(cohort: Cohort, model: Com
     risks = model.score(cohort.features)
     for risk, found in zip(risks, explain(model, cohort.features), strict=True):
         assert found.linear_predictor == risk.linear_predictor
-        assert sum(part.contribution for part in found.contributions) == pytest.approx(risk.linear_predictor, abs=1e-12)
+        assert sum(part.contribution for part in found.contributions) == pytest.approx(
+            risk.linear_predictor, abs=1e-12
+        )
         assert found.blocks == pytest.approx(dict(risk.contributions), abs=1e-12)
         sizes = [abs(part.contribution) for part in found.contributions]
         assert sizes == sorted(sizes, reverse=True)
         assert {part.feature for part in found.contributions} == set(model.features)
 
 
-def test_changing_a_feature_changes_the_score_by_its_weight(cohort: Cohort, model: CombinedModel) -> None:
+def test_changing_a_feature_changes_the_score_by_its_weight(
+    cohort: Cohort, model: CombinedModel
+) -> None:
     (before,) = explain(model, cohort.features.iloc[[3]])
     part = before.contributions[0]
     signature = next(signature for signature in model.signatures if signature.block == part.block)
@@ -38,7 +42,9 @@ def test_changing_a_feature_changes_the_score_by_its_weight(cohort: Cohort, mode
 
 
 class CornerNetwork:
-    """Stands where the network stands, and answers with the brightness of one corner of the image."""
+    """Stands where the network stands, and answers with the brightness of one corner of the
+    image.
+    """
 
     def extract(self, inputs: ArrayLike) -> NDArray[np.float32]:
         corner = np.asarray(inputs, dtype=np.float32)[:, :16, 16:32, 48:].mean(axis=(1, 2, 3))

@@ -1,4 +1,6 @@
-"""Z-scores belong to the training centre; unusable and unrelated features are left out, each with its reason."""
+"""Z-scores belong to the training centre; unusable and unrelated features are left out, each with
+its reason.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def test_constant_columns_are_dropped_with_a_reason(cohort: Cohort) -> None:
     table["gtv:zero"] = 0.0
     table["gtv:rounding"] = 1e6 + 1e-10 * np.arange(120)
     z_score, dropped = fit_z_score(table)
-    assert dropped == dict.fromkeys(("gtv:zero", "gtv:rounding"), "constant in all 120 training patients")
+    assert dropped == dict.fromkeys(
+        ("gtv:zero", "gtv:rounding"), "constant in all 120 training patients"
+    )
     assert z_score.features == tuple(cohort.features.columns)
 
 
@@ -58,7 +62,9 @@ def test_columns_are_found_by_name_not_by_place(cohort: Cohort) -> None:
 
 def test_unusable_tables_are_refused(cohort: Cohort) -> None:
     columns = tuple(cohort.features.columns)
-    with pytest.raises(FeatureMismatchError, match="1 of 60 features are absent, the first is gtv:000") as absent:
+    with pytest.raises(
+        FeatureMismatchError, match="1 of 60 features are absent, the first is gtv:000"
+    ) as absent:
         feature_values(cohort.features.drop(columns="gtv:000"), columns)
     assert absent.value.columns == ("gtv:000",)
     hole = cohort.features.copy()
@@ -83,6 +89,8 @@ def test_unusable_tables_are_refused(cohort: Cohort) -> None:
         (("a",), [0.0, 1.0], [1.0]),
     ],
 )
-def test_an_invalid_z_score_cannot_exist(features: tuple[str, ...], means: list[float], sds: list[float]) -> None:
+def test_an_invalid_z_score_cannot_exist(
+    features: tuple[str, ...], means: list[float], sds: list[float]
+) -> None:
     with pytest.raises(TrainingError):
         ZScore(features, np.array(means), np.array(sds))

@@ -28,7 +28,9 @@ def test_signs_follow_the_largest_loading() -> None:
     z = np.random.default_rng(1).normal(size=(50, 5))
     loadings = fit_principal_components(z, variance=1.0)[0].loadings
     assert (loadings[np.abs(loadings).argmax(axis=0), np.arange(5)] > 0).all()
-    np.testing.assert_allclose(fit_principal_components(-z, variance=1.0)[0].loadings, loadings, atol=1e-10)
+    np.testing.assert_allclose(
+        fit_principal_components(-z, variance=1.0)[0].loadings, loadings, atol=1e-10
+    )
 
 
 def test_one_feature_is_its_own_component() -> None:

@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from models.combined.feature_selection import ZScore
-from models.combined.signature import SelectionSettings, SelectionSummary, Signature, block_columns, train_signature
+from models.combined.signature import (
+    SelectionSettings,
+    SelectionSummary,
+    Signature,
+    block_columns,
+    train_signature,
+)
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.survival.lasso_cross_validation import LambdaRule
 from tests.unit.models.conftest import Cohort, make_cohort
@@ -23,18 +29,25 @@ def test_a_signature_follows_the_hazard_in_patients_it_never_saw(cohort: Cohort)
     assert all(feature.startswith("gtv:") for feature in signature.features)
     assert np.corrcoef(signature.values(others.features), others.log_hazard)[0, 1] > 0.8
     steps = signature.selection
-    assert steps.n_offered == 30 >= steps.n_significant >= steps.n_selected == len(signature.features)
+    assert (
+        steps.n_offered == 30 >= steps.n_significant >= steps.n_selected == len(signature.features)
+    )
 
 
 def test_its_value_is_the_weighted_sum_of_z_scores() -> None:
     signature = Signature(
-        "gtv", ZScore(("gtv:a", "gtv:b"), np.array([1.0, 2.0]), np.array([2.0, 4.0])), np.array([0.5, -1.0]), SUMMARY
+        "gtv",
+        ZScore(("gtv:a", "gtv:b"), np.array([1.0, 2.0]), np.array([2.0, 4.0])),
+        np.array([0.5, -1.0]),
+        SUMMARY,
     )
     table = pd.DataFrame({"gtv:b": [6.0], "gtv:a": [5.0]})
     assert signature.values(table).tolist() == [0.5 * 2 - 1.0 * 1]
 
 
-def test_one_standard_error_keeps_fewer_features_that_still_follow_the_hazard(cohort: Cohort) -> None:
+def test_one_standard_error_keeps_fewer_features_that_still_follow_the_hazard(
+    cohort: Cohort,
+) -> None:
     rule = SelectionSettings(lambda_rule=LambdaRule.ONE_STANDARD_ERROR)
     full = train_signature("gtv", cohort.features, cohort.survival, seed=1)
     lean = train_signature("gtv", cohort.features, cohort.survival, seed=1, settings=rule)
@@ -54,12 +67,17 @@ def test_it_survives_json(cohort: Cohort) -> None:
 
 def test_the_seed_decides_the_folds_only(cohort: Cohort) -> None:
     first = train_signature("gtv", cohort.features, cohort.survival, seed=1)
-    assert train_signature("gtv", cohort.features, cohort.survival, seed=1).to_record() == first.to_record()
+    assert (
+        train_signature("gtv", cohort.features, cohort.survival, seed=1).to_record()
+        == first.to_record()
+    )
 
 
 def test_no_associated_feature(cohort: Cohort) -> None:
     ones = pd.DataFrame({"gtv:a": np.ones(120), "gtv:b": np.ones(120)}, index=cohort.features.index)
-    with pytest.raises(NoFeatureSelectedError, match=r"None of 2 features of block gtv .* without this block") as empty:
+    with pytest.raises(
+        NoFeatureSelectedError, match=r"None of 2 features of block gtv .* without this block"
+    ) as empty:
         train_signature("gtv", ones, cohort.survival)
     assert empty.value.block == "gtv"
 
@@ -91,14 +109,23 @@ def test_columns_of_a_block_whose_name_begins_another(cohort: Cohort) -> None:
         (("deep:a",), [1.0], "of another block: deep:a"),
     ],
 )
-def test_an_invalid_signature_cannot_exist(features: tuple[str, ...], coefficients: list[float], sentence: str) -> None:
+def test_an_invalid_signature_cannot_exist(
+    features: tuple[str, ...], coefficients: list[float], sentence: str
+) -> None:
     z_score = ZScore(features, np.zeros(len(features)), np.ones(len(features)))
     with pytest.raises(TrainingError, match=sentence):
         Signature("gtv", z_score, np.array(coefficients), SUMMARY)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"alpha": 0.0}, {"n_folds": 1}, {"n_lambdas": 1}, {"lambda_ratio": 1.0}, {"lambda_rule": "2se"}]
+    "wrong",
+    [
+        {"alpha": 0.0},
+        {"n_folds": 1},
+        {"n_lambdas": 1},
+        {"lambda_ratio": 1.0},
+        {"lambda_rule": "2se"},
+    ],
 )
 def test_settings_out_of_range(wrong: dict[str, object]) -> None:
     with pytest.raises(TrainingError):

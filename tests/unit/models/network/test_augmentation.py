@@ -1,4 +1,6 @@
-"""Each change does what its name says, within its range, and the same for the same seed, epoch and patient."""
+"""Each change does what its name says, within its range, and the same for the same seed, epoch and
+patient.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
-from models.network.augmentation import NO_AUGMENTATION, Augmentation, augment, augmented_batch, rotate
+from models.network.augmentation import (
+    NO_AUGMENTATION,
+    Augmentation,
+    augment,
+    augmented_batch,
+    rotate,
+)
 
 NOTHING = Augmentation(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, mirror=False)
 
@@ -62,7 +70,9 @@ def test_noise_is_gaussian_and_blur_smooths(volume: NDArray[np.float32]) -> None
 def test_mirroring_and_rotation_move_voxels(volume: NDArray[np.float32]) -> None:
     mirrored = {changed(volume, seed, mirror=True).tobytes() for seed in range(40)}
     assert len(mirrored) == 8
-    np.testing.assert_allclose(rotate(volume, np.array([1.0, 0, 0]), 90), np.rot90(volume, axes=(2, 1)), atol=1e-5)
+    np.testing.assert_allclose(
+        rotate(volume, np.array([1.0, 0, 0]), 90), np.rot90(volume, axes=(2, 1)), atol=1e-5
+    )
     turned = changed(volume, rotation_degrees=15.0)
     assert turned.shape == volume.shape
     assert np.abs(turned - volume).max() > 0.1
@@ -74,10 +84,14 @@ def test_the_same_patient_in_the_same_epoch_looks_the_same(volume: NDArray[np.fl
     alone = augmented_batch(volumes, np.array([0]), Augmentation(), seed=3, epoch=2)
     np.testing.assert_array_equal(both[1], alone[0])
     assert (augmented_batch(volumes, np.array([0]), Augmentation(), seed=3, epoch=3) != alone).any()
-    np.testing.assert_array_equal(augmented_batch(volumes, np.array([1]), NO_AUGMENTATION, 3, 2), volumes[1:])
+    np.testing.assert_array_equal(
+        augmented_batch(volumes, np.array([1]), NO_AUGMENTATION, 3, 2), volumes[1:]
+    )
 
 
-@pytest.mark.parametrize("wrong", [{"probability": 1.1}, {"noise": -0.1}, {"contrast": 2.0}, {"gamma": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"probability": 1.1}, {"noise": -0.1}, {"contrast": 2.0}, {"gamma": float("nan")}]
+)
 def test_ranges_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="The augmentation's"):
         Augmentation(**wrong)

@@ -49,7 +49,11 @@ def test_mixed_precision_keeps_weights_sums_and_output_whole() -> None:
         network = build_se_resnet()
     assert keras.config.dtype_policy().name == "float32"
     whole = {layer.name for layer in network.layers if layer.compute_dtype == "float32"}
-    assert whole == {"deep_features", "log_hazard", *(f"block{number}_se_squeeze" for number in (1, 2, 3, 4))}
+    assert whole == {
+        "deep_features",
+        "log_hazard",
+        *(f"block{number}_se_squeeze" for number in (1, 2, 3, 4)),
+    }
     assert {weight.dtype for weight in network.trainable_weights} == {"float32"}
     assert network.output.dtype == "float32"
     network.compile(keras.optimizers.Adam(), loss="mse")
@@ -58,7 +62,9 @@ def test_mixed_precision_keeps_weights_sums_and_output_whole() -> None:
 
 
 def main(folder: str) -> None:
-    """Extract features in a process whose environment names the backend, and train for two epochs."""
+    """Extract features in a process whose environment names the backend, and train for two
+    epochs.
+    """
     from models.network.backend import BACKEND
 
     weights = NetworkWeights.from_npz((Path(folder) / "weights.npz").read_bytes())
@@ -87,9 +93,14 @@ def test_the_same_weights_give_the_same_features(backend: str, tmp_path: Path) -
     np.save(tmp_path / "inputs.npy", inputs)
     command = [sys.executable, "-c", f"from {__name__} import main; main({str(tmp_path)!r})"]
     environment = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    ours, theirs = DeepFeatureExtractor(weights).extract(inputs), np.load(tmp_path / f"{backend}.npy")
+    ours, theirs = (
+        DeepFeatureExtractor(weights).extract(inputs),
+        np.load(tmp_path / f"{backend}.npy"),
+    )
     apart = np.abs(theirs - ours).max()
     print(f"{backend}: at most {apart:.1e} apart, where features reach {ours.max():.2f}")
     assert apart < 1e-4 * max(1.0, float(ours.max()))

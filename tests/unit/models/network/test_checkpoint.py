@@ -1,4 +1,6 @@
-"""A checkpoint comes back as it was, and one that is damaged or of another training is no checkpoint."""
+"""A checkpoint comes back as it was, and one that is damaged or of another training is no
+checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from models.network.checkpoint import Checkpoint, Epoch, read_checkpoint
 
 def test_what_can_be_read_back(tmp_path: Path) -> None:
     path = tmp_path / "network.ckpt"
-    values = {"0000": np.arange(6, dtype=np.float32).reshape(2, 3), "0001": np.array(7, dtype=np.uint32)}
+    values = {
+        "0000": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "0001": np.array(7, dtype=np.uint32),
+    }
     curve = (Epoch(1, 1.25, None, True), Epoch(2, 0.1 + 0.2, 3.5, False))
     assert read_checkpoint(path, "a") is None
     Checkpoint("a", curve, values, {"0000": np.array(3)}, {"stem/kernel": np.ones(2)}).write(path)

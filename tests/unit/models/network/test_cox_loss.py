@@ -1,4 +1,6 @@
-"""The loss is Efron's partial likelihood, that of the Cox regression and of lifelines, divided by the deaths."""
+"""The loss is Efron's partial likelihood, that of the Cox regression and of lifelines, divided by
+the deaths.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ def loss(days: object, event: object, eta: object) -> float:
     from models.network.cox_loss import negative_cox_log_likelihood
 
     outcome = np.column_stack([np.asarray(days), np.asarray(event)]).astype(np.float32)
-    return float(negative_cox_log_likelihood(outcome, np.asarray(eta, dtype=np.float32).reshape(-1, 1)))
+    return float(
+        negative_cox_log_likelihood(outcome, np.asarray(eta, dtype=np.float32).reshape(-1, 1))
+    )
 
 
 def test_by_hand() -> None:
@@ -35,7 +39,9 @@ def test_it_is_efron_s_partial_likelihood_as_lifelines_has_it() -> None:
     frame = pd.DataFrame({"x": covariate, "days": days, "event": event})
     peer = CoxPHFitter().fit(frame, "days", "event")
     eta = covariate * float(peer.params_["x"])
-    assert loss(days, event, eta) * event.sum() == pytest.approx(-float(peer.log_likelihood_), abs=1e-4)
+    assert loss(days, event, eta) * event.sum() == pytest.approx(
+        -float(peer.log_likelihood_), abs=1e-4
+    )
 
 
 def test_its_gradient_is_that_of_finite_differences() -> None:
@@ -53,7 +59,11 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
     step = 1e-6
     for row in range(12):
         up, down = (
-            float(negative_cox_log_likelihood(outcome, (eta + sign * step * (np.arange(12) == row))[:, None]))
+            float(
+                negative_cox_log_likelihood(
+                    outcome, (eta + sign * step * (np.arange(12) == row))[:, None]
+                )
+            )
             for sign in (1, -1)
         )
         assert gradient[row] == pytest.approx((up - down) / (2 * step), abs=1e-7)

@@ -1,4 +1,6 @@
-"""Weights are plain arrays with stable bytes; features come from a warm network that is given usable tumours only."""
+"""Weights are plain arrays with stable bytes; features come from a warm network that is given
+usable tumours only.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from models.network.weights import DEEP_COLUMNS, NetworkWeights, checked_inputs
 
 
 def make_weights(value: float = 1.5) -> NetworkWeights:
-    return NetworkWeights({"b/kernel": np.full((2, 3), value, np.float32), "a/bias": np.zeros(4, np.float32)}, False)
+    return NetworkWeights(
+        {"b/kernel": np.full((2, 3), value, np.float32), "a/bias": np.zeros(4, np.float32)}, False
+    )
 
 
 def test_weights_survive_npz_with_the_same_bytes() -> None:
@@ -66,11 +70,17 @@ def test_pickled_objects_are_never_read() -> None:
 
 def test_inputs_are_checked() -> None:
     assert checked_inputs(np.zeros((2, 64, 64, 64))).dtype == np.float32
-    with pytest.raises(FeatureMismatchError, match=r"shape \(64, 64, 64\): expected \(patients, 64, 64, 64\)"):
+    with pytest.raises(
+        FeatureMismatchError, match=r"shape \(64, 64, 64\): expected \(patients, 64, 64, 64\)"
+    ):
         checked_inputs(np.zeros((64, 64, 64)))
     with pytest.raises(FeatureMismatchError, match="not finite"):
         checked_inputs(np.full((1, 64, 64, 64), np.nan))
 
 
 def test_there_are_512_columns() -> None:
-    assert (DEEP_COLUMNS[0], DEEP_COLUMNS[-1], len(set(DEEP_COLUMNS))) == ("deep:000", "deep:511", 512)
+    assert (DEEP_COLUMNS[0], DEEP_COLUMNS[-1], len(set(DEEP_COLUMNS))) == (
+        "deep:000",
+        "deep:511",
+        512,
+    )

@@ -1,4 +1,6 @@
-"""Training learns, stops, survives being killed, repeats itself, and refuses cohorts that it cannot learn from."""
+"""Training learns, stops, survives being killed, repeats itself, and refuses cohorts that it cannot
+learn from.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def make_tumours(n: int, seed: int) -> tuple[NDArray[np.float32], Survival]:
     distance = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
     radius = rng.uniform(8, 30, n)
     inputs = (distance < radius[:, None, None, None]) + 0.3 * rng.normal(size=(n, 64, 64, 64))
-    inputs = (inputs - inputs.mean(axis=(1, 2, 3), keepdims=True)) / inputs.std(axis=(1, 2, 3), keepdims=True)
+    inputs = (inputs - inputs.mean(axis=(1, 2, 3), keepdims=True)) / inputs.std(
+        axis=(1, 2, 3), keepdims=True
+    )
     return inputs.astype(np.float32), Survival(2000 - 50 * radius, rng.random(n) < 0.8)
 
 
@@ -35,10 +39,17 @@ TRAINING = NetworkTraining(epochs=4, batch=12, learning_rate=3e-4, held_out=0.25
 
 
 def main(checkpoint: str) -> None:
-    """Train in a process of its own, saying each epoch; the last line is the digest of the weights."""
+    """Train in a process of its own, saying each epoch; the last line is the digest of the
+    weights.
+    """
     inputs, survival = make_tumours(12, seed=1)
     weights = train_network(
-        inputs, survival, TRAINING, seed=5, checkpoint=Path(checkpoint), on_epoch=lambda epoch: print(epoch, flush=True)
+        inputs,
+        survival,
+        TRAINING,
+        seed=5,
+        checkpoint=Path(checkpoint),
+        on_epoch=lambda epoch: print(epoch, flush=True),
     )
     print(weights.digest)
 
@@ -52,12 +63,20 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -
     watched = [epoch.held_out_loss for epoch in epochs if epoch.held_out_loss is not None]
     assert len(watched) == len(epochs)
     assert min(watched) < watched[0]
-    assert [epoch.best for epoch in epochs] == [loss == min(watched[: n + 1]) for n, loss in enumerate(watched)]
+    assert [epoch.best for epoch in epochs] == [
+        loss == min(watched[: n + 1]) for n, loss in enumerate(watched)
+    ]
     assert DeepFeatureExtractor(weights).extract(inputs[:2]).shape == (2, 512)
 
-    command = [sys.executable, "-c", f"from {__name__} import main; main({str(tmp_path / 'network.ckpt')!r})"]
+    command = [
+        sys.executable,
+        "-c",
+        f"from {__name__} import main; main({str(tmp_path / 'network.ckpt')!r})",
+    ]
     last = random.SystemRandom().randint(1, 3)
-    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    killed = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert killed.stdout is not None
     for _ in range(last):
         killed.stdout.readline()
@@ -66,7 +85,9 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -
     killed.communicate()
     print(f"killed in or after epoch {last}")
     assert killed.returncode == -signal.SIGKILL
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
+    answer = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
+    )
     assert answer.stdout.splitlines() == [*map(str, epochs), weights.digest]
 
 
@@ -95,7 +116,15 @@ def test_unusable_inputs_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch": 1}, {"patience": 0}, {"learning_rate": 0.0}, {"decay": 1.1}, {"held_out": 1.0}]
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch": 1},
+        {"patience": 0},
+        {"learning_rate": 0.0},
+        {"decay": 1.1},
+        {"held_out": 1.0},
+    ],
 )
 def test_settings_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(TrainingError):

@@ -1,4 +1,6 @@
-"""The baseline hazard without covariates is Nelson and Aalen's, and says nothing beyond follow-up."""
+"""The baseline hazard without covariates is Nelson and Aalen's, and says nothing beyond
+follow-up.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def test_without_covariates(ties: Ties, first: float) -> None:
     hazard = baseline_cumulative_hazard(np.zeros(5), SURVIVAL, ties)
     assert hazard.days.tolist() == [3.0, 5.0]
     np.testing.assert_allclose(hazard.cumulative, [first, first + 1 / 2])
-    np.testing.assert_allclose(hazard.at([0, 2.9, 3, 4.9, 5, 8]), [0, 0, first, first, first + 0.5, first + 0.5])
+    np.testing.assert_allclose(
+        hazard.at([0, 2.9, 3, 4.9, 5, 8]), [0, 0, first, first, first + 0.5, first + 0.5]
+    )
 
 
 def test_beyond_follow_up_nothing_is_known() -> None:
@@ -44,6 +48,8 @@ def test_survival_falls_with_time_and_risk() -> None:
         ([1.0], [-0.1], "not an ascending"),
     ],
 )
-def test_what_is_no_hazard_is_refused(days: list[float], cumulative: list[float], sentence: str) -> None:
+def test_what_is_no_hazard_is_refused(
+    days: list[float], cumulative: list[float], sentence: str
+) -> None:
     with pytest.raises(TrainingError, match=sentence):
         BaselineHazard(np.array(days), np.array(cumulative), 10.0)

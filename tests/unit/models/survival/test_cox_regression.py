@@ -1,4 +1,6 @@
-"""Cox regression against a likelihood written out by hand, against R's textbook data, and at its edges."""
+"""Cox regression against a likelihood written out by hand, against R's textbook data, and at its
+edges.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from models.survival.survival_data import Survival
 from tests.unit.models.conftest import Cohort
 
 
-def log_likelihood(x: NDArray[np.float64], survival: Survival, beta: NDArray[np.float64], ties: Ties) -> float:
+def log_likelihood(
+    x: NDArray[np.float64], survival: Survival, beta: NDArray[np.float64], ties: Ties
+) -> float:
     """The partial log-likelihood as the textbook has it, one loop per sum."""
     eta, total = x @ beta, 0.0
     for day in np.unique(survival.days[survival.event]):
@@ -34,8 +38,12 @@ def log_likelihood(x: NDArray[np.float64], survival: Survival, beta: NDArray[np.
 def test_the_estimate_maximises_the_textbook_likelihood(cohort: Cohort, ties: Ties) -> None:
     x = cohort.features.to_numpy()[:, :4]
     fit = fit_cox(x, cohort.survival, ties)
-    assert fit.log_likelihood == pytest.approx(log_likelihood(x - fit.means, cohort.survival, fit.coefficients, ties))
-    assert fit.null_log_likelihood == pytest.approx(log_likelihood(x, cohort.survival, np.zeros(4), ties))
+    assert fit.log_likelihood == pytest.approx(
+        log_likelihood(x - fit.means, cohort.survival, fit.coefficients, ties)
+    )
+    assert fit.null_log_likelihood == pytest.approx(
+        log_likelihood(x, cohort.survival, np.zeros(4), ties)
+    )
 
     def loss(beta: NDArray[np.float64]) -> float:
         return -log_likelihood(x - fit.means, cohort.survival, beta, ties)
@@ -45,9 +53,12 @@ def test_the_estimate_maximises_the_textbook_likelihood(cohort: Cohort, ties: Ti
 
 
 def test_one_tie_by_hand() -> None:
-    # Two of three patients die on day 1, the third on day 2; x = 0, 1, 1. With b = exp(beta), Efron's likelihood is
-    # b / [(1 + 2b) (1 + 2b - (1 + b) / 2)] = b / (0.5 + 2.5 b + 3 b^2), largest where 3 b^2 = 0.5.
-    fit = fit_cox(np.array([[0.0], [1.0], [1.0]]), Survival(np.array([1.0, 1.0, 2.0]), np.array([True] * 3)))
+    # Two of three patients die on day 1, the third on day 2; x = 0, 1, 1. With b = exp(beta),
+    # Efron's likelihood is b / [(1 + 2b) (1 + 2b - (1 + b) / 2)] = b / (0.5 + 2.5 b + 3 b^2),
+    # largest where 3 b^2 = 0.5.
+    fit = fit_cox(
+        np.array([[0.0], [1.0], [1.0]]), Survival(np.array([1.0, 1.0, 2.0]), np.array([True] * 3))
+    )
     assert np.exp(fit.coefficients[0]) == pytest.approx(np.sqrt(1 / 6))
 
 
@@ -57,7 +68,9 @@ def test_each_column_alone_is_a_model_of_one_covariate(cohort: Cohort) -> None:
     for column in range(x.shape[1]):
         alone = fit_cox(x[:, [column]], cohort.survival)
         assert all_at_once.coefficients[column] == pytest.approx(alone.coefficients[0], rel=1e-9)
-        assert all_at_once.standard_errors[column] == pytest.approx(alone.standard_errors[0], rel=1e-9)
+        assert all_at_once.standard_errors[column] == pytest.approx(
+            alone.standard_errors[0], rel=1e-9
+        )
         assert all_at_once.p_values[column] == pytest.approx(alone.p_values[0], rel=1e-7)
 
 

@@ -22,7 +22,9 @@ def test_cross_validation_prefers_signal_to_noise(cohort: Cohort) -> None:
     noise = random.normal(size=(cohort.survival.n, 20))
     z = np.column_stack([cohort.log_hazard, noise])
     folds = assign_folds(cohort.survival, 10, seed=0)
-    result = cross_validate_lasso(z, cohort.survival, lasso_lambdas(z, cohort.survival, count=30), folds)
+    result = cross_validate_lasso(
+        z, cohort.survival, lasso_lambdas(z, cohort.survival, count=30), folds
+    )
     assert result.coefficients_min[0] > 0.3
     assert result.deviance[result.index_min] < result.deviance[0]
     assert result.lambda_min == result.lambdas[result.index_min]
@@ -45,7 +47,9 @@ def test_one_standard_error_above_the_smallest_deviance(
     lambdas = np.geomspace(1.0, 0.1, 5)
     errors = np.full(5, 5.0)  # only the error at the smallest deviance counts
     errors[np.argmin(deviance)] = error_at_min
-    result = LassoCrossValidation(lambdas, np.zeros((2, 5)), np.array(deviance), errors, int(np.argmin(deviance)))
+    result = LassoCrossValidation(
+        lambdas, np.zeros((2, 5)), np.array(deviance), errors, int(np.argmin(deviance))
+    )
     assert result.index(LambdaRule.ONE_STANDARD_ERROR) == result.index_1se == expected
     assert result.lambda_1se == lambdas[expected] >= result.lambda_min
     assert result.index(LambdaRule.MIN) == result.index_min

@@ -22,14 +22,20 @@ def z_scores(cohort: Cohort) -> Array:
 
 
 def worst_violation(z: Array, survival: Survival, path: Array, lambdas: Array) -> float:
-    """Karush, Kuhn and Tucker: the gradient is the penalty where a feature is in, and not above it elsewhere."""
+    """Karush, Kuhn and Tucker: the gradient is the penalty where a feature is in, and not above it
+    elsewhere.
+    """
     worst = 0.0
     for penalty, beta in zip(lambdas, path.T, strict=True):
         weights = np.exp(z @ beta)
         at_risk = (survival.days >= survival.days[survival.event, None]) * weights
-        gradient = (z[survival.event] - at_risk @ z / at_risk.sum(axis=1, keepdims=True)).sum(axis=0) / survival.n
+        gradient = (z[survival.event] - at_risk @ z / at_risk.sum(axis=1, keepdims=True)).sum(
+            axis=0
+        ) / survival.n
         inside = np.abs(gradient - penalty * np.sign(beta))
-        worst = max(worst, np.where(beta != 0, inside, np.maximum(np.abs(gradient) - penalty, 0)).max())
+        worst = max(
+            worst, np.where(beta != 0, inside, np.maximum(np.abs(gradient) - penalty, 0)).max()
+        )
     return worst
 
 
@@ -48,7 +54,9 @@ def test_it_is_never_worse_than_scikit_survival(cohort: Cohort) -> None:
 
     z = z_scores(cohort)
     lambdas = lasso_lambdas(z, cohort.survival, count=20)[1:]
-    peer = CoxnetSurvivalAnalysis(l1_ratio=1.0, alphas=lambdas, normalize=False, tol=1e-14, max_iter=1_000_000)
+    peer = CoxnetSurvivalAnalysis(
+        l1_ratio=1.0, alphas=lambdas, normalize=False, tol=1e-14, max_iter=1_000_000
+    )
     theirs = peer.fit(z, Surv.from_arrays(cohort.survival.event, cohort.survival.days)).coef_
     ours = lasso_path(z, cohort.survival, lambdas)[:, : theirs.shape[1]]
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -68,7 +76,10 @@ def test_copies_share_nothing_and_change_nothing(cohort: Cohort) -> None:
     lambdas = lasso_lambdas(with_copies, cohort.survival, count=30)
     path = lasso_path(with_copies, cohort.survival, lambdas)
     scale = with_copies.std(axis=0)
-    assert worst_violation(with_copies / scale, cohort.survival, path * scale[:, None], lambdas) < 1e-11
+    assert (
+        worst_violation(with_copies / scale, cohort.survival, path * scale[:, None], lambdas)
+        < 1e-11
+    )
     plain = lasso_path(z, cohort.survival, lambdas)
     np.testing.assert_allclose(with_copies @ path, z @ plain, atol=1e-5)
 
@@ -98,7 +109,9 @@ def test_a_constant_column_gets_no_coefficient(cohort: Cohort) -> None:
     assert np.count_nonzero(path[:, -1]) > 0
 
 
-def test_an_optimum_that_is_not_reached_is_not_given_out(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_optimum_that_is_not_reached_is_not_given_out(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("models.survival.lasso_path._MOST_STEPS", 1)
     z = z_scores(cohort)
     with pytest.raises(NotConvergedError, match="from its optimum"):

@@ -48,6 +48,8 @@ def test_subset_keeps_time_and_event_together() -> None:
         ([1.0], ["dead"], "neither true nor false"),
     ],
 )
-def test_what_is_no_survival_data_is_refused(days: list[float], event: list[bool], sentence: str) -> None:
+def test_what_is_no_survival_data_is_refused(
+    days: list[float], event: list[bool], sentence: str
+) -> None:
     with pytest.raises(SurvivalDataError, match=sentence):
         Survival(days, event)  # type: ignore[arg-type]

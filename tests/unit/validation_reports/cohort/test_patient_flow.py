@@ -1,4 +1,6 @@
-"""The flow of patients: every patient is in it once, and a long or hostile reason stays inside its box."""
+"""The flow of patients: every patient is in it once, and a long or hostile reason stays inside its
+box.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ from xml.etree import ElementTree as ET
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.support.scored_cohorts import PROVENANCE
-from validation_reports.cohort.assembly import NO_CLINICAL_ROW, NOT_ARRIVED, NOT_SCORED, assemble_cohort
+from validation_reports.cohort.assembly import (
+    NO_CLINICAL_ROW,
+    NOT_ARRIVED,
+    NOT_SCORED,
+    assemble_cohort,
+)
 from validation_reports.cohort.patient_flow import patient_flow
 from validation_reports.page.patient_flow_diagram import flow_figure
 
@@ -16,7 +23,9 @@ from validation_reports.page.patient_flow_diagram import flow_figure
 def _score(key: str) -> ScoreRow:
     identity = StudyIdentity("B", key, f"study-{key}", "c" * 64)
     moment = PROVENANCE.created_at
-    return ScoreRow(identity, PROVENANCE.model_digest, 0.1, False, {365: 0.5}, 1, (), "0.1.0", moment)
+    return ScoreRow(
+        identity, PROVENANCE.model_digest, 0.1, False, {365: 0.5}, 1, (), "0.1.0", moment
+    )
 
 
 def _record(key: str, age: float = 70.0) -> ClinicalRecord:
@@ -27,7 +36,10 @@ def test_everybody_known_is_in_one_place_of_the_flow() -> None:
     cohort = assemble_cohort(
         "B",
         [_score(key) for key in ("good", "young", "no-row")],
-        [_record(key, 17.0 if key == "young" else 70.0) for key in ("good", "young", "bad", "late", "never", "other")],
+        [
+            _record(key, 17.0 if key == "young" else 70.0)
+            for key in ("good", "young", "bad", "late", "never", "other")
+        ],
         {"bad": "two GTVs"},
         (365,),
         unfinished={
@@ -44,9 +56,17 @@ def test_everybody_known_is_in_one_place_of_the_flow() -> None:
     assert reasons["other"] == NOT_SCORED
     assert reasons["late"].endswith("the study is incomplete")
     assert reasons["new"].endswith("the study is held")
-    by_reason = [(reason, [key for key, why in cohort.excluded if why == reason]) for reason in set(reasons.values())]
+    by_reason = [
+        (reason, [key for key, why in cohort.excluded if why == reason])
+        for reason in set(reasons.values())
+    ]
     known, arrived, scored, analysed = patient_flow(cohort.n, by_reason)
-    assert [(step.n, step.n_left) for step in (known, arrived, scored, analysed)] == [(8, 1), (7, 4), (3, 2), (1, 0)]
+    assert [(step.n, step.n_left) for step in (known, arrived, scored, analysed)] == [
+        (8, 1),
+        (7, 4),
+        (3, 2),
+        (1, 0),
+    ]
     assert {reason for reason, _ in scored.left} == {NO_CLINICAL_ROW, reasons["young"]}
 
 
@@ -58,7 +78,10 @@ def test_without_the_registry_nobody_is_said_not_to_have_arrived() -> None:
 
 
 def test_the_diagram_is_svg_whose_text_stays_inside() -> None:
-    reasons = [(f"quarantined: <b>{'a very long sentence ' * 20}{number}", ["k"] * 3) for number in range(9)]
+    reasons = [
+        (f"quarantined: <b>{'a very long sentence ' * 20}{number}", ["k"] * 3)
+        for number in range(9)
+    ]
     figure = flow_figure(patient_flow(5, reasons), 3, "Ü & <x>")
     tree = ET.fromstring(figure)  # noqa: S314 - our own
     texts = ["".join(element.itertext()) for element in tree.iter() if element.tag.endswith("text")]

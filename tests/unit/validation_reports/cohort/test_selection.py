@@ -17,7 +17,15 @@ from validation_reports.errors import CohortError
 
 RECORD = ClinicalRecord("p1", "B", 64, Sex.FEMALE, Histology.ADENOCARCINOMA, "IIIA", 400, True)
 SCORE = ScoreRow(
-    StudyIdentity("B", "p1", "s1", "c1"), "m" * 64, 0.3, True, {365: 0.7}, 1, (), "1", datetime(2026, 3, 5, tzinfo=UTC)
+    StudyIdentity("B", "p1", "s1", "c1"),
+    "m" * 64,
+    0.3,
+    True,
+    {365: 0.7},
+    1,
+    (),
+    "1",
+    datetime(2026, 3, 5, tzinfo=UTC),
 )
 
 
@@ -30,7 +38,10 @@ def test_an_empty_selection_takes_everybody() -> None:
     ("selection", "reason"),
     [
         (CohortSelection(stages=frozenset({StageGroup.EARLY})), "stage is III"),
-        (CohortSelection(histologies=frozenset({Histology.SQUAMOUS})), "histology is adenocarcinoma"),
+        (
+            CohortSelection(histologies=frozenset({Histology.SQUAMOUS})),
+            "histology is adenocarcinoma",
+        ),
         (CohortSelection(sexes=frozenset({Sex.MALE})), "sex is female"),
         (CohortSelection(scored_from=date(2026, 3, 6)), "scored before 2026-03-06"),
         (CohortSelection(scored_until=date(2026, 3, 4)), "scored after 2026-03-04"),
@@ -64,7 +75,10 @@ def test_another_horizon_comes_from_the_baseline_hazard() -> None:
 
 def test_a_horizon_beyond_the_model_is_refused() -> None:
     baseline = BaselineHazard(np.array([100.0]), np.array([0.1]), 300.0)
-    with pytest.raises(CohortError, match=r"no survival at 301 days: it was frozen for 365 days, and its .* 300 days"):
+    with pytest.raises(
+        CohortError,
+        match=r"no survival at 301 days: it was frozen for 365 days, and its .* 300 days",
+    ):
         assemble_cohort("B", [SCORE], [RECORD], {}, [301], baseline)
     with pytest.raises(CohortError, match="no survival at 30 days"):
         assemble_cohort("B", [SCORE], [RECORD], {}, [30])

@@ -1,4 +1,6 @@
-"""The report on one centre as DICOM: valid even where nothing can be estimated, and the same bytes every time."""
+"""The report on one centre as DICOM: valid even where nothing can be estimated, and the same bytes
+every time.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Recherche — à t
 
 @pytest.fixture(scope="module")
 def hopeless() -> tuple[ValidationReport, QaStudy]:
-    report = build_report([made_cohort("B", 3, 1, excluded=(("b9", "two ROIs match"),))], PROVENANCE, n_resamples=20)
+    report = build_report(
+        [made_cohort("B", 3, 1, excluded=(("b9", "two ROIs match"),))], PROVENANCE, n_resamples=20
+    )
     return report, qa_study(report, "ANNULUS-QA", "20260304-center-B")
 
 
@@ -48,7 +52,10 @@ def test_a_hopeless_centre_gives_valid_objects_with_sentences(
     shown = subprocess.run(
         [peer("dsrdump"), "+Pl", str(tmp_path / "report.dcm")], capture_output=True, check=True
     ).stdout.decode()
-    assert "Harrell's concordance index of overall survival: Harrell's C is not estimated from" in shown
+    assert (
+        "Harrell's concordance index of overall survival: Harrell's C is not estimated from"
+        in shown
+    )
     assert "Recherche - " not in shown
     assert "à titre expérimental" in shown
     assert "confidence interval" not in shown
@@ -65,7 +72,11 @@ def test_the_same_findings_are_the_same_objects_and_other_findings_are_not(
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     later = replace(
         report,
-        provenance=replace(PROVENANCE, created_at=PROVENANCE.created_at + timedelta(days=9), store_versions={"x": 1}),
+        provenance=replace(
+            PROVENANCE,
+            created_at=PROVENANCE.created_at + timedelta(days=9),
+            store_versions={"x": 1},
+        ),
     )
     assert qa_study(later, "ANNULUS-QA", "other-folder").uid("report") == study.uid("report")
     assert qa_study(later, "OTHER-QA", "other-folder").uid("report") != study.uid("report")

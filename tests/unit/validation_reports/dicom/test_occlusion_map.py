@@ -23,26 +23,40 @@ MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on extern
 
 
 @pytest.mark.real_data
-def test_a_map_of_a_real_patient(real_data: Path, tmp_path: Path, peer: Callable[[str], str]) -> None:
+def test_a_map_of_a_real_patient(
+    real_data: Path, tmp_path: Path, peer: Callable[[str], str]
+) -> None:
     paths = sorted((real_data / "pat1" / "ct").glob("*.dcm"))
     study = load_study(paths, next((real_data / "pat1" / "rtstruct").glob("*.dcm")), "gtv.*")
     harmonized = harmonize_ct(study.volume)
     gtv = harmonize_mask(study.gtv_mask, study.volume, harmonized)
     grid = input_grid(harmonized, gtv)
-    values = 0.05 * deep_input(harmonized, gtv)  # any image on that grid, of the magnitude of a log hazard
+    values = 0.05 * deep_input(
+        harmonized, gtv
+    )  # any image on that grid, of the magnitude of a log hazard
     ct = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
-    uids = {"sop_instance_uid": derived_uid("content", "map"), "series_instance_uid": derived_uid("study", "map")}
+    uids = {
+        "sop_instance_uid": derived_uid("content", "map"),
+        "series_instance_uid": derived_uid("study", "map"),
+    }
     dataset = build_occlusion_map(ct, values, grid, MODEL, software_version="0.1.0", **uids)
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     read = pydicom.dcmread(BytesIO(buffer.getvalue()))
     frames = np.frombuffer(read.FloatPixelData, "<f4").reshape(64, 64, 64)
     positions = np.array(
-        [frame.PlanePositionSequence[0].ImagePositionPatient for frame in read.PerFrameFunctionalGroupsSequence],
+        [
+            frame.PlanePositionSequence[0].ImagePositionPatient
+            for frame in read.PerFrameFunctionalGroupsSequence
+        ],
         dtype=np.float64,
     )
     # The frames may stand in either order; each lies where its plane lies.
-    plane = (positions - grid.origin_mm) @ np.array(grid.direction).reshape(3, 3)[:, 2] / grid.spacing_mm[2]
+    plane = (
+        (positions - grid.origin_mm)
+        @ np.array(grid.direction).reshape(3, 3)[:, 2]
+        / grid.spacing_mm[2]
+    )
     assert sorted(np.round(plane)) == list(range(64))
     np.testing.assert_array_equal(frames, values[np.round(plane).astype(int)])
     assert read.FrameOfReferenceUID == ct[0].FrameOfReferenceUID
@@ -50,16 +64,24 @@ def test_a_map_of_a_real_patient(real_data: Path, tmp_path: Path, peer: Callable
     assert "DEMONSTRATION" in read.SeriesDescription
     assert read.DeviceSerialNumber == MODEL.digest
 
-    # The middle of the map is the middle of the contour's bounding box, in the patient's millimetres.
-    spacing = [float(value) for value in read.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing]
+    # The middle of the map is the middle of the contour's bounding box, in the patient's
+    # millimetres.
+    spacing = [
+        float(value)
+        for value in read.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    ]
     middle = positions.mean(axis=0) + 31.5 * np.array([spacing[1], spacing[0], 0])
     box_middle = [(part.start + part.stop - 1) / 2 for part in reversed(gtv.tight().box)]
     image = harmonized.to_image()
-    np.testing.assert_allclose(middle, image.TransformContinuousIndexToPhysicalPoint(box_middle), atol=1e-3)
+    np.testing.assert_allclose(
+        middle, image.TransformContinuousIndexToPhysicalPoint(box_middle), atol=1e-3
+    )
 
     file = tmp_path / "map.dcm"
     file.write_bytes(buffer.getvalue())
-    said = subprocess.run([peer("dciodvfy"), "-new", str(file)], capture_output=True, text=True, check=False).stderr
+    said = subprocess.run(
+        [peer("dciodvfy"), "-new", str(file)], capture_output=True, text=True, check=False
+    ).stderr
     errors = [line for line in said.splitlines() if line.startswith("Error")]
     assert errors == []
 

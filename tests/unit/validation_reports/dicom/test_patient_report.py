@@ -1,4 +1,6 @@
-"""The structured report: valid, complete, the same bytes for the same score, and never of two patients."""
+"""The structured report: valid, complete, the same bytes for the same score, and never of two
+patients.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,15 @@ from validation_reports.report.latest_performance import center_figures
 from validation_reports.report.validation_report import build_report
 from validation_reports.statistics.discrimination import Concordance
 
-STUDIES = ("pat1", "sts/STS_001", "sts/STS_002", "sts/STS_003", "sts/STS_008", "sts/STS_019", "sts/STS_025")
+STUDIES = (
+    "pat1",
+    "sts/STS_001",
+    "sts/STS_002",
+    "sts/STS_003",
+    "sts/STS_008",
+    "sts/STS_019",
+    "sts/STS_025",
+)
 MODEL = ModelReference("demo-nsclc", "1.0", "ab" * 32, True, "Research on external validation.")
 NOT_VALIDATED = NotEstimable("This model has not been validated at centre centre-a yet.")
 RISK = Risk(0.4321, True, {365: 0.61, 730: 0.37, 1095: 0.22}, {"gtv": 0.3, "ring_6mm": 0.1321})
@@ -35,7 +45,8 @@ RISK = Risk(0.4321, True, {365: 0.61, 730: 0.37, 1095: 0.22}, {"gtv": 0.3, "ring
 
 def _study(folder: Path) -> tuple[list[Dataset], Dataset]:
     ct: list[Dataset] = [
-        pydicom.dcmread(path, stop_before_pixels=True) for path in sorted((folder / "ct").rglob("*.dcm"))
+        pydicom.dcmread(path, stop_before_pixels=True)
+        for path in sorted((folder / "ct").rglob("*.dcm"))
     ]
     (rtstruct,) = (path for path in (folder / "rtstruct").rglob("*") if path.is_file())
     return ct, pydicom.dcmread(rtstruct)
@@ -71,7 +82,9 @@ def _errors(verifier: str, path: Path) -> list[str]:
 @pytest.mark.peers
 @pytest.mark.real_data
 @pytest.mark.parametrize("study", STUDIES)
-def test_dciodvfy_finds_no_error(study: str, real_data: Path, tmp_path: Path, peer: Callable[[str], str]) -> None:
+def test_dciodvfy_finds_no_error(
+    study: str, real_data: Path, tmp_path: Path, peer: Callable[[str], str]
+) -> None:
     ct, rtstruct = _study(real_data / study)
     path = tmp_path / "report.dcm"
     write_dicom(_report(ct, rtstruct), path)
@@ -105,7 +118,9 @@ def test_a_viewer_shows_score_group_survival_model_contour_and_warnings(
 
 
 @pytest.mark.real_data
-def test_same_score_same_bytes_and_nothing_from_the_clock(pat1: tuple[list[Dataset], Dataset], tmp_path: Path) -> None:
+def test_same_score_same_bytes_and_nothing_from_the_clock(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path
+) -> None:
     first, second = tmp_path / "first.dcm", tmp_path / "deeper" / "second.dcm"
     write_dicom(_report(*pat1), first)
     write_dicom(_report(*deepcopy(pat1)), second)
@@ -127,7 +142,9 @@ def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
     path = tmp_path / "report.dcm"
     write_dicom(_report(*pat1, performance=figures), path)
     assert _errors(peer("dciodvfy"), path) == []
-    shown = subprocess.run([peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True
+    ).stdout
     shown = shown[shown.index("Performance of this model") :]
     for expected in (
         f'concordance index of overall survival")="{c.estimate:.6g}"',
@@ -146,7 +163,9 @@ def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
 
 
 @pytest.mark.real_data
-def test_another_warning_gives_other_bytes(pat1: tuple[list[Dataset], Dataset], tmp_path: Path) -> None:
+def test_another_warning_gives_other_bytes(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path
+) -> None:
     first, second = tmp_path / "first.dcm", tmp_path / "second.dcm"
     write_dicom(_report(*pat1), first)
     write_dicom(_report(*pat1, warnings=()), second)
@@ -156,12 +175,16 @@ def test_another_warning_gives_other_bytes(pat1: tuple[list[Dataset], Dataset], 
 @pytest.mark.real_data
 def test_a_report_names_the_one_that_it_supersedes(pat1: tuple[list[Dataset], Dataset]) -> None:
     first = _report(*pat1)
-    second = _report(*pat1, predecessor=first, sop_instance_uid=derived_uid("content 2", "model", "report"))
+    second = _report(
+        *pat1, predecessor=first, sop_instance_uid=derived_uid("content 2", "model", "report")
+    )
     (study,) = second.PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence
     assert study.StudyInstanceUID == first.StudyInstanceUID
     assert series.SeriesInstanceUID == first.SeriesInstanceUID
-    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence] == [first.SOPInstanceUID]
+    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence] == [
+        first.SOPInstanceUID
+    ]
     assert (first.InstanceNumber, second.InstanceNumber) == (1, 2)
     assert "PredecessorDocumentsSequence" not in first
 
@@ -179,11 +202,15 @@ def test_every_instance_is_evidence(pat1: tuple[list[Dataset], Dataset]) -> None
 
 
 @pytest.mark.real_data
-def test_the_notice_is_absent_for_a_model_that_is_no_demonstration(pat1: tuple[list[Dataset], Dataset]) -> None:
+def test_the_notice_is_absent_for_a_model_that_is_no_demonstration(
+    pat1: tuple[list[Dataset], Dataset],
+) -> None:
     model = ModelReference("nsclc", "2.1", "cd" * 32, False, "Prognosis after radiotherapy.")
     report = _report(*pat1, model=model)
     texts = [
-        str(element.value) for element in report.iterall() if element.keyword in ("TextValue", "SeriesDescription")
+        str(element.value)
+        for element in report.iterall()
+        if element.keyword in ("TextValue", "SeriesDescription")
     ]
     assert "Intended use: Prognosis after radiotherapy." in texts
     assert not any("DEMONSTRATION" in text for text in texts)
@@ -199,7 +226,11 @@ def test_the_notice_is_absent_for_a_model_that_is_no_demonstration(pat1: tuple[l
     ],
 )
 def test_names_of_any_script_come_back_whole(
-    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, charset: str, name: str, written: str | None
+    pat1: tuple[list[Dataset], Dataset],
+    tmp_path: Path,
+    charset: str,
+    name: str,
+    written: str | None,
 ) -> None:
     ct, rtstruct = deepcopy(pat1)
     for dataset in (*ct, rtstruct):
@@ -232,7 +263,13 @@ def test_absent_and_impossible_attributes_do_not_stop_a_report(
 ) -> None:
     ct, rtstruct = deepcopy(pat1)
     with pydicom.config.disable_value_validation():
-        for keyword in ("PatientBirthDate", "StudyDate", "StudyTime", "ReferringPhysicianName", "AccessionNumber"):
+        for keyword in (
+            "PatientBirthDate",
+            "StudyDate",
+            "StudyTime",
+            "ReferringPhysicianName",
+            "AccessionNumber",
+        ):
             delattr(ct[0], keyword)
         ct[0].PatientSex = "male"
         ct[0].PatientBirthDate = "about 1950"
@@ -283,13 +320,23 @@ def test_what_cannot_stand_in_a_report_is_refused(pat1: tuple[list[Dataset], Dat
         ([*ct, ct[0]], rtstruct, {}, "given twice"),
         ([rtstruct], rtstruct, {}, "expected CT Image Storage"),
         (ct, ct[0], {}, "expected RT Structure Set Storage"),
-        (ct, rtstruct, {"risk": replace(RISK, linear_predictor=float("nan"))}, "not a finite number"),
+        (
+            ct,
+            rtstruct,
+            {"risk": replace(RISK, linear_predictor=float("nan"))},
+            "not a finite number",
+        ),
         (ct, rtstruct, {"risk": replace(RISK, survival={365: float("nan")})}, "at 365 days is nan"),
         (ct, rtstruct, {"risk": replace(RISK, survival={365: 1.01})}, "expected a probability"),
         (ct, rtstruct, {"software_version": "x" * 65}, "65 characters"),
         (ct, rtstruct, {"created_at": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
         (ct, rtstruct, {"sop_instance_uid": "../../x"}, "not a UID"),
-        (ct, rtstruct, {"sop_instance_uid": "1.2.3", "series_instance_uid": "1.2.3"}, "are the same"),
+        (
+            ct,
+            rtstruct,
+            {"sop_instance_uid": "1.2.3", "series_instance_uid": "1.2.3"},
+            "are the same",
+        ),
     ]
     for instances, structures, changes, sentence in cases:
         with pytest.raises(StructuredReportError, match=sentence):

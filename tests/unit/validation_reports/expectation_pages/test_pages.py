@@ -1,4 +1,6 @@
-"""Records of suites and the pages made of them: whole without a network, true in counts, words for each code."""
+"""Records of suites and the pages made of them: whole without a network, true in counts, words for
+each code.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +46,17 @@ def study(number: int, content: str = "c") -> StudyIdentity:
 
 
 def summary(number: int, state: StudyState, sentence: str | None = None) -> StudySummary:
-    return StudySummary(f"study{number}", f"patient{number}", "B", state, sentence, 60, NOW, NOW, None)
+    return StudySummary(
+        f"study{number}", f"patient{number}", "B", state, sentence, 60, NOW, NOW, None
+    )
 
 
 def rows(page: str) -> dict[str, tuple[int, int]]:
     """Return by code how many were looked at and how many did not meet it."""
     found = re.findall(
-        r'<code class="soft">([a-z-]+)</code>.*?<td class="n">(\d+)</td>.*?<td class="n[^"]*">(\d+)</td>\n', page
+        r'<code class="soft">([a-z-]+)</code>.*?<td class="n">(\d+)</td>.*?<td '
+        r'class="n[^"]*">(\d+)</td>\n',
+        page,
     )
     return {code: (int(checked), int(unmet)) for code, checked, unmet in found}
 
@@ -74,7 +80,11 @@ def test_pages_count_and_name_what_was_found_and_need_no_network(tmp_path: Path)
         new_record("study", "B", (KVP,), NOW, "0.1.0", study(2)),
         new_record("study", "B", (NO_GTV, KVP), NOW, "0.1.0", study(3)),
         new_record(
-            "clinical", "B", (Finding(Severity.WARNING, "age-missing", "2 patients have no age."),), NOW, "0.1.0"
+            "clinical",
+            "B",
+            (Finding(Severity.WARNING, "age-missing", "2 patients have no age."),),
+            NOW,
+            "0.1.0",
         ),
     ]
     studies = (
@@ -95,7 +105,9 @@ def test_pages_count_and_name_what_was_found_and_need_no_network(tmp_path: Path)
     assert "2 patients have no age." in page
     assert page.index('id="study3"') < page.index('id="study2"')
     assert 'id="study1"' not in page
-    assert re.search(r">B</a></th><td class=\"n\">3</td><td class=\"n met\">1</td>", index.read_text())
+    assert re.search(
+        r">B</a></th><td class=\"n\">3</td><td class=\"n met\">1</td>", index.read_text()
+    )
     for file in tmp_path.glob("*.html"):
         assert not re.search(r"https?:|//[a-z]|<script|@import|url\(", file.read_text())
     suite = json.loads((tmp_path / "suites" / "study.json").read_text())
@@ -116,7 +128,9 @@ def test_settings_turn_a_warning_into_a_quarantine_and_a_release_turns_it_back()
         ("kvp", Severity.WARNING),
     ]
     waived = waive(found, {"histology": "Released by A.", "kvp": "never said"})
-    assert waived[0] == Finding(Severity.WARNING, "histology", f"{found[0].sentence} Released by A.")
+    assert waived[0] == Finding(
+        Severity.WARNING, "histology", f"{found[0].sentence} Released by A."
+    )
     assert waived[1] == found[1]
     assert waive((NO_GTV,), {"gtv-name": "Released by A."}) == (NO_GTV,)
     assert "gtv-name" not in RAISABLE
@@ -129,15 +143,33 @@ def test_settings_turn_a_warning_into_a_quarantine_and_a_release_turns_it_back()
         ("cohort-no-events", {"n_events": 0}, "None of the 150 patients died"),
         ("cohort-events", {"n_events": 99}, "99 of 150 patients died, expected at least 100"),
         ("cohort-follow-up", {"longest_follow_up_days": 200.0}, "200 days, expected at least 365"),
-        ("cohort-one-risk-group", {"high_risk_share": 0.99}, "99% of the patients are in the high-risk group"),
+        (
+            "cohort-one-risk-group",
+            {"high_risk_share": 0.99},
+            "99% of the patients are in the high-risk group",
+        ),
         ("cohort-age-missing", {"age_missing_share": 0.2}, "20% of the patients have no age"),
-        ("cohort-without-clinical", {"without_clinical_share": 0.5}, "50% of the scored patients have no clinical"),
+        (
+            "cohort-without-clinical",
+            {"without_clinical_share": 0.5},
+            "50% of the scored patients have no clinical",
+        ),
         ("cohort-not-eligible", {"not_eligible": 3}, "3 scored patients do not meet the inclusion"),
-        ("cohort-quarantined", {"quarantined_share": 0.4}, "All studies of 40% of the patients are quarantined"),
-        ("cohort-several-contents", {"several_contents": 2}, "2 patients have scores of more than one"),
+        (
+            "cohort-quarantined",
+            {"quarantined_share": 0.4},
+            "All studies of 40% of the patients are quarantined",
+        ),
+        (
+            "cohort-several-contents",
+            {"several_contents": 2},
+            "2 patients have scores of more than one",
+        ),
     ],
 )
-def test_each_fact_of_a_cohort_fails_its_own_expectation(code: str, change: dict[str, Any], sentence: str) -> None:
+def test_each_fact_of_a_cohort_fails_its_own_expectation(
+    code: str, change: dict[str, Any], sentence: str
+) -> None:
     found = {finding.code: finding for finding in check_cohort(replace(COHORT, **change))}
     assert sentence in found.pop(code).sentence
     assert set(found) <= {"cohort-events"}
@@ -153,8 +185,12 @@ def test_the_facts_of_a_cohort_are_counted_by_patient() -> None:
         at = NOW + timedelta(day)
         return ScoreRow(study(number, content), "m", 0.0, high, {}, 1, (), "0.1.0", at)
 
-    def record(number: int, histology: Histology = Histology.SQUAMOUS, age: float | None = 60.0) -> ClinicalRecord:
-        return ClinicalRecord(f"patient{number}", "B", age, Sex.MALE, histology, "II", 100.0 * number, number == 1)
+    def record(
+        number: int, histology: Histology = Histology.SQUAMOUS, age: float | None = 60.0
+    ) -> ClinicalRecord:
+        return ClinicalRecord(
+            f"patient{number}", "B", age, Sex.MALE, histology, "II", 100.0 * number, number == 1
+        )
 
     scores = [score(1), score(1, "d", high=False, day=1), score(2), score(3), score(4)]
     records = [record(1), record(2, age=None), record(3, Histology.OTHER), record(9)]

@@ -19,27 +19,45 @@ def small_model() -> CombinedModel:
     features = pd.DataFrame(rng.normal(size=(120, 8)), columns=columns)
     hazard = features["gtv:feature-0"] - features["gtv:feature-2"] + features["ring_6mm:feature-1"]
     days = np.ceil(rng.exponential(2000 / np.exp(hazard.to_numpy())))
-    return train_combined_model(features, Survival(days, days < 4000), seed=0, blocks=("gtv", "ring_6mm"))
+    return train_combined_model(
+        features, Survival(days, days < 4000), seed=0, blocks=("gtv", "ring_6mm")
+    )
 
 
 def test_every_feature_and_component_is_named() -> None:
     model = small_model()
     figures = model_figures(model)
-    assert list(figures) == ["coefficients-gtv.svg", "coefficients-ring_6mm.svg", "component-loadings.svg"]
-    texts = {name: " ".join(ET.fromstring(svg).itertext()) for name, svg in figures.items()}  # noqa: S314 - our own
+    assert list(figures) == [
+        "coefficients-gtv.svg",
+        "coefficients-ring_6mm.svg",
+        "component-loadings.svg",
+    ]
+    # Our own
+    texts = {name: " ".join(ET.fromstring(svg).itertext()) for name, svg in figures.items()}  # noqa: S314
     for signature in model.signatures:
         assert all(
-            name.partition(":")[2] in texts[f"coefficients-{signature.block}.svg"] for name in signature.features
+            name.partition(":")[2] in texts[f"coefficients-{signature.block}.svg"]
+            for name in signature.features
         )
     assert all(feature in texts["component-loadings.svg"] for feature in model.features)
-    assert all(f"PC{number + 1}" in texts["component-loadings.svg"] for number in range(model.cox_coefficients.size))
+    assert all(
+        f"PC{number + 1}" in texts["component-loadings.svg"]
+        for number in range(model.cox_coefficients.size)
+    )
     assert model_figures(model) == figures
 
 
 def test_the_training_curve_shows_both_losses_and_the_epoch_that_was_kept() -> None:
-    curve = (Epoch(1, 3.0, 2.9, best=True), Epoch(2, 2.8, 2.7, best=True), Epoch(3, 2.5, 2.8, best=False))
+    curve = (
+        Epoch(1, 3.0, 2.9, best=True),
+        Epoch(2, 2.8, 2.7, best=True),
+        Epoch(3, 2.5, 2.8, best=False),
+    )
     svg = model_figures(small_model(), curve)["training-curve.svg"]
     words = " ".join(ET.fromstring(svg).itertext())  # noqa: S314 - our own
-    assert all(part in words for part in ("training, with weight decay", "held out", "weights kept: epoch 2"))
+    assert all(
+        part in words
+        for part in ("training, with weight decay", "held out", "weights kept: epoch 2")
+    )
     alone = model_figures(small_model(), (Epoch(1, 3.0, None, best=True),))["training-curve.svg"]
     assert "held out" not in alone

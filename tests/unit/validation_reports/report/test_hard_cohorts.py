@@ -1,4 +1,6 @@
-"""Cohorts that would break a report: each gives all its files, with sentences where numbers would mean nothing."""
+"""Cohorts that would break a report: each gives all its files, with sentences where numbers would
+mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +47,20 @@ HARD = {
     "five patients": replace(made_cohort("A", 5, 2), baseline=BASELINE),
     "one patient": replace(made_cohort("A", 1, 2), baseline=BASELINE),
     "all tied scores": _flat(COHORT),
-    "follow-up shorter than a horizon": _with(days=np.minimum(COHORT.survival.days, 400.0), event=EVENT),
+    "follow-up shorter than a horizon": _with(
+        days=np.minimum(COHORT.survival.days, 400.0), event=EVENT
+    ),
     "everybody on one day": _with(days=np.full(60, 100.0)),
     "censored first, dead last": _with(days=np.where(EVENT, 2000.0, 10.0) + np.arange(60)),
-    "certain predictions": _with(predicted_survival={days: np.repeat([0.0, 1.0], 30) for days in HORIZONS}),
-    "no covariate known": _with(covariates=COHORT.covariates.assign(age=np.nan, sex=None, histology=None, stage=None)),
+    "certain predictions": _with(
+        predicted_survival={days: np.repeat([0.0, 1.0], 30) for days in HORIZONS}
+    ),
+    "no covariate known": _with(
+        covariates=COHORT.covariates.assign(age=np.nan, sex=None, histology=None, stage=None)
+    ),
     "perfect separation": _with(
-        days=1000.0 - 100 * np.argsort(np.argsort(COHORT.linear_predictor)) / 6, event=np.ones(60, bool)
+        days=1000.0 - 100 * np.argsort(np.argsort(COHORT.linear_predictor)) / 6,
+        event=np.ones(60, bool),
     ),
 }
 
@@ -72,11 +81,17 @@ def test_a_hard_cohort_gives_a_report_with_sentences(name: str) -> None:
     report = build_report([HARD[name]], PROVENANCE, n_resamples=50)
     text = to_json(report)
     assert from_json(text) == report
-    assert all(abs(number) < 1e6 for _, number in _numbers(json.loads(text))), "a limit beyond reason is shown"
+    assert all(abs(number) < 1e6 for _, number in _numbers(json.loads(text))), (
+        "a limit beyond reason is shown"
+    )
     assert not re.search(r"\b(NaN|Infinity)\b", text)
     assert not re.search(
         r"(lower|upper|estimate)\": null",
-        re.sub(r"\"median\": \{[^}]*\}|\"follow_up\": \{[^}]*\}|\"median_survival\": \{[^}]*\}", "", text),
+        re.sub(
+            r"\"median\": \{[^}]*\}|\"follow_up\": \{[^}]*\}|\"median_survival\": \{[^}]*\}",
+            "",
+            text,
+        ),
     )
     page = render_html(report)
     assert not re.search(r">\s*(nan|inf|None)\b", page)

@@ -1,4 +1,6 @@
-"""The figures that patients' reports quote: the newest of this centre and this model, or a sentence."""
+"""The figures that patients' reports quote: the newest of this centre and this model, or a
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ DIGEST = PROVENANCE.model_digest
 
 @pytest.fixture(scope="module")
 def report() -> ValidationReport:
-    return build_report([made_cohort("Alpha", 60, 1), made_cohort("Beta", 3, 2)], PROVENANCE, n_resamples=20)
+    return build_report(
+        [made_cohort("Alpha", 60, 1), made_cohort("Beta", 3, 2)], PROVENANCE, n_resamples=20
+    )
 
 
 def _kept(reports: Path, name: str, report: ValidationReport) -> None:
@@ -31,7 +35,9 @@ def _kept(reports: Path, name: str, report: ValidationReport) -> None:
     write_center_figures(reports / name, report)
 
 
-def test_the_newest_report_of_the_centre_and_model_counts(tmp_path: Path, report: ValidationReport) -> None:
+def test_the_newest_report_of_the_centre_and_model_counts(
+    tmp_path: Path, report: ValidationReport
+) -> None:
     later = replace(PROVENANCE, created_at=PROVENANCE.created_at + timedelta(days=1))
     other_model = replace(later, model_digest="cd" * 32)
     _kept(tmp_path, "20260304-both", report)
@@ -55,7 +61,9 @@ def test_without_a_report_there_is_a_sentence(tmp_path: Path, report: Validation
     assert isinstance(latest_figures(tmp_path, "Gamma", DIGEST), NotEstimable)
 
 
-def test_figures_that_cannot_be_read_are_not_replaced_by_older_ones(tmp_path: Path, report: ValidationReport) -> None:
+def test_figures_that_cannot_be_read_are_not_replaced_by_older_ones(
+    tmp_path: Path, report: ValidationReport
+) -> None:
     _kept(tmp_path, "20260304-both", report)
     _kept(tmp_path, "20260305-both", report)
     (tmp_path / "20260305-both" / "figures.json").write_bytes(b"[{")

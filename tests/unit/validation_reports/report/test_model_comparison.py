@@ -1,4 +1,6 @@
-"""Two models on the same patients: the curve's area is the AUC, and the figure and the lines name both."""
+"""Two models on the same patients: the curve's area is the AUC, and the figure and the lines name
+both.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,11 @@ import pytest
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.comparison_plots import roc_plot
-from validation_reports.report.model_comparison import compare_scores, comparison_lines, comparisons_to_json
+from validation_reports.report.model_comparison import (
+    compare_scores,
+    comparison_lines,
+    comparisons_to_json,
+)
 from validation_reports.statistics.roc_curve import RocCurve, roc_curve
 from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
@@ -32,7 +38,9 @@ def test_the_area_under_the_curve_is_the_auc(decimals: int, days: int) -> None:
     curve = roc_curve(survival, rounded, days)
     assert isinstance(curve, RocCurve)
     assert curve.auc == time_dependent_auc(survival, rounded, days)
-    assert np.trapezoid(curve.true_positive, curve.false_positive) == pytest.approx(curve.auc.estimate, abs=1e-12)
+    assert np.trapezoid(curve.true_positive, curve.false_positive) == pytest.approx(
+        curve.auc.estimate, abs=1e-12
+    )
     assert (curve.false_positive[0], curve.true_positive[0]) == (0, 0)
     assert (curve.false_positive[-1], curve.true_positive[-1]) == (1, 1)
     assert len(curve.true_positive) == len(np.unique(rounded)) + 1
@@ -53,7 +61,12 @@ def test_a_better_model_is_seen_to_be_better() -> None:
     survival, score = patients(200)
     worse = score + 2 * np.random.default_rng(5).normal(size=200)
     found = compare_scores(
-        survival, (score, worse), cohort="B", score="deep signature", models=MODELS, horizons=(365, 730, 1095)
+        survival,
+        (score, worse),
+        cohort="B",
+        score="deep signature",
+        models=MODELS,
+        horizons=(365, 730, 1095),
     )
     lines = comparison_lines(found)
     print("\n".join(lines))
@@ -69,7 +82,9 @@ def test_a_better_model_is_seen_to_be_better() -> None:
 
 def test_what_cannot_be_compared_is_said() -> None:
     survival, score = patients(12)
-    found = compare_scores(survival, (score, score), cohort="B", score="s", models=MODELS, horizons=(3000,))
+    found = compare_scores(
+        survival, (score, score), cohort="B", score="s", models=MODELS, horizons=(3000,)
+    )
     assert isinstance(found.horizons[0].curves[0], NotEstimable)
     lines = comparison_lines(found)
     assert "put every patient in the same order" in lines[1]

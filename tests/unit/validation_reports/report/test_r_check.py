@@ -1,4 +1,6 @@
-"""The generated R script in real R: it agrees with the report, and it says so when a number is wrong."""
+"""The generated R script in real R: it agrees with the report, and it says so when a number is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,18 @@ def _run(folder: Path, report: ValidationReport, rscript: str) -> subprocess.Com
     (folder / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
     (folder / "recompute.R").write_text(script(), encoding="utf-8")
     return subprocess.run(
-        [rscript, str(folder / "recompute.R")], capture_output=True, text=True, check=False, timeout=120
+        [rscript, str(folder / "recompute.R")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
 
 
 @pytest.mark.peers
-def test_r_confirms_the_report(tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]) -> None:
+def test_r_confirms_the_report(
+    tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]
+) -> None:
     found = _run(tmp_path, report, peer("Rscript"))
     assert found.returncode == 0, found.stdout + found.stderr
     assert "arning" not in found.stderr
@@ -43,10 +51,14 @@ def test_r_confirms_the_report(tmp_path: Path, report: ValidationReport, peer: C
 
 
 @pytest.mark.peers
-def test_r_tells_of_a_wrong_number(tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]) -> None:
+def test_r_tells_of_a_wrong_number(
+    tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]
+) -> None:
     center = report.centers[0]
     assert isinstance(center.concordance, Concordance)
-    wrong = replace(center, concordance=replace(center.concordance, estimate=center.concordance.estimate + 1e-8))
+    wrong = replace(
+        center, concordance=replace(center.concordance, estimate=center.concordance.estimate + 1e-8)
+    )
     found = _run(tmp_path, replace(report, centers=(wrong, *report.centers[1:])), peer("Rscript"))
     assert found.returncode == 1
     assert "FALSE" in found.stdout

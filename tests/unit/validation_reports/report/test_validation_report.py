@@ -1,4 +1,6 @@
-"""The report as a whole: same numbers in JSON and page, the first screen, sentences instead of tracebacks."""
+"""The report as a whole: same numbers in JSON and page, the first screen, sentences instead of
+tracebacks.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,18 @@ from validation_reports.errors import CohortError, ReportFormatError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.render import render_html
 from validation_reports.report.summary import Verdict, headline
-from validation_reports.report.validation_report import POOL_LABEL, ValidationReport, build_report, from_json, to_json
-from validation_reports.statistics.cohort_table import DifferenceTest, compare_counts, compare_numbers
+from validation_reports.report.validation_report import (
+    POOL_LABEL,
+    ValidationReport,
+    build_report,
+    from_json,
+    to_json,
+)
+from validation_reports.statistics.cohort_table import (
+    DifferenceTest,
+    compare_counts,
+    compare_numbers,
+)
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.wording import horizon_words, interval, p_words
 
@@ -32,7 +44,9 @@ def report() -> ValidationReport:
     return build_report(
         [
             made_cohort("Alpha", 90, 1, warnings={"The tube voltage is missing.": 12}),
-            made_cohort("Beta", 70, 2, excluded=(("b1", "No GTV contour <was> found."), ("b2", "Age 17."))),
+            made_cohort(
+                "Beta", 70, 2, excluded=(("b1", "No GTV contour <was> found."), ("b2", "Age 17."))
+            ),
             made_cohort("Gamma", 4, 3),
         ],
         PROVENANCE,
@@ -78,7 +92,9 @@ def test_json_reads_back_as_the_same_report(report: ValidationReport) -> None:
     text = to_json(report)
     assert from_json(text) == report
     assert to_json(from_json(text)) == text
-    assert not re.search(r"\b(NaN|Infinity)\b|: null", text.replace('"upper": null', "").replace('"lower": null', ""))
+    assert not re.search(
+        r"\b(NaN|Infinity)\b|: null", text.replace('"upper": null', "").replace('"lower": null', "")
+    )
 
 
 def test_the_page_is_the_same_from_json(report: ValidationReport, page: str) -> None:
@@ -93,7 +109,8 @@ def test_the_page_is_one_well_formed_file_that_fetches_nothing(page: str) -> Non
     assert outline.fetched == []
     assert len(outline.ids) == len(set(outline.ids)), "an id comes twice"
     assert all(
-        (link.startswith("#") and link[1:] in outline.ids) or link.startswith("data:text/csv;base64,")
+        (link.startswith("#") and link[1:] in outline.ids)
+        or link.startswith("data:text/csv;base64,")
         for link in outline.links
     )
     assert "@import" not in page
@@ -102,7 +119,9 @@ def test_the_page_is_one_well_formed_file_that_fetches_nothing(page: str) -> Non
 
 def test_the_first_screen_comes_first_and_the_notice_before_it(page: str) -> None:
     visible = page[page.index("<body>") :]
-    assert visible.index("Demonstration model, not for clinical use") < visible.index("Does the score order patients?")
+    assert visible.index("Demonstration model, not for clinical use") < visible.index(
+        "Does the score order patients?"
+    )
     assert visible.index("For whom not?") < visible.index("<svg")
     assert visible.count("<li><span class=") == 5
 
@@ -127,24 +146,39 @@ def test_the_page_says_what_it_leaves_out_and_escapes_it(page: str) -> None:
         assert word in page
 
 
-def test_every_figure_has_units_a_description_and_the_numbers_at_risk(page: str, report: ValidationReport) -> None:
+def test_every_figure_has_units_a_description_and_the_numbers_at_risk(
+    page: str, report: ValidationReport
+) -> None:
     figures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
     kinds = [re.search(r'aria-label="([A-Za-z-]+ \w+)', figure) for figure in figures]
     found = Counter(kind.group(1) for kind in kinds if kind)
     results = [*report.centers, *([report.pooled] if report.pooled else [])]
-    levels = [level for result in results for analysis in result.subgroups for level in analysis.levels]
+    levels = [
+        level for result in results for analysis in result.subgroups for level in analysis.levels
+    ]
     assert found["Kaplan-Meier curves"] == 4 + sum(level.n_events > 0 for level in levels)
     assert found["Flow of"] == 3, "the centres, where the reasons are listed"
     assert found["Calibration at"] == found["Decision curve"] == 3 * 3, "two centres and the pool"
-    assert page.count('class="data" download=') == 4 + 9 + 9 + 3 + 4, "each of them; forests and curves of subgroups"
+    assert page.count('class="data" download=') == 4 + 9 + 9 + 3 + 4, (
+        "each of them; forests and curves of subgroups"
+    )
     assert all('role="img" aria-label="' in figure for figure in figures)
     survival = [figure for figure in figures if "Kaplan-Meier curves" in figure]
-    assert all("Months since the start of radiotherapy" in figure and "Number at risk" in figure for figure in survival)
+    assert all(
+        "Months since the start of radiotherapy" in figure and "Number at risk" in figure
+        for figure in survival
+    )
 
 
 def test_the_headline_judges_by_the_interval(report: ValidationReport) -> None:
     lines = headline(report)
-    assert [line.verdict for line in lines] == [Verdict.YES, Verdict.YES, Verdict.YES, Verdict.PARTLY, Verdict.NOTE]
+    assert [line.verdict for line in lines] == [
+        Verdict.YES,
+        Verdict.YES,
+        Verdict.YES,
+        Verdict.PARTLY,
+        Verdict.NOTE,
+    ]
     c = report.overall.concordance
     assert isinstance(c, Concordance)
     assert interval(c.estimate, c.lower, c.upper) in lines[0].answer
@@ -157,7 +191,10 @@ def test_the_headline_does_not_claim_what_chance_explains() -> None:
     assert noise[0].verdict is Verdict.UNKNOWN
     assert noise[3].answer == "Only one centre was looked at: A."
     wrong = headline(
-        build_report([made_cohort("A", 200, 12, effect=-1.0), made_cohort("B", 200, 13, effect=-1.0)], PROVENANCE)
+        build_report(
+            [made_cohort("A", 200, 12, effect=-1.0), made_cohort("B", 200, 13, effect=-1.0)],
+            PROVENANCE,
+        )
     )
     assert wrong[0].verdict is Verdict.NO
     assert wrong[1].verdict is Verdict.NO
@@ -210,7 +247,10 @@ def test_what_cannot_be_reported_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"linear_predictor": np.array([0.0, np.nan])}, "linear predictor of 1 patients is not a finite number"),
+        (
+            {"linear_predictor": np.array([0.0, np.nan])},
+            "linear predictor of 1 patients is not a finite number",
+        ),
         ({"linear_predictor": np.zeros(3)}, "expected one value for each of 2 patients"),
         ({"predicted_survival": {365: np.array([0.5, 1.5])}}, "outside 0-1"),
         ({"high_risk": np.array([True])}, "1 risk groups"),
@@ -219,7 +259,9 @@ def test_what_cannot_be_reported_is_refused() -> None:
         ({"covariates": pd.DataFrame({"age": [1, 2]})}, "no column sex, histology, stage"),
     ],
 )
-def test_a_cohort_whose_parts_do_not_fit_is_refused(change: dict[str, object], sentence: str) -> None:
+def test_a_cohort_whose_parts_do_not_fit_is_refused(
+    change: dict[str, object], sentence: str
+) -> None:
     parts: dict[str, object] = {
         "center": "A",
         "patient_keys": ("x", "y"),
@@ -227,7 +269,9 @@ def test_a_cohort_whose_parts_do_not_fit_is_refused(change: dict[str, object], s
         "linear_predictor": np.zeros(2),
         "high_risk": np.zeros(2, bool),
         "predicted_survival": {365: np.array([0.5, 0.5])},
-        "covariates": pd.DataFrame({"age": [60, 70], "sex": "male", "histology": "adenocarcinoma", "stage": "III"}),
+        "covariates": pd.DataFrame(
+            {"age": [60, 70], "sex": "male", "histology": "adenocarcinoma", "stage": "III"}
+        ),
     }
     with pytest.raises(CohortError, match=sentence):
         ScoredCohort(**(parts | change))  # type: ignore[arg-type]
@@ -247,11 +291,15 @@ def test_the_test_between_centres_suits_the_data() -> None:
     skewed = [random.exponential(9, 50) for _ in range(3)]
     names = [compare_numbers(groups) for groups in (normal[:2], normal, skewed[:2], skewed)]
     assert [test.method for test in names if isinstance(test, DifferenceTest)] == [
-        "Welch's t test", "analysis of variance", "Mann-Whitney test", "Kruskal-Wallis test",
-    ]  # fmt: skip
+        "Welch's t test",
+        "analysis of variance",
+        "Mann-Whitney test",
+        "Kruskal-Wallis test",
+    ]
     assert isinstance(compare_numbers(normal[:1]), NotEstimable)
     fisher, chi, rough = (
-        compare_counts(np.array(table)) for table in ([[1, 9], [8, 2]], [[30, 20], [20, 30]], [[1, 9, 2], [8, 2, 1]])
+        compare_counts(np.array(table))
+        for table in ([[1, 9], [8, 2]], [[30, 20], [20, 30]], [[1, 9, 2], [8, 2, 1]])
     )
     assert isinstance(fisher, DifferenceTest)
     assert (fisher.method, round(fisher.p_value, 6)) == ("Fisher's exact test", 0.005477)
@@ -267,5 +315,9 @@ def test_wording() -> None:
     assert interval(-0.08, -1.02, 0.85) == "−0.08 (−1.02 to 0.85)"
     assert [p_words(p) for p in (0.0004, 0.0123, 0.26)] == ["p < 0.001", "p = 0.012", "p = 0.26"]
     assert [horizon_words(days) for days in (365, 730, 1095, 1826, 100)] == [
-        "1 year", "2 years", "3 years", "5 years", "100 days",
-    ]  # fmt: skip
+        "1 year",
+        "2 years",
+        "3 years",
+        "5 years",
+        "100 days",
+    ]

@@ -1,4 +1,6 @@
-"""Scanners, protocols and drift: planted changes are found, chance is not cried over, little data is a sentence."""
+"""Scanners, protocols and drift: planted changes are found, chance is not cried over, little data
+is a sentence.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,15 @@ def _acquisitions(n: int, seed: int = 1) -> pd.DataFrame:
     month = [f"{2018 + number // 12}-{number % 12 + 1:02d}" for number in random.integers(0, 48, n)]
     vendor = random.choice(["Siemens", "SIEMENS ", "GE  Medical"], size=n)
     return pd.DataFrame(
-        {"month": month, "manufacturer": vendor, "model_name": "one", "convolution_kernel": None, "kvp": 120.0,
-         "slice_thickness_mm": random.choice([3.0, 5.0, np.nan], size=n)},
-    )  # fmt: skip
+        {
+            "month": month,
+            "manufacturer": vendor,
+            "model_name": "one",
+            "convolution_kernel": None,
+            "kvp": 120.0,
+            "slice_thickness_mm": random.choice([3.0, 5.0, np.nan], size=n),
+        },
+    )
 
 
 def _years(acquisitions: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -35,9 +43,15 @@ def test_spellings_of_one_scanner_are_one_and_the_training_patients_stand_beside
     table = _acquisitions(60)
     score = np.where(table["manufacturer"].str.startswith("GE"), 2.0, 0.0)
     training = pd.DataFrame(
-        {"month": None, "manufacturer": ["SIEMENS"] * 5, "model_name": "ONE", "convolution_kernel": "B30f",
-         "kvp": [100.0] * 5, "slice_thickness_mm": 3.0},
-    )  # fmt: skip
+        {
+            "month": None,
+            "manufacturer": ["SIEMENS"] * 5,
+            "model_name": "ONE",
+            "convolution_kernel": "B30f",
+            "kvp": [100.0] * 5,
+            "slice_thickness_mm": 3.0,
+        },
+    )
     found = describe_acquisitions(table, score, training)
     assert isinstance(found, AcquisitionTable)
     scanner, voltage, thickness, kernel = found.characteristics
@@ -52,7 +66,10 @@ def test_spellings_of_one_scanner_are_one_and_the_training_patients_stand_beside
     many = table.assign(model_name=[str(number) for number in range(60)])
     rest = describe_acquisitions(many, score)
     assert isinstance(rest, AcquisitionTable)
-    assert (rest.characteristics[0].levels[-1].level, rest.characteristics[0].levels[-1].n) == ("others", 52)
+    assert (rest.characteristics[0].levels[-1].level, rest.characteristics[0].levels[-1].n) == (
+        "others",
+        52,
+    )
     assert rest.n_training is None
 
 
@@ -70,7 +87,9 @@ def test_a_planted_drift_is_found_with_its_size_and_chance_is_not() -> None:
     assert found.n_drifting == 1
     assert sum(period.n for period in found.periods) == 200
     assert all(period.n >= 10 for period in found.periods)
-    assert [period.first for period in found.periods] == sorted(period.first for period in found.periods)
+    assert [period.first for period in found.periods] == sorted(
+        period.first for period in found.periods
+    )
     false_alarms = 0
     for seed in range(200):
         still = np.random.default_rng(seed).normal(size=200)
@@ -89,7 +108,9 @@ def test_a_planted_drift_is_found_with_its_size_and_chance_is_not() -> None:
         (pd.Series(["2020-01", "2021-06"] + [None] * 38), "2 patients scanned within 17 months"),
     ],
 )
-def test_too_little_to_see_a_drift_is_a_sentence(months: pd.Series[str] | None, sentence: str) -> None:
+def test_too_little_to_see_a_drift_is_a_sentence(
+    months: pd.Series[str] | None, sentence: str
+) -> None:
     found = drift_over_time(months, np.arange(40.0), None)
     assert isinstance(found, NotEstimable)
     assert sentence in found.sentence
@@ -106,7 +127,9 @@ def test_both_stand_in_the_report_and_come_back_from_its_json() -> None:
     assert "GE MEDICAL ONE" in page
     assert page.count("Mean score with 95% interval by period of the scan") == 1
     assert "gtv:a" in page
-    assert not any(month in to_json(report) for month in table["month"]), "only quarters with ten patients are told"
+    assert not any(month in to_json(report) for month in table["month"]), (
+        "only quarters with ten patients are told"
+    )
     unknown = render_html(build_report([plain], PROVENANCE, n_resamples=20))
     assert "There is no table of scanners and protocols" in unknown
     assert "the month of no patient&#39;s scan is known" in unknown

@@ -1,4 +1,6 @@
-"""Likeness to the training patients: nothing cried where nothing shifted, a shift found where there is one."""
+"""Likeness to the training patients: nothing cried where nothing shifted, a shift found where there
+is one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from validation_reports.statistics.cohort_shift import (
 
 MADE = made_cohort("T", 300, 1)
 TRAINING = TrainingPatients(
-    "T", MADE.linear_predictor, MADE.covariates, pd.DataFrame({"gtv:volume": np.exp(MADE.linear_predictor)})
+    "T",
+    MADE.linear_predictor,
+    MADE.covariates,
+    pd.DataFrame({"gtv:volume": np.exp(MADE.linear_predictor)}),
 )
 
 
@@ -56,7 +61,9 @@ def test_the_stability_index_by_hand() -> None:
     index, chance = stability_index(np.array([50, 50]), np.array([80, 20]))
     p, q = np.array([50.5, 50.5]) / 101, np.array([80.5, 20.5]) / 101
     assert index == pytest.approx(((q - p) * np.log(q / p)).sum())
-    assert chance == pytest.approx(6.634897 * (1 / 100 + 1 / 100)), "99th percentile of chi-square with 1 df"
+    assert chance == pytest.approx(6.634897 * (1 / 100 + 1 / 100)), (
+        "99th percentile of chi-square with 1 df"
+    )
 
 
 def test_what_cannot_be_compared_is_a_sentence() -> None:

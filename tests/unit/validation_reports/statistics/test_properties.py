@@ -1,4 +1,6 @@
-"""What must hold for any cohort: invariances, the truth on simulated patients, a bootstrap that is the plain one."""
+"""What must hold for any cohort: invariances, the truth on simulated patients, a bootstrap that is
+the plain one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,12 @@ from validation_reports.statistics.calibration import (
     calibrate_at,
     calibration_slope,
 )
-from validation_reports.statistics.discrimination import Concordance, UnoConcordance, harrell_c, uno_c
+from validation_reports.statistics.discrimination import (
+    Concordance,
+    UnoConcordance,
+    harrell_c,
+    uno_c,
+)
 from validation_reports.statistics.random_effects import Scale, pool_random_effects
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
@@ -45,7 +52,10 @@ def test_order_is_all_that_discrimination_sees(patients, transform, random) -> N
         if isinstance(found, NotEstimable):
             continue
         assert isinstance(found, Concordance | UnoConcordance | TimeDependentAuc)
-        for again in (measure(survival, transform(score)), measure(survival.subset(places), score[places])):
+        for again in (
+            measure(survival, transform(score)),
+            measure(survival.subset(places), score[places]),
+        ):
             assert not isinstance(again, NotEstimable)
             assert again.estimate == pytest.approx(found.estimate, abs=1e-12)
             assert again.standard_error == pytest.approx(found.standard_error, abs=1e-12)
@@ -56,7 +66,9 @@ def test_order_is_all_that_discrimination_sees(patients, transform, random) -> N
 
 @given(PATIENTS, st.integers(0, 2**31))
 @settings(max_examples=15, deadline=None)
-def test_the_fast_bootstrap_is_the_plain_one(patients: list[tuple[int, bool, int]], seed: int) -> None:
+def test_the_fast_bootstrap_is_the_plain_one(
+    patients: list[tuple[int, bool, int]], seed: int
+) -> None:
     survival, score = _cohort(patients)
     predicted = {8: np.exp(-0.1 * np.exp(score / 3))}
     fast = resample(survival, score, predicted, n_resamples=4, seed=seed)
@@ -75,7 +87,13 @@ def test_the_fast_bootstrap_is_the_plain_one(patients: list[tuple[int, bool, int
 def test_resamples_do_not_depend_on_blocks_or_threads() -> None:
     cohort = made_cohort("A", 50, 4)
     some, more = (
-        resample(cohort.survival, cohort.linear_predictor, cohort.predicted_survival, n_resamples=n, seed=3)
+        resample(
+            cohort.survival,
+            cohort.linear_predictor,
+            cohort.predicted_survival,
+            n_resamples=n,
+            seed=3,
+        )
         for n in (RESAMPLES_AT_ONCE, 4 * RESAMPLES_AT_ONCE)
     )
     np.testing.assert_array_equal(more.concordance[:RESAMPLES_AT_ONCE], some.concordance)
@@ -91,7 +109,9 @@ def test_a_true_model_is_calibrated() -> None:
         found = calibrate_at(cohort.survival, predicted, days)
         assert isinstance(found, HorizonCalibration)
         assert isinstance(found.ratio, ObservedExpected)
-        assert np.log(found.ratio.estimate) == pytest.approx(0, abs=3 * found.ratio.log_standard_error)
+        assert np.log(found.ratio.estimate) == pytest.approx(
+            0, abs=3 * found.ratio.log_standard_error
+        )
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

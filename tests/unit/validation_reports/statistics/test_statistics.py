@@ -1,4 +1,5 @@
-"""The statistics where R's answers on real patients do not reach: small, tied, empty and hopeless cohorts.
+"""The statistics where R's answers on real patients do not reach: small, tied, empty and hopeless
+cohorts.
 
 Values on real patients are compared with R in tests/oracles/test_validation_against_r.py.
 """
@@ -74,9 +75,13 @@ def test_nothing_shown_is_ever_infinite_or_missing(patients: list[tuple[int, boo
     risk = 1 / (1 + np.exp(-points))
     groups = compare_risk_groups(survival, score > 0)
     found: list[object] = [
-        harrell_c(survival, points), time_dependent_auc(survival, points, 6), groups.hazard_ratio, groups.log_rank,
-        calibration_slope(survival, points), *(group.median for group in groups.groups),
-    ]  # fmt: skip
+        harrell_c(survival, points),
+        time_dependent_auc(survival, points, 6),
+        groups.hazard_ratio,
+        groups.log_rank,
+        calibration_slope(survival, points),
+        *(group.median for group in groups.groups),
+    ]
     at_six = calibrate_at(survival, 1 - risk, 6)
     if isinstance(at_six, HorizonCalibration):
         found += [at_six.observed, at_six.ratio, at_six.smooth]
@@ -87,7 +92,9 @@ def test_nothing_shown_is_ever_infinite_or_missing(patients: list[tuple[int, boo
 
 def test_score_backwards_mirrors_the_concordance() -> None:
     cohort = made_cohort("A", 80, 1)
-    forwards, backwards = (harrell_c(cohort.survival, sign * cohort.linear_predictor) for sign in (1, -1))
+    forwards, backwards = (
+        harrell_c(cohort.survival, sign * cohort.linear_predictor) for sign in (1, -1)
+    )
     assert isinstance(forwards, Concordance)
     assert isinstance(backwards, Concordance)
     assert forwards.estimate + backwards.estimate == pytest.approx(1)
@@ -95,7 +102,9 @@ def test_score_backwards_mirrors_the_concordance() -> None:
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
-    """200 cohorts whose true hazard ratio is e and whose true slope is 1: about 95 of 100 intervals hold them."""
+    """200 cohorts whose true hazard ratio is e and whose true slope is 1: about 95 of 100 intervals
+    hold them.
+    """
     covered = np.zeros(3)
     for seed in range(200):
         cohort = made_cohort("A", 120, seed)
@@ -115,7 +124,10 @@ def test_intervals_cover_as_often_as_they_say() -> None:
 
 def test_the_auc_counts_pairs_when_nobody_is_censored() -> None:
     random = np.random.default_rng(3)
-    days, score = random.permutation(np.arange(1.0, 61.0)), random.integers(0, 6, size=60).astype(float)
+    days, score = (
+        random.permutation(np.arange(1.0, 61.0)),
+        random.integers(0, 6, size=60).astype(float),
+    )
     found = time_dependent_auc(Survival(days, np.ones(60, bool)), score, 30)
     assert isinstance(found, TimeDependentAuc)
     dead, alive = score[days <= 30], score[days > 30]
@@ -129,7 +141,9 @@ def test_the_auc_is_not_moved_by_independent_censoring() -> None:
     score = random.normal(size=4000)
     death, censoring = random.exponential(np.exp(-score)), random.exponential(1.5, size=4000)
     complete = time_dependent_auc(Survival(death * 1000 + 1, np.ones(4000, bool)), score, 700)
-    censored = time_dependent_auc(Survival(np.minimum(death, censoring) * 1000 + 1, death <= censoring), score, 700)
+    censored = time_dependent_auc(
+        Survival(np.minimum(death, censoring) * 1000 + 1, death <= censoring), score, 700
+    )
     assert isinstance(complete, TimeDependentAuc)
     assert isinstance(censored, TimeDependentAuc)
     assert censored.estimate == pytest.approx(complete.estimate, abs=3 * censored.standard_error)
@@ -141,9 +155,14 @@ def test_too_little_to_estimate_is_a_sentence() -> None:
     score = np.arange(4.0)
     groups = compare_risk_groups(few, score > 1)
     for refused in (
-        harrell_c(few, score), time_dependent_auc(few, score, 25), groups.hazard_ratio, groups.log_rank,
-        calibration_slope(few, score), calibrate_at(few, 1 - score / 5, 25), smooth_calibration(few, 1 - score / 5, 25),
-    ):  # fmt: skip
+        harrell_c(few, score),
+        time_dependent_auc(few, score, 25),
+        groups.hazard_ratio,
+        groups.log_rank,
+        calibration_slope(few, score),
+        calibrate_at(few, 1 - score / 5, 25),
+        smooth_calibration(few, 1 - score / 5, 25),
+    ):
         assert isinstance(refused, NotEstimable)
         assert "2 deaths" in refused.sentence
         assert refused.sentence.endswith(".")
@@ -165,7 +184,9 @@ def test_an_empty_group_and_a_group_without_deaths_are_refused() -> None:
 def test_groups_that_do_not_overlap_have_no_hazard_ratio() -> None:
     survival = Survival(np.arange(1.0, 21.0), np.ones(20, bool))
     apart = compare_risk_groups(survival, np.arange(20) < 10)
-    assert apart.hazard_ratio == NotEstimable("The hazard ratio is not estimated: these deaths do not determine it.")
+    assert apart.hazard_ratio == NotEstimable(
+        "The hazard ratio is not estimated: these deaths do not determine it."
+    )
     one_day = Survival(np.array([1.0, 2, 2, 2, 2, 2, 2, 3]), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
     last_alone = compare_risk_groups(one_day, np.arange(8) == 7)
     assert isinstance(last_alone.hazard_ratio, NotEstimable)
@@ -184,7 +205,9 @@ def test_the_hazard_ratio_is_of_high_over_low() -> None:
 def test_a_horizon_beyond_follow_up_is_refused() -> None:
     survival = Survival(np.arange(1.0, 31.0), np.arange(30) % 2 == 0)
     beyond = calibrate_at(survival, np.full(30, 0.5), 400)
-    assert beyond == NotEstimable("Survival at 400 days is not estimated: the longest follow-up is 30 days.")
+    assert beyond == NotEstimable(
+        "Survival at 400 days is not estimated: the longest follow-up is 30 days."
+    )
 
 
 def test_everybody_dead_is_zero_survival_at_any_later_day() -> None:
@@ -198,14 +221,18 @@ def test_medians_on_a_step_and_unreached() -> None:
     found = median_time(step)
     assert isinstance(found, MedianTime)
     assert found.days == 25  # S is 0.5 from day 20 to day 30
-    high = median_time(kaplan_meier(Survival(np.array([10.0, 20, 30, 40]), np.array([True, False, False, False]))))
+    high = median_time(
+        kaplan_meier(Survival(np.array([10.0, 20, 30, 40]), np.array([True, False, False, False])))
+    )
     assert isinstance(high, NotEstimable)
     assert "still 0.75 at the longest follow-up, 40 days" in high.sentence
     assert isinstance(median_follow_up(Survival(np.array([1.0]), np.array([True]))), NotEstimable)
 
 
 def test_numbers_at_risk() -> None:
-    curve = kaplan_meier(Survival(np.array([10.0, 10, 20, 30]), np.array([True, False, True, False])))
+    curve = kaplan_meier(
+        Survival(np.array([10.0, 10, 20, 30]), np.array([True, False, True, False]))
+    )
     assert curve.number_at_risk([0, 10, 10.5, 30, 31]) == (4, 4, 2, 1, 0)
 
 
@@ -230,7 +257,9 @@ def test_a_risk_that_is_1_to_the_last_digit_keeps_the_curve_of_its_horizon() -> 
     assert isinstance(near, SmoothCalibration)
     assert isinstance(beyond, SmoothCalibration)
     assert beyond.ici == pytest.approx(near.ici, abs=1e-3)
-    found = bootstrap(cohort.survival, cohort.linear_predictor, {1095: alive}, seed=1, n_resamples=50)
+    found = bootstrap(
+        cohort.survival, cohort.linear_predictor, {1095: alive}, seed=1, n_resamples=50
+    )
     assert isinstance(found, Bootstrap)
     assert isinstance(found.horizons[0].band, CalibrationBand)
     alive[0] = 0.0
