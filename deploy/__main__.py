@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from deploy.local.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
@@ -81,9 +82,7 @@ def up(file: Path) -> int:
         ("the Prefect server answers", work.prefect_is_ready),
         ("the deployments are offered", work.has_deployments),
     ):
-        if not _within(
-            _READY_WITHIN_S, lambda ready=ready: ready() or supervisor.poll() is not None
-        ):  # type: ignore[misc]
+        if not _within(_READY_WITHIN_S, partial(_ready_or_ended, ready, supervisor)):
             print(
                 f"not within {_READY_WITHIN_S:.0f} s: {what}. See {work.folder.log}",
                 file=sys.stderr,
@@ -184,6 +183,10 @@ def _check_ports(work: LocalInstallation) -> None:
             f"another program listens on {', '.join(taken())}: stop it, or set another port in "
             f"{work.settings_file.name}"
         )
+
+
+def _ready_or_ended(ready: Callable[[], bool], supervisor: subprocess.Popen[bytes]) -> bool:
+    return ready() or supervisor.poll() is not None
 
 
 def _within(seconds: float, condition: Callable[[], bool]) -> bool:
