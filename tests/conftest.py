@@ -12,10 +12,9 @@ from typing import NoReturn
 
 import pytest
 
+from tests.support import ROOT
 from tests.support.object_store import ObjectStore
 from tests.support.postgresql import PostgreSQL, programs
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,12 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from typing import Self
 
+from tests.support import ROOT
 from tests.support.ports import free_port
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 class ObjectStore:
