@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.imaging.body_mask import body_mask
+from feature_store.imaging.body_mask import body_mask, lung_mask
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
 from feature_store.imaging.deep_input import deep_input
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.hounsfield import with_floor
+from feature_store.imaging.orientation import in_lps_order
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.regions import Region, make_regions
 from feature_store.imaging.structure_set import Roi, StructureSet, read_structure_set, select_gtv
@@ -121,12 +123,13 @@ def compute_features(
     StudyDefect
         If a region is too small or a feature does not exist.
     """
-    ct = harmonize_ct(study.volume, settings.spacing_mm)
-    gtv = harmonize_mask(study.gtv_mask, study.volume, ct)
-    body = None
-    if settings.clip_rings_at_body:
-        body = harmonize_mask(body_mask(study.volume), study.volume, ct)
-    regions = make_regions(gtv, ct.spacing_mm, ring_widths_mm, body)
+    volume, gtv_mask = in_lps_order(with_floor(study.volume, settings.hu_floor), study.gtv_mask)
+    over = body_mask(volume) if settings.normalize_over == "body" else None
+    ct = harmonize_ct(volume, settings.spacing_mm, over)
+    gtv = harmonize_mask(gtv_mask, volume, ct)
+    tissue = _ring_tissue(settings.ring_tissue, volume)
+    within = None if tissue is None else harmonize_mask(tissue, volume, ct)
+    regions = make_regions(gtv, ct.spacing_mm, ring_widths_mm, within)
     return StudyFeatures(
         vectors=engine(ct, regions.masks, settings),
         deep_input=deep_input(ct, gtv),
@@ -134,3 +137,8 @@ def compute_features(
         ring_cut_by_field_of_view=regions.cut_by_field_of_view,
         harmonized_shape=ct.shape,
     )
+
+
+def _ring_tissue(kind: str, volume: CtVolume) -> npt.NDArray[np.bool_] | None:
+    """Return the voxels that a ring may hold, shape (z, y, x); `None` for all."""
+    return {"all": lambda _: None, "body": body_mask, "lung": lung_mask}[kind](volume)

@@ -1,4 +1,4 @@
-"""Where the patient is in a CT, for rings that must not reach into the air around the chest."""
+"""Where the patient is in a CT, and where in the patient the lungs: what a ring may be kept to."""
 
 from __future__ import annotations
 
@@ -9,20 +9,38 @@ from scipy import ndimage
 from feature_store.errors import RegionError
 from feature_store.imaging.ct_volume import CtVolume
 
+Mask = npt.NDArray[np.bool_]
+
 _SKIN_HU = -300.0
 """Halfway between the air around and the fat beneath the skin."""
+_AIR_HU = -950.0
+"""Between aerated lung and air: emphysema is counted below it in CT at full inspiration (Gevenois
+PA, de Maertelaer V, De Vuyst P, et al. Am J Respir Crit Care Med 1995;152:653-657).
+"""
+_NO_IMAGE_HU = -1500.0
+"""Nothing that was measured lies below: it is outside the reconstruction circle."""
+_AROUND = np.ones((3, 3))
+_WIDEST_AIRWAY_MM = 30.0
+"""A trachea is narrower; air that meets the edge over a longer stretch is around the patient."""
+_NEAR = 7
+"""Pixels of the edge that decide together, so that noise opens no gap."""
+LUNG_HU = (-1000.0, -400.0)
+"""Lung in the body: the usual threshold between lung and the tissue around it (Hu S, Hoffman EA,
+Reinhardt JM. IEEE Trans Med Imaging 2001;20:490-498, whose optimal thresholds lie near it).
+"""
 
 
-def body_mask(volume: CtVolume) -> npt.NDArray[np.bool_]:
+def body_mask(volume: CtVolume) -> Mask:
     """Return the voxels of the patient: in each slice the largest piece above -300 HU, with what it
     encloses.
 
-    The lungs are enclosed, the couch is another piece.
+    The lungs are enclosed, the couch is another piece. The edge of the image is no skin: where the
+    field of view ends within the patient, lung that reaches it is closed there by the edge itself.
 
     Parameters
     ----------
     volume : CtVolume
-        HU, shape (z, y, x).
+        HU, shape (z, y, x); axial slices, as `in_lps_order` leaves them.
 
     Returns
     -------
@@ -36,10 +54,11 @@ def body_mask(volume: CtVolume) -> npt.NDArray[np.bool_]:
     """
     body = np.zeros(volume.hu.shape, dtype=np.bool_)
     for index, plane in enumerate(volume.hu):
-        pieces, count = ndimage.label(plane > _SKIN_HU)
-        if count:
-            largest = int(np.bincount(pieces.ravel())[1:].argmax()) + 1
-            body[index] = ndimage.binary_fill_holes(pieces == largest)
+        tissue = plane > _SKIN_HU
+        pieces, count = ndimage.label(_filled(tissue, plane, min(volume.spacing_mm[:2])))
+        if tissue.any():
+            sizes = np.bincount(pieces[tissue], minlength=count + 1)
+            body[index] = pieces == int(sizes[1:].argmax()) + 1
     if not body.any():
         raise RegionError(
             "no-body",
@@ -47,3 +66,28 @@ def body_mask(volume: CtVolume) -> npt.NDArray[np.bool_]:
             "expected a patient. Check the rescale slope and intercept.",
         )
     return body
+
+
+def lung_mask(volume: CtVolume) -> Mask:
+    """Return the voxels of the body from -1000 to -400 HU, shape (z, y, x); errors as of
+    `body_mask`.
+    """
+    low, high = LUNG_HU
+    return np.asarray(body_mask(volume) & (volume.hu >= low) & (volume.hu <= high), dtype=np.bool_)
+
+
+def _filled(tissue: Mask, plane: npt.NDArray[np.float32], pixel_mm: float) -> Mask:
+    """Return tissue with what it encloses, the edge of the image closing it where lung, or an
+    airway, reaches the edge.
+    """
+    image = np.pad(plane > _NO_IMAGE_HU, 1)
+    edge = image[1:-1, 1:-1] & ndimage.binary_dilation(~image, _AROUND)[1:-1, 1:-1]
+    aerated = ndimage.uniform_filter((edge & (plane > _AIR_HU)).astype(np.float32), _NEAR)
+    share = ndimage.uniform_filter(edge.astype(np.float32), _NEAR) / 2
+    runs, count = ndimage.label(edge & (aerated <= share), _AROUND)
+    lengths = np.bincount(runs.ravel(), minlength=count + 1) * pixel_mm
+    outside = np.isin(runs, np.flatnonzero(lengths > _WIDEST_AIRWAY_MM)[1:])
+    filled = ndimage.binary_fill_holes(tissue | (edge & ~outside))
+    # The wall itself is the patient only where there is patient behind it.
+    behind = ndimage.binary_dilation(filled & ~edge, _AROUND)
+    return np.asarray(filled & (tissue | ~edge | behind), dtype=np.bool_)

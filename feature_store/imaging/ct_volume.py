@@ -5,7 +5,7 @@ none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,6 @@ class CtVolume:
         Frame of Reference of the positions.
     series_instance_uid : str
         The series that the slices are of.
-    sop_instance_uids : tuple of str
-        One for each slice, in order.
     acquisition : Acquisition
         How it was acquired.
 
@@ -72,7 +70,6 @@ class CtVolume:
     direction: tuple[float, ...]
     frame_of_reference_uid: str | None
     series_instance_uid: str
-    sop_instance_uids: tuple[str, ...]
     acquisition: Acquisition
 
     def __post_init__(self) -> None:
@@ -80,7 +77,6 @@ class CtVolume:
         fits = (
             self.hu.ndim == 3
             and self.hu.dtype == np.float32
-            and len(self.sop_instance_uids) == self.hu.shape[0]
             and axes.shape == (9,)
             and min(self.spacing_mm) > 0
             and np.abs(axes.reshape(3, 3).T @ axes.reshape(3, 3) - np.eye(3)).max() < 1e-6
@@ -88,7 +84,7 @@ class CtVolume:
         if not fits:
             raise CtGeometryError(
                 "ct-volume",
-                "A CT volume needs float32 values (z, y, x), one UID for each slice, positive "
+                "A CT volume needs float32 values (z, y, x), positive "
                 f"spacing and orthogonal axes; found shape {self.hu.shape}, type {self.hu.dtype}, "
                 f"spacing {self.spacing_mm} mm.",
             )
@@ -105,6 +101,10 @@ class CtVolume:
         """
         relative = points_mm - np.asarray(self.origin_mm)
         return np.asarray(relative @ self.axes / np.asarray(self.spacing_mm), dtype=np.float64)
+
+    def with_values(self, hu: npt.NDArray[np.float32]) -> CtVolume:
+        """Return the same grid with other values, shape (z, y, x)."""
+        return replace(self, hu=hu)
 
     def to_image(self) -> Any:
         """Return the volume as a `SimpleITK.Image` of float32."""
@@ -160,7 +160,6 @@ def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
         direction=tuple(np.column_stack([row, np.cross(normal, row), normal]).ravel().tolist()),
         frame_of_reference_uid=first.frame_of_reference_uid,
         series_instance_uid=first.series_instance_uid,
-        sop_instance_uids=tuple(header.sop_instance_uid for header in headers.slices),
         acquisition=first.acquisition,
     )
 

@@ -9,7 +9,7 @@ interpolator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32]
 
 _LEAST_VOXELS = 4
+_PLANES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,8 @@ class HarmonizedCt:
     along_z : LineWeights
         From the slices to the new grid along z.
     mean_hu, sd_hu : float
-        Mean and standard deviation (ddof 1) of all voxels of the new grid, in HU.
+        Mean and standard deviation (ddof 1) of the voxels of the new grid that the normalisation
+        looks at, in HU.
     """
 
     spacing_mm: float
@@ -87,7 +89,9 @@ class HarmonizedCt:
         return image
 
 
-def harmonize_ct(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedCt:
+def harmonize_ct(
+    volume: CtVolume, spacing_mm: float = 1.0, over: npt.NDArray[np.bool_] | None = None
+) -> HarmonizedCt:
     """Bring a CT to isotropic voxels by cubic B-spline interpolation.
 
     Parameters
@@ -96,6 +100,8 @@ def harmonize_ct(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedCt:
         HU, shape (z, y, x).
     spacing_mm : float
         Edge of the new voxels in mm.
+    over : ndarray of bool, shape (z, y, x), optional
+        Voxels of `volume` over which mean and standard deviation are taken; by default all.
 
     Returns
     -------
@@ -125,9 +131,13 @@ def harmonize_ct(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedCt:
     )
     slices = interpolate_slices(volume.hu, along_x, along_y)
     x, y, z = (np.asarray(volume.origin_mm) + volume.axes @ ((spacing_mm - old) / 2)).tolist()
-    return HarmonizedCt(
+    ct = HarmonizedCt(
         spacing_mm, (x, y, z), volume.direction, slices, along_z, *depth_moments(slices, along_z)
     )
+    if over is None:
+        return ct
+    mean, sd = _moments_within(ct, harmonize_mask(over, volume, ct))
+    return replace(ct, mean_hu=mean, sd_hu=sd)
 
 
 def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: HarmonizedCt) -> BoxedMask:
@@ -177,3 +187,19 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
         box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
     z, y, x = box
     return BoxedMask(mask[np.ix_(*nearest)], (z, y, x), ct.shape)
+
+
+def _moments_within(ct: HarmonizedCt, mask: BoxedMask) -> tuple[float, float]:
+    """Return mean and standard deviation (ddof 1) of the voxels of a mask, a few planes at a
+    time.
+    """
+    z, y, x = mask.box
+    total = squares = 0.0
+    for start in range(z.start, z.stop, _PLANES):
+        part = slice(start, min(start + _PLANES, z.stop))
+        chosen = mask.voxels[part.start - z.start : part.stop - z.start]
+        away = ct.values(part, y, x)[chosen].astype(np.float64) - ct.mean_hu
+        total += float(away.sum())
+        squares += float(np.square(away).sum())
+    count = mask.count
+    return ct.mean_hu + total / count, float(np.sqrt((squares - total**2 / count) / (count - 1)))

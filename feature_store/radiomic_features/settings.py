@@ -17,6 +17,10 @@ digest.
 """
 
 
+RING_TISSUES = ("all", "body", "lung")
+NORMALIZE_OVER = ("image", "body")
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -90,8 +94,13 @@ class ExtractionSettings:
         Wavelet of the level-1 stationary transform.
     engine : str
         Whose definitions the values follow.
-    clip_rings_at_body : bool
-        Whether rings end at the patient's skin. The paper's do not.
+    ring_tissue : str
+        What rings hold: ``"all"`` (the paper's), what lies in the ``"body"``, or its ``"lung"``.
+    hu_floor : float
+        Padding and every value below count as this, in HU.
+    normalize_over : str
+        Whose mean and standard deviation the normalisation takes: those of the whole ``"image"``
+        (the paper's), or of the ``"body"``, which depend less on the field of view.
 
     Raises
     ------
@@ -106,7 +115,9 @@ class ExtractionSettings:
     log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
     wavelet: str = "coif1"
     engine: str = ENGINE
-    clip_rings_at_body: bool = False
+    ring_tissue: str = "all"
+    hu_floor: float = -1000.0
+    normalize_over: str = "image"
 
     def __post_init__(self) -> None:
         for name in ("bin_width", "normalize_scale", "spacing_mm"):
@@ -123,6 +134,14 @@ class ExtractionSettings:
             )
         if self.wavelet != "coif1":
             raise ValueError(f"wavelet is {self.wavelet!r}: the 1316 features have 'coif1'")
+        for name, known in (("ring_tissue", RING_TISSUES), ("normalize_over", NORMALIZE_OVER)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}: use {', '.join(map(repr, known))}"
+                )
+        object.__setattr__(self, "hu_floor", float(self.hu_floor))
+        if not -1100 <= self.hu_floor <= -900:
+            raise ValueError(f"hu_floor is {self.hu_floor:g}: use air's value, -1100 to -900 HU")
         if self.engine != ENGINE:
             raise ValueError(f"engine is {self.engine!r}: this version follows {ENGINE!r}")
 

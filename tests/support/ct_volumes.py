@@ -28,11 +28,9 @@ def ct_of(
     axes: npt.ArrayLike = AXIAL,
 ) -> CtVolume:
     """Return a CT of HU (z, y, x); the spacing is along (x, y, z)."""
-    direction, uids = tuple(np.asarray(axes, dtype=float).ravel()), ("1.1",) * hu.shape[0]
+    direction = tuple(np.asarray(axes, dtype=float).ravel())
     values = np.array(hu, dtype=np.float32)
-    return CtVolume(
-        values, spacing_mm, (-7.0, 11.0, -40.0), direction, "1.2.3", "1.2", uids, ACQUISITION
-    )
+    return CtVolume(values, spacing_mm, (-7.0, 11.0, -40.0), direction, "1.2.3", "1.2", ACQUISITION)
 
 
 def noise(
