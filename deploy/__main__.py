@@ -131,8 +131,8 @@ def status(file: Path) -> int:
         print("nothing runs: make up starts it")
     registry = open_registry(work.settings.node)
     try:
-        counts = Counter(str(study.state) for study in registry.studies())
-        waiting = len(registry.undelivered())
+        counts = Counter(str(study.state) for study in registry.studies.summaries())
+        waiting = len(registry.deliveries.undelivered())
     finally:
         registry.close()
     print(

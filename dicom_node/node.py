@@ -87,7 +87,7 @@ class Node:
 
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files."""
-        self.registry.set_centers(self._centers)
+        self.registry.centers.record(self._centers)
         return self.ingest.reindex()
 
     def start(self) -> None:
@@ -110,18 +110,20 @@ class Node:
             node.request_timeout_s,
         )
         commitment = CommitmentService(
-            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+            self.ingest.verify,
+            self.registry.commitments.queue,
+            self.registry.deliveries.take_commitment_report,
         )
         services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
         self._receiver = Receiver(
-            listening, self._centers, services, self.registry, server_context(node.tls)
+            listening, self._centers, services, self.registry.incidents, server_context(node.tls)
         )
         if node.stow_port is not None:
             self._stow = self._stow_server(node.stow_port)
         reindexed = self.reindex()
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
             _log.info("brought the registry in line with the archive: %s", reindexed)
-        self.registry.restart_quiet_periods()
+        self.registry.studies.restart_quiet_periods()
         if node.operations_port is not None:
             self._health = HealthServer(
                 node.operations_host, node.operations_port, self.problem, self.metrics
@@ -171,7 +173,7 @@ class Node:
         service = StowService(
             self.ingest,
             Callers(self._centers, self._tokens),
-            self.registry,
+            self.registry.incidents,
             node.maximum_object_bytes,
             node.maximum_associations,
             node.network_timeout_s,
@@ -193,19 +195,21 @@ class Node:
         """Decide the studies that have been quiet for long enough, and tell of those that stay
         incomplete.
         """
-        decided = sum(self.registry.settle(center) for center in self._centers)
-        for center, study, sentence in self.registry.overdue(
+        decided = sum(self.registry.studies.settle(center) for center in self._centers)
+        for center, study, sentence in self.registry.studies.overdue(
             self._settings.report_incomplete_after_s
         ):
-            self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
+            self.registry.incidents.record(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
         return decided
 
     def deliver(self) -> int:
         """Send the reports that are due, and return how many were delivered."""
         node = self._settings
         pauses = (node.delivery_first_retry_s, node.delivery_longest_retry_s)
-        report_commitments(self.registry, self._caller, self._centers, self.ingest.verify, *pauses)
-        return deliver_due(self.registry, self._caller, self._centers, *pauses)
+        report_commitments(
+            self.registry.commitments, self._caller, self._centers, self.ingest.verify, *pauses
+        )
+        return deliver_due(self.registry.deliveries, self._caller, self._centers, *pauses)
 
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""
@@ -232,7 +236,7 @@ class Node:
             return "the server of STOW-RS has ended: the node's log says why"
         try:
             self.ingest.check()
-            self.registry.outbox_state()
+            self.registry.outbox.counts()
         except NodeError as error:
             return str(error)
         return None

@@ -209,7 +209,7 @@ class Ingest:
         """Return why an instance cannot be answered for, or `None` when it can."""
         try:
             key = instance_key(self._key, center, reference.sop_instance_uid)
-            known = self._registry.known_instance(center, key)
+            known = self._registry.instances.known(center, key)
             if known is None:
                 return NO_SUCH_INSTANCE
             if known.sop_class_uid != reference.sop_class_uid:
@@ -237,7 +237,7 @@ class Ingest:
         Reindexed
             How many of each.
         """
-        known = self._registry.known_paths()
+        known = self._registry.instances.paths()
         unknown: list[ArchivedFile] = []
         for file in self._archive.files():
             if file.relative_path in known:
@@ -245,8 +245,8 @@ class Ingest:
             else:
                 unknown.append(file)
         if known:
-            self._registry.forget_instances(known)
-            self._registry.record_incident(
+            self._registry.instances.forget(known)
+            self._registry.incidents.record(
                 IncidentKind.MISSING_FILE,
                 f"{len(known)} instances are no longer in the archive: restore them or have them "
                 "sent again",
@@ -256,7 +256,7 @@ class Ingest:
         added = 0
         for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
             records = list(self._records(files))
-            self._registry.add_instances(records)
+            self._registry.instances.add(records)
             added += len(records)
         return Reindexed(added, len(known), len(unknown) - added)
 
@@ -283,7 +283,7 @@ class Ingest:
         with self._locks.of(keys.instance):
             known_study = self._indexer.study_of(keys.instance)
             if known_study is None:
-                known = self._registry.known_instance(center, keys.instance)
+                known = self._registry.instances.known(center, keys.instance)
                 known_study = known.study_key if known else None
             if known_study not in {None, keys.study}:
                 raise ConflictingContentError(
@@ -297,14 +297,14 @@ class Ingest:
 
     def _index(self, records: Sequence[InstanceRecord]) -> None:
         """Index a group of instances, and record in the audit trail what came."""
-        self._registry.add_instances(records)
+        self._registry.instances.add(records)
         for (center, study), count in Counter(
             (one.center, one.study_key) for one in records
         ).items():
             record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
 
     def _index_now(self, one: InstanceRecord) -> None:
-        self._registry.add_instance(one)
+        self._registry.instances.add([one])
         record(AuditEvent.INSTANCES_STORED, center=one.center, study=one.study_key, instances=1)
 
     def refuse(
@@ -336,7 +336,7 @@ class Ingest:
             if isinstance(error, ReceivedDataError) and incoming is not None:
                 subject = self._quarantine(center, error, incoming, received)
             record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
-            self._registry.record_incident(kind, str(error), center, subject)
+            self._registry.incidents.record(kind, str(error), center, subject)
         except (NodeError, OSError) as failure:
             _log.error("%s: the refusal could not be recorded: %s", center, failure)
 
@@ -360,7 +360,7 @@ class Ingest:
             and error.identity is not None
             and keys is not None
         ):
-            self._registry.note_damaged(center, keys.study, keys.patient, error.identity)
+            self._registry.instances.note_damaged(center, keys.study, keys.patient, error.identity)
         return keys.instance if keys else f"content {incoming.content_sha256[:16]}"
 
     def _records(self, files: Iterator[ArchivedFile]) -> Iterator[InstanceRecord]:
@@ -376,7 +376,7 @@ class Ingest:
                         "a file of the archive does not lie where its identity belongs: have the "
                         "instance sent again"
                     )
-                if self._registry.known_instance(file.center, keys.instance) is not None:
+                if self._registry.instances.known(file.center, keys.instance) is not None:
                     raise ConflictingContentError(
                         "a file of the archive has the SOP Instance UID of another: the one that "
                         "is indexed stays"
@@ -384,7 +384,7 @@ class Ingest:
             except ReceivedDataError as error:
                 self._archive.set_aside(file)
                 kind = error.kind or IncidentKind.UNREADABLE_DATASET
-                self._registry.record_incident(kind, str(error), file.center, file.instance_key)
+                self._registry.incidents.record(kind, str(error), file.center, file.instance_key)
             else:
                 yield _record(
                     file.center, keys, received, content_sha256(file.path), file.relative_path

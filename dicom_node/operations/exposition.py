@@ -45,10 +45,10 @@ def registry_samples(registry: Registry) -> list[Sample]:
     registry : Registry
         The registry.
     """
-    studies = Counter((one.center, str(one.state)) for one in registry.studies())
-    waiting = Counter(delivery.center for delivery, _, _ in registry.undelivered())
+    studies = Counter((one.center, str(one.state)) for one in registry.studies.summaries())
+    waiting = Counter(delivery.center for delivery, _, _ in registry.deliveries.undelivered())
     incidents: Counter[str] = Counter()
-    for one in registry.incidents():
+    for one in registry.incidents.latest():
         incidents[one.kind] += one.count
     return [
         *(
@@ -57,7 +57,7 @@ def registry_samples(registry: Registry) -> list[Sample]:
         ),
         *(
             ("annulus_node_outbox", {"state": s}, float(n))
-            for s, n in registry.outbox_state().items()
+            for s, n in registry.outbox.counts().items()
         ),
         *(
             ("annulus_node_undelivered_reports", {"center": c}, float(n))

@@ -177,7 +177,7 @@ class DimseServices:
         """What is counted."""
         return self._ingest.metrics
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until what was received is in the registry, so that whoever asks after a release
         finds it there.
         """

@@ -26,7 +26,7 @@ from dicom_node.center import Center
 from dicom_node.datasets.identity import is_uid
 from dicom_node.errors import NodeError
 from dicom_node.intake.intake import Ingest
-from dicom_node.registry.registry import Registry
+from dicom_node.registry.registry import Incidents
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
 from dicom_node.stow.multipart import MultipartError, boundary_of
@@ -61,7 +61,7 @@ class StowService:
         What keeps the instances.
     callers : Callers
         Who may send.
-    registry : Registry
+    incidents : Incidents
         Where refused callers are recorded.
     maximum_object_bytes : int
         Longest dataset.
@@ -75,14 +75,14 @@ class StowService:
         self,
         ingest: Ingest,
         callers: Callers,
-        registry: Registry,
+        incidents: Incidents,
         maximum_object_bytes: int,
         maximum_requests: int,
         silence_s: float,
     ) -> None:
         self._ingest = ingest
         self._callers = callers
-        self._registry = registry
+        self._incidents = incidents
         self._maximum_object_bytes = maximum_object_bytes
         self._maximum_requests = maximum_requests
         self._silence_s = silence_s
@@ -174,7 +174,7 @@ class StowService:
         self._ingest.metrics.web_request(denial.center, denial.status)
         record(AuditEvent.STOW_REJECTED, address=address, center=denial.center, kind=denial.kind)
         try:
-            self._registry.record_incident(denial.kind, denial.sentence, denial.center, address)
+            self._incidents.record(denial.kind, denial.sentence, denial.center, address)
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 

@@ -70,7 +70,7 @@ def _releases(_options: argparse.Namespace) -> int:
     from flows.installation import installation  # noqa: PLC0415
     from flows.operators.release_study import release_in_words  # noqa: PLC0415
 
-    lines = [release_in_words(release) for release in installation().registry.releases()]
+    lines = [release_in_words(release) for release in installation().registry.releases.recorded()]
     print("\n".join(lines or ["no study has been released"]))
     return 0
 
@@ -102,7 +102,7 @@ def _redeliver(options: argparse.Namespace) -> int:
     from flows.installation import installation  # noqa: PLC0415
 
     try:
-        path = installation().registry.deliver_again(options.study_key)
+        path = installation().registry.deliveries.redeliver(options.study_key)
     except NodeError as error:
         return _refused(error)
     print(f"the report {path.name} of study {options.study_key} is sent again")

@@ -65,12 +65,12 @@ def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[F
                 settings.node.folder,
                 new_record("cohort", center.name, found[center.name], now, software_version()),
             )
-    releases = work.registry.releases()
+    releases = work.registry.releases.recorded()
     centers = [
         CenterChecks(
             center.name,
             tuple(kept(settings.node.folder, center.name)),
-            tuple(work.registry.studies(center.name)),
+            tuple(work.registry.studies.summaries(center.name)),
             tuple(release for release in releases if release.center == center.name),
         )
         for center in settings.centers()
@@ -85,7 +85,7 @@ def check_center_cohort(work: Installation, center: str, model_digest: str) -> t
     """Hold the cohort of one centre under one model against the expectations."""
     quarantined = [
         study.patient_key
-        for study in work.registry.studies(center)
+        for study in work.registry.studies.summaries(center)
         if study.state is StudyState.QUARANTINED
     ]
     return check_cohort(

@@ -42,7 +42,7 @@ def show_overview(work: Installation) -> list[dict[str, str | int]]:
     """
     now = datetime.now(UTC)
     rows = overview_rows(
-        [center.name for center in work.settings.centers()], work.registry.studies(), now
+        [center.name for center in work.settings.centers()], work.registry.studies.summaries(), now
     )
     run_id = runtime.flow_run.id
     with get_client(sync_client=True) as client:

@@ -23,5 +23,5 @@ def redeliver(study_key: str) -> State[None]:
 
 
 def _redeliver(study_key: str) -> State[None]:
-    path = installation().registry.deliver_again(study_key)
+    path = installation().registry.deliveries.redeliver(study_key)
     return Completed(message=f"the report {path.name} of study {study_key} is sent again")

@@ -50,13 +50,15 @@ def release_quarantined(
     UnknownStudyError
         If there is no such study.
     """
-    study = next((one for one in work.registry.studies() if one.study_key == study_key), None)
+    study = next(
+        (one for one in work.registry.studies.summaries() if one.study_key == study_key), None
+    )
     if study is not None and study.state is not StudyState.QUARANTINED:
         raise StudyStateError(
             f"study {study_key} is {study.state}: only a complete study that is quarantined can be "
             "released"
         )
-    files = work.registry.study_files(study_key)
+    files = work.registry.outbox.files(study_key)
     found = [
         finding
         for record in of_content(work.settings.node.folder, identity_of(files))
@@ -64,7 +66,7 @@ def release_quarantined(
         if finding.severity is Severity.CRITICAL
     ]
     sentence = (study.sentence if study is not None else None) or "no reason is recorded"
-    return work.registry.release(
+    return work.registry.releases.release(
         study_key, released_by, reason, _waived(study_key, sentence, found)
     )
 

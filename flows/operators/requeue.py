@@ -83,13 +83,13 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
         center = work.center(request.center).name
         keys = [
             study.study_key
-            for study in work.registry.studies(center)
+            for study in work.registry.studies.summaries(center)
             if study.state in request.states
         ]
     done, refused = [], []
     for key in keys:
         try:
-            work.registry.requeue_study(key, also_finished=request.again)
+            work.registry.outbox.requeue(key, also_finished=request.again)
             done.append(key)
         except NodeError as error:
             refused.append(str(error))

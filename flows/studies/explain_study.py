@@ -40,7 +40,7 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
 
 def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
     work = installation()
-    files = work.registry.study_files(study_key)
+    files = work.registry.outbox.files(study_key)
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
     study = load_study(
         [instance.path for instance in files.ct],

@@ -51,7 +51,7 @@ def _score_missing(centers: list[str] | None) -> State[None]:
             f"centre {training[0]} trains the model: its studies are extracted, not scored"
         )
     digest = work.bundle.digest
-    missing = [key for name in names for key in work.registry.without_result(name, digest)]
+    missing = [key for name in names for key in work.registry.results.missing(name, digest)]
     if not missing:
         return Completed(
             message=(

@@ -176,7 +176,9 @@ def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Fin
     """
     waivers = {
         code: f"Scored all the same: released by {release.released_by}, {release.reason}."
-        for release in run.work.registry.releases(run.files.study_key, run.files.content_digest)
+        for release in run.work.registry.releases.recorded(
+            run.files.study_key, run.files.content_digest
+        )
         for code in release.waived
     }
     findings = waive(findings, waivers)

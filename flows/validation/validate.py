@@ -119,7 +119,9 @@ def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str])
     if not cohort.patients:
         return
     known = {record.patient_key for center in centers for record in work.store.clinical(center)}
-    known |= {study.patient_key for center in centers for study in work.registry.studies(center)}
+    known |= {
+        study.patient_key for center in centers for study in work.registry.studies.summaries(center)
+    }
     unknown = [key for key in cohort.patients if key not in known]
     if unknown:
         raise CohortError(
@@ -139,7 +141,7 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
-    studies = work.registry.studies(center)
+    studies = work.registry.studies.summaries(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
         for study in studies

@@ -194,14 +194,14 @@ def registry_costs(folder: Path, studies: int = 12, slices: int = 100) -> dict[s
 
 def finish(bench: Bench) -> None:
     """Claim, score and deliver a study, as far as the registry is concerned."""
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
-    bench.registry.study_files(item.study_key)
-    bench.registry.finish(
+    bench.registry.outbox.files(item.study_key)
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m", StudyState.SCORED, "why", Path("report.dcm")
     )
-    for delivery in bench.registry.due_deliveries(["alpha"]):
-        bench.registry.mark_delivered(delivery.id)
+    for delivery in bench.registry.deliveries.due(["alpha"]):
+        bench.registry.deliveries.mark_delivered(delivery.id)
 
 
 def live_bytes(table: Path) -> int:

@@ -211,12 +211,18 @@ class Running:
 
     def studies(self, *states: StudyState) -> list[StudySummary]:
         """Return the studies that are in one of the states."""
-        return [study for study in self.registry.studies() if not states or study.state in states]
+        return [
+            study
+            for study in self.registry.studies.summaries()
+            if not states or study.state in states
+        ]
 
     def state_of(self, study_key: str) -> StudyState:
         """Return the state of one study."""
         return next(
-            study.state for study in self.registry.studies() if study.study_key == study_key
+            study.state
+            for study in self.registry.studies.summaries()
+            if study.study_key == study_key
         )
 
     def wait_for(
@@ -259,7 +265,7 @@ class Running:
         wait_until(self._is_idle, 60, "the outbox is empty")
 
     def _is_idle(self) -> bool:
-        waiting = self.registry.outbox_state()
+        waiting = self.registry.outbox.counts()
         settled = all(
             study.state not in {StudyState.RECEIVING, StudyState.QUEUED} for study in self.studies()
         )

@@ -64,7 +64,9 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
 
     sentence = queue_center_report(work, report, tmp_path / "20260304-center-alpha")
     assert sentence == "queued for the PACS of alpha"
-    wait_until(lambda: not work.registry.undelivered(), 30, "the commitment of both objects")
+    wait_until(
+        lambda: not work.registry.deliveries.undelivered(), 30, "the commitment of both objects"
+    )
     instances = ask(f"{orthanc_url}/instances")
     assert len(instances) == 2
     studies, uids = set(), {}
@@ -113,7 +115,7 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
         work, replace(report, provenance=later), tmp_path / "20260304-center-alpha"
     )
     assert again == "the PACS of alpha has been sent these findings before"
-    assert work.registry.undelivered() == []
+    assert work.registry.deliveries.undelivered() == []
     with work.registry._database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM delivery_commitments").scalar() == 2
     other = build_report([made_cohort("alpha", 61, 2)], PROVENANCE, n_resamples=20)

@@ -60,9 +60,9 @@ def test_dask_gives_the_same_bytes_as_one_after_the_other(
             )
         running.wait_for(STUDIES, StudyState.QUEUED)
         for _ in range(STUDIES):  # an earlier model has scored them
-            item = running.registry.claim("the dispatcher of an earlier model", 60)
+            item = running.registry.outbox.claim("the dispatcher of an earlier model", 60)
             assert item is not None
-            running.registry.finish(
+            running.registry.outbox.finish(
                 item.study_key, item.content_digest, "0" * 64, StudyState.SCORED, None, None
             )
         environment = {

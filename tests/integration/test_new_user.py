@@ -154,7 +154,7 @@ def test_the_first_hour_of_a_new_user(
         StudyState.QUARANTINED: 1,
     }
     wait_until(
-        lambda: Counter(study.state for study in registry.studies()) == expected,
+        lambda: Counter(study.state for study in registry.studies.summaries()) == expected,
         180,
         "every study is done",
     )

@@ -145,7 +145,7 @@ class LiveNode:
     def studies(self) -> list[StudySummary]:
         registry = self.registry()
         try:
-            return registry.studies()
+            return registry.studies.summaries()
         finally:
             registry.close()
 
@@ -154,16 +154,17 @@ class LiveNode:
         registry = self.registry()
         try:
             digests = [
-                registry.study_files(one.study_key).content_digest for one in registry.studies()
+                registry.outbox.files(one.study_key).content_digest
+                for one in registry.studies.summaries()
             ]
-            return registry.outbox_state(), digests
+            return registry.outbox.counts(), digests
         finally:
             registry.close()
 
     def incidents(self) -> list[str]:
         registry = self.registry()
         try:
-            return [one.kind for one in registry.incidents()]
+            return [one.kind for one in registry.incidents.latest()]
         finally:
             registry.close()
 
@@ -215,7 +216,7 @@ def test_what_was_stored_is_what_was_sent(node: LiveNode, real_data: Path) -> No
     node.start()
     node.push([*slices, drawn])
     registry = node.registry()
-    files = registry.study_files(node.studies()[0].study_key)
+    files = registry.outbox.files(node.studies()[0].study_key)
     registry.close()
     sent = {str(dcmread(path).SOPInstanceUID): dcmread(path) for path in (*slices, drawn)}
     for kept in (files.rtstruct, *files.ct):
@@ -234,7 +235,7 @@ def test_an_sts_patient_is_matched_after_the_quiet_period(
         assert node.push([*slices, drawn]).returncode == 0
         _until(lambda: node.studies()[0].state is StudyState.QUEUED, "the quiet period")
         registry = node.registry()
-        files = registry.study_files(node.studies()[0].study_key)
+        files = registry.outbox.files(node.studies()[0].study_key)
         registry.close()
     finally:
         node.kill()
@@ -274,7 +275,7 @@ def test_killed_in_the_middle_of_pushes_it_ends_in_the_same_state(
         assert len(stored) >= enough
         node.start()
         registry = node.registry()
-        assert len(registry.known_paths()) == len(list(archive.rglob("*.dcm")))
+        assert len(registry.instances.paths()) == len(list(archive.rglob("*.dcm")))
         registry.close()
     assert node.push([drawn, *slices]).returncode == 0
     assert _one_row(node) == expected
@@ -363,15 +364,17 @@ def _report(path: Path) -> Path:
 
 def _finish(node: LiveNode, report: Path) -> None:
     registry = node.registry()
-    item = registry.claim("test", 60)
+    item = registry.outbox.claim("test", 60)
     assert item is not None
-    registry.finish(item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report)
+    registry.outbox.finish(
+        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
+    )
     registry.close()
 
 
 def _undelivered_attempts(node: LiveNode) -> int:
     registry = node.registry()
-    attempts = sum(delivery.attempts for delivery, _, _ in registry.undelivered())
+    attempts = sum(delivery.attempts for delivery, _, _ in registry.deliveries.undelivered())
     registry.close()
     return attempts
 

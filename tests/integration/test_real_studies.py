@@ -153,14 +153,14 @@ def test_kills_at_any_point_end_in_the_same_state(
     _push_all(running, peer, real_data, "interleaved")
 
     wait_until(
-        lambda: running.registry.outbox_state()["claimed"] > 0, 120, "a study is being scored"
+        lambda: running.registry.outbox.counts()["claimed"] > 0, 120, "a study is being scored"
     )
     running.system.kill("dispatcher")
     running.system.start_dispatcher()
     running.wait_for(3, StudyState.SCORED)
     running.kill_worker()
     wait_until(
-        lambda: running.registry.outbox_state()["claimed"] > 0,
+        lambda: running.registry.outbox.counts()["claimed"] > 0,
         120,
         "the next study is being scored",
     )

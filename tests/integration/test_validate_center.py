@@ -63,7 +63,9 @@ def test_the_nightly_validation_queues_its_report_for_the_pacs(scored: Running) 
     assert "queued for the PACS of B" in done.stdout
     if "without the PDF" in done.stdout and os.environ.get("ANNULUS_REQUIRE_PEERS") != "1":
         pytest.skip("Pango is not installed, so there is no PDF")
-    objects = [dcmread(delivery.path) for delivery, _, _ in scored.registry.undelivered()]
+    objects = [
+        dcmread(delivery.path) for delivery, _, _ in scored.registry.deliveries.undelivered()
+    ]
     assert [dataset.SOPClassUID.name for dataset in objects] == [
         "Encapsulated PDF Storage",
         "Comprehensive SR Storage",

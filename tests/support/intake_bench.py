@@ -183,7 +183,9 @@ class Bench:
     def services(self) -> DimseServices:
         """What the node's AE offers."""
         commitment = CommitmentService(
-            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+            self.ingest.verify,
+            self.registry.commitments.queue,
+            self.registry.deliveries.take_commitment_report,
         )
         return DimseServices(self.ingest, commitment, maximum_object_bytes=1 << 24)
 

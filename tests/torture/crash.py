@@ -211,14 +211,14 @@ def _verdict(node: TorturedNode, senders: list[Sender]) -> dict[str, int | str]:
     acknowledged = {uid: digest for one in senders for uid, digest in one.acknowledged.items()}
     registry = node.registry()
     try:
-        indexed = registry.known_paths()
+        indexed = registry.instances.paths()
         kept = {}
         for path in node.archive.glob("*/*/*.dcm"):
             if str(path.relative_to(node.archive)) in indexed:
                 instance = read_part10(path)
                 kept[instance.sop_instance_uid] = instance.content_sha256
-        studies = registry.studies()
-        rows = sum(registry.outbox_state().values())
+        studies = registry.studies.summaries()
+        rows = sum(registry.outbox.counts().values())
         queued = sum(one.state is StudyState.QUEUED for one in studies)
     finally:
         registry.close()

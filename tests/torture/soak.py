@@ -211,7 +211,7 @@ def _watch(
     started = told = time.monotonic()
     while time.monotonic() - started < limit_s:
         trouble.rss_mb.append(resident_mb(work))
-        known = registry.studies()
+        known = registry.studies.summaries()
         done = sum(study.state is StudyState.SCORED and study.delivered is True for study in known)
         if done >= studies:
             break
@@ -233,7 +233,7 @@ def _counted(
 ) -> dict[str, object]:
     receptions = pacs.receptions()
     objects = Counter(study for study, _ in set(receptions))
-    known = registry.studies()
+    known = registry.studies.summaries()
     quarter = max(1, len(trouble.rss_mb) // 4)
     early, late = trouble.rss_mb[quarter : 2 * quarter] or trouble.rss_mb, trouble.rss_mb[-quarter:]
     return {

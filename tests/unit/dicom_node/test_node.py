@@ -71,7 +71,7 @@ def test_status_and_incidents_are_tables(
     bench = Bench(settings_file.parent / "node")
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    bench.registry.record_incident("low-disk", "the disk is full", None, "archive")
+    bench.registry.incidents.record("low-disk", "the disk is full", None, "archive")
     bench.close()
     _run(settings_file, "status")
     head, study, _, outbox = capsys.readouterr().out.splitlines()

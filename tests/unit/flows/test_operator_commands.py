@@ -66,12 +66,12 @@ def _finished(
 ) -> str:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
     identity = StudyIdentity(item.center, item.patient_key, item.study_key, item.content_digest)
     keep(bench.folder, new_record("study", "alpha", findings, bench.clock(), "0.1.0", identity))
     sentence = sentence or " ".join(one.sentence for one in findings)
-    bench.registry.finish(item.study_key, item.content_digest, MODEL, state, sentence, None)
+    bench.registry.outbox.finish(item.study_key, item.content_digest, MODEL, state, sentence, None)
     return item.study_key
 
 
@@ -83,7 +83,7 @@ def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -
     assert f"study {key} of centre alpha released by Dr. Example" in said
     assert "(biopsy read again), in spite of: The histology is large cell" in said
     assert run("releases") == (0, said)
-    assert [study.state for study in bench.registry.studies()] == [StudyState.QUEUED]
+    assert [study.state for study in bench.registry.studies.summaries()] == [StudyState.QUEUED]
     assert run("release", key, "--by", "A", "--reason", "B") == (
         1,
         f"study {key} is queued: only a complete study that is quarantined can be released",
@@ -110,7 +110,7 @@ def test_data_that_nothing_can_be_computed_from_is_never_released(
     assert code == 1
     assert "no features can be computed from data like this, whoever decides" in said
     assert because in said
-    assert bench.registry.releases() == []
+    assert bench.registry.releases.recorded() == []
 
 
 def test_studies_are_requeued_by_name_or_by_centre_and_state(bench: Bench, run: Run) -> None:

@@ -36,7 +36,7 @@ def test_while_the_registry_does_not_commit_what_is_new_is_refused_and_what_is_h
     def add(group: Sequence[InstanceRecord]) -> None:
         if is_broken.is_set():
             raise RegistryUnavailableError("the registry did not commit")
-        bench.registry.add_instances(group)
+        bench.registry.instances.add(group)
 
     indexer = Indexer(add, retry_s=0.01)
     for one in records:
@@ -48,7 +48,7 @@ def test_while_the_registry_does_not_commit_what_is_new_is_refused_and_what_is_h
     is_broken.clear()
     assert indexer.flush(10)
     indexer.check()
-    assert (indexer.backlog, len(bench.registry.known_paths())) == (0, 3)
+    assert (indexer.backlog, len(bench.registry.instances.paths())) == (0, 3)
     indexer.stop()
 
 
@@ -58,16 +58,16 @@ def test_one_that_cannot_be_indexed_does_not_hold_up_the_others(bench: Bench) ->
     def add(group: Sequence[InstanceRecord]) -> None:
         if bad in group:
             raise RegistryUnavailableError("the registry did not commit")
-        bench.registry.add_instances(group)
+        bench.registry.instances.add(group)
 
     indexer = Indexer(add, retry_s=0.01)
     for one in (good, bad, other):
         indexer.submit(one)
     assert indexer.flush(10)
-    assert bench.registry.known_paths() == {good.relative_path, other.relative_path}
+    assert bench.registry.instances.paths() == {good.relative_path, other.relative_path}
     indexer.stop()
     bench.ingest.reindex()  # its file is the truth
-    assert len(bench.registry.known_paths()) == 3
+    assert len(bench.registry.instances.paths()) == 3
 
 
 def test_an_answer_does_not_wait_for_the_index_and_a_flush_does(bench: Bench) -> None:
@@ -77,7 +77,7 @@ def test_an_answer_does_not_wait_for_the_index_and_a_flush_does(bench: Bench) ->
         bench.ingest.finish("alpha", one, incoming)
     assert len(list(bench.archive.files())) == 1
     assert bench.ingest.flush()
-    assert len(bench.registry.known_paths()) == 1
+    assert len(bench.registry.instances.paths()) == 1
 
 
 def test_who_comes_while_a_transaction_runs_shares_the_next_one() -> None:

@@ -31,13 +31,15 @@ from tests.support.intake_bench import Bench, center, ct_slice, request, rtstruc
 
 def _state(bench: Bench) -> dict[str, Any]:
     """Return everything that must not depend on order, repetition or crashes."""
-    summaries = bench.registry.studies()
+    summaries = bench.registry.studies.summaries()
     return {
         "files": sorted(file.relative_path for file in bench.archive.files()),
-        "known": sorted(bench.registry.known_paths()),
+        "known": sorted(bench.registry.instances.paths()),
         "states": [(one.study_key, one.state, one.sentence, one.instances) for one in summaries],
-        "outbox": bench.registry.outbox_state(),
-        "contents": [bench.registry.study_files(one.study_key).content_digest for one in summaries],
+        "outbox": bench.registry.outbox.counts(),
+        "contents": [
+            bench.registry.outbox.files(one.study_key).content_digest for one in summaries
+        ],
     }
 
 
@@ -67,11 +69,11 @@ def test_the_row_is_there_as_soon_as_the_last_instance_is(bench: Bench) -> None:
     slices, drawn = whole_study()
     for dataset in [slices[0], drawn, *slices[1:-1]]:
         bench.push(dataset)
-        assert bench.registry.outbox_state()["waiting"] == 0
-        assert [one.state for one in bench.registry.studies()] == [StudyState.RECEIVING]
+        assert bench.registry.outbox.counts()["waiting"] == 0
+        assert [one.state for one in bench.registry.studies.summaries()] == [StudyState.RECEIVING]
     bench.push(slices[-1])
-    assert bench.registry.outbox_state()["waiting"] == 1
-    assert bench.registry.settle(center()) == 0
+    assert bench.registry.outbox.counts()["waiting"] == 1
+    assert bench.registry.studies.settle(center()) == 0
 
 
 class Crash(BaseException):
@@ -140,8 +142,8 @@ def test_a_death_at_every_step_then_a_restart_and_a_push_end_in_the_same_state(
         except Crash:
             deaths += 1
         bench = bench.reopen()
-        assert len(bench.registry.known_paths()) >= acknowledged
-        assert sorted(bench.registry.known_paths()) == [
+        assert len(bench.registry.instances.paths()) >= acknowledged
+        assert sorted(bench.registry.instances.paths()) == [
             file.relative_path for file in bench.archive.files()
         ]
         bench.push(*slices, drawn)
@@ -172,7 +174,7 @@ def test_a_file_that_has_gone_is_forgotten_reported_and_accepted_again(
     bench.push(*slices, drawn)
     next(bench.archive.files()).path.unlink()
     again = bench.reopen()
-    assert [one.kind for one in again.registry.unreported_incidents()] == ["missing-file"]
+    assert [one.kind for one in again.registry.incidents.unreported()] == ["missing-file"]
     again.push(*slices, drawn)
     assert _state(again) == _expected(tmp_path / "expected")
     again.close()
@@ -189,7 +191,7 @@ def test_a_file_that_was_damaged_in_the_archive_is_set_aside_and_accepted_again(
     file = next(bench.archive.files())
     file.path.write_bytes(file.path.read_bytes()[:-5])
     again = bench.reopen()
-    assert [one.kind for one in again.registry.unreported_incidents()] == ["damaged-instance"]
+    assert [one.kind for one in again.registry.incidents.unreported()] == ["damaged-instance"]
     again.push(*slices, drawn)
     assert _state(again) == _expected(tmp_path / "expected")
     again.close()
@@ -202,19 +204,19 @@ def test_a_truncated_instance_is_quarantined_and_its_study_waits_and_says_so(ben
     with pytest.raises(DamagedInstanceError):
         bench.ingest.receive("alpha", replace(whole, dataset=whole.dataset[:-4]))
     assert len(list(bench.archive.quarantined.glob("alpha/*/*.dcm"))) == 1
-    assert [(one.kind, one.count) for one in bench.registry.incidents()] == [
+    assert [(one.kind, one.count) for one in bench.registry.incidents.latest()] == [
         ("damaged-instance", 1)
     ]
-    assert [one.state for one in bench.registry.studies()] == [StudyState.RECEIVING]
+    assert [one.state for one in bench.registry.studies.summaries()] == [StudyState.RECEIVING]
     bench.clock.advance(61)
-    bench.registry.settle(center(completeness=Completeness.LENIENT))
-    (study,) = bench.registry.studies()
+    bench.registry.studies.settle(center(completeness=Completeness.LENIENT))
+    (study,) = bench.registry.studies.summaries()
     assert study.state is StudyState.INCOMPLETE
     assert study.sentence is not None
     assert "1 of the missing were received damaged and are quarantined" in study.sentence
     bench.push(slices[-1])
-    assert [one.state for one in bench.registry.studies()] == [StudyState.QUEUED]
-    assert bench.registry.study_files(study.study_key).warnings == ()
+    assert [one.state for one in bench.registry.studies.summaries()] == [StudyState.QUEUED]
+    assert bench.registry.outbox.files(study.study_key).warnings == ()
 
 
 def test_a_damaged_copy_of_what_is_here_changes_nothing_but_is_an_incident(
@@ -226,7 +228,7 @@ def test_a_damaged_copy_of_what_is_here_changes_nothing_but_is_an_incident(
     for _ in range(3):
         with pytest.raises(DamagedInstanceError):
             bench.ingest.receive("alpha", replace(whole, dataset=whole.dataset[:-4]))
-    assert [one.count for one in bench.registry.incidents()] == [3]
+    assert [one.count for one in bench.registry.incidents.latest()] == [3]
     assert _state(bench) == _expected(tmp_path / "expected")
 
 
@@ -239,7 +241,7 @@ def test_the_same_uid_with_other_content_is_quarantined_and_the_first_stays(
         with pytest.raises(ConflictingContentError):
             bench.push(changed)
     assert len(list(bench.archive.quarantined.glob("alpha/*/*.dcm"))) == 2
-    assert [(one.kind, one.count) for one in bench.registry.incidents()] == [
+    assert [(one.kind, one.count) for one in bench.registry.incidents.latest()] == [
         ("conflicting-content", 2)
     ]
     assert _state(bench) == _expected(tmp_path / "expected")
@@ -249,8 +251,8 @@ def test_the_same_instance_of_another_center_is_another_instance(bench: Bench) -
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     bench.push(*slices, drawn, center_name="beta")
-    assert {one.center for one in bench.registry.studies()} == {"alpha", "beta"}
-    assert len({one.patient_key for one in bench.registry.studies()}) == 2
+    assert {one.center for one in bench.registry.studies.summaries()} == {"alpha", "beta"}
+    assert len({one.patient_key for one in bench.registry.studies.summaries()}) == 2
 
 
 def _mismatches() -> list[tuple[dict[str, str], type[NodeError]]]:
@@ -272,7 +274,7 @@ def test_a_command_that_names_another_object_is_refused(
     kept = list(bench.archive.quarantined.rglob("*.dcm"))
     assert len(kept) == 1
     assert kept[0].is_relative_to(bench.folder)
-    assert [one.kind for one in bench.registry.incidents()] == [error.kind]
+    assert [one.kind for one in bench.registry.incidents.latest()] == [error.kind]
 
 
 def test_a_full_disk_is_refused_and_recorded_once(tmp_path: Path) -> None:
@@ -280,7 +282,7 @@ def test_a_full_disk_is_refused_and_recorded_once(tmp_path: Path) -> None:
     for index in range(2):
         with pytest.raises(LowDiskError):
             bench.push(ct_slice(index))
-    assert [(one.kind, one.count, one.subject) for one in bench.registry.incidents()] == [
+    assert [(one.kind, one.count, one.subject) for one in bench.registry.incidents.latest()] == [
         ("low-disk", 2, "archive")
     ]
     bench.close()
@@ -294,12 +296,12 @@ def test_no_identifier_is_in_a_path_or_a_sentence(bench: Bench, text: str) -> No
         bench.push(ct_slice(0, gray=2))
     names = [str(path.relative_to(bench.folder)) for path in bench.folder.rglob("*")]
     assert not any(text in name for name in names)
-    assert not any(text in one.sentence + one.subject for one in bench.registry.incidents())
+    assert not any(text in one.sentence + one.subject for one in bench.registry.incidents.latest())
 
 
 def test_patients_without_an_id_are_not_taken_for_one(bench: Bench) -> None:
     bench.push(ct_slice(0, patient=""), ct_slice(0, patient="", study="1.2.2", series="1.2.2.1"))
-    assert len({one.patient_key for one in bench.registry.studies()}) == 2
+    assert len({one.patient_key for one in bench.registry.studies.summaries()}) == 2
 
 
 def _two_patients() -> list[Dataset]:
@@ -309,8 +311,8 @@ def _two_patients() -> list[Dataset]:
 
 def test_a_study_of_two_patients_is_quarantined_with_a_sentence(bench: Bench) -> None:
     bench.push(*_two_patients())
-    (study,) = bench.registry.studies()
+    (study,) = bench.registry.studies.summaries()
     assert study.state is StudyState.QUARANTINED
     assert study.sentence is not None
     assert "different Patient IDs" in study.sentence
-    assert bench.registry.outbox_state()["waiting"] == 0
+    assert bench.registry.outbox.counts()["waiting"] == 0

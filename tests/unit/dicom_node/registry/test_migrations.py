@@ -41,24 +41,22 @@ def _go_back_to_the_first_version(bench: Bench) -> None:
 def test_deliveries_of_the_first_version_stay_and_a_centers_report_joins_them(bench: Bench) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
-    bench.registry.finish(
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, Path("report.dcm")
     )
-    (delivery,) = bench.registry.due_deliveries(["alpha"])
-    bench.registry.await_commitment(delivery.id, "1.2.3", 900)
-    before = bench.registry.undelivered()
+    (delivery,) = bench.registry.deliveries.due(["alpha"])
+    bench.registry.deliveries.await_commitment(delivery.id, "1.2.3", 900)
+    before = bench.registry.deliveries.undelivered()
     _go_back_to_the_first_version(bench)
     for _ in range(2):  # the second opening finds nothing to do
         bench = bench.reopen()
-        assert bench.registry.undelivered() == before
-        assert bench.registry.is_commitment_awaited([delivery.id])
-    assert bench.registry.queue_center_report(
+        assert bench.registry.deliveries.undelivered() == before
+        assert bench.registry.deliveries.awaits_commitment([delivery.id])
+    assert bench.registry.deliveries.queue(
         "alpha", "q" * 16, "m" * 64, {"d" * 64: Path("a"), "e" * 64: Path("b")}
     )
-    assert not bench.registry.queue_center_report(
-        "alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")}
-    )
-    assert [str(one.path) for one in bench.registry.due_deliveries(["alpha"])] == ["a", "b"]
+    assert not bench.registry.deliveries.queue("alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")})
+    assert [str(one.path) for one in bench.registry.deliveries.due(["alpha"])] == ["a", "b"]
     bench.close()

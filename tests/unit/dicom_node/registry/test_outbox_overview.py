@@ -12,28 +12,30 @@ def test_a_study_is_missing_until_this_model_has_done_it(bench: Bench) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     assert (
-        bench.registry.without_result("alpha", NEW) == []
+        bench.registry.results.missing("alpha", NEW) == []
     )  # it waits in the outbox and will be done anyway
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
-    assert bench.registry.without_result("alpha", NEW) == []
-    bench.registry.finish(item.study_key, item.content_digest, OLD, StudyState.SCORED, None, None)
-    assert bench.registry.without_result("alpha", NEW) == [item.study_key]
-    assert bench.registry.without_result("alpha", OLD) == []
-    assert bench.registry.without_result("beta", NEW) == []
-    bench.registry.finish(
+    assert bench.registry.results.missing("alpha", NEW) == []
+    bench.registry.outbox.finish(
+        item.study_key, item.content_digest, OLD, StudyState.SCORED, None, None
+    )
+    assert bench.registry.results.missing("alpha", NEW) == [item.study_key]
+    assert bench.registry.results.missing("alpha", OLD) == []
+    assert bench.registry.results.missing("beta", NEW) == []
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, NEW, StudyState.QUARANTINED, "why", None
     )
-    assert bench.registry.without_result("alpha", NEW) == []
+    assert bench.registry.results.missing("alpha", NEW) == []
 
 
 def test_a_run_is_under_way_as_long_as_its_row_is_claimed(bench: Bench) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
-    assert bench.registry.runs_under_way() == set()
-    bench.registry.attach_flow_run(item.id, "worker", "run-1")
-    assert bench.registry.runs_under_way() == {"run-1"}
-    bench.registry.hold(item.id, "worker", "why", 5)
-    assert bench.registry.runs_under_way() == set()
+    assert bench.registry.outbox.runs_under_way() == set()
+    bench.registry.outbox.attach_flow_run(item.id, "worker", "run-1")
+    assert bench.registry.outbox.runs_under_way() == {"run-1"}
+    bench.registry.outbox.hold(item.id, "worker", "why", 5)
+    assert bench.registry.outbox.runs_under_way() == set()

@@ -13,10 +13,10 @@ from tests.support.intake_bench import Bench, center, ct_slice, rtstruct, whole_
 
 def _tell(bench: Bench) -> list[str]:
     """Do what the node's sweep does, and return the sentences."""
-    bench.registry.settle(center())
-    told = bench.registry.overdue(3600)
+    bench.registry.studies.settle(center())
+    told = bench.registry.studies.overdue(3600)
     for name, study, sentence in told:
-        bench.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, name, study)
+        bench.registry.incidents.record(IncidentKind.INCOMPLETE_STUDY, sentence, name, study)
     return [sentence for _, _, sentence in told]
 
 
@@ -31,7 +31,7 @@ def test_a_study_that_stays_incomplete_is_told_once_and_again_when_something_els
     (sentence,) = _tell(bench)
     assert "4 CT slices have arrived but no RTSTRUCT" in sentence
     assert _tell(bench) == []
-    assert [(one.kind, one.count, one.reported) for one in bench.registry.incidents()] == [
+    assert [(one.kind, one.count, one.reported) for one in bench.registry.incidents.latest()] == [
         ("incomplete-study", 1, False)
     ]
     bench.push(ct_slice(7))
@@ -42,14 +42,14 @@ def test_a_study_that_stays_incomplete_is_told_once_and_again_when_something_els
     assert "5 CT slices" in sentence
     bench.push(drawn)
     assert _tell(bench) == []
-    assert [one.state for one in bench.registry.studies()] == [StudyState.QUEUED]
+    assert [one.state for one in bench.registry.studies.summaries()] == [StudyState.QUEUED]
 
 
 def _score(bench: Bench, report: Path) -> str:
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
     report.write_bytes(b"a report")
-    bench.registry.finish(
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
     )
     return item.content_digest
@@ -61,19 +61,21 @@ def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
     first = _score(bench, tmp_path / "first.dcm")
-    (study,) = bench.registry.studies()
-    assert bench.registry.previous_report(study.study_key, first) is None
+    (study,) = bench.registry.studies.summaries()
+    assert bench.registry.deliveries.previous_report(study.study_key, first) is None
     listed = [str(one.SOPInstanceUID) for one in slices]
     bench.push(rtstruct(listed, sop="1.2.1.9.2", made=("20240518", "083000")))
-    (study,) = bench.registry.studies()
+    (study,) = bench.registry.studies.summaries()
     assert study.state is StudyState.QUEUED
     second = _score(bench, tmp_path / "second.dcm")
     assert second != first
-    assert bench.registry.previous_report(study.study_key, second) == tmp_path / "first.dcm"
+    assert (
+        bench.registry.deliveries.previous_report(study.study_key, second) == tmp_path / "first.dcm"
+    )
     bench.push(
         rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000"))
     )  # older: changes nothing
-    assert bench.registry.outbox_state() == {"waiting": 0, "claimed": 0, "held": 0, "done": 2}
+    assert bench.registry.outbox.counts() == {"waiting": 0, "claimed": 0, "held": 0, "done": 2}
 
 
 def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_with_contours(
@@ -83,9 +85,9 @@ def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_
     other = [ct_slice(index, series="1.2.1.2", frame="1.2.3.9") for index in range(6)]
     both = [str(one.SOPInstanceUID) for one in (*slices, *other)]
     bench.push(*other, *slices, rtstruct(both))
-    (study,) = bench.registry.studies()
+    (study,) = bench.registry.studies.summaries()
     assert study.state is StudyState.QUEUED
-    files = bench.registry.study_files(study.study_key)
+    files = bench.registry.outbox.files(study.study_key)
     assert {one.sop_instance_uid for one in files.ct} == {str(one.SOPInstanceUID) for one in slices}
     assert files.warnings == (
         "the RTSTRUCT lists 2 CT series: one is used, chosen by Frame of Reference and geometry",

@@ -51,7 +51,9 @@ def start(bench: Bench) -> Iterator[Start]:
         tls: Any = None,
     ) -> Receiver:
         known = centers or (center("alpha"),)
-        receiver = Receiver(settings, known, services or bench.services, bench.registry, tls)
+        receiver = Receiver(
+            settings, known, services or bench.services, bench.registry.incidents, tls
+        )
         receiver.start()
         started.append(receiver)
         return receiver
@@ -67,7 +69,7 @@ def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> N
         assert peer.status(wire.store(UID, DATASET)) == 0x0000
         kind, body = peer.ask(wire.RELEASE)
         assert (kind, body) == (wire.RELEASED, bytes(4))
-        assert [one.instances for one in bench.registry.studies()] == [
+        assert [one.instances for one in bench.registry.studies.summaries()] == [
             1
         ]  # a release waits for the index
 
@@ -91,7 +93,7 @@ def test_who_may_not_come_in_is_told_why(
     with Wire.to(receiver.port) as peer:
         kind, body = peer.ask(wire.associate(**change))
         assert (kind, tuple(body[1:])) == (wire.REJECT, answer)
-    (incident,) = bench.registry.incidents()
+    (incident,) = bench.registry.incidents.latest()
     assert all(character.isprintable() for character in incident.sentence)
 
 
@@ -293,7 +295,7 @@ def test_an_object_that_is_too_long_is_read_to_its_end_and_refused(
     with Wire.to(start(services=services).port).open() as peer:
         assert peer.status(wire.store(UID, DATASET)) == 0xA703
         assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
-    assert [one.kind for one in bench.registry.incidents()] == ["oversized-object"]
+    assert [one.kind for one in bench.registry.incidents.latest()] == ["oversized-object"]
 
 
 def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: Path) -> None:
@@ -359,7 +361,7 @@ def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
     with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
         assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_listed
     receiver.stop(drain_s=0.0)
-    assert [one.kind for one in bench.registry.incidents()] == (
+    assert [one.kind for one in bench.registry.incidents.latest()] == (
         [] if is_listed else ["unknown-certificate"]
     )
 
@@ -426,7 +428,7 @@ def test_a_caller_that_can_be_called_back_is_kept_in_the_registry(
     with _committing(start(reachable)) as peer:
         assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
         assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
-    (due,) = bench.registry.due_commitments()
+    (due,) = bench.registry.commitments.due()
     assert (due.center, due.ae_title, due.request.transaction_uid) == ("alpha", "ALPHA", "1.2.3.77")
 
 

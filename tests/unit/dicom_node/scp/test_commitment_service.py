@@ -93,16 +93,16 @@ def deliver(bench: Bench, tmp_path: Path) -> Callable[[int], int]:
     """Deliver the report of a scored study to a port."""
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
     report = _report(tmp_path / "report.dcm")
-    bench.registry.finish(
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
     )
 
     def to(port: int) -> int:
         return deliver_due(
-            bench.registry,
+            bench.registry.deliveries,
             CALLER,
             [center(return_to=ReturnDestination("PACS", "127.0.0.1", port))],
             5,
@@ -113,7 +113,7 @@ def deliver(bench: Bench, tmp_path: Path) -> Callable[[int], int]:
 
 
 def _why(bench: Bench) -> str:
-    ((_, sentence, _),) = bench.registry.undelivered()
+    ((_, sentence, _),) = bench.registry.deliveries.undelivered()
     return str(sentence)
 
 
@@ -122,7 +122,7 @@ def test_a_report_that_is_committed_at_once_is_delivered(
 ) -> None:
     with _pacs(port := free_port(), 0x0000, "committed") as asked:
         assert deliver(port) == 1
-    assert bench.registry.undelivered() == []
+    assert bench.registry.deliveries.undelivered() == []
     assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == ["1.2.3.4.5"]
 
 
@@ -147,12 +147,14 @@ def test_a_result_that_comes_later_delivers_and_one_that_does_not_come_sends_aga
         bench.clock.advance(901)
         assert deliver(port) == 0
     first, second = (CommitmentReport(one.TransactionUID, (), ()) for one in asked)
-    bench.registry.take_commitment_report("alpha", first)  # superseded by the second request
-    bench.registry.take_commitment_report("beta", second)  # another centre's word
-    assert len(bench.registry.undelivered()) == 1
-    bench.registry.take_commitment_report("alpha", second)
-    assert bench.registry.undelivered() == []
-    assert [one.delivered for one in bench.registry.studies()] == [True]
+    bench.registry.deliveries.take_commitment_report(
+        "alpha", first
+    )  # superseded by the second request
+    bench.registry.deliveries.take_commitment_report("beta", second)  # another centre's word
+    assert len(bench.registry.deliveries.undelivered()) == 1
+    bench.registry.deliveries.take_commitment_report("alpha", second)
+    assert bench.registry.deliveries.undelivered() == []
+    assert [one.delivered for one in bench.registry.studies.summaries()] == [True]
 
 
 def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(
@@ -160,7 +162,7 @@ def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(
 ) -> None:
     with _pacs(port := free_port(), 0x0110, "silence"):
         assert deliver(port) == 1
-    assert bench.registry.undelivered() == []
+    assert bench.registry.deliveries.undelivered() == []
 
 
 @contextmanager
@@ -186,10 +188,12 @@ def test_who_asked_is_told_as_soon_as_it_listens_and_once(bench: Bench) -> None:
     bench.push(ct_slice(0))
     port = free_port()
     centers = [center(return_to=ReturnDestination("ALPHA", "127.0.0.1", port))]
-    bench.registry.queue_commitment("alpha", "ALPHA", CommitmentRequest("1.2.9", (KNOWN, UNKNOWN)))
+    bench.registry.commitments.queue("alpha", "ALPHA", CommitmentRequest("1.2.9", (KNOWN, UNKNOWN)))
 
     def report() -> int:
-        return report_commitments(bench.registry, CALLER, centers, bench.ingest.verify, 5, 9)
+        return report_commitments(
+            bench.registry.commitments, CALLER, centers, bench.ingest.verify, 5, 9
+        )
 
     assert report() == 0
     bench.clock.advance(5)

@@ -28,7 +28,7 @@ def receiver(bench: Bench) -> Iterator[Receiver]:
         ReceiverSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
         (center("alpha"), center("beta")),
         bench.services,
-        bench.registry,
+        bench.registry.incidents,
     )
     receiver.start()
     yield receiver
@@ -60,7 +60,7 @@ def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
     assert association.send_c_echo().Status == 0x0000
     assert [association.send_c_store(one).Status for one in [drawn, *slices]] == [0x0000] * 5
     association.release()
-    assert [(one.center, one.state) for one in bench.registry.studies()] == [
+    assert [(one.center, one.state) for one in bench.registry.studies.summaries()] == [
         ("alpha", StudyState.QUEUED)
     ]
 
@@ -74,15 +74,17 @@ def test_a_wrong_caller_is_rejected_with_an_incident(
 ) -> None:
     association = _call(receiver, calling, called)
     assert association.is_rejected
-    _until(lambda: [one.kind for one in bench.registry.incidents()] == [kind])
-    assert calling in bench.registry.incidents()[0].sentence
+    _until(lambda: [one.kind for one in bench.registry.incidents.latest()] == [kind])
+    assert calling in bench.registry.incidents.latest()[0].sentence
 
 
 def test_one_association_too_many_is_asked_to_come_again(receiver: Receiver, bench: Bench) -> None:
     open_ones = [_call(receiver), _call(receiver)]
     assert all(one.is_established for one in open_ones)
     assert _call(receiver).is_rejected
-    _until(lambda: [one.kind for one in bench.registry.incidents()] == ["too-many-associations"])
+    _until(
+        lambda: [one.kind for one in bench.registry.incidents.latest()] == ["too-many-associations"]
+    )
     for one in open_ones:
         one.release()
 
@@ -139,4 +141,9 @@ def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(
     with pytest.raises(RuntimeError, match="no port"):
         _ = receiver.port
     with pytest.raises(ValueError, match="at least one"):
-        Receiver(ReceiverSettings("ANNULUS", "127.0.0.1", 0), (), bench.services, bench.registry)
+        Receiver(
+            ReceiverSettings("ANNULUS", "127.0.0.1", 0),
+            (),
+            bench.services,
+            bench.registry.incidents,
+        )

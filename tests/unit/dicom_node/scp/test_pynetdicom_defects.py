@@ -87,7 +87,7 @@ def ours(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
     settings = ReceiverSettings(
         "ANNULUS", "127.0.0.1", 0, maximum_associations=MOST, network_timeout_s=30
     )
-    receiver = Receiver(settings, (center("alpha"),), bench.services, bench.registry, tls)
+    receiver = Receiver(settings, (center("alpha"),), bench.services, bench.registry.incidents, tls)
     receiver.start()
     try:
         yield Target(receiver.port, bench.archive.instances / ".tmp")

@@ -71,10 +71,10 @@ def queued(bench: Bench, tmp_path: Path) -> Bench:
     """A scored study whose report waits."""
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
     report = _report(tmp_path / "report.dcm")
-    bench.registry.finish(
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
     )
     return bench
@@ -83,12 +83,16 @@ def queued(bench: Bench, tmp_path: Path) -> Bench:
 def _deliver(bench: Bench, port: int, ae_title: str = "PACS") -> int:
     centers = [center("beta"), center(return_to=ReturnDestination(ae_title, "127.0.0.1", port))]
     return deliver_due(
-        bench.registry, Caller("ANNULUS"), centers, first_retry_s=5.0, longest_retry_s=15.0
+        bench.registry.deliveries,
+        Caller("ANNULUS"),
+        centers,
+        first_retry_s=5.0,
+        longest_retry_s=15.0,
     )
 
 
 def _failure(bench: Bench) -> str:
-    ((_, sentence, _),) = bench.registry.undelivered()
+    ((_, sentence, _),) = bench.registry.deliveries.undelivered()
     assert sentence is not None
     return sentence
 
@@ -98,7 +102,7 @@ def test_a_report_is_delivered_once(queued: Bench) -> None:
         assert _deliver(queued, port) == 1
         assert _deliver(queued, port) == 0
     assert [one.SOPInstanceUID for one in received] == ["1.2.3.4.5"]
-    assert [one.delivered for one in queued.registry.studies()] == [True]
+    assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
 
 
 def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_the_report(
@@ -107,12 +111,12 @@ def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_t
     port = free_port()
     for pause in (5.0, 10.0, 15.0, 15.0):
         assert _deliver(queued, port) == 0
-        ((_, sentence, due),) = queued.registry.undelivered()
+        ((_, sentence, due),) = queued.registry.deliveries.undelivered()
         assert sentence is not None
         assert f"PACS at 127.0.0.1:{port} is not reached" in sentence
         assert (due - queued.clock()).total_seconds() == pause
         queued.clock.advance(pause - 1)
-        assert queued.registry.due_deliveries(["alpha"]) == []
+        assert queued.registry.deliveries.due(["alpha"]) == []
         queued.clock.advance(1)
     with _pacs(port) as received:
         assert _deliver(queued, port) == 1
@@ -130,7 +134,7 @@ def test_a_refusal_is_not_a_delivery_and_names_the_status(queued: Bench) -> None
 def test_a_warning_is_a_delivery(queued: Bench) -> None:
     with _pacs(port := free_port(), 0xB000):
         assert _deliver(queued, port) == 1
-    assert queued.registry.undelivered() == []
+    assert queued.registry.deliveries.undelivered() == []
 
 
 def test_a_pacs_that_knows_another_title_or_takes_no_reports_is_told(queued: Bench) -> None:

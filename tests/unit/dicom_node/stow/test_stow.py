@@ -50,7 +50,12 @@ def server(bench: Bench) -> Iterator[StowServer]:
 
 def _server(bench: Bench, maximum_requests: int = 4, **options: Any) -> StowServer:
     service = StowService(
-        bench.ingest, Callers(CENTERS, TOKENS), bench.registry, 1 << 20, maximum_requests, 5.0
+        bench.ingest,
+        Callers(CENTERS, TOKENS),
+        bench.registry.incidents,
+        1 << 20,
+        maximum_requests,
+        5.0,
     )
     return StowServer(
         service.application(), "127.0.0.1", 0, options.get("tls"), options.get("patience_s", 5.0)
@@ -102,7 +107,7 @@ def test_a_study_that_a_dicomweb_client_stores_is_kept_and_queued(
     answer = client.store_instances(files)
     assert len(answer.ReferencedSOPSequence) == 5
     assert "FailedSOPSequence" not in answer
-    assert [(one.center, one.state) for one in bench.registry.studies()] == [
+    assert [(one.center, one.state) for one in bench.registry.studies.summaries()] == [
         ("alpha", StudyState.QUEUED)
     ]
     kept = {file.path.read_bytes().split(b"ANNULUS ", 1)[1] for file in bench.archive.files()}
@@ -128,7 +133,7 @@ def test_a_conflict_is_answered_with_409_and_the_first_stays(
         1,
         [0xC002],
     )
-    assert [one.kind for one in bench.registry.incidents()] == ["conflicting-content"]
+    assert [one.kind for one in bench.registry.incidents.latest()] == ["conflicting-content"]
     assert len(list(bench.archive.quarantined.glob("*/*/*.dcm"))) == 1
 
 
@@ -161,7 +166,7 @@ def test_what_cannot_be_kept_has_its_failure_reason(
     answer = _post(server, file, **headers)
     assert (answer.status_code, _reasons(answer, sequence)) == (status, [reason])
     assert list(bench.archive.files()) == []
-    assert len(bench.registry.incidents()) == 1
+    assert len(bench.registry.incidents.latest()) == 1
     assert list((bench.archive.instances / ".tmp").iterdir()) == []
 
 
@@ -196,7 +201,7 @@ def test_a_request_that_cannot_be_read_is_answered_as_http_says(
     assert list(bench.archive.files()) == []
     if status == 401:
         assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert [one.kind for one in bench.registry.incidents()] == ["unknown-caller"]
+        assert [one.kind for one in bench.registry.incidents.latest()] == ["unknown-caller"]
 
 
 def test_a_disk_that_is_almost_full_is_answered_with_503(bench: Bench, server: StowServer) -> None:
@@ -251,7 +256,9 @@ def test_a_certificate_stands_for_its_centre(bench: Bench, certificates: Certifi
         replace(center("alpha"), certificates=("client",)),
         replace(center("beta"), certificates=("other",)),
     )
-    service = StowService(bench.ingest, Callers(listed, TOKENS), bench.registry, 1 << 20, 4, 5.0)
+    service = StowService(
+        bench.ingest, Callers(listed, TOKENS), bench.registry.incidents, 1 << 20, 4, 5.0
+    )
     server = StowServer(service.application(), "127.0.0.1", 0, certificates.server_context(), 5.0)
     server.start()
     url = f"https://127.0.0.1:{server.port}{PATH}"

@@ -1,6 +1,4 @@
-"""What an operator does by hand: release a quarantined study, let one be worked on again, send a
-report again.
-"""
+"""The releases: operators' decisions that a quarantined study is to be scored all the same."""
 
 from __future__ import annotations
 
@@ -8,19 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, select, update
+from sqlalchemy import and_, select
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.database import Database
-from dicom_node.registry.schema import deliveries, delivery_commitments, outbox, releases
+from dicom_node.registry.schema import outbox, releases
 from dicom_node.registry.states import (
-    OutboxState,
     StudyState,
+    newest_content,
     require_study,
     state_of_outbox_row,
     work_again,
@@ -57,10 +53,17 @@ class Release:
     released_at: datetime
 
 
-class OperatorActions:
-    """The part of the registry that records what operators decide."""
+class Releases:
+    """Who released what out of quarantine, and why.
 
-    _database: Database
+    Parameters
+    ----------
+    database : Database
+        The registry's transactions.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def release(
         self, study_key: str, released_by: str, reason: str, waived: Mapping[str, str]
@@ -99,7 +102,7 @@ class OperatorActions:
         now = self._database.now()
         with self._database.write() as connection:
             study = require_study(connection, study_key)
-            row = _newest_content(connection, study_key)
+            row = newest_content(connection, study_key)
             is_found_wanting = (
                 row is not None
                 and state_of_outbox_row(connection, row)[0] is StudyState.QUARANTINED
@@ -132,7 +135,7 @@ class OperatorActions:
         record(AuditEvent.STUDY_RELEASED, center=made.center, study=study_key, findings=len(waived))
         return made
 
-    def releases(
+    def recorded(
         self, study_key: str | None = None, content_digest: str | None = None
     ) -> list[Release]:
         """Return the releases of all studies, of one, or of one content of it, in their order."""
@@ -161,99 +164,3 @@ class OperatorActions:
                 )
                 for row in connection.execute(query.order_by(table.id))
             ]
-
-    def requeue_study(self, study_key: str, *, also_finished: bool = False) -> StudyState:
-        """Let a study that is held, failed, incomplete or quarantined be worked on again, at once.
-
-        Parameters
-        ----------
-        study_key : str
-            The study.
-        also_finished : bool
-            Whether a study that is scored or extracted is done once more.
-
-        Returns
-        -------
-        StudyState
-            The state that it was in.
-
-        Raises
-        ------
-        UnknownStudyError
-            If there is no such study.
-        StudyStateError
-            If it is being worked on or still arriving, or finished and `also_finished` is not set.
-        """
-        now = self._database.now()
-        with self._database.write() as connection:
-            study = require_study(connection, study_key)
-            state, row = StudyState(study.state), _newest_content(connection, study_key)
-            if row is not None and row.state == OutboxState.CLAIMED and row.due_at > now:
-                raise StudyStateError(f"study {study_key} is being worked on: wait for its verdict")
-            if state in {StudyState.SCORED, StudyState.EXTRACTED} and not also_finished:
-                raise StudyStateError(
-                    f"study {study_key} is {state} already: say that it is to be done once more "
-                    "(--again), or send its report again with `python -m flows redeliver`"
-                )
-            if row is None and state is StudyState.RECEIVING:
-                raise StudyStateError(f"study {study_key} is still arriving: nothing need be done")
-            work_again(connection, study_key, row, now)
-        record(AuditEvent.STUDY_REQUEUED, center=study.center, study=study_key, was=str(state))
-        return state
-
-    def deliver_again(self, study_key: str) -> Path:
-        """Send the newest report of a study to its centre once more.
-
-        Parameters
-        ----------
-        study_key : str
-            The study.
-
-        Returns
-        -------
-        Path
-            The report's file.
-
-        Raises
-        ------
-        UnknownStudyError
-            If there is no such study.
-        StudyStateError
-            If it has no report to deliver, or the file is gone.
-        """
-        now = self._database.now()
-        newest = (
-            select(deliveries)
-            .where(deliveries.c.study_key == study_key)
-            .order_by(deliveries.c.id.desc())
-            .limit(1)
-        )
-        with self._database.write() as connection:
-            study = require_study(connection, study_key)
-            row = connection.execute(newest).first()
-            if row is None:
-                raise StudyStateError(
-                    f"study {study_key} is {study.state} and has no report to deliver: expected "
-                    "one that was scored while its centre had a return_to; `python -m flows "
-                    "requeue --again` scores it once more"
-                )
-            path = Path(row.path)
-            if not path.is_file():
-                raise StudyStateError(
-                    f"the report of study {study_key} is no longer in the node's folder: bring it "
-                    "back from the back-up, or make it anew with `python -m flows requeue --again`"
-                )
-            connection.execute(
-                delete(delivery_commitments).where(delivery_commitments.c.delivery_id == row.id)
-            )
-            again = {"attempts": 0, "due_at": now, "delivered_at": None, "sentence": None}
-            connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(again))
-        record(AuditEvent.REPORT_REDELIVERED, center=study.center, study=study_key)
-        return path
-
-
-def _newest_content(connection: Connection, study_key: str) -> Row[Any] | None:
-    query = (
-        select(outbox).where(outbox.c.study_key == study_key).order_by(outbox.c.id.desc()).limit(1)
-    )
-    return connection.execute(query).first()
