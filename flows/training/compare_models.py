@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flows.data.eligible_patients import eligible_records, survival_of
 from flows.data.model_features import features_of
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
@@ -47,7 +46,7 @@ class ComparisonRequest(BaseModel):
     folder: Path = Field(description="Folder for the ROC curves and the numbers.")
 
 
-@flow(name="compare-models", flow_run_name="{request.folder.name}")
+@refusable_flow(name="compare-models", flow_run_name="{request.folder.name}")
 def compare_models(request: ComparisonRequest) -> State[None]:
     """Compare two bundles by Harrell's C and time-dependent ROC curves; nothing is scored or sent.
 
@@ -56,10 +55,6 @@ def compare_models(request: ComparisonRequest) -> State[None]:
     request : ComparisonRequest
         Bundles, centres, folder.
     """
-    return or_refused(_compare, request)
-
-
-def _compare(request: ComparisonRequest) -> State[None]:
     work = installation()
     bundles = tuple(load(path, read_digest(path)) for path in (request.first, request.second))
     for bundle in bundles:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -21,7 +21,7 @@ from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_records, survival_of
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
@@ -85,7 +85,7 @@ class TrainingRequest(BaseModel):
     )
 
 
-@flow(name="train-model", flow_run_name="{request.center}")
+@refusable_flow(name="train-model", flow_run_name="{request.center}")
 def train_model(request: TrainingRequest) -> State[None]:
     """Train the network, select features, fit the combined model and freeze all of it.
 
@@ -96,10 +96,6 @@ def train_model(request: TrainingRequest) -> State[None]:
     request : TrainingRequest
         Training centre, folder of the bundle, seed, epochs.
     """
-    return or_refused(_train, request)
-
-
-def _train(request: TrainingRequest) -> State[None]:
     work = installation()
     center = work.center(request.center).name
     source = training_data(work, request)
