@@ -15,7 +15,7 @@ from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
-from flows.data.model_features import columns_of
+from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import software_version
@@ -49,7 +49,7 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
         settings.features.ring_widths_mm,
         engine=ENGINES[settings.features.engine],
     )
-    (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
+    (found,) = explain(work.bundle.model, pd.DataFrame([study_features(work.bundle, features)]))
     if occlusion_file is not None:
         write_map(work, files, study, features, occlusion_file)
     return Completed(message="\n".join(in_words(found)))

@@ -14,7 +14,7 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.data.eligible_patients import eligible_records, survival_of
-from flows.data.model_features import features_of
+from flows.data.model_features import recomputed_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
@@ -121,7 +121,7 @@ def scores_of(
 ) -> tuple[Survival, pd.DataFrame]:
     """Return outcome and scores of a centre's patients, columns (score, 0 or 1 for the bundle)."""
     records = eligible_records(work.store, center)
-    tables = [features_of(work, bundle, center) for bundle in bundles]
+    tables = [recomputed_features(work, bundle, center) for bundle in bundles]
     keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
     if not keys:
         raise FeatureMismatchError(
@@ -135,7 +135,7 @@ def scores_of(
         scores[COMBINED, position] = bundle.model.linear_predictor(chosen)
         if both_deep:
             scores[DEEP, position] = bundle.model.signature_values(chosen)[DEEP_BLOCK].to_numpy()
-    return survival_of([records[key] for key in keys]), pd.DataFrame(scores)
+    return survival_of(records, keys), pd.DataFrame(scores)
 
 
 def names_of(bundles: tuple[FrozenBundle, FrozenBundle]) -> tuple[str, str]:
