@@ -12,7 +12,7 @@ from dicom_node.clock import Clock, steady_clock
 from dicom_node.errors import IncidentKind, NodeError
 from dicom_node.intake.intake import Ingest, Reindexed
 from dicom_node.network.tls import client_context, server_context
-from dicom_node.operations.exposition import exposition, registry_samples
+from dicom_node.operations.exposition import NodeCollector, exposition
 from dicom_node.operations.health_server import HealthServer
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import open_registry
@@ -243,18 +243,15 @@ class Node:
 
     def metrics(self) -> str:
         """Return what Prometheus reads."""
-        samples = self.ingest.metrics.samples()
-        open_now = self._receiver.open_associations if self._receiver else 0
-        samples += [
-            ("annulus_node_open_associations", {}, open_now),
-            ("annulus_node_index_backlog", {}, self.ingest.backlog),
-            ("annulus_node_free_bytes", {}, self._archive.free_bytes()),
-        ]
-        try:
-            return exposition(samples + registry_samples(self.registry))
-        except NodeError as error:
-            _log.warning("the registry's metrics are left out: %s", error)
-            return exposition(samples)
+        return exposition(
+            NodeCollector(
+                self.ingest.metrics,
+                self.registry,
+                open_associations=self._receiver.open_associations if self._receiver else 0,
+                index_backlog=self.ingest.backlog,
+                free_bytes=self._archive.free_bytes(),
+            )
+        )
 
     def _repeat(
         self, work: Callable[[], int], wait: Callable[[threading.Event, float], object]

@@ -7,7 +7,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -18,20 +17,16 @@ from feature_store.expectations.cohort_facts import cohort_facts
 from feature_store.expectations.records import keep, kept, new_record
 from feature_store.expectations.suites import Finding, check_cohort
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from validation_reports.expectation_pages.pages import CenterChecks, write_pages
 
 FOLDER = "expectation_pages"
 
 
-@flow(name="expectation-pages")
+@refusable_flow(name="expectation-pages")
 def expectation_pages() -> State[None]:
     """Check each centre's cohort, and write the pages on the expectations."""
-    return or_refused(_show_pages)
-
-
-def _show_pages() -> State[None]:
     index, findings = write_expectation_pages(installation())
     rows = [
         {"centre": center, "severity": str(one.severity), "what": one.sentence}

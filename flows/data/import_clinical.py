@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -21,7 +21,7 @@ from feature_store.clinical_records import ClinicalTableError, read_clinical_csv
 from feature_store.expectations.records import keep, new_record
 from feature_store.expectations.suites import Severity, check_clinical
 from flows.installation import Installation, installation
-from flows.refusal import REFUSALS, or_refused, refused
+from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.software_version import software_version
 
 IMPORTED, REFUSED_FILES = "imported", "refused"
@@ -29,7 +29,7 @@ _WRITTEN_BEFORE_S = 2.0
 """A file that was written to more recently may still be growing."""
 
 
-@flow(name="import-clinical", flow_run_name="{center}")
+@refusable_flow(name="import-clinical", flow_run_name="{center}")
 def import_clinical(center: str, csv: str | None = None) -> State[None]:
     """Read the clinical table of one centre.
 
@@ -41,7 +41,7 @@ def import_clinical(center: str, csv: str | None = None) -> State[None]:
         Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default
         every CSV in the centre's drop folder is imported, oldest first.
     """
-    return or_refused(_import_named, center, csv) if csv else or_refused(_import_dropped, center)
+    return _import_named(center, csv) if csv else _import_dropped(center)
 
 
 def dropped_files(work: Installation, center: str) -> list[Path]:

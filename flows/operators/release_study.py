@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -12,10 +11,10 @@ from feature_store.expectations.records import of_content
 from feature_store.expectations.suites import RAISABLE, Finding, Severity
 from flows.data.identity import identity_of
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 
 
-@flow(name="release-study", flow_run_name="{study_key}")
+@refusable_flow(name="release-study", flow_run_name="{study_key}")
 def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
     """Release a quarantined study, so that it is scored with what was found as warnings. The
     release is recorded.
@@ -29,10 +28,6 @@ def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
     released_by : str
         Who decides.
     """
-    return or_refused(_release, study_key, reason, released_by)
-
-
-def _release(study_key: str, reason: str, released_by: str) -> State[None]:
     release = release_quarantined(installation(), study_key, reason, released_by)
     return Completed(name="Released", message=release_in_words(release))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydicom import dcmread
@@ -16,15 +15,15 @@ from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
-from flows.data.model_features import columns_of
+from flows.data.model_features import study_features
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from flows.studies.steps import ENGINES
 from models.combined.explanation import Explanation, explain, occlusion_map
 
 
-@flow(name="explain-study", flow_run_name="{study_key}")
+@refusable_flow(name="explain-study", flow_run_name="{study_key}")
 def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[None]:
     """Say which features make up the score of a study by the pinned model.
 
@@ -35,10 +34,6 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     occlusion_file : Path, optional
         New file for a DICOM parametric map of what the network looked at.
     """
-    return or_refused(_explain, study_key, occlusion_file)
-
-
-def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
     work = installation()
     files = work.registry.outbox.files(study_key)
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
@@ -54,7 +49,7 @@ def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
         settings.features.ring_widths_mm,
         engine=ENGINES[settings.features.engine],
     )
-    (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
+    (found,) = explain(work.bundle.model, pd.DataFrame([study_features(work.bundle, features)]))
     if occlusion_file is not None:
         write_map(work, files, study, features, occlusion_file)
     return Completed(message="\n".join(in_words(found)))

@@ -25,7 +25,7 @@ from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
-from flows.data.model_features import columns_of
+from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.software_version import software_version
@@ -169,7 +169,7 @@ def score(
     stays.
     """
     bundle = run.work.bundle
-    columns = columns_of(run.work, features)
+    columns = study_features(bundle, features)
     if bundle.network is not None:
         deep = np.array([columns[name] for name in DEEP_COLUMNS])
         run.store.put_deep(run.identity, deep, bundle.network.digest)

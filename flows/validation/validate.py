@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -19,7 +19,7 @@ from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
@@ -35,7 +35,7 @@ RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "matplotlib", "deltala
 POOL = "all-centers"
 
 
-@flow(name="validate-cohort", flow_run_name="{cohort.name}")
+@refusable_flow(name="validate-cohort", flow_run_name="{cohort.name}")
 def validate_cohort(cohort: CohortQuery) -> State[None]:
     """Validate the pinned model on one or more centres, each alone and all together; the report
     stays here.
@@ -45,10 +45,10 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
     cohort : CohortQuery
         Name of the report, the centres, and whom of their patients to take.
     """
-    return or_refused(_validate, cohort)
+    return _validate(cohort)
 
 
-@flow(name="validate-center", flow_run_name="{center}")
+@refusable_flow(name="validate-center", flow_run_name="{center}")
 def validate_center(center: str) -> State[None]:
     """Validate the pinned model on one centre; the report also goes to its PACS, where the settings
     say under which ID.
@@ -58,23 +58,15 @@ def validate_center(center: str) -> State[None]:
     center : str
         The centre, as the settings file names it.
     """
-    return or_refused(_validate_center, center)
-
-
-@flow(name="pool-centers", flow_run_name=POOL)
-def pool_centers() -> State[None]:
-    """Validate the pinned model on every external centre of the settings, each alone and all
-    together.
-    """
-    return or_refused(_pool_centers)
-
-
-def _validate_center(center: str) -> State[None]:
     installation().center(center)
     return _validate(CohortQuery(name=f"center-{center}", centers=[center]), to_pacs=True)
 
 
-def _pool_centers() -> State[None]:
+@refusable_flow(name="pool-centers", flow_run_name=POOL)
+def pool_centers() -> State[None]:
+    """Validate the pinned model on every external centre of the settings, each alone and all
+    together.
+    """
     centers = installation().settings.external_centers()
     if not centers:
         raise SettingsError("the settings file has no external centre: add a [center.NAME] table")
