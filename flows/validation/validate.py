@@ -31,7 +31,7 @@ from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
 from validation_reports.report_folder import write_report_files
 
-RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "matplotlib", "deltalake")
+RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
 POOL = "all-centers"
 
 
