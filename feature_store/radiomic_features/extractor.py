@@ -70,7 +70,7 @@ def extract(
         region: _in_order("shape", shape_features(mask.voxels, spacing_mm))
         for region, mask in masks.items()
     }
-    for _, values in filtered_images(ct, common, settings):
+    for values in filtered_images(ct, common, settings):
         flat = values.ravel()
         for region, place in places.items():
             found[region] += _intensity_features(flat[place.voxels], place, settings)
