@@ -46,7 +46,9 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import execute, extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import compute_features, load_study
-from tests.benchmarks.planning_ct import ROOT, StudyFiles, real_data, real_study, within_planning_ct
+from tests.benchmarks.planning_ct import real_data, within_planning_ct
+from tests.support import ROOT
+from tests.support.real_data import StudyFiles, real_study
 
 SETTINGS = ExtractionSettings()
 RELATIVE, ABSOLUTE_BELOW_ONE = 1e-6, 1e-5

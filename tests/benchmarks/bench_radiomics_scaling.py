@@ -30,7 +30,8 @@ from feature_store.study_features import compute_features, load_study
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.store import FeatureStore
 from tests.benchmarks.bench_radiomics import peak_megabytes, timed
-from tests.benchmarks.planning_ct import real_data, real_study
+from tests.benchmarks.planning_ct import real_data
+from tests.support.real_data import real_study
 
 SETTINGS = ExtractionSettings()
 RINGS = (3.0, 6.0, 9.0)

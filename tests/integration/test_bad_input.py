@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +21,12 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from flows.installation import Installation
 from flows.operators.release_study import release_quarantined
 from flows.settings import Settings
-from tests.integration.conftest import Running, wait_until
 from tests.support import synthetic_studies as spoil
+from tests.support.running_installation import NewInstallation, Running
+from tests.support.settings_tables import center_table
+from tests.support.waiting import wait_until
 
-Start = Callable[[str], Running]
 Peer = Callable[[str], str]
-CENTERS = (
-    "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = "
-    "['BAD']\n[center.BACK]\nae_titles = "
-    "['BACK']\n[center.BACK.return_to]\nae_title = 'PACS'\nhost = "
-    f"'127.0.0.1'\nport = {free_port()}\n"  # where nobody listens
-)
 
 SPOILED: dict[str, tuple[Callable[[list[Path]], list[Path]], str]] = {
     "NO-GTV": (spoil.without_gtv, r"(?i)no ROI|found none|expected one ROI"),
@@ -46,8 +41,11 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def running(start_installation: Start) -> Running:
-    return start_installation(CENTERS)
+def running(new_installation: NewInstallation) -> Iterator[Running]:
+    nobody_listens = ("PACS", free_port())
+    centers = center_table("GOOD") + center_table("BAD") + center_table("BACK", pacs=nobody_listens)
+    with new_installation(centers) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

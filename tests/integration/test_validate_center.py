@@ -15,19 +15,13 @@ from pydicom import dcmread
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.tables.rows import AcquisitionRecord
 from feature_store.tables.store import ScoreRow, StudyIdentity
-from tests.integration.conftest import Place, Running
+from tests.support.running_installation import Place, Running
 from tests.support.scored_cohorts import HORIZONS, made_cohort
+from tests.support.settings_tables import center_table
 from validation_reports.report.latest_performance import CenterFigures, latest_figures
 
 pytestmark = pytest.mark.slow
-CENTER = """[center.B]
-ae_titles = ["B"]
-qa_patient_id = "ANNULUS-QA"
-[center.B.return_to]
-ae_title = "PACS"
-host = "127.0.0.1"
-port = 9
-"""
+CENTER = center_table("B", pacs=("PACS", 9), qa_patient_id="ANNULUS-QA")
 
 
 @pytest.fixture

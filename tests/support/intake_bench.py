@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import UID
 
 from dicom_node.archive.archive import Archive
 from dicom_node.center import Center, Completeness, ReturnDestination
@@ -25,6 +24,13 @@ from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import Registry
 from dicom_node.scp.commitment_service import CommitmentService
 from dicom_node.scp.services import DimseServices
+from tests.support.dicom_datasets import (
+    dataset_of,
+    set_listed_images,
+    set_pixels,
+    set_rois,
+    square,
+)
 
 KEY = b"a key that is only used in tests"
 FRAME = "1.2.3.4"
@@ -54,19 +60,6 @@ def encode(dataset: Dataset, transfer_syntax: str = IMPLICIT_VR_LITTLE_ENDIAN) -
     return buffer.getvalue()
 
 
-def _identity(sop_class: str, sop: str, study: str, series: str, patient: str) -> Dataset:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
-    dataset.SOPClassUID = sop_class
-    dataset.SOPInstanceUID = sop
-    dataset.StudyInstanceUID = study
-    dataset.SeriesInstanceUID = series
-    dataset.PatientID = patient
-    dataset.PatientName = "Synthetic^Nobody"
-    return dataset
-
-
 def ct_slice(
     index: int,
     *,
@@ -78,17 +71,15 @@ def ct_slice(
     gray: int = 7,
 ) -> Dataset:
     """Return one axial slice of 8 x 10 pixels of 2 mm at z = origin + 3 mm x index."""
-    dataset = _identity(CT_IMAGE_STORAGE, f"{series}.{index + 1}", study, series, patient)
+    dataset = dataset_of(
+        CT_IMAGE_STORAGE, f"{series}.{index + 1}", study, series=series, patient=patient
+    )
     dataset.Modality = "CT"
     dataset.FrameOfReferenceUID = frame
     dataset.ImagePositionPatient = [0, 0, origin_mm + SLICE_MM * index]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     dataset.PixelSpacing = [SPACING_MM, SPACING_MM]
-    dataset.SamplesPerPixel = 1
-    dataset.Rows, dataset.Columns = ROWS, COLUMNS
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.PixelRepresentation = 0
-    dataset.add_new(0x7FE00010, "OW", gray.to_bytes(2, "little") * (ROWS * COLUMNS))
+    set_pixels(dataset, ROWS, COLUMNS, gray.to_bytes(2, "little") * (ROWS * COLUMNS))
     return dataset
 
 
@@ -105,34 +96,11 @@ def rtstruct(
     """Return an RTSTRUCT with one square contour from `square_mm[0]` to `[1]` in x and y at z =
     `[2]`.
     """
-    dataset = _identity(RT_STRUCTURE_SET_STORAGE, sop, study, "1.2.1.9", patient)
+    dataset = dataset_of(RT_STRUCTURE_SET_STORAGE, sop, study, series="1.2.1.9", patient=patient)
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetDate, dataset.StructureSetTime = made
-    image_items = []
-    for uid in listed:
-        image = Dataset()
-        image.ReferencedSOPClassUID = CT_IMAGE_STORAGE
-        image.ReferencedSOPInstanceUID = uid
-        image_items.append(image)
-    series_item, study_item, frame_item, roi = Dataset(), Dataset(), Dataset(), Dataset()
-    series_item.SeriesInstanceUID = "1.2.1.1"
-    series_item.ContourImageSequence = image_items
-    study_item.RTReferencedSeriesSequence = [series_item]
-    frame_item.FrameOfReferenceUID = frame
-    frame_item.RTReferencedStudySequence = [study_item]
-    dataset.ReferencedFrameOfReferenceSequence = [frame_item]
-    roi.ROINumber = 1
-    roi.ROIName = "GTV-1"
-    roi.ReferencedFrameOfReferenceUID = frame
-    dataset.StructureSetROISequence = [roi]
-    low, high, z = square_mm
-    contour, roi_contour = Dataset(), Dataset()
-    contour.ContourGeometricType = "CLOSED_PLANAR"
-    contour.NumberOfContourPoints = 4
-    contour.ContourData = [low, low, z, high, low, z, high, high, z, low, high, z]
-    roi_contour.ReferencedROINumber = 1
-    roi_contour.ContourSequence = [contour]
-    dataset.ROIContourSequence = [roi_contour]
+    set_listed_images(dataset, study, "1.2.1.1", frame, listed)
+    set_rois(dataset, frame, [("GTV-1", [square(*square_mm)])])
     return dataset
 
 

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 from pydicom import config
 
+from deploy.local.processes import free_port
 from dicom_node.__main__ import main
 from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import UnreadableDatasetError
@@ -21,7 +22,6 @@ from dicom_node.log_format import JsonFormatter
 from dicom_node.node import Node
 from dicom_node.settings import NodeSettings
 from tests.support.intake_bench import KEY, Bench, ct_slice, request, whole_study
-from tests.support.ports import free_port
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,7 @@ from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, request
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire, command, context, data, us, value
 
 DATASET = request(ct_slice(0)).dataset
@@ -264,7 +265,7 @@ def test_a_silent_peer_is_let_go(start: Start) -> None:
         assert silent.receive()[0] == wire.CLOSED
         assert idle.receive()[0] == wire.ABORT
         assert idle.receive()[0] == wire.CLOSED
-    _until(lambda: receiver.open_associations == 0)
+    wait_until(lambda: receiver.open_associations == 0, 10, "every association is closed")
 
 
 def test_a_request_that_drips_is_let_go(start: Start) -> None:
@@ -451,13 +452,6 @@ def test_what_was_damaged_on_the_disk_is_not_committed(start: Start, bench: Benc
     with _committing(start()) as peer:
         assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
         assert us(2) in peer.receive()[1][-14:]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_private_junk_and_odd_character_sets_are_kept_as_they_came(

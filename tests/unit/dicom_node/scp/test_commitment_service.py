@@ -13,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from deploy.local.processes import free_port
 from dicom_node.center import ReturnDestination
 from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
@@ -29,13 +30,11 @@ from dicom_node.network.commitment_messages import (
     parse_report,
     parse_request,
 )
-from dicom_node.registry.registry import StudyState
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import report_commitments
 from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, ct_slice, whole_study
-from tests.support.ports import free_port
-from tests.unit.dicom_node.scu.test_report_delivery import _report
+from tests.support.reports_for_pacs import REPORT_UID, finish_with, write_smallest_report
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
@@ -93,12 +92,7 @@ def deliver(bench: Bench, tmp_path: Path) -> Callable[[int], int]:
     """Deliver the report of a scored study to a port."""
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.outbox.claim("worker", 60)
-    assert item is not None
-    report = _report(tmp_path / "report.dcm")
-    bench.registry.outbox.finish(
-        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
-    )
+    finish_with(bench.registry, write_smallest_report(tmp_path / "report.dcm"))
 
     def to(port: int) -> int:
         return deliver_due(
@@ -123,7 +117,7 @@ def test_a_report_that_is_committed_at_once_is_delivered(
     with _pacs(port := free_port(), 0x0000, "committed") as asked:
         assert deliver(port) == 1
     assert bench.registry.deliveries.undelivered() == []
-    assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == ["1.2.3.4.5"]
+    assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == [REPORT_UID]
 
 
 def test_a_report_that_is_not_committed_is_sent_again(

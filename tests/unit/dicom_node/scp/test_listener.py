@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from dicom_node.datasets.sop_classes import (
 from dicom_node.registry.registry import StudyState
 from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support.intake_bench import Bench, center, ct_slice, whole_study
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -42,14 +42,9 @@ def _call(receiver: Receiver, calling: str = "ALPHA", called: str = "ANNULUS") -
     return entity.associate("127.0.0.1", receiver.port, ae_title=called)
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; an association is rejected before its incident is
-    written.
-    """
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def _wait_for_incident(bench: Bench, kind: str) -> None:
+    """Wait for another thread: an association is rejected before its incident is written."""
+    wait_until(lambda: [one.kind for one in bench.registry.incidents.latest()] == [kind], 20, kind)
 
 
 def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
@@ -74,7 +69,7 @@ def test_a_wrong_caller_is_rejected_with_an_incident(
 ) -> None:
     association = _call(receiver, calling, called)
     assert association.is_rejected
-    _until(lambda: [one.kind for one in bench.registry.incidents.latest()] == [kind])
+    _wait_for_incident(bench, kind)
     assert calling in bench.registry.incidents.latest()[0].sentence
 
 
@@ -82,9 +77,7 @@ def test_one_association_too_many_is_asked_to_come_again(receiver: Receiver, ben
     open_ones = [_call(receiver), _call(receiver)]
     assert all(one.is_established for one in open_ones)
     assert _call(receiver).is_rejected
-    _until(
-        lambda: [one.kind for one in bench.registry.incidents.latest()] == ["too-many-associations"]
-    )
+    _wait_for_incident(bench, "too-many-associations")
     for one in open_ones:
         one.release()
 

@@ -7,22 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID
+from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
+from deploy.local.processes import free_port
 from dicom_node.center import ReturnDestination
 from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
-    EXPLICIT_VR_LITTLE_ENDIAN,
     VERIFICATION,
 )
 from dicom_node.errors import DeliveryError
-from dicom_node.registry.registry import StudyState
 from dicom_node.scu.caller import Caller, echo
 from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, whole_study
-from tests.support.ports import free_port
+from tests.support.reports_for_pacs import REPORT_UID, finish_with, write_smallest_report
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings(
@@ -56,27 +54,12 @@ def _pacs(
         entity.shutdown()
 
 
-def _report(path: Path) -> Path:
-    report = Dataset()
-    report.file_meta = FileMetaDataset()
-    report.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
-    report.SOPClassUID = COMPREHENSIVE_3D_SR_STORAGE
-    report.SOPInstanceUID = "1.2.3.4.5"
-    report.save_as(path, enforce_file_format=True)
-    return path
-
-
 @pytest.fixture
 def queued(bench: Bench, tmp_path: Path) -> Bench:
     """A scored study whose report waits."""
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.outbox.claim("worker", 60)
-    assert item is not None
-    report = _report(tmp_path / "report.dcm")
-    bench.registry.outbox.finish(
-        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
-    )
+    finish_with(bench.registry, write_smallest_report(tmp_path / "report.dcm"))
     return bench
 
 
@@ -101,7 +84,7 @@ def test_a_report_is_delivered_once(queued: Bench) -> None:
     with _pacs(port := free_port()) as received:
         assert _deliver(queued, port) == 1
         assert _deliver(queued, port) == 0
-    assert [one.SOPInstanceUID for one in received] == ["1.2.3.4.5"]
+    assert [one.SOPInstanceUID for one in received] == [REPORT_UID]
     assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
 
 

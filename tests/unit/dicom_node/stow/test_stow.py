@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from random import Random
@@ -33,6 +32,7 @@ from dicom_node.stow.store_response import store_response
 from dicom_node.stow.upload import Upload
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, whole_study
+from tests.support.waiting import wait_until
 
 TOKENS = {"alpha": "a-token-of-alpha-for-tests-only", "beta": "a-token-of-beta-for-tests-only"}
 AUTHORIZED = {"Authorization": f"Bearer {TOKENS['alpha']}"}
@@ -85,13 +85,6 @@ def _post(server: StowServer, *files: bytes, study: str = "", **headers: str) ->
 
 def _reasons(response: httpx.Response, sequence: str = FAILED) -> list[int]:
     return [item["00081197"]["Value"][0] for item in response.json()[sequence]["Value"]]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_study_that_a_dicomweb_client_stores_is_kept_and_queued(
@@ -232,8 +225,8 @@ def test_a_sender_that_goes_in_the_middle_leaves_nothing(server: StowServer, ben
     temporary = bench.archive.instances / ".tmp"
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head.encode() + _body(_part10(ct_slice(0)))[:700])
-        _until(lambda: len(list(temporary.iterdir())) == 1)
-    _until(lambda: list(temporary.iterdir()) == [])
+        wait_until(lambda: len(list(temporary.iterdir())) == 1, 20, "one temporary file")
+    wait_until(lambda: list(temporary.iterdir()) == [], 20, "no temporary file")
     assert list(bench.archive.files()) == []
 
 

@@ -8,12 +8,12 @@ import re
 
 import pytest
 
+from deploy.local.processes import free_port
 from feature_store.tables.keyed_table import StoreError
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.store import FeatureStore
 from tests.support.feature_stores import fill
 from tests.support.object_store import ObjectStore
-from tests.support.ports import free_port
 
 
 def test_the_server_keeps_what_is_there_when_a_second_writer_puts_the_same_commit(

@@ -23,7 +23,7 @@ from models.errors import TrainingError
 from models.network.checkpoint import Epoch
 from models.survival.concordance import TrainingConcordance, training_concordance
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 
 def test_concordance_by_hand() -> None:

@@ -18,7 +18,7 @@ from models.combined.combat import CombatReference, estimate_center_effect, fit_
 from models.combined.combined_model import CombinedModel
 from models.errors import BundleError, CombatError, FeatureMismatchError, TrainingError
 from models.survival.concordance import training_concordance
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError, NoFeatureSelectedError, TrainingError
 from models.survival.lasso_cross_validation import LambdaRule
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 BLOCKS = ("gtv", "ring_6mm")
 LEAN = LambdaRule.ONE_STANDARD_ERROR

@@ -18,7 +18,7 @@ from models.combined.signature import (
 )
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.survival.lasso_cross_validation import LambdaRule
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 SUMMARY = SelectionSummary(3, 0, 2, 1, 0.1, 9.0)
 

@@ -14,7 +14,7 @@ from models.survival.lasso_cross_validation import (
     lasso_lambdas,
 )
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort
+from tests.support.training_cohorts import Cohort
 
 
 def test_cross_validation_prefers_signal_to_noise(cohort: Cohort) -> None:

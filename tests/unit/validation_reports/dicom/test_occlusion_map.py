@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from feature_store.imaging.deep_input import deep_input, input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import load_study
+from tests.support.dciodvfy import errors_in
 from validation_reports.dicom.occlusion_map import build_occlusion_map
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.uids import derived_uid
@@ -79,11 +79,7 @@ def test_a_map_of_a_real_patient(
 
     file = tmp_path / "map.dcm"
     file.write_bytes(buffer.getvalue())
-    said = subprocess.run(
-        [peer("dciodvfy"), "-new", str(file)], capture_output=True, text=True, check=False
-    ).stderr
-    errors = [line for line in said.splitlines() if line.startswith("Error")]
-    assert errors == []
+    assert errors_in(peer("dciodvfy"), file, "-new") == []
 
     with pytest.raises(StructuredReportError, match="no CT instance"):
         build_occlusion_map([], values, grid, MODEL, software_version="0.1.0", **uids)
