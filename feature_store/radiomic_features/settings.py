@@ -164,7 +164,12 @@ class ExtractionSettings:
             raise ValueError(
                 f"extraction settings have {found}: expected {sorted(cls.__dataclass_fields__)}"
             )
-        return cls(**{**values, "log_sigmas_mm": tuple(values["log_sigmas_mm"])})
+        try:
+            return cls(**{**values, "log_sigmas_mm": tuple(values["log_sigmas_mm"])})
+        except TypeError as error:
+            raise ValueError(
+                f"extraction settings have a value of the wrong type: {error}"
+            ) from error
 
     @property
     def digest(self) -> str:

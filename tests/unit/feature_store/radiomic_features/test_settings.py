@@ -74,3 +74,10 @@ def test_misspelt_or_missing_keys_are_refused(change: dict[str, object]) -> None
     values = {key: value for key, value in values.items() if value is not None}
     with pytest.raises(ValueError, match="expected"):
         ExtractionSettings.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("change", [{"bin_width": None}, {"log_sigmas_mm": 1.0}])
+def test_values_of_the_wrong_type_are_refused(change: dict[str, object]) -> None:
+    values = json.loads(ExtractionSettings().to_json()) | change
+    with pytest.raises(ValueError, match="wrong type"):
+        ExtractionSettings.from_json(json.dumps(values))
