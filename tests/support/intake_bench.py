@@ -23,7 +23,7 @@ from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Intake
 from dicom_node.intake.object_on_its_way import Reception
 from dicom_node.pseudonym import key_fingerprint
-from dicom_node.registry.registry import Registry
+from dicom_node.registry.registry import OutboxItem, Registry, StudyState
 from dicom_node.scp.commitment_service import CommitmentService
 from dicom_node.scp.services import DimseServices
 
@@ -227,6 +227,30 @@ class Bench:
     def push(self, *datasets: Dataset, center_name: str = "alpha") -> None:
         """Send datasets one after the other on one association."""
         take(self.intake, center_name, *(request(one) for one in datasets))
+
+    def complete(self, number: int = 1) -> str:
+        """Push a whole study, the `number`-th, and return its pseudonym."""
+        study, series = f"1.2.{number}", f"1.2.{number}.1"
+        slices = [ct_slice(index, study=study, series=series) for index in range(3)]
+        listed = [str(one.SOPInstanceUID) for one in slices]
+        before = {one.study_key for one in self.registry.studies.summaries()}
+        self.push(*slices, rtstruct(listed, study=study, sop=f"{study}.9.1"))
+        (key,) = {one.study_key for one in self.registry.studies.summaries()} - before
+        return key
+
+    def claim(self, owner: str = "worker", lease_s: float = 60.0) -> OutboxItem:
+        """Claim the oldest study that is due; there must be one."""
+        item = self.registry.outbox.claim(owner, lease_s)
+        assert item is not None
+        return item
+
+    def state(self, study_key: str) -> tuple[StudyState, str | None]:
+        """Return the state of a study and its sentence."""
+        return next(
+            (one.state, one.sentence)
+            for one in self.registry.studies.summaries()
+            if one.study_key == study_key
+        )
 
     def close(self) -> None:
         self.intake.stop()
