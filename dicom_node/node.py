@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dicom_node.archive.archive import Archive
 from dicom_node.clock import Clock, steady_clock
 from dicom_node.errors import IncidentKind, NodeError
-from dicom_node.intake.intake import Ingest, Reindexed
+from dicom_node.intake.intake import Intake, Reindexed
 from dicom_node.network.tls import client_context, server_context
 from dicom_node.operations.exposition import NodeCollector, exposition
 from dicom_node.operations.health_server import HealthServer
@@ -75,7 +75,7 @@ class Node:
         except NodeError:
             self._archive.close()
             raise
-        self.ingest = Ingest(self._archive, self.registry, key)
+        self.intake = Intake(self._archive, self.registry, key)
         self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -88,7 +88,7 @@ class Node:
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files."""
         self.registry.centers.record(self._centers)
-        return self.ingest.reindex()
+        return self.intake.reindex()
 
     def start(self) -> None:
         """Reindex, then receive, sweep and deliver until `stop`.
@@ -110,11 +110,11 @@ class Node:
             node.request_timeout_s,
         )
         commitment = CommitmentService(
-            self.ingest.verify,
+            self.intake.verify,
             self.registry.commitments.queue,
             self.registry.deliveries.take_commitment_report,
         )
-        services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
+        services = DimseServices(self.intake, commitment, node.maximum_object_bytes)
         self._receiver = Receiver(
             listening, self._centers, services, self.registry.incidents, server_context(node.tls)
         )
@@ -171,7 +171,7 @@ class Node:
 
         node = self._settings
         service = StowService(
-            self.ingest,
+            self.intake,
             Callers(self._centers, self._tokens),
             self.registry.incidents,
             node.maximum_object_bytes,
@@ -207,7 +207,7 @@ class Node:
         node = self._settings
         pauses = (node.delivery_first_retry_s, node.delivery_longest_retry_s)
         report_commitments(
-            self.registry.commitments, self._caller, self._centers, self.ingest.verify, *pauses
+            self.registry.commitments, self._caller, self._centers, self.intake.verify, *pauses
         )
         return deliver_due(self.registry.deliveries, self._caller, self._centers, *pauses)
 
@@ -222,7 +222,7 @@ class Node:
             thread.join(timeout=60)
         if self._health is not None:
             self._health.stop()
-        self.ingest.stop()
+        self.intake.stop()
         self.registry.close()
         self._archive.close()
 
@@ -235,7 +235,7 @@ class Node:
         if self._stow is not None and not self._stow.is_running:
             return "the server of STOW-RS has ended: the node's log says why"
         try:
-            self.ingest.check()
+            self.intake.check()
             self.registry.outbox.counts()
         except NodeError as error:
             return str(error)
@@ -245,10 +245,10 @@ class Node:
         """Return what Prometheus reads."""
         return exposition(
             NodeCollector(
-                self.ingest.metrics,
+                self.intake.metrics,
                 self.registry,
                 open_associations=self._receiver.open_associations if self._receiver else 0,
-                index_backlog=self.ingest.backlog,
+                index_backlog=self.intake.backlog,
                 free_bytes=self._archive.free_bytes(),
             )
         )

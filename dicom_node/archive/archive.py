@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
-from dicom_node.archive.part10 import FileMeta, Part10, content_sha256
+from dicom_node.archive.part10 import FileMeta, content_sha256
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -24,17 +24,6 @@ from dicom_node.errors import (
 
 _UNKNOWN = "unknown"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """Where an instance lies, relative to the archive's folder, and whether this call put it
-    there.
-    """
-
-    relative_path: str
-    content_sha256: str
-    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -144,7 +133,7 @@ class Archive:
 
     def publish(
         self, center: str, study_key: str, instance_key: str, incoming: IncomingFile
-    ) -> StoredFile:
+    ) -> str:
         """Give a received instance its name; when this returns, it survives a loss of power.
 
         Parameters
@@ -156,8 +145,9 @@ class Archive:
 
         Returns
         -------
-        StoredFile
-            Where it lies; not new if the same content was there already.
+        str
+            Where it lies, relative to the folder of the instances; there may have been the same
+            content before.
 
         Raises
         ------
@@ -176,15 +166,7 @@ class Archive:
                 "the first content stays in use and the second is quarantined; give the changed "
                 "object a new UID at its source"
             )
-        return StoredFile(
-            f"{center}/{study_key}/{instance_key}.dcm", incoming.content_sha256, is_new
-        )
-
-    def store(self, center: str, study_key: str, instance_key: str, instance: Part10) -> StoredFile:
-        """Keep an instance that is in memory; see `publish`."""
-        with self.begin(instance) as incoming:
-            incoming.write(instance.dataset)
-            return self.publish(center, study_key, instance_key, incoming)
+        return f"{center}/{study_key}/{instance_key}.dcm"
 
     def quarantine(
         self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
@@ -27,7 +27,7 @@ from dicom_node.errors import (
     ReceivedDataError,
     RegistryUnavailableError,
 )
-from dicom_node.intake.announcement import StoreCommand, StoreRequest, check_identity
+from dicom_node.intake.announcement import StoreCommand, check_identity
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.indexer import Indexer
 from dicom_node.intake.refusals import status_of
@@ -65,7 +65,7 @@ class Reindexed:
     set_aside: int
 
 
-class Ingest:
+class Intake:
     """The node's one way in.
 
     Parameters
@@ -129,13 +129,20 @@ class Ingest:
         NodeError
             If it is not kept; an incident says why, and unusable data lies in the quarantine.
         """
-        self._take(center, command, incoming, self._indexer.submit)
-
-    def receive(self, center: str, request: StoreRequest) -> None:
-        """Keep and index an instance that is in memory; raises what `begin` and `finish` do."""
-        with self.begin(center, request) as incoming:
-            incoming.write(request.dataset)
-            self._take(center, request, incoming, self._index_now)
+        received: ReceivedInstance | None = None
+        try:
+            received = read_instance(incoming.dataset(), command.transfer_syntax)
+            check_identity(command, received.header.identity)
+            self._keep(center, received, incoming)
+        except NodeError as error:
+            self.refuse(center, error, incoming, received)
+            raise
+        except OSError as error:
+            failure = ArchiveError(
+                f"the archive cannot be used ({error.strerror}): check its disk and permissions"
+            )
+            self.refuse(center, failure, incoming, received)
+            raise failure from error
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until everything that was kept is indexed; say whether it is."""
@@ -160,28 +167,6 @@ class Ingest:
     def stop(self) -> None:
         """Index what waits for it."""
         self._indexer.stop()
-
-    def _take(
-        self,
-        center: str,
-        command: StoreCommand,
-        incoming: IncomingFile,
-        index: Callable[[InstanceRecord], None],
-    ) -> None:
-        received: ReceivedInstance | None = None
-        try:
-            received = read_instance(incoming.dataset(), command.transfer_syntax)
-            check_identity(command, received.header.identity)
-            self._keep(center, received, incoming, index)
-        except NodeError as error:
-            self.refuse(center, error, incoming, received)
-            raise
-        except OSError as error:
-            failure = ArchiveError(
-                f"the archive cannot be used ({error.strerror}): check its disk and permissions"
-            )
-            self.refuse(center, failure, incoming, received)
-            raise failure from error
 
     def verify(self, center: str, request: CommitmentRequest) -> CommitmentReport:
         """Say which of some instances are kept: on the disk, with the bytes that were received, and
@@ -272,13 +257,7 @@ class Ingest:
             instance=instance_key(self._key, center, identity.sop_instance_uid),
         )
 
-    def _keep(
-        self,
-        center: str,
-        received: ReceivedInstance,
-        incoming: IncomingFile,
-        index: Callable[[InstanceRecord], None],
-    ) -> None:
+    def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
         keys = self.keys(center, received.header.identity)
         with self._locks.of(keys.instance):
             known_study = self._indexer.study_of(keys.instance)
@@ -291,8 +270,8 @@ class Ingest:
                     "the first stays in use and the second is quarantined; give the changed object "
                     "a new UID at its source"
                 )
-            stored = self._archive.publish(center, keys.study, keys.instance, incoming)
-            index(_record(center, keys, received, stored.content_sha256, stored.relative_path))
+            path = self._archive.publish(center, keys.study, keys.instance, incoming)
+            self._indexer.submit(_record(center, keys, received, incoming.content_sha256, path))
             self.metrics.stored(center, incoming.length)
 
     def _index(self, records: Sequence[InstanceRecord]) -> None:
@@ -302,10 +281,6 @@ class Ingest:
             (one.center, one.study_key) for one in records
         ).items():
             record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
-
-    def _index_now(self, one: InstanceRecord) -> None:
-        self._registry.instances.add([one])
-        record(AuditEvent.INSTANCES_STORED, center=one.center, study=one.study_key, instances=1)
 
     def refuse(
         self,

@@ -94,13 +94,10 @@ class Deliveries:
             }
             for digest, path in objects.items()
         ]
+        insert = self._database.insert(table).on_conflict_do_nothing().returning(table.c.id)
         with self._database.write() as connection:
-            queued = [
-                connection.execute(
-                    self._database.insert(table).values(row).on_conflict_do_nothing()
-                ).rowcount
-                for row in rows
-            ]
+            # not rowcount, which PostgreSQL's driver does not tell of an INSERT
+            queued = [connection.execute(insert, row).first() for row in rows]
         return any(queued)
 
     def due(self, centers: Collection[str], limit: int = 100) -> list[Delivery]:

@@ -25,7 +25,7 @@ from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
 from dicom_node.datasets.identity import is_uid
 from dicom_node.errors import NodeError
-from dicom_node.intake.intake import Ingest
+from dicom_node.intake.intake import Intake
 from dicom_node.registry.registry import Incidents
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
@@ -57,7 +57,7 @@ class StowService:
 
     Parameters
     ----------
-    ingest : Ingest
+    intake : Intake
         What keeps the instances.
     callers : Callers
         Who may send.
@@ -73,14 +73,14 @@ class StowService:
 
     def __init__(
         self,
-        ingest: Ingest,
+        intake: Intake,
         callers: Callers,
         incidents: Incidents,
         maximum_object_bytes: int,
         maximum_requests: int,
         silence_s: float,
     ) -> None:
-        self._ingest = ingest
+        self._intake = intake
         self._callers = callers
         self._incidents = incidents
         self._maximum_object_bytes = maximum_object_bytes
@@ -120,7 +120,7 @@ class StowService:
 
     async def _store(self, request: Request, center: Center, boundary: bytes) -> Response:
         study = request.path_params.get("study")
-        upload = Upload(self._ingest, center, study, boundary, self._maximum_object_bytes)
+        upload = Upload(self._intake, center, study, boundary, self._maximum_object_bytes)
         address = _address(request)
         body = request.stream()
         try:
@@ -171,7 +171,7 @@ class StowService:
 
     def _deny(self, denial: Denial, address: str) -> None:
         _log.warning("STOW-RS request rejected: %s", denial.sentence)
-        self._ingest.metrics.web_request(denial.center, denial.status)
+        self._intake.metrics.web_request(denial.center, denial.status)
         record(AuditEvent.STOW_REJECTED, address=address, center=denial.center, kind=denial.kind)
         try:
             self._incidents.record(denial.kind, denial.sentence, denial.center, address)
@@ -181,7 +181,7 @@ class StowService:
     def _told(
         self, center: Center, address: str, status: HTTPStatus, parts: int, failed: int
     ) -> None:
-        self._ingest.metrics.web_request(center.name, status)
+        self._intake.metrics.web_request(center.name, status)
         record(
             AuditEvent.STOW_ANSWERED,
             center=center.name,

@@ -11,13 +11,19 @@ from tests.support.certificates import Certificates, make_certificates
 from tests.support.intake_bench import Bench
 from tests.support.postgresql import PostgreSQL
 
-ON_BOTH = {"test_registry", "test_operators", "test_overdue", "test_commitment_service"}
-"""Modules whose tests run with the registry on SQLite and again on PostgreSQL."""
+ON_BOTH = (
+    "registry.",
+    "scp.test_commitment_service",
+    "scu.test_commitment_results",
+    "scu.test_report_delivery",
+)
+"""Modules and folders whose tests run with the registry on SQLite and again on PostgreSQL."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let the tests of the registry run on each database."""
-    if "bench" in metafunc.fixturenames and metafunc.module.__name__.rsplit(".", 1)[-1] in ON_BOTH:
+    module = metafunc.module.__name__.partition("dicom_node.")[2]
+    if "bench" in metafunc.fixturenames and module.startswith(ON_BOTH):
         only = metafunc.definition.get_closest_marker("sqlite_only")
         metafunc.parametrize(
             "bench", ["sqlite"] if only else ["sqlite", "postgresql"], indirect=True

@@ -21,7 +21,8 @@ from dicom_node.errors import UnreadableDatasetError
 from dicom_node.log_format import JsonFormatter
 from dicom_node.node import Node
 from dicom_node.settings import NodeSettings
-from tests.support.intake_bench import KEY, Bench, ct_slice, request, whole_study
+from tests.support.intake_bench import KEY, Bench, ct_slice, request, take, whole_study
+from tests.support.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -204,9 +205,9 @@ def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
     node = Node(settings, KEY)
     node.start()
     try:
-        node.ingest.receive("alpha", request(ct_slice(0)))
+        take(node.intake, "alpha", request(ct_slice(0)))
         with pytest.raises(UnreadableDatasetError):
-            node.ingest.receive("alpha", replace(request(ct_slice(1)), sop_instance_uid="../x"))
+            take(node.intake, "alpha", replace(request(ct_slice(1)), sop_instance_uid="../x"))
         assert _ask(port, "/live") == (200, "alive\n")
         assert _ask(port, "/ready") == (200, "ready\n")
         assert _ask(port, "/etc/passwd")[0] == 404
@@ -253,6 +254,6 @@ def test_a_node_settles_what_it_has_received_and_lets_go_of_its_folder(settings_
         node = Node(NodeSettings.load(settings_file), KEY)
         node.start()
         assert node.port == NodeSettings.load(settings_file).node.port
-        node.ingest.receive("alpha", request(ct_slice(0)))
+        take(node.intake, "alpha", request(ct_slice(0)))
         node.stop()
         assert not node.failed.is_set()

@@ -186,7 +186,7 @@ def test_who_asked_is_told_as_soon_as_it_listens_and_once(bench: Bench) -> None:
 
     def report() -> int:
         return report_commitments(
-            bench.registry.commitments, CALLER, centers, bench.ingest.verify, 5, 9
+            bench.registry.commitments, CALLER, centers, bench.intake.verify, 5, 9
         )
 
     assert report() == 0

@@ -50,7 +50,7 @@ def server(bench: Bench) -> Iterator[StowServer]:
 
 def _server(bench: Bench, maximum_requests: int = 4, **options: Any) -> StowServer:
     service = StowService(
-        bench.ingest,
+        bench.intake,
         Callers(CENTERS, TOKENS),
         bench.registry.incidents,
         1 << 20,
@@ -250,7 +250,7 @@ def test_a_certificate_stands_for_its_centre(bench: Bench, certificates: Certifi
         replace(center("beta"), certificates=("other",)),
     )
     service = StowService(
-        bench.ingest, Callers(listed, TOKENS), bench.registry.incidents, 1 << 20, 4, 5.0
+        bench.intake, Callers(listed, TOKENS), bench.registry.incidents, 1 << 20, 4, 5.0
     )
     server = StowServer(service.application(), "127.0.0.1", 0, certificates.server_context(), 5.0)
     server.start()
@@ -279,7 +279,7 @@ def test_a_certificate_stands_for_its_centre(bench: Bench, certificates: Certifi
 
 
 def test_of_a_large_object_no_more_than_a_boundary_is_held_back(bench: Bench) -> None:
-    upload = Upload(bench.ingest, CENTERS[0], None, b"limit", 1 << 30)
+    upload = Upload(bench.intake, CENTERS[0], None, b"limit", 1 << 30)
     large = ct_slice(0)
     large.Rows, large.Columns = 4096, 4096
     large.PixelData = bytes(4096 * 4096 * 2)
@@ -300,7 +300,7 @@ def test_whatever_a_body_is_made_of_it_is_answered_and_nothing_is_left_over(benc
     answered = 0
     for seed in range(150):
         random = Random(seed)
-        upload = Upload(bench.ingest, CENTERS[0], None, b"limit", 1 << 20)
+        upload = Upload(bench.intake, CENTERS[0], None, b"limit", 1 << 20)
         body = _mutated(whole, random)
         try:
             for start in range(0, len(body), step := random.randint(1, 2000)):

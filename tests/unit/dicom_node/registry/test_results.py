@@ -1,4 +1,4 @@
-"""What the outbox tells: which studies a model has still to score, and which runs are under way."""
+"""The results: which studies a model has still to score."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ def test_a_study_is_missing_until_this_model_has_done_it(bench: Bench) -> None:
     assert (
         bench.registry.results.missing("alpha", NEW) == []
     )  # it waits in the outbox and will be done anyway
-    item = bench.registry.outbox.claim("worker", 60)
-    assert item is not None
+    item = bench.claim()
     assert bench.registry.results.missing("alpha", NEW) == []
     bench.registry.outbox.finish(
         item.study_key, item.content_digest, OLD, StudyState.SCORED, None, None
@@ -27,15 +26,3 @@ def test_a_study_is_missing_until_this_model_has_done_it(bench: Bench) -> None:
         item.study_key, item.content_digest, NEW, StudyState.QUARANTINED, "why", None
     )
     assert bench.registry.results.missing("alpha", NEW) == []
-
-
-def test_a_run_is_under_way_as_long_as_its_row_is_claimed(bench: Bench) -> None:
-    slices, drawn = whole_study()
-    bench.push(*slices, drawn)
-    item = bench.registry.outbox.claim("worker", 60)
-    assert item is not None
-    assert bench.registry.outbox.runs_under_way() == set()
-    bench.registry.outbox.attach_flow_run(item.id, "worker", "run-1")
-    assert bench.registry.outbox.runs_under_way() == {"run-1"}
-    bench.registry.outbox.hold(item.id, "worker", "why", 5)
-    assert bench.registry.outbox.runs_under_way() == set()

@@ -1,14 +1,52 @@
-"""What never becomes complete is told once, with what is missing; what is replaced is
-superseded.
+"""The studies: quiet ones are decided, and what never becomes complete is told once, with what is
+missing.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from dicom_node.center import Completeness
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.registry import StudyState
 from tests.support.intake_bench import Bench, center, ct_slice, rtstruct, whole_study
+
+
+def test_a_quiet_study_is_settled_after_its_quiet_period_and_new_instances_reopen_it(
+    bench: Bench,
+) -> None:
+    slices, drawn = whole_study()
+    bench.push(*slices[:2])
+    bench.clock.advance(59)
+    bench.push(slices[0])  # the sender is still at it
+    bench.clock.advance(59)
+    assert bench.registry.studies.settle(center()) == 0
+    bench.clock.advance(1)
+    assert bench.registry.studies.settle(center("beta")) == 0
+    assert bench.registry.studies.settle(center()) == 1
+    (study,) = bench.registry.studies.summaries()
+    assert study.state is StudyState.INCOMPLETE
+    assert study.sentence is not None
+    assert "no RTSTRUCT" in study.sentence
+    bench.push(drawn)
+    assert bench.state(study.study_key) == (StudyState.RECEIVING, None)
+    bench.clock.advance(60)
+    bench.registry.studies.settle(center(completeness=Completeness.STRICT))
+    assert bench.state(study.study_key)[0] is StudyState.INCOMPLETE
+    bench.registry.outbox.requeue(study.study_key)  # after the rule was changed
+    bench.clock.advance(60)
+    bench.registry.studies.settle(center())
+    assert bench.state(study.study_key) == (StudyState.QUEUED, None)
+    bench.push(slices[2])
+    bench.push(slices[3])
+    assert bench.registry.outbox.counts()["waiting"] == 2
+    assert bench.registry.outbox.files(study.study_key).warnings == ()
+
+
+def test_a_restart_gives_open_studies_a_full_quiet_period(bench: Bench) -> None:
+    slices, _ = whole_study()
+    bench.push(slices[0])
+    bench.clock.advance(3600)
+    bench.registry.studies.restart_quiet_periods()
+    assert bench.registry.studies.settle(center()) == 0
 
 
 def _tell(bench: Bench) -> list[str]:
@@ -43,39 +81,6 @@ def test_a_study_that_stays_incomplete_is_told_once_and_again_when_something_els
     bench.push(drawn)
     assert _tell(bench) == []
     assert [one.state for one in bench.registry.studies.summaries()] == [StudyState.QUEUED]
-
-
-def _score(bench: Bench, report: Path) -> str:
-    item = bench.registry.outbox.claim("worker", 60)
-    assert item is not None
-    report.write_bytes(b"a report")
-    bench.registry.outbox.finish(
-        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
-    )
-    return item.content_digest
-
-
-def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it_supersedes(
-    bench: Bench, tmp_path: Path
-) -> None:
-    slices, drawn = whole_study()
-    bench.push(*slices, drawn)
-    first = _score(bench, tmp_path / "first.dcm")
-    (study,) = bench.registry.studies.summaries()
-    assert bench.registry.deliveries.previous_report(study.study_key, first) is None
-    listed = [str(one.SOPInstanceUID) for one in slices]
-    bench.push(rtstruct(listed, sop="1.2.1.9.2", made=("20240518", "083000")))
-    (study,) = bench.registry.studies.summaries()
-    assert study.state is StudyState.QUEUED
-    second = _score(bench, tmp_path / "second.dcm")
-    assert second != first
-    assert (
-        bench.registry.deliveries.previous_report(study.study_key, second) == tmp_path / "first.dcm"
-    )
-    bench.push(
-        rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000"))
-    )  # older: changes nothing
-    assert bench.registry.outbox.counts() == {"waiting": 0, "claimed": 0, "held": 0, "done": 2}
 
 
 def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_with_contours(
