@@ -35,7 +35,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import CTImageStorage, generate_uid
 
 from deploy.demo.push import push
-from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import ROOT, free_port
 from deploy.local.supervisor import Supervisor
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE

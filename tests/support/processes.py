@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deploy.local.parts import LocalInstallation
+from deploy.local.installation import LocalInstallation
 
 
 def part_of(work: LocalInstallation, name: str) -> int | None:

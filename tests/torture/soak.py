@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo.push import push
-from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import ROOT, free_port, listens
 from deploy.local.supervisor import Supervisor
 from dicom_node.registry.registry import Registry, StudyState, open_registry
