@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.local.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
-from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import ROOT, listens
 from deploy.local.supervisor import AlreadyRunningError, Supervisor
 from dicom_node.registry.registry import open_registry

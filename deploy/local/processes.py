@@ -19,6 +19,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from deploy.local.offline import OFFLINE
+from deploy.local.parts import DISPATCHER, NODE, prefect_server
+from deploy.local.supervisor import Part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it here
@@ -71,6 +73,7 @@ class LocalSystem:
         self.folder = folder.absolute()
         self.prefect_port = prefect_port or free_port()
         self.prefect_url = f"http://127.0.0.1:{self.prefect_port}"
+        self._prefect = prefect_server("127.0.0.1", self.prefect_port)
         self.environment = {
             **os.environ,
             **OFFLINE,
@@ -124,20 +127,14 @@ class LocalSystem:
         self._parts[name] = process
         return process
 
+    def _start_part(self, part: Part) -> None:
+        self.start_program(part.name, part.command)
+
     def start_prefect_server(self) -> None:
         """Start the Prefect server; its first start takes half a minute, so wait for it when it is
         needed.
         """
-        self.start(
-            "prefect-server",
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.prefect_port),
-        )
+        self._start_part(self._prefect)
 
     def prefect_is_ready(self) -> bool:
         """Say whether the Prefect server answers."""
@@ -150,16 +147,16 @@ class LocalSystem:
 
     def wait_for_prefect(self, timeout_s: float = 180.0) -> None:
         """Wait until the Prefect server answers."""
-        self.wait_until("prefect-server", self.prefect_is_ready, timeout_s)
+        self.wait_until(self._prefect.name, self.prefect_is_ready, timeout_s)
 
     def start_node(self, port: int) -> None:
         """Start the DICOM node and wait until it listens on `port`."""
-        self.start("node", "dicom_node")
-        self.wait_until("node", lambda: listens("127.0.0.1", port), 60.0)
+        self._start_part(NODE)
+        self.wait_until(NODE.name, lambda: listens("127.0.0.1", port), 60.0)
 
     def start_dispatcher(self) -> None:
         """Start the dispatcher with its warm workers."""
-        self.start("dispatcher", "flows", "dispatch")
+        self._start_part(DISPATCHER)
 
     def run(self, name: str, *module_and_arguments: str) -> None:
         """Run ``python -m`` with the given module and arguments to its end.

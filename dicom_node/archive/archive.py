@@ -15,6 +15,7 @@ from typing import IO
 
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
 from dicom_node.archive.part10 import FileMeta, content_sha256
+from dicom_node.durable_files import sync, write_durably
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -23,7 +24,6 @@ from dicom_node.errors import (
 )
 
 _UNKNOWN = "unknown"
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Archive:
         self._lock = lock
         marker = self.instances / ".key-fingerprint"
         if not marker.exists():
-            _write_durably(marker, key_fingerprint.encode())
+            write_durably(marker, key_fingerprint.encode())
         if marker.read_text(encoding="ascii") != key_fingerprint:
             self.close()
             raise ArchiveError(
@@ -207,12 +207,8 @@ class Archive:
         if not path.exists() or content_sha256(path) != expected_sha256:
             return False
         if not self._is_durable:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            _fsync(path.parent)
+            sync(path)
+            sync(path.parent)
         return True
 
     def files(self) -> Iterator[ArchivedFile]:
@@ -229,8 +225,8 @@ class Archive:
         target.parent.mkdir(parents=True, exist_ok=True)
         file.path.replace(target)
         self._make_durable(target.parent)
-        _fsync(target.parent)
-        _fsync(file.path.parent)
+        sync(target.parent)
+        sync(file.path.parent)
         return target
 
     def free_bytes(self) -> int:
@@ -269,7 +265,7 @@ class Archive:
                 incoming.seal()
                 is_new = _link(incoming.path, path)
             if self._is_durable:
-                _fsync(path.parent)
+                sync(path.parent)
         except OSError as error:
             raise as_archive_error(error) from error
         return is_new
@@ -282,16 +278,8 @@ class Archive:
             if parent in self._durable or not parent.is_relative_to(self.folder):
                 break
             if self._is_durable:
-                _fsync(parent.parent)
+                sync(parent.parent)
             self._durable.add(parent)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _fsync(path.parent)
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -300,14 +288,6 @@ def _link(source: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class InstanceLocks:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from models.bundle.facts import BundleFacts
 from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combat import CombatReference
 from models.combined.combined_model import CombinedModel
+from models.durable_files import sync, write_durably
 from models.errors import BundleError, FeatureMismatchError
 from models.network.deep_features import DeepFeatureExtractor
 from models.network.weights import NetworkWeights
@@ -169,11 +169,11 @@ def freeze(
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, data in {**contents, MANIFEST: manifest}.items():
-            _write_durably(partial / name, data)
+            write_durably(partial / name, data)
         partial.chmod(0o755)
-        _sync_folder(partial)
+        sync(partial)
         partial.rename(folder)
-        _sync_folder(folder.parent)
+        sync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return digest
@@ -332,18 +332,3 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -33,7 +33,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from deploy.demo.push import push
-from deploy.local.parts import LocalInstallation
+from deploy.local.installation import LocalInstallation
 from deploy.local.supervisor import Supervisor
 from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
 from tests.benchmarks.planning_ct import real_data, within_planning_ct

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.parts import LocalInstallation
+from deploy.local.installation import LocalInstallation
 from tests.support import ROOT
 
 

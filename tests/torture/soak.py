@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo.push import push
-from deploy.local.parts import LocalInstallation
+from deploy.local.installation import LocalInstallation
 from deploy.local.processes import listens
 from deploy.local.supervisor import Supervisor
 from dicom_node.registry.registry import Registry, StudyState, open_registry

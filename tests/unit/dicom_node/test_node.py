@@ -22,7 +22,6 @@ from dicom_node.log_format import JsonFormatter
 from dicom_node.node import Node
 from dicom_node.settings import NodeSettings
 from tests.support.intake_bench import KEY, Bench, ct_slice, request, take, whole_study
-from tests.support.ports import free_port
 
 
 @pytest.fixture(autouse=True)

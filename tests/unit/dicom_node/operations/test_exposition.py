@@ -74,7 +74,7 @@ def test_every_series_has_its_name_help_type_and_labels_and_there_are_no_others(
     bench: Bench,
 ) -> None:
     bench.push(ct_slice(0))
-    bench.ingest.stop()
+    bench.intake.stop()
     assert _told(bench, _counted()).splitlines() == TOLD.splitlines()
 
 

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 
 from models.combined.combined_model import Risk
 from tests.support.dciodvfy import errors_in
+from tests.support.intake_bench import ct_slice
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.dicom.codes import survival_concept
 from validation_reports.dicom.files import write_dicom
@@ -122,7 +123,7 @@ def test_same_score_same_bytes_and_nothing_from_the_clock(
     assert first.read_bytes() == second.read_bytes()
     today = f"{datetime.now(tz=UTC):%Y%m%d}".encode()
     assert today not in first.read_bytes()
-    assert list(tmp_path.glob(".report-*")) == []
+    assert list(tmp_path.rglob(".*")) == []
 
 
 @pytest.mark.peers
@@ -362,4 +363,4 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(StructuredReportError, match="cannot be written"):
-        write_dicom(Dataset(), blocked / "report.dcm")
+        write_dicom(ct_slice(0), blocked / "report.dcm")
