@@ -24,12 +24,12 @@ def test_every_patients_pairs_are_counted_as_defined(
     patients: list[tuple[int, bool, int]],
 ) -> None:
     credit, pairs = np.zeros(len(patients)), np.zeros(len(patients))
-    for (i, (day, died, score)), (j, (later, event, other)) in itertools.permutations(
+    for (i, (day, died, high)), (j, (later, died_too, other)) in itertools.permutations(
         enumerate(patients), 2
     ):
-        if died and (day < later or (day == later and not event)):
+        if died and (day < later or (day == later and not died_too)):
             pairs[[i, j]] += 1
-            credit[[i, j]] += (score > other) + 0.5 * (score == other)
+            credit[[i, j]] += (high > other) + 0.5 * (high == other)
     days, event, score = (np.array(column) for column in zip(*patients, strict=True))
     found = compare_pairs(Survival(days.astype(float), event), score.astype(float))
     np.testing.assert_array_equal(found.credit, credit)
@@ -70,9 +70,9 @@ def test_more_deaths_than_are_compared_at_once_give_the_same_pairs() -> None:
 
 def test_nobody_to_compare_is_a_sentence() -> None:
     with pytest.raises(TrainingError, match="No two patients can be compared"):
-        training_concordance(Survival(np.ones(3), np.ones(3)), np.arange(3.0))
+        training_concordance(Survival(np.ones(3), np.ones(3, bool)), np.arange(3.0))
 
 
 def test_the_interval_stays_between_0_and_1() -> None:
-    assert TrainingConcordance(0.95, 0.1).interval == (pytest.approx(0.754, abs=1e-3), 1.0)
-    assert TrainingConcordance(0.05, 0.1).interval == (0.0, pytest.approx(0.246, abs=1e-3))
+    assert TrainingConcordance(0.95, 0.1).interval == pytest.approx((0.754, 1.0), abs=1e-3)
+    assert TrainingConcordance(0.05, 0.1).interval == pytest.approx((0.0, 0.246), abs=1e-3)
