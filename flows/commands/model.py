@@ -151,7 +151,7 @@ def _train(options: argparse.Namespace) -> int:
 def _figures(options: argparse.Namespace) -> int:
     from models.bundle.frozen_bundle import load, read_digest  # noqa: PLC0415
     from models.errors import ModelError  # noqa: PLC0415
-    from validation_reports.page.model_plots import model_figures  # noqa: PLC0415
+    from validation_reports.page.model_plots import model_plots  # noqa: PLC0415
 
     try:
         bundle = load(options.bundle, read_digest(options.bundle))
@@ -159,7 +159,7 @@ def _figures(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     options.folder.mkdir(parents=True, exist_ok=True)
-    for name, svg in model_figures(bundle.model, bundle.evidence.curve).items():
+    for name, svg in model_plots(bundle.model, bundle.evidence.curve).items():
         (options.folder / name).write_text(svg, encoding="utf-8")
         print(options.folder / name)
     return 0

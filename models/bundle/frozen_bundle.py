@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle.facts import BundleFacts
+from models.bundle.records import from_record, to_record
 from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combat import CombatReference
 from models.combined.combined_model import CombinedModel
@@ -141,17 +142,17 @@ def freeze(
             "The model reads deep features, but no network was given: freeze both together."
         )
     contents = {
-        MODEL: canonical_json(model.to_record()),
-        TRAINING: canonical_json((evidence or TrainingEvidence()).to_record()),
+        MODEL: canonical_json(to_record(model)),
+        TRAINING: canonical_json(to_record(evidence or TrainingEvidence())),
     }
     if model.needs_network and network is not None:
         contents[NETWORK] = network.to_npz()
     if combat is not None:
-        contents[COMBAT] = canonical_json(combat.to_record())
+        contents[COMBAT] = canonical_json(to_record(combat))
     manifest = canonical_json(
         {
             "schema": SCHEMA,
-            "facts": facts.to_record(),
+            "facts": to_record(facts),
             "files": {
                 name: {"sha256": _sha256(data), "size": len(data)}
                 for name, data in contents.items()
@@ -220,11 +221,11 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
     _check_schema(folder, record.get("schema"))
     contents = _verified_files(folder, record)
     try:
-        facts = BundleFacts.from_record(record["facts"])
-        model = CombinedModel.from_record(_parse(contents[MODEL], MODEL))
-        evidence = TrainingEvidence.from_record(_parse(contents[TRAINING], TRAINING))
+        facts = from_record(BundleFacts, record["facts"])
+        model = from_record(CombinedModel, _parse(contents[MODEL], MODEL))
+        evidence = from_record(TrainingEvidence, _parse(contents[TRAINING], TRAINING))
         combat = (
-            CombatReference.from_record(_parse(contents[COMBAT], COMBAT))
+            from_record(CombatReference, _parse(contents[COMBAT], COMBAT))
             if COMBAT in contents
             else None
         )
