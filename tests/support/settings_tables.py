@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import free_port
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from models.bundle.frozen_bundle import read_digest
