@@ -13,10 +13,11 @@ from feature_store.imaging.body_mask import body_mask
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
 from feature_store.imaging.deep_input import deep_input
+from feature_store.imaging.gtv_rules import select_gtv
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.regions import Region, make_regions
-from feature_store.imaging.structure_set import Roi, StructureSet, read_structure_set, select_gtv
+from feature_store.imaging.structure_set import Roi, StructureSet, read_structure_set
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import ExtractionSettings

@@ -46,12 +46,12 @@ class ExpectationsTable(BaseModel):
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # Only the flows that check need its libraries
-        from feature_store.expectations.suites import RAISABLE  # noqa: PLC0415
+        from feature_store.expectations.suites import RELEASABLE  # noqa: PLC0415
 
-        if unknown := sorted(set(value) - RAISABLE):
+        if unknown := sorted(set(value) - RELEASABLE):
             raise ValueError(
                 f"{', '.join(unknown)} cannot be chosen: expected codes out of "
-                f"{', '.join(sorted(RAISABLE))}"
+                f"{', '.join(sorted(RELEASABLE))}"
             )
         return value
 

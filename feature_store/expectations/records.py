@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from feature_store.expectations.evaluation import Finding, Severity
 from feature_store.expectations.suites import SUITES
+from feature_store.rules import Finding, Severity
 from feature_store.study_identity import StudyIdentity
 
 FOLDER = "expectations"

@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from dicom_node.center import Role
 from dicom_node.registry.registry import StudyState
-from feature_store.expectations.cohort_facts import cohort_facts
+from feature_store.expectations.cohort_rules import cohort_facts
 from feature_store.expectations.records import keep, kept, new_record
 from feature_store.expectations.suites import Finding, check_cohort
 from flows.installation import Installation, installation

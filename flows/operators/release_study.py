@@ -8,7 +8,7 @@ from prefect.states import Completed
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import Release, StudyState
 from feature_store.expectations.records import of_content
-from feature_store.expectations.suites import RAISABLE, Finding, Severity
+from feature_store.expectations.suites import RELEASABLE, Finding, Severity
 from flows.data.identity import identity_of
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -68,7 +68,7 @@ def release_quarantined(
 
 def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, str]:
     """Return code and sentence of what is waived; refuse what cannot be."""
-    lasting = [finding for finding in found if finding.code not in RAISABLE]
+    lasting = [finding for finding in found if finding.code not in RELEASABLE]
     quarantining = [finding for finding in found if finding.sentence in sentence]
     if lasting or not quarantining:
         raise StudyStateError(

@@ -19,9 +19,10 @@ from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect, UnreadableInstance
 from feature_store.expectations.records import keep, new_record
-from feature_store.expectations.study_facts import StudyFacts, study_facts, with_regions
+from feature_store.expectations.study_rules import study_facts
 from feature_store.expectations.suites import Finding, Severity, check_regions, check_study, waive
-from feature_store.imaging.ct_volume import read_ct_headers
+from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.structure_set import read_structure_set
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
@@ -47,14 +48,11 @@ class CheckedStudy:
     ----------
     study : LoadedStudy
         CT volume, structure set and the mask of the GTV.
-    facts : StudyFacts
-        What the expectations looked at.
     findings : tuple of Finding
         What was not as the paper's protocol has it; warnings only.
     """
 
     study: LoadedStudy
-    facts: StudyFacts
     findings: tuple[Finding, ...]
 
 
@@ -127,7 +125,7 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     clinical = run.store.clinical_record(files.center, files.patient_key)
     facts = study_facts(headers, structure_set, pattern, clinical)
     findings = _kept(run, "study", check_study(facts, work.settings.expectations.quarantine))
-    return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
+    return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), findings)
 
 
 @study_task("extract features")
@@ -148,7 +146,10 @@ def extract_features(
         settings.features.ring_widths_mm,
         engine=ENGINES[settings.features.engine],
     )
-    facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
+    facts = RegionFacts(
+        gtv_voxels=features.gtv_voxels,
+        ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
+    )
     findings = _kept(run, "regions", check_regions(facts, settings.expectations.quarantine))
     run.store.put_radiomics(run.identity, features.vectors)
     run.store.put_deep_input(run.identity, features.deep_input)

@@ -227,9 +227,10 @@ def compute_asked_for(folder: Path) -> None:
     its report.
     """
     from dicom_node.archive.part10 import read_part10
-    from feature_store.expectations.study_facts import study_facts, with_regions
+    from feature_store.expectations.study_rules import study_facts
     from feature_store.expectations.suites import check_regions, check_study
-    from feature_store.imaging.ct_volume import read_ct_headers
+    from feature_store.imaging.ct_headers import read_ct_headers
+    from feature_store.imaging.region_rules import RegionFacts
     from feature_store.imaging.structure_set import read_structure_set
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_features import compute_features, load_study
@@ -254,7 +255,12 @@ def compute_asked_for(folder: Path) -> None:
         check_study(facts)
         loaded = load_study(ct, rtstruct, pattern)
         features = compute_features(loaded, ExtractionSettings())
-        check_regions(with_regions(facts, features.gtv_voxels, features.ring_cut_by_field_of_view))
+        check_regions(
+            RegionFacts(
+                gtv_voxels=features.gtv_voxels,
+                ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
+            )
+        )
         columns = {
             f"{region}:{name}": value
             for region, vector in features.vectors.items()

@@ -18,9 +18,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
-from feature_store.expectations.evaluation import Finding, Severity
 from feature_store.expectations.records import SuiteRecord
-from feature_store.expectations.suites import EXPECTED, SUITE_TITLES, SUITES, suite
+from feature_store.expectations.suites import SUITE_TITLES, SUITES, suite
+from feature_store.rules import Finding, Severity
 
 INDEX_NAME = "index.html"
 _OF_STUDIES = ("study", "regions")
@@ -170,9 +170,7 @@ def _suite_table(
             if severity is Severity.CRITICAL
             else "warning"
         )
-        rows.append(
-            _Row(rule.code, EXPECTED[rule.code], severity, consequence, checked, tuple(unmet))
-        )
+        rows.append(_Row(rule.code, rule.expected, severity, consequence, checked, tuple(unmet)))
     return {"of_studies": of_studies, "title": SUITE_TITLES[name], "note": note, "rows": rows}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from feature_store.errors import AmbiguousGtvError, RegionError
+from feature_store.errors import ContourError, RegionError
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import compute_features, load_study
@@ -60,5 +60,5 @@ def test_a_contour_between_the_voxels_is_a_verdict(tmp_path: Path) -> None:
 
 
 def test_the_rule_of_the_centre_is_asked_first(tmp_path: Path) -> None:
-    with pytest.raises(AmbiguousGtvError):
+    with pytest.raises(ContourError, match="2 ROIs could be the GTV"):
         load_study(*synthetic(tmp_path, 7, ("GTV-1", "GTV-2")), "gtv.*")

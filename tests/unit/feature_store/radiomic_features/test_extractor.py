@@ -20,7 +20,8 @@ from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
-from feature_store.imaging.regions import LEAST_VOXELS, Region, make_regions
+from feature_store.imaging.region_rules import LEAST_VOXELS
+from feature_store.imaging.regions import Region, make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics

@@ -9,9 +9,10 @@ import pytest
 
 from deploy.demo.cohort import DEMO_CENTERS, BadStudy, CenterSpec, write_center
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
-from feature_store.expectations.study_facts import StudyFacts, study_facts, with_regions
+from feature_store.expectations.study_rules import STUDY_RULES, StudyFacts, study_facts
 from feature_store.imaging.ct_headers import read_ct_headers
 from feature_store.imaging.structure_set import read_structure_set
+from feature_store.rules import refuse
 
 PATTERN = r"gtv[-_ ]?(p|1|primary)?"
 
@@ -27,22 +28,15 @@ def synthetic(folder: Path, spec: CenterSpec) -> StudyFacts:
     return facts_of(sorted(study.glob("CT_*.dcm")), study / "RS.dcm")
 
 
+@pytest.mark.real_data
 def test_pat1_is_regular_and_lacks_what_its_header_leaves_empty(real_data: Path) -> None:
     (structures,) = (real_data / "pat1" / "rtstruct").glob("*.dcm")
     facts = facts_of(sorted((real_data / "pat1" / "ct").glob("*.dcm")), structures)
     assert (facts.n_slices, facts.rows, facts.columns, facts.median_gap_mm) == (60, 201, 204, 3.0)
-    assert facts.largest_gap_ratio == pytest.approx(1.0)
-    assert facts.orientation_consistent
-    assert facts.spacing_consistent
-    assert facts.one_series
-    assert facts.same_frame_of_reference
-    assert (facts.gtv_candidates, facts.contours_outside_ct, facts.coinciding_slices) == (
-        ("GTV-1",),
-        0,
-        0,
-    )
+    assert facts.gtv_candidates == ("GTV-1",)
+    refuse(STUDY_RULES, facts)
     assert {"KVP", "StudyDate"} <= set(facts.missing_tags)
-    assert (facts.kvp, facts.clinical_row, facts.age, facts.gtv_voxels) == (None, False, None, None)
+    assert (facts.kvp, facts.clinical_row, facts.age) == (None, False, None)
 
 
 def test_a_clinical_record_adds_what_it_says(tmp_path: Path) -> None:
@@ -59,7 +53,7 @@ def test_a_missing_slice_is_found_where_it_is(tmp_path: Path) -> None:
     facts = synthetic(
         tmp_path, replace(DEMO_CENTERS[1], patients=1, bad_study=BadStudy.MISSING_SLICE)
     )
-    assert facts.n_slices == 44
+    assert (facts.n_slices, facts.missing_slices) == (44, 1)
     assert facts.largest_gap_ratio == pytest.approx(2.0)
     assert facts.median_gap_mm == pytest.approx(2.0)
     assert facts.largest_gap_after_mm is not None
@@ -75,18 +69,19 @@ def test_a_ct_that_is_cut_short_leaves_contours_outside(tmp_path: Path) -> None:
     slices = sorted(study.glob("CT_*.dcm"))
     whole, half = facts_of(slices, study / "RS.dcm"), facts_of(slices[:18], study / "RS.dcm")
     assert whole.contours_outside_ct == 0
-    assert 0 < half.contours_outside_ct < half.gtv_contours == whole.gtv_contours
+    assert whole.gtv_contours is not None
+    assert 0 < half.contours_outside_ct < whole.gtv_contours
+    assert half.farthest_outside_mm > 1
 
 
 def test_slices_of_two_patients_agree_in_little(tmp_path: Path) -> None:
     first, second = write_center(tmp_path, replace(DEMO_CENTERS[0], patients=2), 3).study_folders
     facts = facts_of([*first.glob("CT_*.dcm"), *second.glob("CT_*.dcm")], first / "RS.dcm")
-    assert not facts.one_series
-    assert not facts.same_frame_of_reference
+    assert (facts.n_series, facts.n_frames_of_reference) == (2, 2)
+    assert (facts.median_gap_mm, facts.coinciding_at_mm, facts.evenly_spaced) == (None, (), None)
 
 
-def test_regions_complete_the_facts(tmp_path: Path) -> None:
+def test_what_a_record_leaves_open_counts_only_where_there_is_one(tmp_path: Path) -> None:
     facts = synthetic(tmp_path, replace(DEMO_CENTERS[0], patients=1))
-    complete = with_regions(facts, 12_345, ring_cut_by_field_of_view=True)
-    assert (complete.gtv_voxels, complete.ring_cut_by_field_of_view) == (12_345, True)
-    assert replace(complete, gtv_voxels=None, ring_cut_by_field_of_view=None) == facts
+    assert facts.clinical_gaps == ()
+    assert replace(facts, clinical_row=True).clinical_gaps == ("age", "histology")
