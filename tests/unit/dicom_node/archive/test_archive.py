@@ -18,7 +18,6 @@ from dicom_node.errors import (
     ConflictingContentError,
     LowDiskError,
     NodeAlreadyRunningError,
-    UnreadableDatasetError,
 )
 from tests.support.intake_bench import ct_slice, encode
 
@@ -176,9 +175,3 @@ def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
     archive.open("fingerprint")
     archive.close()
     assert list((archive.instances / ".tmp").iterdir()) == []
-
-
-def test_a_file_without_the_dicom_prefix_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"\0" * 500)
-    with pytest.raises(UnreadableDatasetError, match="no DICOM prefix within its 500 bytes"):
-        read_part10(tmp_path / "file")

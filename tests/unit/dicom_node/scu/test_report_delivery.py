@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from deploy.local.processes import free_port
 from dicom_node.center import ReturnDestination
 from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
-from dicom_node.errors import DeliveryError
-from dicom_node.scu.caller import Caller, echo
+from dicom_node.network.commitment_messages import CommitmentReport
+from dicom_node.registry.registry import StudyState
+from dicom_node.scu.caller import Caller
 from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, whole_study
-from tests.support.reports_for_pacs import REPORT_UID, finish_with, write_smallest_report
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings(
@@ -54,12 +59,27 @@ def _pacs(
         entity.shutdown()
 
 
+def _report(path: Path) -> Path:
+    report = Dataset()
+    report.file_meta = FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
+    report.SOPClassUID = COMPREHENSIVE_3D_SR_STORAGE
+    report.SOPInstanceUID = "1.2.3.4.5"
+    report.save_as(path, enforce_file_format=True)
+    return path
+
+
 @pytest.fixture
 def queued(bench: Bench, tmp_path: Path) -> Bench:
     """A scored study whose report waits."""
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    finish_with(bench.registry, write_smallest_report(tmp_path / "report.dcm"))
+    item = bench.registry.outbox.claim("worker", 60)
+    assert item is not None
+    report = _report(tmp_path / "report.dcm")
+    bench.registry.outbox.finish(
+        item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
+    )
     return bench
 
 
@@ -84,7 +104,7 @@ def test_a_report_is_delivered_once(queued: Bench) -> None:
     with _pacs(port := free_port()) as received:
         assert _deliver(queued, port) == 1
         assert _deliver(queued, port) == 0
-    assert [one.SOPInstanceUID for one in received] == [REPORT_UID]
+    assert [one.SOPInstanceUID for one in received] == ["1.2.3.4.5"]
     assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
 
 
@@ -137,10 +157,85 @@ def test_a_report_that_has_gone_is_told(queued: Bench, tmp_path: Path) -> None:
     assert "the report's file cannot be read (FileNotFoundError)" in _failure(queued)
 
 
-def test_echo_answers_or_says_why_not() -> None:
-    port = free_port()
-    with pytest.raises(DeliveryError, match="is not reached"):
-        echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
-    with _pacs(port) as received:
-        echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
-    assert received == []
+@contextmanager
+def _committing_pacs(port: int, answer: int, result: str) -> Iterator[list[Dataset]]:
+    """A PACS that takes reports, answers a commitment request, and reports a result on the same
+    association.
+    """
+    asked: list[Dataset] = []
+
+    def act(event: Any) -> tuple[int, None]:
+        asked.append(event.action_information)
+        return answer, None
+
+    def after(event: Any) -> None:
+        if result == "silence" or event.message.__class__.__name__ != "N_ACTION_RSP" or answer:
+            return
+        request = asked[-1]
+        outcome = Dataset()
+        outcome.TransactionUID = request.TransactionUID
+        if result == "committed":
+            outcome.ReferencedSOPSequence = request.ReferencedSOPSequence
+        else:
+            outcome.FailedSOPSequence = request.ReferencedSOPSequence
+            outcome.FailedSOPSequence[0].FailureReason = 0x0110
+        kind = 1 if result == "committed" else 2
+        event.assoc.send_n_event_report(
+            outcome, kind, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+        )
+
+    entity = AE("PACS")
+    entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
+    entity.add_supported_context(STORAGE_COMMITMENT)
+    handlers: list[Any] = [
+        (evt.EVT_C_STORE, lambda _: 0x0000),
+        (evt.EVT_N_ACTION, act),
+        (evt.EVT_DIMSE_SENT, after),
+    ]
+    assert entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers) is not None
+    try:
+        yield asked
+    finally:
+        entity.shutdown()
+
+
+def test_a_report_that_is_committed_at_once_is_delivered(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "committed") as asked:
+        assert _deliver(queued, port) == 1
+    assert queued.registry.deliveries.undelivered() == []
+    assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == ["1.2.3.4.5"]
+
+
+def test_a_report_that_is_not_committed_is_sent_again(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "failed"):
+        assert _deliver(queued, port) == 0
+        assert "says that it did not commit it" in _failure(queued)
+    with _committing_pacs(port := free_port(), 0x0000, "committed"):
+        assert _deliver(queued, port) == 1
+
+
+def test_a_result_that_comes_later_delivers_and_one_that_does_not_come_sends_again(
+    queued: Bench,
+) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "silence") as asked:
+        assert _deliver(queued, port) == 0
+        assert "has not answered yet" in _failure(queued)
+        assert _deliver(queued, port) == 0  # not due
+        assert len(asked) == 1
+        queued.clock.advance(901)
+        assert _deliver(queued, port) == 0
+    first, second = (CommitmentReport(one.TransactionUID, (), ()) for one in asked)
+    queued.registry.deliveries.take_commitment_report(
+        "alpha", first
+    )  # superseded by the second request
+    queued.registry.deliveries.take_commitment_report("beta", second)  # another centre's word
+    assert len(queued.registry.deliveries.undelivered()) == 1
+    queued.registry.deliveries.take_commitment_report("alpha", second)
+    assert queued.registry.deliveries.undelivered() == []
+    assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
+
+
+def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0110, "silence"):
+        assert _deliver(queued, port) == 1
+    assert queued.registry.deliveries.undelivered() == []
