@@ -27,6 +27,7 @@ from feature_store.tables.store import FeatureStore
 from tests.support.frozen_test_bundle import freeze_test_bundle
 from tests.support.object_store import ObjectStore
 from tests.support.postgresql import PostgreSQL
+from tests.support.processes import KillableSystem
 
 Place = Callable[[], Mapping[str, str]]
 
@@ -178,7 +179,7 @@ class Running:
             PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32),
             SETTINGS_VARIABLE: str(self.settings),
         }
-        self.system = LocalSystem(folder, self.environment, prefect_port)
+        self.system = KillableSystem(folder, self.environment, prefect_port)
         self._registry = open_registry(NodeSettings.load(self.settings).node)
 
     @property
