@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -90,22 +89,13 @@ class LocalSystem:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in reversed(list(self._parts)):
             self.stop(name)
 
     def log(self, name: str) -> Path:
         """Return the log file of a part."""
         return self.folder / "logs" / f"{name}.log"
-
-    def pid(self, name: str) -> int:
-        """Return the process number of a part."""
-        return self._parts[name].pid
 
     def start(self, name: str, *module_and_arguments: str) -> subprocess.Popen[bytes]:
         """Start ``python -m`` with the given module and arguments as the part called `name`."""
@@ -208,10 +198,6 @@ class LocalSystem:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_GRACE_S)
         self._end_group(process)
-
-    def kill(self, name: str) -> None:
-        """End a part and its children at once, as a crash would (SIGKILL)."""
-        self._end_group(self._parts.pop(name))
 
     def _end_group(self, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):

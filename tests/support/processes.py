@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.installation import LocalInstallation
+from deploy.local.processes import LocalSystem
 from tests.support import ROOT
 
 
@@ -29,6 +30,18 @@ def run_module(
         check=False,
         timeout=timeout_s,
     )
+
+
+class KillableSystem(LocalSystem):
+    """A system whose parts can end as in a crash."""
+
+    def pid(self, name: str) -> int:
+        """Return the process number of a part."""
+        return self._parts[name].pid
+
+    def kill(self, name: str) -> None:
+        """End a part and its children at once (SIGKILL)."""
+        self._end_group(self._parts.pop(name))
 
 
 def part_of(work: LocalInstallation, name: str) -> int | None:

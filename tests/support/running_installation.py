@@ -13,12 +13,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from deploy.local.processes import LocalSystem
 from dicom_node.registry.registry import StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
 from feature_store.tables.store import FeatureStore
 from tests.support.dcmtk import storescu
-from tests.support.processes import run_module, scoring_process
+from tests.support.processes import KillableSystem, run_module, scoring_process
 from tests.support.settings_tables import write_settings
 from tests.support.waiting import wait_until
 from tests.support.web import ask
@@ -58,7 +57,7 @@ class Running:
             PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32),
             SETTINGS_VARIABLE: str(self.settings),
         }
-        self.system = LocalSystem(folder, self.environment, prefect_port)
+        self.system = KillableSystem(folder, self.environment, prefect_port)
         self.registry = open_registry(node)
 
     def push(self, peer: Callable[[str], str], files: Sequence[Path], calling: str) -> int:

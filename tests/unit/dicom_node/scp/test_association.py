@@ -25,6 +25,7 @@ from dicom_node.scp.listener import Receiver
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, request
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire, command, context, data, us, value
 
 DATASET = request(ct_slice(0)).dataset
@@ -234,7 +235,7 @@ def test_a_silent_peer_is_let_go(start: Start) -> None:
         assert silent.receive()[0] == wire.CLOSED
         assert idle.receive()[0] == wire.ABORT
         assert idle.receive()[0] == wire.CLOSED
-    _until(lambda: receiver.open_associations == 0)
+    wait_until(lambda: receiver.open_associations == 0, 10, "every association is closed")
 
 
 def test_a_request_that_drips_is_let_go(start: Start) -> None:
@@ -334,13 +335,6 @@ def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
     assert [one.kind for one in bench.registry.incidents.latest()] == (
         [] if is_listed else ["unknown-certificate"]
     )
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_private_junk_and_odd_character_sets_are_kept_as_they_came(

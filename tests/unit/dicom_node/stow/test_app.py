@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -28,6 +27,7 @@ from dicom_node.stow.server import StowServer
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, whole_study
 from tests.support.stow_bodies import part10_file, stow_body
+from tests.support.waiting import wait_until
 
 TOKENS = {"alpha": "a-token-of-alpha-for-tests-only", "beta": "a-token-of-beta-for-tests-only"}
 AUTHORIZED = {"Authorization": f"Bearer {TOKENS['alpha']}"}
@@ -70,13 +70,6 @@ def _post(server: StowServer, *files: bytes, study: str = "", **headers: str) ->
 
 def _reasons(response: httpx.Response, sequence: str = FAILED) -> list[int]:
     return [item["00081197"]["Value"][0] for item in response.json()[sequence]["Value"]]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_study_that_a_dicomweb_client_stores_is_kept_and_queued(
@@ -223,8 +216,8 @@ def test_a_sender_that_goes_in_the_middle_leaves_nothing(server: StowServer, ben
     temporary = bench.archive.instances / ".tmp"
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(head.encode() + stow_body(part10_file(ct_slice(0)))[:700])
-        _until(lambda: len(list(temporary.iterdir())) == 1)
-    _until(lambda: list(temporary.iterdir()) == [])
+        wait_until(lambda: len(list(temporary.iterdir())) == 1, 20, "the upload has begun")
+    wait_until(lambda: list(temporary.iterdir()) == [], 20, "the upload is dropped")
     assert list(bench.archive.files()) == []
 
 
