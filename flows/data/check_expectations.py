@@ -13,8 +13,8 @@ from prefect.states import Completed
 
 from dicom_node.center import Role
 from dicom_node.registry.registry import StudyState
+from feature_store.expectations.checks import Check, judged_codes, of_newest_contents
 from feature_store.expectations.cohort_rules import cohort_facts
-from feature_store.expectations.records import keep, kept, new_record
 from feature_store.expectations.suites import Finding, check_cohort
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -56,15 +56,24 @@ def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[F
     for center in settings.centers():
         if center.role is Role.EXTERNAL and settings.model.digest is not None:
             found[center.name] = check_center_cohort(work, center.name, settings.model.digest)
-            keep(
-                settings.node.folder,
-                new_record("cohort", center.name, found[center.name], now, software_version()),
+            work.store.put_check(
+                Check(
+                    suite="cohort",
+                    center=center.name,
+                    study=None,
+                    codes=judged_codes("cohort"),
+                    findings=found[center.name],
+                    n=1,
+                    checked_at=now,
+                    software_version=software_version(),
+                    model_digest=settings.model.digest,
+                )
             )
     releases = work.registry.releases.recorded()
     centers = [
         CenterChecks(
             center.name,
-            tuple(kept(settings.node.folder, center.name)),
+            of_newest_contents(work.store.checks(center.name)),
             tuple(work.registry.studies.summaries(center.name)),
             tuple(release for release in releases if release.center == center.name),
         )

@@ -18,7 +18,7 @@ from prefect.states import Completed
 from dicom_node.pseudonym import patient_key
 from dicom_node.settings import pseudonym_key
 from feature_store.clinical_records import ClinicalTableError, read_clinical_csv
-from feature_store.expectations.records import keep, new_record
+from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.suites import Severity, check_clinical
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
@@ -88,16 +88,17 @@ def _import(work: Installation, center: str, csv: Path) -> str:
     key = pseudonym_key()
     table = read_clinical_csv(csv, center, lambda patient_id: patient_key(key, center, patient_id))
     findings = check_clinical(table.records)
-    keep(
-        work.settings.node.folder,
-        new_record(
-            "clinical",
-            center,
-            findings,
-            datetime.now(UTC),
-            software_version(),
+    work.store.put_check(
+        Check(
+            suite="clinical",
+            center=center,
+            study=None,
+            codes=judged_codes("clinical"),
+            findings=findings,
             n=len(table.records),
-        ),
+            checked_at=datetime.now(UTC),
+            software_version=software_version(),
+        )
     )
     critical = " ".join(
         finding.sentence for finding in findings if finding.severity is Severity.CRITICAL

@@ -7,7 +7,6 @@ from prefect.states import Completed
 
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import Release, StudyState
-from feature_store.expectations.records import of_content
 from feature_store.expectations.suites import RELEASABLE, Finding, Severity
 from flows.data.identity import identity_of
 from flows.installation import Installation, installation
@@ -56,8 +55,8 @@ def release_quarantined(
     files = work.registry.outbox.files(study_key)
     found = [
         finding
-        for record in of_content(work.settings.node.folder, identity_of(files))
-        for finding in record.findings
+        for check in work.store.checks(files.center, identity_of(files))
+        for finding in check.findings
         if finding.severity is Severity.CRITICAL
     ]
     sentence = (study.sentence if study is not None else None) or "no reason is recorded"

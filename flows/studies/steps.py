@@ -4,7 +4,8 @@ packages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -18,7 +19,7 @@ from prefect.states import Failed
 from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect, UnreadableInstance
-from feature_store.expectations.records import keep, new_record
+from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.study_rules import study_facts
 from feature_store.expectations.suites import Finding, Severity, check_regions, check_study, waive
 from feature_store.imaging.ct_headers import read_ct_headers
@@ -117,15 +118,17 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
         If the files changed on disk, cannot be read, or a critical expectation is not met.
     """
     files, work = run.files, run.work
-    _verify(files)
     ct: list[Path] = [instance.path for instance in files.ct]
     pattern = work.center(files.center).gtv_pattern
-    headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
+    with _refusals_kept(run, "study"):
+        _verify(files)
+        headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
     run.store.put_acquisition(run.identity, acquisition_record(headers.acquisition))
     clinical = run.store.clinical_record(files.center, files.patient_key)
     facts = study_facts(headers, structure_set, pattern, clinical)
-    findings = _kept(run, "study", check_study(facts, work.settings.expectations.quarantine))
-    return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), findings)
+    findings = _judged(run, "study", check_study(facts, work.settings.expectations.quarantine))
+    with _refusals_kept(run, "study", findings):
+        return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), findings)
 
 
 @study_task("extract features")
@@ -140,17 +143,18 @@ def extract_features(
         If a region is degenerate or a feature is not finite.
     """
     settings = run.work.settings
-    features = compute_features(
-        checked.study,
-        settings.extraction(),
-        settings.features.ring_widths_mm,
-        engine=ENGINES[settings.features.engine],
-    )
+    with _refusals_kept(run, "regions"):
+        features = compute_features(
+            checked.study,
+            settings.extraction(),
+            settings.features.ring_widths_mm,
+            engine=ENGINES[settings.features.engine],
+        )
     facts = RegionFacts(
         gtv_voxels=features.gtv_voxels,
         ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
     )
-    findings = _kept(run, "regions", check_regions(facts, settings.expectations.quarantine))
+    findings = _judged(run, "regions", check_regions(facts, settings.expectations.quarantine))
     run.store.put_radiomics(run.identity, features.vectors)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
@@ -171,7 +175,7 @@ def _verify(files: StudyFiles) -> None:
             )
 
 
-def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def _judged(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Keep what was found, of which an operator's release may have waived some; what is critical
     ends the study.
     """
@@ -183,16 +187,39 @@ def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Fin
         for code in release.waived
     }
     findings = waive(findings, waivers)
-    run.store.put_findings(run.identity, findings)
-    keep(
-        run.work.settings.node.folder,
-        new_record(
-            suite, run.files.center, findings, datetime.now(UTC), software_version(), run.identity
-        ),
-    )
+    _keep(run, suite, findings, judged_codes(suite))
     critical = [finding for finding in findings if finding.severity is Severity.CRITICAL]
     if critical:
         raise StudyDefect(critical[0].code, " ".join(finding.sentence for finding in critical))
     for finding in findings:
         get_run_logger().warning(finding.sentence)
     return findings
+
+
+@contextmanager
+def _refusals_kept(
+    run: StudyRun, suite: str, judged: tuple[Finding, ...] | None = None
+) -> Iterator[None]:
+    """Keep what loading refuses as a finding beside what the suite found, if it was judged."""
+    try:
+        yield
+    except StudyDefect as defect:
+        refusal = Finding(Severity.CRITICAL, defect.code, defect.sentence)
+        codes = () if judged is None else judged_codes(suite)
+        _keep(run, suite, (refusal, *(judged or ())), codes)
+        raise
+
+
+def _keep(run: StudyRun, suite: str, findings: tuple[Finding, ...], codes: tuple[str, ...]) -> None:
+    run.store.put_check(
+        Check(
+            suite=suite,
+            center=run.files.center,
+            study=run.identity,
+            codes=tuple(dict.fromkeys([*codes, *(finding.code for finding in findings)])),
+            findings=findings,
+            n=1,
+            checked_at=datetime.now(UTC),
+            software_version=software_version(),
+        )
+    )

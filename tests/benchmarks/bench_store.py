@@ -25,19 +25,21 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from dicom_node.registry.registry import StudyState
+from feature_store.expectations.checks import Check
 from feature_store.expectations.suites import check_regions, check_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
 from feature_store.tables.query import Contents, StoreQuery, ask
-from feature_store.tables.rows import row_of_score
+from feature_store.tables.rows import row_of_check, row_of_score
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
+from tests.support.feature_stores import check
 from tests.support.intake_bench import Bench, ct_slice, rtstruct
 from tests.support.study_facts import GOOD, GOOD_REGIONS
 
 REGIONS = (Region.GTV, Region.RING_6MM)
-TABLES = ("radiomics", "deep_input", "deep", "scores", "findings")
+TABLES = ("radiomics", "deep_input", "deep", "scores", "checks")
 ONE_BY_ONE = 12
 INPUTS = 50
 RANDOM = np.random.default_rng(1)
@@ -116,7 +118,8 @@ def fill(store: FeatureStore, start: int, end: int) -> None:
         )
         store._write("scores", [row_of_score(score(number)) for number in numbers])
         store._write(
-            "findings", [{**study, **asdict(found)} for study in studies for found in findings()]
+            "checks",
+            [row_of_check(one) for number in numbers for one in checks(identity(number))],
         )
         if first == 0:
             for study in studies[:INPUTS]:
@@ -126,8 +129,8 @@ def fill(store: FeatureStore, start: int, end: int) -> None:
 def add(store: FeatureStore, number: int) -> None:
     """Write the rows of one study, as the flow does."""
     study = identity(number)
-    store.put_findings(study, findings())
-    store.put_findings(study, ())
+    for one in checks(study):
+        store.put_check(one)
     vectors = {
         region: FeatureVector(region, np.array(values(len(FEATURE_NAMES))), "s")
         for region in REGIONS
@@ -150,6 +153,11 @@ def score(number: int) -> ScoreRow:
     return ScoreRow(
         identity(number), "m" * 64, 0.1, True, survival, 1, warnings, "0.1.0", datetime.now(UTC)
     )
+
+
+def checks(study: StudyIdentity) -> tuple[Check, Check]:
+    """Return what came of both suites of a study: two warnings."""
+    return (check("study", study, *findings()), check("regions", study))
 
 
 def findings() -> tuple[Finding, ...]:

@@ -11,13 +11,13 @@ import pytest
 
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
-from feature_store.expectations.records import keep, new_record
-from feature_store.expectations.suites import Finding, Severity
-from feature_store.tables.store import StudyIdentity
+from feature_store.rules import Finding, Severity
+from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows import __main__ as command_line
 from flows.installation import Installation, installation
 from flows.operators.requeue import RequeueRequest, requeue_studies
 from flows.settings import Settings
+from tests.support.feature_stores import check
 from tests.support.intake_bench import Bench, whole_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
@@ -69,7 +69,7 @@ def _finished(
     item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
     identity = StudyIdentity(item.center, item.patient_key, item.study_key, item.content_digest)
-    keep(bench.folder, new_record("study", "alpha", findings, bench.clock(), "0.1.0", identity))
+    FeatureStore(bench.folder / "feature_store").put_check(check("study", identity, *findings))
     sentence = sentence or " ".join(one.sentence for one in findings)
     bench.registry.outbox.finish(item.study_key, item.content_digest, MODEL, state, sentence, None)
     return item.study_key

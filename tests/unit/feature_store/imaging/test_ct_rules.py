@@ -91,8 +91,8 @@ def test_what_is_no_regular_volume_is_refused(
 def test_a_missing_slice_is_located(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
     paths = write_ct(tmp_path, hu)
     facts = ct_facts(read_ct_headers(paths[:3] + paths[4:]))
-    assert facts.largest_gap_ratio == pytest.approx(2.0)
     assert facts.missing_slices == 1
+    assert facts.largest_gap_ratio == pytest.approx(2.0)
     assert facts.evenly_spaced is None
     with pytest.raises(CtGeometryError) as caught:
         refuse(CT_RULES, facts)

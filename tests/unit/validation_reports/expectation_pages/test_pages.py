@@ -1,26 +1,28 @@
-"""Records of suites and the pages made of them: whole without a network, true in counts, words for
-each code.
+"""Pages made of what came of the suites: whole without a network, true in counts, words for each
+code.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
-from feature_store.expectations.records import keep, kept, new_record, of_content
 from feature_store.rules import Finding, Severity
 from feature_store.study_identity import StudyIdentity
+from tests.support.feature_stores import check
 from validation_reports.expectation_pages.pages import CenterChecks, write_pages
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KVP = Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV, expected 120 kV.")
+NO_AGE = Finding(Severity.WARNING, "age-missing", "2 patients have no age.")
 NO_GTV = Finding(Severity.CRITICAL, "gtv-name", "No ROI is the GTV: expected <one>.")
 
 
@@ -44,32 +46,13 @@ def rows(page: str) -> dict[str, tuple[int, int]]:
     return {code: (int(checked), int(unmet)) for code, checked, unmet in found}
 
 
-def test_a_record_comes_back_and_the_newest_content_counts(tmp_path: Path) -> None:
-    earlier = new_record("study", "B", (NO_GTV,), NOW - timedelta(1), "0.1.0", study(1, "a"))
-    newest = new_record("study", "B", (KVP,), NOW, "0.1.0", study(1))
-    regions = new_record("regions", "B", (), NOW, "0.1.0", study(1))
-    clinical = new_record("clinical", "B", (), NOW, "0.1.0", n=7)
-    for record in (earlier, newest, regions, clinical):
-        keep(tmp_path, record)
-    assert set(kept(tmp_path, "B")) == {newest, regions, clinical}
-    assert of_content(tmp_path, study(1, "a")) == [earlier]
-    keep(tmp_path, clinical).write_text("{ cut off")
-    assert set(kept(tmp_path, "B")) == {newest, regions}
-
-
 def test_pages_count_and_name_what_was_found_and_need_no_network(tmp_path: Path) -> None:
-    records = [
-        new_record("study", "B", (), NOW, "0.1.0", study(1)),
-        new_record("study", "B", (KVP,), NOW, "0.1.0", study(2)),
-        new_record("study", "B", (NO_GTV, KVP), NOW, "0.1.0", study(3)),
-        new_record(
-            "clinical",
-            "B",
-            (Finding(Severity.WARNING, "age-missing", "2 patients have no age."),),
-            NOW,
-            "0.1.0",
-        ),
-    ]
+    found = (
+        check("study", study(1)),
+        check("study", study(2), KVP),
+        check("study", study(3), NO_GTV, KVP),
+        check("clinical", None, NO_AGE),
+    )
     studies = (
         summary(1, StudyState.SCORED),
         summary(2, StudyState.SCORED),
@@ -77,7 +60,7 @@ def test_pages_count_and_name_what_was_found_and_need_no_network(tmp_path: Path)
         summary(4, StudyState.QUARANTINED, "A CT slice cannot be read."),
     )
     release = Release("study2", "B", "c" * 64, "Dr. Example", "read again", {"histology": "x"}, NOW)
-    checks = [CenterChecks("B", tuple(records), studies, (release,)), CenterChecks("C", (), ())]
+    checks = [CenterChecks("B", found, studies, (release,)), CenterChecks("C", (), ())]
     index = write_pages(tmp_path, checks, ("histology",), NOW, "0.1.0")
     page = (tmp_path / "center-B.html").read_text()
     counted = rows(page)
@@ -96,3 +79,24 @@ def test_pages_count_and_name_what_was_found_and_need_no_network(tmp_path: Path)
     suite = json.loads((tmp_path / "suites" / "study.json").read_text())
     severities = {one["meta"]["code"]: one["severity"] for one in suite["expectations"]}
     assert (severities["histology"], severities["kvp"]) == ("critical", "warning")
+
+
+def test_what_no_rule_of_this_release_says_is_shown_all_the_same(tmp_path: Path) -> None:
+    cut = Finding(Severity.CRITICAL, "truncated-pixels", "The pixels cannot be read.")
+    old = Finding(Severity.WARNING, "of-old", "What no rule says any more.")
+    found = (
+        check("study", study(1), cut),
+        replace(check("study", study(2), old), codes=("of-old",), software_version=""),
+    )
+    studies = (
+        summary(1, StudyState.QUARANTINED, cut.sentence),
+        summary(2, StudyState.SCORED),
+    )
+    write_pages(tmp_path, [CenterChecks("B", found, studies)], (), NOW, "0.1.0")
+    page = (tmp_path / "center-B.html").read_text()
+    counted = rows(page)
+    assert (counted["truncated-pixels"], counted["of-old"]) == ((1, 1), (1, 1))
+    assert counted["kvp"] == (1, 0)
+    assert page.count("no other defect") == 2
+    assert page.count(cut.sentence) == 1
+    assert old.sentence in page
