@@ -93,7 +93,7 @@ def dispatch(work: Installation) -> None:
                 worker.start()
                 workers.append(worker)
             if prefect_answers():
-                housekeeping.look()
+                housekeeping.do_what_is_due()
             stop.wait(settings.poll_interval_s)
     finally:
         for worker in workers:

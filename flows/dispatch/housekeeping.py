@@ -48,8 +48,8 @@ class Housekeeping:
         self._shown: Sequence[StudySummary] | None = None
         self._overview_due = self._folders_due = self._orphans_due = 0.0
 
-    def look(self) -> None:
-        """Do what is due; a Prefect server that stops answering meanwhile only puts it off."""
+    def do_what_is_due(self) -> None:
+        """Do it; a Prefect server that stops answering meanwhile only puts it off."""
         try:
             self._report_incidents()
             self._close_orphans()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.installation import installation
+from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 
 
@@ -18,5 +18,16 @@ def redeliver(study_key: str) -> State[None]:
     study_key : str
         The study's keyed pseudonym.
     """
-    path = installation().registry.deliveries.redeliver(study_key)
-    return Completed(message=f"the report {path.name} of study {study_key} is sent again")
+    return Completed(message=deliver_again(installation(), study_key))
+
+
+def deliver_again(work: Installation, study_key: str) -> str:
+    """Queue the newest structured report of a study once more, and say which.
+
+    Raises
+    ------
+    UnknownStudyError
+        If there is no such study, or no report of it.
+    """
+    path = work.registry.deliveries.redeliver(study_key)
+    return f"the report {path.name} of study {study_key} is sent again"

@@ -13,8 +13,6 @@ from dicom_node.registry.registry import StudyState
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow, refused
 
-UNFINISHED = (StudyState.HELD, StudyState.QUARANTINED, StudyState.INCOMPLETE)
-
 
 class RequeueRequest(BaseModel):
     """Which studies are worked on again."""

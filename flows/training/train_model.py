@@ -4,7 +4,6 @@ a frozen bundle.
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
-from flows.software_version import software_version
+from flows.software_version import package_versions, software_version
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.bundle.training_evidence import TrainingEvidence
@@ -39,7 +38,7 @@ from models.network.training import NetworkTraining, split_patients, train_netwo
 from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 
-RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
+BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
 TABLES_READ = ("clinical", "deep_input", "radiomics")
 """Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
@@ -97,13 +96,13 @@ def train_model(request: TrainingRequest) -> State[None]:
     """
     work = installation()
     center = work.center(request.center).name
-    source = training_data(work, request)
+    source = training_store(work, request)
     records = eligible_records(source, center)
     check_trainable(work, request, source, records)
     network, curve = train_deep_features(work, request, source, records)
-    features = source_features(work, request, source, network)
+    features = combined_model_features(work, request, source, network)
     model = fit_combined_model(request, features, records)
-    compared = compared_features(work, request, source)
+    compared = compared_region_features(work, request, source)
     evidence = gather_evidence(request, features, compared, records, model, curve)
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, records, model)
@@ -117,7 +116,7 @@ def train_model(request: TrainingRequest) -> State[None]:
     )
 
 
-def training_data(work: Installation, request: TrainingRequest) -> FeatureStore:
+def training_store(work: Installation, request: TrainingRequest) -> FeatureStore:
     """Return the feature store as it is now, or as it was at the versions asked for, whatever
     arrives meanwhile.
     """
@@ -210,7 +209,7 @@ def train_deep_features(
     return network, tuple(curve)
 
 
-def source_features(
+def combined_model_features(
     work: Installation, request: TrainingRequest, source: FeatureStore, network: NetworkWeights
 ) -> pd.DataFrame:
     """Return what the model may read of the centre's patients: GTV, 6 mm ring and deep features."""
@@ -222,7 +221,7 @@ def source_features(
     )
 
 
-def compared_features(
+def compared_region_features(
     work: Installation, request: TrainingRequest, source: FeatureStore
 ) -> pd.DataFrame:
     """Return the features of the centre's patients who have every region that the settings ask
@@ -333,8 +332,5 @@ def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureSt
         created_at=source.written_until(request.center),
         software_version=software_version(),
         store_versions=source.versions(),
-        package_versions={
-            name: importlib.metadata.version(name)
-            for name in (*RECORDED_PACKAGES, backend_package())
-        },
+        package_versions=package_versions((*BUNDLE_PACKAGES, backend_package())),
     )

@@ -4,7 +4,6 @@ validation report out.
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from dicom_node.settings import SettingsError
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
-from flows.software_version import software_version
+from flows.software_version import package_versions, software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
 from flows.validation.cohort_query import CohortQuery
@@ -31,7 +30,7 @@ from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
 from validation_reports.report_folder import write_report_files
 
-RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
+REPORT_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
 POOL = "all-centers"
 
 
@@ -201,7 +200,7 @@ def provenance(work: Installation, cohort: CohortQuery) -> Provenance:
         store_versions=work.store.versions(),
         query=cohort.model_dump_json(),
         seed=cohort.seed,
-        package_versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        package_versions=package_versions(REPORT_PACKAGES),
         software_version=software_version(),
         created_at=datetime.now(UTC),
     )
