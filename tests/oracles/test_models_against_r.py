@@ -163,10 +163,10 @@ def test_lasso_cross_validation(lung1: Lung1, block: str) -> None:
     np.testing.assert_allclose(ours.deviance, curve["cvm"], atol=1e-4)
     np.testing.assert_allclose(ours.deviance_error, curve["cvsd"], atol=1e-4)
     assert ours.index_min + 1 == answer["index_min"]
-    assert ours.lambda_1se == pytest.approx(answer["lambda_1se"], rel=1e-10)
+    assert ours.lambdas[ours.index_1se] == pytest.approx(answer["lambda_1se"], rel=1e-10)
     chosen = {
         name: beta
-        for name, beta in zip(z_score.features, ours.coefficients_min, strict=True)
+        for name, beta in zip(z_score.features, ours.coefficients[:, ours.index_min], strict=True)
         if beta != 0
     }
     assert list(chosen) == answer["selected"]
