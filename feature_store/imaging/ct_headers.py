@@ -5,14 +5,12 @@ acquisition.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
@@ -84,8 +82,8 @@ class SliceHeader:
 
     Parameters
     ----------
-    path : Path
-        The file.
+    number : int
+        Which of the files that were read it is, counted from 0.
     sop_instance_uid, series_instance_uid, study_instance_uid : str
         Its identity.
     frame_of_reference_uid : str or None
@@ -106,7 +104,7 @@ class SliceHeader:
         How it was acquired.
     """
 
-    path: Path
+    number: int
     sop_instance_uid: str
     series_instance_uid: str
     study_instance_uid: str
@@ -192,44 +190,24 @@ class CtHeaders:
         )
 
 
-def read_ct_headers(paths: Sequence[Path]) -> CtHeaders:
-    """Read what is known of the CT slices without their pixels.
+def slice_header(dataset: Dataset, number: int, which: str) -> SliceHeader:
+    """Take from a CT instance what is known without its pixels.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Files of CT Image Storage, in any order.
-
-    Returns
-    -------
-    CtHeaders
-        Ordered along the normal; irregular geometry is told by its properties, not refused.
+    dataset : Dataset
+        The instance; its pixels are not looked at.
+    number : int
+        Which of the files it is, counted from 0.
+    which : str
+        The same in words, for the sentence of an error.
 
     Raises
     ------
     UnreadableInstance
-        If a file is not DICOM, not CT Image Storage, or has no usable position, orientation,
-        spacing or size.
-    CtGeometryError
-        If there is no file.
+        If it is not CT Image Storage, or has no usable position, orientation, spacing or size.
     """
-    return CtHeaders(
-        tuple(
-            _read_header(path, f"CT instance {n} of {len(paths)}")
-            for n, path in enumerate(paths, start=1)
-        )
-    )
-
-
-def _read_header(path: Path, which: str) -> SliceHeader:
-    try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        sop_class, modality = dataset.get("SOPClassUID"), dataset.get("Modality", "CT")
-    except UNREADABLE as error:
-        raise UnreadableInstance(
-            "unreadable-ct",
-            f"{which} cannot be read as DICOM ({type(error).__name__}). Send the series again.",
-        ) from error
+    sop_class, modality = dataset.get("SOPClassUID"), dataset.get("Modality", "CT")
     if sop_class != CTImageStorage or modality != "CT":
         name = getattr(sop_class, "name", "no SOP class")
         raise UnreadableInstance(
@@ -238,7 +216,7 @@ def _read_header(path: Path, which: str) -> SliceHeader:
             f"{modality!r}.",
         )
     try:
-        header = _header(dataset, path)
+        header = _header(dataset, number)
     except UNREADABLE as error:
         raise UnreadableInstance(
             "ct-header",
@@ -262,11 +240,11 @@ def _read_header(path: Path, which: str) -> SliceHeader:
     return header
 
 
-def _header(dataset: Dataset, path: Path) -> SliceHeader:
+def _header(dataset: Dataset, number: int) -> SliceHeader:
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     frame = _optional(dataset, "FrameOfReferenceUID", str)
     return SliceHeader(
-        path=path,
+        number=number,
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
         study_instance_uid=str(dataset.StudyInstanceUID),

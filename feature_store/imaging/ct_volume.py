@@ -4,25 +4,19 @@ none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 import SimpleITK
+from pydicom.dataset import Dataset
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
 from feature_store.imaging.ct_extent import CtExtent
-from feature_store.imaging.ct_headers import (
-    UNREADABLE,
-    Acquisition,
-    SliceHeader,
-    read_ct_headers,
-)
+from feature_store.imaging.ct_headers import UNREADABLE, Acquisition, SliceHeader
 from feature_store.imaging.ct_rules import CT_RULES, ct_facts
+from feature_store.imaging.reading import CtReading
 from feature_store.rules import refuse
 
 
@@ -119,13 +113,13 @@ class CtVolume:
         return image
 
 
-def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
-    """Read a CT series as one regular volume.
+def ct_volume(reading: CtReading) -> CtVolume:
+    """Make one regular volume of a CT series, and take its pixels.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Files of CT Image Storage, in any order.
+    reading : CtReading
+        The slices, whose pixels nobody has taken before.
 
     Returns
     -------
@@ -135,17 +129,19 @@ def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
     Raises
     ------
     UnreadableInstance
-        If a file is not a CT or lacks bytes.
+        If a slice lacks pixels.
     CtGeometryError
         If the slices do not form one regular volume in HU: the sentence says where and what was
         expected.
     """
-    headers = read_ct_headers(paths)
+    headers = reading.headers
     refuse(CT_RULES, ct_facts(headers))
     first = headers.slices[0]
     hu = np.empty((len(headers.slices), first.rows, first.columns), dtype=np.float32)
-    for index, header in enumerate(headers.slices):
-        hu[index] = _hounsfield(header, headers.slice_positions_mm[index])
+    for index, (header, position) in enumerate(
+        zip(headers.slices, headers.slice_positions_mm.tolist(), strict=True)
+    ):
+        hu[index] = _hounsfield(reading.pixels.take(header.number), header, position)
     row = np.asarray(first.orientation[:3]) / np.linalg.norm(first.orientation[:3])
     normal = headers.normal
     gaps = headers.slice_gaps_mm
@@ -165,9 +161,9 @@ def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
     )
 
 
-def _hounsfield(header: SliceHeader, position_mm: float) -> npt.NDArray[np.float32]:
+def _hounsfield(image: Dataset, header: SliceHeader, position_mm: float) -> npt.NDArray[np.float32]:
     try:
-        stored = pydicom.dcmread(header.path).pixel_array
+        stored = image.pixel_array
     except (*UNREADABLE, RuntimeError) as error:
         raise UnreadableInstance(
             "truncated-pixels",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
@@ -94,13 +92,13 @@ class StructureSet:
         return tuple(roi.name for roi in self.rois)
 
 
-def read_structure_set(path: Path) -> StructureSet:
-    """Read an RTSTRUCT.
+def structure_set_of(dataset: Dataset) -> StructureSet:
+    """Take ROIs and contours from an RTSTRUCT.
 
     Parameters
     ----------
-    path : Path
-        A file of RT Structure Set Storage.
+    dataset : Dataset
+        An instance of RT Structure Set Storage.
 
     Returns
     -------
@@ -111,17 +109,9 @@ def read_structure_set(path: Path) -> StructureSet:
     Raises
     ------
     UnreadableInstance
-        If the file is not DICOM, not RT Structure Set Storage, or has no usable identity or ROI
-        list.
+        If it is not RT Structure Set Storage, or has no usable identity or ROI list.
     """
-    try:
-        dataset = pydicom.dcmread(path)
-        sop_class = dataset.get("SOPClassUID")
-    except UNREADABLE as error:
-        raise UnreadableInstance(
-            "unreadable-rtstruct",
-            f"The RTSTRUCT cannot be read as DICOM ({type(error).__name__}). Send it again.",
-        ) from error
+    sop_class = dataset.get("SOPClassUID")
     if sop_class != RTStructureSetStorage:
         name = getattr(sop_class, "name", "no SOP class")
         raise UnreadableInstance(

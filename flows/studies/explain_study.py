@@ -4,12 +4,13 @@ DICOM map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
@@ -19,7 +20,7 @@ from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import software_version
-from flows.studies.steps import ENGINES
+from flows.studies.steps import ENGINES, read_archived
 from models.combined.explanation import Explanation, explain, occlusion_map
 
 
@@ -37,11 +38,8 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     work = installation()
     files = work.registry.outbox.files(study_key)
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
-    study = load_study(
-        [instance.path for instance in files.ct],
-        files.rtstruct.path,
-        work.center(files.center).gtv_pattern,
-    )
+    reading = read_archived(files)
+    study = load_study(reading, work.center(files.center).gtv_pattern)
     settings = work.settings
     features = compute_features(
         study,
@@ -51,13 +49,14 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     )
     (found,) = explain(work.bundle.model, pd.DataFrame([study_features(work.bundle, features)]))
     if occlusion_file is not None:
-        write_map(work, files, study, features, occlusion_file)
+        write_map(work, files, reading.ct.datasets, study, features, occlusion_file)
     return Completed(message="\n".join(in_words(found)))
 
 
 def write_map(
     work: Installation,
     files: StudyFiles,
+    ct_datasets: Sequence[Dataset],
     study: LoadedStudy,
     features: StudyFeatures,
     occlusion_file: Path,
@@ -75,7 +74,7 @@ def write_map(
     bundle, facts = work.bundle, work.bundle.facts
     ct = harmonize_ct(study.volume, work.settings.extraction().spacing_mm)
     dataset = build_occlusion_map(
-        [dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
+        ct_datasets,
         occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
         input_grid(ct, harmonize_mask(study.gtv_mask, study.volume, ct)),
         ModelReference(

@@ -218,8 +218,8 @@ def write_report(
         return path
     try:
         dataset = build_structured_report(
-            ct_datasets=[dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
-            rtstruct=dcmread(files.rtstruct.path),
+            ct_datasets=checked.ct_datasets,
+            rtstruct=checked.rtstruct,
             roi=RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name),
             risk=risk,
             model=ModelReference(

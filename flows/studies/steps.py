@@ -9,22 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
+from pydicom.dataset import Dataset
 
-from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyFiles
-from feature_store.errors import StudyDefect, UnreadableInstance
+from feature_store.errors import StudyDefect
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.study_rules import study_facts
 from feature_store.expectations.suites import Finding, Severity, check_regions, check_study, waive
-from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.region_rules import RegionFacts
-from feature_store.imaging.structure_set import read_structure_set
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
@@ -41,7 +39,7 @@ ENGINES = {"crops": extract, "pyradiomics": extract_with_pyradiomics}
 """The extraction engines by the name that the settings give them; their values are equal."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckedStudy:
     """A study that may be worked on.
 
@@ -51,10 +49,16 @@ class CheckedStudy:
         CT volume, structure set and the mask of the GTV.
     findings : tuple of Finding
         What was not as the paper's protocol has it; warnings only.
+    ct_datasets : tuple of Dataset
+        The CT instances without their pixels, in the order of the files.
+    rtstruct : Dataset
+        The RTSTRUCT without its ROIs.
     """
 
     study: LoadedStudy
     findings: tuple[Finding, ...]
+    ct_datasets: tuple[Dataset, ...]
+    rtstruct: Dataset
 
 
 class StudyRun:
@@ -107,10 +111,25 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def read_archived(files: StudyFiles) -> StudyReading:
+    """Read the files of a study in the archive, each once and as it was received.
+
+    Raises
+    ------
+    StudyDefect
+        If a file changed on disk, or cannot be read.
+    """
+    return read_study(
+        [instance.path for instance in files.ct],
+        files.rtstruct.path,
+        {one.path: one.content_sha256 for one in (files.rtstruct, *files.ct)},
+    )
+
+
 @study_task("check and load")
 def check_and_load(run: StudyRun) -> CheckedStudy:
-    """Verify the files, hold the study against the expectations, and load it; what is found goes to
-    the store.
+    """Read and verify the files, hold the study against the expectations, and load it; what is
+    found goes to the store.
 
     Raises
     ------
@@ -118,17 +137,17 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
         If the files changed on disk, cannot be read, or a critical expectation is not met.
     """
     files, work = run.files, run.work
-    ct: list[Path] = [instance.path for instance in files.ct]
     pattern = work.center(files.center).gtv_pattern
     with _refusals_kept(run, "study"):
-        _verify(files)
-        headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
+        reading = read_archived(files)
+    headers, structure_set = reading.ct.headers, reading.rtstruct.structure_set
     run.store.put_acquisition(run.identity, acquisition_record(headers.acquisition))
     clinical = run.store.clinical_record(files.center, files.patient_key)
     facts = study_facts(headers, structure_set, pattern, clinical)
     findings = _judged(run, "study", check_study(facts, work.settings.expectations.quarantine))
     with _refusals_kept(run, "study", findings):
-        return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), findings)
+        study = load_study(reading, pattern)
+    return CheckedStudy(study, findings, reading.ct.datasets, reading.rtstruct.dataset)
 
 
 @study_task("extract features")
@@ -158,21 +177,6 @@ def extract_features(
     run.store.put_radiomics(run.identity, features.vectors)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
-
-
-def _verify(files: StudyFiles) -> None:
-    for instance in (files.rtstruct, *files.ct):
-        if (
-            not instance.path.is_file()
-            or read_part10(instance.path).content_sha256 != instance.content_sha256
-        ):
-            kind = "the RTSTRUCT" if instance is files.rtstruct else "a CT slice"
-            raise UnreadableInstance(
-                "changed-on-disk",
-                f"The file of {kind} in the archive is not the one that was received: its SHA-256 "
-                f"is expected to be {instance.content_sha256[:16]}… and is not. Check the disk, "
-                "remove the file and push the study anew.",
-            )
 
 
 def _judged(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

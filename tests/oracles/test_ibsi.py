@@ -22,6 +22,7 @@ import pytest
 import SimpleITK
 
 from feature_store.imaging.boxed_mask import bounding_box
+from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.first_order import first_order_features
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
@@ -221,7 +222,7 @@ def assert_agree(
 def pat1(folder: Path) -> tuple[Any, Any]:
     """Return PAT1's CT and mask as SimpleITK images of float64."""
     ct = sorted((folder / "pat1" / "ct").glob("*.dcm"))
-    study = load_study(ct, next((folder / "pat1" / "rtstruct").glob("*.dcm")), "gtv.*")
+    study = load_study(read_study(ct, next((folder / "pat1" / "rtstruct").glob("*.dcm"))), "gtv.*")
     return study.volume.image_of(study.volume.hu.astype(np.float64)), study.volume.image_of(
         study.gtv_mask.astype(np.float64)
     )

@@ -10,8 +10,7 @@ import pytest
 from deploy.demo.cohort import DEMO_CENTERS, BadStudy, CenterSpec, write_center
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.expectations.study_rules import STUDY_RULES, StudyFacts, study_facts
-from feature_store.imaging.ct_headers import read_ct_headers
-from feature_store.imaging.structure_set import read_structure_set
+from feature_store.imaging.reading import read_ct, read_rtstruct
 from feature_store.rules import refuse
 
 PATTERN = r"gtv[-_ ]?(p|1|primary)?"
@@ -20,7 +19,9 @@ PATTERN = r"gtv[-_ ]?(p|1|primary)?"
 def facts_of(
     ct: list[Path], structures: Path, pattern: str = PATTERN, clinical: ClinicalRecord | None = None
 ) -> StudyFacts:
-    return study_facts(read_ct_headers(ct), read_structure_set(structures), pattern, clinical)
+    return study_facts(
+        read_ct(ct).headers, read_rtstruct(structures).structure_set, pattern, clinical
+    )
 
 
 def synthetic(folder: Path, spec: CenterSpec) -> StudyFacts:

@@ -27,10 +27,9 @@ from feature_store.expectations.suites import (
     waive,
 )
 from feature_store.imaging.boxed_mask import BoxedMask
-from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.reading import read_ct, read_rtstruct, read_study
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.regions import make_regions
-from feature_store.imaging.structure_set import read_structure_set
 from feature_store.rules import Finding, Severity
 from feature_store.study_features import load_study
 from tests.support.dicom_files import write_ct, write_rtstruct
@@ -301,10 +300,12 @@ def test_loading_refuses_with_the_code_and_sentence_of_the_suite(
     hu = np.random.default_rng(3).integers(-1000, 1500, (8, 6, 5)).astype(np.int16)
     paths = write_ct(tmp_path / "ct", hu, spoil=ct)
     structures = write_rtstruct(tmp_path / "rs.dcm", [(name, [SQUARE])], spoil=drawn)
-    facts = study_facts(read_ct_headers(paths), read_structure_set(structures), "gtv", None)
+    facts = study_facts(
+        read_ct(paths).headers, read_rtstruct(structures).structure_set, "gtv", None
+    )
     critical = [one for one in check_study(facts) if one.severity is Severity.CRITICAL]
     with pytest.raises(StudyDefect) as caught:
-        load_study(paths, structures, "gtv")
+        load_study(read_study(paths, structures), "gtv")
     assert [(one.code, one.sentence) for one in critical if one.code == code] == [
         (caught.value.code, caught.value.sentence)
     ]

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
-from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.reading import read_ct
 from tests.support.dicom_files import Spoil, write_ct
 
 
@@ -25,7 +25,7 @@ def test_acquisition_says_what_is_missing(tmp_path: Path, hu: npt.NDArray[np.int
         del dataset.KVP
         dataset.Manufacturer = ""
 
-    acquisition = read_ct_headers(write_ct(tmp_path, hu, spoil=spoil)).acquisition
+    acquisition = read_ct(write_ct(tmp_path, hu, spoil=spoil)).headers.acquisition
     assert acquisition.missing_tags == ("KVP", "Manufacturer")
     assert (acquisition.kvp, acquisition.manufacturer) == (None, None)
     assert (acquisition.convolution_kernel, acquisition.slice_thickness_mm) == ("B30f\\2", 3.0)
@@ -59,7 +59,7 @@ def test_an_unusable_header_is_refused(
     tmp_path: Path, hu: npt.NDArray[np.int16], spoil: Spoil, code: str
 ) -> None:
     with pytest.raises(UnreadableInstance) as caught:
-        read_ct_headers(write_ct(tmp_path, hu, spoil=spoil))
+        read_ct(write_ct(tmp_path, hu, spoil=spoil))
     assert caught.value.code == code
     assert "SECRET" not in str(caught.value)
 
@@ -68,7 +68,7 @@ def test_slices_are_ordered_along_their_normal_and_tell_where_they_lie(
     tmp_path: Path, hu: npt.NDArray[np.int16]
 ) -> None:
     paths = write_ct(tmp_path, hu)
-    headers = read_ct_headers([paths[n] for n in (3, 7, 0, 1, 6, 2, 5, 4)])
+    headers = read_ct([paths[n] for n in (3, 7, 0, 1, 6, 2, 5, 4)]).headers
     np.testing.assert_allclose(headers.slice_positions_mm, np.arange(-30, -8, 3))
     np.testing.assert_allclose(headers.slice_gaps_mm, 3)
     extent = headers.extent
@@ -80,5 +80,5 @@ def test_slices_are_ordered_along_their_normal_and_tell_where_they_lie(
 
 def test_no_slice_is_no_ct() -> None:
     with pytest.raises(CtGeometryError) as caught:
-        read_ct_headers([])
+        read_ct([])
     assert caught.value.code == "no-ct"

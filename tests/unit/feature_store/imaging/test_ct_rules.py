@@ -11,8 +11,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from feature_store.errors import CtGeometryError
-from feature_store.imaging.ct_headers import CtHeaders, read_ct_headers
+from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.imaging.ct_rules import CT_RULES, CtFacts, ct_facts
+from feature_store.imaging.reading import read_ct
 from feature_store.rules import refuse
 from tests.support.dicom_files import Spoil, write_ct
 
@@ -40,7 +41,7 @@ def _without_rescale(_: int, dataset: Dataset) -> None:
 
 
 def test_a_regular_series_meets_every_rule(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
-    facts = ct_facts(read_ct_headers(write_ct(tmp_path, hu)))
+    facts = ct_facts(read_ct(write_ct(tmp_path, hu)).headers)
     refuse(CT_RULES, facts)
     assert facts == CtFacts(
         n_slices=8,
@@ -81,7 +82,7 @@ def test_a_regular_series_meets_every_rule(tmp_path: Path, hu: npt.NDArray[np.in
 def test_what_is_no_regular_volume_is_refused(
     tmp_path: Path, hu: npt.NDArray[np.int16], spoil: Spoil, code: str, words: str
 ) -> None:
-    facts = ct_facts(read_ct_headers(write_ct(tmp_path, hu, spoil=spoil)))
+    facts = ct_facts(read_ct(write_ct(tmp_path, hu, spoil=spoil)).headers)
     with pytest.raises(CtGeometryError) as caught:
         refuse(CT_RULES, facts)
     assert caught.value.code == code
@@ -90,7 +91,7 @@ def test_what_is_no_regular_volume_is_refused(
 
 def test_a_missing_slice_is_located(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
     paths = write_ct(tmp_path, hu)
-    facts = ct_facts(read_ct_headers(paths[:3] + paths[4:]))
+    facts = ct_facts(read_ct(paths[:3] + paths[4:]).headers)
     assert facts.missing_slices == 1
     assert facts.largest_gap_ratio == pytest.approx(2.0)
     assert facts.evenly_spaced is None
@@ -122,20 +123,20 @@ def _distances(headers: CtHeaders) -> dict[str, Any]:
 def test_slices_of_several_stacks_have_no_distances(
     tmp_path: Path, hu: npt.NDArray[np.int16], spoil: Spoil
 ) -> None:
-    headers = read_ct_headers(write_ct(tmp_path, hu, spoil=spoil))
+    headers = read_ct(write_ct(tmp_path, hu, spoil=spoil)).headers
     assert set(_distances(headers).values()) == {None}
 
 
 def test_one_slice_has_no_distances_and_slices_in_one_place_no_usual_one(
     tmp_path: Path, hu: npt.NDArray[np.int16]
 ) -> None:
-    one = read_ct_headers(write_ct(tmp_path / "one", hu[:1]))
+    one = read_ct(write_ct(tmp_path / "one", hu[:1])).headers
     assert set(_distances(one).values()) == {None}
 
     def flat(_: int, dataset: Dataset) -> None:
         dataset.ImagePositionPatient = [-10, 5, -30]
 
-    facts = ct_facts(read_ct_headers(write_ct(tmp_path / "flat", hu, spoil=flat)))
+    facts = ct_facts(read_ct(write_ct(tmp_path / "flat", hu, spoil=flat)).headers)
     assert (len(facts.coinciding_at_mm), facts.largest_gap_ratio) == (7, None)
     with pytest.raises(CtGeometryError, match=r"^7 CT slice\(s\) lie where another lies"):
         refuse(CT_RULES, facts)

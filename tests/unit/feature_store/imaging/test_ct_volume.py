@@ -10,7 +10,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from feature_store.errors import CtGeometryError, StudyDefect, UnreadableInstance
-from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.ct_volume import CtVolume, ct_volume
+from feature_store.imaging.reading import read_ct
 from tests.support.dicom_files import FRAME_UID, SERIES_UID, write_ct
 
 
@@ -23,7 +24,7 @@ def test_slices_are_sorted_and_rescaled_one_by_one(
     tmp_path: Path, hu: npt.NDArray[np.int16]
 ) -> None:
     paths = write_ct(tmp_path, hu, spacing_mm=(0.9, 1.1, 2.5))
-    volume = read_ct_volume([paths[n] for n in (3, 7, 0, 1, 6, 2, 5, 4)])
+    volume = ct_volume(read_ct([paths[n] for n in (3, 7, 0, 1, 6, 2, 5, 4)]))
     np.testing.assert_array_equal(volume.hu, hu.astype(np.float32))
     assert volume.spacing_mm == (0.9, 1.1, 2.5)
     assert volume.origin_mm == (-10.0, 5.0, -30.0)
@@ -40,7 +41,7 @@ def test_an_oblique_series_keeps_its_axes(tmp_path: Path, hu: npt.NDArray[np.int
     axes = np.array(
         [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
     )
-    volume = read_ct_volume(write_ct(tmp_path, hu, axes=axes))
+    volume = ct_volume(read_ct(write_ct(tmp_path, hu, axes=axes)))
     np.testing.assert_allclose(volume.axes, axes, atol=1e-9)
     assert volume.spacing_mm[2] == pytest.approx(3.0, abs=1e-5)
     np.testing.assert_array_equal(volume.hu, hu.astype(np.float32))
@@ -53,7 +54,7 @@ def _cut_pixels(z: int, dataset: Dataset) -> None:
 
 def test_pixels_cut_short_are_refused(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
     with pytest.raises(UnreadableInstance, match=r"at -27\.00 mm cannot be read") as caught:
-        read_ct_volume(write_ct(tmp_path, hu, spoil=_cut_pixels))
+        ct_volume(read_ct(write_ct(tmp_path, hu, spoil=_cut_pixels)))
     assert caught.value.code == "truncated-pixels"
     assert "SECRET" not in str(caught.value)
 
@@ -67,10 +68,10 @@ def test_what_is_no_regular_volume_is_refused_by_the_rules(
     tmp_path: Path, hu: npt.NDArray[np.int16]
 ) -> None:
     with pytest.raises(CtGeometryError) as caught:
-        read_ct_volume(write_ct(tmp_path, hu, spoil=_mixed))
+        ct_volume(read_ct(write_ct(tmp_path, hu, spoil=_mixed)))
     assert caught.value.code == "mixed-series"
     with pytest.raises(CtGeometryError) as caught:
-        read_ct_volume(write_ct(tmp_path, hu)[:1])
+        ct_volume(read_ct(write_ct(tmp_path, hu)[:1]))
     assert caught.value.code == "too-few-slices"
 
 
@@ -79,11 +80,11 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, hu: npt.NDArray[np.int16], 
     paths = write_ct(tmp_path, hu)
     paths[2].write_bytes(paths[2].read_bytes()[:kept])
     with pytest.raises(StudyDefect):
-        read_ct_volume(paths)
+        ct_volume(read_ct(paths))
 
 
 def test_a_volume_validates_itself(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
-    volume = read_ct_volume(write_ct(tmp_path, hu))
+    volume = ct_volume(read_ct(write_ct(tmp_path, hu)))
     with pytest.raises(CtGeometryError, match="shape"):
         CtVolume(
             volume.hu[:3],
@@ -99,7 +100,7 @@ def test_a_volume_validates_itself(tmp_path: Path, hu: npt.NDArray[np.int16]) ->
 
 @pytest.mark.real_data
 def test_pat1_is_read_as_it_is(real_data: Path) -> None:
-    volume = read_ct_volume(sorted((real_data / "pat1" / "ct").glob("*.dcm")))
+    volume = ct_volume(read_ct(sorted((real_data / "pat1" / "ct").glob("*.dcm"))))
     assert volume.hu.shape == (60, 201, 204)
     np.testing.assert_allclose(volume.spacing_mm, (0.977, 0.977, 3.0), atol=1e-6)
     assert volume.acquisition.missing_tags == ("KVP", "ConvolutionKernel", "StudyDate")

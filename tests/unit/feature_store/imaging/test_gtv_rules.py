@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from feature_store.errors import ContourError
 from feature_store.imaging.ct_extent import CtExtent
 from feature_store.imaging.gtv_rules import GTV_RULES, gtv_facts, select_gtv
-from feature_store.imaging.structure_set import MALFORMED, Roi, read_structure_set
+from feature_store.imaging.reading import read_rtstruct
+from feature_store.imaging.structure_set import MALFORMED, Roi
 from feature_store.rules import refuse
 from tests.support.dicom_files import write_rtstruct
 
@@ -27,22 +28,22 @@ def test_the_rule_ignores_case_and_matches_the_whole_name(tmp_path: Path, name: 
     path = write_rtstruct(
         tmp_path / "rs.dcm", [("PTV", [SQUARE]), (name, [SQUARE]), ("GTVn", [SQUARE])]
     )
-    assert select_gtv(read_structure_set(path), r"gtv[-_ ]?(p|1|primary)?").name == name
+    assert select_gtv(read_rtstruct(path).structure_set, r"gtv[-_ ]?(p|1|primary)?").name == name
 
 
 def test_no_gtv_lists_the_names(tmp_path: Path) -> None:
-    structure_set = read_structure_set(
+    structure_set = read_rtstruct(
         write_rtstruct(tmp_path / "rs.dcm", [("PTV", [SQUARE]), ("Lung", [SQUARE])])
-    )
+    ).structure_set
     with pytest.raises(ContourError, match=r"No ROI is the GTV: .*found 'PTV', 'Lung'") as caught:
         select_gtv(structure_set, "gtv")
     assert caught.value.code == "gtv-name"
 
 
 def test_two_gtvs_are_ambiguous(tmp_path: Path) -> None:
-    structure_set = read_structure_set(
+    structure_set = read_rtstruct(
         write_rtstruct(tmp_path / "rs.dcm", [("GTV-1", [SQUARE]), ("GTV-2", [SQUARE])])
-    )
+    ).structure_set
     with pytest.raises(ContourError, match="2 ROIs could be the GTV") as caught:
         select_gtv(structure_set, r"gtv-\d")
     assert caught.value.code == "gtv-name"
@@ -88,7 +89,7 @@ def test_a_gtv_that_encloses_nothing_is_refused(
     tmp_path: Path, spoil: Callable[[Dataset], None], code: str
 ) -> None:
     path = write_rtstruct(tmp_path / "rs.dcm", [("GTV", [SQUARE]), ("PTV", [SQUARE])], spoil=spoil)
-    structure_set = read_structure_set(path)
+    structure_set = read_rtstruct(path).structure_set
     with pytest.raises(ContourError) as caught:
         select_gtv(structure_set, "gtv")
     assert caught.value.code == code

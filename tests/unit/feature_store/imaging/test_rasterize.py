@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_store.errors import ContourError
-from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.gtv_rules import select_gtv
 from feature_store.imaging.rasterize import rasterize
-from feature_store.imaging.structure_set import Roi, read_structure_set
+from feature_store.imaging.reading import read_ct, read_rtstruct
+from feature_store.imaging.structure_set import Roi
 from tests.support.ct_volumes import AXIAL, SAGITTAL, ct_of, oblique
 
 PARTS = 64
@@ -154,9 +155,9 @@ def test_two_pieces_apart_along_the_normal_are_one_region() -> None:
 
 @pytest.mark.real_data
 def test_pat1_equals_its_reference_mask_voxel_for_voxel(real_data: Path) -> None:
-    ct = read_ct_volume(sorted((real_data / "pat1" / "ct").glob("*.dcm")))
+    ct = ct_volume(read_ct(sorted((real_data / "pat1" / "ct").glob("*.dcm"))))
     gtv = select_gtv(
-        read_structure_set(next((real_data / "pat1" / "rtstruct").glob("*.dcm"))), "gtv-1"
+        read_rtstruct(next((real_data / "pat1" / "rtstruct").glob("*.dcm"))).structure_set, "gtv-1"
     )
     mask = rasterize(gtv, ct)
     reference = SimpleITK.ReadImage(str(real_data / "pat1" / "nifti_mask" / "mask.nii.gz"))
@@ -171,8 +172,8 @@ def test_pat1_equals_its_reference_mask_voxel_for_voxel(real_data: Path) -> None
 )
 def test_other_real_contours_fill_their_area(real_data: Path, patient: str, voxels: int) -> None:
     folder = real_data / "sts" / f"STS_{patient}"
-    ct = read_ct_volume(sorted((folder / "ct").glob("*.dcm")))
-    gtv = select_gtv(read_structure_set(folder / "rtstruct" / "RS.dcm"), "gtv_mass_ct")
+    ct = ct_volume(read_ct(sorted((folder / "ct").glob("*.dcm"))))
+    gtv = select_gtv(read_rtstruct(folder / "rtstruct" / "RS.dcm").structure_set, "gtv_mass_ct")
     mask = rasterize(gtv, ct)
     area_mm2 = sum(
         0.5 * abs(np.dot(c[:, 0], np.roll(c[:, 1], 1)) - np.dot(c[:, 1], np.roll(c[:, 0], 1)))

@@ -9,7 +9,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from feature_store.errors import ContourError, UnreadableInstance
-from feature_store.imaging.structure_set import MALFORMED, Roi, read_structure_set
+from feature_store.imaging.reading import read_rtstruct
+from feature_store.imaging.structure_set import MALFORMED, Roi
 from tests.support.dicom_files import FRAME_UID, write_ct, write_rtstruct
 
 SQUARE = np.array([[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]])
@@ -19,7 +20,7 @@ def test_rois_are_read_in_order(tmp_path: Path) -> None:
     path = write_rtstruct(
         tmp_path / "rs.dcm", [(" GTV-1 ", [SQUARE, SQUARE + 3]), ("Lung_L", [SQUARE])]
     )
-    structure_set = read_structure_set(path)
+    structure_set = read_rtstruct(path).structure_set
     assert structure_set.roi_names == ("GTV-1", "Lung_L")
     assert structure_set.frame_of_reference_uid == FRAME_UID
     assert len(structure_set.referenced_sop_instance_uids) == 1
@@ -35,7 +36,7 @@ def test_contour_data_that_are_no_points_are_kept_as_such(tmp_path: Path) -> Non
     path = write_rtstruct(
         tmp_path / "rs.dcm", [("GTV", [SQUARE, SQUARE]), ("PTV", [SQUARE])], spoil=_wrong_count
     )
-    gtv, ptv = read_structure_set(path).rois
+    gtv, ptv = read_rtstruct(path).structure_set.rois
     assert gtv.geometric_types == (MALFORMED, "CLOSED_PLANAR")
     assert [len(points) for points in gtv.contours] == [0, 4]
     assert ptv.geometric_types == ("CLOSED_PLANAR",)
@@ -46,10 +47,10 @@ def test_what_is_no_structure_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UnreadableInstance, match="Expected RT Structure Set Storage, found CT Image Storage"
     ):
-        read_structure_set(ct)
+        read_rtstruct(ct)
     (tmp_path / "text").write_text("no DICOM")
     with pytest.raises(UnreadableInstance, match="cannot be read as DICOM"):
-        read_structure_set(tmp_path / "text")
+        read_rtstruct(tmp_path / "text")
 
 
 def test_a_roi_validates_itself() -> None:
@@ -59,7 +60,9 @@ def test_a_roi_validates_itself() -> None:
 
 @pytest.mark.real_data
 def test_pat1_lists_its_sixty_slices(real_data: Path) -> None:
-    structure_set = read_structure_set(next((real_data / "pat1" / "rtstruct").glob("*.dcm")))
+    structure_set = read_rtstruct(
+        next((real_data / "pat1" / "rtstruct").glob("*.dcm"))
+    ).structure_set
     assert len(structure_set.referenced_sop_instance_uids) == 60
     (gtv,) = (roi for roi in structure_set.rois if roi.name == "GTV-1")
     assert len(gtv.contours) == 26

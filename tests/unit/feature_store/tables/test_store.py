@@ -15,7 +15,7 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.reading import read_ct
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
@@ -148,7 +148,7 @@ def test_of_an_acquisition_the_month_is_kept_and_not_the_day(
                 dataset.AcquisitionDate = date
 
         paths = write_ct(tmp_path / f"ct-{date}", np.zeros((1, 4, 4), dtype=np.int16), spoil=dated)
-        records.append(acquisition_record(read_ct_headers(paths).acquisition))
+        records.append(acquisition_record(read_ct(paths).headers.acquisition))
     assert [record.month for record in records] == [
         "2020-01",
         "2020-01",

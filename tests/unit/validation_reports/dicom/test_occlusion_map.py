@@ -12,6 +12,7 @@ import pytest
 
 from feature_store.imaging.deep_input import deep_input, input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_study
 from feature_store.study_features import load_study
 from tests.support.dciodvfy import errors_in
 from validation_reports.dicom.occlusion_map import build_occlusion_map
@@ -27,7 +28,9 @@ def test_a_map_of_a_real_patient(
     real_data: Path, tmp_path: Path, peer: Callable[[str], str]
 ) -> None:
     paths = sorted((real_data / "pat1" / "ct").glob("*.dcm"))
-    study = load_study(paths, next((real_data / "pat1" / "rtstruct").glob("*.dcm")), "gtv.*")
+    study = load_study(
+        read_study(paths, next((real_data / "pat1" / "rtstruct").glob("*.dcm"))), "gtv.*"
+    )
     harmonized = harmonize_ct(study.volume)
     gtv = harmonize_mask(study.gtv_mask, study.volume, harmonized)
     grid = input_grid(harmonized, gtv)
