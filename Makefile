@@ -84,6 +84,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/unreached.py
 
 format: install  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy.local.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
-from deploy.local.parts import LocalInstallation, open_installation
+from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import ROOT, listens
 from deploy.local.supervisor import AlreadyRunningError, Supervisor
 from dicom_node.registry.registry import open_registry
@@ -131,8 +131,8 @@ def status(file: Path) -> int:
         print("nothing runs: make up starts it")
     registry = open_registry(work.settings.node)
     try:
-        counts = Counter(str(study.state) for study in registry.studies())
-        waiting = len(registry.undelivered())
+        counts = Counter(str(study.state) for study in registry.studies.summaries())
+        waiting = len(registry.deliveries.undelivered())
     finally:
         registry.close()
     print(

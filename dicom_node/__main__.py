@@ -190,8 +190,10 @@ def _echo(settings: NodeSettings, name: str) -> int:
 
 def _lines(command: str, registry: Registry) -> list[str]:
     if command == "incidents":
-        return incident_lines(registry.incidents())
-    return study_lines(registry.studies(), registry.outbox_state(), registry.undelivered())
+        return incident_lines(registry.incidents.latest())
+    return study_lines(
+        registry.studies.summaries(), registry.outbox.counts(), registry.deliveries.undelivered()
+    )
 
 
 def _print(lines: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from dicom_node.archive.archive import Archive
 from dicom_node.clock import Clock, steady_clock
 from dicom_node.errors import IncidentKind, NodeError
-from dicom_node.intake.intake import Ingest, Reindexed
+from dicom_node.intake.intake import Intake, Reindexed
 from dicom_node.network.tls import client_context, server_context
-from dicom_node.operations.exposition import exposition, registry_samples
+from dicom_node.operations.exposition import NodeCollector, exposition
 from dicom_node.operations.health_server import HealthServer
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import open_registry
@@ -75,7 +75,7 @@ class Node:
         except NodeError:
             self._archive.close()
             raise
-        self.ingest = Ingest(self._archive, self.registry, key)
+        self.intake = Intake(self._archive, self.registry, key)
         self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -87,8 +87,8 @@ class Node:
 
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files."""
-        self.registry.set_centers(self._centers)
-        return self.ingest.reindex()
+        self.registry.centers.record(self._centers)
+        return self.intake.reindex()
 
     def start(self) -> None:
         """Reindex, then receive, sweep and deliver until `stop`.
@@ -110,18 +110,20 @@ class Node:
             node.request_timeout_s,
         )
         commitment = CommitmentService(
-            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+            self.intake.verify,
+            self.registry.commitments.queue,
+            self.registry.deliveries.take_commitment_report,
         )
-        services = DimseServices(self.ingest, commitment, node.maximum_object_bytes)
+        services = DimseServices(self.intake, commitment, node.maximum_object_bytes)
         self._receiver = Receiver(
-            listening, self._centers, services, self.registry, server_context(node.tls)
+            listening, self._centers, services, self.registry.incidents, server_context(node.tls)
         )
         if node.stow_port is not None:
             self._stow = self._stow_server(node.stow_port)
         reindexed = self.reindex()
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
             _log.info("brought the registry in line with the archive: %s", reindexed)
-        self.registry.restart_quiet_periods()
+        self.registry.studies.restart_quiet_periods()
         if node.operations_port is not None:
             self._health = HealthServer(
                 node.operations_host, node.operations_port, self.problem, self.metrics
@@ -169,9 +171,9 @@ class Node:
 
         node = self._settings
         service = StowService(
-            self.ingest,
+            self.intake,
             Callers(self._centers, self._tokens),
-            self.registry,
+            self.registry.incidents,
             node.maximum_object_bytes,
             node.maximum_associations,
             node.network_timeout_s,
@@ -193,19 +195,21 @@ class Node:
         """Decide the studies that have been quiet for long enough, and tell of those that stay
         incomplete.
         """
-        decided = sum(self.registry.settle(center) for center in self._centers)
-        for center, study, sentence in self.registry.overdue(
+        decided = sum(self.registry.studies.settle(center) for center in self._centers)
+        for center, study, sentence in self.registry.studies.overdue(
             self._settings.report_incomplete_after_s
         ):
-            self.registry.record_incident(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
+            self.registry.incidents.record(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
         return decided
 
     def deliver(self) -> int:
         """Send the reports that are due, and return how many were delivered."""
         node = self._settings
         pauses = (node.delivery_first_retry_s, node.delivery_longest_retry_s)
-        report_commitments(self.registry, self._caller, self._centers, self.ingest.verify, *pauses)
-        return deliver_due(self.registry, self._caller, self._centers, *pauses)
+        report_commitments(
+            self.registry.commitments, self._caller, self._centers, self.intake.verify, *pauses
+        )
+        return deliver_due(self.registry.deliveries, self._caller, self._centers, *pauses)
 
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""
@@ -218,7 +222,7 @@ class Node:
             thread.join(timeout=60)
         if self._health is not None:
             self._health.stop()
-        self.ingest.stop()
+        self.intake.stop()
         self.registry.close()
         self._archive.close()
 
@@ -231,26 +235,23 @@ class Node:
         if self._stow is not None and not self._stow.is_running:
             return "the server of STOW-RS has ended: the node's log says why"
         try:
-            self.ingest.check()
-            self.registry.outbox_state()
+            self.intake.check()
+            self.registry.outbox.counts()
         except NodeError as error:
             return str(error)
         return None
 
     def metrics(self) -> str:
         """Return what Prometheus reads."""
-        samples = self.ingest.metrics.samples()
-        open_now = self._receiver.open_associations if self._receiver else 0
-        samples += [
-            ("annulus_node_open_associations", {}, open_now),
-            ("annulus_node_index_backlog", {}, self.ingest.backlog),
-            ("annulus_node_free_bytes", {}, self._archive.free_bytes()),
-        ]
-        try:
-            return exposition(samples + registry_samples(self.registry))
-        except NodeError as error:
-            _log.warning("the registry's metrics are left out: %s", error)
-            return exposition(samples)
+        return exposition(
+            NodeCollector(
+                self.intake.metrics,
+                self.registry,
+                open_associations=self._receiver.open_associations if self._receiver else 0,
+                index_backlog=self.intake.backlog,
+                free_bytes=self._archive.free_bytes(),
+            )
+        )
 
     def _repeat(
         self, work: Callable[[], int], wait: Callable[[threading.Event, float], object]

@@ -9,9 +9,7 @@
     └── StudyDefect (ValueError)  the study is quarantined with this sentence
         ├── UnreadableInstance    an instance is no DICOM, of another class, or cut short
         ├── CtGeometryError       the CT slices do not form one regular volume in HU
-        ├── ContourError          a contour is not of this CT, or no closed planar one
-        │   ├── NoGtvError (LookupError) no ROI name matches the centre's rule
-        │   └── AmbiguousGtvError more than one does
+        ├── ContourError          not one ROI is the GTV, or a contour is none of this CT
         ├── RegionError           the GTV or a ring has too few voxels for features
         └── ExtractionError       features do not exist for this region or image
 """
@@ -54,32 +52,9 @@ class CtGeometryError(StudyDefect):
 
 
 class ContourError(StudyDefect):
-    """A contour cannot belong to this CT, or is not a closed planar contour."""
-
-
-class _RoiChoiceError(ContourError):
-    """A rule for the GTV did not find exactly one ROI.
-
-    Parameters
-    ----------
-    code, sentence : str
-        As in `StudyDefect`.
-    roi_names : tuple of str
-        For `NoGtvError` all ROI names of the structure set, for `AmbiguousGtvError` those that
-        match.
+    """Not exactly one ROI is the GTV, or one of its contours is not closed and planar, or not of
+    this CT.
     """
-
-    def __init__(self, code: str, sentence: str, roi_names: tuple[str, ...] = ()) -> None:
-        super().__init__(code, sentence)
-        self.roi_names = roi_names
-
-
-class NoGtvError(_RoiChoiceError, LookupError):
-    """No ROI name matches the rule; `roi_names` holds the names that exist."""
-
-
-class AmbiguousGtvError(_RoiChoiceError):
-    """More than one ROI name matches the rule; `roi_names` holds those."""
 
 
 class RegionError(StudyDefect):

@@ -1,24 +1,24 @@
-"""From the files of one complete study to its features: load, harmonise, make regions, extract."""
+"""From one complete study to its features: load, harmonise, make regions, extract."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from feature_store.imaging.body_mask import body_mask, lung_mask
 from feature_store.imaging.boxed_mask import BoxedMask
-from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.deep_input import deep_input
+from feature_store.imaging.gtv_rules import select_gtv
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
-from feature_store.imaging.hounsfield import with_floor
 from feature_store.imaging.orientation import in_lps_order
 from feature_store.imaging.rasterize import rasterize
+from feature_store.imaging.reading import StudyReading
 from feature_store.imaging.regions import Region, make_regions
-from feature_store.imaging.structure_set import Roi, StructureSet, read_structure_set, select_gtv
+from feature_store.imaging.structure_set import Roi, StructureSet
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -75,27 +75,40 @@ class StudyFeatures:
     harmonized_shape: tuple[int, int, int]
 
 
-def load_study(ct_paths: Sequence[Path], rtstruct_path: Path, gtv_pattern: str) -> LoadedStudy:
-    """Read a CT series and its RTSTRUCT, choose the GTV and rasterise it.
+def load_study(reading: StudyReading, gtv_pattern: str) -> LoadedStudy:
+    """Choose the GTV of a study that was read, make its volume, and rasterise the one on the other.
 
     Parameters
     ----------
-    ct_paths : sequence of Path
-        The CT instances, in any order.
-    rtstruct_path : Path
-        The RTSTRUCT instance.
+    reading : StudyReading
+        The study; the pixels of its CT are taken.
     gtv_pattern : str
         Regular expression for the whole name of the GTV, without regard to case.
 
     Raises
     ------
     StudyDefect
-        If an instance, the geometry or the contour cannot be right.
+        If the geometry, the pixels or the contour cannot be right.
     """
-    structure_set = read_structure_set(rtstruct_path)
+    structure_set = reading.rtstruct.structure_set
     gtv = select_gtv(structure_set, gtv_pattern)
-    volume = read_ct_volume(ct_paths)
+    volume = ct_volume(reading.ct)
     return LoadedStudy(volume, structure_set, gtv, rasterize(gtv, volume))
+
+
+def prepared(
+    study: LoadedStudy, settings: ExtractionSettings
+) -> tuple[CtVolume, npt.NDArray[np.bool_]]:
+    """Return CT and GTV as features are made of them: nothing below the floor, axes in one order.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The CT and its GTV.
+    settings : ExtractionSettings
+        How features are made; `hu_floor` is the floor.
+    """
+    return in_lps_order(study.volume.with_floor(settings.hu_floor), study.gtv_mask)
 
 
 def compute_features(
@@ -123,7 +136,7 @@ def compute_features(
     StudyDefect
         If a region is too small or a feature does not exist.
     """
-    volume, gtv_mask = in_lps_order(with_floor(study.volume, settings.hu_floor), study.gtv_mask)
+    volume, gtv_mask = prepared(study, settings)
     over = body_mask(volume) if settings.normalize_over == "body" else None
     ct = harmonize_ct(volume, settings.spacing_mm, over)
     gtv = harmonize_mask(gtv_mask, volume, ct)

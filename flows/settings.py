@@ -32,7 +32,9 @@ class FeaturesTable(BaseModel):
     engine: Literal["crops", "pyradiomics"] = "crops"
     bin_width: float = Field(default=25.0, gt=0)
     normalize_scale: float = Field(default=100.0, gt=0)
-    clip_rings_at_body: bool = False
+    ring_tissue: Literal["all", "body", "lung"] = "all"
+    hu_floor: float = Field(default=-1000.0, ge=-1100, le=-900)
+    normalize_over: Literal["image", "body"] = "image"
 
 
 class ExpectationsTable(BaseModel):
@@ -40,18 +42,25 @@ class ExpectationsTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    quarantine: tuple[str, ...] = ("age", "histology")
+    quarantine: tuple[str, ...] = (
+        "age",
+        "histology",
+        "no-air",
+        "no-soft-tissue",
+        "gtv-hu",
+        "gtv-not-measured",
+    )
 
     @field_validator("quarantine")
     @classmethod
     def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # Only the flows that check need its libraries
-        from feature_store.expectations.suites import RAISABLE  # noqa: PLC0415
+        from feature_store.expectations.suites import RELEASABLE  # noqa: PLC0415
 
-        if unknown := sorted(set(value) - RAISABLE):
+        if unknown := sorted(set(value) - RELEASABLE):
             raise ValueError(
                 f"{', '.join(unknown)} cannot be chosen: expected codes out of "
-                f"{', '.join(sorted(RAISABLE))}"
+                f"{', '.join(sorted(RELEASABLE))}"
             )
         return value
 
@@ -216,7 +225,9 @@ class Settings(NodeSettings):
         return ExtractionSettings(
             bin_width=self.features.bin_width,
             normalize_scale=self.features.normalize_scale,
-            clip_rings_at_body=self.features.clip_rings_at_body,
+            ring_tissue=self.features.ring_tissue,
+            hu_floor=self.features.hu_floor,
+            normalize_over=self.features.normalize_over,
         )
 
 

@@ -4,17 +4,16 @@ skipped in one line.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
-from tests.support import ROOT
+from tests.support.absence import absent
 from tests.support.object_store import ObjectStore
 from tests.support.postgresql import PostgreSQL, programs
+from tests.support.real_data import real_data_folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,19 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def absent(reason: str, requirement: str) -> NoReturn:
-    """Skip with a reason, or fail where the environment variable `requirement` is 1."""
-    if os.environ.get(requirement) == "1":
-        pytest.fail(f"{reason}, and {requirement}=1 asks for it")
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real CT, RTSTRUCT and clinical data, read in place."""
-    folder = Path(os.environ.get("ANNULUS_REAL_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "pat1").is_dir():
-        absent(f"no real data in {folder}: set ANNULUS_REAL_DATA", "ANNULUS_REQUIRE_REAL_DATA")
+    folder = real_data_folder()
+    if folder is None:
+        absent("no real data: set ANNULUS_REAL_DATA", "ANNULUS_REQUIRE_REAL_DATA")
     return folder
 
 

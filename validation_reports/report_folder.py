@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dicom_node.durable_files import write_durably
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import ReportFormatError
 from validation_reports.page.pdf import write_pdf
@@ -57,12 +58,12 @@ def write_report_files(
         If the folder is there.
     """
     folder.mkdir(parents=True)
-    (folder / JSON_NAME).write_text(to_json(report), encoding="utf-8")
+    write_durably(folder / JSON_NAME, to_json(report).encode())
     check = folder / R_FOLDER
     check.mkdir()
-    (check / "patients.csv").write_text(patients_csv(cohorts), encoding="utf-8")
-    (check / "expected.csv").write_text(expected_csv(report), encoding="utf-8")
-    (check / "recompute.R").write_text(script(), encoding="utf-8")
+    write_durably(check / "patients.csv", patients_csv(cohorts).encode())
+    write_durably(check / "expected.csv", expected_csv(report).encode())
+    write_durably(check / "recompute.R", script().encode())
     without_pdf = _render(folder, report)
     if whole_centers:
         write_center_figures(folder, report)
@@ -99,5 +100,5 @@ def render_again(stored: Path) -> str | None:
 
 def _render(folder: Path, report: ValidationReport) -> str | None:
     page = render_html(report)
-    (folder / PAGE_NAME).write_text(page, encoding="utf-8")
+    write_durably(folder / PAGE_NAME, page.encode())
     return write_pdf(page, folder / PDF_NAME)

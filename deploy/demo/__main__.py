@@ -270,7 +270,7 @@ def _wait_for_studies(
 
     def finished() -> bool:
         nonlocal last
-        states = Counter(study.state for study in registry.studies(center))
+        states = Counter(study.state for study in registry.studies.summaries(center))
         done = sum(states[state] for state in _DONE)
         if done == expected or time.monotonic() - last >= _PROGRESS_EVERY_S:
             last = time.monotonic()
@@ -288,7 +288,9 @@ def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progre
     system.wait_until(
         "node",
         lambda: all(
-            study.delivered for study in registry.studies() if study.state is StudyState.SCORED
+            study.delivered
+            for study in registry.studies.summaries()
+            if study.state is StudyState.SCORED
         ),
         _STUDY_TIMEOUT_S,
         _LOOK_EVERY_S,
@@ -298,7 +300,7 @@ def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progre
 def _summarise(
     folder: Path, registry: Registry, specs: list[CenterSpec], progress: Progress
 ) -> None:
-    studies = registry.studies()
+    studies = registry.studies.summaries()
     quarantined = [study for study in studies if study.state is StudyState.QUARANTINED]
     report = max((folder / "reports").glob("*/report.json"))
     print("\nWhat happened")

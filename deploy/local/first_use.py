@@ -4,11 +4,11 @@ secrets.
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from dicom_node.durable_files import write_durably
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SettingsError
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "settings.example.toml"
@@ -18,11 +18,7 @@ AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 
 def ensure_settings(settings: Path) -> bool:
     """Copy the example to where the settings are expected; say whether that was needed."""
-    if settings.exists():
-        return False
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    return True
+    return _made(settings, EXAMPLE.read_bytes(), mode=0o666)
 
 
 def ensure_secrets(file: Path, environment: Mapping[str, str]) -> bool:
@@ -31,19 +27,14 @@ def ensure_secrets(file: Path, environment: Mapping[str, str]) -> bool:
 
     The file is readable by its owner only.
     """
-    if file.exists() or PSEUDONYM_KEY_VARIABLE in environment:
+    if PSEUDONYM_KEY_VARIABLE in environment:
         return False
-    file.parent.mkdir(parents=True, exist_ok=True)
     text = (
         "# Secrets of this installation. Back this file up with the archive: every pseudonym "
         f"hangs on the key.\n{PSEUDONYM_KEY_VARIABLE}={secrets.token_hex(32)}\n# With this the "
         f"Prefect API and its UI ask for a password:\n# {AUTH_VARIABLE}=admin:choose-one\n"
     )
-    with os.fdopen(
-        os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-    ) as opened:
-        opened.write(text)
-    return True
+    return _made(file, text.encode(), mode=0o600)
 
 
 def read_secrets(file: Path) -> dict[str, str]:
@@ -68,3 +59,14 @@ def read_secrets(file: Path) -> dict[str, str]:
             )
         found[name.strip()] = value.strip()
     return found
+
+
+def _made(file: Path, content: bytes, mode: int) -> bool:
+    """Make a file unless it is there; say whether it was made."""
+    if file.exists():
+        return False
+    try:
+        write_durably(file, content, mode=mode, new=True)
+    except FileExistsError:
+        return False
+    return True

@@ -1,179 +1,33 @@
-"""One installation on this machine: its settings, its secrets, and the processes that it consists
-of.
-"""
+"""The parts of the system on one machine: what each is called, and the command that starts it."""
 
 from __future__ import annotations
 
-import base64
-import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
-from deploy.local.first_use import AUTH_VARIABLE, SECRETS_NAME, read_secrets
-from deploy.local.offline import OFFLINE
-from deploy.local.processes import ROOT, listens, reachable
-from deploy.local.supervisor import Part, SystemFolder
-from dicom_node.settings import SETTINGS_VARIABLE
-from flows.settings import Settings
+from deploy.local.supervisor import Part
 
-HEARTBEAT_S = 30
-"""How often a run says that it lives: the automation that finds dead runs waits for three of these.
-"""
+_MODULE = (sys.executable, "-m")
+
+NODE = Part("node", (*_MODULE, "dicom_node"))
+"""Receives, keeps and sends DICOM."""
+DISPATCHER = Part("dispatcher", (*_MODULE, "flows", "dispatch"))
+"""Scores what the node hands over, in warm processes."""
 
 
-@dataclass(frozen=True)
-class LocalInstallation:
-    """An installation that runs on this machine.
-
-    Parameters
-    ----------
-    settings_file : Path
-        Its settings file.
-    settings : Settings
-        What the file says.
-    secrets : dict of str to str
-        Variables of the file of secrets beside it.
-    """
-
-    settings_file: Path
-    settings: Settings
-    secrets: dict[str, str]
-
-    @property
-    def folder(self) -> SystemFolder:
-        """Where the supervisor keeps its log and states, and Prefect its database."""
-        return SystemFolder(self.settings.node.folder.absolute() / "system")
-
-    @property
-    def _own_api_url(self) -> str:
-        return f"{_address(self.settings.system.host, self.settings.system.prefect_port)}/api"
-
-    @property
-    def has_own_prefect(self) -> bool:
-        """Whether the supervisor starts a Prefect server; not where ``PREFECT_API_URL`` names
-        another.
-        """
-        return self.environment()["PREFECT_API_URL"] == self._own_api_url
-
-    @property
-    def prefect_url(self) -> str:
-        """The address of the Prefect server, its own or the one that ``PREFECT_API_URL`` names."""
-        return self.environment()["PREFECT_API_URL"].removesuffix("/api")
-
-    @property
-    def reports_url(self) -> str:
-        """Where the reports can be read."""
-        system = self.settings.system
-        return (
-            self.settings.validation.reports_url or f"{_address(system.host, system.reports_port)}/"
-        )
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment of every part; what is set already wins over the file of
-        secrets.
-        """
-        mine = {**self.secrets, **os.environ}
-        if AUTH_VARIABLE in mine:
-            mine.setdefault("PREFECT_API_AUTH_STRING", mine[AUTH_VARIABLE])
-        return {
-            "PREFECT_HOME": str(self.folder.path / "prefect"),
-            "PREFECT_LOGGING_LEVEL": "INFO",
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONUNBUFFERED": "1",
-            "PREFECT_API_URL": self._own_api_url,
-            "ANNULUS_VALIDATION__REPORTS_URL": self.reports_url,
-            **mine,
-            **OFFLINE,
-            SETTINGS_VARIABLE: str(self.settings_file),
-            "PYTHONPATH": str(ROOT),
-        }
-
-    def parts(self) -> list[Part]:
-        """Return the processes of the system, in the order in which they start."""
-        system, python = self.settings.system, (sys.executable, "-m")
-        reports = self.settings.reports_folder().absolute()
-        reports.mkdir(parents=True, exist_ok=True)
-        prefect = (
-            *python,
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            system.host,
-            "--port",
-            str(system.prefect_port),
-        )
-        served = (
-            *python,
-            "http.server",
-            str(system.reports_port),
-            "--bind",
-            system.host,
-            "--directory",
-            str(reports),
-        )
-        return [
-            Part("node", (*python, "dicom_node")),
-            *([Part("prefect", prefect)] if self.has_own_prefect else []),
-            Part("dispatcher", (*python, "flows", "dispatch")),
-            Part("deployments", (*python, "flows", "serve"), may_start=self.prefect_is_ready),
-            *([] if self.settings.validation.reports_url else [Part("reports", served)]),
-        ]
-
-    def prefect_is_ready(self) -> bool:
-        """Say whether the Prefect server answers."""
-        return self._asked("health", None) is not None
-
-    def has_deployments(self) -> bool:
-        """Say whether the deployments are offered."""
-        return (self._asked("deployments/count", b"{}") or b"0") != b"0"
-
-    def node_listens(self) -> bool:
-        """Say whether the node takes associations."""
-        return listens(self.settings.node.host, self.settings.node.port)
-
-    def ports(self) -> dict[str, tuple[str, int]]:
-        """Return the addresses that the parts listen on, by the setting that changes them."""
-        node, system = self.settings.node, self.settings.system
-        found = {"node.port": (node.host, node.port)}
-        if self.has_own_prefect:
-            found["system.prefect_port"] = (system.host, system.prefect_port)
-        if not self.settings.validation.reports_url:
-            found["system.reports_port"] = (system.host, system.reports_port)
-        if node.operations_port is not None:
-            found["node.operations_port"] = (node.operations_host, node.operations_port)
-        return found
-
-    def _asked(self, path: str, body: bytes | None) -> bytes | None:
-        environment = self.environment()
-        url = f"{environment['PREFECT_API_URL']}/{path}"
-        # An API that the settings name
-        request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
-        if password := environment.get("PREFECT_API_AUTH_STRING"):
-            request.add_header(
-                "Authorization", f"Basic {base64.b64encode(password.encode()).decode()}"
-            )
-        try:
-            with urlopen(request, timeout=5) as answer:  # noqa: S310 - the same
-                return bytes(answer.read())
-        except (URLError, OSError):
-            return None
+def prefect_server(host: str, port: int) -> Part:
+    """Return the Prefect server with its UI."""
+    address = ("--host", host, "--port", str(port))
+    return Part("prefect", (*_MODULE, "prefect", "server", "start", *address))
 
 
-def open_installation(file: Path) -> LocalInstallation:
-    """Read the settings and the secrets beside them.
-
-    Raises
-    ------
-    SettingsError
-        If either cannot be used.
-    """
-    return LocalInstallation(file, Settings.load(file), read_secrets(file.with_name(SECRETS_NAME)))
+def deployments(may_start: Callable[[], bool]) -> Part:
+    """Return what serves the deployments, once the Prefect server answers."""
+    return Part("deployments", (*_MODULE, "flows", "serve"), may_start)
 
 
-def _address(host: str, port: int) -> str:
-    return f"http://{reachable(host)}:{port}"
+def report_pages(host: str, port: int, folder: Path) -> Part:
+    """Return what shows the folder of reports to a browser."""
+    address = (str(port), "--bind", host)
+    return Part("reports", (*_MODULE, "http.server", *address, "--directory", str(folder)))

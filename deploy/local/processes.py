@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from deploy.local.offline import OFFLINE
+from deploy.local.parts import DISPATCHER, NODE, prefect_server
+from deploy.local.supervisor import Part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound to it here
@@ -71,6 +72,7 @@ class LocalSystem:
         self.folder = folder.absolute()
         self.prefect_port = prefect_port or free_port()
         self.prefect_url = f"http://127.0.0.1:{self.prefect_port}"
+        self._prefect = prefect_server("127.0.0.1", self.prefect_port)
         self.environment = {
             **os.environ,
             **OFFLINE,
@@ -87,22 +89,13 @@ class LocalSystem:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in reversed(list(self._parts)):
             self.stop(name)
 
     def log(self, name: str) -> Path:
         """Return the log file of a part."""
         return self.folder / "logs" / f"{name}.log"
-
-    def pid(self, name: str) -> int:
-        """Return the process number of a part."""
-        return self._parts[name].pid
 
     def start(self, name: str, *module_and_arguments: str) -> subprocess.Popen[bytes]:
         """Start ``python -m`` with the given module and arguments as the part called `name`."""
@@ -124,20 +117,14 @@ class LocalSystem:
         self._parts[name] = process
         return process
 
+    def _start_part(self, part: Part) -> None:
+        self.start_program(part.name, part.command)
+
     def start_prefect_server(self) -> None:
         """Start the Prefect server; its first start takes half a minute, so wait for it when it is
         needed.
         """
-        self.start(
-            "prefect-server",
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.prefect_port),
-        )
+        self._start_part(self._prefect)
 
     def prefect_is_ready(self) -> bool:
         """Say whether the Prefect server answers."""
@@ -150,16 +137,16 @@ class LocalSystem:
 
     def wait_for_prefect(self, timeout_s: float = 180.0) -> None:
         """Wait until the Prefect server answers."""
-        self.wait_until("prefect-server", self.prefect_is_ready, timeout_s)
+        self.wait_until(self._prefect.name, self.prefect_is_ready, timeout_s)
 
     def start_node(self, port: int) -> None:
         """Start the DICOM node and wait until it listens on `port`."""
-        self.start("node", "dicom_node")
-        self.wait_until("node", lambda: listens("127.0.0.1", port), 60.0)
+        self._start_part(NODE)
+        self.wait_until(NODE.name, lambda: listens("127.0.0.1", port), 60.0)
 
     def start_dispatcher(self) -> None:
         """Start the dispatcher with its warm workers."""
-        self.start("dispatcher", "flows", "dispatch")
+        self._start_part(DISPATCHER)
 
     def run(self, name: str, *module_and_arguments: str) -> None:
         """Run ``python -m`` with the given module and arguments to its end.
@@ -211,10 +198,6 @@ class LocalSystem:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_GRACE_S)
         self._end_group(process)
-
-    def kill(self, name: str) -> None:
-        """End a part and its children at once, as a crash would (SIGKILL)."""
-        self._end_group(self._parts.pop(name))
 
     def _end_group(self, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):

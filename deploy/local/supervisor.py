@@ -24,6 +24,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, Self
 
+from dicom_node.durable_files import write_durably
+
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 STEADY_AFTER_S = 60.0
@@ -270,11 +272,8 @@ class Supervisor:
         self._log.info("%-11s | %s %s", "supervisor", _now(), words)
 
     def _write_states(self) -> None:
-        new = self._folder.states.with_suffix(".new")
-        new.write_text(
-            json.dumps([asdict(one.state) for one in self._running], indent=1), encoding="utf-8"
-        )
-        new.replace(self._folder.states)
+        states = json.dumps([asdict(one.state) for one in self._running], indent=1)
+        write_durably(self._folder.states, states.encode())
 
 
 def _now() -> str:

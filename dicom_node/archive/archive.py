@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
-from dicom_node.archive.part10 import FileMeta, Part10, content_sha256
+from dicom_node.archive.part10 import FileMeta, content_sha256
+from dicom_node.durable_files import sync, write_durably
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -23,18 +24,6 @@ from dicom_node.errors import (
 )
 
 _UNKNOWN = "unknown"
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """Where an instance lies, relative to the archive's folder, and whether this call put it
-    there.
-    """
-
-    relative_path: str
-    content_sha256: str
-    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ class Archive:
         self._lock = lock
         marker = self.instances / ".key-fingerprint"
         if not marker.exists():
-            _write_durably(marker, key_fingerprint.encode())
+            write_durably(marker, key_fingerprint.encode())
         if marker.read_text(encoding="ascii") != key_fingerprint:
             self.close()
             raise ArchiveError(
@@ -144,7 +133,7 @@ class Archive:
 
     def publish(
         self, center: str, study_key: str, instance_key: str, incoming: IncomingFile
-    ) -> StoredFile:
+    ) -> str:
         """Give a received instance its name; when this returns, it survives a loss of power.
 
         Parameters
@@ -156,8 +145,9 @@ class Archive:
 
         Returns
         -------
-        StoredFile
-            Where it lies; not new if the same content was there already.
+        str
+            Where it lies, relative to the folder of the instances; there may have been the same
+            content before.
 
         Raises
         ------
@@ -176,15 +166,7 @@ class Archive:
                 "the first content stays in use and the second is quarantined; give the changed "
                 "object a new UID at its source"
             )
-        return StoredFile(
-            f"{center}/{study_key}/{instance_key}.dcm", incoming.content_sha256, is_new
-        )
-
-    def store(self, center: str, study_key: str, instance_key: str, instance: Part10) -> StoredFile:
-        """Keep an instance that is in memory; see `publish`."""
-        with self.begin(instance) as incoming:
-            incoming.write(instance.dataset)
-            return self.publish(center, study_key, instance_key, incoming)
+        return f"{center}/{study_key}/{instance_key}.dcm"
 
     def quarantine(
         self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile
@@ -225,12 +207,8 @@ class Archive:
         if not path.exists() or content_sha256(path) != expected_sha256:
             return False
         if not self._is_durable:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            _fsync(path.parent)
+            sync(path)
+            sync(path.parent)
         return True
 
     def files(self) -> Iterator[ArchivedFile]:
@@ -247,8 +225,8 @@ class Archive:
         target.parent.mkdir(parents=True, exist_ok=True)
         file.path.replace(target)
         self._make_durable(target.parent)
-        _fsync(target.parent)
-        _fsync(file.path.parent)
+        sync(target.parent)
+        sync(file.path.parent)
         return target
 
     def free_bytes(self) -> int:
@@ -287,7 +265,7 @@ class Archive:
                 incoming.seal()
                 is_new = _link(incoming.path, path)
             if self._is_durable:
-                _fsync(path.parent)
+                sync(path.parent)
         except OSError as error:
             raise as_archive_error(error) from error
         return is_new
@@ -300,16 +278,8 @@ class Archive:
             if parent in self._durable or not parent.is_relative_to(self.folder):
                 break
             if self._is_durable:
-                _fsync(parent.parent)
+                sync(parent.parent)
             self._durable.add(parent)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    _fsync(path.parent)
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -318,14 +288,6 @@ def _link(source: Path, target: Path) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, _FOLDER)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class InstanceLocks:

@@ -18,8 +18,7 @@ from dicom_node.export.burned_in import check_pixels
 from dicom_node.export.deidentify import deidentified
 from dicom_node.export.replacements import Replacements
 from dicom_node.network.commitment_messages import encode_dataset
-from dicom_node.registry.registry import InstanceFile, Registry
-from dicom_node.registry.states import StudyState
+from dicom_node.registry.registry import InstanceFile, Registry, StudyState
 
 _NEVER_COMPLETE = frozenset((StudyState.RECEIVING, StudyState.INCOMPLETE))
 
@@ -70,7 +69,7 @@ class Exporter:
         ArchiveError
             If a file cannot be written.
         """
-        files = self.registry.study_files(study_key)
+        files = self.registry.outbox.files(study_key)
         instances = (files.rtstruct, *files.ct)
         for one in instances:
             check_pixels(_read(one, with_pixels=False), trust_derived=self.trust_derived)
@@ -128,13 +127,13 @@ def export_studies(
     """
     chosen = list(study_keys) or [
         one.study_key
-        for one in exporter.registry.studies(center)
+        for one in exporter.registry.studies.summaries(center)
         if one.state not in _NEVER_COMPLETE
     ]
     done, refused = [], []
     for study_key in chosen:
         try:
-            if center is None or exporter.registry.study_files(study_key).center == center:
+            if center is None or exporter.registry.outbox.files(study_key).center == center:
                 done.append(exporter.export(study_key))
         except NodeError as error:
             refused.append(f"{study_key}: {error}")

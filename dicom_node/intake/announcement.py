@@ -42,13 +42,6 @@ class StoreCommand:
         return FileMeta(self.context_class_uid, uid, self.transfer_syntax)
 
 
-@dataclass(frozen=True)
-class StoreRequest(StoreCommand):
-    """One C-STORE request with its encoded dataset in memory."""
-
-    dataset: bytes
-
-
 def check_identity(request: StoreCommand, identity: Identity) -> None:
     """Compare command, presentation context and dataset (PS3.7 section 9.1.1.1, PS3.4 section
     B.2.3).

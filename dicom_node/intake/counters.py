@@ -1,52 +1,67 @@
-"""What the node counts, in the text format that Prometheus reads (exposition format 0.0.4)."""
+"""What the node counts."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client.registry import Collector
 
 _UNKNOWN = ""
 
-Labels = tuple[tuple[str, str], ...]
-Sample = tuple[str, Mapping[str, str], float]
 
+class Metrics(Collector):
+    """Counters that only grow; cheap enough for every instance.
 
-class Metrics:
-    """Counters that only grow; cheap enough for every instance."""
+    Each node has its own: a process may hold several nodes.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, Labels]] = Counter()
-
-    def count(self, name: str, amount: int = 1, **labels: str) -> None:
-        """Add to a counter."""
-        key = (name, tuple(sorted(labels.items())))
-        with self._lock:
-            self._counts[key] += amount
+        own = self._registry = CollectorRegistry()
+        self._instances = Counter(
+            "annulus_node_instances_total",
+            "Objects by centre and answer (stored, or the status code).",
+            ("center", "answer"),
+            registry=own,
+        )
+        self._received_bytes = Counter(
+            "annulus_node_received_bytes_total",
+            "Bytes of datasets that were kept, by centre.",
+            ("center",),
+            registry=own,
+        )
+        self._associations = Counter(
+            "annulus_node_associations_total",
+            "Association requests by centre and result.",
+            ("center", "result"),
+            registry=own,
+        )
+        self._web_requests = Counter(
+            "annulus_node_web_requests_total",
+            "STOW-RS requests by centre and HTTP status.",
+            ("center", "status"),
+            registry=own,
+        )
 
     def stored(self, center: str, length: int) -> None:
         """Count an instance that was kept."""
-        self.count("annulus_node_instances_total", center=center, answer="stored")
-        self.count("annulus_node_received_bytes_total", length, center=center)
+        self._instances.labels(center, "stored").inc()
+        self._received_bytes.labels(center).inc(length)
 
     def refused(self, center: str, status: int) -> None:
         """Count an instance that was refused."""
-        self.count("annulus_node_instances_total", center=center, answer=f"0x{status:04X}")
+        self._instances.labels(center, f"0x{status:04X}").inc()
 
     def association(self, center: str | None, result: str) -> None:
         """Count an association request."""
-        self.count("annulus_node_associations_total", center=center or _UNKNOWN, result=result)
+        self._associations.labels(center or _UNKNOWN, result).inc()
 
     def web_request(self, center: str | None, status: int) -> None:
         """Count a STOW-RS request."""
-        self.count(
-            "annulus_node_web_requests_total", center=center or _UNKNOWN, status=str(int(status))
-        )
+        self._web_requests.labels(center or _UNKNOWN, str(int(status))).inc()
 
-    def samples(self) -> list[Sample]:
-        """Return what has been counted."""
-        with self._lock:
-            return [
-                (name, dict(labels), float(value)) for (name, labels), value in self._counts.items()
-            ]
+    def collect(self) -> Iterator[Metric]:
+        """Yield what has been counted, without the library's time series of when it began."""
+        for family in self._registry.collect():
+            family.samples = [one for one in family.samples if not one.name.endswith("_created")]
+            yield family

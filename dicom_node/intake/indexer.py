@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dicom_node.errors import NodeError, RegistryUnavailableError
-from dicom_node.registry.instances import InstanceRecord
+from dicom_node.registry.registry import InstanceRecord
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import groupby
@@ -27,7 +27,7 @@ from dicom_node.errors import (
     ReceivedDataError,
     RegistryUnavailableError,
 )
-from dicom_node.intake.announcement import StoreCommand, StoreRequest, check_identity
+from dicom_node.intake.announcement import StoreCommand, check_identity
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.indexer import Indexer
 from dicom_node.intake.refusals import status_of
@@ -65,7 +65,7 @@ class Reindexed:
     set_aside: int
 
 
-class Ingest:
+class Intake:
     """The node's one way in.
 
     Parameters
@@ -129,13 +129,20 @@ class Ingest:
         NodeError
             If it is not kept; an incident says why, and unusable data lies in the quarantine.
         """
-        self._take(center, command, incoming, self._indexer.submit)
-
-    def receive(self, center: str, request: StoreRequest) -> None:
-        """Keep and index an instance that is in memory; raises what `begin` and `finish` do."""
-        with self.begin(center, request) as incoming:
-            incoming.write(request.dataset)
-            self._take(center, request, incoming, self._index_now)
+        received: ReceivedInstance | None = None
+        try:
+            received = read_instance(incoming.dataset(), command.transfer_syntax)
+            check_identity(command, received.header.identity)
+            self._keep(center, received, incoming)
+        except NodeError as error:
+            self.refuse(center, error, incoming, received)
+            raise
+        except OSError as error:
+            failure = ArchiveError(
+                f"the archive cannot be used ({error.strerror}): check its disk and permissions"
+            )
+            self.refuse(center, failure, incoming, received)
+            raise failure from error
 
     def flush(self, timeout_s: float = 30.0) -> bool:
         """Wait until everything that was kept is indexed; say whether it is."""
@@ -160,28 +167,6 @@ class Ingest:
     def stop(self) -> None:
         """Index what waits for it."""
         self._indexer.stop()
-
-    def _take(
-        self,
-        center: str,
-        command: StoreCommand,
-        incoming: IncomingFile,
-        index: Callable[[InstanceRecord], None],
-    ) -> None:
-        received: ReceivedInstance | None = None
-        try:
-            received = read_instance(incoming.dataset(), command.transfer_syntax)
-            check_identity(command, received.header.identity)
-            self._keep(center, received, incoming, index)
-        except NodeError as error:
-            self.refuse(center, error, incoming, received)
-            raise
-        except OSError as error:
-            failure = ArchiveError(
-                f"the archive cannot be used ({error.strerror}): check its disk and permissions"
-            )
-            self.refuse(center, failure, incoming, received)
-            raise failure from error
 
     def verify(self, center: str, request: CommitmentRequest) -> CommitmentReport:
         """Say which of some instances are kept: on the disk, with the bytes that were received, and
@@ -209,7 +194,7 @@ class Ingest:
         """Return why an instance cannot be answered for, or `None` when it can."""
         try:
             key = instance_key(self._key, center, reference.sop_instance_uid)
-            known = self._registry.known_instance(center, key)
+            known = self._registry.instances.known(center, key)
             if known is None:
                 return NO_SUCH_INSTANCE
             if known.sop_class_uid != reference.sop_class_uid:
@@ -237,7 +222,7 @@ class Ingest:
         Reindexed
             How many of each.
         """
-        known = self._registry.known_paths()
+        known = self._registry.instances.paths()
         unknown: list[ArchivedFile] = []
         for file in self._archive.files():
             if file.relative_path in known:
@@ -245,8 +230,8 @@ class Ingest:
             else:
                 unknown.append(file)
         if known:
-            self._registry.forget_instances(known)
-            self._registry.record_incident(
+            self._registry.instances.forget(known)
+            self._registry.incidents.record(
                 IncidentKind.MISSING_FILE,
                 f"{len(known)} instances are no longer in the archive: restore them or have them "
                 "sent again",
@@ -256,7 +241,7 @@ class Ingest:
         added = 0
         for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
             records = list(self._records(files))
-            self._registry.add_instances(records)
+            self._registry.instances.add(records)
             added += len(records)
         return Reindexed(added, len(known), len(unknown) - added)
 
@@ -272,18 +257,12 @@ class Ingest:
             instance=instance_key(self._key, center, identity.sop_instance_uid),
         )
 
-    def _keep(
-        self,
-        center: str,
-        received: ReceivedInstance,
-        incoming: IncomingFile,
-        index: Callable[[InstanceRecord], None],
-    ) -> None:
+    def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
         keys = self.keys(center, received.header.identity)
         with self._locks.of(keys.instance):
             known_study = self._indexer.study_of(keys.instance)
             if known_study is None:
-                known = self._registry.known_instance(center, keys.instance)
+                known = self._registry.instances.known(center, keys.instance)
                 known_study = known.study_key if known else None
             if known_study not in {None, keys.study}:
                 raise ConflictingContentError(
@@ -291,21 +270,17 @@ class Ingest:
                     "the first stays in use and the second is quarantined; give the changed object "
                     "a new UID at its source"
                 )
-            stored = self._archive.publish(center, keys.study, keys.instance, incoming)
-            index(_record(center, keys, received, stored.content_sha256, stored.relative_path))
+            path = self._archive.publish(center, keys.study, keys.instance, incoming)
+            self._indexer.submit(_record(center, keys, received, incoming.content_sha256, path))
             self.metrics.stored(center, incoming.length)
 
     def _index(self, records: Sequence[InstanceRecord]) -> None:
         """Index a group of instances, and record in the audit trail what came."""
-        self._registry.add_instances(records)
+        self._registry.instances.add(records)
         for (center, study), count in Counter(
             (one.center, one.study_key) for one in records
         ).items():
             record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
-
-    def _index_now(self, one: InstanceRecord) -> None:
-        self._registry.add_instance(one)
-        record(AuditEvent.INSTANCES_STORED, center=one.center, study=one.study_key, instances=1)
 
     def refuse(
         self,
@@ -336,7 +311,7 @@ class Ingest:
             if isinstance(error, ReceivedDataError) and incoming is not None:
                 subject = self._quarantine(center, error, incoming, received)
             record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
-            self._registry.record_incident(kind, str(error), center, subject)
+            self._registry.incidents.record(kind, str(error), center, subject)
         except (NodeError, OSError) as failure:
             _log.error("%s: the refusal could not be recorded: %s", center, failure)
 
@@ -360,7 +335,7 @@ class Ingest:
             and error.identity is not None
             and keys is not None
         ):
-            self._registry.note_damaged(center, keys.study, keys.patient, error.identity)
+            self._registry.instances.note_damaged(center, keys.study, keys.patient, error.identity)
         return keys.instance if keys else f"content {incoming.content_sha256[:16]}"
 
     def _records(self, files: Iterator[ArchivedFile]) -> Iterator[InstanceRecord]:
@@ -376,7 +351,7 @@ class Ingest:
                         "a file of the archive does not lie where its identity belongs: have the "
                         "instance sent again"
                     )
-                if self._registry.known_instance(file.center, keys.instance) is not None:
+                if self._registry.instances.known(file.center, keys.instance) is not None:
                     raise ConflictingContentError(
                         "a file of the archive has the SOP Instance UID of another: the one that "
                         "is indexed stays"
@@ -384,7 +359,7 @@ class Ingest:
             except ReceivedDataError as error:
                 self._archive.set_aside(file)
                 kind = error.kind or IncidentKind.UNREADABLE_DATASET
-                self._registry.record_incident(kind, str(error), file.center, file.instance_key)
+                self._registry.incidents.record(kind, str(error), file.center, file.instance_key)
             else:
                 yield _record(
                     file.center, keys, received, content_sha256(file.path), file.relative_path

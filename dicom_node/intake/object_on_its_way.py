@@ -7,7 +7,7 @@ from __future__ import annotations
 from dicom_node.archive.incoming_file import IncomingFile
 from dicom_node.errors import NodeError, OversizedObjectError
 from dicom_node.intake.announcement import StoreCommand
-from dicom_node.intake.intake import Ingest
+from dicom_node.intake.intake import Intake
 
 
 class Reception:
@@ -18,7 +18,7 @@ class Reception:
 
     Parameters
     ----------
-    ingest : Ingest
+    intake : Intake
         What keeps it.
     center : str
         The sending centre.
@@ -29,16 +29,16 @@ class Reception:
     """
 
     def __init__(
-        self, ingest: Ingest, center: str, command: StoreCommand, maximum_bytes: int
+        self, intake: Intake, center: str, command: StoreCommand, maximum_bytes: int
     ) -> None:
-        self._ingest = ingest
+        self._intake = intake
         self._center = center
         self._command = command
         self._maximum_bytes = maximum_bytes
         self._error: NodeError | None = None
         self._incoming: IncomingFile | None = None
         try:
-            self._incoming = ingest.begin(center, command)
+            self._incoming = intake.begin(center, command)
         except NodeError as error:
             self._error = error
 
@@ -56,14 +56,14 @@ class Reception:
             incoming.write(piece)
         except NodeError as error:
             self._error = error
-            self._ingest.refuse(self._center, error, None)
+            self._intake.refuse(self._center, error, None)
             self.discard()
 
     def finish(self) -> NodeError | None:
         """Keep the object, and return `None`; or return why it is not kept."""
         if self._error is None and self._incoming is not None:
             try:
-                self._ingest.finish(self._center, self._command, self._incoming)
+                self._intake.finish(self._center, self._command, self._incoming)
             except NodeError as error:
                 self._error = error
         return self._error

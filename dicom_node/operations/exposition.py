@@ -4,86 +4,112 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-from dicom_node.intake.counters import Sample
+from prometheus_client import Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from dicom_node.errors import NodeError
 from dicom_node.registry.registry import Registry
 
-_HELP = {
-    "annulus_node_instances_total": (
-        "counter",
-        "Objects by centre and answer (stored, or the status code).",
-    ),
-    "annulus_node_received_bytes_total": (
-        "counter",
-        "Bytes of datasets that were kept, by centre.",
-    ),
-    "annulus_node_associations_total": ("counter", "Association requests by centre and result."),
-    "annulus_node_web_requests_total": ("counter", "STOW-RS requests by centre and HTTP status."),
-    "annulus_node_open_associations": ("gauge", "Associations that are open now."),
-    "annulus_node_index_backlog": (
-        "gauge",
-        "Instances on the disk that are not in the registry yet.",
-    ),
-    "annulus_node_free_bytes": ("gauge", "Free bytes of the archive's file system."),
-    "annulus_node_studies": ("gauge", "Studies by centre and state."),
-    "annulus_node_outbox": ("gauge", "Outbox rows by state."),
-    "annulus_node_undelivered_reports": (
-        "gauge",
-        "Structured reports that wait for their centre, by centre.",
-    ),
-    "annulus_node_incidents": ("gauge", "Occurrences of incidents by kind."),
-}
+_log = logging.getLogger(__name__)
+
+_Counts = Mapping[tuple[str, ...], int]
 
 
-def registry_samples(registry: Registry) -> list[Sample]:
-    """Return what the registry says of studies, outbox, deliveries and incidents.
+class NodeCollector(Collector):
+    """Gathers everything that is told of one node, at the moment at which it is asked.
 
     Parameters
     ----------
+    counted : Collector
+        The node's counters.
     registry : Registry
-        The registry.
+        The registry; while it cannot be read, its families are empty.
+    open_associations : int
+        Associations that are open now.
+    index_backlog : int
+        Instances on the disk that are not in the registry yet.
+    free_bytes : int
+        Free bytes of the archive's file system.
     """
-    studies = Counter((one.center, str(one.state)) for one in registry.studies())
-    waiting = Counter(delivery.center for delivery, _, _ in registry.undelivered())
-    incidents: Counter[str] = Counter()
-    for one in registry.incidents():
-        incidents[one.kind] += one.count
-    return [
-        *(
-            ("annulus_node_studies", {"center": c, "state": s}, float(n))
-            for (c, s), n in studies.items()
-        ),
-        *(
-            ("annulus_node_outbox", {"state": s}, float(n))
-            for s, n in registry.outbox_state().items()
-        ),
-        *(
-            ("annulus_node_undelivered_reports", {"center": c}, float(n))
-            for c, n in waiting.items()
-        ),
-        *(("annulus_node_incidents", {"kind": k}, float(n)) for k, n in incidents.items()),
-    ]
+
+    def __init__(
+        self,
+        counted: Collector,
+        registry: Registry,
+        *,
+        open_associations: int,
+        index_backlog: int,
+        free_bytes: int,
+    ) -> None:
+        self._counted, self._registry = counted, registry
+        self._open_associations = open_associations
+        self._index_backlog, self._free_bytes = index_backlog, free_bytes
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family after the other, each with its help and type."""
+        yield from self._counted.collect()
+        yield GaugeMetricFamily(
+            "annulus_node_open_associations",
+            "Associations that are open now.",
+            self._open_associations,
+        )
+        yield GaugeMetricFamily(
+            "annulus_node_index_backlog",
+            "Instances on the disk that are not in the registry yet.",
+            self._index_backlog,
+        )
+        yield GaugeMetricFamily(
+            "annulus_node_free_bytes", "Free bytes of the archive's file system.", self._free_bytes
+        )
+        studies, outbox, undelivered, incidents = self._registry_counts()
+        yield _counts(
+            "annulus_node_studies", "Studies by centre and state.", ("center", "state"), studies
+        )
+        yield _counts("annulus_node_outbox", "Outbox rows by state.", ("state",), outbox)
+        yield _counts(
+            "annulus_node_undelivered_reports",
+            "Structured reports that wait for their centre, by centre.",
+            ("center",),
+            undelivered,
+        )
+        yield _counts(
+            "annulus_node_incidents", "Occurrences of incidents by kind.", ("kind",), incidents
+        )
+
+    def _registry_counts(self) -> tuple[_Counts, _Counts, _Counts, _Counts]:
+        """Return studies, outbox rows, undelivered reports and incidents by their labels."""
+        registry = self._registry
+        try:
+            studies: _Counts = Counter(
+                (one.center, str(one.state)) for one in registry.studies.summaries()
+            )
+            outbox: _Counts = {
+                (state,): number for state, number in registry.outbox.counts().items()
+            }
+            undelivered: _Counts = Counter(
+                (one.center,) for one, _, _ in registry.deliveries.undelivered()
+            )
+            incidents: Counter[tuple[str, ...]] = Counter()
+            for one in registry.incidents.latest():
+                incidents[one.kind,] += one.count
+        except NodeError as error:
+            _log.warning("the registry's metrics are left out: %s", error)
+            return {}, {}, {}, {}
+        return studies, outbox, undelivered, incidents
 
 
-def exposition(samples: Iterable[Sample]) -> str:
-    """Return samples as text, each name with its help and type.
-
-    Parameters
-    ----------
-    samples : iterable of (str, mapping, float)
-        Name, labels and value.
-    """
-    by_name: dict[str, list[str]] = {name: [] for name in _HELP}
-    for name, labels, value in samples:
-        inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in sorted(labels.items()))
-        by_name[name].append(f"{name}{{{inside}}} {value:g}" if inside else f"{name} {value:g}")
-    lines = []
-    for name, (kind, text) in _HELP.items():
-        lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", *sorted(by_name[name])]
-    return "\n".join(lines) + "\n"
+def exposition(collector: Collector) -> str:
+    """Return what a collector gathers as text, each name with its help and type."""
+    return generate_latest(collector).decode()
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _counts(name: str, documentation: str, labels: Iterable[str], counts: _Counts) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=list(labels))
+    for values, number in counts.items():
+        family.add_metric(values, number)
+    return family

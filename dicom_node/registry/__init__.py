@@ -1,3 +1,3 @@
-"""Everything in SQL: studies and their instances, the outbox, deliveries, commitments, incidents,
-releases.
+"""Everything in SQL: centres, studies and their instances, the outbox and its results, releases,
+deliveries, commitments, incidents.
 """

@@ -1,4 +1,6 @@
-"""The delivery queue: reports that a centre's AE has not taken yet."""
+"""The deliveries: reports for a centre's AE, until it has taken them and, where it can, committed
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, delete, select, update
 
+from dicom_node.audit import AuditEvent, record
+from dicom_node.errors import StudyStateError
+from dicom_node.network.commitment_messages import CommitmentReport
 from dicom_node.registry.database import Database
 from dicom_node.registry.schema import deliveries as table
+from dicom_node.registry.schema import delivery_commitments
+from dicom_node.registry.states import require_study
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,21 @@ class Delivery:
     attempts: int
 
 
-class DeliveryQueue:
-    """The part of the registry that keeps deliveries; `Outbox.finish` puts in those of patients."""
+class Deliveries:
+    """Reports on their way to a centre, and whether its PACS has committed them.
 
-    _database: Database
+    `queue` takes the reports on centres; `Outbox.finish` queues those on patients.
 
-    def queue_center_report(
+    Parameters
+    ----------
+    database : Database
+        The registry's transactions.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def queue(
         self, center: str, study_key: str, model_digest: str, objects: Mapping[str, Path]
     ) -> bool:
         """Queue the objects of a report on a centre, in one transaction; an object that was ever
@@ -78,16 +94,13 @@ class DeliveryQueue:
             }
             for digest, path in objects.items()
         ]
+        insert = self._database.insert(table).on_conflict_do_nothing().returning(table.c.id)
         with self._database.write() as connection:
-            queued = [
-                connection.execute(
-                    self._database.insert(table).values(row).on_conflict_do_nothing()
-                ).rowcount
-                for row in rows
-            ]
+            # not rowcount, which PostgreSQL's driver does not tell of an INSERT
+            queued = [connection.execute(insert, row).first() for row in rows]
         return any(queued)
 
-    def due_deliveries(self, centers: Collection[str], limit: int = 100) -> list[Delivery]:
+    def due(self, centers: Collection[str], limit: int = 100) -> list[Delivery]:
         """Return the deliveries that are due, the oldest first.
 
         Parameters
@@ -149,6 +162,122 @@ class DeliveryQueue:
                 .values(attempts=table.c.attempts + 1, sentence=sentence, due_at=due)
             )
 
+    def await_commitment(
+        self, delivery_id: int, transaction_uid: str, retry_after_s: float
+    ) -> None:
+        """Record that a PACS took a report and was asked to commit it; without an answer in time it
+        is sent again.
+        """
+        now = self._database.now()
+        row = self._database.insert(delivery_commitments).values(
+            delivery_id=delivery_id, transaction_uid=transaction_uid, asked_at=now
+        )
+        newer = {"transaction_uid": transaction_uid, "asked_at": now}
+        with self._database.write() as connection:
+            connection.execute(
+                row.on_conflict_do_update(index_elements=["delivery_id"], set_=newer)
+            )
+            waits = {
+                "due_at": now + timedelta(seconds=retry_after_s),
+                "sentence": (
+                    "taken by the PACS, which has been asked to commit it and has not answered yet"
+                ),
+            }
+            connection.execute(
+                update(table)
+                .where(table.c.id == delivery_id, table.c.delivered_at.is_(None))
+                .values(waits)
+            )
+
+    def take_commitment_report(self, center: str, report: CommitmentReport) -> None:
+        """Take what a PACS says: what it has committed is delivered, what it has not is due to be
+        sent again.
+
+        A transaction that nobody knows any more, or of another centre, changes nothing.
+        """
+        now = self._database.now()
+        asked = (
+            select(table.c.id, table.c.attempts)
+            .join(delivery_commitments, delivery_commitments.c.delivery_id == table.c.id)
+            .where(
+                delivery_commitments.c.transaction_uid == report.transaction_uid,
+                table.c.center == center,
+                table.c.delivered_at.is_(None),
+            )
+        )
+        with self._database.write() as connection:
+            for row in connection.execute(asked).all():
+                if report.failed:
+                    values: dict[str, object] = {
+                        "attempts": row.attempts + 1,
+                        "due_at": now,
+                        "sentence": (
+                            "the PACS took the report but says that it did not commit it: it is "
+                            "sent again"
+                        ),
+                    }
+                else:
+                    values = {"delivered_at": now, "sentence": None}
+                connection.execute(update(table).where(table.c.id == row.id).values(values))
+
+    def awaits_commitment(self, delivery_ids: Collection[int]) -> bool:
+        """Say whether one of these deliveries still waits to be committed."""
+        query = (
+            select(table.c.id)
+            .join(delivery_commitments, delivery_commitments.c.delivery_id == table.c.id)
+            .where(table.c.id.in_(list(delivery_ids)), table.c.delivered_at.is_(None))
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def redeliver(self, study_key: str) -> Path:
+        """Send the newest report of a study to its centre once more.
+
+        Parameters
+        ----------
+        study_key : str
+            The study.
+
+        Returns
+        -------
+        Path
+            The report's file.
+
+        Raises
+        ------
+        UnknownStudyError
+            If there is no such study.
+        StudyStateError
+            If it has no report to deliver, or the file is gone.
+        """
+        now = self._database.now()
+        newest = (
+            select(table).where(table.c.study_key == study_key).order_by(table.c.id.desc()).limit(1)
+        )
+        with self._database.write() as connection:
+            study = require_study(connection, study_key)
+            row = connection.execute(newest).first()
+            if row is None:
+                raise StudyStateError(
+                    f"study {study_key} is {study.state} and has no report to deliver: expected "
+                    "one that was scored while its centre had a return_to; `python -m flows "
+                    "requeue --again` scores it once more"
+                )
+            path = Path(row.path)
+            if not path.is_file():
+                raise StudyStateError(
+                    f"the report of study {study_key} is no longer in the node's folder: bring it "
+                    "back from the back-up, or make it anew with `python -m flows requeue --again`"
+                )
+            connection.execute(
+                delete(delivery_commitments).where(delivery_commitments.c.delivery_id == row.id)
+            )
+            again = {"attempts": 0, "due_at": now, "delivered_at": None, "sentence": None}
+            connection.execute(update(table).where(table.c.id == row.id).values(again))
+        record(AuditEvent.REPORT_REDELIVERED, center=study.center, study=study_key)
+        return path
+
     def previous_report(self, study_key: str, content_digest: str) -> Path | None:
         """Return the file of the newest report on another content of a study, which a new one
         supersedes.
@@ -175,3 +304,36 @@ class DeliveryQueue:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def queue_report(
+    database: Database,
+    connection: Connection,
+    key: Mapping[str, str],
+    center: str,
+    path: Path,
+    now: datetime,
+) -> None:
+    """Queue the report on a study content in an open transaction; a second one with the same key is
+    sent in place of the first.
+
+    Parameters
+    ----------
+    database : Database
+        The registry's transactions.
+    connection : Connection
+        The open one.
+    key : mapping of str to str
+        `dicom_node.registry.results.result_key` of what the report is on.
+    center : str
+        The centre that it goes to.
+    path : Path
+        The report's file.
+    now : datetime
+        The time, UTC.
+    """
+    row = database.insert(table).values(
+        **key, center=center, path=str(path), attempts=0, due_at=now
+    )
+    again = {"path": str(path), "attempts": 0, "due_at": now, "delivered_at": None}
+    connection.execute(row.on_conflict_do_update(index_elements=list(key), set_=again))

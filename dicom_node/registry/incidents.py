@@ -50,12 +50,19 @@ class Incident:
     reported: bool
 
 
-class IncidentLog:
-    """The part of the registry that keeps incidents."""
+class Incidents:
+    """What went wrong, and who has been told.
 
-    _database: Database
+    Parameters
+    ----------
+    database : Database
+        The registry's transactions.
+    """
 
-    def record_incident(self, kind: str, sentence: str, center: str | None, subject: str) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, kind: str, sentence: str, center: str | None, subject: str) -> None:
         """Record an incident; one of the same kind, centre and subject is counted, not repeated.
 
         An incident that comes back more than a day after it was last seen is reported again.
@@ -97,7 +104,7 @@ class IncidentLog:
                 )
             )
 
-    def incidents(self, limit: int = 1000) -> list[Incident]:
+    def latest(self, limit: int = 1000) -> list[Incident]:
         """Return the incidents, the latest first.
 
         Parameters
@@ -105,18 +112,18 @@ class IncidentLog:
         limit : int
             At most so many.
         """
-        return self._incidents(reported=None, limit=limit)
+        return self._select(reported=None, limit=limit)
 
-    def unreported_incidents(self) -> list[Incident]:
+    def unreported(self) -> list[Incident]:
         """Return the incidents that nobody has been told of, the oldest first."""
-        return self._incidents(reported=False, limit=1000)[::-1]
+        return self._select(reported=False, limit=1000)[::-1]
 
     def mark_reported(self, ids: Iterable[int]) -> None:
         """Record that somebody has been told of these incidents."""
         with self._database.write() as connection:
             connection.execute(update(table).where(table.c.id.in_(list(ids))).values(reported=True))
 
-    def _incidents(self, *, reported: bool | None, limit: int) -> list[Incident]:
+    def _select(self, *, reported: bool | None, limit: int) -> list[Incident]:
         query = select(table).order_by(table.c.last_at.desc(), table.c.id.desc()).limit(limit)
         if reported is not None:
             query = query.where(table.c.reported == reported)

@@ -1,4 +1,4 @@
-"""The index of what has arrived, and the state of every study; decides completeness in the storing
+"""The index of what has arrived; a study that an instance completes is decided in the same
 transaction.
 """
 
@@ -7,26 +7,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, delete, func, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
-from dicom_node.center import Center
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.manifest import Manifest
 from dicom_node.registry.database import Database
-from dicom_node.registry.group_commit import GroupCommit
-from dicom_node.registry.schema import (
-    centers,
-    damaged,
-    deliveries,
-    instances,
-    manifests,
-    references,
-    studies,
-)
-from dicom_node.registry.states import StudyState, decide_study, overdue_incidents
+from dicom_node.registry.schema import damaged, instances, manifests, references, studies
+from dicom_node.registry.states import StudyState, decide_study
 
 _KNOWN_INSTANCE = (
     "SELECT study_key, sop_class_uid, content_sha256, relative_path FROM instances "
@@ -74,71 +64,33 @@ class KnownInstance:
     relative_path: str
 
 
-@dataclass(frozen=True)
-class StudySummary:
-    """One line about a study.
+class Instances:
+    """The index of what has arrived.
 
     Parameters
     ----------
-    study_key, patient_key, center : str
-        Which study.
-    state : StudyState
-        Where it is.
-    sentence : str or None
-        Why it is there, when that needs saying.
-    instances : int
-        How many instances are here.
-    received_at, updated_at : datetime
-        When the first instance came and when the state last changed, UTC.
-    delivered : bool or None
-        Whether the centre has the newest report; `None` when there is none to deliver.
+    database : Database
+        The registry's transactions.
     """
 
-    study_key: str
-    patient_key: str
-    center: str
-    state: StudyState
-    sentence: str | None
-    instances: int
-    received_at: datetime
-    updated_at: datetime
-    delivered: bool | None
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-
-class StudyIndex:
-    """The part of the registry that knows instances and studies."""
-
-    _database: Database
-    _group: GroupCommit[InstanceRecord]
-
-    def set_centers(self, known: Iterable[Center]) -> None:
-        """Record the centres of the settings, so that other processes know which of them want
-        reports.
-        """
-        with self._database.write() as connection:
-            connection.execute(delete(centers))
-            for center in known:
-                connection.execute(
-                    centers.insert().values(
-                        name=center.name, wants_reports=center.return_to is not None
-                    )
-                )
-
-    def known_instance(self, center: str, instance_key: str) -> KnownInstance | None:
+    def known(self, center: str, instance_key: str) -> KnownInstance | None:
         """Return what is known of an instance, or `None`."""
         found = self._database.first(
             _KNOWN_INSTANCE, {"center": center, "instance_key": instance_key}
         )
         return KnownInstance(*found) if found else None
 
-    def known_paths(self) -> set[str]:
+    def paths(self) -> set[str]:
         """Return the relative path of every indexed instance."""
         with self._database.read() as connection:
             return set(connection.scalars(select(instances.c.relative_path)))
 
-    def add_instance(self, record: InstanceRecord) -> None:
-        """Index a stored instance; when it completes its study, the outbox row is written in the
-        same transaction.
+    def add(self, records: Sequence[InstanceRecord]) -> None:
+        """Index stored instances in one transaction, and decide each study once; what they complete
+        gets its outbox row in it.
 
         Idempotent: an instance that is known already changes nothing but the study's quiet period.
 
@@ -147,10 +99,6 @@ class StudyIndex:
         RegistryUnavailableError
             If the transaction did not commit.
         """
-        self._group.submit(record)
-
-    def add_instances(self, records: Sequence[InstanceRecord]) -> None:
-        """Index stored instances in one transaction, and decide each study once."""
         now = self._database.now()
         unique = {(one.center, one.instance_key): one for one in records}
         ordered = sorted(unique.values(), key=lambda one: (one.study_key, one.instance_key))
@@ -187,102 +135,11 @@ class StudyIndex:
             _touch(connection, (study_key,), now)
             decide_study(connection, study_key, now)
 
-    def forget_instances(self, relative_paths: Iterable[str]) -> None:
+    def forget(self, relative_paths: Iterable[str]) -> None:
         """Remove instances whose files are gone, so that they are accepted again."""
         with self._database.write() as connection:
             for path in relative_paths:
                 connection.execute(delete(instances).where(instances.c.relative_path == path))
-
-    def restart_quiet_periods(self) -> None:
-        """Let every open study wait for a full quiet period again: nothing could arrive while the
-        node was down.
-        """
-        now = self._database.now()
-        with self._database.write() as connection:
-            connection.execute(
-                update(studies).where(studies.c.is_open).values(last_instance_at=now)
-            )
-
-    def settle(self, center: Center) -> int:
-        """Decide the studies of a centre whose quiet period has passed.
-
-        Parameters
-        ----------
-        center : Center
-            The centre, with its quiet period and its rule.
-
-        Returns
-        -------
-        int
-            How many studies were decided.
-        """
-        now = self._database.now()
-        is_due = and_(
-            studies.c.is_open.is_(True),
-            studies.c.center == center.name,
-            studies.c.last_instance_at <= now - timedelta(seconds=center.quiet_period_s),
-        )
-        with self._database.read() as connection:
-            due = list(connection.scalars(select(studies.c.study_key).where(is_due)))
-        for study_key in due:
-            with self._database.write() as connection:
-                locked = (
-                    select(studies.c.study_key)
-                    .where(studies.c.study_key == study_key, is_due)
-                    .with_for_update()
-                )
-                if connection.execute(locked).first():
-                    decide_study(connection, study_key, now, center.completeness)
-        return len(due)
-
-    def overdue(self, after_s: float) -> list[tuple[str, str, str]]:
-        """Return centre, study and sentence of what has been incomplete for so many seconds and was
-        not told yet.
-        """
-        before = self._database.now() - timedelta(seconds=after_s)
-        with self._database.read() as connection:
-            return overdue_incidents(connection, before)
-
-    def studies(self, center: str | None = None) -> list[StudySummary]:
-        """Return every study, the newest first.
-
-        Parameters
-        ----------
-        center : str, optional
-            Only this centre's.
-        """
-        counts = (
-            select(func.count())
-            .where(instances.c.study_key == studies.c.study_key)
-            .scalar_subquery()
-        )
-        newest_delivery = (
-            select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
-            .where(deliveries.c.study_key == studies.c.study_key)
-            .order_by(deliveries.c.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        query = select(
-            studies, counts.label("instances"), newest_delivery.label("delivered")
-        ).order_by(studies.c.received_at.desc(), studies.c.study_key)
-        if center is not None:
-            query = query.where(studies.c.center == center)
-        with self._database.read() as connection:
-            return [
-                StudySummary(
-                    study_key=row.study_key,
-                    patient_key=row.patient_key,
-                    center=row.center,
-                    state=StudyState(row.state),
-                    sentence=row.sentence,
-                    instances=row.instances,
-                    received_at=row.received_at,
-                    updated_at=row.updated_at,
-                    delivered=None if row.delivered is None else bool(row.delivered),
-                )
-                for row in connection.execute(query)
-            ]
 
     def _insert(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime

@@ -13,13 +13,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from dicom_node.audit import AuditEvent, record
-from dicom_node.errors import UnknownStudyError
+from dicom_node.errors import StudyStateError, UnknownStudyError
+from dicom_node.registry.centers import wants_reports
 from dicom_node.registry.database import Database
-from dicom_node.registry.schema import centers, deliveries, instances, outbox, results
-from dicom_node.registry.states import OutboxState, StudyState, require_study, set_state, work_again
-
-_ANY_MODEL = ""
-"""Kept for results that no model made, because a NULL in a key is unequal to itself."""
+from dicom_node.registry.deliveries import queue_report
+from dicom_node.registry.results import record_result, result_key
+from dicom_node.registry.schema import instances, outbox
+from dicom_node.registry.states import (
+    OutboxState,
+    StudyState,
+    is_newest,
+    newest_content,
+    require_study,
+    set_state,
+    work_again,
+)
 
 
 @dataclass(frozen=True)
@@ -90,16 +98,25 @@ class StudyFiles:
 
 
 class Outbox:
-    """The part of the registry that hands out complete studies and takes back their results."""
+    """Hands out complete studies and takes back their results.
 
-    _database: Database
-    _archive_folder: Path
+    Parameters
+    ----------
+    database : Database
+        The registry's transactions.
+    archive_folder : Path
+        The folder in which instance files are looked up.
+    """
+
+    def __init__(self, database: Database, archive_folder: Path) -> None:
+        self._database = database
+        self._archive_folder = archive_folder
 
     def has_due(self) -> bool:
         """Say whether a row is due that nobody holds, without waiting for whoever writes."""
         with self._database.read() as connection:
             return (
-                connection.execute(select(outbox.c.id).where(self._is_due()).limit(1)).first()
+                connection.execute(select(outbox.c.id).where(self._is_free()).limit(1)).first()
                 is not None
             )
 
@@ -122,7 +139,7 @@ class Outbox:
         now = self._database.now()
         oldest_due = (
             select(outbox)
-            .where(self._is_due())
+            .where(self._is_free())
             .order_by(outbox.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -139,7 +156,7 @@ class Outbox:
                 "sentence": None,
             }
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(claimed))
-            if row.state == OutboxState.HELD and _is_newest(connection, row):
+            if row.state == OutboxState.HELD and is_newest(connection, row):
                 set_state(connection, row.study_key, StudyState.QUEUED, None, now)
             return _item(row, attempts=row.attempts + 1)
 
@@ -196,20 +213,15 @@ class Outbox:
             if not connection.execute(_claimed_by(item_id, owner).values(held)).rowcount:
                 return
             row = connection.execute(select(outbox).where(outbox.c.id == item_id)).one()
-            if _is_newest(connection, row):
+            if is_newest(connection, row):
                 set_state(connection, row.study_key, StudyState.HELD, sentence, now)
 
-    def release_held(self) -> int:
+    def retry_held(self) -> int:
         """Make every held row due now, and return how many there were."""
         now = self._database.now()
         with self._database.write() as connection:
             held = update(outbox).where(outbox.c.state == OutboxState.HELD, outbox.c.due_at > now)
             return connection.execute(held.values(due_at=now)).rowcount
-
-    def _is_due(self) -> ColumnElement[bool]:
-        # What waits is due at once, by whoever's clock it was written.
-        waits = or_(outbox.c.state == OutboxState.WAITING, self._database.is_due(outbox.c.due_at))
-        return and_(outbox.c.state != OutboxState.DONE, waits)
 
     def finish(
         self,
@@ -244,73 +256,60 @@ class Outbox:
             If the study never had this content.
         """
         now = self._database.now()
-        key = {
-            "study_key": study_key,
-            "content_digest": content_digest,
-            "model_digest": model_digest or _ANY_MODEL,
-        }
+        key = result_key(study_key, content_digest, model_digest)
         with self._database.write() as connection:
             require_study(connection, study_key)
             row = _content(connection, study_key, content_digest)
-            result = self._database.insert(results).values(
-                **key, state=state, sentence=sentence, finished_at=now
-            )
-            # not rowcount, which PostgreSQL's driver does not tell of an INSERT
-            is_new = connection.execute(
-                result.on_conflict_do_nothing().returning(results.c.study_key)
-            ).first()
+            is_new = record_result(self._database, connection, key, state, sentence, now)
             closed = {"state": OutboxState.DONE, "owner": None, "sentence": None}
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(closed))
             if not is_new:
                 return
-            if _is_newest(connection, row):
+            if is_newest(connection, row):
                 set_state(connection, study_key, state, sentence, now)
-            if structured_report is not None and _wants_reports(connection, row.center):
-                delivery = self._database.insert(deliveries).values(
-                    **key, center=row.center, path=str(structured_report), attempts=0, due_at=now
-                )
-                again = {
-                    "path": str(structured_report),
-                    "attempts": 0,
-                    "due_at": now,
-                    "delivered_at": None,
-                }
-                connection.execute(
-                    delivery.on_conflict_do_update(index_elements=list(key), set_=again)
-                )
+            if structured_report is not None and wants_reports(connection, row.center):
+                queue_report(self._database, connection, key, row.center, structured_report, now)
 
-    def result(
-        self, study_key: str, content_digest: str, model_digest: str | None
-    ) -> StudyState | None:
-        """Return what became of a study content under a model, or `None` if it has not been
-        done.
-        """
-        query = select(results.c.state).where(
-            results.c.study_key == study_key,
-            results.c.content_digest == content_digest,
-            results.c.model_digest == (model_digest or _ANY_MODEL),
-        )
-        with self._database.read() as connection:
-            state = connection.scalar(query)
-        return None if state is None else StudyState(state)
+    def requeue(self, study_key: str, *, also_finished: bool = False) -> StudyState:
+        """Let a study that is held, failed, incomplete or quarantined be worked on again, at once.
 
-    def requeue(self, study_key: str) -> None:
-        """Let a study be worked on again; a study that was never complete is decided anew after a
-        quiet period.
+        Parameters
+        ----------
+        study_key : str
+            The study.
+        also_finished : bool
+            Whether a study that is scored or extracted is done once more.
 
-        The results of its newest content are dropped, so that it is really done again.
+        Returns
+        -------
+        StudyState
+            The state that it was in.
 
         Raises
         ------
         UnknownStudyError
             If there is no such study.
+        StudyStateError
+            If it is being worked on or still arriving, or finished and `also_finished` is not set.
         """
         now = self._database.now()
         with self._database.write() as connection:
-            require_study(connection, study_key)
-            work_again(connection, study_key, _newest(connection, study_key), now)
+            study = require_study(connection, study_key)
+            state, row = StudyState(study.state), newest_content(connection, study_key)
+            if row is not None and row.state == OutboxState.CLAIMED and row.due_at > now:
+                raise StudyStateError(f"study {study_key} is being worked on: wait for its verdict")
+            if state in {StudyState.SCORED, StudyState.EXTRACTED} and not also_finished:
+                raise StudyStateError(
+                    f"study {study_key} is {state} already: say that it is to be done once more "
+                    "(--again), or send its report again with `python -m flows redeliver`"
+                )
+            if row is None and state is StudyState.RECEIVING:
+                raise StudyStateError(f"study {study_key} is still arriving: nothing need be done")
+            work_again(connection, study_key, row, now)
+        record(AuditEvent.STUDY_REQUEUED, center=study.center, study=study_key, was=str(state))
+        return state
 
-    def study_files(self, study_key: str, content_digest: str | None = None) -> StudyFiles:
+    def files(self, study_key: str, content_digest: str | None = None) -> StudyFiles:
         """Return the files of a study content.
 
         Parameters
@@ -357,16 +356,26 @@ class Outbox:
             warnings=tuple(json.loads(row.warnings)),
         )
 
-    def oldest_waiting(self) -> OutboxItem | None:
-        """Return the oldest row that is not done, which says how far behind the scoring is; `None`
-        when all is done.
-        """
-        query = (
-            select(outbox).where(outbox.c.state != OutboxState.DONE).order_by(outbox.c.id).limit(1)
-        )
+    def counts(self) -> dict[str, int]:
+        """Return how many rows are waiting, claimed, held and done."""
         with self._database.read() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else _item(row, row.attempts)
+            counted = connection.execute(
+                select(outbox.c.state, func.count()).group_by(outbox.c.state)
+            )
+            counts = {str(state): int(count) for state, count in counted}
+        return {str(state): counts.get(state, 0) for state in OutboxState}
+
+    def runs_under_way(self) -> set[str]:
+        """Return the runs of the rows that somebody has claimed."""
+        query = select(outbox.c.flow_run_id).where(outbox.c.state == OutboxState.CLAIMED)
+        with self._database.read() as connection:
+            return {run for run in connection.scalars(query) if run is not None}
+
+    def _is_free(self) -> ColumnElement[bool]:
+        """Return the condition that a row is due and that nobody holds it."""
+        # What waits is due at once, by whoever's clock it was written.
+        waits = or_(outbox.c.state == OutboxState.WAITING, self._database.is_due(outbox.c.due_at))
+        return and_(outbox.c.state != OutboxState.DONE, waits)
 
 
 def _item(row: Row[Any], attempts: int) -> OutboxItem:
@@ -389,21 +398,9 @@ def _claimed_by(item_id: int, owner: str) -> Any:
     )
 
 
-def _newest(connection: Connection, study_key: str) -> Row[Any] | None:
-    query = (
-        select(outbox).where(outbox.c.study_key == study_key).order_by(outbox.c.id.desc()).limit(1)
-    )
-    return connection.execute(query).first()
-
-
-def _is_newest(connection: Connection, row: Row[Any]) -> bool:
-    newest = _newest(connection, row.study_key)
-    return newest is not None and newest.id == row.id
-
-
 def _content(connection: Connection, study_key: str, content_digest: str | None) -> Row[Any]:
     if content_digest is None:
-        row = _newest(connection, study_key)
+        row = newest_content(connection, study_key)
     else:
         query = select(outbox).where(
             outbox.c.study_key == study_key, outbox.c.content_digest == content_digest
@@ -416,59 +413,3 @@ def _content(connection: Connection, study_key: str, content_digest: str | None)
             "came through the outbox; `python -m dicom_node status` says what it waits for"
         )
     return row
-
-
-def _wants_reports(connection: Connection, center: str) -> bool:
-    """Say whether a centre has a return AE; one that the node has not named yet may have one."""
-    wants = connection.scalar(select(centers.c.wants_reports).where(centers.c.name == center))
-    return wants is None or bool(wants)
-
-
-class OutboxOverview:
-    """The part of the registry that looks at the outbox and changes nothing."""
-
-    _database: Database
-
-    def without_result(self, center: str, model_digest: str) -> list[str]:
-        """Return the studies of a centre whose newest content is done, but not by this model; in
-        order of arrival.
-
-        What still waits in the outbox, or is being worked on, is not among them: it will be done
-        anyway.
-        """
-        newest = (
-            select(func.max(outbox.c.id))
-            .where(outbox.c.center == center)
-            .group_by(outbox.c.study_key)
-        )
-        done = (
-            select(results.c.study_key)
-            .where(
-                results.c.study_key == outbox.c.study_key,
-                results.c.content_digest == outbox.c.content_digest,
-                results.c.model_digest == model_digest,
-            )
-            .exists()
-        )
-        query = (
-            select(outbox.c.study_key)
-            .where(outbox.c.id.in_(newest), outbox.c.state == OutboxState.DONE, ~done)
-            .order_by(outbox.c.id)
-        )
-        with self._database.read() as connection:
-            return list(connection.scalars(query))
-
-    def outbox_state(self) -> dict[str, int]:
-        """Return how many rows are waiting, claimed, held and done."""
-        with self._database.read() as connection:
-            counted = connection.execute(
-                select(outbox.c.state, func.count()).group_by(outbox.c.state)
-            )
-            counts = {str(state): int(count) for state, count in counted}
-        return {str(state): counts.get(state, 0) for state in OutboxState}
-
-    def runs_under_way(self) -> set[str]:
-        """Return the runs of the rows that somebody has claimed."""
-        query = select(outbox.c.flow_run_id).where(outbox.c.state == OutboxState.CLAIMED)
-        with self._database.read() as connection:
-            return {run for run in connection.scalars(query) if run is not None}

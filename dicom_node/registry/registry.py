@@ -1,6 +1,4 @@
-"""The registry: the index of the archive, the states of the studies, the outbox, the deliveries and
-the incidents.
-"""
+"""The registry: the node's memory, one member for each thing that it remembers."""
 
 from __future__ import annotations
 
@@ -8,20 +6,25 @@ import threading
 from pathlib import Path
 
 from dicom_node.clock import Clock, utc_now
-from dicom_node.registry.commitments import CommitmentQueue
+from dicom_node.registry.centers import Centers
+from dicom_node.registry.commitments import Commitments
 from dicom_node.registry.database import Database
-from dicom_node.registry.deliveries import Delivery, DeliveryQueue
-from dicom_node.registry.group_commit import GroupCommit
-from dicom_node.registry.incidents import Incident, IncidentLog
-from dicom_node.registry.instances import InstanceRecord, StudyIndex, StudySummary
-from dicom_node.registry.operators import OperatorActions, Release
-from dicom_node.registry.outbox import InstanceFile, Outbox, OutboxItem, OutboxOverview, StudyFiles
+from dicom_node.registry.deliveries import Deliveries, Delivery
+from dicom_node.registry.incidents import Incident, Incidents
+from dicom_node.registry.instances import InstanceRecord, Instances
+from dicom_node.registry.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
+from dicom_node.registry.releases import Release, Releases
+from dicom_node.registry.results import Results
 from dicom_node.registry.states import OutboxState, StudyState
+from dicom_node.registry.studies import Studies, StudySummary
 from dicom_node.settings import NodeTable
 
 __all__ = [
+    "Commitments",
+    "Deliveries",
     "Delivery",
     "Incident",
+    "Incidents",
     "InstanceFile",
     "InstanceRecord",
     "OutboxItem",
@@ -35,11 +38,9 @@ __all__ = [
 ]
 
 
-class Registry(
-    StudyIndex, Outbox, OutboxOverview, DeliveryQueue, CommitmentQueue, IncidentLog, OperatorActions
-):
-    """The node's memory; every method is one transaction and may be called from any thread and
-    process.
+class Registry:
+    """The node's memory; every method of its members is one transaction and may be called from any
+    thread and process.
 
     Parameters
     ----------
@@ -50,6 +51,27 @@ class Registry(
     clock : callable, optional
         Returns the current time, aware, in UTC.
 
+    Attributes
+    ----------
+    centers : Centers
+        The centres of the settings.
+    instances : Instances
+        The index of what has arrived.
+    studies : Studies
+        Where each study is.
+    outbox : Outbox
+        Complete studies that wait to be scored.
+    results : Results
+        What became of them, by model.
+    releases : Releases
+        Quarantined studies that somebody let be scored.
+    deliveries : Deliveries
+        Reports on their way to a centre.
+    commitments : Commitments
+        Storage commitments that others asked of us.
+    incidents : Incidents
+        What an operator must hear of.
+
     Raises
     ------
     RegistryUnavailableError
@@ -58,8 +80,15 @@ class Registry(
 
     def __init__(self, url: str, archive_folder: Path, clock: Clock = utc_now) -> None:
         self._database = Database(url, clock)
-        self._archive_folder = archive_folder
-        self._group = GroupCommit(self.add_instances)
+        self.centers = Centers(self._database)
+        self.instances = Instances(self._database)
+        self.studies = Studies(self._database)
+        self.outbox = Outbox(self._database, archive_folder)
+        self.results = Results(self._database)
+        self.releases = Releases(self._database)
+        self.deliveries = Deliveries(self._database)
+        self.commitments = Commitments(self._database)
+        self.incidents = Incidents(self._database)
 
     def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
         """Wait until there may be something new to do; see `Database.wait_for_change`."""

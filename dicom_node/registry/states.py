@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, case, delete, select, update
 
 from dicom_node.center import Completeness
-from dicom_node.errors import IncidentKind, UnknownStudyError
+from dicom_node.errors import UnknownStudyError
 from dicom_node.registry.completeness import (
     Complete,
     Contradictory,
@@ -21,7 +21,7 @@ from dicom_node.registry.completeness import (
     decide,
 )
 from dicom_node.registry.contents import instance_keys, is_manifest_met, study_contents
-from dicom_node.registry.schema import incidents, outbox, results, studies
+from dicom_node.registry.schema import outbox, results, studies
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +85,22 @@ def require_study(connection: Connection, study_key: str) -> Row[Any]:
             "dicom_node status` lists"
         )
     return row
+
+
+def newest_content(connection: Connection, study_key: str) -> Row[Any] | None:
+    """Return the outbox row of a study's newest content, or `None` if it was never complete."""
+    query = (
+        select(outbox).where(outbox.c.study_key == study_key).order_by(outbox.c.id.desc()).limit(1)
+    )
+    return connection.execute(query).first()
+
+
+def is_newest(connection: Connection, row: Row[Any]) -> bool:
+    """Say whether a row of the outbox is that of its study's newest content, which gives the study
+    its state.
+    """
+    newest = newest_content(connection, row.study_key)
+    return newest is not None and newest.id == row.id
 
 
 def state_of_outbox_row(connection: Connection, row: Row[Any]) -> tuple[StudyState, str | None]:
@@ -159,27 +175,6 @@ def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now
     waiting = {"state": OutboxState.WAITING, "owner": None, "due_at": now, "sentence": None}
     connection.execute(update(outbox).where(outbox.c.id == row.id).values(waiting))
     set_state(connection, study_key, StudyState.QUEUED, None, now)
-
-
-def overdue_incidents(connection: Connection, before: datetime) -> list[tuple[str, str, str]]:
-    """Return centre, study and sentence of every study that has been incomplete since `before` or
-    longer.
-
-    Those that an incident already tells of in the same words are left out.
-    """
-    told = (
-        select(incidents.c.id)
-        .where(
-            incidents.c.kind == str(IncidentKind.INCOMPLETE_STUDY),
-            incidents.c.subject == studies.c.study_key,
-            incidents.c.sentence == studies.c.sentence,
-        )
-        .exists()
-    )
-    query = select(studies.c.center, studies.c.study_key, studies.c.sentence).where(
-        studies.c.state == str(StudyState.INCOMPLETE), studies.c.updated_at <= before, ~told
-    )
-    return [(row.center, row.study_key, row.sentence) for row in connection.execute(query)]
 
 
 def _enqueue(connection: Connection, study_key: str, complete: Complete, now: datetime) -> None:

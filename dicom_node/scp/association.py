@@ -234,7 +234,7 @@ class AcceptedAssociation:
 
     def _take_release(self) -> Event:
         self._stream.pour(self._length, _nowhere)
-        self._services.settle()
+        self._services.flush()
         return Event.RELEASE_RESPONSE
 
     def _ignore(self) -> None:

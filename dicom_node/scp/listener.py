@@ -21,7 +21,7 @@ from dicom_node.center import Center
 from dicom_node.certificate import PeerCertificate, peer_certificate
 from dicom_node.errors import NodeError
 from dicom_node.network.pdu import AssociateRequest
-from dicom_node.registry.registry import Registry
+from dicom_node.registry.registry import Incidents
 from dicom_node.scp.admission import Rejection, admit
 from dicom_node.scp.association import AcceptedAssociation, Patience
 from dicom_node.scp.services import DimseServices
@@ -73,7 +73,7 @@ class Receiver:
         Who may call; without centres nobody may.
     services : DimseServices
         What is offered.
-    registry : Registry
+    incidents : Incidents
         Where rejected callers are recorded.
     tls : ssl.SSLContext, optional
         With it nobody is listened to without TLS.
@@ -89,7 +89,7 @@ class Receiver:
         settings: ReceiverSettings,
         centers: tuple[Center, ...],
         services: DimseServices,
-        registry: Registry,
+        incidents: Incidents,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         if not centers:
@@ -100,7 +100,7 @@ class Receiver:
         self._settings = settings
         self._centers = centers
         self._services = services
-        self._registry = registry
+        self._incidents = incidents
         self._tls = tls
         self._lock = threading.Lock()
         self._admitted = 0
@@ -210,9 +210,7 @@ class Receiver:
     def _record(self, rejection: Rejection, calling: str) -> None:
         _log.warning("association rejected: %s", rejection.sentence)
         try:
-            self._registry.record_incident(
-                rejection.kind, rejection.sentence, rejection.center, calling
-            )
+            self._incidents.record(rejection.kind, rejection.sentence, rejection.center, calling)
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 

@@ -12,7 +12,7 @@ from dicom_node.center import Center
 from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, VERIFICATION
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.counters import Metrics
-from dicom_node.intake.intake import Ingest
+from dicom_node.intake.intake import Intake
 from dicom_node.intake.object_on_its_way import Reception
 from dicom_node.intake.refusals import SUCCESS, refusal_of
 from dicom_node.network import command_set as dimse
@@ -73,7 +73,7 @@ class StoreMessage:
         context: AcceptedContext,
         command: Command,
         center: Center,
-        ingest: Ingest,
+        intake: Intake,
         maximum_bytes: int,
     ) -> None:
         self.context = context
@@ -84,7 +84,7 @@ class StoreMessage:
             context_class_uid=context.abstract_syntax,
             transfer_syntax=context.transfer_syntax,
         )
-        self._reception = Reception(ingest, center.name, store, maximum_bytes)
+        self._reception = Reception(intake, center.name, store, maximum_bytes)
         self.write = self._reception.write
         self.discard = self._reception.discard
 
@@ -157,7 +157,7 @@ class DimseServices:
 
     Parameters
     ----------
-    ingest : Ingest
+    intake : Intake
         What takes the instances.
     commitment : CommitmentService
         What answers for them.
@@ -166,22 +166,22 @@ class DimseServices:
     """
 
     def __init__(
-        self, ingest: Ingest, commitment: CommitmentService, maximum_object_bytes: int
+        self, intake: Intake, commitment: CommitmentService, maximum_object_bytes: int
     ) -> None:
-        self._ingest = ingest
+        self._intake = intake
         self._commitment = commitment
         self._maximum_object_bytes = maximum_object_bytes
 
     @property
     def metrics(self) -> Metrics:
         """What is counted."""
-        return self._ingest.metrics
+        return self._intake.metrics
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until what was received is in the registry, so that whoever asks after a release
         finds it there.
         """
-        self._ingest.flush()
+        self._intake.flush()
 
     def begin(
         self, center: Center, calling: str, context: AcceptedContext, command: Command
@@ -206,7 +206,7 @@ class DimseServices:
                 return PlainMessage(context, dimse.response(command, SUCCESS))
             case dimse.C_STORE_RQ, uid if uid in STORAGE_CLASSES and command.has_dataset:
                 return StoreMessage(
-                    context, command, center, self._ingest, self._maximum_object_bytes
+                    context, command, center, self._intake, self._maximum_object_bytes
                 )
             case ((dimse.N_ACTION_RQ | dimse.N_EVENT_REPORT_RQ), uid) if uid == STORAGE_COMMITMENT:
                 return DatasetMessage(context, command, center, calling, self._commitment)

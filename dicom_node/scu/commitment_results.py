@@ -15,14 +15,14 @@ from dicom_node.center import Center, ReturnDestination
 from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from dicom_node.errors import DeliveryError
 from dicom_node.network.commitment_messages import CommitmentReport, CommitmentRequest
-from dicom_node.registry.registry import Registry
+from dicom_node.registry.registry import Commitments
 from dicom_node.scu.caller import Caller, destination_name
 
 _log = logging.getLogger(__name__)
 
 
 def report_commitments(
-    registry: Registry,
+    commitments: Commitments,
     caller: Caller,
     centers: Iterable[Center],
     verify: Callable[[str, CommitmentRequest], CommitmentReport],
@@ -33,8 +33,8 @@ def report_commitments(
 
     Parameters
     ----------
-    registry : Registry
-        Where the requests are kept.
+    commitments : Commitments
+        Requests that were kept.
     caller : Caller
         Our own AE.
     centers : iterable of Center
@@ -51,7 +51,7 @@ def report_commitments(
     """
     by_name = {center.name: center for center in centers}
     reported = 0
-    for pending in registry.due_commitments():
+    for pending in commitments.due():
         center = by_name.get(pending.center)
         destination = center.commitment_destination(pending.ae_title) if center else None
         if destination is None:
@@ -61,9 +61,9 @@ def report_commitments(
         except DeliveryError as error:
             _log.warning("%s: a commitment was not reported: %s", pending.center, error)
             wait = min(first_retry_s * 2.0 ** min(pending.attempts, 32), longest_retry_s)
-            registry.mark_commitment_failed(pending.id, str(error), wait)
+            commitments.mark_failed(pending.id, str(error), wait)
         else:
-            registry.mark_commitment_reported(pending.id)
+            commitments.mark_reported(pending.id)
             count = len(pending.request.references)
             record(
                 AuditEvent.COMMITMENT_REPORTED,

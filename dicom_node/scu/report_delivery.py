@@ -33,7 +33,7 @@ from dicom_node.network.commitment_messages import (
     parse_report,
     request_dataset,
 )
-from dicom_node.registry.registry import Delivery, Registry
+from dicom_node.registry.registry import Deliveries, Delivery
 from dicom_node.scu.caller import Caller, destination_name, status_words
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _COMMITMENT_S = 900.0
 
 
 def deliver_due(
-    registry: Registry,
+    deliveries: Deliveries,
     caller: Caller,
     centers: Iterable[Center],
     first_retry_s: float,
@@ -59,7 +59,7 @@ def deliver_due(
 
     Parameters
     ----------
-    registry : Registry
+    deliveries : Deliveries
         The queue.
     caller : Caller
         Our own AE.
@@ -76,18 +76,18 @@ def deliver_due(
     destinations = {
         center.name: center.return_to for center in centers if center.return_to is not None
     }
-    due = sorted(registry.due_deliveries(destinations), key=lambda delivery: delivery.center)
+    due = sorted(deliveries.due(destinations), key=lambda delivery: delivery.center)
     delivered = 0
-    for center, deliveries in groupby(due, key=lambda delivery: delivery.center):
-        visit = _Visit(registry, caller, center, destinations[center])
-        for delivery in deliveries:
+    for center, waiting in groupby(due, key=lambda delivery: delivery.center):
+        visit = _Visit(deliveries, caller, center, destinations[center])
+        for delivery in waiting:
             try:
                 delivered += visit.deliver(delivery)
             except DeliveryError as error:
                 _log.warning(
                     "%s: report of study %s not delivered: %s", center, delivery.study_key, error
                 )
-                registry.mark_failed(
+                deliveries.mark_failed(
                     delivery.id, str(error), _wait_s(delivery, first_retry_s, longest_retry_s)
                 )
         delivered += visit.end()
@@ -98,9 +98,9 @@ class _Visit:
     """One round of deliveries to one centre, on one association as long as that holds."""
 
     def __init__(
-        self, registry: Registry, caller: Caller, center: str, destination: ReturnDestination
+        self, deliveries: Deliveries, caller: Caller, center: str, destination: ReturnDestination
     ) -> None:
-        self._registry = registry
+        self._deliveries = deliveries
         self._caller = caller
         self._center = center
         self._destination = destination
@@ -118,7 +118,7 @@ class _Visit:
             )
         report, warning = _send(self._association, delivery.path, self._destination)
         if not self._offers_commitment():
-            self._registry.mark_delivered(delivery.id, warning)
+            self._deliveries.mark_delivered(delivery.id, warning)
             record(AuditEvent.REPORT_DELIVERED, center=self._center, study=delivery.study_key)
             return 1
         return self._ask_commitment(delivery, report, warning)
@@ -133,7 +133,7 @@ class _Visit:
             self._reported.wait(_SAME_ASSOCIATION_S)
         if self._association.is_established:
             self._association.release()
-        return sum(not self._registry.is_commitment_awaited([one]) for one in self._asked)
+        return sum(not self._deliveries.awaits_commitment([one]) for one in self._asked)
 
     def _offers_commitment(self) -> bool:
         return any(
@@ -143,7 +143,7 @@ class _Visit:
     def _ask_commitment(self, delivery: Delivery, report: Reference, warning: str | None) -> int:
         transaction = str(generate_uid(prefix=None))
         # Kept before it is asked: the answer may be here before the request has returned.
-        self._registry.await_commitment(delivery.id, transaction, _COMMITMENT_S)
+        self._deliveries.await_commitment(delivery.id, transaction, _COMMITMENT_S)
         try:
             status, _ = self._association.send_n_action(
                 request_dataset(transaction, [report]),
@@ -164,7 +164,7 @@ class _Visit:
             f"{destination_name(self._destination)} took the report and {words} our request to "
             "commit it"
         )
-        self._registry.mark_delivered(delivery.id, warning or sentence)
+        self._deliveries.mark_delivered(delivery.id, warning or sentence)
         return 1
 
     def _take_report(self, event: Any) -> int | tuple[int, None]:
@@ -172,7 +172,7 @@ class _Visit:
             report: CommitmentReport = parse_report(event.event_information, "")
         except ValueError:
             return 0x0115, None
-        self._registry.take_commitment_report(self._center, report)
+        self._deliveries.take_commitment_report(self._center, report)
         self._reported.set()
         return SUCCESS, None
 

@@ -25,8 +25,8 @@ from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
 from dicom_node.datasets.identity import is_uid
 from dicom_node.errors import NodeError
-from dicom_node.intake.intake import Ingest
-from dicom_node.registry.registry import Registry
+from dicom_node.intake.intake import Intake
+from dicom_node.registry.registry import Incidents
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
 from dicom_node.stow.multipart import MultipartError, boundary_of
@@ -57,11 +57,11 @@ class StowService:
 
     Parameters
     ----------
-    ingest : Ingest
+    intake : Intake
         What keeps the instances.
     callers : Callers
         Who may send.
-    registry : Registry
+    incidents : Incidents
         Where refused callers are recorded.
     maximum_object_bytes : int
         Longest dataset.
@@ -73,16 +73,16 @@ class StowService:
 
     def __init__(
         self,
-        ingest: Ingest,
+        intake: Intake,
         callers: Callers,
-        registry: Registry,
+        incidents: Incidents,
         maximum_object_bytes: int,
         maximum_requests: int,
         silence_s: float,
     ) -> None:
-        self._ingest = ingest
+        self._intake = intake
         self._callers = callers
-        self._registry = registry
+        self._incidents = incidents
         self._maximum_object_bytes = maximum_object_bytes
         self._maximum_requests = maximum_requests
         self._silence_s = silence_s
@@ -120,7 +120,7 @@ class StowService:
 
     async def _store(self, request: Request, center: Center, boundary: bytes) -> Response:
         study = request.path_params.get("study")
-        upload = Upload(self._ingest, center, study, boundary, self._maximum_object_bytes)
+        upload = Upload(self._intake, center, study, boundary, self._maximum_object_bytes)
         address = _address(request)
         body = request.stream()
         try:
@@ -171,17 +171,17 @@ class StowService:
 
     def _deny(self, denial: Denial, address: str) -> None:
         _log.warning("STOW-RS request rejected: %s", denial.sentence)
-        self._ingest.metrics.web_request(denial.center, denial.status)
+        self._intake.metrics.web_request(denial.center, denial.status)
         record(AuditEvent.STOW_REJECTED, address=address, center=denial.center, kind=denial.kind)
         try:
-            self._registry.record_incident(denial.kind, denial.sentence, denial.center, address)
+            self._incidents.record(denial.kind, denial.sentence, denial.center, address)
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 
     def _told(
         self, center: Center, address: str, status: HTTPStatus, parts: int, failed: int
     ) -> None:
-        self._ingest.metrics.web_request(center.name, status)
+        self._intake.metrics.web_request(center.name, status)
         record(
             AuditEvent.STOW_ANSWERED,
             center=center.name,

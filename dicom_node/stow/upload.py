@@ -17,7 +17,7 @@ from dicom_node.errors import (
     UnsupportedSyntaxError,
 )
 from dicom_node.intake.announcement import StoreCommand
-from dicom_node.intake.intake import Ingest
+from dicom_node.intake.intake import Intake
 from dicom_node.intake.object_on_its_way import Reception
 from dicom_node.stow.multipart import MultipartError, MultipartReader
 from dicom_node.stow.store_response import Outcome
@@ -31,7 +31,7 @@ class Upload:
 
     Parameters
     ----------
-    ingest : Ingest
+    intake : Intake
         What keeps the instances.
     center : Center
         Who sends.
@@ -45,13 +45,13 @@ class Upload:
 
     def __init__(
         self,
-        ingest: Ingest,
+        intake: Intake,
         center: Center,
         study_instance_uid: str | None,
         boundary: bytes,
         maximum_bytes: int,
     ) -> None:
-        self._ingest = ingest
+        self._intake = intake
         self._center = center
         self._study = study_instance_uid
         self._maximum_bytes = maximum_bytes
@@ -81,7 +81,7 @@ class Upload:
         self._reader.end()
         if not self.outcomes:
             raise MultipartError("the body has no part: expected at least one DICOM file")
-        self._ingest.flush()
+        self._intake.flush()
         return self.outcomes
 
     def discard(self) -> None:
@@ -124,11 +124,11 @@ class Upload:
             transfer_syntax=meta.transfer_syntax,
             study_instance_uid=self._study,
         )
-        return Reception(self._ingest, self._center.name, command, self._maximum_bytes)
+        return Reception(self._intake, self._center.name, command, self._maximum_bytes)
 
     def refuse(self, error: NodeError) -> None:
         """Record that a part was refused before anything of it was kept."""
-        self._ingest.refuse(self._center.name, error, None)
+        self._intake.refuse(self._center.name, error, None)
 
 
 class _Part:

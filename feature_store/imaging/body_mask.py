@@ -19,7 +19,7 @@ PA, de Maertelaer V, De Vuyst P, et al. Am J Respir Crit Care Med 1995;152:653-6
 """
 _NO_IMAGE_HU = -1500.0
 """Nothing that was measured lies below: it is outside the reconstruction circle."""
-_AROUND = np.ones((3, 3))
+_AROUND = np.ones((3, 3), dtype=np.bool_)
 _WIDEST_AIRWAY_MM = 30.0
 """A trachea is narrower; air that meets the edge over a longer stretch is around the patient."""
 _NEAR = 7

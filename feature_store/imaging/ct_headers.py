@@ -5,22 +5,20 @@ acquisition.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import CTImageStorage
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
+from feature_store.imaging.ct_extent import CtExtent
 
 _T = TypeVar("_T")
-_DIRECTION_TOLERANCE = 1e-3
 _ACQUISITION_TAGS = (
     "KVP",
     "SliceThickness",
@@ -84,8 +82,8 @@ class SliceHeader:
 
     Parameters
     ----------
-    path : Path
-        The file.
+    number : int
+        Which of the files that were read it is, counted from 0.
     sop_instance_uid, series_instance_uid, study_instance_uid : str
         Its identity.
     frame_of_reference_uid : str or None
@@ -106,7 +104,7 @@ class SliceHeader:
         How it was acquired.
     """
 
-    path: Path
+    number: int
     sop_instance_uid: str
     series_instance_uid: str
     study_instance_uid: str
@@ -173,122 +171,43 @@ class CtHeaders:
         return np.diff(self.slice_positions_mm)
 
     @property
-    def median_gap_mm(self) -> float | None:
-        """Median distance between neighbouring slices in mm; `None` for one slice."""
-        return float(np.median(self.slice_gaps_mm)) if len(self.slices) > 1 else None
-
-    @property
-    def largest_gap_ratio(self) -> float | None:
-        """Largest gap over median gap; infinite if the median is 0, `None` for one slice."""
-        median = self.median_gap_mm
-        if median is None:
-            return None
-        return float(self.slice_gaps_mm.max()) / median if median > 0 else float("inf")
-
-    @property
-    def orientation_consistent(self) -> bool:
-        """Whether all slices have the same direction cosines (within 1e-3) and these are orthogonal
-        unit vectors.
-        """
-        cosines = np.array([header.orientation for header in self.slices]).reshape(-1, 2, 3)
-        gram = cosines[0] @ cosines[0].T
-        return bool(
-            np.abs(gram - np.eye(2)).max() <= _DIRECTION_TOLERANCE
-            and np.abs(cosines - cosines[0]).max() <= _DIRECTION_TOLERANCE
-        )
-
-    @property
-    def spacing_consistent(self) -> bool:
-        """Whether all slices have the same pixel spacing (within 1e-4 mm) and size."""
-        spacings = np.array([header.pixel_spacing_mm for header in self.slices])
-        sizes = {(header.rows, header.columns) for header in self.slices}
-        return bool(np.abs(spacings - spacings[0]).max() <= 1e-4) and len(sizes) == 1
-
-    @property
-    def one_series(self) -> bool:
-        """Whether all slices are of one series."""
-        return len({header.series_instance_uid for header in self.slices}) == 1
-
-    @property
-    def frame_of_reference_uids(self) -> frozenset[str | None]:
-        """The Frames of Reference that occur; `None` stands for slices without one."""
-        return frozenset(header.frame_of_reference_uid for header in self.slices)
-
-    @property
     def acquisition(self) -> Acquisition:
         """How the first slice was acquired."""
         return self.slices[0].acquisition
 
-    def outside_count(self, contours: Sequence[npt.NDArray[np.float64]]) -> int:
-        """Count the contours with a point beyond the outermost slices by more than half a gap, or
-        beyond the pixels.
-
-        Parameters
-        ----------
-        contours : sequence of ndarray, shape (n, 3)
-            Points (x, y, z) in mm, patient coordinates.
-        """
-        first = self.slices[0]
-        axes = np.vstack([np.asarray(first.orientation).reshape(2, 3), self.normal])
-        half = (
-            np.array(
-                [first.pixel_spacing_mm[1], first.pixel_spacing_mm[0], self.median_gap_mm or 0.0]
-            )
-            / 2
-            + 1e-3
+    @property
+    def extent(self) -> CtExtent:
+        """Where the slices lie, taken as evenly spaced between the outermost two."""
+        first, n = self.slices[0], len(self.slices)
+        row, column = np.asarray(first.orientation).reshape(2, 3)
+        between = np.ptp(self.slice_positions_mm) / max(1, n - 1)
+        return CtExtent(
+            frozenset(header.frame_of_reference_uid for header in self.slices),
+            np.asarray(first.position_mm),
+            np.column_stack([row, column, self.normal]),
+            np.array([first.pixel_spacing_mm[1], first.pixel_spacing_mm[0], between]),
+            np.array([first.columns, first.rows, n]),
         )
-        span = np.array(
-            [
-                (first.columns - 1) * first.pixel_spacing_mm[1],
-                (first.rows - 1) * first.pixel_spacing_mm[0],
-                np.ptp(self.slice_positions_mm),
-            ]
-        )
-        count = 0
-        for points in contours:
-            relative = (points - np.asarray(first.position_mm)) @ axes.T
-            count += bool(np.any(relative < -half) or np.any(relative > span + half))
-        return count
 
 
-def read_ct_headers(paths: Sequence[Path]) -> CtHeaders:
-    """Read what is known of the CT slices without their pixels.
+def slice_header(dataset: Dataset, number: int, which: str) -> SliceHeader:
+    """Take from a CT instance what is known without its pixels.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Files of CT Image Storage, in any order.
-
-    Returns
-    -------
-    CtHeaders
-        Ordered along the normal; irregular geometry is told by its properties, not refused.
+    dataset : Dataset
+        The instance; its pixels are not looked at.
+    number : int
+        Which of the files it is, counted from 0.
+    which : str
+        The same in words, for the sentence of an error.
 
     Raises
     ------
     UnreadableInstance
-        If a file is not DICOM, not CT Image Storage, or has no usable position, orientation,
-        spacing or size.
-    CtGeometryError
-        If there is no file.
+        If it is not CT Image Storage, or has no usable position, orientation, spacing or size.
     """
-    return CtHeaders(
-        tuple(
-            _read_header(path, f"CT instance {n} of {len(paths)}")
-            for n, path in enumerate(paths, start=1)
-        )
-    )
-
-
-def _read_header(path: Path, which: str) -> SliceHeader:
-    try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        sop_class, modality = dataset.get("SOPClassUID"), dataset.get("Modality", "CT")
-    except UNREADABLE as error:
-        raise UnreadableInstance(
-            "unreadable-ct",
-            f"{which} cannot be read as DICOM ({type(error).__name__}). Send the series again.",
-        ) from error
+    sop_class, modality = dataset.get("SOPClassUID"), dataset.get("Modality", "CT")
     if sop_class != CTImageStorage or modality != "CT":
         name = getattr(sop_class, "name", "no SOP class")
         raise UnreadableInstance(
@@ -297,7 +216,7 @@ def _read_header(path: Path, which: str) -> SliceHeader:
             f"{modality!r}.",
         )
     try:
-        header = _header(dataset, path)
+        header = _header(dataset, number)
     except UNREADABLE as error:
         raise UnreadableInstance(
             "ct-header",
@@ -321,11 +240,11 @@ def _read_header(path: Path, which: str) -> SliceHeader:
     return header
 
 
-def _header(dataset: Dataset, path: Path) -> SliceHeader:
+def _header(dataset: Dataset, number: int) -> SliceHeader:
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     frame = _optional(dataset, "FrameOfReferenceUID", str)
     return SliceHeader(
-        path=path,
+        number=number,
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
         study_instance_uid=str(dataset.StudyInstanceUID),

@@ -4,37 +4,21 @@ none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 import SimpleITK
+from pydicom.dataset import Dataset
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
-from feature_store.imaging.ct_headers import (
-    UNREADABLE,
-    Acquisition,
-    CtHeaders,
-    SliceHeader,
-    read_ct_headers,
-)
-
-__all__ = [
-    "Acquisition",
-    "CtHeaders",
-    "CtVolume",
-    "SliceHeader",
-    "check_geometry",
-    "read_ct_headers",
-    "read_ct_volume",
-]
-
-_POSITION_TOLERANCE_MM = 0.1
-"""Positions are often rounded to a tenth of a millimetre."""
+from feature_store.imaging.ct_extent import CtExtent
+from feature_store.imaging.ct_headers import UNREADABLE, Acquisition, SliceHeader
+from feature_store.imaging.ct_rules import CT_RULES, ct_facts
+from feature_store.imaging.hounsfield import hounsfield, padding_of
+from feature_store.imaging.reading import CtReading
+from feature_store.rules import refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +28,7 @@ class CtVolume:
     Parameters
     ----------
     hu : ndarray of float32, shape (z, y, x)
-        Hounsfield units; slices ascend along the normal.
+        Hounsfield units, minus infinity where nothing was measured; slices ascend along the normal.
     spacing_mm : tuple of 3 float
         Distance of voxel centres along (x, y, z) of the grid, in mm.
     origin_mm : tuple of 3 float
@@ -95,12 +79,29 @@ class CtVolume:
         """Unit axes of the grid as columns (x, y, z), shape (3, 3)."""
         return np.asarray(self.direction, dtype=np.float64).reshape(3, 3)
 
+    @property
+    def extent(self) -> CtExtent:
+        """Where the CT lies in the patient."""
+        return CtExtent(
+            frozenset({self.frame_of_reference_uid}),
+            np.asarray(self.origin_mm),
+            self.axes,
+            np.asarray(self.spacing_mm),
+            np.array(self.hu.shape[::-1]),
+        )
+
     def to_index(self, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return continuous grid indices (x, y, z) of points (x, y, z) in mm, both of shape (n,
         3).
         """
         relative = points_mm - np.asarray(self.origin_mm)
         return np.asarray(relative @ self.axes / np.asarray(self.spacing_mm), dtype=np.float64)
+
+    def with_floor(self, floor_hu: float) -> CtVolume:
+        """Return the same CT in which what was not measured, and all below `floor_hu`, is
+        `floor_hu`.
+        """
+        return self.with_values(np.maximum(self.hu, np.float32(floor_hu)))
 
     def with_values(self, hu: npt.NDArray[np.float32]) -> CtVolume:
         """Return the same grid with other values, shape (z, y, x)."""
@@ -119,13 +120,13 @@ class CtVolume:
         return image
 
 
-def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
-    """Read a CT series as one regular volume.
+def ct_volume(reading: CtReading) -> CtVolume:
+    """Make one regular volume of a CT series, and take its pixels.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Files of CT Image Storage, in any order.
+    reading : CtReading
+        The slices, whose pixels nobody has taken before.
 
     Returns
     -------
@@ -135,17 +136,19 @@ def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
     Raises
     ------
     UnreadableInstance
-        If a file is not a CT or lacks bytes.
+        If a slice lacks pixels.
     CtGeometryError
         If the slices do not form one regular volume in HU: the sentence says where and what was
         expected.
     """
-    headers = read_ct_headers(paths)
-    check_geometry(headers)
+    headers = reading.headers
+    refuse(CT_RULES, ct_facts(headers))
     first = headers.slices[0]
     hu = np.empty((len(headers.slices), first.rows, first.columns), dtype=np.float32)
-    for index, header in enumerate(headers.slices):
-        hu[index] = _hounsfield(header, headers.slice_positions_mm[index])
+    for index, (header, position) in enumerate(
+        zip(headers.slices, headers.slice_positions_mm.tolist(), strict=True)
+    ):
+        hu[index] = _hounsfield(reading.pixels.take(header.number), header, position)
     row = np.asarray(first.orientation[:3]) / np.linalg.norm(first.orientation[:3])
     normal = headers.normal
     gaps = headers.slice_gaps_mm
@@ -164,116 +167,9 @@ def read_ct_volume(paths: Sequence[Path]) -> CtVolume:
     )
 
 
-def check_geometry(headers: CtHeaders) -> None:
-    """Raise `CtGeometryError` unless the slices form one regular volume in HU."""
-    count = len(headers.slices)
-    if count < 2:
-        raise CtGeometryError(
-            "one-slice", "The CT has 1 slice: expected at least 2. Send the whole series."
-        )
-    _check_sameness(headers)
-    _check_positions(headers)
-    for header, position in zip(headers.slices, headers.slice_positions_mm, strict=True):
-        if (
-            header.rescale_slope is None
-            or header.rescale_intercept is None
-            or header.rescale_slope == 0
-        ):
-            raise CtGeometryError(
-                "no-rescale",
-                f"The CT slice at {position:.2f} mm has no usable Rescale Slope and Intercept, so "
-                "its values are not Hounsfield units (PS3.3 C.8.2.1). Send the series as the "
-                "scanner made it.",
-            )
-        if header.rescale_type not in (None, "HU"):
-            raise CtGeometryError(
-                "not-hounsfield",
-                f"The CT slice at {position:.2f} mm has Rescale Type {header.rescale_type!r}: "
-                "expected HU. Send the reconstruction in Hounsfield units.",
-            )
-
-
-def _check_sameness(headers: CtHeaders) -> None:
-    if not headers.one_series:
-        series = len({header.series_instance_uid for header in headers.slices})
-        raise CtGeometryError(
-            "mixed-series",
-            f"The CT slices are of {series} series: expected 1. Send the series that was "
-            "contoured.",
-        )
-    if len(headers.frame_of_reference_uids) > 1:
-        raise CtGeometryError(
-            "mixed-frame-of-reference",
-            f"The CT slices have {len(headers.frame_of_reference_uids)} Frames of Reference: "
-            "expected 1.",
-        )
-    if not headers.orientation_consistent:
-        raise CtGeometryError(
-            "mixed-orientation",
-            "The CT slices do not share one orientation of orthogonal unit vectors (within "
-            "0.001): expected parallel slices. Send the axial series without its scout or "
-            "reformats.",
-        )
-    if not headers.spacing_consistent:
-        found = sorted(
-            {
-                (h.rows, h.columns, *(round(s, 4) for s in h.pixel_spacing_mm))
-                for h in headers.slices
-            }
-        )
-        raise CtGeometryError(
-            "mixed-size",
-            "The CT slices differ in size or pixel spacing (rows, columns, row and column "
-            f"spacing in mm): found {found[:4]}, expected one. Send one reconstruction.",
-        )
-
-
-def _check_positions(headers: CtHeaders) -> None:
-    positions, gaps = headers.slice_positions_mm, headers.slice_gaps_mm
-    usual = float(np.median(gaps))
-    if (twice := np.flatnonzero(gaps < 0.01)).size:
-        raise CtGeometryError(
-            "duplicate-position",
-            f"{twice.size + 1 if twice.size == 1 else 'Several'} CT slices are at the same "
-            f"position {positions[twice[0]]:.2f} mm: expected one slice at each. Send the series "
-            "once, without repeats.",
-        )
-    if (wide := np.flatnonzero(gaps > 1.5 * usual)).size:
-        at = wide[0]
-        lacking = sum(max(1, round(float(gaps[n]) / usual) - 1) for n in wide)
-        raise CtGeometryError(
-            "missing-slice",
-            f"The CT lacks {lacking} slice(s): between {positions[at]:.2f} mm and "
-            f"{positions[at + 1]:.2f} mm the gap is {gaps[at]:.2f} mm, expected {usual:.2f} mm. "
-            "Send the missing slices.",
-        )
-    regular = positions[0] + np.arange(len(positions)) * gaps.mean()
-    off = np.abs(positions - regular)
-    if (worst := int(off.argmax())) and off[worst] > max(_POSITION_TOLERANCE_MM, 0.05 * usual):
-        raise CtGeometryError(
-            "irregular-spacing",
-            f"The CT slice at {positions[worst]:.2f} mm is {off[worst]:.2f} mm off the regular "
-            f"grid of {gaps.mean():.3f} mm: expected evenly spaced slices. Send one "
-            "reconstruction of constant spacing.",
-        )
-    drift = (
-        headers.positions_mm
-        - headers.positions_mm[0]
-        - np.outer(positions - positions[0], headers.normal)
-    )
-    shift = np.linalg.norm(drift, axis=1)
-    if (worst := int(shift.argmax())) and shift[worst] > _POSITION_TOLERANCE_MM:
-        raise CtGeometryError(
-            "gantry-tilt",
-            f"The CT is sheared (gantry tilt): the slice at {positions[worst]:.2f} mm is shifted "
-            f"by {shift[worst]:.2f} mm within its plane, expected 0. Send a reconstruction that "
-            "is corrected for tilt.",
-        )
-
-
-def _hounsfield(header: SliceHeader, position_mm: float) -> npt.NDArray[np.float32]:
+def _hounsfield(image: Dataset, header: SliceHeader, position_mm: float) -> npt.NDArray[np.float32]:
     try:
-        stored = pydicom.dcmread(header.path).pixel_array
+        stored = image.pixel_array
     except (*UNREADABLE, RuntimeError) as error:
         raise UnreadableInstance(
             "truncated-pixels",
@@ -288,4 +184,4 @@ def _hounsfield(header: SliceHeader, position_mm: float) -> npt.NDArray[np.float
             f"one grey frame of {header.rows} x {header.columns}.",
         )
     slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
-    return np.asarray(stored * np.float64(slope) + intercept, dtype=np.float32)
+    return hounsfield(stored, slope, intercept, padding_of(image))

@@ -1,5 +1,4 @@
-"""From stored pixel values to Hounsfield units: what is no part of the image, and the floor below
-which there is nothing.
+"""From stored pixel values to Hounsfield units, and which of them are no part of the image.
 
 Pixels outside the reconstruction circle are no part of the image: PS3.3 section C.7.5.1.1.2 lets a
 scanner name their value (Pixel Padding Value, with Pixel Padding Range Limit a range), and many
@@ -13,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from feature_store.imaging.ct_volume import CtVolume
+from pydicom.dataset import Dataset
 
 OUTSIDE_IMAGE: np.float32 = np.float32(-np.inf)
 """What a padded pixel is in a `CtVolume` before the floor is applied."""
@@ -61,15 +59,27 @@ def hounsfield(
     return values
 
 
-def with_floor(volume: CtVolume, floor_hu: float) -> CtVolume:
-    """Return a CT in which padding and everything below `floor_hu` is `floor_hu`.
+def padding_of(image: Dataset) -> Padding | None:
+    """Return what the Image Pixel module of a slice names as padding, or `None`.
 
-    Parameters
-    ----------
-    volume : CtVolume
-        HU, with `OUTSIDE_IMAGE` where nothing was measured.
-    floor_hu : float
-        HU of air, of which the definition of the unit makes -1000.
+    The values are of the kind of the pixels (PS3.3 section C.7.6.3.1.2, US or SS); writers that
+    give them as the other kind mean the same bits.
     """
-    hu = np.maximum(volume.hu, np.float32(floor_hu))
-    return volume.with_values(hu)
+    value = _as_stored(image, "PixelPaddingValue")
+    return None if value is None else Padding(value, _as_stored(image, "PixelPaddingRangeLimit"))
+
+
+def _as_stored(image: Dataset, keyword: str) -> int | None:
+    """Return a value as a pixel with the same bits would be read."""
+    value = image.get(keyword)
+    if isinstance(value, bytes):  # US or SS in Implicit VR, which does not say which
+        value = int.from_bytes(value[:2], "little") if len(value) >= 2 else None
+    try:
+        bits = int(image.BitsAllocated)
+        number = int(value) % (1 << bits) if value is not None else None
+    except (TypeError, ValueError, AttributeError, OverflowError):  # says as little as no value
+        return None
+    if number is None:
+        return None
+    is_signed = image.get("PixelRepresentation") == 1
+    return number - (1 << bits) if is_signed and number >= 1 << (bits - 1) else number

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from feature_store.errors import ContourError
 from feature_store.imaging.ct_volume import CtVolume
-from feature_store.imaging.structure_set import Roi, check_contours
+from feature_store.imaging.gtv_rules import GTV_RULES, gtv_facts
+from feature_store.imaging.structure_set import Roi
+from feature_store.rules import refuse
 
 PLANE_TOLERANCE = 0.25
 """How far a contour's plane may be from its slice's, in slice spacings: more is another CT's
 contour.
 """
-_EDGE_TOLERANCE = 0.5 + 1e-3
 
 
 def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
@@ -41,11 +42,10 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
     Raises
     ------
     ContourError
-        If the contours cannot have been drawn on this CT: another Frame of Reference, outside the
-        CT, not within a slice plane, between the slices, or slices left out.
+        If the contours enclose nothing, or cannot have been drawn on this CT: another Frame of
+        Reference, outside the CT, not within a slice plane, between the slices, or slices left out.
     """
-    check_contours(roi)
-    _check_frame(roi, volume)
+    refuse(GTV_RULES, gtv_facts((roi,), volume.extent))
     mask = np.zeros(volume.hu.shape, dtype=np.bool_)
     by_slice: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
     for number, points in enumerate(roi.contours, start=1):
@@ -60,32 +60,12 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _check_frame(roi: Roi, volume: CtVolume) -> None:
-    if (
-        roi.frame_of_reference_uid is None
-        or roi.frame_of_reference_uid != volume.frame_of_reference_uid
-    ):
-        raise ContourError(
-            "frame-of-reference",
-            f"ROI {roi.name!r} is not in the Frame of Reference of the CT: expected the same, "
-            "found another or none. Send the CT that was contoured.",
-        )
-
-
 def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtVolume) -> int:
     """Return the slice of a contour, given as continuous indices (x, y, z), or say why it has
     none.
     """
     where = f"Contour {number} of {len(roi.contours)} of ROI {roi.name!r}"
     low, high = index.min(axis=0), index.max(axis=0)
-    last = np.array(volume.hu.shape[::-1]) - 1
-    if np.any(low < -_EDGE_TOLERANCE) or np.any(high > last + _EDGE_TOLERANCE):
-        beyond_mm = float(((np.maximum(-low, high - last) - 0.5) * volume.spacing_mm).max())
-        raise ContourError(
-            "outside-ct",
-            f"{where} leaves the CT by up to {beyond_mm:.1f} mm: expected every point within the "
-            "outermost voxels. Send the CT that was contoured, with all its slices.",
-        )
     spacing = volume.spacing_mm[2]
     if high[2] - low[2] > PLANE_TOLERANCE:
         raise ContourError(
@@ -103,7 +83,7 @@ def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtV
             f"spacing of {spacing:.2f} mm: expected at most {PLANE_TOLERANCE * spacing:.2f} mm. "
             "Send the CT that was contoured.",
         )
-    return min(max(z, 0), int(last[2]))
+    return min(max(z, 0), len(volume.hu) - 1)
 
 
 def _toggle(plane: npt.NDArray[np.bool_], polygon: npt.NDArray[np.float64]) -> None:

@@ -15,10 +15,9 @@ import SimpleITK
 
 from feature_store.errors import RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.region_rules import LEAST_VOXELS, REGION_RULES, RegionFacts
+from feature_store.rules import refuse
 
-LEAST_VOXELS = 27
-"""Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture.
-"""
 _DISTANCE_TOLERANCE = 1e-6
 
 
@@ -98,7 +97,7 @@ def make_regions(
         If the GTV or a ring has fewer than 27 voxels, or there is no ring of a width.
     """
     rings = {Region.ring(width): float(width) for width in ring_widths_mm}
-    _check_size(Region.GTV, gtv.count)
+    refuse(REGION_RULES, RegionFacts(gtv_voxels=gtv.count))
     gtv = gtv.tight()
     masks, beyond = {Region.GTV: gtv}, {Region.GTV: 0}
     if rings:
@@ -115,18 +114,14 @@ def make_regions(
             ring = (distance > 0) & (distance <= width + _DISTANCE_TOLERANCE)
             beyond[region] = int(ring.sum()) - int(ring[inside].sum())
             mask = BoxedMask(ring[inside] & within, (z, y, x), gtv.grid_shape)
-            _check_size(region, mask.count)
+            if mask.count < LEAST_VOXELS:
+                raise RegionError(
+                    "ring-too-small",
+                    f"The ring of {width:g} mm around the GTV has {mask.count} voxel(s), expected "
+                    f"at least {LEAST_VOXELS}. Check that the CT goes on around the tumour.",
+                )
             masks[region] = mask.tight()
     return Regions(masks, beyond)
-
-
-def _check_size(region: Region, found: int) -> None:
-    if found < LEAST_VOXELS:
-        raise RegionError(
-            "region-too-small",
-            f"Region {region} has {found} voxel(s): expected at least {LEAST_VOXELS}. "
-            "Check that the contour is the tumour, in the scale of this CT.",
-        )
 
 
 def _distance_mm(

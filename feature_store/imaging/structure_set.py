@@ -1,23 +1,18 @@
-"""The RTSTRUCT: its ROIs, which of them is the GTV, and the voxels that a contour encloses."""
+"""The RTSTRUCT: its ROIs, their contours, and the images that it lists."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
-from feature_store.errors import AmbiguousGtvError, ContourError, NoGtvError, UnreadableInstance
+from feature_store.errors import ContourError, UnreadableInstance
 from feature_store.imaging.ct_headers import UNREADABLE
 
-CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
-"""Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
 MALFORMED = "MALFORMED"
 """Our own geometric type of a contour whose data cannot be read as points; only the chosen ROI must
 be free of it.
@@ -97,13 +92,13 @@ class StructureSet:
         return tuple(roi.name for roi in self.rois)
 
 
-def read_structure_set(path: Path) -> StructureSet:
-    """Read an RTSTRUCT.
+def structure_set_of(dataset: Dataset) -> StructureSet:
+    """Take ROIs and contours from an RTSTRUCT.
 
     Parameters
     ----------
-    path : Path
-        A file of RT Structure Set Storage.
+    dataset : Dataset
+        An instance of RT Structure Set Storage.
 
     Returns
     -------
@@ -114,17 +109,9 @@ def read_structure_set(path: Path) -> StructureSet:
     Raises
     ------
     UnreadableInstance
-        If the file is not DICOM, not RT Structure Set Storage, or has no usable identity or ROI
-        list.
+        If it is not RT Structure Set Storage, or has no usable identity or ROI list.
     """
-    try:
-        dataset = pydicom.dcmread(path)
-        sop_class = dataset.get("SOPClassUID")
-    except UNREADABLE as error:
-        raise UnreadableInstance(
-            "unreadable-rtstruct",
-            f"The RTSTRUCT cannot be read as DICOM ({type(error).__name__}). Send it again.",
-        ) from error
+    sop_class = dataset.get("SOPClassUID")
     if sop_class != RTStructureSetStorage:
         name = getattr(sop_class, "name", "no SOP class")
         raise UnreadableInstance(
@@ -138,89 +125,6 @@ def read_structure_set(path: Path) -> StructureSet:
             "The RTSTRUCT lacks usable values for its UIDs or its list of ROIs (PS3.3 C.8.8.5, "
             "C.8.8.6). Export it again from the planning system.",
         ) from error
-
-
-def matching_rois(structure_set: StructureSet, pattern: str) -> tuple[Roi, ...]:
-    """Return the ROIs whose whole name matches the regular expression `pattern`, ignoring case."""
-    rule = re.compile(pattern, re.IGNORECASE)
-    return tuple(roi for roi in structure_set.rois if rule.fullmatch(roi.name))
-
-
-def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
-    """Return the one ROI that is the GTV by the centre's rule.
-
-    Parameters
-    ----------
-    structure_set : StructureSet
-        Where to look.
-    pattern : str
-        Regular expression for the whole ROI name, without regard to case.
-
-    Returns
-    -------
-    Roi
-        It has at least one contour, and all its contours are closed, planar and of at least 3
-        points.
-
-    Raises
-    ------
-    NoGtvError, AmbiguousGtvError
-        If no ROI or more than one matches.
-    ContourError
-        If the ROI has no contours, or one that encloses no area.
-    """
-    found = matching_rois(structure_set, pattern)
-    names = ", ".join(map(repr, structure_set.roi_names)) or "none"
-    if not found:
-        raise NoGtvError(
-            "no-gtv",
-            f"No ROI is the GTV: expected one whose whole name matches {pattern!r}, found {names}. "
-            "Rename the ROI, or mend the centre's gtv_pattern.",
-            structure_set.roi_names,
-        )
-    if len(found) > 1:
-        matches = tuple(roi.name for roi in found)
-        raise AmbiguousGtvError(
-            "ambiguous-gtv",
-            f"{len(found)} ROIs could be the GTV ({', '.join(map(repr, matches))}): expected "
-            f"exactly one whose whole name matches {pattern!r}. Make the centre's gtv_pattern "
-            "narrower, or send one GTV.",
-            matches,
-        )
-    check_contours(found[0])
-    return found[0]
-
-
-def check_contours(roi: Roi) -> None:
-    """Raise `ContourError` unless every contour of `roi` is CLOSED_PLANAR, finite, and of 3 points
-    or more.
-    """
-    if not roi.contours:
-        raise ContourError(
-            "empty-roi",
-            f"ROI {roi.name!r} has no contours: expected at least one. Draw it, or send another "
-            "one.",
-        )
-    for n, (points, kind) in enumerate(
-        zip(roi.contours, roi.geometric_types, strict=True), start=1
-    ):
-        where = f"Contour {n} of {len(roi.contours)} of ROI {roi.name!r}"
-        if kind == MALFORMED:
-            raise ContourError(
-                "malformed-contour",
-                f"{where} has contour data that are not triplets of numbers, or not as many as it "
-                "announces (PS3.3 C.8.8.6). Export the RTSTRUCT again.",
-            )
-        if kind not in CLOSED_TYPES:
-            raise ContourError(
-                "open-contour", f"{where} is of type {kind}: expected CLOSED_PLANAR. Close it."
-            )
-        if len(points) < 3 or not np.isfinite(points).all():
-            raise ContourError(
-                "empty-contour",
-                f"{where} has {len(points)} points or one that is not finite: expected 3 or more. "
-                "Redraw it.",
-            )
 
 
 def _structure_set(dataset: Dataset) -> StructureSet:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import Box, BoxedMask, union
 from feature_store.imaging.harmonize import HarmonizedCt
-from feature_store.imaging.regions import LEAST_VOXELS, Region
+from feature_store.imaging.region_rules import LEAST_VOXELS
+from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.filters import Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
@@ -70,7 +71,7 @@ def extract(
         region: _in_order("shape", shape_features(mask.voxels, spacing_mm))
         for region, mask in masks.items()
     }
-    for _, values in filtered_images(ct, common, settings):
+    for values in filtered_images(ct, common, settings):
         flat = values.ravel()
         for region, place in places.items():
             found[region] += _intensity_features(flat[place.voxels], place, settings)

@@ -19,7 +19,7 @@ from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import Box, relative, with_margin
 from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
-from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings, image_names
+from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -29,10 +29,8 @@ _LEAST_SD = 1e-9
 """Of the size of the mean: less is the rounding of a constant image."""
 
 
-def filtered_images(
-    ct: HarmonizedCt, box: Box, settings: ExtractionSettings
-) -> Iterator[tuple[str, Values]]:
-    """Yield the original and the filtered images within a box.
+def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) -> Iterator[Values]:
+    """Yield the original and the filtered images within a box, in the order of `IMAGE_NAMES`.
 
     Parameters
     ----------
@@ -45,9 +43,8 @@ def filtered_images(
 
     Yields
     ------
-    tuple of str and ndarray, shape of the box
-        PyRadiomics' name of the image, and its values: float64, for the LoG images (and without
-        normalisation) float32.
+    ndarray, shape of the box
+        The image's values: float64, for the LoG images (and without normalisation) float32.
 
     Raises
     ------
@@ -69,7 +66,6 @@ def filtered_images(
         # The order of operations is ITK's, so that the values are the same to the last bit.
         return (hu.astype(np.float64) - ct.mean_hu) * (1.0 / ct.sd_hu) * settings.normalize_scale
 
-    names = iter(image_names(settings))
     reach = {
         sigma: int(np.ceil(_LOG_REACH_SIGMAS * sigma / ct.spacing_mm))
         for sigma in settings.log_sigmas_mm
@@ -77,14 +73,14 @@ def filtered_images(
     seen = with_margin(box, max(reach.values()), ct.shape)
     values = normalised(ct.values(*seen)).astype(np.float64, order="C", copy=False)
     original = values[relative(box, seen)]
-    yield next(names), original if settings.normalize else original.astype(np.float32)
+    yield original if settings.normalize else original.astype(np.float32)
     bands = _wavelet(normalised(_periodic(ct, box)), box, settings.wavelet)
     for band in WAVELET_BANDS:
-        yield next(names), bands.pop(band)
+        yield bands.pop(band)
     for sigma in settings.log_sigmas_mm:
         padded = with_margin(box, reach[sigma], ct.shape)
         within, inner = relative(padded, seen), relative(box, padded)
-        yield next(names), laplacian_of_gaussian(values, within, inner, ct.spacing_mm, sigma)
+        yield laplacian_of_gaussian(values, within, inner, ct.spacing_mm, sigma)
 
 
 def _check_size(ct: HarmonizedCt, settings: ExtractionSettings) -> None:

@@ -17,11 +17,8 @@ from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.settings import (
-    FEATURE_NAMES,
-    FEATURES_BY_CLASS,
-    ExtractionSettings,
-)
+from feature_store.radiomic_features.pyradiomics_parameters import pyradiomics_parameters
+from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 
 
 def silence_pyradiomics() -> None:
@@ -32,16 +29,6 @@ def silence_pyradiomics() -> None:
     import radiomics  # noqa: F401, PLC0415
 
     logging.getLogger("radiomics").setLevel(logging.CRITICAL)
-
-
-def pyradiomics_settings(settings: ExtractionSettings) -> dict[str, Any]:
-    """Return the settings as PyRadiomics' keyword arguments."""
-    return {
-        "binWidth": settings.bin_width,
-        "normalize": settings.normalize,
-        "normalizeScale": settings.normalize_scale,
-        "additionalInfo": False,
-    }
 
 
 def extract_with_pyradiomics(
@@ -104,17 +91,14 @@ def execute(
     import radiomics.featureextractor  # noqa: PLC0415
 
     silence_pyradiomics()
-    extractor = radiomics.featureextractor.RadiomicsFeatureExtractor(
-        **pyradiomics_settings(settings)
-    )
+    parameters = pyradiomics_parameters(settings)
+    # Not by the dictionary: PyRadiomics would then load its schema by what Python deprecates
+    extractor = radiomics.featureextractor.RadiomicsFeatureExtractor(**parameters["setting"])
     extractor.disableAllImageTypes()
-    extractor.enableImageTypeByName("Original")
-    extractor.enableImageTypeByName("Wavelet", customArgs={"wavelet": settings.wavelet})
-    extractor.enableImageTypeByName("LoG", customArgs={"sigma": list(settings.log_sigmas_mm)})
+    for image_type, arguments in parameters["imageType"].items():
+        extractor.enableImageTypeByName(image_type, customArgs=arguments)
     extractor.disableAllFeatures()
-    extractor.enableFeaturesByName(
-        **{group: list(names) for group, names in FEATURES_BY_CLASS.items()}
-    )
+    extractor.enableFeaturesByName(**parameters["featureClass"])
     label: Any = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
     label.CopyInformation(image)
     found = extractor.execute(image, label)

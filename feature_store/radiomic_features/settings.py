@@ -71,6 +71,29 @@ WAVELET_BANDS = ("LLH", "LHL", "LHH", "HLL", "HLH", "HHL", "HHH", "LLL")
 """Sub-bands of a level-1 stationary wavelet transform, filtered along x, y, z, in PyRadiomics'
 order.
 """
+LOG_SIGMAS_MM = (1.0, 2.0, 3.0, 4.0, 5.0)
+"""Widths of the Laplacians of Gaussian (paper, radiomics)."""
+
+IMAGE_NAMES: tuple[str, ...] = (
+    "original",
+    *(f"wavelet-{band}" for band in WAVELET_BANDS),
+    *(f"log-sigma-{sigma}-mm-3D".replace(".", "-") for sigma in LOG_SIGMAS_MM),
+)
+"""PyRadiomics' names of the original and the 13 filtered images, in its order."""
+
+FEATURE_NAMES: tuple[str, ...] = (
+    *(f"original_shape_{feature}" for feature in FEATURES_BY_CLASS["shape"]),
+    *(
+        f"{image}_{group}_{feature}"
+        for image in IMAGE_NAMES
+        for group, features in FEATURES_BY_CLASS.items()
+        if group != "shape"
+        for feature in features
+    ),
+)
+"""PyRadiomics' names of the 1316 features: 14 of shape first, then 93 of each image, class by
+class.
+"""
 
 
 @dataclass(frozen=True)
@@ -112,7 +135,7 @@ class ExtractionSettings:
     normalize: bool = True
     normalize_scale: float = 100.0
     spacing_mm: float = 1.0
-    log_sigmas_mm: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
+    log_sigmas_mm: tuple[float, ...] = LOG_SIGMAS_MM
     wavelet: str = "coif1"
     engine: str = ENGINE
     ring_tissue: str = "all"
@@ -128,7 +151,7 @@ class ExtractionSettings:
         object.__setattr__(
             self, "log_sigmas_mm", tuple(float(sigma) for sigma in self.log_sigmas_mm)
         )
-        if self.log_sigmas_mm != (1.0, 2.0, 3.0, 4.0, 5.0):
+        if self.log_sigmas_mm != LOG_SIGMAS_MM:
             raise ValueError(
                 f"log_sigmas_mm is {self.log_sigmas_mm}: the 1316 features have 1, 2, 3, 4 and 5 mm"
             )
@@ -160,33 +183,14 @@ class ExtractionSettings:
             raise ValueError(
                 f"extraction settings have {found}: expected {sorted(cls.__dataclass_fields__)}"
             )
-        return cls(**{**values, "log_sigmas_mm": tuple(values["log_sigmas_mm"])})
+        try:
+            return cls(**{**values, "log_sigmas_mm": tuple(values["log_sigmas_mm"])})
+        except TypeError as error:
+            raise ValueError(
+                f"extraction settings have a value of the wrong type: {error}"
+            ) from error
 
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, lowercase hexadecimal."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
-
-
-def image_names(settings: ExtractionSettings) -> tuple[str, ...]:
-    """Return PyRadiomics' names of the original and the 13 filtered images, in order."""
-    sigmas = (f"log-sigma-{sigma}-mm-3D".replace(".", "-") for sigma in settings.log_sigmas_mm)
-    return ("original", *(f"wavelet-{band}" for band in WAVELET_BANDS), *sigmas)
-
-
-def feature_names(settings: ExtractionSettings) -> tuple[str, ...]:
-    """Return PyRadiomics' names of the 1316 features: shape first, then image by image and class by
-    class.
-    """
-    shape = tuple(f"original_shape_{feature}" for feature in FEATURES_BY_CLASS["shape"])
-    return shape + tuple(
-        f"{image}_{group}_{feature}"
-        for image in image_names(settings)
-        for group, features in FEATURES_BY_CLASS.items()
-        if group != "shape"
-        for feature in features
-    )
-
-
-FEATURE_NAMES: tuple[str, ...] = feature_names(ExtractionSettings())
-"""The 1316 feature names: 14 shape and 14 images of 93 features each."""

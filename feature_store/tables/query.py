@@ -5,7 +5,7 @@ clinical, findings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -37,7 +37,7 @@ TABLES_OF = {
     Contents.FEATURES: ("radiomics", "deep"),
     Contents.SCORES: ("scores",),
     Contents.CLINICAL: ("clinical",),
-    Contents.FINDINGS: ("findings",),
+    Contents.FINDINGS: ("checks", "findings"),
 }
 """Tables of the store that each kind of contents is read from."""
 
@@ -114,8 +114,9 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     -------
     DataFrame
         One row per study content (clinical: per patient; scores: per content and model; findings:
-        per content and code), by centre and patient. Features are columns ``<region>:<name>``,
-        empty where a study lacks a region; survival probabilities are columns ``survival_<days>``.
+        per suite and code of a content, clinical table or cohort), by centre and patient. Features
+        are columns ``<region>:<name>``, empty where a study lacks a region; survival probabilities
+        are columns ``survival_<days>``.
 
     Raises
     ------
@@ -125,6 +126,8 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     """
     if query.contents is Contents.FEATURES:
         frame = _features(store, query)
+    elif query.contents is Contents.FINDINGS:
+        frame = _findings(store, query.centers)
     else:
         frame = _flat(store, str(query.contents), query.centers)
         if query.contents is Contents.SCORES:
@@ -132,7 +135,7 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     if query.newest:
         by = ["center", "patient_key", *(["model_digest"] if "model_digest" in frame else [])]
         frame = frame.sort_values([WRITTEN_AT, "content_digest"]).drop_duplicates(by, keep="last")
-    order = [name for name in (*STUDY, "model_digest", "code") if name in frame]
+    order = [name for name in (*STUDY, "model_digest", "suite", "code") if name in frame]
     return frame.sort_values(order, ignore_index=True)
 
 
@@ -143,18 +146,49 @@ def _flat(store: FeatureStore, table: str, centers: Sequence[str]) -> pd.DataFra
     return frame[[*front, *rest]]
 
 
+def _findings(store: FeatureStore, centers: Sequence[str]) -> pd.DataFrame:
+    checks = {center: store.checks(center) for center in centers or (None,)}
+    _refuse_absent(
+        "checks",
+        [center for center in centers if not checks[center]],
+        {check.center for check in store.checks(None)},
+    )
+    rows = [
+        {
+            **(dict.fromkeys(STUDY, "") if check.study is None else asdict(check.study)),
+            "center": check.center,
+            "suite": check.suite,
+            "checked_at": check.checked_at,
+            "code": finding.code,
+            "severity": str(finding.severity),
+            "sentence": finding.sentence,
+        }
+        for of_center in checks.values()
+        for check in of_center
+        for finding in check.findings
+    ]
+    return pd.DataFrame(
+        rows, columns=[*STUDY, "suite", "checked_at", "code", "severity", "sentence"]
+    )
+
+
 def _of_centers(
     store: FeatureStore, table: str, centers: Sequence[str], *, must_have: bool = True
 ) -> pa.Table:
     parts = [store.rows(table, {"center": center}) for center in centers or (None,)]
     absent = [center for center, part in zip(centers, parts, strict=False) if part.num_rows == 0]
-    if absent and must_have:
-        there = sorted(set(store.rows(table, {}, ["center"]).column("center").to_pylist()))
+    if must_have:
+        there = store.rows(table, {}, ["center"]).column("center").to_pylist() if absent else ()
+        _refuse_absent(table, absent, there)
+    return pa.concat_tables(parts)
+
+
+def _refuse_absent(table: str, absent: Sequence[str], there: Iterable[str]) -> None:
+    if absent:
         raise StoreError(
             f"The table {table} has no rows of centre {' and '.join(absent)} at this version: "
-            f"it has {', '.join(there) or 'none yet'}."
+            f"it has {', '.join(sorted(set(there))) or 'none yet'}."
         )
-    return pa.concat_tables(parts)
 
 
 def _by_model(frame: pd.DataFrame, prefix: str | None) -> pd.DataFrame:

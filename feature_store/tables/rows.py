@@ -4,21 +4,28 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
+from feature_store.expectations.checks import Check
+from feature_store.expectations.suites import SUITES
 from feature_store.imaging.ct_headers import Acquisition
+from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.rules import Finding, Severity
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
 
 DEEP_INPUT_SHAPE = (64, 64, 64)
 DEEP_FEATURES = 512
+_REGION_CODES = frozenset({"no-gtv-voxels", *(rule.code for rule in SUITES["regions"])})
 
 _TEXT, _REAL = pa.string(), pa.float64()
 _IDENTITY = [(name, _TEXT) for name in ("center", "patient_key", "study_key", "content_digest")]
@@ -73,12 +80,29 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("slice_thickness_mm", _REAL),
         ],
     ),
+    "checks": (
+        (*STUDY, "suite"),
+        [
+            *_IDENTITY,
+            ("suite", _TEXT),
+            ("codes", pa.list_(_TEXT)),
+            ("unmet", pa.list_(_TEXT)),
+            ("severities", pa.list_(_TEXT)),
+            ("sentences", pa.list_(_TEXT)),
+            ("n", pa.int32()),
+            ("model_digest", _TEXT),
+            ("checked_at", pa.timestamp("us", "UTC")),
+            ("software_version", _TEXT),
+        ],
+    ),
     "findings": (
         (*STUDY, "code"),
         [*_IDENTITY, ("code", _TEXT), ("severity", _TEXT), ("sentence", _TEXT)],
     ),
 }
-"""Key columns and all columns of each table."""
+"""Key columns and all columns of each table. `findings` is read only: what earlier releases found
+of contents that no row of `checks` is about.
+"""
 
 
 def identity_of(row: Mapping[str, Any]) -> StudyIdentity:
@@ -92,6 +116,44 @@ def newest_by(rows: Sequence[dict[str, Any]], by: tuple[str, ...]) -> list[dict[
     for row in sorted(rows, key=lambda row: (row[WRITTEN_AT], row["content_digest"])):
         newest[tuple(row[name] for name in by)] = row
     return sorted(newest.values(), key=lambda row: (row["patient_key"], row["center"]))
+
+
+def feature_matrix(wanted: Mapping[str, Sequence[dict[str, Any]]]) -> pd.DataFrame:
+    """Return rows of features as one matrix.
+
+    Parameters
+    ----------
+    wanted : mapping of str to sequence of mapping
+        By the prefix of its columns (``gtv:``, ``deep:``), one row for each study content.
+
+    Returns
+    -------
+    DataFrame
+        Index ``patient_key`` in order. Of each patient the content that was written last counts;
+        contents that lack one of the prefixes are left out.
+    """
+    by_study = {prefix: {identity_of(row): row for row in rows} for prefix, rows in wanted.items()}
+    complete = set.intersection(*map(set, by_study.values()))
+    first = next(iter(by_study.values()))
+    chosen = newest_by([first[study] for study in complete], ("center", "patient_key"))
+    studies = [identity_of(row) for row in chosen]
+    index = pd.Index([row["patient_key"] for row in chosen], name="patient_key", dtype="object")
+    blocks = []
+    for prefix, rows in by_study.items():
+        names = (
+            [f"{number:03d}" for number in range(DEEP_FEATURES)]
+            if prefix == "deep:"
+            else FEATURE_NAMES
+        )
+        values = np.array([rows[study]["features"] for study in studies], dtype=np.float64)
+        blocks.append(
+            pd.DataFrame(
+                values.reshape(len(studies), len(names)),
+                index=index,
+                columns=[prefix + name for name in names],
+            )
+        )
+    return pd.concat(blocks, axis=1)
 
 
 def clinical_record_of(row: Mapping[str, Any]) -> ClinicalRecord:
@@ -132,6 +194,69 @@ def score_of(row: Mapping[str, Any]) -> ScoreRow:
         software_version=row["software_version"],
         scored_at=row["scored_at"],
     )
+
+
+def row_of_check(check: Check) -> dict[str, Any]:
+    """Return a check as a row of the table of checks; the columns of a study are empty where it is
+    about none.
+    """
+    study = dict.fromkeys(STUDY, "") if check.study is None else asdict(check.study)
+    return {
+        **study,
+        "center": check.center,
+        "suite": check.suite,
+        "codes": list(check.codes),
+        "unmet": [finding.code for finding in check.findings],
+        "severities": [str(finding.severity) for finding in check.findings],
+        "sentences": [finding.sentence for finding in check.findings],
+        "n": check.n,
+        "model_digest": check.model_digest,
+        "checked_at": check.checked_at,
+        "software_version": check.software_version,
+    }
+
+
+def check_of(row: Mapping[str, Any]) -> Check:
+    """Return the check that a row of the table of checks holds."""
+    told = zip(row["unmet"], row["severities"], row["sentences"], strict=True)
+    return Check(
+        suite=row["suite"],
+        center=row["center"],
+        study=identity_of(row) if row["study_key"] else None,
+        codes=tuple(row["codes"]),
+        findings=tuple(
+            Finding(Severity(severity), code, sentence) for code, severity, sentence in told
+        ),
+        n=row["n"],
+        checked_at=row["checked_at"],
+        software_version=row["software_version"],
+        model_digest=row["model_digest"],
+    )
+
+
+def checks_of_findings(rows: Iterable[Mapping[str, Any]]) -> list[Check]:
+    """Return what earlier releases found, rows of the table of findings, as checks of which only
+    what was not met is known.
+    """
+    found: dict[tuple[StudyIdentity, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row["code"], row[WRITTEN_AT])):
+        suite = "regions" if row["code"] in _REGION_CODES else "study"
+        found[identity_of(row), suite].append(row)
+    return [
+        Check(
+            suite=suite,
+            center=study.center,
+            study=study,
+            codes=tuple(row["code"] for row in of_suite),
+            findings=tuple(
+                Finding(Severity(row["severity"]), row["code"], row["sentence"]) for row in of_suite
+            ),
+            n=1,
+            checked_at=max(row[WRITTEN_AT] for row in of_suite),
+            software_version="",
+        )
+        for (study, suite), of_suite in found.items()
+    ]
 
 
 @dataclass(frozen=True)

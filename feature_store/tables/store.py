@@ -21,10 +21,9 @@ import pandas as pd
 import pyarrow as pa
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
-from feature_store.expectations.suites import Finding, Severity
+from feature_store.expectations.checks import Check
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.background_writes import BackgroundWrites
@@ -35,10 +34,14 @@ from feature_store.tables.rows import (
     TABLES,
     AcquisitionRecord,
     acquisition_table,
+    check_of,
+    checks_of_findings,
     clinical_record_of,
+    feature_matrix,
     identity_of,
     newest_by,
     row_of_acquisition,
+    row_of_check,
     row_of_score,
     score_of,
 )
@@ -222,22 +225,6 @@ class FeatureStore:
             ],
         )
 
-    def radiomics(
-        self, identity: StudyIdentity, settings_digest: str
-    ) -> dict[Region, FeatureVector]:
-        """Return the radiomic features of a study's regions; empty if there are none by these
-        settings.
-        """
-        rows = self._read("radiomics", {**asdict(identity), "settings_digest": settings_digest})
-        return {
-            Region(row["region"]): FeatureVector(
-                Region(row["region"]), np.array(row["features"]), settings_digest
-            )
-            for row in sorted(
-                rows.to_pylist(), key=lambda row: list(Region).index(Region(row["region"]))
-            )
-        }
-
     def put_deep_input(self, identity: StudyIdentity, voxels: npt.NDArray[np.float32]) -> None:
         """Keep the network's input of a study, shape (64, 64, 64)."""
         if voxels.shape != DEEP_INPUT_SHAPE:
@@ -271,14 +258,10 @@ class FeatureStore:
     ) -> None:
         """Keep the deep features of a study, shape (512,)."""
         if features.shape != (DEEP_FEATURES,) or not np.isfinite(features).all():
-            raise ValueError(
-                f"deep features have shape {features.shape}: expected ({DEEP_FEATURES},), all "
-                "finite"
-            )
-        values = features.astype(np.float32).tolist()
-        self._write(
-            "deep", [{**asdict(identity), "network_digest": network_digest, "features": values}]
-        )
+            expected = f"({DEEP_FEATURES},), all finite"
+            raise ValueError(f"deep features have shape {features.shape}: expected {expected}")
+        row = {"network_digest": network_digest, "features": features.astype(np.float32).tolist()}
+        self._write("deep", [{**asdict(identity), **row}])
 
     def put_clinical(self, table: ClinicalTable) -> None:
         """Keep the clinical records of a table; a patient's earlier record is replaced."""
@@ -336,20 +319,22 @@ class FeatureStore:
         rows = self._read("acquisitions", {"center": center}).to_pylist()
         return acquisition_table(newest_by(rows, ("center", "patient_key")))
 
-    def put_findings(self, identity: StudyIdentity, findings: Sequence[Finding]) -> None:
-        """Keep what was found of a study; an earlier finding with the same code is replaced, others
-        stay.
-        """
-        self._write("findings", [{**asdict(identity), **asdict(finding)} for finding in findings])
+    def put_check(self, check: Check) -> None:
+        """Keep what came of a suite; an earlier one of the same suite and content is replaced."""
+        self._write("checks", [row_of_check(check)])
 
-    def findings(self, center: str | None) -> tuple[tuple[StudyIdentity, Finding], ...]:
-        """Return all findings at a centre (`None`: at all), by study and code."""
-        rows = self._read("findings", {"center": center}).to_pylist()
-        found = [
-            (identity_of(row), Finding(Severity(row["severity"]), row["code"], row["sentence"]))
-            for row in rows
-        ]
-        return tuple(sorted(found, key=lambda pair: (pair[0], pair[1].code)))
+    def checks(self, center: str | None, study: StudyIdentity | None = None) -> tuple[Check, ...]:
+        """Return what came of the suites at a centre (`None`: at all), or on one study content."""
+        equal = {"center": center} if study is None else asdict(study)
+        found = [check_of(row) for row in self._read("checks", equal).to_pylist()]
+        known = {check.study for check in found}
+        before = checks_of_findings(self._read("findings", equal).to_pylist())
+        return tuple(
+            sorted(
+                [*found, *(check for check in before if check.study not in known)],
+                key=lambda check: (check.study is not None, check.study, check.suite),
+            )
+        )
 
     def features(
         self,
@@ -381,43 +366,21 @@ class FeatureStore:
         radiomics = self._read(
             "radiomics", {"center": center, "settings_digest": settings_digest}
         ).to_pylist()
-        wanted = [
-            (f"{region}:", {identity_of(row): row for row in radiomics if row["region"] == region})
+        wanted = {
+            f"{region}:": [row for row in radiomics if row["region"] == region]
             for region in regions
-        ]
+        }
         if network_digest is not None:
-            deep = self._read(
-                "deep", {"center": center, "network_digest": network_digest}
-            ).to_pylist()
-            wanted.append(("deep:", {identity_of(row): row for row in deep}))
+            equal = {"center": center, "network_digest": network_digest}
+            wanted["deep:"] = self._read("deep", equal).to_pylist()
         if not wanted:
             raise ValueError("no features are asked for: name at least one region or a network")
-        complete = set.intersection(*(set(rows) for _, rows in wanted))
-        chosen = newest_by([wanted[0][1][study] for study in complete], ("center", "patient_key"))
-        studies = [identity_of(row) for row in chosen]
-        index = pd.Index([row["patient_key"] for row in chosen], name="patient_key", dtype="object")
-        blocks = []
-        for prefix, rows in wanted:
-            names = (
-                [f"{index:03d}" for index in range(DEEP_FEATURES)]
-                if prefix == "deep:"
-                else FEATURE_NAMES
-            )
-            values = np.array([rows[study]["features"] for study in studies], dtype=np.float64)
-            blocks.append(
-                pd.DataFrame(
-                    values.reshape(len(studies), len(names)),
-                    index=index,
-                    columns=[prefix + name for name in names],
-                )
-            )
-        return pd.concat(blocks, axis=1)
+        return feature_matrix(wanted)
 
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
         if self._versions is not None:
             raise StoreError(
-                "This view of the feature store is pinned to versions and cannot be written: open "
-                "it anew."
+                "This store is pinned to versions and cannot be written: open it anew."
             )
         if self._writes is None:
             self._tables[table].upsert(rows)

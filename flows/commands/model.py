@@ -1,5 +1,5 @@
-"""The commands of ``python -m flows`` around a model: train, figures, compare, explain, score what
-is missing.
+"""The commands of ``python -m flows`` around a model: train, figures, PyRadiomics' parameters,
+compare, explain, score what is missing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from flows.commands.ended import ended
 
 
 def add_model_commands(commands: Any) -> None:
-    """Add ``train``, ``figures``, ``compare``, ``explain`` and ``score-cohort``."""
+    """Add ``train``, ``figures``, ``pyradiomics-parameters``, ``compare``, ``explain`` and
+    ``score-cohort``.
+    """
     train = commands.add_parser(
         "train", help="train on a centre in the feature store and freeze a bundle"
     )
@@ -68,6 +70,18 @@ def add_model_commands(commands: Any) -> None:
     figures.add_argument("bundle", type=Path, help="folder of the bundle")
     figures.add_argument("folder", type=Path, help="folder for the figures")
     figures.set_defaults(command=_figures)
+
+    parameters = commands.add_parser(
+        "pyradiomics-parameters",
+        help="print the parameter file with which PyRadiomics gives a bundle's radiomic features",
+    )
+    parameters.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?",
+        help="folder of the bundle (default: the features of this installation's settings)",
+    )
+    parameters.set_defaults(command=_pyradiomics_parameters)
 
     compare = commands.add_parser(
         "compare", help="compare two bundles on the same patients: C, AUC, ROC curves"
@@ -137,7 +151,7 @@ def _train(options: argparse.Namespace) -> int:
 def _figures(options: argparse.Namespace) -> int:
     from models.bundle.frozen_bundle import load, read_digest  # noqa: PLC0415
     from models.errors import ModelError  # noqa: PLC0415
-    from validation_reports.page.model_plots import model_figures  # noqa: PLC0415
+    from validation_reports.page.model_plots import model_plots  # noqa: PLC0415
 
     try:
         bundle = load(options.bundle, read_digest(options.bundle))
@@ -145,9 +159,31 @@ def _figures(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     options.folder.mkdir(parents=True, exist_ok=True)
-    for name, svg in model_figures(bundle.model, bundle.evidence.curve).items():
+    for name, svg in model_plots(bundle.model, bundle.evidence.curve).items():
         (options.folder / name).write_text(svg, encoding="utf-8")
         print(options.folder / name)
+    return 0
+
+
+def _pyradiomics_parameters(options: argparse.Namespace) -> int:
+    from feature_store.radiomic_features.pyradiomics_parameters import (  # noqa: PLC0415
+        parameter_file,
+    )
+    from flows.data.bundle_extraction import extraction_of  # noqa: PLC0415
+    from flows.settings import Settings  # noqa: PLC0415
+    from models.bundle.frozen_bundle import load, read_digest  # noqa: PLC0415
+    from models.errors import ModelError  # noqa: PLC0415
+
+    try:
+        settings = (
+            Settings.load().extraction()
+            if options.bundle is None
+            else extraction_of(load(options.bundle, read_digest(options.bundle)).facts)
+        )
+    except ModelError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(parameter_file(settings), end="")
     return 0
 
 

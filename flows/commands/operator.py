@@ -70,7 +70,7 @@ def _releases(_options: argparse.Namespace) -> int:
     from flows.installation import installation  # noqa: PLC0415
     from flows.operators.release_study import release_in_words  # noqa: PLC0415
 
-    lines = [release_in_words(release) for release in installation().registry.releases()]
+    lines = [release_in_words(release) for release in installation().registry.releases.recorded()]
     print("\n".join(lines or ["no study has been released"]))
     return 0
 
@@ -100,12 +100,12 @@ def _requeue(options: argparse.Namespace) -> int:
 def _redeliver(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
+    from flows.operators.redeliver import deliver_again  # noqa: PLC0415
 
     try:
-        path = installation().registry.deliver_again(options.study_key)
+        print(deliver_again(installation(), options.study_key))
     except NodeError as error:
         return _refused(error)
-    print(f"the report {path.name} of study {options.study_key} is sent again")
     return 0
 
 

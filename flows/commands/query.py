@@ -20,7 +20,6 @@ from feature_store.tables.store import FeatureStore
 from flows.data.named_versions import versions_named_in
 from flows.settings import Settings
 
-FORMATS = ("table", "csv", "parquet", "jsonl")
 _SUFFIXES = {
     ".csv": "csv",
     ".parquet": "parquet",

@@ -7,31 +7,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.center import Role
 from dicom_node.registry.registry import StudyState
-from feature_store.expectations.cohort_facts import cohort_facts
-from feature_store.expectations.records import keep, kept, new_record
+from feature_store.expectations.checks import Check, judged_codes, of_newest_contents
+from feature_store.expectations.cohort_rules import cohort_facts
 from feature_store.expectations.suites import Finding, check_cohort
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from validation_reports.expectation_pages.pages import CenterChecks, write_pages
 
 FOLDER = "expectation_pages"
 
 
-@flow(name="expectation-pages")
+@refusable_flow(name="expectation-pages")
 def expectation_pages() -> State[None]:
     """Check each centre's cohort, and write the pages on the expectations."""
-    return or_refused(_show_pages)
-
-
-def _show_pages() -> State[None]:
     index, findings = write_expectation_pages(installation())
     rows = [
         {"centre": center, "severity": str(one.severity), "what": one.sentence}
@@ -61,16 +56,25 @@ def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[F
     for center in settings.centers():
         if center.role is Role.EXTERNAL and settings.model.digest is not None:
             found[center.name] = check_center_cohort(work, center.name, settings.model.digest)
-            keep(
-                settings.node.folder,
-                new_record("cohort", center.name, found[center.name], now, software_version()),
+            work.store.put_check(
+                Check(
+                    suite="cohort",
+                    center=center.name,
+                    study=None,
+                    codes=judged_codes("cohort"),
+                    findings=found[center.name],
+                    n=1,
+                    checked_at=now,
+                    software_version=software_version(),
+                    model_digest=settings.model.digest,
+                )
             )
-    releases = work.registry.releases()
+    releases = work.registry.releases.recorded()
     centers = [
         CenterChecks(
             center.name,
-            tuple(kept(settings.node.folder, center.name)),
-            tuple(work.registry.studies(center.name)),
+            of_newest_contents(work.store.checks(center.name)),
+            tuple(work.registry.studies.summaries(center.name)),
             tuple(release for release in releases if release.center == center.name),
         )
         for center in settings.centers()
@@ -85,7 +89,7 @@ def check_center_cohort(work: Installation, center: str, model_digest: str) -> t
     """Hold the cohort of one centre under one model against the expectations."""
     quarantined = [
         study.patient_key
-        for study in work.registry.studies(center)
+        for study in work.registry.studies.summaries(center)
         if study.state is StudyState.QUARANTINED
     ]
     return check_cohort(

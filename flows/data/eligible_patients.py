@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
+import pandas as pd
 
 from feature_store.clinical_records import ClinicalRecord, eligible
 from feature_store.tables.store import FeatureStore
@@ -18,9 +21,18 @@ def eligible_records(source: FeatureStore, center: str) -> dict[str, ClinicalRec
     }
 
 
-def survival_of(records: list[ClinicalRecord]) -> Survival:
-    """Return the follow-up of patients in their order."""
+def eligible_patients(
+    features: pd.DataFrame, records: Mapping[str, ClinicalRecord]
+) -> pd.DataFrame:
+    """Return the features of the patients who have an eligible record too, by patient key."""
+    chosen: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
+    return chosen
+
+
+def survival_of(records: Mapping[str, ClinicalRecord], keys: Iterable[str]) -> Survival:
+    """Return the follow-up of patients in the order of their keys."""
+    chosen = [records[key] for key in keys]
     return Survival(
-        np.array([record.survival_days for record in records], dtype=np.float64),
-        np.array([record.event for record in records], dtype=np.bool_),
+        np.array([record.survival_days for record in chosen], dtype=np.float64),
+        np.array([record.event for record in chosen], dtype=np.bool_),
     )

@@ -11,17 +11,17 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.pseudonym import patient_key
 from dicom_node.settings import pseudonym_key
 from feature_store.clinical_records import ClinicalTableError, read_clinical_csv
-from feature_store.expectations.records import keep, new_record
+from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.suites import Severity, check_clinical
 from flows.installation import Installation, installation
-from flows.refusal import REFUSALS, or_refused, refused
+from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.software_version import software_version
 
 IMPORTED, REFUSED_FILES = "imported", "refused"
@@ -29,7 +29,7 @@ _WRITTEN_BEFORE_S = 2.0
 """A file that was written to more recently may still be growing."""
 
 
-@flow(name="import-clinical", flow_run_name="{center}")
+@refusable_flow(name="import-clinical", flow_run_name="{center}")
 def import_clinical(center: str, csv: str | None = None) -> State[None]:
     """Read the clinical table of one centre.
 
@@ -41,7 +41,7 @@ def import_clinical(center: str, csv: str | None = None) -> State[None]:
         Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default
         every CSV in the centre's drop folder is imported, oldest first.
     """
-    return or_refused(_import_named, center, csv) if csv else or_refused(_import_dropped, center)
+    return _import_named(center, csv) if csv else _import_dropped(center)
 
 
 def dropped_files(work: Installation, center: str) -> list[Path]:
@@ -88,16 +88,17 @@ def _import(work: Installation, center: str, csv: Path) -> str:
     key = pseudonym_key()
     table = read_clinical_csv(csv, center, lambda patient_id: patient_key(key, center, patient_id))
     findings = check_clinical(table.records)
-    keep(
-        work.settings.node.folder,
-        new_record(
-            "clinical",
-            center,
-            findings,
-            datetime.now(UTC),
-            software_version(),
+    work.store.put_check(
+        Check(
+            suite="clinical",
+            center=center,
+            study=None,
+            codes=judged_codes("clinical"),
+            findings=findings,
             n=len(table.records),
-        ),
+            checked_at=datetime.now(UTC),
+            software_version=software_version(),
+        )
     )
     critical = " ".join(
         finding.sentence for finding in findings if finding.severity is Severity.CRITICAL

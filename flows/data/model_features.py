@@ -1,24 +1,88 @@
-"""What the pinned model reads of patients: their features, single signatures, and the patients that
-trained it.
-"""
+"""What a bundle reads of a patient: from the store, of a study in memory, and for the reports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from feature_store.clinical_records import eligible
+from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.study_features import StudyFeatures
+from flows.data.eligible_patients import eligible_patients, eligible_records
 from flows.installation import Installation
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import DEEP_BLOCK
 from models.network.weights import DEEP_COLUMNS
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.cohort.training_patients import TrainingPatients
+
+
+def study_features(bundle: FrozenBundle, features: StudyFeatures) -> dict[str, float]:
+    """Return everything that a bundle may read of one study, by feature column.
+
+    Parameters
+    ----------
+    bundle : FrozenBundle
+        Its network, if it has one, makes the deep features.
+    features : StudyFeatures
+        What was extracted of the study.
+    """
+    columns = {
+        f"{region}:{name}": value
+        for region, vector in features.vectors.items()
+        for name, value in vector.as_dict().items()
+    }
+    if bundle.network is not None:
+        (deep,) = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])
+        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
+    return columns
+
+
+def stored_features(work: Installation, center: str) -> pd.DataFrame:
+    """Return what the pinned bundle reads of a centre's patients, as it was kept when they were
+    scored.
+
+    Returns
+    -------
+    DataFrame
+        Index ``patient_key``; who lacks a block is left out.
+    """
+    network = work.bundle.network
+    return work.store.features(
+        center,
+        _regions(work.bundle),
+        work.settings.extraction().digest,
+        None if network is None else network.digest,
+    )
+
+
+def recomputed_features(work: Installation, bundle: FrozenBundle, center: str) -> pd.DataFrame:
+    """Return what any bundle reads of a centre's patients: its network, which may never have scored
+    one of them, makes the deep features from the stored inputs.
+
+    Returns
+    -------
+    DataFrame
+        Index ``patient_key``; who lacks a block is left out.
+    """
+    blocks = []
+    if regions := _regions(bundle):
+        blocks.append(work.store.features(center, regions, work.settings.extraction().digest))
+    if bundle.network is not None:
+        identities, inputs = work.store.deep_inputs(center)
+        deep: NDArray[np.float32] = bundle.deep_feature_extractor.extract(inputs)
+        keys = [identity.patient_key for identity in identities]
+        blocks.append(pd.DataFrame(deep, index=keys, columns=DEEP_COLUMNS))
+    return pd.concat(blocks, axis=1, join="inner")
+
+
+def _regions(bundle: FrozenBundle) -> list[Region]:
+    """Return the regions whose radiomics a bundle reads."""
+    return [Region(block) for block in bundle.model.blocks if block != DEEP_BLOCK]
 
 
 def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
@@ -33,7 +97,7 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
         A centre's patients.
     """
     model = work.bundle.model
-    table = model_features(work, cohort.center)
+    table = stored_features(work, cohort.center)
     keys = list(cohort.patient_keys)
     cohort = replace(cohort, acquisitions=work.store.acquisitions(cohort.center).reindex(keys))
     if not set(keys) <= set(table.index):
@@ -52,13 +116,8 @@ def training_patients(work: Installation) -> TrainingPatients | None:
     this store.
     """
     center = work.bundle.facts.training_center
-    records = {
-        record.patient_key: record
-        for record in work.store.clinical(center)
-        if eligible(record).eligible
-    }
-    table = model_features(work, center)
-    chosen = table.loc[table.index.isin(list(records))].sort_index()
+    records = eligible_records(work.store, center)
+    chosen = eligible_patients(stored_features(work, center), records)
     if chosen.empty:
         return None
     model = work.bundle.model
@@ -71,54 +130,8 @@ def training_patients(work: Installation) -> TrainingPatients | None:
     )
 
 
-def model_features(work: Installation, center: str) -> pd.DataFrame:
-    """Return every feature of the blocks that the pinned model reads, of all patients of a
-    centre.
-    """
-    network = work.bundle.network
-    table = work.store.features(
-        center,
-        [Region(block) for block in work.bundle.model.blocks if block != "deep"] or [Region.GTV],
-        work.settings.extraction().digest,
-        network.digest if network is not None else None,
-    )
-    return table[~table.index.duplicated(keep="last")]
-
-
-def _covariates(records: Sequence[object]) -> pd.DataFrame:
+def _covariates(records: Iterable[ClinicalRecord]) -> pd.DataFrame:
     names = ["age", "sex", "histology", "stage"]
     return pd.DataFrame(
         [[getattr(record, name) for name in names] for record in records], columns=names
     )
-
-
-def columns_of(work: Installation, features: StudyFeatures) -> dict[str, float]:
-    """Return everything that the pinned model may read of a study, by feature column."""
-    columns = {
-        f"{region}:{name}": value
-        for region, vector in features.vectors.items()
-        for name, value in vector.as_dict().items()
-    }
-    if work.bundle.network is not None:
-        deep = work.bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
-        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
-    return columns
-
-
-def features_of(work: Installation, bundle: FrozenBundle, center: str) -> pd.DataFrame:
-    """Return what a bundle reads of a centre's patients; its deep features are computed from the
-    stored inputs.
-    """
-    regions = [Region(block) for block in bundle.model.blocks if block != DEEP_BLOCK]
-    tables = []
-    if regions:
-        tables.append(work.store.features(center, regions, work.settings.extraction().digest))
-    if bundle.network is not None:
-        identities, inputs = work.store.deep_inputs(center)
-        index = [identity.patient_key for identity in identities]
-        tables.append(
-            pd.DataFrame(
-                bundle.deep_feature_extractor.extract(inputs), index=index, columns=DEEP_COLUMNS
-            )
-        )
-    return pd.concat(tables, axis=1, join="inner")

@@ -36,7 +36,6 @@ from flows.validation.validate import pool_centers, validate_center, validate_co
 
 CONCURRENT_RUNS = 2
 """More cold processes at once than this exhaust the memory of a small machine."""
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,9 @@ def dispatch(work: Installation) -> None:
     """Run the dispatcher until SIGTERM or SIGINT; the studies under way are finished first."""
     stop = threading.Event()
     _stop_on_signals(stop)
-    released = work.registry.release_held()
-    if released:
-        logger.info("%d held studies are due again", released)
+    retried = work.registry.outbox.retry_held()
+    if retried:
+        logger.info("%d held studies are due again", retried)
     context = multiprocessing.get_context("spawn")
     os.environ.update(
         {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
@@ -93,7 +93,7 @@ def dispatch(work: Installation) -> None:
                 worker.start()
                 workers.append(worker)
             if prefect_answers():
-                housekeeping.look()
+                housekeeping.do_what_is_due()
             stop.wait(settings.poll_interval_s)
     finally:
         for worker in workers:
@@ -126,7 +126,7 @@ def _http() -> httpx.Client:
 def run_next(work: Installation, owner: str) -> bool:
     """Claim the oldest due row of the outbox and run its flow; return whether there was one."""
     lease_s = work.settings.prefect.lease_s
-    item = work.registry.claim(owner, lease_s)
+    item = work.registry.outbox.claim(owner, lease_s)
     if item is None:
         return False
     close_abandoned_run(item)
@@ -134,7 +134,7 @@ def run_next(work: Installation, owner: str) -> bool:
 
     def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         del flow, state
-        work.registry.attach_flow_run(item.id, owner, str(flow_run.id))
+        work.registry.outbox.attach_flow_run(item.id, owner, str(flow_run.id))
 
     with _lease_renewed(work, item, owner, lease_s):
         try:
@@ -158,7 +158,7 @@ def run_next(work: Installation, owner: str) -> bool:
             work.settings.prefect.first_retry_s,
             work.settings.prefect.longest_retry_s,
         )
-        work.registry.hold(item.id, owner, unfinished, wait_s)
+        work.registry.outbox.hold(item.id, owner, unfinished, wait_s)
         logger.warning(
             "study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished
         )
@@ -201,7 +201,7 @@ def _lease_renewed(
 
     def renew() -> None:
         while not done.wait(lease_s / 3):
-            if not work.registry.renew(item.id, owner, lease_s):
+            if not work.registry.outbox.renew(item.id, owner, lease_s):
                 logger.warning(
                     "the lease on study %s was lost; its result is kept once all the same",
                     item.study_key,
@@ -235,7 +235,7 @@ def _work(parent: int) -> None:
         SyncClientContext.get_or_create(),
     ):
         while not stop.is_set() and os.getppid() == parent:
-            if not work.registry.has_due():
+            if not work.registry.outbox.has_due():
                 work.registry.wait_for_change(stop, settings.poll_interval_s)
             elif prefect_answers():
                 run_next(work, owner)

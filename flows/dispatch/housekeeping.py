@@ -48,8 +48,8 @@ class Housekeeping:
         self._shown: Sequence[StudySummary] | None = None
         self._overview_due = self._folders_due = self._orphans_due = 0.0
 
-    def look(self) -> None:
-        """Do what is due; a Prefect server that stops answering meanwhile only puts it off."""
+    def do_what_is_due(self) -> None:
+        """Do it; a Prefect server that stops answering meanwhile only puts it off."""
         try:
             self._report_incidents()
             self._close_orphans()
@@ -64,7 +64,7 @@ class Housekeeping:
             )
 
     def _report_incidents(self) -> None:
-        incidents = self._work.registry.unreported_incidents()
+        incidents = self._work.registry.incidents.unreported()
         for incident in incidents:
             report_incident(
                 incident.kind,
@@ -74,7 +74,7 @@ class Housekeeping:
                 return_state=True,
             )
         if incidents:
-            self._work.registry.mark_reported([incident.id for incident in incidents])
+            self._work.registry.incidents.mark_reported([incident.id for incident in incidents])
 
     def _close_orphans(self) -> None:
         """Mark runs as crashed whose worker died before the outbox knew of them: no lease is left
@@ -92,7 +92,7 @@ class Housekeeping:
         )
         with get_client(sync_client=True) as client:
             runs = client.read_flow_runs(flow_run_filter=unfinished)
-            under_way = self._work.registry.runs_under_way() if runs else set()
+            under_way = self._work.registry.outbox.runs_under_way() if runs else set()
             for run in runs:
                 if (
                     str(run.id) not in under_way
@@ -105,7 +105,7 @@ class Housekeeping:
         if time.monotonic() < self._overview_due:
             return
         self._overview_due = time.monotonic() + self._work.settings.prefect.overview_every_s
-        studies = self._work.registry.studies()
+        studies = self._work.registry.studies.summaries()
         if studies != self._shown:
             show_overview(self._work)
             self._shown = studies

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from prefect import flow, runtime
+from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State
@@ -18,19 +18,15 @@ from prefect.states import Completed
 
 from dicom_node.registry.registry import StudyState, StudySummary
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 
 KEY = "center-overview"
 _WAITING = {StudyState.RECEIVING, StudyState.INCOMPLETE, StudyState.QUEUED, StudyState.HELD}
 
 
-@flow(name="center-overview")
+@refusable_flow(name="center-overview")
 def center_overview() -> State[None]:
     """Show what became of the studies of each centre."""
-    return or_refused(_show)
-
-
-def _show() -> State[None]:
     rows = show_overview(installation())
     words = [f"{row['centre']}: {row['arrived']} arrived, {row['scored']} scored" for row in rows]
     return Completed(message="; ".join(words))
@@ -42,7 +38,7 @@ def show_overview(work: Installation) -> list[dict[str, str | int]]:
     """
     now = datetime.now(UTC)
     rows = overview_rows(
-        [center.name for center in work.settings.centers()], work.registry.studies(), now
+        [center.name for center in work.settings.centers()], work.registry.studies.summaries(), now
     )
     run_id = runtime.flow_run.id
     with get_client(sync_client=True) as client:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows.installation import installation
-from flows.refusal import or_refused
+from flows.installation import Installation, installation
+from flows.refusal import refusable_flow
 
 
-@flow(name="redeliver", flow_run_name="{study_key}")
+@refusable_flow(name="redeliver", flow_run_name="{study_key}")
 def redeliver(study_key: str) -> State[None]:
     """Send the newest structured report of a study again; the node's sender does it within seconds.
 
@@ -19,9 +18,16 @@ def redeliver(study_key: str) -> State[None]:
     study_key : str
         The study's keyed pseudonym.
     """
-    return or_refused(_redeliver, study_key)
+    return Completed(message=deliver_again(installation(), study_key))
 
 
-def _redeliver(study_key: str) -> State[None]:
-    path = installation().registry.deliver_again(study_key)
-    return Completed(message=f"the report {path.name} of study {study_key} is sent again")
+def deliver_again(work: Installation, study_key: str) -> str:
+    """Queue the newest structured report of a study once more, and say which.
+
+    Raises
+    ------
+    UnknownStudyError
+        If there is no such study, or no report of it.
+    """
+    path = work.registry.deliveries.redeliver(study_key)
+    return f"the report {path.name} of study {study_key} is sent again"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import Release, StudyState
-from feature_store.expectations.records import of_content
-from feature_store.expectations.suites import RAISABLE, Finding, Severity
+from feature_store.expectations.suites import RELEASABLE, Finding, Severity
 from flows.data.identity import identity_of
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 
 
-@flow(name="release-study", flow_run_name="{study_key}")
+@refusable_flow(name="release-study", flow_run_name="{study_key}")
 def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
     """Release a quarantined study, so that it is scored with what was found as warnings. The
     release is recorded.
@@ -29,10 +27,6 @@ def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
     released_by : str
         Who decides.
     """
-    return or_refused(_release, study_key, reason, released_by)
-
-
-def _release(study_key: str, reason: str, released_by: str) -> State[None]:
     release = release_quarantined(installation(), study_key, reason, released_by)
     return Completed(name="Released", message=release_in_words(release))
 
@@ -50,28 +44,30 @@ def release_quarantined(
     UnknownStudyError
         If there is no such study.
     """
-    study = next((one for one in work.registry.studies() if one.study_key == study_key), None)
+    study = next(
+        (one for one in work.registry.studies.summaries() if one.study_key == study_key), None
+    )
     if study is not None and study.state is not StudyState.QUARANTINED:
         raise StudyStateError(
             f"study {study_key} is {study.state}: only a complete study that is quarantined can be "
             "released"
         )
-    files = work.registry.study_files(study_key)
+    files = work.registry.outbox.files(study_key)
     found = [
         finding
-        for record in of_content(work.settings.node.folder, identity_of(files))
-        for finding in record.findings
+        for check in work.store.checks(files.center, identity_of(files))
+        for finding in check.findings
         if finding.severity is Severity.CRITICAL
     ]
     sentence = (study.sentence if study is not None else None) or "no reason is recorded"
-    return work.registry.release(
+    return work.registry.releases.release(
         study_key, released_by, reason, _waived(study_key, sentence, found)
     )
 
 
 def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, str]:
     """Return code and sentence of what is waived; refuse what cannot be."""
-    lasting = [finding for finding in found if finding.code not in RAISABLE]
+    lasting = [finding for finding in found if finding.code not in RELEASABLE]
     quarantining = [finding for finding in found if finding.sentence in sentence]
     if lasting or not quarantining:
         raise StudyStateError(

@@ -4,7 +4,6 @@ again.
 
 from __future__ import annotations
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,9 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
 from flows.installation import Installation, installation
-from flows.refusal import or_refused, refused
-
-UNFINISHED = (StudyState.HELD, StudyState.QUARANTINED, StudyState.INCOMPLETE)
+from flows.refusal import refusable_flow, refused
 
 
 class RequeueRequest(BaseModel):
@@ -39,7 +36,7 @@ class RequeueError(NodeError, ValueError):
     """The request names no study, or no centre that there is."""
 
 
-@flow(name="requeue")
+@refusable_flow(name="requeue")
 def requeue(request: RequeueRequest) -> State[None]:
     """Let studies be worked on again: named ones, or all of a centre in given states.
 
@@ -48,10 +45,6 @@ def requeue(request: RequeueRequest) -> State[None]:
     request : RequeueRequest
         Which.
     """
-    return or_refused(_requeue, request)
-
-
-def _requeue(request: RequeueRequest) -> State[None]:
     done, not_done = requeue_studies(installation(), request)
     message = "; ".join([f"{len(done)} studies are worked on again", *not_done])
     return refused(message) if not_done else Completed(message=message)
@@ -83,13 +76,13 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
         center = work.center(request.center).name
         keys = [
             study.study_key
-            for study in work.registry.studies(center)
+            for study in work.registry.studies.summaries(center)
             if study.state in request.states
         ]
     done, refused = [], []
     for key in keys:
         try:
-            work.registry.requeue_study(key, also_finished=request.again)
+            work.registry.outbox.requeue(key, also_finished=request.again)
             done.append(key)
         except NodeError as error:
             refused.append(str(error))

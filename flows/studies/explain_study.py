@@ -4,27 +4,33 @@ DICOM map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
-from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
-from flows.data.model_features import columns_of
+from feature_store.study_features import (
+    LoadedStudy,
+    StudyFeatures,
+    compute_features,
+    load_study,
+    prepared,
+)
+from flows.data.model_features import study_features
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from flows.software_version import software_version
-from flows.studies.steps import ENGINES
+from flows.studies.steps import ENGINES, read_archived
 from models.combined.explanation import Explanation, explain, occlusion_map
 
 
-@flow(name="explain-study", flow_run_name="{study_key}")
+@refusable_flow(name="explain-study", flow_run_name="{study_key}")
 def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[None]:
     """Say which features make up the score of a study by the pinned model.
 
@@ -35,18 +41,11 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     occlusion_file : Path, optional
         New file for a DICOM parametric map of what the network looked at.
     """
-    return or_refused(_explain, study_key, occlusion_file)
-
-
-def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
     work = installation()
-    files = work.registry.study_files(study_key)
+    files = work.registry.outbox.files(study_key)
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
-    study = load_study(
-        [instance.path for instance in files.ct],
-        files.rtstruct.path,
-        work.center(files.center).gtv_pattern,
-    )
+    reading = read_archived(files)
+    study = load_study(reading, work.center(files.center).gtv_pattern)
     settings = work.settings
     features = compute_features(
         study,
@@ -54,15 +53,16 @@ def _explain(study_key: str, occlusion_file: Path | None) -> State[None]:
         settings.features.ring_widths_mm,
         engine=ENGINES[settings.features.engine],
     )
-    (found,) = explain(work.bundle.model, pd.DataFrame([columns_of(work, features)]))
+    (found,) = explain(work.bundle.model, pd.DataFrame([study_features(work.bundle, features)]))
     if occlusion_file is not None:
-        write_map(work, files, study, features, occlusion_file)
+        write_map(work, files, reading.ct.datasets, study, features, occlusion_file)
     return Completed(message="\n".join(in_words(found)))
 
 
 def write_map(
     work: Installation,
     files: StudyFiles,
+    ct_datasets: Sequence[Dataset],
     study: LoadedStudy,
     features: StudyFeatures,
     occlusion_file: Path,
@@ -78,11 +78,13 @@ def write_map(
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
 
     bundle, facts = work.bundle, work.bundle.facts
-    ct = harmonize_ct(study.volume, work.settings.extraction().spacing_mm)
+    settings = work.settings.extraction()
+    volume, gtv_mask = prepared(study, settings)
+    ct = harmonize_ct(volume, settings.spacing_mm)
     dataset = build_occlusion_map(
-        [dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
+        ct_datasets,
         occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
-        input_grid(ct, harmonize_mask(study.gtv_mask, study.volume, ct)),
+        input_grid(ct, harmonize_mask(gtv_mask, volume, ct)),
         ModelReference(
             facts.name, facts.version, bundle.digest, facts.demonstration, facts.intended_use
         ),

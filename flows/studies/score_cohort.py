@@ -16,7 +16,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 
 from dicom_node.settings import SettingsError
 from flows.installation import installation
-from flows.refusal import or_refused, refused
+from flows.refusal import refusable_flow, refused
 from flows.settings import PrefectTable
 from flows.studies.score_study import FINISHED, score_content
 
@@ -26,7 +26,7 @@ twice.
 """
 
 
-@flow(name="score-cohort", flow_run_name="missing scores")
+@refusable_flow(name="score-cohort", flow_run_name="missing scores")
 def score_cohort(centers: list[str] | None = None) -> State[None]:
     """Score every study that the pinned model has not scored yet; studies that wait in the outbox
     are left to it.
@@ -36,10 +36,6 @@ def score_cohort(centers: list[str] | None = None) -> State[None]:
     centers : list of str, optional
         Centres, as the settings file names them; by default all external ones.
     """
-    return or_refused(_score_missing, centers)
-
-
-def _score_missing(centers: list[str] | None) -> State[None]:
     work = installation()
     names = (
         [work.center(name).name for name in centers]
@@ -51,7 +47,7 @@ def _score_missing(centers: list[str] | None) -> State[None]:
             f"centre {training[0]} trains the model: its studies are extracted, not scored"
         )
     digest = work.bundle.digest
-    missing = [key for name in names for key in work.registry.without_result(name, digest)]
+    missing = [key for name in names for key in work.registry.results.missing(name, digest)]
     if not missing:
         return Completed(
             message=(

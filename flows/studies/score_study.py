@@ -25,7 +25,7 @@ from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
-from flows.data.model_features import columns_of
+from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.software_version import software_version
@@ -48,7 +48,7 @@ FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already score
 def _run_name() -> str:
     study_key = str(runtime.flow_run.parameters["study_key"])
     try:
-        files = installation().registry.study_files(study_key)
+        files = installation().registry.outbox.files(study_key)
     except LookupError:
         return study_key
     return f"{files.center} · {files.patient_key}"
@@ -95,7 +95,7 @@ def _concluded(
 ) -> State[None]:
     try:
         work = installation()
-        files = work.registry.study_files(study_key, content_digest)
+        files = work.registry.outbox.files(study_key, content_digest)
         # A step that inherits a tag asks the server for a slot under it, which costs a tenth of a
         # second and more.
         with TagsContext(current_tags=set()):
@@ -111,7 +111,7 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
         return refused(
             f"Centre {files.center} is external: its studies are scored, use score-study."
         )
-    if work.registry.result(files.study_key, files.content_digest, None) is not None:
+    if work.registry.results.find(files.study_key, files.content_digest, None) is not None:
         return Completed(
             name="Already extracted", message="this content of the study has been extracted before"
         )
@@ -125,7 +125,7 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
     sentence = (
         f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
     )
-    work.registry.finish(
+    work.registry.outbox.finish(
         files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None
     )
     return Completed(name="Extracted", message=sentence)
@@ -137,7 +137,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             f"Centre {files.center} trains the model: its studies are extracted, not scored."
         )
     model_digest = work.bundle.digest
-    if work.registry.result(files.study_key, files.content_digest, model_digest) is not None:
+    if work.registry.results.find(files.study_key, files.content_digest, model_digest) is not None:
         return Completed(
             name="Already scored", message="this model has scored this content of the study before"
         )
@@ -155,7 +155,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
-    work.registry.finish(
+    work.registry.outbox.finish(
         files.study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report
     )
     return Completed(name="Scored", message=sentence)
@@ -169,7 +169,7 @@ def score(
     stays.
     """
     bundle = run.work.bundle
-    columns = columns_of(run.work, features)
+    columns = study_features(bundle, features)
     if bundle.network is not None:
         deep = np.array([columns[name] for name in DEEP_COLUMNS])
         run.store.put_deep(run.identity, deep, bundle.network.digest)
@@ -218,8 +218,8 @@ def write_report(
         return path
     try:
         dataset = build_structured_report(
-            ct_datasets=[dcmread(instance.path, stop_before_pixels=True) for instance in files.ct],
-            rtstruct=dcmread(files.rtstruct.path),
+            ct_datasets=checked.ct_datasets,
+            rtstruct=checked.rtstruct,
             roi=RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name),
             risk=risk,
             model=ModelReference(
@@ -246,7 +246,7 @@ def write_report(
 
 def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
     """Return the report that was made for the study before its content changed, if there is one."""
-    path = work.registry.previous_report(files.study_key, files.content_digest)
+    path = work.registry.deliveries.previous_report(files.study_key, files.content_digest)
     return dcmread(path) if path is not None and path.exists() else None
 
 
@@ -254,7 +254,7 @@ def _quarantine(
     work: Installation, files: StudyFiles, model_digest: str | None, defect: StudyDefect
 ) -> State[None]:
     sentence = str(defect)
-    work.registry.finish(
+    work.registry.outbox.finish(
         files.study_key,
         files.content_digest,
         model_digest,

@@ -4,25 +4,33 @@ packages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
+from pydicom.dataset import Dataset
 
-from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyFiles
-from feature_store.errors import StudyDefect, UnreadableInstance
-from feature_store.expectations.records import keep, new_record
-from feature_store.expectations.study_facts import StudyFacts, study_facts, with_regions
-from feature_store.expectations.suites import Finding, Severity, check_regions, check_study, waive
-from feature_store.imaging.ct_volume import read_ct_headers
-from feature_store.imaging.structure_set import read_structure_set
+from feature_store.errors import StudyDefect
+from feature_store.expectations.checks import Check, judged_codes
+from feature_store.expectations.study_rules import study_facts
+from feature_store.expectations.suites import (
+    Finding,
+    Severity,
+    check_regions,
+    check_study,
+    check_voxels,
+    waive,
+)
+from feature_store.imaging.reading import StudyReading, read_study
+from feature_store.imaging.region_rules import RegionFacts
+from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
 from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
@@ -39,7 +47,7 @@ ENGINES = {"crops": extract, "pyradiomics": extract_with_pyradiomics}
 """The extraction engines by the name that the settings give them; their values are equal."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckedStudy:
     """A study that may be worked on.
 
@@ -47,15 +55,18 @@ class CheckedStudy:
     ----------
     study : LoadedStudy
         CT volume, structure set and the mask of the GTV.
-    facts : StudyFacts
-        What the expectations looked at.
     findings : tuple of Finding
         What was not as the paper's protocol has it; warnings only.
+    ct_datasets : tuple of Dataset
+        The CT instances without their pixels, in the order of the files.
+    rtstruct : Dataset
+        The RTSTRUCT without its ROIs.
     """
 
     study: LoadedStudy
-    facts: StudyFacts
     findings: tuple[Finding, ...]
+    ct_datasets: tuple[Dataset, ...]
+    rtstruct: Dataset
 
 
 class StudyRun:
@@ -108,10 +119,25 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def read_archived(files: StudyFiles) -> StudyReading:
+    """Read the files of a study in the archive, each once and as it was received.
+
+    Raises
+    ------
+    StudyDefect
+        If a file changed on disk, or cannot be read.
+    """
+    return read_study(
+        [instance.path for instance in files.ct],
+        files.rtstruct.path,
+        {one.path: one.content_sha256 for one in (files.rtstruct, *files.ct)},
+    )
+
+
 @study_task("check and load")
 def check_and_load(run: StudyRun) -> CheckedStudy:
-    """Verify the files, hold the study against the expectations, and load it; what is found goes to
-    the store.
+    """Read and verify the files, hold the study against the expectations, and load it; what is
+    found goes to the store.
 
     Raises
     ------
@@ -119,15 +145,22 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
         If the files changed on disk, cannot be read, or a critical expectation is not met.
     """
     files, work = run.files, run.work
-    _verify(files)
-    ct: list[Path] = [instance.path for instance in files.ct]
-    pattern = work.center(files.center).gtv_pattern
-    headers, structure_set = read_ct_headers(ct), read_structure_set(files.rtstruct.path)
+    pattern, quarantine = (
+        work.center(files.center).gtv_pattern,
+        work.settings.expectations.quarantine,
+    )
+    with _refusals_kept(run, "study"):
+        reading = read_archived(files)
+    headers, structure_set = reading.ct.headers, reading.rtstruct.structure_set
     run.store.put_acquisition(run.identity, acquisition_record(headers.acquisition))
     clinical = run.store.clinical_record(files.center, files.patient_key)
     facts = study_facts(headers, structure_set, pattern, clinical)
-    findings = _kept(run, "study", check_study(facts, work.settings.expectations.quarantine))
-    return CheckedStudy(load_study(ct, files.rtstruct.path, pattern), facts, findings)
+    findings = _judged(run, "study", check_study(facts, quarantine))
+    with _refusals_kept(run, "study", findings):
+        study = load_study(reading, pattern)
+    voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
+    findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
+    return CheckedStudy(study, findings, reading.ct.datasets, reading.rtstruct.dataset)
 
 
 @study_task("extract features")
@@ -142,54 +175,68 @@ def extract_features(
         If a region is degenerate or a feature is not finite.
     """
     settings = run.work.settings
-    features = compute_features(
-        checked.study,
-        settings.extraction(),
-        settings.features.ring_widths_mm,
-        engine=ENGINES[settings.features.engine],
+    with _refusals_kept(run, "regions"):
+        features = compute_features(
+            checked.study,
+            settings.extraction(),
+            settings.features.ring_widths_mm,
+            engine=ENGINES[settings.features.engine],
+        )
+    facts = RegionFacts(
+        gtv_voxels=features.gtv_voxels,
+        ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
     )
-    facts = with_regions(checked.facts, features.gtv_voxels, features.ring_cut_by_field_of_view)
-    findings = _kept(run, "regions", check_regions(facts, settings.expectations.quarantine))
+    findings = _judged(run, "regions", check_regions(facts, settings.expectations.quarantine))
     run.store.put_radiomics(run.identity, features.vectors)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
 
 
-def _verify(files: StudyFiles) -> None:
-    for instance in (files.rtstruct, *files.ct):
-        if (
-            not instance.path.is_file()
-            or read_part10(instance.path).content_sha256 != instance.content_sha256
-        ):
-            kind = "the RTSTRUCT" if instance is files.rtstruct else "a CT slice"
-            raise UnreadableInstance(
-                "changed-on-disk",
-                f"The file of {kind} in the archive is not the one that was received: its SHA-256 "
-                f"is expected to be {instance.content_sha256[:16]}… and is not. Check the disk, "
-                "remove the file and push the study anew.",
-            )
-
-
-def _kept(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def _judged(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Keep what was found, of which an operator's release may have waived some; what is critical
     ends the study.
     """
     waivers = {
         code: f"Scored all the same: released by {release.released_by}, {release.reason}."
-        for release in run.work.registry.releases(run.files.study_key, run.files.content_digest)
+        for release in run.work.registry.releases.recorded(
+            run.files.study_key, run.files.content_digest
+        )
         for code in release.waived
     }
     findings = waive(findings, waivers)
-    run.store.put_findings(run.identity, findings)
-    keep(
-        run.work.settings.node.folder,
-        new_record(
-            suite, run.files.center, findings, datetime.now(UTC), software_version(), run.identity
-        ),
-    )
+    _keep(run, suite, findings, judged_codes(suite))
     critical = [finding for finding in findings if finding.severity is Severity.CRITICAL]
     if critical:
         raise StudyDefect(critical[0].code, " ".join(finding.sentence for finding in critical))
     for finding in findings:
         get_run_logger().warning(finding.sentence)
     return findings
+
+
+@contextmanager
+def _refusals_kept(
+    run: StudyRun, suite: str, judged: tuple[Finding, ...] | None = None
+) -> Iterator[None]:
+    """Keep what loading refuses as a finding beside what the suite found, if it was judged."""
+    try:
+        yield
+    except StudyDefect as defect:
+        refusal = Finding(Severity.CRITICAL, defect.code, defect.sentence)
+        codes = () if judged is None else judged_codes(suite)
+        _keep(run, suite, (refusal, *(judged or ())), codes)
+        raise
+
+
+def _keep(run: StudyRun, suite: str, findings: tuple[Finding, ...], codes: tuple[str, ...]) -> None:
+    run.store.put_check(
+        Check(
+            suite=suite,
+            center=run.files.center,
+            study=run.identity,
+            codes=tuple(dict.fromkeys([*codes, *(finding.code for finding in findings)])),
+            findings=findings,
+            n=1,
+            checked_at=datetime.now(UTC),
+            software_version=software_version(),
+        )
+    )

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.data.eligible_patients import eligible_records, survival_of
-from flows.data.model_features import features_of
+from flows.data.model_features import recomputed_features
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
+from flows.refusal import refusable_flow
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
@@ -47,7 +46,7 @@ class ComparisonRequest(BaseModel):
     folder: Path = Field(description="Folder for the ROC curves and the numbers.")
 
 
-@flow(name="compare-models", flow_run_name="{request.folder.name}")
+@refusable_flow(name="compare-models", flow_run_name="{request.folder.name}")
 def compare_models(request: ComparisonRequest) -> State[None]:
     """Compare two bundles by Harrell's C and time-dependent ROC curves; nothing is scored or sent.
 
@@ -56,10 +55,6 @@ def compare_models(request: ComparisonRequest) -> State[None]:
     request : ComparisonRequest
         Bundles, centres, folder.
     """
-    return or_refused(_compare, request)
-
-
-def _compare(request: ComparisonRequest) -> State[None]:
     work = installation()
     bundles = tuple(load(path, read_digest(path)) for path in (request.first, request.second))
     for bundle in bundles:
@@ -126,7 +121,7 @@ def scores_of(
 ) -> tuple[Survival, pd.DataFrame]:
     """Return outcome and scores of a centre's patients, columns (score, 0 or 1 for the bundle)."""
     records = eligible_records(work.store, center)
-    tables = [features_of(work, bundle, center) for bundle in bundles]
+    tables = [recomputed_features(work, bundle, center) for bundle in bundles]
     keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
     if not keys:
         raise FeatureMismatchError(
@@ -140,7 +135,7 @@ def scores_of(
         scores[COMBINED, position] = bundle.model.linear_predictor(chosen)
         if both_deep:
             scores[DEEP, position] = bundle.model.signature_values(chosen)[DEEP_BLOCK].to_numpy()
-    return survival_of([records[key] for key in keys]), pd.DataFrame(scores)
+    return survival_of(records, keys), pd.DataFrame(scores)
 
 
 def names_of(bundles: tuple[FrozenBundle, FrozenBundle]) -> tuple[str, str]:

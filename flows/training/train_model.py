@@ -4,13 +4,12 @@ a frozen bundle.
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -19,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
-from flows.data.eligible_patients import eligible_records, survival_of
+from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
-from flows.software_version import software_version
+from flows.refusal import refusable_flow
+from flows.software_version import package_versions, software_version
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.bundle.training_evidence import TrainingEvidence
@@ -38,9 +37,8 @@ from models.network.deep_features import DeepFeatureExtractor
 from models.network.training import NetworkTraining, split_patients, train_network
 from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
-from models.survival.survival_data import Survival
 
-RECORDED_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
+BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
 TABLES_READ = ("clinical", "deep_input", "radiomics")
 """Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
@@ -85,7 +83,7 @@ class TrainingRequest(BaseModel):
     )
 
 
-@flow(name="train-model", flow_run_name="{request.center}")
+@refusable_flow(name="train-model", flow_run_name="{request.center}")
 def train_model(request: TrainingRequest) -> State[None]:
     """Train the network, select features, fit the combined model and freeze all of it.
 
@@ -96,19 +94,15 @@ def train_model(request: TrainingRequest) -> State[None]:
     request : TrainingRequest
         Training centre, folder of the bundle, seed, epochs.
     """
-    return or_refused(_train, request)
-
-
-def _train(request: TrainingRequest) -> State[None]:
     work = installation()
     center = work.center(request.center).name
-    source = training_data(work, request)
+    source = training_store(work, request)
     records = eligible_records(source, center)
     check_trainable(work, request, source, records)
     network, curve = train_deep_features(work, request, source, records)
-    features = source_features(work, request, source, network)
+    features = combined_model_features(work, request, source, network)
     model = fit_combined_model(request, features, records)
-    compared = compared_features(work, request, source)
+    compared = compared_region_features(work, request, source)
     evidence = gather_evidence(request, features, compared, records, model, curve)
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, records, model)
@@ -122,7 +116,7 @@ def _train(request: TrainingRequest) -> State[None]:
     )
 
 
-def training_data(work: Installation, request: TrainingRequest) -> FeatureStore:
+def training_store(work: Installation, request: TrainingRequest) -> FeatureStore:
     """Return the feature store as it is now, or as it was at the versions asked for, whatever
     arrives meanwhile.
     """
@@ -156,14 +150,14 @@ def check_trainable(
     """
     regions = [Region.GTV, Region.RING_6MM]
     features = source.features(request.center, regions, work.settings.extraction().digest)
-    keys = [key for key in features.index if key in records]
-    if not keys:
+    patients = eligible_patients(features, records)
+    if patients.empty:
         raise TrainingError(
             f"Centre {request.center} has {len(features)} patients with features and "
             f"{len(records)} eligible clinical records, but no patient with both: push its studies "
             "and import its clinical table first."
         )
-    survival = survival_of([records[key] for key in keys])
+    survival = survival_of(records, patients.index)
     assign_folds(survival, SelectionSettings().n_folds, request.seed)
     split_patients(survival, NetworkTraining().held_out, request.seed)
     if survival.days.max() < max(HORIZONS):
@@ -199,7 +193,7 @@ def train_deep_features(
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     network = train_network(
         inputs[used],
-        survival_of([records[identities[row].patient_key] for row in used]),
+        survival_of(records, [identities[row].patient_key for row in used]),
         NetworkTraining(
             epochs=request.network_epochs,
             squeeze_excitation=request.squeeze_excitation,
@@ -215,7 +209,7 @@ def train_deep_features(
     return network, tuple(curve)
 
 
-def source_features(
+def combined_model_features(
     work: Installation, request: TrainingRequest, source: FeatureStore, network: NetworkWeights
 ) -> pd.DataFrame:
     """Return what the model may read of the centre's patients: GTV, 6 mm ring and deep features."""
@@ -227,7 +221,7 @@ def source_features(
     )
 
 
-def compared_features(
+def compared_region_features(
     work: Installation, request: TrainingRequest, source: FeatureStore
 ) -> pd.DataFrame:
     """Return the features of the centre's patients who have every region that the settings ask
@@ -244,7 +238,8 @@ def fit_combined_model(
     """Select features in each block and fit the combined model; a block without a prognostic
     feature is left out.
     """
-    patients, survival = patients_of(features, records)
+    patients = eligible_patients(features, records)
+    survival = survival_of(records, patients.index)
     settings = SelectionSettings(lambda_rule=request.lambda_rule)
     blocks = list(BLOCKS)
     while True:
@@ -275,7 +270,8 @@ def gather_evidence(
     curve: tuple[Epoch, ...],
 ) -> TrainingEvidence:
     """Compare the regions and take the optimism off the model's performance, for the model card."""
-    patients, survival = patients_of(features, records)
+    patients = eligible_patients(features, records)
+    survival = survival_of(records, patients.index)
     settings = model.training.settings
     comparison: tuple[RegionResult, ...] = ()
     internal = None
@@ -316,18 +312,10 @@ def combat_reference(
     """Return the training patients' features as ComBat's reference, if the settings ask for it."""
     if not work.settings.combat.enabled:
         return None
-    patients, _ = patients_of(features, records)
+    patients = eligible_patients(features, records)
     return fit_combat_reference(
         pd.concat([block_columns(patients, block) for block in model.blocks], axis=1)
     )
-
-
-def patients_of(
-    features: pd.DataFrame, records: dict[str, ClinicalRecord]
-) -> tuple[pd.DataFrame, Survival]:
-    """Return the features and follow-up of the patients who have both, by patient key."""
-    patients: pd.DataFrame = features.loc[features.index.isin(records.keys())].sort_index()
-    return patients, survival_of([records[key] for key in patients.index])
 
 
 def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureStore) -> BundleFacts:
@@ -344,8 +332,5 @@ def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureSt
         created_at=source.written_until(request.center),
         software_version=software_version(),
         store_versions=source.versions(),
-        package_versions={
-            name: importlib.metadata.version(name)
-            for name in (*RECORDED_PACKAGES, backend_package())
-        },
+        package_versions=package_versions((*BUNDLE_PACKAGES, backend_package())),
     )

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from dicom_node.settings import SettingsError
-from flows.data.model_features import model_features
+from flows.data.model_features import stored_features
 from flows.installation import Installation
 from models.combined.combat import estimate_center_effect
 from models.errors import CombatError
@@ -50,7 +50,7 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
             f"The bundle of {bundle.facts.name} holds no ComBat reference: train it with enabled = "
             "true in the [combat] table of the settings file, or validate without ComBat."
         )
-    table, keys = model_features(work, cohort.center), list(cohort.patient_keys)
+    table, keys = stored_features(work, cohort.center), list(cohort.patient_keys)
     if absent := len(set(keys) - set(table.index)):
         raise CombatError(
             f"Centre {cohort.center} has no features by these settings of {absent} of {len(keys)} "

@@ -50,7 +50,7 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
     if center.return_to is None:
         return f"nothing goes to the PACS of {center.name}: its settings have no return_to"
     key = pseudonym_key()
-    known = {study.patient_key for study in work.registry.studies(center.name)}
+    known = {study.patient_key for study in work.registry.studies.summaries(center.name)}
     if patient_key(key, center.name, center.qa_patient_id) in known:
         return (
             f"nothing goes to the PACS of {center.name}: its qa_patient_id is the ID of a patient "
@@ -58,7 +58,7 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
         )
     study = qa_study(report, center.qa_patient_id, folder.name)
     objects = _objects(work, report, study, folder)
-    is_new = work.registry.queue_center_report(
+    is_new = work.registry.deliveries.queue(
         center.name, study_key(key, center.name, study.uid("study")), work.bundle.digest, objects
     )
     if not is_new:

@@ -4,12 +4,11 @@ validation report out.
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect import flow, get_run_logger, task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -19,8 +18,8 @@ from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
-from flows.refusal import or_refused
-from flows.software_version import software_version
+from flows.refusal import refusable_flow
+from flows.software_version import package_versions, software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
 from flows.validation.cohort_query import CohortQuery
@@ -31,11 +30,11 @@ from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
 from validation_reports.report_folder import write_report_files
 
-RECORDED_PACKAGES = ("numpy", "scipy", "pandas", "numba", "matplotlib", "deltalake")
+REPORT_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
 POOL = "all-centers"
 
 
-@flow(name="validate-cohort", flow_run_name="{cohort.name}")
+@refusable_flow(name="validate-cohort", flow_run_name="{cohort.name}")
 def validate_cohort(cohort: CohortQuery) -> State[None]:
     """Validate the pinned model on one or more centres, each alone and all together; the report
     stays here.
@@ -45,10 +44,10 @@ def validate_cohort(cohort: CohortQuery) -> State[None]:
     cohort : CohortQuery
         Name of the report, the centres, and whom of their patients to take.
     """
-    return or_refused(_validate, cohort)
+    return _validate(cohort)
 
 
-@flow(name="validate-center", flow_run_name="{center}")
+@refusable_flow(name="validate-center", flow_run_name="{center}")
 def validate_center(center: str) -> State[None]:
     """Validate the pinned model on one centre; the report also goes to its PACS, where the settings
     say under which ID.
@@ -58,23 +57,15 @@ def validate_center(center: str) -> State[None]:
     center : str
         The centre, as the settings file names it.
     """
-    return or_refused(_validate_center, center)
-
-
-@flow(name="pool-centers", flow_run_name=POOL)
-def pool_centers() -> State[None]:
-    """Validate the pinned model on every external centre of the settings, each alone and all
-    together.
-    """
-    return or_refused(_pool_centers)
-
-
-def _validate_center(center: str) -> State[None]:
     installation().center(center)
     return _validate(CohortQuery(name=f"center-{center}", centers=[center]), to_pacs=True)
 
 
-def _pool_centers() -> State[None]:
+@refusable_flow(name="pool-centers", flow_run_name=POOL)
+def pool_centers() -> State[None]:
+    """Validate the pinned model on every external centre of the settings, each alone and all
+    together.
+    """
     centers = installation().settings.external_centers()
     if not centers:
         raise SettingsError("the settings file has no external centre: add a [center.NAME] table")
@@ -119,7 +110,9 @@ def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str])
     if not cohort.patients:
         return
     known = {record.patient_key for center in centers for record in work.store.clinical(center)}
-    known |= {study.patient_key for center in centers for study in work.registry.studies(center)}
+    known |= {
+        study.patient_key for center in centers for study in work.registry.studies.summaries(center)
+    }
     unknown = [key for key in cohort.patients if key not in known]
     if unknown:
         raise CohortError(
@@ -139,7 +132,7 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
-    studies = work.registry.studies(center)
+    studies = work.registry.studies.summaries(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
         for study in studies
@@ -207,7 +200,7 @@ def provenance(work: Installation, cohort: CohortQuery) -> Provenance:
         store_versions=work.store.versions(),
         query=cohort.model_dump_json(),
         seed=cohort.seed,
-        package_versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        package_versions=package_versions(REPORT_PACKAGES),
         software_version=software_version(),
         created_at=datetime.now(UTC),
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 
 from models.errors import BundleError
 
@@ -89,16 +88,3 @@ class BundleFacts:
             )
         object.__setattr__(self, "store_versions", MappingProxyType(dict(self.store_versions)))
         object.__setattr__(self, "package_versions", MappingProxyType(dict(self.package_versions)))
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain values, from which `from_record` makes the same facts."""
-        record = {item.name: getattr(self, item.name) for item in fields(self)}
-        record["created_at"] = self.created_at.isoformat()
-        record["store_versions"] = dict(self.store_versions)
-        record["package_versions"] = dict(self.package_versions)
-        return record
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> BundleFacts:
-        """Make facts from `to_record`'s answer."""
-        return cls(**{**record, "created_at": datetime.fromisoformat(record["created_at"])})

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -28,9 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle.facts import BundleFacts
+from models.bundle.records import from_record, to_record
 from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combat import CombatReference
 from models.combined.combined_model import CombinedModel
+from models.durable_files import sync, write_durably
 from models.errors import BundleError, FeatureMismatchError
 from models.network.deep_features import DeepFeatureExtractor
 from models.network.weights import NetworkWeights
@@ -141,17 +142,17 @@ def freeze(
             "The model reads deep features, but no network was given: freeze both together."
         )
     contents = {
-        MODEL: canonical_json(model.to_record()),
-        TRAINING: canonical_json((evidence or TrainingEvidence()).to_record()),
+        MODEL: canonical_json(to_record(model)),
+        TRAINING: canonical_json(to_record(evidence or TrainingEvidence())),
     }
     if model.needs_network and network is not None:
         contents[NETWORK] = network.to_npz()
     if combat is not None:
-        contents[COMBAT] = canonical_json(combat.to_record())
+        contents[COMBAT] = canonical_json(to_record(combat))
     manifest = canonical_json(
         {
             "schema": SCHEMA,
-            "facts": facts.to_record(),
+            "facts": to_record(facts),
             "files": {
                 name: {"sha256": _sha256(data), "size": len(data)}
                 for name, data in contents.items()
@@ -169,11 +170,11 @@ def freeze(
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, data in {**contents, MANIFEST: manifest}.items():
-            _write_durably(partial / name, data)
+            write_durably(partial / name, data)
         partial.chmod(0o755)
-        _sync_folder(partial)
+        sync(partial)
         partial.rename(folder)
-        _sync_folder(folder.parent)
+        sync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return digest
@@ -220,11 +221,11 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
     _check_schema(folder, record.get("schema"))
     contents = _verified_files(folder, record)
     try:
-        facts = BundleFacts.from_record(record["facts"])
-        model = CombinedModel.from_record(_parse(contents[MODEL], MODEL))
-        evidence = TrainingEvidence.from_record(_parse(contents[TRAINING], TRAINING))
+        facts = from_record(BundleFacts, record["facts"])
+        model = from_record(CombinedModel, _parse(contents[MODEL], MODEL))
+        evidence = from_record(TrainingEvidence, _parse(contents[TRAINING], TRAINING))
         combat = (
-            CombatReference.from_record(_parse(contents[COMBAT], COMBAT))
+            from_record(CombatReference, _parse(contents[COMBAT], COMBAT))
             if COMBAT in contents
             else None
         )
@@ -332,18 +333,3 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

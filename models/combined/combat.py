@@ -27,9 +27,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +37,7 @@ from models.combined.signature import block_of
 from models.errors import CombatError, NotConvergedError, TrainingError
 from models.survival.risk_sets import Array
 
+COMBAT_METHOD = "ComBat, parametric empirical Bayes, training centre as reference, no covariates"
 MINIMUM_PATIENTS = 20
 """With fewer patients a centre's means and variances say more of chance than of the centre [3]_."""
 _TOLERANCE, _MOST_ROUNDS = 1e-12, 10_000
@@ -56,6 +55,8 @@ class CombatReference:
         Their training means and standard deviations (ddof = 0, as in ComBat's reference form [2]_).
     patients : int
         Training patients.
+    method : str
+        How cohorts are aligned with it.
 
     Raises
     ------
@@ -67,6 +68,7 @@ class CombatReference:
     means: Array
     sds: Array
     patients: int
+    method: str = COMBAT_METHOD
 
     def __post_init__(self) -> None:
         means, sds = frozen_vector(self.means), frozen_vector(self.sds)
@@ -82,27 +84,6 @@ class CombatReference:
         object.__setattr__(self, "features", tuple(self.features))
         object.__setattr__(self, "means", means)
         object.__setattr__(self, "sds", sds)
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, from which `from_record` makes the same
-        reference.
-        """
-        return {
-            "method": (
-                "ComBat, parametric empirical Bayes, training centre as reference, no covariates"
-            ),
-            "features": list(self.features),
-            "means": self.means.tolist(),
-            "sds": self.sds.tolist(),
-            "patients": self.patients,
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> CombatReference:
-        """Make a reference from `to_record`'s answer."""
-        return cls(
-            tuple(record["features"]), record["means"], record["sds"], int(record["patients"])
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,8 @@ machine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -252,43 +251,6 @@ class CombinedModel:
         """Each feature's part of the linear predictor, shape (n, p)."""
         z = _stacked(self.signatures, features)
         return np.asarray((z - self.components.center) * self.feature_weights, dtype=np.float64)
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, from which `from_record` makes the same
-        model.
-        """
-        return {
-            "signatures": [signature.to_record() for signature in self.signatures],
-            "components": self.components.to_record(),
-            "cox_coefficients": self.cox_coefficients.tolist(),
-            "cox_standard_errors": self.cox_standard_errors.tolist(),
-            "baseline": {
-                "days": self.baseline.days.tolist(),
-                "cumulative": self.baseline.cumulative.tolist(),
-                "last_day": self.baseline.last_day,
-            },
-            "cutoff": self.cutoff,
-            "horizons": list(self.horizons),
-            "training": asdict(self.training),
-        }
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> CombinedModel:
-        """Make a model from `to_record`'s answer; its parts validate themselves."""
-        training = dict(record["training"])
-        training["settings"] = SelectionSettings(**training["settings"])
-        return cls(
-            signatures=tuple(
-                Signature.from_record(signature) for signature in record["signatures"]
-            ),
-            components=PrincipalComponents.from_record(record["components"]),
-            cox_coefficients=record["cox_coefficients"],
-            cox_standard_errors=record["cox_standard_errors"],
-            baseline=BaselineHazard(**record["baseline"]),
-            cutoff=float(record["cutoff"]),
-            horizons=tuple(record["horizons"]),
-            training=TrainingSummary(**training),
-        )
 
 
 def train_combined_model(

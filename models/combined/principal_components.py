@@ -4,9 +4,7 @@ model').
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,15 +51,6 @@ class PrincipalComponents:
     def scores(self, z: ArrayLike) -> Array:
         """Return the components of z-scores (n, p), shape (n, k)."""
         return (np.asarray(z, dtype=np.float64) - self.center) @ self.loadings
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain lists, from which `from_record` makes the same rotation."""
-        return {"center": self.center.tolist(), "loadings": self.loadings.tolist()}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> PrincipalComponents:
-        """Make a rotation from `to_record`'s answer."""
-        return cls(record["center"], record["loadings"])
 
 
 def fit_principal_components(

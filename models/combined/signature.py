@@ -7,8 +7,7 @@ A block is what stands before the colon of a feature column: a region (``gtv``, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -127,7 +126,7 @@ class Signature:
     """
 
     block: str
-    z_score: ZScore
+    z_score: ZScore = field(metadata={"inline": True})
     coefficients: Array
     selection: SelectionSummary
 
@@ -166,30 +165,6 @@ class Signature:
         # A row sum, not a matrix product: the same bits however many patients are scored at once.
         return np.asarray(
             (self.z_score.apply(table) * self.coefficients).sum(axis=1), dtype=np.float64
-        )
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, from which `from_record` makes the same
-        signature.
-        """
-        return {
-            "block": self.block,
-            "features": list(self.features),
-            "means": self.z_score.means.tolist(),
-            "sds": self.z_score.sds.tolist(),
-            "coefficients": self.coefficients.tolist(),
-            "selection": asdict(self.selection),
-        }
-
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Signature:
-        """Make a signature from `to_record`'s answer."""
-        z_score = ZScore(tuple(record["features"]), record["means"], record["sds"])
-        return cls(
-            record["block"],
-            z_score,
-            record["coefficients"],
-            SelectionSummary(**record["selection"]),
         )
 
 

@@ -69,9 +69,6 @@ class Augmentation:
                 )
 
 
-NO_AUGMENTATION = Augmentation(probability=0.0)
-
-
 def augment(volume: Volume, ranges: Augmentation, random: np.random.Generator) -> Volume:
     """Change one image.
 

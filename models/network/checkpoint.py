@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.durable_files import write_durably
 
 _LOG = logging.getLogger(__name__)
 _STATE = "state.json"
@@ -83,12 +84,7 @@ class Checkpoint:
                     stream = io.BytesIO()
                     np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
                     archive.writestr(f"{group}/{name}", stream.getvalue())
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_durably(path, buffer.getvalue())
 
 
 def read_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:

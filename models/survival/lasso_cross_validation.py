@@ -65,11 +65,6 @@ class LassoCrossValidation:
     index_min: int
 
     @property
-    def lambda_min(self) -> float:
-        """The penalty with the smallest cross-validated deviance."""
-        return float(self.lambdas[self.index_min])
-
-    @property
     def index_1se(self) -> int:
         """Position of the largest penalty within one standard error of the smallest deviance
         (``lambda.1se``).
@@ -78,16 +73,6 @@ class LassoCrossValidation:
             self.deviance <= self.deviance[self.index_min] + self.deviance_error[self.index_min]
         )
         return int(np.argmax(within))
-
-    @property
-    def lambda_1se(self) -> float:
-        """The largest penalty whose deviance is within one standard error of the smallest."""
-        return float(self.lambdas[self.index_1se])
-
-    @property
-    def coefficients_min(self) -> Array:
-        """Coefficients at `lambda_min`, shape (p,)."""
-        return self.coefficients[:, self.index_min]
 
     def index(self, rule: LambdaRule) -> int:
         """Return the position of the penalty that `rule` takes."""

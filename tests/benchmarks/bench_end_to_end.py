@@ -15,7 +15,6 @@ import argparse
 import gc
 import json
 import os
-import secrets
 import statistics
 import subprocess
 import sys
@@ -31,19 +30,19 @@ import numpy as np
 import pandas as pd
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import CTImageStorage, generate_uid
+from pydicom.uid import generate_uid
 
 from deploy.demo.push import push
-from deploy.local.parts import LocalInstallation, open_installation
-from deploy.local.processes import ROOT, free_port
+from deploy.local.installation import LocalInstallation
 from deploy.local.supervisor import Supervisor
-from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
-from tests.benchmarks.ingest_servers import peak_memory
-from tests.benchmarks.planning_ct import StudyFiles, real_data, real_study, within_planning_ct
+from tests.benchmarks.planning_ct import real_data, within_planning_ct
+from tests.support import ROOT
+from tests.support.dicom_datasets import set_listed_images
 from tests.support.frozen_test_bundle import freeze_test_bundle
-from tests.support.processes import worker_of
+from tests.support.processes import memory, part_of, scoring_process
+from tests.support.real_data import StudyFiles, real_study
+from tests.support.settings_tables import center_table, open_as_this_process, write_settings
 from tests.support.storing_pacs import StoringPacs
 
 CENTER = "B"
@@ -115,9 +114,7 @@ def _as_patient(made: StudyFiles, folder: Path, patient_id: str) -> Path:
         entropy_srcs=[f"{patient_id}/rtstruct"]
     )
     structure.SeriesInstanceUID = generate_uid(entropy_srcs=[f"{patient_id}/structures"])
-    structure.ReferencedFrameOfReferenceSequence = DicomSequence(
-        [_references(frame, study, series, uids)]
-    )
+    set_listed_images(structure, study, series, frame, uids)
     for roi in structure.StructureSetROISequence:
         roi.ReferencedFrameOfReferenceUID = frame
     for drawn in structure.ROIContourSequence:
@@ -133,26 +130,6 @@ def _identify(dataset: Dataset, patient_id: str, study: str) -> None:
     dataset.StudyInstanceUID = study
     dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "1", "", ""
     dataset.StudyDate, dataset.StudyTime = "20200101", "120000"
-
-
-def _references(frame: str, study: str, series: str, uids: Sequence[str]) -> Dataset:
-    of_frame, of_study, of_series = Dataset(), Dataset(), Dataset()
-    images = []
-    for uid in uids:
-        image = Dataset()
-        image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = CTImageStorage, uid
-        images.append(image)
-    of_series.SeriesInstanceUID, of_series.ContourImageSequence = series, DicomSequence(images)
-    of_study.ReferencedSOPClassUID, of_study.ReferencedSOPInstanceUID = (
-        "1.2.840.10008.3.1.2.3.1",
-        study,
-    )
-    of_study.RTReferencedSeriesSequence = DicomSequence([of_series])
-    of_frame.FrameOfReferenceUID, of_frame.RTReferencedStudySequence = (
-        frame,
-        DicomSequence([of_study]),
-    )
-    return of_frame
 
 
 def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
@@ -234,38 +211,26 @@ def _measure(
         print(
             f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True
         )
-    if (worker := worker_of(work)) is not None:
-        print(f"the scoring process had {peak_memory(worker) / 1e6:.0f} MB at most", flush=True)
+    if (worker := scoring_process(part_of(work, "dispatcher"))) is not None:
+        peak_mb = memory(worker, "VmHWM") / 1e6
+        print(f"the scoring process had {peak_mb:.0f} MB at most", flush=True)
     stop.set()
 
 
 def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
-    from models.bundle.frozen_bundle import read_digest
-
-    settings = folder / "annulus.toml"
-    settings.write_text(
-        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\n[system]\nprefect_port = "
-        f"{free_port()}\nreports_port = {free_port()}\n[model]\nbundle = "
-        f"'{folder / 'bundle'}'\ndigest = "
-        f"'{read_digest(folder / 'bundle')}'\n[center.{CENTER}]\nae_titles = "
-        f"['{CENTER}']\n[center.{CENTER}.return_to]\nae_title = '{pacs.AE_TITLE}'\nhost = "
-        f"'127.0.0.1'\nport = {pacs.port}\n"
-    )
-    os.environ.pop("PREFECT_API_URL", None)
-    os.environ[SETTINGS_VARIABLE] = str(settings)
-    os.environ[PSEUDONYM_KEY_VARIABLE] = secrets.token_hex(32)
-    return open_installation(settings)
+    centers = center_table(CENTER, pacs=(pacs.AE_TITLE, pacs.port))
+    return open_as_this_process(write_settings(folder, folder / "bundle", centers))
 
 
 def compute_asked_for(folder: Path) -> None:
     """For each study named on standard input, time its functions alone, from files to the bytes of
     its report.
     """
-    from dicom_node.archive.part10 import read_part10
-    from feature_store.expectations.study_facts import study_facts, with_regions
+    from dicom_node.archive.part10 import content_sha256
+    from feature_store.expectations.study_rules import study_facts
     from feature_store.expectations.suites import check_regions, check_study
-    from feature_store.imaging.ct_volume import read_ct_headers
-    from feature_store.imaging.structure_set import read_structure_set
+    from feature_store.imaging.reading import read_study
+    from feature_store.imaging.region_rules import RegionFacts
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_features import compute_features, load_study
     from models.bundle.frozen_bundle import load, read_digest
@@ -281,15 +246,20 @@ def compute_asked_for(folder: Path) -> None:
     gc.freeze()  # as a worker does
     pattern = "gtv[-_ ]?(p|1|primary)?"
     for study in map(Path, map(str.strip, sys.stdin)):
-        started = time.monotonic()
         *ct, rtstruct = sorted(study.glob("*.dcm"))
-        for path in (*ct, rtstruct):
-            hash(read_part10(path).content_sha256)
-        facts = study_facts(read_ct_headers(ct), read_structure_set(rtstruct), pattern, None)
-        check_study(facts)
-        loaded = load_study(ct, rtstruct, pattern)
+        sha256 = {path: content_sha256(path) for path in (*ct, rtstruct)}  # the registry knows it
+        started = time.monotonic()
+        reading = read_study(ct, rtstruct, sha256)
+        structure_set = reading.rtstruct.structure_set
+        check_study(study_facts(reading.ct.headers, structure_set, pattern, None))
+        loaded = load_study(reading, pattern)
         features = compute_features(loaded, ExtractionSettings())
-        check_regions(with_regions(facts, features.gtv_voxels, features.ring_cut_by_field_of_view))
+        check_regions(
+            RegionFacts(
+                gtv_voxels=features.gtv_voxels,
+                ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
+            )
+        )
         columns = {
             f"{region}:{name}": value
             for region, vector in features.vectors.items()
@@ -299,8 +269,8 @@ def compute_asked_for(folder: Path) -> None:
         columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
         (risk,) = bundle.model.score(pd.DataFrame([columns]))
         report = build_structured_report(
-            ct_datasets=[dcmread(path, stop_before_pixels=True) for path in ct],
-            rtstruct=dcmread(rtstruct),
+            ct_datasets=reading.ct.datasets,
+            rtstruct=reading.rtstruct.dataset,
             roi=RoiReference(number=loaded.gtv.number, name=loaded.gtv.name),
             risk=risk,
             model=ModelReference(

@@ -31,11 +31,11 @@ from tests.benchmarks.ingest_servers import (
     Server,
     cpu_seconds,
     idle_associations,
-    peak_memory,
 )
 from tests.benchmarks.ingest_study import write_large_object, write_study
+from tests.support.dcmtk import ENVIRONMENT
+from tests.support.processes import memory
 
-ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 CLIENTS = {
     "storescu": ["-aet", "BENCH", "-aec", "ANNULUS"],
     "dcmsend": ["-aet", "BENCH", "-aec", "ANNULUS", "--no-uid-checks"],
@@ -155,9 +155,9 @@ def _memory_of_a_large_object(folder: Path) -> float:
     large = write_large_object(folder / "large.dcm", megabytes=500)
     with _fresh(SERVERS["ours"], folder) as server:
         _push("storescu", server.port, small, 1)
-        before = peak_memory(server.pid)
+        before = memory(server.pid, "VmHWM")
         _push("storescu", server.port, [large], 1)
-        after = peak_memory(server.pid)
+        after = memory(server.pid, "VmHWM")
         assert server.count() == len(small) + 1
     large.unlink()
     return round((after - before) / 1e6, 1)

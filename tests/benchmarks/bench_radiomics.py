@@ -40,13 +40,16 @@ import SimpleITK
 from feature_store.imaging.boxed_mask import BoxedMask, relative, union, with_margin
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region, make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import execute, extract_with_pyradiomics
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import compute_features, load_study
-from tests.benchmarks.planning_ct import ROOT, StudyFiles, real_data, real_study, within_planning_ct
+from tests.benchmarks.planning_ct import real_data, within_planning_ct
+from tests.support import ROOT
+from tests.support.real_data import StudyFiles, real_study
 
 SETTINGS = ExtractionSettings()
 RELATIVE, ABSOLUTE_BELOW_ONE = 1e-6, 1e-5
@@ -142,12 +145,14 @@ def measure_annulus(study: StudyFiles, widths: tuple[float, ...], result: Path) 
     """Time this project, and keep its features."""
 
     def end_to_end() -> Any:
-        return compute_features(load_study(study.ct, study.rtstruct, "gtv.*"), SETTINGS, widths)
+        return compute_features(
+            load_study(read_study(study.ct, study.rtstruct), "gtv.*"), SETTINGS, widths
+        )
 
     repeats = REPEATS if len(widths) > 1 else 1
     _, first_s = timed(end_to_end)
     runs = [timed(end_to_end) for _ in range(repeats)]
-    loaded, load_s = timed(lambda: load_study(study.ct, study.rtstruct, "gtv.*"))
+    loaded, load_s = timed(lambda: load_study(read_study(study.ct, study.rtstruct), "gtv.*"))
     ct, harmonize_s = timed(lambda: harmonize_ct(loaded.volume))
     gtv = harmonize_mask(loaded.gtv_mask, loaded.volume, ct)
     regions, regions_s = timed(lambda: make_regions(gtv, ct.spacing_mm, widths))
@@ -166,7 +171,7 @@ def measure_annulus(study: StudyFiles, widths: tuple[float, ...], result: Path) 
 
 def measure_pyradiomics(study: StudyFiles, widths: tuple[float, ...], result: Path) -> Timings:
     """Time PyRadiomics on the same regions, and keep its features."""
-    loaded = load_study(study.ct, study.rtstruct, "gtv.*")
+    loaded = load_study(read_study(study.ct, study.rtstruct), "gtv.*")
     ct = harmonize_ct(loaded.volume)
     masks = make_regions(
         harmonize_mask(loaded.gtv_mask, loaded.volume, ct), ct.spacing_mm, widths

@@ -20,8 +20,9 @@ from statistics import median
 
 import numpy as np
 
-from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_ct, read_study
 from feature_store.imaging.regions import make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -29,7 +30,8 @@ from feature_store.study_features import compute_features, load_study
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.store import FeatureStore
 from tests.benchmarks.bench_radiomics import peak_megabytes, timed
-from tests.benchmarks.planning_ct import real_data, real_study
+from tests.benchmarks.planning_ct import real_data
+from tests.support.real_data import real_study
 
 SETTINGS = ExtractionSettings()
 RINGS = (3.0, 6.0, 9.0)
@@ -52,7 +54,7 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     data = real_data()
     memory = cohort_memory(studies)
-    volume = read_ct_volume(real_study(data / "pat1").ct)
+    volume = ct_volume(read_ct(real_study(data / "pat1").ct))
     seconds(volume, *TYPICAL)  # compiles
     print("| radius mm | field of view mm | rings | GTV mm3 | harmonise s | features s |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -111,7 +113,9 @@ def cohort_memory(studies: int) -> dict[str, int]:
         store = FeatureStore(folder)
         for number, path in enumerate(islice(cycle(folders), studies)):
             files = real_study(path)
-            features = compute_features(load_study(files.ct, files.rtstruct, "gtv.*"), SETTINGS)
+            features = compute_features(
+                load_study(read_study(files.ct, files.rtstruct), "gtv.*"), SETTINGS
+            )
             identity = StudyIdentity("B", f"patient-{number}", f"study-{number}", f"{number:064x}")
             store.put_radiomics(identity, features.vectors)
             store.put_deep_input(identity, features.deep_input)

@@ -25,18 +25,21 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from dicom_node.registry.registry import StudyState
-from feature_store.expectations.suites import Finding, Severity, check_regions, check_study
+from feature_store.expectations.checks import Check
+from feature_store.expectations.suites import check_regions, check_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.rules import Finding, Severity
 from feature_store.tables.query import Contents, StoreQuery, ask
-from feature_store.tables.rows import row_of_score
+from feature_store.tables.rows import row_of_check, row_of_score
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
+from tests.support.feature_stores import check
 from tests.support.intake_bench import Bench, ct_slice, rtstruct
-from tests.unit.feature_store.expectations.test_suites import GOOD
+from tests.support.study_facts import GOOD, GOOD_REGIONS
 
 REGIONS = (Region.GTV, Region.RING_6MM)
-TABLES = ("radiomics", "deep_input", "deep", "scores", "findings")
+TABLES = ("radiomics", "deep_input", "deep", "scores", "checks")
 ONE_BY_ONE = 12
 INPUTS = 50
 RANDOM = np.random.default_rng(1)
@@ -57,7 +60,8 @@ def main() -> None:
         result.update(registry_costs(Path(folder) / "node"))
     check_study(GOOD)
     result["expectations_s"] = round(
-        median(seconds(lambda: (check_study(GOOD), check_regions(GOOD))) for _ in range(9)), 3
+        median(seconds(lambda: (check_study(GOOD), check_regions(GOOD_REGIONS))) for _ in range(9)),
+        3,
     )
     print(json.dumps(result))
 
@@ -114,7 +118,8 @@ def fill(store: FeatureStore, start: int, end: int) -> None:
         )
         store._write("scores", [row_of_score(score(number)) for number in numbers])
         store._write(
-            "findings", [{**study, **asdict(found)} for study in studies for found in findings()]
+            "checks",
+            [row_of_check(one) for number in numbers for one in checks(identity(number))],
         )
         if first == 0:
             for study in studies[:INPUTS]:
@@ -124,8 +129,8 @@ def fill(store: FeatureStore, start: int, end: int) -> None:
 def add(store: FeatureStore, number: int) -> None:
     """Write the rows of one study, as the flow does."""
     study = identity(number)
-    store.put_findings(study, findings())
-    store.put_findings(study, ())
+    for one in checks(study):
+        store.put_check(one)
     vectors = {
         region: FeatureVector(region, np.array(values(len(FEATURE_NAMES))), "s")
         for region in REGIONS
@@ -148,6 +153,11 @@ def score(number: int) -> ScoreRow:
     return ScoreRow(
         identity(number), "m" * 64, 0.1, True, survival, 1, warnings, "0.1.0", datetime.now(UTC)
     )
+
+
+def checks(study: StudyIdentity) -> tuple[Check, Check]:
+    """Return what came of both suites of a study: two warnings."""
+    return (check("study", study, *findings()), check("regions", study))
 
 
 def findings() -> tuple[Finding, ...]:
@@ -194,14 +204,14 @@ def registry_costs(folder: Path, studies: int = 12, slices: int = 100) -> dict[s
 
 def finish(bench: Bench) -> None:
     """Claim, score and deliver a study, as far as the registry is concerned."""
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
-    bench.registry.study_files(item.study_key)
-    bench.registry.finish(
+    bench.registry.outbox.files(item.study_key)
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m", StudyState.SCORED, "why", Path("report.dcm")
     )
-    for delivery in bench.registry.due_deliveries(["alpha"]):
-        bench.registry.mark_delivered(delivery.id)
+    for delivery in bench.registry.deliveries.due(["alpha"]):
+        bench.registry.deliveries.mark_delivered(delivery.id)
 
 
 def live_bytes(table: Path) -> int:

@@ -4,23 +4,22 @@ port.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.processes import ROOT, free_port
-from dicom_node.network import pdu
-
-_ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
-_READY_S = 60.0
+from deploy.local.processes import free_port, listens
+from tests.support.dcmtk import ENVIRONMENT
+from tests.support.node_process import NodeProcess
+from tests.support.orthanc import Orthanc
+from tests.support.settings_tables import center_table
+from tests.support.waiting import wait_until
+from tests.support.wire import ACCEPT, Wire, associate
 
 
 @dataclass(frozen=True)
@@ -44,38 +43,22 @@ class Server:
 
 def node(folder: Path, *, durable: bool = True) -> Server:
     """Start the node."""
-    port = free_port()
-    settings = folder / "annulus.toml"
-    settings.write_text(
-        f"[node]\nport = {port}\nfolder = '{folder / 'data'}'\nmaximum_associations = "
-        "150\nnetwork_timeout_s = 600\nminimum_free_bytes = 0\ndurable = "
-        f"{str(durable).lower()}\n[center.bench]\nae_titles = ['BENCH']\n"
+    one = NodeProcess(
+        folder,
+        "maximum_associations = 150\nnetwork_timeout_s = 600\nminimum_free_bytes = 0\n"
+        f"durable = {str(durable).lower()}",
+        center_table("bench"),
     )
-    command = [sys.executable, "-m", "dicom_node", "--settings", str(settings)]
-    environment = {"ANNULUS_PSEUDONYM_KEY": "a key for the benchmark only", "PYTHONPATH": str(ROOT)}
-    archive = folder / "data" / "archive"
-    return _start(
-        command, folder, port, lambda: sum(1 for _ in archive.glob("*/*/*.dcm")), environment
-    )
+    one.start()
+    return Server(one.process, one.port, lambda: sum(1 for _ in one.archive.glob("*/*/*.dcm")))
 
 
 def orthanc(folder: Path) -> Server:
-    """Start Debian's Orthanc as it comes."""
-    port = free_port()
-    configuration = {
-        "StorageDirectory": str(folder / "data"),
-        "IndexDirectory": str(folder / "data"),
-        "DicomAet": "ANNULUS",
-        "DicomPort": port,
-        "HttpPort": free_port(),
-        "DicomAlwaysAllowStore": True,
-        "Plugins": [],
-    }
-    (folder / "orthanc.json").write_text(json.dumps(configuration))
+    """Start Debian's Orthanc."""
     program = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None, "Orthanc is not installed: apt-get install orthanc"
-    data = folder / "data"
-    return _start([program, str(folder / "orthanc.json")], folder, port, lambda: _dicom_files(data))
+    one = Orthanc(program, folder, "ANNULUS").__enter__()  # Server.stop() ends it
+    return Server(one.process, one.dicom_port, lambda: _dicom_files(folder / "storage"))
 
 
 def storescp(folder: Path) -> Server:
@@ -87,7 +70,17 @@ def storescp(folder: Path) -> Server:
     program = shutil.which("storescp")
     assert program is not None, "storescp is not installed: apt-get install dcmtk"
     command = [program, "--fork", "-aet", "ANNULUS", "-od", str(data), str(port)]
-    return _start(command, folder, port, lambda: _dicom_files(data))
+    log = folder / "server.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=ENVIRONMENT)
+    wait_until(
+        lambda: listens("127.0.0.1", port),
+        60,
+        "storescp listens",
+        process=process,
+        evidence=log.read_text,
+    )
+    return Server(process, port, lambda: _dicom_files(data))
 
 
 SERVERS: dict[str, Callable[[Path], Server]] = {
@@ -98,12 +91,6 @@ SERVERS: dict[str, Callable[[Path], Server]] = {
 }
 
 
-def peak_memory(pid: int) -> int:
-    """Return the largest resident size that a process has had, in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
-
-
 def cpu_seconds(pid: int) -> float:
     """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -112,54 +99,12 @@ def cpu_seconds(pid: int) -> float:
 
 def idle_associations(port: int, count: int) -> list[socket.socket]:
     """Open so many associations that say nothing after their request."""
-    request = associate_request("BENCH", "ANNULUS")
     connections = []
     for _ in range(count):
-        connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-        connection.sendall(request)
-        assert connection.recv(4096)[:1] == b"\2", "an association was not accepted"
-        connections.append(connection)
+        peer = Wire.to(port)
+        assert peer.ask(associate("BENCH"))[0] == ACCEPT, "an association was not accepted"
+        connections.append(peer.connection)
     return connections
-
-
-def associate_request(calling: str, called: str) -> bytes:
-    """Return an A-ASSOCIATE-RQ for Verification."""
-
-    def item(kind: int, value: bytes) -> bytes:
-        return bytes((kind, 0)) + len(value).to_bytes(2, "big") + value
-
-    context = b"\1\0\0\0" + item(0x30, b"1.2.840.10008.1.1") + item(0x40, b"1.2.840.10008.1.2")
-    body = b"\0\1\0\0" + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
-    body += item(0x10, pdu.APPLICATION_CONTEXT.encode()) + item(0x20, context)
-    body += item(0x50, item(0x51, (16384).to_bytes(4, "big")) + item(0x52, b"1.2.3"))
-    return b"\1\0" + len(body).to_bytes(4, "big") + body
-
-
-def _start(
-    command: list[str],
-    folder: Path,
-    port: int,
-    count: Callable[[], int],
-    environment: Mapping[str, str] | None = None,
-) -> Server:
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**_ENVIRONMENT, **(environment or {})}
-        )
-    deadline = time.monotonic() + _READY_S
-    while not _answers(port):
-        assert process.poll() is None, (folder / "server.log").read_text()
-        assert time.monotonic() < deadline, f"{command[0]} does not listen"
-        time.sleep(0.05)
-    return Server(process, port, count)
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _dicom_files(folder: Path) -> int:

@@ -4,51 +4,37 @@ files.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydicom.uid import generate_uid
 
-from feature_store.imaging.ct_volume import read_ct_volume
-from feature_store.imaging.structure_set import read_structure_set
+from feature_store.imaging.ct_volume import ct_volume
+from feature_store.imaging.reading import read_ct, read_rtstruct
 from tests.support.dicom_files import write_ct, write_rtstruct
+from tests.support.real_data import StudyFiles, real_data_folder
 
-ROOT = Path(__file__).resolve().parents[2]
 PLANNING_CT = (130, 512, 512)
-
-
-@dataclass(frozen=True)
-class StudyFiles:
-    """The files of one study."""
-
-    ct: list[Path]
-    rtstruct: Path
 
 
 def real_data() -> Path:
     """Return the folder of real data; exit with a sentence where there is none."""
-    folder = Path(os.environ.get("ANNULUS_REAL_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "pat1").is_dir():
+    folder = real_data_folder()
+    if folder is None:
         raise SystemExit(
-            f"There is no PAT1 in {folder}: set ANNULUS_REAL_DATA to the folder that holds pat1."
+            "There is no PAT1 here: set ANNULUS_REAL_DATA to the folder that holds pat1."
         )
     return folder
-
-
-def real_study(folder: Path) -> StudyFiles:
-    """Name the files of a real study in place."""
-    return StudyFiles(
-        sorted((folder / "ct").glob("*.dcm")), next((folder / "rtstruct").glob("*.dcm"))
-    )
 
 
 def within_planning_ct(study: StudyFiles, folder: Path) -> StudyFiles:
     """Write a study anew, continued by its mirror image to the size of a planning CT, the tumour at
     its place.
     """
-    volume, structure_set = read_ct_volume(study.ct), read_structure_set(study.rtstruct)
+    volume, structure_set = (
+        ct_volume(read_ct(study.ct)),
+        read_rtstruct(study.rtstruct).structure_set,
+    )
     margins = [
         ((n - m) // 2, n - m - (n - m) // 2)
         for n, m in zip(PLANNING_CT, volume.hu.shape, strict=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +21,12 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from flows.installation import Installation
 from flows.operators.release_study import release_quarantined
 from flows.settings import Settings
-from tests.integration.conftest import Running, wait_until
 from tests.support import synthetic_studies as spoil
+from tests.support.running_installation import NewInstallation, Running
+from tests.support.settings_tables import center_table
+from tests.support.waiting import wait_until
 
-Start = Callable[[str], Running]
 Peer = Callable[[str], str]
-CENTERS = (
-    "[center.GOOD]\nae_titles = ['GOOD']\n[center.BAD]\nae_titles = "
-    "['BAD']\n[center.BACK]\nae_titles = "
-    "['BACK']\n[center.BACK.return_to]\nae_title = 'PACS'\nhost = "
-    f"'127.0.0.1'\nport = {free_port()}\n"  # where nobody listens
-)
 
 SPOILED: dict[str, tuple[Callable[[list[Path]], list[Path]], str]] = {
     "NO-GTV": (spoil.without_gtv, r"(?i)no ROI|found none|expected one ROI"),
@@ -46,8 +41,11 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def running(start_installation: Start) -> Running:
-    return start_installation(CENTERS)
+def running(new_installation: NewInstallation) -> Iterator[Running]:
+    nobody_listens = ("PACS", free_port())
+    centers = center_table("GOOD") + center_table("BAD") + center_table("BACK", pacs=nobody_listens)
+    with new_installation(centers) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +82,7 @@ def test_bad_studies_are_quarantined_with_a_sentence_and_good_ones_scored(
 
     # the patients of the good centre are in no clinical table: scored with a warning, left out of
     # validation
-    without_row = running.registry.studies("GOOD")
+    without_row = running.registry.studies.summaries("GOOD")
     assert all(
         study.state is StudyState.SCORED and "warning" in (study.sentence or "")
         for study in without_row
@@ -129,7 +127,9 @@ def test_a_study_that_expectations_alone_keep_back_is_scored_when_an_operator_re
     (report,) = (running.folder / "node" / "structured_reports").rglob(f"{study().study_key}/*.dcm")
     assert told in report.read_bytes().decode("utf-8", errors="replace")
     others = next(
-        one for one in running.registry.studies("BAD") if one.state is StudyState.QUARANTINED
+        one
+        for one in running.registry.studies.summaries("BAD")
+        if one.state is StudyState.QUARANTINED
     )
     with pytest.raises(StudyStateError, match="no features can be computed from data like this"):
         release_quarantined(work, others.study_key, "let it pass", "Dr. Example")
@@ -146,7 +146,9 @@ def test_nobody_unknown_is_let_in_and_that_is_seen(
         return any("STRANGER" in (run["state"]["message"] or "") for run in running.flow_runs())
 
     wait_until(shown, 60, "the refusal is a Prefect run")
-    (incident,) = [item for item in running.registry.incidents() if "STRANGER" in item.sentence]
+    (incident,) = [
+        item for item in running.registry.incidents.latest() if "STRANGER" in item.sentence
+    ]
     assert incident.sentence in running.system.log("node").read_text()
     assert {item.center for item in running.studies()} <= {"GOOD", "BAD"}
 
@@ -161,7 +163,7 @@ def test_a_truncated_slice_is_refused_and_the_study_goes_on_when_it_comes_whole(
     assert running.push(peer, [*whole[:12], *whole[13:], tmp_path / "cut.dcm"], "GOOD") != 0
     (study,) = running.wait_for(1, StudyState.INCOMPLETE)
     assert "damaged" in (study.sentence or "")
-    (incident,) = [item for item in running.registry.incidents() if item.center == "GOOD"]
+    (incident,) = [item for item in running.registry.incidents.latest() if item.center == "GOOD"]
     assert incident.sentence in running.system.log("node").read_text()
     wait_until(
         lambda: any(run["state"]["message"] == incident.sentence for run in running.flow_runs()),

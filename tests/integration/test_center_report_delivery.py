@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
-from urllib.request import urlopen
 
 import pytest
 
@@ -19,14 +19,14 @@ from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
 from flows.installation import Installation
 from flows.settings import Settings
 from flows.validation.report_to_pacs import queue_center_report
-from tests.integration.conftest import ask, wait_until
-from tests.integration.test_node_ingest import KEY, Find, LiveNode
-from tests.integration.test_orthanc_commitment import node, orthanc_url
+from tests.support.dciodvfy import errors_in
+from tests.support.node_process import KEY, NodeWithPacs
+from tests.support.orthanc import Orthanc
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from tests.support.waiting import wait_until
 from validation_reports.report.validation_report import build_report
 from validation_reports.report_folder import write_report_files
 
-__all__ = ["node", "orthanc_url"]
 pytestmark = pytest.mark.peers
 QA_ID = "ANNULUS-QA"
 CLASSES = {
@@ -35,7 +35,7 @@ CLASSES = {
 }
 
 
-def _installation(node: LiveNode) -> Installation:
+def _installation(node: NodeWithPacs) -> Installation:
     settings = Settings.load(node.folder / "annulus.toml")
     alpha = settings.center["alpha"].model_copy(update={"qa_patient_id": QA_ID})
     work = Installation(settings.model_copy(update={"center": {"alpha": alpha}}))
@@ -49,7 +49,11 @@ def _installation(node: LiveNode) -> Installation:
 
 
 def test_a_centers_report_is_kept_by_its_pacs_once(
-    node: LiveNode, orthanc_url: str, tmp_path: Path, peer: Find, monkeypatch: pytest.MonkeyPatch
+    node: NodeWithPacs,
+    orthanc_of_node: Orthanc,
+    tmp_path: Path,
+    peer: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(PSEUDONYM_KEY_VARIABLE, KEY)
     node.start()
@@ -64,26 +68,21 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
 
     sentence = queue_center_report(work, report, tmp_path / "20260304-center-alpha")
     assert sentence == "queued for the PACS of alpha"
-    wait_until(lambda: not work.registry.undelivered(), 30, "the commitment of both objects")
-    instances = ask(f"{orthanc_url}/instances")
+    wait_until(
+        lambda: not work.registry.deliveries.undelivered(), 30, "the commitment of both objects"
+    )
+    instances = orthanc_of_node.instances()
     assert len(instances) == 2
     studies, uids = set(), {}
-    for instance in instances:
-        tags = ask(f"{orthanc_url}/instances/{instance}/simplified-tags")
+    for tags in instances:
         assert (tags["PatientID"], tags["PatientName"]) == (QA_ID, "Annulus QA^alpha")
         studies.add(tags["StudyInstanceUID"])
         path = tmp_path / f"{CLASSES[tags['SOPClassUID']]}.dcm"
         uids[path.stem] = tags["SOPInstanceUID"]
-        with urlopen(f"{orthanc_url}/instances/{instance}/file", timeout=30) as answer:
-            path.write_bytes(answer.read())
+        orthanc_of_node.fetch(tags["orthanc"], path)
     assert len(studies) == 1
     for name in CLASSES.values():
-        checked = subprocess.run(
-            [peer("dciodvfy"), str(tmp_path / f"{name}.dcm")], capture_output=True, check=False
-        )
-        said = (checked.stdout + checked.stderr).decode(errors="replace").splitlines()
-        assert name in said
-        assert [line for line in said if line.startswith("Error")] == []
+        assert errors_in(peer("dciodvfy"), tmp_path / f"{name}.dcm", name=name) == []
     shown = subprocess.run(
         [peer("dsrdump"), "+Pl", "+Pu", str(tmp_path / "ComprehensiveSR.dcm")],
         capture_output=True,
@@ -113,7 +112,7 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
         work, replace(report, provenance=later), tmp_path / "20260304-center-alpha"
     )
     assert again == "the PACS of alpha has been sent these findings before"
-    assert work.registry.undelivered() == []
+    assert work.registry.deliveries.undelivered() == []
     with work.registry._database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM delivery_commitments").scalar() == 2
     other = build_report([made_cohort("alpha", 61, 2)], PROVENANCE, n_resamples=20)
@@ -122,6 +121,8 @@ def test_a_centers_report_is_kept_by_its_pacs_once(
         == "queued for the PACS of alpha"
     )
     wait_until(
-        lambda: len(ask(f"{orthanc_url}/studies")) == 2, 30, "the report of the next patients"
+        lambda: len({one["StudyInstanceUID"] for one in orthanc_of_node.instances()}) == 2,
+        30,
+        "the report of the next patients",
     )
     work.registry.close()

@@ -5,19 +5,17 @@ after the other.
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from deploy.local.processes import ROOT
 from dicom_node.registry.registry import StudyState
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
-from tests.integration.conftest import Running
+from tests.support.processes import run_module
+from tests.support.running_installation import NewInstallation, Running
+from tests.support.settings_tables import center_table
 from tests.support.synthetic_studies import write_study
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -45,44 +43,39 @@ def _fingerprint(running: Running) -> list[str]:
 
 
 def test_dask_gives_the_same_bytes_as_one_after_the_other(
-    start_installation: Callable[[str], Running],
+    new_installation: NewInstallation,
     peer: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
     found = {}
     for runner in ("dask", "thread"):
-        running = start_installation("[center.B]\nae_titles = ['B']\n")
-        running.system.kill("dispatcher")
-        for number in range(STUDIES):
-            assert (
-                running.push(peer, write_study(tmp_path / runner / f"P{number}", f"P{number}"), "B")
-                == 0
-            )
-        running.wait_for(STUDIES, StudyState.QUEUED)
-        for _ in range(STUDIES):  # an earlier model has scored them
-            item = running.registry.claim("the dispatcher of an earlier model", 60)
-            assert item is not None
-            running.registry.finish(
-                item.study_key, item.content_digest, "0" * 64, StudyState.SCORED, None, None
-            )
-        environment = {
-            "ANNULUS_PREFECT__COHORT_RUNNER": runner,
-            "ANNULUS_PREFECT__COHORT_WORKERS": "2",
-            "ANNULUS_PREFECT__COHORT_CHUNK": "2",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "flows", "score-cohort", "B"],
-            cwd=ROOT,
-            env={**os.environ, **running.system.environment, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert f"{STUDIES} studies: {STUDIES} Scored" in done.stdout
-        again = running.run_flow("score-cohort", "B")
-        assert "has scored every study of B" in again.stdout
-        found[runner] = _fingerprint(running)
+        with new_installation(center_table("B"), dispatcher=False) as running:
+            found[runner] = _scored_by(running, runner, peer, tmp_path)
     assert found["dask"] == found["thread"]
     assert len(set(found["dask"])) == STUDIES
+
+
+def _scored_by(
+    running: Running, runner: str, peer: Callable[[str], str], tmp_path: Path
+) -> list[str]:
+    for number in range(STUDIES):
+        files = write_study(tmp_path / runner / f"P{number}", f"P{number}")
+        assert running.push(peer, files, "B") == 0
+    running.wait_for(STUDIES, StudyState.QUEUED)
+    for _ in range(STUDIES):  # an earlier model has scored them
+        item = running.registry.outbox.claim("the dispatcher of an earlier model", 60)
+        assert item is not None
+        running.registry.outbox.finish(
+            item.study_key, item.content_digest, "0" * 64, StudyState.SCORED, None, None
+        )
+    environment = {
+        "ANNULUS_PREFECT__COHORT_RUNNER": runner,
+        "ANNULUS_PREFECT__COHORT_WORKERS": "2",
+        "ANNULUS_PREFECT__COHORT_CHUNK": "2",
+    }
+    done = run_module({**running.system.environment, **environment}, "flows", "score-cohort", "B")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{STUDIES} studies: {STUDIES} Scored" in done.stdout
+    again = running.run_flow("score-cohort", "B")
+    assert "has scored every study of B" in again.stdout
+    return _fingerprint(running)

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,20 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ParametricMapStorage
 
-from deploy.local.processes import ROOT
 from dicom_node.registry.registry import StudyState
-from tests.integration.conftest import Running, ask, wait_until
+from tests.support.running_installation import NewInstallation, Running
+from tests.support.settings_tables import center_table
 from tests.support.synthetic_studies import write_study
+from tests.support.waiting import wait_until
+from tests.support.web import ask
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+
+@pytest.fixture
+def running(new_installation: NewInstallation) -> Iterator[Running]:
+    with new_installation(center_table("B"), dispatcher=False) as running:
+        yield running
 
 
 def _deployment_run(running: Running, deployment: str, **parameters: Any) -> dict[str, Any]:
@@ -29,15 +35,8 @@ def _deployment_run(running: Running, deployment: str, **parameters: Any) -> dic
     values = [
         text for name, value in parameters.items() for text in ("-p", f"{name}={json.dumps(value)}")
     ]
-    command = [sys.executable, "-m", "prefect", "deployment", "run", deployment, *values]
-    subprocess.run(
-        command,
-        cwd=ROOT,
-        env=running.system.environment,
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    asked = running.run_prefect("deployment", "run", deployment, *values)
+    assert asked.returncode == 0, asked.stdout + asked.stderr
     flow, name = deployment.split("/")
     body = {
         "flows": {"name": {"any_": [flow]}},
@@ -60,11 +59,7 @@ def _check_explanation(running: Running, score: str, study_key: str, occlusion: 
     """Ask on the command line what the score is made of; the parts add up to it, and a map is
     written.
     """
-    command = [sys.executable, "-m", "flows", "explain", study_key, "--occlusion", str(occlusion)]
-    environment = running.system.environment
-    told = subprocess.run(
-        command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=300
-    )
+    told = running.run_flow("explain", study_key, "--occlusion", str(occlusion))
     assert told.returncode == 0, told.stderr
     total = re.search(r"^linear predictor ([+-][0-9.]+): (.+)$", told.stdout, re.MULTILINE)
     assert total is not None, told.stdout
@@ -78,10 +73,8 @@ def _check_explanation(running: Running, score: str, study_key: str, occlusion: 
 
 
 def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
-    start_installation: Callable[[str], Running], peer: Callable[[str], str], tmp_path: Path
+    running: Running, peer: Callable[[str], str], tmp_path: Path
 ) -> None:
-    running = start_installation("[center.B]\nae_titles = ['B']\n")
-    running.system.kill("dispatcher")
     assert running.push(peer, write_study(tmp_path / "study", "P1"), "B") == 0
     (study,) = running.wait_for(1, StudyState.QUEUED)
     running.system.start("deployments", "flows", "serve")

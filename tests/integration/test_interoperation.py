@@ -4,7 +4,6 @@ documented reason.
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,13 +15,13 @@ from pydicom import dcmread
 from dicom_node.archive.part10 import read_meta
 from tests.benchmarks.ingest_study import write_study
 from tests.support import ROOT
-from tests.support.live_node import TorturedNode
+from tests.support.dcmtk import storescu
+from tests.support.node_process import NodeProcess
 
 pytestmark = pytest.mark.peers
 
 CONFORMANCE = ROOT / "deploy" / "conformance.md"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 
 # Name, how it is made, storescu's option for it, what arrives from storescu and from dcmsend (None:
 # refused).
@@ -38,8 +37,8 @@ MATRIX = [
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorturedNode]:
-    node = TorturedNode(tmp_path_factory.mktemp("interoperation"))
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    node = NodeProcess(tmp_path_factory.mktemp("interoperation"))
     node.start()
     yield node
     node.kill()
@@ -58,13 +57,13 @@ def _encoded(original: Path, folder: Path, program: list[str]) -> Path:
     return path
 
 
-def _files(node: TorturedNode) -> set[Path]:
+def _files(node: NodeProcess) -> set[Path]:
     return set(node.archive.glob("*/*/*.dcm"))
 
 
 @pytest.mark.parametrize(("name", "program", "option", "from_storescu", "from_dcmsend"), MATRIX)
 def test_a_transfer_syntax_arrives_and_is_read_or_is_refused(
-    node: TorturedNode,
+    node: NodeProcess,
     original: Path,
     tmp_path: Path,
     peer: Callable[[str], str],
@@ -81,23 +80,10 @@ def test_a_transfer_syntax_arrives_and_is_read_or_is_refused(
     ):
         sent = _encoded(original, tmp_path, program)
         before = _files(node)
-        command = [
-            peer(client),
-            *options,
-            "-aet",
-            "ALPHA",
-            "-aec",
-            "ANNULUS",
-            "127.0.0.1",
-            str(node.port),
-            str(sent),
-        ]
-        done = subprocess.run(
-            command, check=False, capture_output=True, env=ENVIRONMENT, timeout=60
-        )
+        done = storescu(peer(client), node.port, [sent], "ALPHA", *options)
         new = _files(node) - before
         if expected is None:
-            assert b"No Acceptable Presentation Contexts" in done.stderr or done.returncode != 0
+            assert "No Acceptable Presentation Contexts" in done.stderr or done.returncode != 0
             assert new == set()
         else:
             assert done.returncode == 0, done.stderr
@@ -108,7 +94,7 @@ def test_a_transfer_syntax_arrives_and_is_read_or_is_refused(
 
 
 def test_gdcm_stores_a_study_and_is_refused_what_is_compressed(
-    node: TorturedNode, tmp_path: Path, peer: Callable[[str], str]
+    node: NodeProcess, tmp_path: Path, peer: Callable[[str], str]
 ) -> None:
     files = write_study(tmp_path / "study", slices=3, seed=8)
     compressed = tmp_path / "compressed.dcm"

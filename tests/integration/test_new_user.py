@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +14,18 @@ from typing import Any
 
 import pytest
 
-from deploy.local.processes import ROOT, free_port
+from deploy.local.processes import free_port
 from dicom_node.registry.registry import StudyState, open_registry
 from dicom_node.settings import SETTINGS_VARIABLE, NodeSettings
-from tests.integration.conftest import ask, wait_until
+from flows.settings import Settings
+from tests.support import ROOT
 from tests.support.browser import chromium
+from tests.support.dcmtk import storescu
+from tests.support.processes import run_module
+from tests.support.settings_tables import center_table, write_settings
 from tests.support.synthetic_studies import without_gtv, write_study
+from tests.support.waiting import wait_until
+from tests.support.web import ask
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -54,16 +59,7 @@ class User:
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Prefect's own."""
-        command = [sys.executable, "-m", "prefect", *arguments]
-        return subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        return run_module(self.environment, "prefect", *arguments)
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
         """Return the runs of a flow that have ended."""
@@ -81,26 +77,23 @@ class User:
 
 @pytest.fixture
 def user(tmp_path: Path, bundle: tuple[Path, str]) -> Iterator[User]:
-    node_port, prefect_port = free_port(), free_port()
-    settings = tmp_path / "annulus.toml"
-    centers = "".join(
-        f"[center.{name}]\nae_titles = ['{name}']\nrole = '{role}'\n"
-        for name, role in CENTERS.items()
+    file = write_settings(
+        tmp_path,
+        bundle[0],
+        "".join(center_table(name, role=role) for name, role in CENTERS.items()),
+        node="quiet_period_s = 2.0\nsweep_interval_s = 0.2",
+        prefect="overview_every_s = 2.0",
     )
-    settings.write_text(
-        f"[node]\nport = {node_port}\nfolder = '{tmp_path / 'data'}'\nquiet_period_s = "
-        f"2.0\nsweep_interval_s = 0.2\n[system]\nprefect_port = {prefect_port}\nreports_port = "
-        f"{free_port()}\n[prefect]\noverview_every_s = 2.0\n[model]\nbundle = "
-        f"'{bundle[0]}'\ndigest = '{bundle[1]}'\n{centers}"
-    )
+    settings = Settings.load(file)
+    url = f"http://127.0.0.1:{settings.system.prefect_port}"
     unset = {"PREFECT_API_URL", "ANNULUS_PSEUDONYM_KEY"}
     environment = {
         **{name: value for name, value in os.environ.items() if name not in unset},
-        SETTINGS_VARIABLE: str(settings),
-        "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
-        "PREFECT_HOME": str(tmp_path / "data" / "system" / "prefect"),
+        SETTINGS_VARIABLE: str(file),
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_HOME": str(settings.node.folder / "system" / "prefect"),
     }
-    one = User(tmp_path, node_port, f"http://127.0.0.1:{prefect_port}", environment)
+    one = User(tmp_path, settings.node.port, url, environment)
     yield one
     one.make("down")
 
@@ -112,23 +105,13 @@ def _push(user: User, peer: Callable[[str], str]) -> None:
             files = write_study(user.folder / "pacs" / f"{name}{number}", f"{name}{number}")
             if (name, number) == ("C", PATIENTS - 1):
                 files = without_gtv(files)
-            command = [
-                peer("storescu"),
-                "-aet",
-                name,
-                "-aec",
-                "ANNULUS",
-                "127.0.0.1",
-                str(user.node_port),
-            ]
-            subprocess.run(
-                [*command, *map(str, files)], check=True, capture_output=True, timeout=300
-            )
+            pushed = storescu(peer("storescu"), user.node_port, files, name)
+            assert pushed.returncode == 0, pushed.stderr
             rows.append(
                 f"{name}{number},{60 + number},{'mf'[number % 2]},adenocarcinoma,IIIA,"
                 f"{300 + 200 * number},1"
             )
-        drop = user.folder / "data" / "clinical_drop" / name
+        drop = user.folder / "node" / "clinical_drop" / name
         drop.mkdir(parents=True)
         (drop / "table.csv").write_text("\n".join(rows) + "\n")
 
@@ -154,7 +137,7 @@ def test_the_first_hour_of_a_new_user(
         StudyState.QUARANTINED: 1,
     }
     wait_until(
-        lambda: Counter(study.state for study in registry.studies()) == expected,
+        lambda: Counter(study.state for study in registry.studies.summaries()) == expected,
         180,
         "every study is done",
     )

@@ -4,20 +4,21 @@ a process worker.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
-from deploy.local.processes import ROOT, LocalSystem
+from deploy.local.processes import LocalSystem
 from dicom_node.registry.registry import StudyState
-from tests.integration.conftest import Running, ask, wait_until
 from tests.support.object_store import ObjectStore
 from tests.support.postgresql import PostgreSQL
+from tests.support.running_installation import Running
+from tests.support.settings_tables import center_table
 from tests.support.synthetic_studies import write_study
+from tests.support.waiting import wait_until
+from tests.support.web import ask
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -40,7 +41,7 @@ def running(
         one = Running(
             tmp_path / "installation",
             server.prefect_port,
-            "[center.B]\nae_titles = ['B']\n",
+            center_table("B"),
             bundle,
             registry_url=postgresql.new_schema(),
             store=f"{object_store.new_bucket()}/features",
@@ -51,25 +52,16 @@ def running(
         one.registry.close()
 
 
-def _prefect(running: Running, *arguments: str) -> str:
-    command = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=running.system.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+def _prefect(running: Running, *arguments: str) -> None:
+    done = running.run_prefect(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_the_same_flows_run_on_servers_of_their_own(
     running: Running, peer: Callable[[str], str], tmp_path: Path
 ) -> None:
-    running.start()
+    running.system.start_node(running.port)
+    running.system.start_dispatcher()
     rows = ["patient_id,age,sex,histology,stage,survival_days,event"]
     for number in range(PATIENTS):
         assert running.push(peer, write_study(tmp_path / f"P{number}", f"P{number}"), "B") == 0

@@ -8,7 +8,7 @@ process are killed.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
@@ -17,23 +17,31 @@ from pydicom import dcmread
 
 from dicom_node.registry.registry import StudyState
 from flows.dispatch.housekeeping import DISPATCHED
-from tests.integration.conftest import Orthanc, Running, wait_until
+from tests.support.dciodvfy import errors_in
+from tests.support.orthanc import Orthanc
+from tests.support.running_installation import NewInstallation, Running
+from tests.support.settings_tables import center_table
+from tests.support.waiting import wait_until
 
 PAT1, STS = "PAT1", "STS"
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
-Start = Callable[[str], Running]
 Peer = Callable[[str], str]
 
 pytestmark = [pytest.mark.peers, pytest.mark.real_data, pytest.mark.slow]
 
 
 def _centers(orthanc: Orthanc) -> str:
-    back = f"ae_title = '{orthanc.ae_title}'\nhost = '127.0.0.1'\nport = {orthanc.dicom_port}\n"
+    pacs = (orthanc.ae_title, orthanc.dicom_port)
     return "".join(
-        f"[center.{name}]\nae_titles = ['{name}']\ngtv_pattern = "
-        f"'{pattern}'\n[center.{name}.return_to]\n{back}"
+        center_table(name, pacs=pacs, gtv_pattern=pattern)
         for name, pattern in ((PAT1, "GTV-1"), (STS, "GTV_Mass_CT"))
     )
+
+
+@pytest.fixture
+def running(new_installation: NewInstallation, orthanc: Orthanc) -> Iterator[Running]:
+    with new_installation(_centers(orthanc)) as running:
+        yield running
 
 
 def _folders(real_data: Path) -> list[tuple[str, Path]]:
@@ -87,15 +95,7 @@ def _check_reports(
     for report in reports:
         file = tmp_path / f"{report['orthanc']}.dcm"
         orthanc.fetch(report["orthanc"], file)
-        verified = subprocess.run(
-            [peer("dciodvfy"), str(file)], check=False, capture_output=True, text=True
-        )
-        errors = [
-            line
-            for line in (verified.stdout + verified.stderr).splitlines()
-            if line.startswith("Error")
-        ]
-        assert errors == []
+        assert errors_in(peer("dciodvfy"), file, name="Comprehensive3DSR") == []
         dumped = subprocess.run(
             [peer("dsrdump"), "+Pl", str(file)], check=True, capture_output=True, text=True
         ).stdout
@@ -113,14 +113,8 @@ def _scored_runs(running: Running) -> int:
 
 @pytest.mark.parametrize("order", ["rtstruct first", "rtstruct last"])
 def test_each_study_is_scored_once_whatever_the_order(
-    order: str,
-    start_installation: Start,
-    orthanc: Orthanc,
-    peer: Peer,
-    real_data: Path,
-    tmp_path: Path,
+    order: str, running: Running, orthanc: Orthanc, peer: Peer, real_data: Path, tmp_path: Path
 ) -> None:
-    running = start_installation(_centers(orthanc))
     _push_all(running, peer, real_data, order)
     scored = running.wait_for(len(_folders(real_data)), StudyState.SCORED)
     _check_reports(orthanc, running, peer, real_data, tmp_path)
@@ -140,9 +134,8 @@ def test_each_study_is_scored_once_whatever_the_order(
 
 
 def test_kills_at_any_point_end_in_the_same_state(
-    start_installation: Start, orthanc: Orthanc, peer: Peer, real_data: Path, tmp_path: Path
+    running: Running, orthanc: Orthanc, peer: Peer, real_data: Path, tmp_path: Path
 ) -> None:
-    running = start_installation(_centers(orthanc))
     folders = _folders(real_data)
     half = _interleaved(folders, STS)[:150]
 
@@ -153,14 +146,14 @@ def test_kills_at_any_point_end_in_the_same_state(
     _push_all(running, peer, real_data, "interleaved")
 
     wait_until(
-        lambda: running.registry.outbox_state()["claimed"] > 0, 120, "a study is being scored"
+        lambda: running.registry.outbox.counts()["claimed"] > 0, 120, "a study is being scored"
     )
     running.system.kill("dispatcher")
     running.system.start_dispatcher()
     running.wait_for(3, StudyState.SCORED)
     running.kill_worker()
     wait_until(
-        lambda: running.registry.outbox_state()["claimed"] > 0,
+        lambda: running.registry.outbox.counts()["claimed"] > 0,
         120,
         "the next study is being scored",
     )

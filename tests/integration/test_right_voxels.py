@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from pydicom.dataset import Dataset
 
+from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import StudyFeatures, compute_features, load_study
 from tests.support.encodings import POSITIONS, in_position, rewritten
@@ -75,7 +76,7 @@ def _pat1(real_data: Path) -> tuple[list[Path], Path]:
 
 
 def _features(slices: list[Path], drawn: Path) -> StudyFeatures:
-    return compute_features(load_study(slices, drawn, "GTV-1"), ExtractionSettings())
+    return compute_features(load_study(read_study(slices, drawn), "GTV-1"), ExtractionSettings())
 
 
 def _assert_equal(found: StudyFeatures, expected: StudyFeatures, words: str) -> None:

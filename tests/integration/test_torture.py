@@ -28,5 +28,4 @@ def test_what_was_acknowledged_survives_sudden_deaths(
         pytest.skip(str(error))
     assert result["acknowledged"]
     assert (result["lost"], result["outbox_missing"], result["outbox_duplicated"]) == (0, 0, 0)
-    if trouble == "disk":
-        assert "0xA700" in str(result["refused_with"])
+    assert ("0xA700" in str(result["refused_with"])) == (trouble == "disk")

@@ -15,19 +15,13 @@ from pydicom import dcmread
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.tables.rows import AcquisitionRecord
 from feature_store.tables.store import ScoreRow, StudyIdentity
-from tests.integration.conftest import Place, Running
+from tests.support.running_installation import Place, Running
 from tests.support.scored_cohorts import HORIZONS, made_cohort
+from tests.support.settings_tables import center_table
 from validation_reports.report.latest_performance import CenterFigures, latest_figures
 
 pytestmark = pytest.mark.slow
-CENTER = """[center.B]
-ae_titles = ["B"]
-qa_patient_id = "ANNULUS-QA"
-[center.B.return_to]
-ae_title = "PACS"
-host = "127.0.0.1"
-port = 9
-"""
+CENTER = center_table("B", pacs=("PACS", 9), qa_patient_id="ANNULUS-QA")
 
 
 @pytest.fixture
@@ -63,7 +57,9 @@ def test_the_nightly_validation_queues_its_report_for_the_pacs(scored: Running) 
     assert "queued for the PACS of B" in done.stdout
     if "without the PDF" in done.stdout and os.environ.get("ANNULUS_REQUIRE_PEERS") != "1":
         pytest.skip("Pango is not installed, so there is no PDF")
-    objects = [dcmread(delivery.path) for delivery, _, _ in scored.registry.undelivered()]
+    objects = [
+        dcmread(delivery.path) for delivery, _, _ in scored.registry.deliveries.undelivered()
+    ]
     assert [dataset.SOPClassUID.name for dataset in objects] == [
         "Encapsulated PDF Storage",
         "Comprehensive SR Storage",

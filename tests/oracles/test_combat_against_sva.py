@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from models.combined.combat import estimate_center_effect, fit_combat_reference
-from tests.conftest import absent
+from tests.support.absence import absent
 
 pytestmark = [pytest.mark.real_data, pytest.mark.peers]
 

@@ -22,11 +22,13 @@ import pytest
 import SimpleITK
 
 from feature_store.imaging.boxed_mask import bounding_box
+from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.first_order import first_order_features
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
 from feature_store.study_features import load_study
+from tests.oracles.ibsi_grid import on_aligned_grid
 
 pytestmark = pytest.mark.real_data
 
@@ -220,23 +222,10 @@ def assert_agree(
 def pat1(folder: Path) -> tuple[Any, Any]:
     """Return PAT1's CT and mask as SimpleITK images of float64."""
     ct = sorted((folder / "pat1" / "ct").glob("*.dcm"))
-    study = load_study(ct, next((folder / "pat1" / "rtstruct").glob("*.dcm")), "gtv.*")
+    study = load_study(read_study(ct, next((folder / "pat1" / "rtstruct").glob("*.dcm"))), "gtv.*")
     return study.volume.image_of(study.volume.hu.astype(np.float64)), study.volume.image_of(
         study.gtv_mask.astype(np.float64)
     )
-
-
-def on_two_millimetres(image: Any) -> npt.NDArray[np.float64]:
-    """Interpolate trilinearly to 2 mm, with the centres of both grids at one place (IBSI 2.4)."""
-    size = np.ceil(np.array(image.GetSize()) * image.GetSpacing() / 2.0).astype(int)
-    start = 0.5 * (np.array(image.GetSize()) - 1 - (size - 1) * 2.0 / np.array(image.GetSpacing()))
-    make_filter: Any = SimpleITK.ResampleImageFilter
-    resample = make_filter()
-    resample.SetSize(size.tolist())
-    resample.SetOutputSpacing((2.0, 2.0, 2.0))
-    resample.SetOutputOrigin(image.TransformContinuousIndexToPhysicalPoint(start.tolist()))
-    resample.SetInterpolator(SimpleITK.sitkLinear)
-    return np.asarray(SimpleITK.GetArrayFromImage(resample.Execute(image)))
 
 
 def test_the_digital_phantom(real_data: Path) -> None:
@@ -272,7 +261,7 @@ def test_a_lung_tumour_as_it_is(real_data: Path) -> None:
 @pytest.mark.parametrize("configuration", ["C", "D"])
 def test_a_lung_tumour_on_two_millimetres(real_data: Path, configuration: str) -> None:
     image, label = pat1(real_data)
-    hu, mask = np.round(on_two_millimetres(image)), on_two_millimetres(label) >= 0.5
+    hu, mask = np.round(on_aligned_grid(image, 2.0)), on_aligned_grid(label, 2.0) >= 0.5
     if configuration == "C":
         intensity = mask & (hu >= -1000) & (hu <= 400)
         levels = np.floor((hu[intensity] + 1000) / 25).astype(np.int64) + 1

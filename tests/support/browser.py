@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
+
+from tests.support.waiting import wait_until
+from tests.support.web import answers
 
 WINDOW = "1280,1600"
 
@@ -37,14 +39,12 @@ class Page:
     def open(self, url: str, until: str, timeout_s: float = 60.0) -> None:
         """Load a page and wait until a JavaScript expression is true in it."""
         self._call("Page.navigate", url=url)
-        deadline = time.monotonic() + timeout_s
-        while not self.value(f"Boolean({until})"):
-            if time.monotonic() > deadline:
-                raise AssertionError(
-                    f"not within {timeout_s:.0f} s at {url}: {until}. It shows: "
-                    f"{self.text()[:2000]}"
-                )
-            time.sleep(0.2)
+        wait_until(
+            lambda: bool(self.value(f"Boolean({until})")),
+            timeout_s,
+            f"{until} at {url}",
+            evidence=self.text,
+        )
 
     def value(self, expression: str) -> Any:
         """Return the value of a JavaScript expression in the page."""
@@ -102,13 +102,8 @@ def chromium(program: str, profile: Path, port: int) -> Iterator[Page]:
         process.wait(30)
 
 
-def _tab(url: str, timeout_s: float = 60.0) -> str:
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            with urlopen(Request(f"{url}/json/new?about:blank", method="PUT"), timeout=5) as answer:
-                return str(json.loads(answer.read())["webSocketDebuggerUrl"])
-        except (URLError, OSError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+def _tab(url: str) -> str:
+    """Return the address of a new tab, once the browser answers."""
+    wait_until(lambda: answers(f"{url}/json/version"), 60, "Chromium answers")
+    with urlopen(Request(f"{url}/json/new?about:blank", method="PUT"), timeout=5) as answer:
+        return str(json.loads(answer.read())["webSocketDebuggerUrl"])

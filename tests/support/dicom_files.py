@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage, generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, RTStructureSetStorage, generate_uid
+
+from tests.support.dicom_datasets import dataset_of, save, set_pixels, set_rois
 
 STUDY_UID = generate_uid(entropy_srcs=["study"])
 SERIES_UID = generate_uid(entropy_srcs=["series"])
@@ -36,9 +37,8 @@ def write_ct(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for z, plane in enumerate(hu):
-        dataset = _file_dataset(CTImageStorage, f"ct {z}")
+        dataset = _dataset(CTImageStorage, f"ct {z}", SERIES_UID)
         dataset.Modality = "CT"
-        dataset.SeriesInstanceUID = SERIES_UID
         dataset.FrameOfReferenceUID = FRAME_UID
         position = np.asarray(origin_mm) + axes[:, 2] * z * spacing_mm[2]
         dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]
@@ -50,20 +50,14 @@ def write_ct(
         dataset.ManufacturerModelName = "Model"
         dataset.ConvolutionKernel = ["B30f", "2"]
         dataset.StudyDate = "20200101"
-        dataset.Rows, dataset.Columns = plane.shape
-        dataset.SamplesPerPixel = 1
-        dataset.PhotometricInterpretation = "MONOCHROME2"
-        dataset.BitsAllocated = dataset.BitsStored = 16
-        dataset.HighBit = 15
-        dataset.PixelRepresentation = 0
         # Each slice has its own intercept, as PET/CT scanners and some CTs write it.
         dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024 - z
-        dataset.PixelData = (plane.astype(np.int32) + 1024 + z).astype(np.uint16).tobytes()
+        stored = (plane.astype(np.int32) + 1024 + z).astype(np.uint16)
+        set_pixels(dataset, plane.shape[0], plane.shape[1], stored.tobytes())
         if spoil is not None:
             spoil(z, dataset)
         path = folder / f"{(z * 7) % 1000:03d}-{z}.dcm"
-        dataset.save_as(path, enforce_file_format=True)
-        paths.append(path)
+        paths.append(save(dataset, path))
     return paths
 
 
@@ -75,41 +69,21 @@ def write_rtstruct(
     spoil: Callable[[Dataset], None] | None = None,
 ) -> Path:
     """Write ROIs given as name and contours, each of shape (n, 3)."""
-    dataset = _file_dataset(RTStructureSetStorage, "rtstruct")
+    series = generate_uid(entropy_srcs=["rtstruct series"])
+    dataset = _dataset(RTStructureSetStorage, "rtstruct", series)
     dataset.Modality = "RTSTRUCT"
-    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=["rtstruct series"])
-    dataset.StructureSetROISequence = DicomSequence()
-    dataset.ROIContourSequence = DicomSequence()
-    for number, (name, contours) in enumerate(rois, start=1):
-        item, drawn = Dataset(), Dataset()
-        item.ROINumber = drawn.ReferencedROINumber = number
-        item.ROIName = name
-        item.ReferencedFrameOfReferenceUID = frame_uid
-        drawn.ContourSequence = DicomSequence()
-        for points in contours:
-            contour = Dataset()
-            contour.ContourGeometricType = "CLOSED_PLANAR"
-            contour.NumberOfContourPoints = len(points)
-            contour.ContourData = [f"{value:.6f}" for value in points.ravel()]
-            image = Dataset()
-            image.ReferencedSOPInstanceUID = generate_uid(entropy_srcs=["ct 0"])
-            contour.ContourImageSequence = DicomSequence([image])
-            drawn.ContourSequence.append(contour)
-        dataset.StructureSetROISequence.append(item)
-        dataset.ROIContourSequence.append(drawn)
+    set_rois(dataset, frame_uid, rois, image=generate_uid(entropy_srcs=["ct 0"]))
     if spoil is not None:
         spoil(dataset)
-    dataset.save_as(path, enforce_file_format=True)
-    return path
+    return save(dataset, path)
 
 
-def _file_dataset(sop_class: str, name: str) -> Dataset:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = sop_class
-    dataset.SOPInstanceUID = generate_uid(entropy_srcs=[name])
-    dataset.StudyInstanceUID = STUDY_UID
-    dataset.PatientID = "SECRET-ID"
-    dataset.PatientName = "SECRET^NAME"
-    return dataset
+def _dataset(sop_class: str, name: str, series: str) -> Dataset:
+    return dataset_of(
+        sop_class,
+        generate_uid(entropy_srcs=[name]),
+        STUDY_UID,
+        series=series,
+        patient="SECRET-ID",
+        patient_name="SECRET^NAME",
+    )

@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.expectations.suites import Finding, Severity
+from feature_store.expectations.checks import Check, judged_codes
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.rules import Finding, Severity
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 
 MODEL_ONE, MODEL_TWO = "11" * 32, "22" * 32
 SETTINGS_DIGEST, NETWORK = "5e" * 32, "9e" * 32
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+KVP = Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV.")
 
 
 def identity(center: str, number: int, content: str = "c1") -> StudyIdentity:
@@ -26,6 +28,21 @@ def identity(center: str, number: int, content: str = "c1") -> StudyIdentity:
 def vector(region: Region, seed: int, settings: str = SETTINGS_DIGEST) -> FeatureVector:
     return FeatureVector(
         region, np.random.default_rng(seed).normal(size=len(FEATURE_NAMES)), settings
+    )
+
+
+def check(suite: str, study: StudyIdentity | None, *findings: Finding, center: str = "B") -> Check:
+    """Return what came of a suite, judged as it is now, at noon."""
+    codes = (*judged_codes(suite), *(one.code for one in findings))
+    return Check(
+        suite=suite,
+        center=study.center if study is not None else center,
+        study=study,
+        codes=tuple(dict.fromkeys(codes)),
+        findings=findings,
+        n=1,
+        checked_at=NOON,
+        software_version="0.1.0",
     )
 
 
@@ -67,9 +84,7 @@ def fill(store: FeatureStore) -> None:
                 NOON,
             )
         )
-    store.put_findings(
-        identity("B", 2), (Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV."),)
-    )
+    store.put_check(check("study", identity("B", 2), KVP))
 
 
 def filled_store(folder: Path | str) -> FeatureStore:

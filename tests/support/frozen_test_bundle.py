@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import compute_features, load_study
 from models.bundle.facts import BundleFacts
@@ -75,6 +76,6 @@ def _features_of_a_synthetic_study(
     far away.
     """
     *ct, rtstruct = write_study(folder, "TYPICAL")
-    features = compute_features(load_study(ct, rtstruct, "GTV-1"), ExtractionSettings())
+    features = compute_features(load_study(read_study(ct, rtstruct), "GTV-1"), ExtractionSettings())
     deep = network.extract(features.deep_input[np.newaxis])[0]
     return np.concatenate([*(vector.values for vector in features.vectors.values()), deep])

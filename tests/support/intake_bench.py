@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
-from pydicom.uid import UID
 
 from dicom_node.archive.archive import Archive
 from dicom_node.center import Center, Completeness, ReturnDestination
@@ -19,17 +18,27 @@ from dicom_node.datasets.sop_classes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     RT_STRUCTURE_SET_STORAGE,
 )
-from dicom_node.intake.announcement import StoreRequest
-from dicom_node.intake.intake import Ingest
+from dicom_node.intake.announcement import StoreCommand
+from dicom_node.intake.intake import Intake
+from dicom_node.intake.object_on_its_way import Reception
 from dicom_node.pseudonym import key_fingerprint
-from dicom_node.registry.registry import Registry
+from dicom_node.registry.registry import OutboxItem, Registry, StudyState
 from dicom_node.scp.commitment_service import CommitmentService
 from dicom_node.scp.services import DimseServices
+from tests.support.dicom_datasets import (
+    dataset_of,
+    set_listed_images,
+    set_pixels,
+    set_rois,
+    square,
+)
 
 KEY = b"a key that is only used in tests"
 FRAME = "1.2.3.4"
 OTHER_FRAME = "1.2.3.5"
 ROWS, COLUMNS, SPACING_MM, SLICE_MM = 8, 10, 2.0, 3.0
+MAXIMUM_OBJECT_BYTES = 1 << 24
+PIECE_BYTES = 512
 
 
 class SetClock:
@@ -54,19 +63,6 @@ def encode(dataset: Dataset, transfer_syntax: str = IMPLICIT_VR_LITTLE_ENDIAN) -
     return buffer.getvalue()
 
 
-def _identity(sop_class: str, sop: str, study: str, series: str, patient: str) -> Dataset:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
-    dataset.SOPClassUID = sop_class
-    dataset.SOPInstanceUID = sop
-    dataset.StudyInstanceUID = study
-    dataset.SeriesInstanceUID = series
-    dataset.PatientID = patient
-    dataset.PatientName = "Synthetic^Nobody"
-    return dataset
-
-
 def ct_slice(
     index: int,
     *,
@@ -78,17 +74,15 @@ def ct_slice(
     gray: int = 7,
 ) -> Dataset:
     """Return one axial slice of 8 x 10 pixels of 2 mm at z = origin + 3 mm x index."""
-    dataset = _identity(CT_IMAGE_STORAGE, f"{series}.{index + 1}", study, series, patient)
+    dataset = dataset_of(
+        CT_IMAGE_STORAGE, f"{series}.{index + 1}", study, series=series, patient=patient
+    )
     dataset.Modality = "CT"
     dataset.FrameOfReferenceUID = frame
     dataset.ImagePositionPatient = [0, 0, origin_mm + SLICE_MM * index]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     dataset.PixelSpacing = [SPACING_MM, SPACING_MM]
-    dataset.SamplesPerPixel = 1
-    dataset.Rows, dataset.Columns = ROWS, COLUMNS
-    dataset.BitsAllocated = dataset.BitsStored = 16
-    dataset.PixelRepresentation = 0
-    dataset.add_new(0x7FE00010, "OW", gray.to_bytes(2, "little") * (ROWS * COLUMNS))
+    set_pixels(dataset, ROWS, COLUMNS, gray.to_bytes(2, "little") * (ROWS * COLUMNS))
     return dataset
 
 
@@ -105,35 +99,19 @@ def rtstruct(
     """Return an RTSTRUCT with one square contour from `square_mm[0]` to `[1]` in x and y at z =
     `[2]`.
     """
-    dataset = _identity(RT_STRUCTURE_SET_STORAGE, sop, study, "1.2.1.9", patient)
+    dataset = dataset_of(RT_STRUCTURE_SET_STORAGE, sop, study, series="1.2.1.9", patient=patient)
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetDate, dataset.StructureSetTime = made
-    image_items = []
-    for uid in listed:
-        image = Dataset()
-        image.ReferencedSOPClassUID = CT_IMAGE_STORAGE
-        image.ReferencedSOPInstanceUID = uid
-        image_items.append(image)
-    series_item, study_item, frame_item, roi = Dataset(), Dataset(), Dataset(), Dataset()
-    series_item.SeriesInstanceUID = "1.2.1.1"
-    series_item.ContourImageSequence = image_items
-    study_item.RTReferencedSeriesSequence = [series_item]
-    frame_item.FrameOfReferenceUID = frame
-    frame_item.RTReferencedStudySequence = [study_item]
-    dataset.ReferencedFrameOfReferenceSequence = [frame_item]
-    roi.ROINumber = 1
-    roi.ROIName = "GTV-1"
-    roi.ReferencedFrameOfReferenceUID = frame
-    dataset.StructureSetROISequence = [roi]
-    low, high, z = square_mm
-    contour, roi_contour = Dataset(), Dataset()
-    contour.ContourGeometricType = "CLOSED_PLANAR"
-    contour.NumberOfContourPoints = 4
-    contour.ContourData = [low, low, z, high, low, z, high, high, z, low, high, z]
-    roi_contour.ReferencedROINumber = 1
-    roi_contour.ContourSequence = [contour]
-    dataset.ROIContourSequence = [roi_contour]
+    set_listed_images(dataset, study, "1.2.1.1", frame, listed)
+    set_rois(dataset, frame, [("GTV-1", [square(*square_mm)])])
     return dataset
+
+
+@dataclass(frozen=True)
+class StoreRequest(StoreCommand):
+    """One request to store, with its encoded dataset."""
+
+    dataset: bytes
 
 
 def request(dataset: Dataset, transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) -> StoreRequest:
@@ -145,6 +123,31 @@ def request(dataset: Dataset, transfer_syntax: str = EXPLICIT_VR_LITTLE_ENDIAN) 
         transfer_syntax=transfer_syntax,
         dataset=encode(dataset, transfer_syntax),
     )
+
+
+def take(intake: Intake, center_name: str, *requests: StoreRequest) -> None:
+    """Take requests as the listening AE takes those of an association and STOW-RS the parts of a
+    body: piece by piece, and at its end everything is in the registry.
+
+    Raises
+    ------
+    NodeError
+        What the first of them is refused with; those after it are not sent.
+    """
+    try:
+        for one in requests:
+            reception = Reception(intake, center_name, one, MAXIMUM_OBJECT_BYTES)
+            try:
+                for start in range(0, len(one.dataset), PIECE_BYTES):
+                    reception.write(one.dataset[start : start + PIECE_BYTES])
+                error = reception.finish()
+            finally:
+                reception.discard()
+            if error is not None:
+                raise error
+    finally:
+        is_indexed = intake.flush()
+    assert is_indexed
 
 
 def center(
@@ -177,29 +180,55 @@ class Bench:
         self.archive.open(key_fingerprint(KEY))
         url = self.registry_url or f"sqlite:///{self.folder / 'registry.sqlite'}"
         self.registry = Registry(url, self.archive.instances, self.clock)
-        self.ingest = Ingest(self.archive, self.registry, KEY)
+        self.intake = Intake(self.archive, self.registry, KEY)
 
     @property
     def services(self) -> DimseServices:
         """What the node's AE offers."""
         commitment = CommitmentService(
-            self.ingest.verify, self.registry.queue_commitment, self.registry.take_commitment_report
+            self.intake.verify,
+            self.registry.commitments.queue,
+            self.registry.deliveries.take_commitment_report,
         )
-        return DimseServices(self.ingest, commitment, maximum_object_bytes=1 << 24)
+        return DimseServices(self.intake, commitment, MAXIMUM_OBJECT_BYTES)
 
     def push(self, *datasets: Dataset, center_name: str = "alpha") -> None:
-        for dataset in datasets:
-            self.ingest.receive(center_name, request(dataset))
+        """Send datasets one after the other on one association."""
+        take(self.intake, center_name, *(request(one) for one in datasets))
+
+    def complete(self, number: int = 1) -> str:
+        """Push a whole study, the `number`-th, and return its pseudonym."""
+        study, series = f"1.2.{number}", f"1.2.{number}.1"
+        slices = [ct_slice(index, study=study, series=series) for index in range(3)]
+        listed = [str(one.SOPInstanceUID) for one in slices]
+        before = {one.study_key for one in self.registry.studies.summaries()}
+        self.push(*slices, rtstruct(listed, study=study, sop=f"{study}.9.1"))
+        (key,) = {one.study_key for one in self.registry.studies.summaries()} - before
+        return key
+
+    def claim(self, owner: str = "worker", lease_s: float = 60.0) -> OutboxItem:
+        """Claim the oldest study that is due; there must be one."""
+        item = self.registry.outbox.claim(owner, lease_s)
+        assert item is not None
+        return item
+
+    def state(self, study_key: str) -> tuple[StudyState, str | None]:
+        """Return the state of a study and its sentence."""
+        return next(
+            (one.state, one.sentence)
+            for one in self.registry.studies.summaries()
+            if one.study_key == study_key
+        )
 
     def close(self) -> None:
-        self.ingest.stop()
+        self.intake.stop()
         self.registry.close()
         self.archive.close()
 
     def reopen(self) -> Bench:
         self.close()
         bench = Bench(self.folder, self.clock, self.minimum_free_bytes, self.registry_url)
-        bench.ingest.reindex()
+        bench.intake.reindex()
         return bench
 
 

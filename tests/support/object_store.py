@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from typing import Self
 
+from deploy.local.processes import free_port
 from tests.support import ROOT
-from tests.support.ports import free_port
+from tests.support.waiting import wait_until
+from tests.support.web import answers
 
 
 class ObjectStore:
@@ -34,11 +35,7 @@ class ObjectStore:
         self._made = 0
         self._before = {name: os.environ.get(name) for name in self.environment}
         os.environ.update(self.environment)
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError("the object store's server did not answer within 60 s")
-            time.sleep(0.05)
+        wait_until(lambda: answers(self.url), 60, "the object store answers", process=self._process)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,13 +78,6 @@ class ObjectStore:
         except urllib.error.HTTPError as error:
             with error:
                 return int(error.code)
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.url, timeout=5):
-                return True
-        except OSError:
-            return False
 
 
 def serve(port: int) -> None:

@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 import psycopg
 from psycopg.sql import SQL, Identifier
+
+from tests.support.waiting import wait_until
 
 _USER = "postgres"
 
@@ -80,7 +80,7 @@ class PostgreSQL:
             user=user,
             group=user,
         )
-        _wait(self._answers)
+        wait_until(self._answers, 60, "PostgreSQL answers", process=self._process)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,11 +115,3 @@ class PostgreSQL:
         except psycopg.OperationalError:
             return False
         return True
-
-
-def _wait(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"PostgreSQL did not answer within {timeout_s:.0f} s")
-        time.sleep(0.05)

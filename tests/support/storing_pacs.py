@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from pydicom import dcmread
 
@@ -21,14 +22,23 @@ class StoringPacs:
     ----------
     folder : Path
         Where the files go; is made.
+    port : int, optional
+        Where it listens; a free one by default.
     """
 
     AE_TITLE = "PACS"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.folder, self.port = folder, port or free_port()
         folder.mkdir(parents=True)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start it, or start it again."""

@@ -30,7 +30,7 @@ from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyState
 from tests.support import wire
 from tests.support.intake_bench import ct_slice, encode, request, rtstruct
-from tests.support.live_node import TorturedNode
+from tests.support.node_process import NodeProcess
 from tests.support.wire import Wire, context
 
 SENDERS = 4
@@ -73,8 +73,11 @@ def torture(folder: Path, kills: int, seed: int, trouble: str = "nothing") -> di
         if trouble == "disk"
         else nullcontext(folder) as place
     ):
-        node = TorturedNode(
-            folder, place / "data", clock_file=folder / "offset" if trouble == "clock" else None
+        skewed = ("tests.torture.skewed_node", str(_clock_file(folder)))
+        node = NodeProcess(
+            folder,
+            data=place / "data",
+            module=skewed if trouble == "clock" else ("dicom_node",),
         )
         try:
             return _torture(node, kills, Random(seed), trouble)
@@ -165,7 +168,7 @@ def _message(dataset: Dataset, content: bytes, context_id: int = 3, **more: str)
     return uid, content, wire.data(*parts)
 
 
-def _torture(node: TorturedNode, kills: int, random: Random, trouble: str) -> dict[str, int | str]:
+def _torture(node: NodeProcess, kills: int, random: Random, trouble: str) -> dict[str, int | str]:
     node.start()
     senders = [Sender(node.port, number, random.randrange(10**6)) for number in range(SENDERS)]
     for one in senders:
@@ -187,11 +190,11 @@ def _torture(node: TorturedNode, kills: int, random: Random, trouble: str) -> di
     return {"kills": kills, "with": trouble, **_verdict(node, senders)}
 
 
-def _live(node: TorturedNode, random: Random, trouble: str) -> None:
+def _live(node: NodeProcess, random: Random, trouble: str) -> None:
     """Let the node live for a moment, under the trouble that was asked for."""
     moment = random.random() * 0.4
-    if trouble == "clock" and node.clock_file is not None:
-        node.clock_file.write_text(str(random.randrange(-172800, 172800)))
+    if trouble == "clock":
+        _clock_file(node.folder).write_text(str(random.randrange(-172800, 172800)))
     if trouble == "disk":
         with suppress(OSError), _ballast(node).open("wb") as file:
             file.write(
@@ -202,26 +205,28 @@ def _live(node: TorturedNode, random: Random, trouble: str) -> None:
     time.sleep(moment)
 
 
-def _ballast(node: TorturedNode) -> Path:
+def _clock_file(folder: Path) -> Path:
+    """Return the file with the seconds by which the node's clock is wrong."""
+    return folder / "offset"
+
+
+def _ballast(node: NodeProcess) -> Path:
     return node.data.parent / "ballast"
 
 
-def _verdict(node: TorturedNode, senders: list[Sender]) -> dict[str, int | str]:
+def _verdict(node: NodeProcess, senders: list[Sender]) -> dict[str, int | str]:
     """Compare what was acknowledged with what is there."""
     acknowledged = {uid: digest for one in senders for uid, digest in one.acknowledged.items()}
-    registry = node.registry()
-    try:
-        indexed = registry.known_paths()
+    with node.registry() as registry:
+        indexed = registry.instances.paths()
         kept = {}
         for path in node.archive.glob("*/*/*.dcm"):
             if str(path.relative_to(node.archive)) in indexed:
                 instance = read_part10(path)
                 kept[instance.sop_instance_uid] = instance.content_sha256
-        studies = registry.studies()
-        rows = sum(registry.outbox_state().values())
+        studies = registry.studies.summaries()
+        rows = sum(registry.outbox.counts().values())
         queued = sum(one.state is StudyState.QUEUED for one in studies)
-    finally:
-        registry.close()
     complete = sum(one.studies for one in senders)
     refusals = sorted({status for one in senders for status in one.refusals})
     return {

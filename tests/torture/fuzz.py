@@ -19,7 +19,8 @@ from random import Random
 from dicom_node.network.commitment_messages import Reference, request_dataset
 from tests.support import wire
 from tests.support.intake_bench import ct_slice, encode, request, whole_study
-from tests.support.live_node import TorturedNode
+from tests.support.node_process import NodeProcess
+from tests.support.processes import memory
 from tests.support.wire import Wire, context, data, value
 
 MEMORY_LIMIT = 100 << 20
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def fuzz(folder: Path, count: int, seed: int) -> dict[str, int | bool | list[str]]:
     """Send so many mutations to a fresh node in `folder`, and return what was seen."""
-    node = TorturedNode(folder)
+    node = NodeProcess(folder)
     node.start()
     outside = _outside(folder, node.data)
     random = Random(seed)
@@ -59,8 +60,8 @@ def fuzz(folder: Path, count: int, seed: int) -> dict[str, int | bool | list[str
         while sent < count:
             sent += random.choice(_ATTACKS)(node.port, random)
             if not before and sent >= count // 10:
-                before = node.memory()
-        grown = node.memory() - before
+                before = memory(node.process.pid, "VmRSS")
+        grown = memory(node.process.pid, "VmRSS") - before
         problems = _problems(node, folder, outside)
         if grown > MEMORY_LIMIT:
             problems.append(f"memory grew by {grown} bytes")
@@ -205,7 +206,7 @@ def _outside(folder: Path, data_folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if not path.is_relative_to(data_folder)}
 
 
-def _problems(node: TorturedNode, folder: Path, outside: set[Path]) -> list[str]:
+def _problems(node: NodeProcess, folder: Path, outside: set[Path]) -> list[str]:
     """Return what is wrong with the node in the end, a good study included."""
     if not node.is_alive:
         return ["the node died"]

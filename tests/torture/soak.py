@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import random
-import secrets
 import signal
 import statistics
 import sys
@@ -27,13 +26,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.demo.push import push
-from deploy.local.parts import LocalInstallation, open_installation
-from deploy.local.processes import ROOT, free_port, listens
+from deploy.local.installation import LocalInstallation
+from deploy.local.processes import listens
 from deploy.local.supervisor import Supervisor
 from dicom_node.registry.registry import Registry, StudyState, open_registry
-from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
+from tests.support import ROOT
 from tests.support.frozen_test_bundle import freeze_test_bundle
-from tests.support.processes import part_of, resident_mb, worker_of
+from tests.support.processes import part_of, resident_mb, scoring_process
+from tests.support.settings_tables import center_table, open_as_this_process, write_settings
 from tests.support.storing_pacs import StoringPacs
 from tests.support.synthetic_studies import write_study
 
@@ -109,24 +109,16 @@ def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
 
 
 def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
-    digest = freeze_test_bundle(folder / "bundle")
-    centers = "".join(
-        f"[center.{name}]\nae_titles = ['{name}']\n[center.{name}.return_to]\nae_title = "
-        f"'{pacs.AE_TITLE}'\nhost = '127.0.0.1'\nport = {pacs.port}\n"
-        for name in CENTERS
+    freeze_test_bundle(folder / "bundle")
+    settings = write_settings(
+        folder,
+        folder / "bundle",
+        "".join(center_table(name, pacs=(pacs.AE_TITLE, pacs.port)) for name in CENTERS),
+        node="quiet_period_s = 3.0\nsweep_interval_s = 0.5\ndelivery_first_retry_s = 1.0\n"
+        "delivery_longest_retry_s = 10.0",
+        prefect="lease_s = 15.0\nfirst_retry_s = 1.0\nlongest_retry_s = 20.0",
     )
-    settings = folder / "annulus.toml"
-    settings.write_text(
-        f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\nquiet_period_s = "
-        "3.0\nsweep_interval_s = 0.5\ndelivery_first_retry_s = 1.0\ndelivery_longest_retry_s = "
-        "10.0\n[prefect]\nlease_s = 15.0\nfirst_retry_s = 1.0\nlongest_retry_s = "
-        f"20.0\n[system]\nprefect_port = {free_port()}\nreports_port = "
-        f"{free_port()}\n[model]\nbundle = '{folder / 'bundle'}'\ndigest = '{digest}'\n{centers}"
-    )
-    os.environ.pop("PREFECT_API_URL", None)
-    os.environ[SETTINGS_VARIABLE] = str(settings)
-    os.environ[PSEUDONYM_KEY_VARIABLE] = secrets.token_hex(32)
-    return open_installation(settings)
+    return open_as_this_process(settings)
 
 
 def _studies(folder: Path, center: str, studies: int) -> list[Path]:
@@ -169,7 +161,8 @@ def _make_trouble(
             trouble.kills[f"{what} outage"] += 1
             continue
         victim = rng.choice(["worker", "dispatcher", "node", "prefect"])
-        pid = worker_of(work) if victim == "worker" else part_of(work, victim)
+        dispatcher = part_of(work, "dispatcher")
+        pid = scoring_process(dispatcher) if victim == "worker" else part_of(work, victim)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             trouble.kills[victim] += 1
@@ -211,7 +204,7 @@ def _watch(
     started = told = time.monotonic()
     while time.monotonic() - started < limit_s:
         trouble.rss_mb.append(resident_mb(work))
-        known = registry.studies()
+        known = registry.studies.summaries()
         done = sum(study.state is StudyState.SCORED and study.delivered is True for study in known)
         if done >= studies:
             break
@@ -233,7 +226,7 @@ def _counted(
 ) -> dict[str, object]:
     receptions = pacs.receptions()
     objects = Counter(study for study, _ in set(receptions))
-    known = registry.studies()
+    known = registry.studies.summaries()
     quarter = max(1, len(trouble.rss_mb) // 4)
     early, late = trouble.rss_mb[quarter : 2 * quarter] or trouble.rss_mb, trouble.rss_mb[-quarter:]
     return {

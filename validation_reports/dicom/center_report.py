@@ -3,7 +3,7 @@ screen and main numbers.
 
 The whole report is the PDF that lies beside it in the same study. No template of PS3.16 describes
 the validation of a prognostic model, so the content tree is the one of this module; its concepts
-are those of `report_codes`.
+are those of `codes`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import UTC
 from highdicom import UID, sr
 from highdicom.sr import ComprehensiveSR
 from pydicom.dataset import Dataset
+from pydicom.uid import ComprehensiveSRStorage
 
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.patient_report_content import notice, observation_context
@@ -33,7 +34,6 @@ from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import HorizonCalibration
 
-_COMPREHENSIVE_SR_STORAGE = "1.2.840.10008.5.1.4.1.1.88.33"
 _SERIES_NUMBER = 902
 
 
@@ -71,7 +71,7 @@ def center_report_sr(
     ):  # the library takes patient and study from evidence, so it gets the identity as one
         evidence = study.identity()
         evidence.SOPClassUID, evidence.SOPInstanceUID = (
-            _COMPREHENSIVE_SR_STORAGE,
+            ComprehensiveSRStorage,
             study.uid("no document"),
         )
         evidence.SeriesInstanceUID = study.uid("no document series")

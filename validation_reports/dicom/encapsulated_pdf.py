@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Final
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
-from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, UID, ExplicitVRLittleEndian
+from pydicom.uid import (
+    PYDICOM_IMPLEMENTATION_UID,
+    UID,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+)
 from pydicom.valuerep import DA, DT, TM
 
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.qa_study import QaStudy
 from validation_reports.errors import StructuredReportError
 
-ENCAPSULATED_PDF_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 _SERIES_NUMBER = 903
 
 
@@ -47,11 +50,11 @@ def encapsulated_pdf(pdf: bytes, study: QaStudy, title: str, software_version: s
     moment = study.created_at.astimezone(UTC)
     document = study.identity()
     document.file_meta = FileMetaDataset()
-    document.file_meta.MediaStorageSOPClassUID = UID(ENCAPSULATED_PDF_STORAGE)
+    document.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
     document.file_meta.MediaStorageSOPInstanceUID = UID(study.uid("document"))
     document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     document.file_meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    document.SOPClassUID = ENCAPSULATED_PDF_STORAGE
+    document.SOPClassUID = EncapsulatedPDFStorage
     document.SOPInstanceUID = study.uid("document")
     document.SeriesInstanceUID = study.uid("document series")
     document.SeriesNumber = _SERIES_NUMBER

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+from io import BytesIO
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from dicom_node.durable_files import write_durably
 from validation_reports.errors import StructuredReportError
 
 
@@ -27,23 +27,11 @@ def write_dicom(dataset: Dataset, path: Path) -> None:
     StructuredReportError
         If the file system does not take the file.
     """
+    content = BytesIO()
+    dataset.save_as(content, enforce_file_format=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".report-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                dataset.save_as(file, enforce_file_format=True)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        # It names the patient: nobody but this user reads it.
+        write_durably(path, content.getvalue(), mode=0o600)
     except OSError as error:
         raise StructuredReportError(
             f"the structured report cannot be written: {error.strerror}; check the folder's space "

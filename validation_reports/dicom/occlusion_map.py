@@ -21,28 +21,16 @@ from highdicom import (
 )
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 from numpy.typing import ArrayLike
-from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from feature_store.imaging.deep_input import InputGrid
 from validation_reports.dicom import codes as concept
+from validation_reports.dicom.identity import complete, restore, withhold
 from validation_reports.dicom.references import ModelReference
 from validation_reports.errors import StructuredReportError
 
 _SERIES_NUMBER = 902
-_AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
-_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "AccessionNumber",
-    "StudyID",
-    "ReferringPhysicianName",
-)
 
 
 def build_occlusion_map(
@@ -70,7 +58,7 @@ def build_occlusion_map(
     software_version : str
         Version of this software.
     sop_instance_uid, series_instance_uid : str
-        UIDs of the map (see `report_codes.derived_uid`).
+        UIDs of the map (see `uids.derived_uid`).
 
     Returns
     -------
@@ -93,12 +81,8 @@ def build_occlusion_map(
         )
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     first = deepcopy(ct_datasets[0])
-    for keyword in _TYPE_2:
-        if first.get(keyword) is None:
-            setattr(first, keyword, "")
-    as_sent = {keyword: str(first[keyword].value or "") for keyword in _AS_SENT}
-    for keyword in _AS_SENT:  # the library's warnings would quote them
-        setattr(first, keyword, "")
+    complete(first)
+    as_sent = withhold(first)
     axes = np.array(grid.direction).reshape(3, 3)
     positions = (
         np.array(grid.origin_mm)
@@ -152,7 +136,5 @@ def build_occlusion_map(
     found.Laterality = (
         first.get("Laterality") or ""
     )  # PS3.3 section C.7.3.1: type 2C, a lung is a paired organ
-    with disable_value_validation():
-        for keyword, value in as_sent.items():
-            setattr(found, keyword, value)
+    restore(found, as_sent)
     return found

@@ -14,19 +14,17 @@ import logging
 import math
 import re
 from collections.abc import Sequence
-from copy import deepcopy
 from datetime import datetime
 
 from highdicom import UID
 from highdicom.sr import Comprehensive3DSR
 from pydicom.charset import convert_encodings
-from pydicom.config import RAISE, disable_value_validation
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.valuerep import validate_value
+from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
+from validation_reports.dicom.identity import identity_of, restore, withhold
 from validation_reports.dicom.patient_report_content import ScoreFacts, measurement_report
 from validation_reports.dicom.performance_items import plain
 from validation_reports.dicom.references import ModelReference, RoiReference
@@ -36,23 +34,7 @@ from validation_reports.errors import StructuredReportError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import CenterFigures
 
-_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
-_RT_STRUCTURE_SET_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 _SERIES_NUMBER = 901
-_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "AccessionNumber",
-    "StudyID",
-    "ReferringPhysicianName",
-)
-_IDENTITY_GROUPS = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040)
-_AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
-_SEXES = ("M", "F", "O")
 
 
 def build_structured_report(
@@ -116,7 +98,7 @@ def build_structured_report(
     _check_evidence(ct_datasets, rtstruct)
     _check_values(risk, software_version, created_at, (sop_instance_uid, series_instance_uid))
     facts = ScoreFacts(roi, risk, model, software_version, tuple(warnings), center, performance)
-    identity = _identity(ct_datasets[0])
+    identity = identity_of(ct_datasets[0])
     found = plain(
         performance.sentence
         if isinstance(performance, NotEstimable)
@@ -126,9 +108,7 @@ def build_structured_report(
     charset = _character_set(identity, texts)
     local = _source_time(created_at, ct_datasets[0])
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
-    as_sent = {keyword: str(identity[keyword].value or "") for keyword in _AS_SENT}
-    for keyword in _AS_SENT:  # the library's warnings would quote them
-        setattr(identity, keyword, "")
+    as_sent = withhold(identity)
     report = Comprehensive3DSR(
         evidence=[identity, *ct_datasets[1:], rtstruct],
         content=measurement_report(ct_datasets, rtstruct, facts),
@@ -157,9 +137,7 @@ def build_structured_report(
         coding_schemes=coding_schemes(),
     )
     set_clock(report, local)
-    with disable_value_validation():
-        for keyword, value in as_sent.items():
-            setattr(report, keyword, value)
+    restore(report, as_sent)
     return report
 
 
@@ -168,11 +146,11 @@ def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
         raise StructuredReportError(
             "no CT instance was given: a report must name the series that was scored"
         )
-    if any(str(ct.get("SOPClassUID", "")) != _CT_IMAGE_STORAGE for ct in ct_datasets):
+    if any(str(ct.get("SOPClassUID", "")) != CTImageStorage for ct in ct_datasets):
         raise StructuredReportError(
             "an instance given as CT is of another SOP class: expected CT Image Storage only"
         )
-    if str(rtstruct.get("SOPClassUID", "")) != _RT_STRUCTURE_SET_STORAGE:
+    if str(rtstruct.get("SOPClassUID", "")) != RTStructureSetStorage:
         raise StructuredReportError(
             "the contour's instance is of another SOP class: expected RT Structure Set Storage"
         )
@@ -227,51 +205,6 @@ def _check_values(
         raise StructuredReportError(
             "the report's SOP and Series Instance UID are the same: give two"
         )
-
-
-def _identity(ct: Dataset) -> Dataset:
-    """Return the CT's patient and study attributes with every text decoded.
-
-    Attributes that a report must carry are present, if only empty; a value that its VR does not
-    allow is left out, since a receiver may refuse the whole report for it. What names the patient
-    stays as it was sent.
-    """
-    with disable_value_validation():  # its warnings would quote values
-        identity = Dataset()
-        # Iterating a Dataset gives elements, of pixel data too
-        for tag in ct.keys():  # noqa: SIM118
-            if tag.group in _IDENTITY_GROUPS:
-                identity.add(deepcopy(ct[tag]))
-        for element in identity:
-            for item in element.value if element.VR == "SQ" else ():
-                # Else its bytes would be written unchanged under another character set.
-                item.decode()
-        for keyword in _TYPE_2:
-            if keyword not in identity or identity.get(keyword) is None:
-                setattr(identity, keyword, "")
-        if identity.PatientSex not in _SEXES:  # PS3.3 section C.7.1.1
-            identity.PatientSex = ""
-        for element in list(identity):
-            if element.keyword not in _AS_SENT and not _is_valid(element):
-                if element.keyword in _TYPE_2:
-                    element.value = ""
-                else:
-                    del identity[element.tag]
-    return identity
-
-
-def _is_valid(element: DataElement) -> bool:
-    if element.VR == "SQ" or element.is_empty:
-        return True
-    values = element.value if element.VM > 1 else (element.value,)
-    try:
-        for value in values:
-            validate_value(
-                element.VR, value if isinstance(value, bytes | float | int) else str(value), RAISE
-            )
-    except (ValueError, TypeError):
-        return False
-    return True
 
 
 def _character_set(identity: Dataset, texts: Sequence[str]) -> str | None:

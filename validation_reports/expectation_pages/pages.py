@@ -18,12 +18,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
-from feature_store.expectations.evaluation import Finding, Severity
-from feature_store.expectations.records import SuiteRecord
-from feature_store.expectations.suites import EXPECTED, SUITE_TITLES, SUITES, suite
+from feature_store.expectations.checks import Check
+from feature_store.expectations.evaluation import raised
+from feature_store.expectations.suites import SUITE_TITLES, SUITES, suite
+from feature_store.rules import Finding, Severity
 
 INDEX_NAME = "index.html"
 _OF_STUDIES = ("study", "regions")
+_NO_OTHER = "no other defect"
+"""What is expected where loading refused a study, or another release found what is no rule now."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -35,8 +38,8 @@ class CenterChecks:
     ----------
     center : str
         Its name.
-    records : tuple of SuiteRecord
-        What came of the suites.
+    checks : tuple of Check
+        What came of the suites: of each study, on the content that counts.
     studies : tuple of StudySummary
         Its studies as the registry has them.
     releases : tuple of Release
@@ -44,7 +47,7 @@ class CenterChecks:
     """
 
     center: str
-    records: tuple[SuiteRecord, ...]
+    checks: tuple[Check, ...]
     studies: tuple[StudySummary, ...]
     releases: tuple[Release, ...] = ()
 
@@ -124,7 +127,7 @@ def write_pages(
                 title=f"Expectations at centre {one.center}",
                 subtitle=made,
                 links=links,
-                suites=[_suite_table(name, one.records, quarantine) for name in SUITES],
+                suites=[_suite_table(name, one.checks, quarantine) for name in SUITES],
                 failing=_failing(one),
             ),
             encoding="utf-8",
@@ -140,9 +143,9 @@ def write_pages(
 
 
 def _suite_table(
-    name: str, records: Sequence[SuiteRecord], quarantine: Collection[str]
+    name: str, checks: Sequence[Check], quarantine: Collection[str]
 ) -> dict[str, object]:
-    own = [record for record in records if record.suite == name]
+    own = [check for check in checks if check.suite == name]
     of_studies = name in _OF_STUDIES
     if not own:
         note = "Nothing was held against it yet."
@@ -155,33 +158,32 @@ def _suite_table(
         note = f"Checked {own[0].checked_at:%Y-%m-%d %H:%M} UTC" + (
             f", {own[0].n} patients." if own[0].n > 1 else "."
         )
-    rows = []
-    for rule in SUITES[name]:
-        severity = Severity.CRITICAL if of_studies and rule.code in quarantine else rule.severity
-        checked = sum(rule.code in record.codes for record in own)
-        unmet = [
-            finding.sentence
-            for record in own
-            for finding in record.findings
-            if finding.code == rule.code
-        ]
-        consequence = (
-            ("quarantined" if of_studies else "refused")
-            if severity is Severity.CRITICAL
-            else "warning"
+    found = [finding for check in own for finding in check.findings]
+    rules = raised(SUITES[name], quarantine) if of_studies else SUITES[name]
+    expected = {rule.code: rule.expected for rule in rules}
+    severities = {rule.code: rule.severity for rule in rules}
+    severities |= {one.code: one.severity for one in found if one.code not in expected}
+    critical = "quarantined" if of_studies else "refused"
+    rows = [
+        _Row(
+            code=code,
+            expected=expected.get(code, _NO_OTHER),
+            severity=severity,
+            consequence=critical if severity is Severity.CRITICAL else "warning",
+            checked=sum(code in check.codes for check in own),
+            sentences=tuple(one.sentence for one in found if one.code == code),
         )
-        rows.append(
-            _Row(rule.code, EXPECTED[rule.code], severity, consequence, checked, tuple(unmet))
-        )
+        for code, severity in severities.items()
+    ]
     return {"of_studies": of_studies, "title": SUITE_TITLES[name], "note": note, "rows": rows}
 
 
 def _failing(one: CenterChecks) -> list[_Failing]:
     """Return the studies with a finding or in quarantine, the quarantined first."""
     found: dict[str, list[Finding]] = defaultdict(list)
-    for record in one.records:
-        if record.study is not None:
-            found[record.study.study_key] += record.findings
+    for check in one.checks:
+        if check.study is not None:
+            found[check.study.study_key] += check.findings
     released: dict[str, list[Release]] = defaultdict(list)
     for release in one.releases:
         released[release.study_key].append(release)
@@ -210,9 +212,9 @@ def _failing(one: CenterChecks) -> list[_Failing]:
 def _summary(one: CenterChecks) -> Mapping[str, object]:
     failing = _failing(one)
     checked = {
-        record.study.study_key
-        for record in one.records
-        if record.study is not None and record.suite == "study"
+        check.study.study_key
+        for check in one.checks
+        if check.study is not None and check.suite == "study"
     }
     quarantined = {row.study_key for row in failing if row.state == StudyState.QUARANTINED}
     warned = {row.study_key for row in failing} - quarantined
@@ -225,7 +227,7 @@ def _summary(one: CenterChecks) -> Mapping[str, object]:
         "quarantined": len(quarantined),
         "released": len({release.study_key for release in one.releases}),
         "of_center": [
-            finding for record in one.records if record.study is None for finding in record.findings
+            finding for check in one.checks if check.study is None for finding in check.findings
         ],
     }
 

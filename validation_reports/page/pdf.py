@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from dicom_node.durable_files import write_durably
+
 
 def write_pdf(page: str, path: Path) -> str | None:
     """Write a page as PDF.
@@ -31,5 +33,5 @@ def write_pdf(page: str, path: Path) -> str | None:
         )
     for name in ("weasyprint", "fontTools"):  # what they say concerns style sheets, not numbers
         logging.getLogger(name).setLevel(logging.ERROR)
-    weasyprint.HTML(string=page).write_pdf(path)
+    write_durably(path, weasyprint.HTML(string=page).write_pdf())
     return None

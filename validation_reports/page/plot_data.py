@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from validation_reports.report.center_result import CenterResult
@@ -19,48 +19,26 @@ from validation_reports.statistics.calibration import (
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
+from validation_reports.statistics.risk_groups import RiskGroups
 
 Row = Sequence[str | float | int]
+_CURVE = ("days", "survival", "lower", "upper", "at_risk", "deaths")
 
 
 def survival_data(result: CenterResult) -> str:
     """Return the Kaplan-Meier curves of the risk groups."""
-    return _csv(
-        ("group", "days", "survival", "lower", "upper", "at_risk", "deaths"),
-        (
-            (group.label, *values)
-            for group in result.risk_groups.groups
-            for values in zip(
-                group.curve.days,
-                group.curve.survival,
-                group.curve.lower,
-                group.curve.upper,
-                group.curve.at_risk,
-                group.curve.deaths,
-                strict=True,
-            )
-        ),
-    )
+    return _csv(("group", *_CURVE), _curves(result.risk_groups))
 
 
 def subgroup_survival_data(result: CenterResult) -> str:
     """Return the Kaplan-Meier curves of the risk groups in every subgroup."""
     return _csv(
-        ("subgroup", "level", "group", "days", "survival", "lower", "upper", "at_risk", "deaths"),
+        ("subgroup", "level", "group", *_CURVE),
         (
-            (analysis.name, level.level, group.label, *values)
+            (analysis.name, level.level, *row)
             for analysis in result.subgroups
             for level in analysis.levels
-            for group in level.risk_groups.groups
-            for values in zip(
-                group.curve.days,
-                group.curve.survival,
-                group.curve.lower,
-                group.curve.upper,
-                group.curve.at_risk,
-                group.curve.deaths,
-                strict=True,
-            )
+            for row in _curves(level.risk_groups)
         ),
     )
 
@@ -118,6 +96,13 @@ def download(text: str, name: str) -> str:
         f'<a class="data" download="{escape(name, quote=True)}" '
         f'href="data:text/csv;base64,{content}">data (CSV)</a>'
     )
+
+
+def _curves(groups: RiskGroups) -> Iterator[Row]:
+    """Give the curve of each group day by day."""
+    for group in groups.groups:
+        for values in zip(*(getattr(group.curve, name) for name in _CURVE), strict=True):
+            yield (group.label, *values)
 
 
 def _csv(header: Row, rows: Iterable[Row]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from dicom_node.durable_files import write_durably
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.summary import Line, calibration_line
 from validation_reports.report.validation_report import ValidationReport
@@ -82,9 +83,8 @@ def write_center_figures(folder: Path, report: ValidationReport) -> None:
     """Write the figures into a report's folder, at once and in full, because scoring processes read
     them meanwhile.
     """
-    unfinished = folder / f".{FIGURES_NAME}"
-    unfinished.write_bytes(_ADAPTER.dump_json(center_figures(report, folder.name), indent=1))
-    unfinished.replace(folder / FIGURES_NAME)
+    figures = _ADAPTER.dump_json(center_figures(report, folder.name), indent=1)
+    write_durably(folder / FIGURES_NAME, figures)
 
 
 def latest_figures(reports: Path, center: str, model_digest: str) -> CenterFigures | NotEstimable:

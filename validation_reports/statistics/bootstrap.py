@@ -16,7 +16,7 @@ References
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -112,21 +112,6 @@ class Bootstrap:
     method: str = INTERVAL_METHOD
 
 
-def draw(n: int, n_resamples: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the resamples in blocks of row positions, shape (up to `RESAMPLES_AT_ONCE`, n); the
-    same for the same seed.
-
-    Parameters
-    ----------
-    n, n_resamples : int
-        Patients and resamples.
-    seed : int
-        Each block has a generator of its own, seeded by this and the block's number.
-    """
-    for block, start in enumerate(range(0, n_resamples, RESAMPLES_AT_ONCE)):
-        yield _block(n, min(RESAMPLES_AT_ONCE, n_resamples - start), seed, block)
-
-
 def resample(
     survival: Survival,
     linear_predictor: ArrayLike,
@@ -147,7 +132,8 @@ def resample(
     predicted_survival : mapping of int to array_like, shape (n,)
         Survival probability by horizon in days.
     n_resamples, seed : int
-        How many, and from which seed (see `draw`).
+        How many, and from which seed: each block of resamples has a generator of its own, seeded by
+        this and the block's number.
     rows : ndarray of int, shape (B, n), optional
         Positions of the patients drawn, instead of drawing them.
 

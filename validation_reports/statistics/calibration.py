@@ -21,7 +21,7 @@ from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.cox_regression import CoxFit, fit_cox
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
-from validation_reports.statistics.kaplan_meier import kaplan_meier, survival_at
+from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 from validation_reports.statistics.one_covariate_cox import single_cox
 
 Array = NDArray[np.float64]
@@ -53,6 +53,11 @@ class RiskEstimate:
     standard_error: float
     lower: float
     upper: float
+
+    @classmethod
+    def of(cls, found: SurvivalAt) -> RiskEstimate:
+        """Turn survival into risk."""
+        return cls(1 - found.survival, found.standard_error, 1 - found.upper, 1 - found.lower)
 
 
 @dataclass(frozen=True)
@@ -242,12 +247,7 @@ def calibrate_at(
     at_horizon = survival_at(kaplan_meier(survival, confidence), days)
     if isinstance(at_horizon, NotEstimable):
         return at_horizon
-    observed = RiskEstimate(
-        1 - at_horizon.survival,
-        at_horizon.standard_error,
-        1 - at_horizon.upper,
-        1 - at_horizon.lower,
-    )
+    observed = RiskEstimate.of(at_horizon)
     predicted_risk = 1.0 - predicted_survival
     expected = float(predicted_risk.mean())
     return HorizonCalibration(
@@ -358,13 +358,7 @@ def _groups(
         if not rows.any():  # ties at a quantile can empty a group
             continue
         found = survival_at(kaplan_meier(survival.subset(rows), confidence), days)
-        observed = (
-            found
-            if isinstance(found, NotEstimable)
-            else RiskEstimate(
-                1 - found.survival, found.standard_error, 1 - found.upper, 1 - found.lower
-            )
-        )
+        observed = found if isinstance(found, NotEstimable) else RiskEstimate.of(found)
         groups.append(
             CalibrationGroup(int(rows.sum()), float(predicted_risk[rows].mean()), observed)
         )

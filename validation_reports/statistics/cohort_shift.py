@@ -21,6 +21,7 @@ from scipy import stats
 
 from validation_reports.cohort.training_patients import Array, TrainingPatients
 from validation_reports.not_estimable import NotEstimable, normal_quantile
+from validation_reports.statistics.time_dependent_auc import delong_variance, placements
 
 SHIFT_METHOD = (
     "population stability index over tenths of the training patients, beside what 99 of 100 "
@@ -149,12 +150,11 @@ def compare_with_training(
         ]
     membership = _membership(training, linear_predictor, covariates, confidence)
     worst = max(variable.shift for variable in variables[:5])
-    tells = isinstance(membership, Membership) and membership.lower > 0.5
     verdict = (
         ShiftVerdict.VERY_DIFFERENT
-        if worst > LARGE and tells
+        if worst > LARGE and membership.lower > 0.5
         else ShiftVerdict.DIFFERENT
-        if worst > MODERATE or (isinstance(membership, Membership) and membership.lower > 0.6)
+        if worst > MODERATE or membership.lower > 0.6
         else ShiftVerdict.ALIKE
     )
     return CohortShift(
@@ -214,7 +214,7 @@ def _known(values: pd.Series[float]) -> Array:
 
 def _membership(
     training: TrainingPatients, score: Array, covariates: pd.DataFrame, confidence: float
-) -> Membership | NotEstimable:
+) -> Membership:
     columns = [np.concatenate([training.linear_predictor, score])]
     both = pd.concat([training.covariates, covariates], ignore_index=True)
     age = both["age"].to_numpy(dtype=np.float64)
@@ -236,7 +236,11 @@ def _membership(
     for number in range(_FOLDS):
         beta = _logistic(x[fold != number], new[fold != number])
         predicted[fold == number] = beta[0] + x[fold == number] @ beta[1:]
-    return _auc(predicted[new == 1], predicted[new == 0], confidence)
+    found = placements(predicted[new == 1], predicted[new == 0])
+    error = float(np.sqrt(delong_variance(found.of_cases, found.of_controls)))
+    reach = normal_quantile(confidence) * error
+    auc = found.estimate
+    return Membership(auc, max(0.0, auc - reach), min(1.0, auc + reach), confidence)
 
 
 def _logistic(x: Array, y: Array) -> Array:
@@ -254,13 +258,3 @@ def _logistic(x: Array, y: Array) -> Array:
         if np.abs(step).max() < 1e-10:
             break
     return np.asarray(beta, dtype=np.float64)
-
-
-def _auc(cases: Array, controls: Array, confidence: float) -> Membership | NotEstimable:
-    wins = (cases[:, None] > controls) + 0.5 * (cases[:, None] == controls)
-    auc = float(wins.mean())
-    variance = (
-        wins.mean(axis=1).var(ddof=1) / cases.size + wins.mean(axis=0).var(ddof=1) / controls.size
-    )
-    reach = normal_quantile(confidence) * float(np.sqrt(variance))
-    return Membership(auc, max(0.0, auc - reach), min(1.0, auc + reach), confidence)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc
 
+from models.survival.concordance import compare_pairs
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.statistics.censoring import uncensored_before
@@ -30,7 +31,6 @@ UNO_METHOD = (
 DIFFERENCE_METHOD = (
     "difference of two Harrell's C in the same patients; infinitesimal-jackknife standard error"
 )
-_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,6 @@ class Concordance:
     tied_score: int
     tied_time: int
     method: str = CONCORDANCE_METHOD
-
-    @property
-    def n_pairs(self) -> int:
-        """Comparable pairs."""
-        return self.concordant + self.discordant + self.tied_score
 
 
 @dataclass(frozen=True)
@@ -144,13 +139,13 @@ def harrell_c(
     z = normal_quantile(confidence)
     if refusal := too_few_events("Harrell's C", survival.n_events, survival.n):
         return refusal
-    pairs = _count_pairs(survival, score)
+    pairs = compare_pairs(survival, score)
     if pairs.total == 0:
         return NotEstimable(
             "Harrell's C is not estimated: no two patients can be compared, as nobody outlived a "
             "death."
         )
-    estimate, error = pairs.estimate, float(np.sqrt((pairs.influence**2).sum()))
+    estimate, error = pairs.estimate, pairs.standard_error
     return Concordance(
         estimate=estimate,
         standard_error=error,
@@ -187,12 +182,12 @@ def uno_c(
     if refusal := too_few_events("Uno's C", int(counted.sum()), survival.n):
         return refusal
     weight = np.where(counted, 1.0 / np.where(counted, uncensored_before(survival), 1.0) ** 2, 0.0)
-    pairs = _count_pairs(survival, score, weight)
+    pairs = compare_pairs(survival, score, weight)
     if pairs.total == 0:
         return NotEstimable(
             "Uno's C is not estimated: no two patients can be compared, as nobody outlived a death."
         )
-    estimate, error = pairs.estimate, float(np.sqrt((pairs.influence**2).sum()))
+    estimate, error = pairs.estimate, pairs.standard_error
     return UnoConcordance(
         estimate,
         error,
@@ -212,7 +207,7 @@ def compare_concordance(
     one, two = _checked(survival, first), _checked(survival, second)
     if refusal := too_few_events("The difference in Harrell's C", survival.n_events, survival.n):
         return refusal
-    a, b = _count_pairs(survival, one), _count_pairs(survival, two)
+    a, b = compare_pairs(survival, one), compare_pairs(survival, two)
     if a.total == 0:
         return NotEstimable(
             "The difference in Harrell's C is not estimated: no two patients can be compared."
@@ -251,32 +246,6 @@ def paired_difference(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Each patient's credit (times two) and comparable pairs, weighted, and the plain counts by
-    outcome.
-    """
-
-    credit: Array
-    pairs: Array
-    concordant: int
-    discordant: int
-    tied_score: int
-    tied_time: int
-
-    @property
-    def total(self) -> float:
-        return float(self.pairs.sum() / 2)
-
-    @property
-    def estimate(self) -> float:
-        return float(self.credit.sum() / 2 / self.total)
-
-    @property
-    def influence(self) -> Array:
-        return (self.credit - self.estimate * self.pairs) / self.total
-
-
 def _checked(survival: Survival, risk_score: ArrayLike) -> Array:
     score = np.asarray(risk_score, dtype=np.float64)
     if score.shape != (survival.n,) or not np.isfinite(score).all():
@@ -284,31 +253,3 @@ def _checked(survival: Survival, risk_score: ArrayLike) -> Array:
             f"expected {survival.n} finite risk scores, one per patient, found shape {score.shape}"
         )
     return score
-
-
-def _count_pairs(survival: Survival, score: Array, weight: Array | None = None) -> _Pairs:
-    """Compare every death with who outlived it; `weight` holds a weight for each death, shape
-    (n,).
-    """
-    days, event = survival.days, survival.event
-    credit, pairs = np.zeros(survival.n), np.zeros(survival.n)
-    concordant = discordant = tied_score = tied_time = 0
-    died = np.flatnonzero(event if weight is None else event & (weight > 0))
-    for start in range(0, died.size, _BLOCK):
-        rows = died[start : start + _BLOCK]
-        same_day = days == days[rows, None]
-        comparable = (days > days[rows, None]) | (same_day & ~event)
-        higher = comparable & (score[rows, None] > score)
-        tied = comparable & (score[rows, None] == score)
-        concordant += int(higher.sum())
-        tied_score += int(tied.sum())
-        discordant += int(comparable.sum() - higher.sum() - tied.sum())
-        tied_time += int((same_day & event).sum()) - rows.size
-        own = np.ones(rows.size) if weight is None else weight[rows]
-        share = (higher + 0.5 * tied) * own[:, None]
-        counted = comparable * own[:, None]
-        credit += share.sum(axis=0)
-        credit[rows] += share.sum(axis=1)
-        pairs += counted.sum(axis=0)
-        pairs[rows] += counted.sum(axis=1)
-    return _Pairs(credit, pairs, concordant, discordant, tied_score, tied_time // 2)

@@ -1,6 +1,11 @@
 """Kaplan-Meier curves with Greenwood's variance, numbers at risk and medians, as R's
 ``survival::survfit`` gives them.
 
+The curves that are shown are those of lifelines (`shown_curve`), whose interval by the exponential
+Greenwood formula is R's "log-log". A single number is read off `kaplan_meier`, the same estimate in
+a twentieth of the time, because a report reads hundreds: decision curves ask at every threshold.
+Medians are R's, which lifelines does not give: it has no middle of a flat step.
+
 References
 ----------
 .. [1] Kaplan EL, Meier P. JASA 1958;53:457-481.
@@ -21,7 +26,7 @@ from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile
 
 Array = NDArray[np.float64]
-CI_METHOD = "log-log"
+Counts = NDArray[np.integer]
 _TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
 
@@ -87,8 +92,39 @@ class MedianTime:
     upper: float | None
 
 
+def shown_curve(survival: Survival, confidence: float = 0.95) -> SurvivalCurve:
+    """Estimate the survival curve that plots and tables show, by lifelines.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of at least one patient.
+    confidence : float
+        Of the pointwise intervals.
+
+    Returns
+    -------
+    SurvivalCurve
+        That of `kaplan_meier`, to rounding.
+    """
+    from lifelines import KaplanMeierFitter  # noqa: PLC0415 - slow to import
+
+    with np.errstate(all="ignore"):  # lifelines would leave numpy's warnings switched off
+        fit = KaplanMeierFitter(alpha=1.0 - confidence).fit(survival.days, survival.event)
+    steps = fit.event_table.index > 0  # what comes before is the start of follow-up
+    table, limits = fit.event_table[steps], fit.confidence_interval_survival_function_[steps]
+    return _curve(
+        table.index.to_numpy(),
+        table["at_risk"].to_numpy(),
+        table["observed"].to_numpy(),
+        fit.survival_function_.loc[steps].to_numpy()[:, 0],
+        limits.to_numpy().T,
+        confidence,
+    )
+
+
 def kaplan_meier(survival: Survival, confidence: float = 0.95) -> SurvivalCurve:
-    """Estimate the survival curve.
+    """Estimate the survival curve, for a number that is read off it.
 
     Parameters
     ----------
@@ -104,28 +140,17 @@ def kaplan_meier(survival: Survival, confidence: float = 0.95) -> SurvivalCurve:
     """
     z = normal_quantile(confidence)
     days, inverse = np.unique(survival.days, return_inverse=True)
-    deaths = np.bincount(inverse, weights=survival.event.astype(np.float64), minlength=days.size)
+    deaths = np.bincount(inverse[survival.event], minlength=days.size)
     leaving = np.bincount(inverse, minlength=days.size)
     at_risk = survival.n - np.concatenate([[0], np.cumsum(leaving)[:-1]])
     estimate = np.cumprod((at_risk - deaths) / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative_variance = np.cumsum(deaths / (at_risk * (at_risk - deaths)))
-        error = np.where(estimate > 0, estimate * np.sqrt(relative_variance), 0.0)
         log_survival = np.log(estimate)
-        spread = z * np.sqrt(relative_variance) / -log_survival
+        spread = z * np.sqrt(_relative_variance(at_risk, deaths)) / -log_survival
         inside = (estimate > 0) & (estimate < 1)
         lower = np.where(inside, np.exp(log_survival * np.exp(spread)), estimate)
         upper = np.where(inside, np.exp(log_survival * np.exp(-spread)), estimate)
-    return SurvivalCurve(
-        days=_floats(days),
-        survival=_floats(estimate),
-        standard_error=_floats(error),
-        lower=_floats(lower),
-        upper=_floats(upper),
-        at_risk=tuple(int(n) for n in at_risk),
-        deaths=tuple(int(d) for d in deaths),
-        confidence=confidence,
-    )
+    return _curve(days, at_risk, deaths, estimate, (lower, upper), confidence)
 
 
 def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
@@ -194,6 +219,33 @@ def _first_below_half(times: Array, values: Array) -> float | None:
     below = levels < 0.5 - _TOLERANCE
     last = steps[int(np.argmax(below))] if below.any() else times[-1]
     return float((first + last) / 2)
+
+
+def _curve(
+    days: Array,
+    at_risk: Counts,
+    deaths: Counts,
+    estimate: Array,
+    limits: Sequence[Array],
+    confidence: float,
+) -> SurvivalCurve:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = estimate * np.sqrt(_relative_variance(at_risk, deaths))
+    return SurvivalCurve(
+        days=_floats(days),
+        survival=_floats(estimate),
+        standard_error=_floats(np.where(estimate > 0, error, 0.0)),
+        lower=_floats(limits[0]),
+        upper=_floats(limits[1]),
+        at_risk=tuple(int(n) for n in at_risk),
+        deaths=tuple(int(d) for d in deaths),
+        confidence=confidence,
+    )
+
+
+def _relative_variance(at_risk: Counts, deaths: Counts) -> Array:
+    """Return Greenwood's sum, the variance over the squared estimate; infinite once all died."""
+    return np.cumsum(deaths / (at_risk * (at_risk - deaths)))
 
 
 def _floats(values: Array) -> tuple[float, ...]:

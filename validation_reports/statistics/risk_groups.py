@@ -13,15 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.statistics.kaplan_meier import (
     MedianTime,
     SurvivalCurve,
-    kaplan_meier,
     median_time,
+    shown_curve,
 )
 from validation_reports.statistics.one_covariate_cox import single_cox
 
@@ -150,30 +149,35 @@ def hazard_ratio(
 
 
 def log_rank(survival: Survival, high: NDArray[np.bool_]) -> LogRank | NotEstimable:
-    """Test whether the two groups have the same survival [1]_, with the hypergeometric variance at
-    tied deaths.
+    """Test whether the two groups have the same survival [1]_, by lifelines; the variance at tied
+    deaths is hypergeometric.
     """
     if refusal := _refusal("The log-rank test", survival, high, needs_deaths=False):
         return refusal
     times = np.unique(survival.days[survival.event])
     at_risk, at_risk_high = _at_risk(survival.days, times), _at_risk(survival.days[high], times)
     deaths = _deaths(survival.days[survival.event], times)
-    deaths_high = _deaths(survival.days[survival.event & high], times)
-    share = at_risk_high / at_risk
-    expected = float((deaths * share).sum())
-    spread = at_risk > 1  # with one patient at risk there is no variance
-    variance = (deaths * share * (1 - share) * (at_risk - deaths))[spread] / (at_risk[spread] - 1)
-    observed = int(deaths_high.sum())
-    if variance.sum() <= 0:
+    together = (at_risk_high > 0) & (at_risk_high < at_risk)
+    if not (together & (deaths < at_risk)).any():
         return NotEstimable(
             "The log-rank test has no variance: the groups were never at risk together at a death."
         )
-    chi_square = float((observed - expected) ** 2 / variance.sum())
-    return LogRank(chi_square, float(chdtrc(1, chi_square)), observed, expected)
+    from lifelines.statistics import logrank_test  # noqa: PLC0415 - slow to import
+
+    with np.errstate(all="ignore"):  # lifelines would leave numpy's warnings switched off
+        test = logrank_test(
+            survival.days[high], survival.days[~high], survival.event[high], survival.event[~high]
+        )
+    return LogRank(
+        chi_square=float(test.test_statistic),
+        p_value=float(test.p_value),
+        observed_high=int(survival.event[high].sum()),
+        expected_high=float((deaths * (at_risk_high / at_risk)).sum()),
+    )
 
 
 def _group(label: str, survival: Survival, confidence: float) -> RiskGroup:
-    curve = kaplan_meier(survival, confidence)
+    curve = shown_curve(survival, confidence)
     return RiskGroup(label, survival.n, survival.n_events, curve, median_time(curve))
 
 

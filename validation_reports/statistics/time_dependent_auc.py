@@ -175,23 +175,54 @@ def delong(
     if refusal := _refusal(f"DeLong's test at {days} days", survival, days):
         return refusal
     case, control = survival.event & (survival.days <= days), survival.days > days
-    estimates, of_cases, of_controls = [], [], []
-    for values in (first, second):
-        score = np.asarray(values, dtype=np.float64)
-        below = _share_below(score[case], score[control], np.ones(int(control.sum())))
-        above = 1.0 - _share_below(score[control], score[case], np.ones(int(case.sum())))
-        estimates.append(float(below.mean()))
-        of_cases.append(below)
-        of_controls.append(above)
-    variance = np.var(of_cases[0] - of_cases[1], ddof=1) / case.sum()
-    variance += np.var(of_controls[0] - of_controls[1], ddof=1) / control.sum()
+    scores = [np.asarray(values, dtype=np.float64) for values in (first, second)]
+    one, two = (placements(score[case], score[control]) for score in scores)
+    variance = delong_variance(one.of_cases - two.of_cases, one.of_controls - two.of_controls)
     return paired_difference(
-        estimates[0],
-        estimates[1],
+        one.estimate,
+        two.estimate,
         float(np.sqrt(variance)),
         confidence,
         DELONG_METHOD,
         f"AUC at {days} days",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """Where each case stands among the controls, and each control among the cases [3]_.
+
+    Parameters
+    ----------
+    of_cases : ndarray, shape (m,)
+        Share of the controls below each case, ties counting one half; their mean is the AUC.
+    of_controls : ndarray, shape (n,)
+        Share of the cases above each control.
+    """
+
+    of_cases: Array
+    of_controls: Array
+
+    @property
+    def estimate(self) -> float:
+        """The AUC."""
+        return float(self.of_cases.mean())
+
+
+def placements(cases: Array, controls: Array) -> Placements:
+    """Place the scores of cases, shape (m,), and of controls, shape (n,), among each other."""
+    return Placements(
+        _share_below(cases, controls, np.ones(controls.size)),
+        1.0 - _share_below(controls, cases, np.ones(cases.size)),
+    )
+
+
+def delong_variance(of_cases: Array, of_controls: Array) -> float:
+    """Return DeLong's variance [3]_ of an AUC from its placements, or of a difference of two AUCs
+    from the differences of theirs.
+    """
+    return float(
+        np.var(of_cases, ddof=1) / of_cases.size + np.var(of_controls, ddof=1) / of_controls.size
     )
 
 

@@ -25,8 +25,8 @@ from tests.support import ROOT
 
 EXAMPLE = (ROOT / "deploy" / "settings.example.toml").read_text(encoding="utf-8")
 PAGES = {
-    page.name: page.read_text(encoding="utf-8")
-    for page in (ROOT / "README.md", *(ROOT / "deploy").glob("*.md"))
+    str(page.relative_to(ROOT)): page.read_text(encoding="utf-8")
+    for page in (ROOT / "README.md", *(ROOT / "deploy").glob("*.md"), *ROOT.glob("*/README.md"))
 }
 TEXT = "\n".join([*PAGES.values(), EXAMPLE])
 MAIN: dict[str, Callable[[list[str]], int]] = {
@@ -157,7 +157,7 @@ OFFERS = catalogue(
 
 @pytest.mark.parametrize("program", MAIN)
 def test_every_command_and_option_is_documented(program: str) -> None:
-    section = PAGES["commands.md"].split(f"## python -m {program}\n")[1].split("\n## ")[0]
+    section = PAGES["deploy/commands.md"].split(f"## python -m {program}\n")[1].split("\n## ")[0]
     entries = {
         name: entry
         for entry in section.split("\n- ")
@@ -193,7 +193,7 @@ def test_every_variable_of_the_environment_is_documented() -> None:
 
 
 def test_every_deployment_is_documented_with_an_example() -> None:
-    page = PAGES["deployments.md"]
+    page = PAGES["deploy/deployments.md"]
     for offer in OFFERS:
         assert f"`{offer.full_name}`" in TEXT, offer.full_name
         assert re.search(rf"prefect deployment run '?{re.escape(offer.full_name)}\b", TEXT), (

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from feature_store.errors import AmbiguousGtvError, RegionError
+from feature_store.errors import ContourError, RegionError
+from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import compute_features, load_study
@@ -34,7 +35,7 @@ def synthetic(
 
 def test_a_synthetic_study(tmp_path: Path) -> None:
     ct, rtstruct = synthetic(tmp_path, 7)
-    study = load_study(ct, rtstruct, "gtv.*")
+    study = load_study(read_study(ct, rtstruct), "gtv.*")
     assert study.gtv.name == "GTV-1"
     features = compute_features(study, ExtractionSettings(), (3, 6))
     assert list(features.vectors) == [Region.GTV, Region.RING_3MM, Region.RING_6MM]
@@ -49,16 +50,18 @@ def test_a_synthetic_study(tmp_path: Path) -> None:
 
 
 def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:
-    features = compute_features(load_study(*synthetic(tmp_path, 20), "gtv.*"), ExtractionSettings())
+    features = compute_features(
+        load_study(read_study(*synthetic(tmp_path, 20)), "gtv.*"), ExtractionSettings()
+    )
     assert features.ring_cut_by_field_of_view
 
 
 def test_a_contour_between_the_voxels_is_a_verdict(tmp_path: Path) -> None:
-    study = load_study(*synthetic(tmp_path, 0.3), "gtv.*")
+    study = load_study(read_study(*synthetic(tmp_path, 0.3)), "gtv.*")
     with pytest.raises(RegionError, match="expected at least 27"):
         compute_features(study, ExtractionSettings())
 
 
 def test_the_rule_of_the_centre_is_asked_first(tmp_path: Path) -> None:
-    with pytest.raises(AmbiguousGtvError):
-        load_study(*synthetic(tmp_path, 7, ("GTV-1", "GTV-2")), "gtv.*")
+    with pytest.raises(ContourError, match="2 ROIs could be the GTV"):
+        load_study(read_study(*synthetic(tmp_path, 7, ("GTV-1", "GTV-2"))), "gtv.*")

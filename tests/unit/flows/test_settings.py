@@ -30,7 +30,6 @@ from flows.settings import (
     SystemTable,
     ValidationTable,
 )
-from flows.software_version import software_version
 from models.network.augmentation import Augmentation
 from tests.support import ROOT
 
@@ -143,10 +142,3 @@ def test_a_center_is_validated_when_its_own_schedule_says(tmp_path: Path) -> Non
     validation = Settings.load(file).validation
     assert [validation.schedule_of(center) for center in "BCD"] == ["0 5 * * 1", None, "0 1 * * *"]
     assert validation.pooled_schedule() is None
-
-
-def test_the_software_version_is_that_of_the_project() -> None:
-    assert (
-        software_version()
-        == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    )

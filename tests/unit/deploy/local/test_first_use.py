@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from deploy.local.first_use import EXAMPLE, ensure_secrets, ensure_settings, read_secrets
-from deploy.local.parts import open_installation
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SettingsError
 
 
@@ -40,38 +39,3 @@ def test_a_line_that_is_no_assignment_is_named(tmp_path: Path) -> None:
     file.write_text("# comment\n\nA = 1\nexport B=2\n")
     with pytest.raises(SettingsError, match=r"line 4 of .* expected NAME=value"):
         read_secrets(file)
-
-
-def test_a_password_for_the_server_is_the_clients_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "annulus.toml").write_text("[system]\nhost = '0.0.0.0'\nprefect_port = 4711\n")
-    (tmp_path / "annulus.env").write_text("PREFECT_SERVER_API_AUTH_STRING=admin:secret\n")
-    work = open_installation(tmp_path / "annulus.toml")
-    environment = work.environment()
-    assert environment["PREFECT_API_AUTH_STRING"] == "admin:secret"
-    assert environment["PREFECT_API_URL"] == "http://127.0.0.1:4711/api"
-    assert environment["DO_NOT_TRACK"] == "1"
-    assert work.has_own_prefect
-    assert [part.name for part in work.parts()] == [
-        "node",
-        "prefect",
-        "dispatcher",
-        "deployments",
-        "reports",
-    ]
-
-
-def test_another_prefect_server_is_not_started_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.example/api")
-    (tmp_path / "annulus.toml").write_text(
-        "[validation]\nreports_url = 'http://reports.example/'\n"
-    )
-    work = open_installation(tmp_path / "annulus.toml")
-    assert [part.name for part in work.parts()] == ["node", "dispatcher", "deployments"]
-    assert work.prefect_url == "http://prefect.example"
-    assert set(work.ports()) == {"node.port"}

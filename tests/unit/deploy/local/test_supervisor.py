@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 
 from deploy.local.supervisor import AlreadyRunningError, Part, Supervisor, SystemFolder
 from tests.support import ROOT
+from tests.support.waiting import wait_until
 
 SLEEP = (sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)")
 FAIL = (sys.executable, "-c", "raise SystemExit(3)")
@@ -44,13 +45,6 @@ def _running(folder: SystemFolder, *parts: Part) -> Iterator[Supervisor]:
             thread.join()
 
 
-def _wait(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
-
-
 def _alive(pid: int) -> bool:
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
@@ -61,15 +55,23 @@ def _alive(pid: int) -> bool:
 def test_a_killed_part_starts_again_and_stopping_leaves_nothing(tmp_path: Path) -> None:
     folder = SystemFolder(tmp_path)
     with _running(folder, Part("sleeper", SLEEP)):
-        _wait(lambda: bool(folder.part_states()) and folder.part_states()[0].pid is not None)
+        wait_until(
+            lambda: bool(folder.part_states()) and folder.part_states()[0].pid is not None,
+            20,
+            "the part runs",
+        )
         first = folder.part_states()[0].pid or 0
         os.kill(first, signal.SIGKILL)
-        _wait(lambda: folder.part_states()[0].pid not in {None, first})
+        wait_until(
+            lambda: folder.part_states()[0].pid not in {None, first}, 20, "the part runs again"
+        )
         state = folder.part_states()[0]
         assert state.restarts == 1
         assert state.last_end is not None
         assert state.last_end.endswith("ended by signal 9")
-        _wait(lambda: "sleeper     | here" in folder.log.read_text())
+        wait_until(
+            lambda: "sleeper     | here" in folder.log.read_text(), 20, "its word is in the log"
+        )
     assert not _alive(state.pid or 0)
     assert folder.part_states()[0].pid is None
     assert "sleeper ended by signal 9 and starts again in 1 s" in folder.log.read_text()
@@ -78,16 +80,24 @@ def test_a_killed_part_starts_again_and_stopping_leaves_nothing(tmp_path: Path) 
 def test_what_a_dead_part_leaves_behind_is_ended_too(tmp_path: Path) -> None:
     folder = SystemFolder(tmp_path)
     with _running(folder, Part("parent", WITH_CHILD)):
-        _wait(lambda: folder.log.exists() and "parent      | " in folder.log.read_text())
+        wait_until(
+            lambda: folder.log.exists() and "parent      | " in folder.log.read_text(),
+            20,
+            "its child runs",
+        )
         child = int(folder.log.read_text().split("parent      | ")[1].split()[0])
         os.kill(folder.part_states()[0].pid or 0, signal.SIGKILL)
-        _wait(lambda: not _alive(child))
+        wait_until(lambda: not _alive(child), 20, "the child is gone")
 
 
 def test_the_pause_doubles_while_a_part_keeps_failing(tmp_path: Path) -> None:
     folder = SystemFolder(tmp_path)
     with _running(folder, Part("failing", FAIL)):
-        _wait(lambda: folder.log.exists() and "in 2 s" in folder.log.read_text())
+        wait_until(
+            lambda: folder.log.exists() and "in 2 s" in folder.log.read_text(),
+            20,
+            "the second pause",
+        )
     assert folder.part_states()[0].last_end is not None
     assert "exit code 3" in (folder.part_states()[0].last_end or "")
 
@@ -95,11 +105,15 @@ def test_the_pause_doubles_while_a_part_keeps_failing(tmp_path: Path) -> None:
 def test_a_part_waits_for_what_it_needs(tmp_path: Path) -> None:
     folder, needed = SystemFolder(tmp_path), tmp_path / "needed"
     with _running(folder, Part("first", SLEEP), Part("second", SLEEP, may_start=needed.exists)):
-        _wait(lambda: len(folder.part_states()) == 2 and folder.part_states()[0].pid is not None)
+        wait_until(
+            lambda: len(folder.part_states()) == 2 and folder.part_states()[0].pid is not None,
+            20,
+            "both parts are known",
+        )
         time.sleep(0.7)
         assert folder.part_states()[1].pid is None
         needed.touch()
-        _wait(lambda: folder.part_states()[1].pid is not None)
+        wait_until(lambda: folder.part_states()[1].pid is not None, 20, "the second part runs")
 
 
 def test_a_second_supervisor_is_refused_and_the_first_is_seen(tmp_path: Path) -> None:
@@ -124,8 +138,12 @@ def test_parts_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     )
     supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     folder = SystemFolder(tmp_path)
-    _wait(lambda: bool(folder.part_states()) and folder.part_states()[0].pid is not None)
+    wait_until(
+        lambda: bool(folder.part_states()) and folder.part_states()[0].pid is not None,
+        20,
+        "the part runs",
+    )
     part = folder.part_states()[0].pid or 0
     supervisor.kill()
     supervisor.wait()
-    _wait(lambda: not _alive(part))
+    wait_until(lambda: not _alive(part), 20, "the part is gone")

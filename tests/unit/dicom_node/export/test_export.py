@@ -11,11 +11,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
-from dicom_node.errors import IdentifiablePixelsError
-from dicom_node.export.burned_in import check_pixels
 from dicom_node.export.export import Exporter, export_studies
-from dicom_node.export.structure_names import plain_structure_name
-from tests.support.intake_bench import KEY, Bench, ct_slice, whole_study
+from tests.support.intake_bench import KEY, Bench, whole_study
 
 # Everything that names somebody or something in the study below; none of it may be in any byte that
 # goes out.
@@ -163,33 +160,6 @@ def test_the_same_study_is_the_same_bytes_again(
     }
 
 
-@pytest.mark.parametrize(
-    ("attributes", "sentence"),
-    [
-        ({"BurnedInAnnotation": "YES"}, "burned into its pixels"),
-        ({"RecognizableVisualFeatures": "YES"}, "can be recognised"),
-        ({"ImageType": ["DERIVED", "SECONDARY"]}, "--trust-derived"),
-        ({}, "--trust-derived"),
-    ],
-)
-def test_pixels_that_may_show_who_it_is_are_refused(
-    attributes: dict[str, object], sentence: str
-) -> None:
-    image = ct_slice(0)
-    for keyword, value in attributes.items():
-        setattr(image, keyword, value)
-    with pytest.raises(IdentifiablePixelsError, match=sentence):
-        check_pixels(image, trust_derived=False)
-
-
-def test_derived_pixels_that_are_vouched_for_go_out() -> None:
-    image = ct_slice(0)
-    image.ImageType = ["DERIVED", "SECONDARY"]
-    check_pixels(image, trust_derived=True)
-    image.BurnedInAnnotation = "NO"
-    check_pixels(image, trust_derived=False)
-
-
 def test_one_study_that_cannot_go_stops_no_other_and_is_told(bench: Bench, tmp_path: Path) -> None:
     bench.push(*_study())
     slices, drawn = whole_study()  # without an Image Type nobody knows where its pixels are from
@@ -202,25 +172,3 @@ def test_one_study_that_cannot_go_stops_no_other_and_is_told(bench: Bench, tmp_p
     assert export_studies(
         Exporter(bench.registry, KEY, out, trust_derived=True), center="beta"
     ) == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("name", "exported_name"),
-    [
-        ("GTV-1", "GTV-1"),
-        ("gtv_pre-op", "gtv_pre-op"),
-        ("GTV_Mass_CT", "GTV_Mass_CT"),
-        ("GTVp1 (60 Gy)", "GTVp1 (60 Gy)"),
-        ("Lung_L", "Lung_L"),
-        ("", ""),
-        ("GTV_Smith", "ROI 7"),
-        ("GTV 19610213", "ROI 7"),
-        ("GTV 4711", "ROI 7"),
-        ("GTV\n1", "ROI 7"),
-        ("GTV é", "ROI 7"),
-        ("Li GTV", "ROI 7"),
-        ("Smith's own", "Smith's own"),
-    ],
-)
-def test_a_structures_name_stays_only_when_it_names_nobody(name: str, exported_name: str) -> None:
-    assert plain_structure_name(name, 7, keep=("Smith's own",), never=("4711",)) == exported_name

@@ -6,7 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dicom_node.registry.registry import StudyState
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from dicom_node.registry.registry import StudyState, open_registry
+from dicom_node.registry.schema import SCHEMA_VERSION, metadata, releases, schema_versions
+from dicom_node.settings import NodeTable
 from tests.support.intake_bench import Bench, whole_study
 
 FIRST_VERSION = """
@@ -38,27 +43,45 @@ def _go_back_to_the_first_version(bench: Bench) -> None:
         connection.exec_driver_sql("UPDATE schema_version SET version = 1")
 
 
+@pytest.mark.sqlite_only
 def test_deliveries_of_the_first_version_stay_and_a_centers_report_joins_them(bench: Bench) -> None:
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
-    assert item is not None
-    bench.registry.finish(
+    item = bench.claim()
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, Path("report.dcm")
     )
-    (delivery,) = bench.registry.due_deliveries(["alpha"])
-    bench.registry.await_commitment(delivery.id, "1.2.3", 900)
-    before = bench.registry.undelivered()
+    (delivery,) = bench.registry.deliveries.due(["alpha"])
+    bench.registry.deliveries.await_commitment(delivery.id, "1.2.3", 900)
+    before = bench.registry.deliveries.undelivered()
     _go_back_to_the_first_version(bench)
     for _ in range(2):  # the second opening finds nothing to do
         bench = bench.reopen()
-        assert bench.registry.undelivered() == before
-        assert bench.registry.is_commitment_awaited([delivery.id])
-    assert bench.registry.queue_center_report(
+        assert bench.registry.deliveries.undelivered() == before
+        assert bench.registry.deliveries.awaits_commitment([delivery.id])
+    assert bench.registry.deliveries.queue(
         "alpha", "q" * 16, "m" * 64, {"d" * 64: Path("a"), "e" * 64: Path("b")}
     )
-    assert not bench.registry.queue_center_report(
-        "alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")}
-    )
-    assert [str(one.path) for one in bench.registry.due_deliveries(["alpha"])] == ["a", "b"]
+    assert not bench.registry.deliveries.queue("alpha", "q" * 16, "m" * 64, {"d" * 64: Path("c")})
+    assert [str(one.path) for one in bench.registry.deliveries.due(["alpha"])] == ["a", "b"]
     bench.close()
+
+
+def test_a_registry_of_the_first_schema_gains_what_it_lacks_and_keeps_its_rows(
+    tmp_path: Path,
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'registry.sqlite'}")
+    with engine.begin() as connection:
+        metadata.create_all(
+            connection, tables=[table for table in metadata.sorted_tables if table is not releases]
+        )
+        connection.execute(schema_versions.insert().values(version=1))
+        connection.execute(text("INSERT INTO centers (name, wants_reports) VALUES ('alpha', 1)"))
+    registry = open_registry(NodeTable(folder=tmp_path))
+    assert registry.releases.recorded() == []
+    registry.close()
+    assert "releases" in inspect(engine).get_table_names()
+    with engine.connect() as connection:
+        assert max(connection.execute(schema_versions.select()).scalars()) == SCHEMA_VERSION
+        assert connection.execute(text("SELECT name FROM centers")).scalars().all() == ["alpha"]
+    engine.dispose()

@@ -6,59 +6,32 @@ import hashlib
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
 
-from dicom_node.center import Center, ObjectKind, ReturnDestination
+from dicom_node.center import ObjectKind
 from dicom_node.datasets.sop_classes import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     STORAGE_COMMITMENT,
-    STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
-from dicom_node.network.commitment_messages import encode_dataset
-from dicom_node.scp.listener import Receiver, ReceiverSettings
+from dicom_node.scp.listener import Receiver
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, request
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire, command, context, data, us, value
 
 DATASET = request(ct_slice(0)).dataset
 UID = str(ct_slice(0).SOPInstanceUID)
-SETTINGS = ReceiverSettings(
-    "ANNULUS", "127.0.0.1", 0, 4, network_timeout_s=20.0, request_timeout_s=5.0
-)
 
 Start = Callable[..., Receiver]
-
-
-@pytest.fixture
-def start(bench: Bench) -> Iterator[Start]:
-    """Start receivers on one archive."""
-    started: list[Receiver] = []
-
-    def make(
-        *centers: Center,
-        settings: ReceiverSettings = SETTINGS,
-        services: Any = None,
-        tls: Any = None,
-    ) -> Receiver:
-        known = centers or (center("alpha"),)
-        receiver = Receiver(settings, known, services or bench.services, bench.registry, tls)
-        receiver.start()
-        started.append(receiver)
-        return receiver
-
-    yield make
-    for one in started:
-        one.stop(drain_s=0.0)
 
 
 def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> None:
@@ -67,7 +40,7 @@ def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> N
         assert peer.status(wire.store(UID, DATASET)) == 0x0000
         kind, body = peer.ask(wire.RELEASE)
         assert (kind, body) == (wire.RELEASED, bytes(4))
-        assert [one.instances for one in bench.registry.studies()] == [
+        assert [one.instances for one in bench.registry.studies.summaries()] == [
             1
         ]  # a release waits for the index
 
@@ -91,7 +64,7 @@ def test_who_may_not_come_in_is_told_why(
     with Wire.to(receiver.port) as peer:
         kind, body = peer.ask(wire.associate(**change))
         assert (kind, tuple(body[1:])) == (wire.REJECT, answer)
-    (incident,) = bench.registry.incidents()
+    (incident,) = bench.registry.incidents.latest()
     assert all(character.isprintable() for character in incident.sentence)
 
 
@@ -257,16 +230,16 @@ def test_what_is_not_offered_is_refused_in_its_answer(
 
 
 def test_a_silent_peer_is_let_go(start: Start) -> None:
-    receiver = start(settings=replace(SETTINGS, network_timeout_s=0.3, request_timeout_s=0.3))
+    receiver = start(network_timeout_s=0.3, request_timeout_s=0.3)
     with Wire.to(receiver.port) as silent, Wire.to(receiver.port).open() as idle:
         assert silent.receive()[0] == wire.CLOSED
         assert idle.receive()[0] == wire.ABORT
         assert idle.receive()[0] == wire.CLOSED
-    _until(lambda: receiver.open_associations == 0)
+    wait_until(lambda: receiver.open_associations == 0, 10, "every association is closed")
 
 
 def test_a_request_that_drips_is_let_go(start: Start) -> None:
-    receiver = start(settings=replace(SETTINGS, request_timeout_s=0.5))
+    receiver = start(request_timeout_s=0.5)
     with Wire.to(receiver.port) as peer:
         began = time.monotonic()
         for byte in wire.associate():
@@ -293,7 +266,7 @@ def test_an_object_that_is_too_long_is_read_to_its_end_and_refused(
     with Wire.to(start(services=services).port).open() as peer:
         assert peer.status(wire.store(UID, DATASET)) == 0xA703
         assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
-    assert [one.kind for one in bench.registry.incidents()] == ["oversized-object"]
+    assert [one.kind for one in bench.registry.incidents.latest()] == ["oversized-object"]
 
 
 def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: Path) -> None:
@@ -359,103 +332,9 @@ def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
     with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
         assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_listed
     receiver.stop(drain_s=0.0)
-    assert [one.kind for one in bench.registry.incidents()] == (
+    assert [one.kind for one in bench.registry.incidents.latest()] == (
         [] if is_listed else ["unknown-certificate"]
     )
-
-
-def _commitment(*references: tuple[str, str], transaction: str = "1.2.3.77") -> bytes:
-    asked = Dataset()
-    asked.TransactionUID = transaction
-    asked.ReferencedSOPSequence = []
-    for sop_class, uid in references:
-        one = Dataset()
-        one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID = sop_class, uid
-        asked.ReferencedSOPSequence.append(one)
-    action = command(
-        {
-            0x0003: STORAGE_COMMITMENT.encode(),
-            0x0100: us(0x130),
-            0x0110: us(5),
-            0x0800: us(0),
-            0x1001: STORAGE_COMMITMENT_INSTANCE.encode(),
-            0x1008: us(1),
-        }
-    )
-    content = encode_dataset(asked, IMPLICIT_VR_LITTLE_ENDIAN)
-    return data(value(1, action, is_command=True), value(1, content, is_command=False))
-
-
-def _committing(receiver: Receiver) -> Wire:
-    peer = Wire.to(receiver.port)
-    contexts = (context(1, STORAGE_COMMITMENT, IMPLICIT_VR_LITTLE_ENDIAN),)
-    assert peer.ask(wire.associate(contexts=contexts))[0] == wire.ACCEPT
-    return peer
-
-
-def test_a_caller_that_cannot_be_called_back_is_told_on_its_own_association(
-    start: Start, bench: Bench
-) -> None:
-    bench.push(ct_slice(0))
-    with _committing(start()) as peer:
-        known, unknown = (CT_IMAGE_STORAGE, UID), (CT_IMAGE_STORAGE, "1.2.3.4")
-        other_class = ("1.2.840.10008.5.1.4.1.1.481.3", UID)
-        assert peer.status(_commitment(known, unknown, other_class)) == 0x0000
-        _, report = peer.receive()
-        assert us(2) in report[-14:]  # event type 2: failures exist
-        _, event = peer.receive()
-        assert event.count(UID.encode()) == 2
-        assert b"\x97\x11\x02\0\0\0\x12\x01" in event  # Failure Reason 0x0112
-        assert b"\x97\x11\x02\0\0\0\x19\x01" in event  # Failure Reason 0x0119
-        peer.send(
-            data(
-                value(
-                    1,
-                    command({0x0100: us(0x8100), 0x0120: us(1), 0x0800: us(0x0101), 0x0900: us(0)}),
-                    is_command=True,
-                )
-            )
-        )
-        assert peer.ask(wire.RELEASE)[0] == wire.RELEASED
-
-
-def test_a_caller_that_can_be_called_back_is_kept_in_the_registry(
-    start: Start, bench: Bench
-) -> None:
-    reachable = center(return_to=ReturnDestination("ALPHA", "192.0.2.1", 104))
-    with _committing(start(reachable)) as peer:
-        assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
-        assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
-    (due,) = bench.registry.due_commitments()
-    assert (due.center, due.ae_title, due.request.transaction_uid) == ("alpha", "ALPHA", "1.2.3.77")
-
-
-@pytest.mark.parametrize(
-    ("references", "transaction"),
-    [([], "1.2.3"), ([("x", "y")], "1.2.3"), ([(CT_IMAGE_STORAGE, UID)], "no uid")],
-)
-@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
-def test_a_commitment_that_cannot_be_meant_is_refused(
-    start: Start, references: list[tuple[str, str]], transaction: str
-) -> None:
-    with _committing(start()) as peer:
-        assert peer.status(_commitment(*references, transaction=transaction)) == 0x0115
-
-
-def test_what_was_damaged_on_the_disk_is_not_committed(start: Start, bench: Bench) -> None:
-    bench.push(ct_slice(0))
-    (file,) = bench.archive.files()
-    file.path.write_bytes(file.path.read_bytes()[:-1] + b"\xff")
-    with _committing(start()) as peer:
-        assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
-        assert us(2) in peer.receive()[1][-14:]
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_private_junk_and_odd_character_sets_are_kept_as_they_came(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from dicom_node.datasets.sop_classes import (
 from dicom_node.registry.registry import StudyState
 from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support.intake_bench import Bench, center, ct_slice, whole_study
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def receiver(bench: Bench) -> Iterator[Receiver]:
         ReceiverSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
         (center("alpha"), center("beta")),
         bench.services,
-        bench.registry,
+        bench.registry.incidents,
     )
     receiver.start()
     yield receiver
@@ -42,14 +42,9 @@ def _call(receiver: Receiver, calling: str = "ALPHA", called: str = "ANNULUS") -
     return entity.associate("127.0.0.1", receiver.port, ae_title=called)
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; an association is rejected before its incident is
-    written.
-    """
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def _wait_for_incident(bench: Bench, kind: str) -> None:
+    """Wait for another thread: an association is rejected before its incident is written."""
+    wait_until(lambda: [one.kind for one in bench.registry.incidents.latest()] == [kind], 20, kind)
 
 
 def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
@@ -60,7 +55,7 @@ def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
     assert association.send_c_echo().Status == 0x0000
     assert [association.send_c_store(one).Status for one in [drawn, *slices]] == [0x0000] * 5
     association.release()
-    assert [(one.center, one.state) for one in bench.registry.studies()] == [
+    assert [(one.center, one.state) for one in bench.registry.studies.summaries()] == [
         ("alpha", StudyState.QUEUED)
     ]
 
@@ -74,15 +69,15 @@ def test_a_wrong_caller_is_rejected_with_an_incident(
 ) -> None:
     association = _call(receiver, calling, called)
     assert association.is_rejected
-    _until(lambda: [one.kind for one in bench.registry.incidents()] == [kind])
-    assert calling in bench.registry.incidents()[0].sentence
+    _wait_for_incident(bench, kind)
+    assert calling in bench.registry.incidents.latest()[0].sentence
 
 
 def test_one_association_too_many_is_asked_to_come_again(receiver: Receiver, bench: Bench) -> None:
     open_ones = [_call(receiver), _call(receiver)]
     assert all(one.is_established for one in open_ones)
     assert _call(receiver).is_rejected
-    _until(lambda: [one.kind for one in bench.registry.incidents()] == ["too-many-associations"])
+    _wait_for_incident(bench, "too-many-associations")
     for one in open_ones:
         one.release()
 
@@ -139,4 +134,9 @@ def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(
     with pytest.raises(RuntimeError, match="no port"):
         _ = receiver.port
     with pytest.raises(ValueError, match="at least one"):
-        Receiver(ReceiverSettings("ANNULUS", "127.0.0.1", 0), (), bench.services, bench.registry)
+        Receiver(
+            ReceiverSettings("ANNULUS", "127.0.0.1", 0),
+            (),
+            bench.services,
+            bench.registry.incidents,
+        )

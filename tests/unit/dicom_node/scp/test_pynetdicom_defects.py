@@ -26,6 +26,7 @@ from dicom_node.scp.listener import Receiver, ReceiverSettings
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, request
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire
 
 pytestmark = [
@@ -87,7 +88,7 @@ def ours(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
     settings = ReceiverSettings(
         "ANNULUS", "127.0.0.1", 0, maximum_associations=MOST, network_timeout_s=30
     )
-    receiver = Receiver(settings, (center("alpha"),), bench.services, bench.registry, tls)
+    receiver = Receiver(settings, (center("alpha"),), bench.services, bench.registry.incidents, tls)
     receiver.start()
     try:
         yield Target(receiver.port, bench.archive.instances / ".tmp")
@@ -175,15 +176,8 @@ def test_a_dropped_connection_leaves_no_file(
         with Wire.to(target.port).open() as wire_:
             wire_.send(wire.data(wire.value(3, wire.store_request(UID), is_command=True)))
             wire_.send(wire.data(wire.value(3, DATASET[:100], is_command=False, is_last=False)))
-            _until(lambda: bool(list(target.temporary.iterdir())))
+            wait_until(lambda: bool(list(target.temporary.iterdir())), 10, "a temporary file")
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline and list(target.temporary.iterdir()):
             time.sleep(0.02)
         assert (not list(target.temporary.iterdir())) is (node is ours)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

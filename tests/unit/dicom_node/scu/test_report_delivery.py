@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 
+from deploy.local.processes import free_port
 from dicom_node.center import ReturnDestination
 from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
-from dicom_node.errors import DeliveryError
+from dicom_node.network.commitment_messages import CommitmentReport
 from dicom_node.registry.registry import StudyState
-from dicom_node.scu.caller import Caller, echo
+from dicom_node.scu.caller import Caller
 from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, whole_study
-from tests.support.ports import free_port
 
 # pynetdicom drops the socket of a refused connection without closing it.
 pytestmark = pytest.mark.filterwarnings(
@@ -71,10 +74,10 @@ def queued(bench: Bench, tmp_path: Path) -> Bench:
     """A scored study whose report waits."""
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
-    item = bench.registry.claim("worker", 60)
+    item = bench.registry.outbox.claim("worker", 60)
     assert item is not None
     report = _report(tmp_path / "report.dcm")
-    bench.registry.finish(
+    bench.registry.outbox.finish(
         item.study_key, item.content_digest, "m" * 64, StudyState.SCORED, None, report
     )
     return bench
@@ -83,12 +86,16 @@ def queued(bench: Bench, tmp_path: Path) -> Bench:
 def _deliver(bench: Bench, port: int, ae_title: str = "PACS") -> int:
     centers = [center("beta"), center(return_to=ReturnDestination(ae_title, "127.0.0.1", port))]
     return deliver_due(
-        bench.registry, Caller("ANNULUS"), centers, first_retry_s=5.0, longest_retry_s=15.0
+        bench.registry.deliveries,
+        Caller("ANNULUS"),
+        centers,
+        first_retry_s=5.0,
+        longest_retry_s=15.0,
     )
 
 
 def _failure(bench: Bench) -> str:
-    ((_, sentence, _),) = bench.registry.undelivered()
+    ((_, sentence, _),) = bench.registry.deliveries.undelivered()
     assert sentence is not None
     return sentence
 
@@ -98,7 +105,7 @@ def test_a_report_is_delivered_once(queued: Bench) -> None:
         assert _deliver(queued, port) == 1
         assert _deliver(queued, port) == 0
     assert [one.SOPInstanceUID for one in received] == ["1.2.3.4.5"]
-    assert [one.delivered for one in queued.registry.studies()] == [True]
+    assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
 
 
 def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_the_report(
@@ -107,12 +114,12 @@ def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_t
     port = free_port()
     for pause in (5.0, 10.0, 15.0, 15.0):
         assert _deliver(queued, port) == 0
-        ((_, sentence, due),) = queued.registry.undelivered()
+        ((_, sentence, due),) = queued.registry.deliveries.undelivered()
         assert sentence is not None
         assert f"PACS at 127.0.0.1:{port} is not reached" in sentence
         assert (due - queued.clock()).total_seconds() == pause
         queued.clock.advance(pause - 1)
-        assert queued.registry.due_deliveries(["alpha"]) == []
+        assert queued.registry.deliveries.due(["alpha"]) == []
         queued.clock.advance(1)
     with _pacs(port) as received:
         assert _deliver(queued, port) == 1
@@ -130,7 +137,7 @@ def test_a_refusal_is_not_a_delivery_and_names_the_status(queued: Bench) -> None
 def test_a_warning_is_a_delivery(queued: Bench) -> None:
     with _pacs(port := free_port(), 0xB000):
         assert _deliver(queued, port) == 1
-    assert queued.registry.undelivered() == []
+    assert queued.registry.deliveries.undelivered() == []
 
 
 def test_a_pacs_that_knows_another_title_or_takes_no_reports_is_told(queued: Bench) -> None:
@@ -150,10 +157,85 @@ def test_a_report_that_has_gone_is_told(queued: Bench, tmp_path: Path) -> None:
     assert "the report's file cannot be read (FileNotFoundError)" in _failure(queued)
 
 
-def test_echo_answers_or_says_why_not() -> None:
-    port = free_port()
-    with pytest.raises(DeliveryError, match="is not reached"):
-        echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
-    with _pacs(port) as received:
-        echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
-    assert received == []
+@contextmanager
+def _committing_pacs(port: int, answer: int, result: str) -> Iterator[list[Dataset]]:
+    """A PACS that takes reports, answers a commitment request, and reports a result on the same
+    association.
+    """
+    asked: list[Dataset] = []
+
+    def act(event: Any) -> tuple[int, None]:
+        asked.append(event.action_information)
+        return answer, None
+
+    def after(event: Any) -> None:
+        if result == "silence" or event.message.__class__.__name__ != "N_ACTION_RSP" or answer:
+            return
+        request = asked[-1]
+        outcome = Dataset()
+        outcome.TransactionUID = request.TransactionUID
+        if result == "committed":
+            outcome.ReferencedSOPSequence = request.ReferencedSOPSequence
+        else:
+            outcome.FailedSOPSequence = request.ReferencedSOPSequence
+            outcome.FailedSOPSequence[0].FailureReason = 0x0110
+        kind = 1 if result == "committed" else 2
+        event.assoc.send_n_event_report(
+            outcome, kind, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
+        )
+
+    entity = AE("PACS")
+    entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
+    entity.add_supported_context(STORAGE_COMMITMENT)
+    handlers: list[Any] = [
+        (evt.EVT_C_STORE, lambda _: 0x0000),
+        (evt.EVT_N_ACTION, act),
+        (evt.EVT_DIMSE_SENT, after),
+    ]
+    assert entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers) is not None
+    try:
+        yield asked
+    finally:
+        entity.shutdown()
+
+
+def test_a_report_that_is_committed_at_once_is_delivered(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "committed") as asked:
+        assert _deliver(queued, port) == 1
+    assert queued.registry.deliveries.undelivered() == []
+    assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == ["1.2.3.4.5"]
+
+
+def test_a_report_that_is_not_committed_is_sent_again(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "failed"):
+        assert _deliver(queued, port) == 0
+        assert "says that it did not commit it" in _failure(queued)
+    with _committing_pacs(port := free_port(), 0x0000, "committed"):
+        assert _deliver(queued, port) == 1
+
+
+def test_a_result_that_comes_later_delivers_and_one_that_does_not_come_sends_again(
+    queued: Bench,
+) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "silence") as asked:
+        assert _deliver(queued, port) == 0
+        assert "has not answered yet" in _failure(queued)
+        assert _deliver(queued, port) == 0  # not due
+        assert len(asked) == 1
+        queued.clock.advance(901)
+        assert _deliver(queued, port) == 0
+    first, second = (CommitmentReport(one.TransactionUID, (), ()) for one in asked)
+    queued.registry.deliveries.take_commitment_report(
+        "alpha", first
+    )  # superseded by the second request
+    queued.registry.deliveries.take_commitment_report("beta", second)  # another centre's word
+    assert len(queued.registry.deliveries.undelivered()) == 1
+    queued.registry.deliveries.take_commitment_report("alpha", second)
+    assert queued.registry.deliveries.undelivered() == []
+    assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
+
+
+def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0110, "silence"):
+        assert _deliver(queued, port) == 1
+    assert queued.registry.deliveries.undelivered() == []

@@ -10,8 +10,9 @@ import pytest
 import SimpleITK
 
 from feature_store.errors import CtGeometryError
-from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
+from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_ct
 from tests.support.ct_volumes import ct_of, noise, oblique
 
 
@@ -125,7 +126,7 @@ def test_what_is_too_small_or_on_another_grid_is_refused() -> None:
 
 @pytest.mark.real_data
 def test_pat1_on_one_millimetre(real_data: Path) -> None:
-    volume: CtVolume = read_ct_volume(sorted((real_data / "pat1" / "ct").glob("*.dcm")))
+    volume: CtVolume = ct_volume(read_ct(sorted((real_data / "pat1" / "ct").glob("*.dcm"))))
     ct = harmonize_ct(volume)
     assert ct.shape == (180, 196, 199)
     expected = by_itk(volume.to_image(), ct.to_image(), SimpleITK.sitkBSpline)

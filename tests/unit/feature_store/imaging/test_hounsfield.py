@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
-from feature_store.imaging.hounsfield import OUTSIDE_IMAGE, Padding, hounsfield, with_floor
+from feature_store.imaging.hounsfield import OUTSIDE_IMAGE, Padding, hounsfield, padding_of
 from tests.support.ct_volumes import ct_of
 
 STORED = np.array([[-2000, -1500, -1024, 0, 40, 3000]], dtype=np.int16)
@@ -41,6 +42,33 @@ def test_padding_is_told_by_stored_values_and_not_by_hu() -> None:
 @pytest.mark.parametrize("floor", [-1000.0, -1024.0])
 def test_padding_and_all_below_the_floor_are_the_floor(floor: float) -> None:
     hu = np.tile(np.array([-np.inf, -3024, -1024, -999, 0, 3071]), (4, 4, 1))
-    found = with_floor(ct_of(hu), floor)
+    found = ct_of(hu).with_floor(floor)
     np.testing.assert_array_equal(found.hu[0, 0], np.maximum(hu[0, 0], floor))
     assert found.hu.dtype == np.float32
+
+
+def _image(representation: int, bits: int = 16, **elements: object) -> Dataset:
+    image = Dataset()
+    image.BitsAllocated, image.PixelRepresentation = bits, representation
+    for keyword, value in elements.items():
+        kind = "UN" if isinstance(value, bytes) else "SS" if value < 0 else "US"  # type: ignore[operator]
+        image.add_new(keyword, kind, value)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (_image(1), None),
+        (_image(1, PixelPaddingValue=-2000), Padding(-2000)),
+        (_image(1, PixelPaddingValue=63536), Padding(-2000)),
+        (_image(0, PixelPaddingValue=-2000), Padding(63536)),
+        (_image(0, PixelPaddingValue=0, PixelPaddingRangeLimit=10), Padding(0, 10)),
+        (_image(1, PixelPaddingValue=b"\x30\xf8"), Padding(-2000)),
+        (_image(1, PixelPaddingValue=b"\x30"), None),
+        (_image(0, bits=8, PixelPaddingValue=255), Padding(255)),
+        (_image(1, PixelPaddingRangeLimit=-1000), None),
+    ],
+)
+def test_padding_is_read_as_the_pixels_are(image: Dataset, expected: Padding | None) -> None:
+    assert padding_of(image) == expected

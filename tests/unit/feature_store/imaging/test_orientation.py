@@ -41,7 +41,7 @@ def test_each_of_the_48_encodings_gives_the_same_grid(
 
 @pytest.mark.parametrize("degrees", [1.0, 15.0, 44.9])
 def test_an_oblique_ct_keeps_every_voxel_where_it_was(degrees: float) -> None:
-    values = np.arange(np.prod(SHAPE)).reshape(SHAPE)
+    values = np.arange(float(np.prod(SHAPE))).reshape(SHAPE)
     volume = ct_of(values, (0.8, 0.9, 3.0), oblique(degrees))
     mask = values % 3 == 0
     encoded, drawn = _encoded(volume, mask, (1, 0, 2), (-1, 1, -1))

@@ -65,14 +65,15 @@ def test_a_gtv_that_is_too_small_is_refused(voxels: int) -> None:
     gtv.reshape(-1)[500 : 500 + voxels] = True
     boxed = BoxedMask(gtv, (slice(0, 10),) * 3, (10, 10, 10))
     with pytest.raises(
-        RegionError, match=rf"Region gtv has {voxels} voxel\(s\): expected at least 27"
+        RegionError, match=rf"The GTV has {voxels} voxel\(s\), expected at least 27"
     ):
         make_regions(boxed, 1.0)
 
 
 def test_a_gtv_that_fills_the_image_has_no_ring() -> None:
-    with pytest.raises(RegionError, match="Region ring_6mm has 0 voxel"):
+    with pytest.raises(RegionError, match="The ring of 6 mm around the GTV has 0 voxel") as caught:
         make_regions(BoxedMask.of(np.ones((8, 8, 8), dtype=bool)), 1.0)
+    assert caught.value.code == "ring-too-small"
 
 
 def test_only_the_rings_of_the_method_exist() -> None:

@@ -20,7 +20,9 @@ from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
-from feature_store.imaging.regions import LEAST_VOXELS, Region, make_regions
+from feature_store.imaging.reading import read_study
+from feature_store.imaging.region_rules import LEAST_VOXELS
+from feature_store.imaging.regions import Region, make_regions
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
@@ -38,7 +40,7 @@ def real(folder: Path, pattern: str) -> tuple[HarmonizedCt, Masks]:
         sorted((folder / "ct").glob("*.dcm")),
         next((folder / "rtstruct").glob("*.dcm")),
     )
-    return harmonized(load_study(ct, structure_set, pattern))
+    return harmonized(load_study(read_study(ct, structure_set), pattern))
 
 
 def harmonized(study: LoadedStudy) -> tuple[HarmonizedCt, Masks]:
@@ -277,7 +279,7 @@ def test_the_oracle_speaks_in_the_same_errors() -> None:
 @pytest.mark.slow
 def test_a_synthetic_planning_study(tmp_path: Path) -> None:
     *files, structure_set = write_study(tmp_path, "P1")
-    ct, masks = harmonized(load_study(files, structure_set, "gtv-1"))
+    ct, masks = harmonized(load_study(read_study(files, structure_set), "gtv-1"))
     assert_equal(extract(ct, masks, SETTINGS), extract_with_pyradiomics(ct, masks, SETTINGS))
 
 

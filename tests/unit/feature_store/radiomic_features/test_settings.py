@@ -12,15 +12,15 @@ from radiomics import getFeatureClasses
 from feature_store.radiomic_features.settings import (
     FEATURE_NAMES,
     FEATURES_BY_CLASS,
+    IMAGE_NAMES,
     ExtractionSettings,
-    image_names,
 )
 
 
 def test_there_are_1316_distinct_names() -> None:
     assert len(FEATURE_NAMES) == len(set(FEATURE_NAMES)) == 1316
     assert FEATURE_NAMES[0] == "original_shape_Elongation"
-    assert {name.split("_")[0] for name in FEATURE_NAMES} == set(image_names(ExtractionSettings()))
+    assert {name.split("_")[0] for name in FEATURE_NAMES} == set(IMAGE_NAMES)
     assert {group: len(names) for group, names in FEATURES_BY_CLASS.items()} == {
         "shape": 14,
         "firstorder": 18,
@@ -73,4 +73,11 @@ def test_misspelt_or_missing_keys_are_refused(change: dict[str, object]) -> None
     values = json.loads(ExtractionSettings().to_json()) | change
     values = {key: value for key, value in values.items() if value is not None}
     with pytest.raises(ValueError, match="expected"):
+        ExtractionSettings.from_json(json.dumps(values))
+
+
+@pytest.mark.parametrize("change", [{"bin_width": None}, {"log_sigmas_mm": 1.0}])
+def test_values_of_the_wrong_type_are_refused(change: dict[str, object]) -> None:
+    values = json.loads(ExtractionSettings().to_json()) | change
+    with pytest.raises(ValueError, match="wrong type"):
         ExtractionSettings.from_json(json.dumps(values))

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from feature_store.errors import StudyDefect
-from feature_store.expectations.suites import Finding, Severity
 from feature_store.tables.background_writes import BackgroundWrites
 from feature_store.tables.keyed_table import StoreError
 from feature_store.tables.store import FeatureStore
-from tests.support.feature_stores import identity
+from tests.support.feature_stores import KVP, check, identity
 
-FINDING = Finding(Severity.WARNING, "kvp", "The tube voltage is 140 kV.")
+CHECK = check("study", identity("B", 1), KVP)
 
 
 def test_writes_keep_their_order_and_are_awaited() -> None:
@@ -51,21 +50,21 @@ def test_rows_written_beside_a_verdict_are_kept(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "store")
     # As above
     with pytest.raises(StudyDefect, match="not a study"), store.writing_beside() as beside:  # noqa: PT012
-        beside.put_findings(identity("B", 1), (FINDING,))
+        beside.put_check(CHECK)
         raise StudyDefect("study", "not a study")
-    assert [finding for _, finding in store.findings("B")] == [FINDING]
+    assert store.checks("B") == (CHECK,)
 
 
 def test_a_verdict_whose_rows_cannot_be_kept_is_none(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the store's folder should be")
     store = FeatureStore(tmp_path / "store")
     # As above
-    with pytest.raises(StoreError, match="findings cannot be"), store.writing_beside() as beside:  # noqa: PT012
-        beside.put_findings(identity("B", 1), (FINDING,))
+    with pytest.raises(StoreError, match="checks cannot be"), store.writing_beside() as beside:  # noqa: PT012
+        beside.put_check(CHECK)
         raise StudyDefect("study", "not a study")
 
 
 def test_a_pinned_store_is_not_written_beside_either(tmp_path: Path) -> None:
     pinned = FeatureStore(tmp_path / "store").pinned()
     with pinned.writing_beside() as beside, pytest.raises(StoreError, match="pinned to versions"):
-        beside.put_findings(identity("B", 1), (FINDING,))
+        beside.put_check(CHECK)

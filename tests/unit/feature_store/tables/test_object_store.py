@@ -8,12 +8,12 @@ import re
 
 import pytest
 
+from deploy.local.processes import free_port
 from feature_store.tables.keyed_table import StoreError
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.store import FeatureStore
 from tests.support.feature_stores import fill
 from tests.support.object_store import ObjectStore
-from tests.support.ports import free_port
 
 
 def test_the_server_keeps_what_is_there_when_a_second_writer_puts_the_same_commit(
@@ -47,9 +47,15 @@ def test_what_is_wrong_with_the_server_is_said_with_how_to_mend_it(
     with pytest.raises(StoreError, match=re.escape(sentence)) as refusal:
         store.versions()
     assert "\x1b" not in str(refusal.value)
-    if not changes:
-        with pytest.raises(StoreError, match=re.escape(sentence)):
-            fill(store)
+
+
+def test_writing_to_a_bucket_that_does_not_exist_is_refused_with_the_same_words(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StoreError, match="the bucket does not exist on the server: make it"):
+        fill(FeatureStore("s3://no-such-bucket/store"))
 
 
 def test_denied_access_full_disks_and_unknown_trouble_are_told_apart() -> None:

@@ -56,6 +56,16 @@ def test_scores_have_a_column_for_each_horizon_and_can_be_chosen_by_model(
     assert "row_digest" not in frame
 
 
+def test_findings_are_one_row_each_and_name_their_suite(store: FeatureStore) -> None:
+    frame = ask(store, StoreQuery(Contents.FINDINGS))
+    assert frame[["patient_key", "suite", "code", "severity"]].to_numpy().tolist() == [
+        ["b02", "study", "kvp", "warning"]
+    ]
+    assert frame["sentence"].tolist() == ["The tube voltage is 140 kV."]
+    with pytest.raises(StoreError, match=r"checks has no rows of centre X .*: it has B\."):
+        ask(store, StoreQuery(Contents.FINDINGS, ("B", "X")))
+
+
 def test_an_answer_as_of_a_version_or_a_time_is_the_one_of_then(store: FeatureStore) -> None:
     then, versions = datetime.now(UTC), store.versions()
     store.put_radiomics(identity("B", 1, "c2"), {Region.GTV: vector(Region.GTV, 7)})

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
-from feature_store.expectations.suites import Finding, Severity
-from feature_store.imaging.ct_headers import read_ct_headers
+from feature_store.imaging.reading import read_ct
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.tables.keyed_table import StoreError
-from feature_store.tables.rows import AcquisitionRecord, acquisition_record
+from feature_store.rules import Finding, Severity
+from feature_store.tables.keyed_table import KeyedTable, StoreError
+from feature_store.tables.query import Contents, StoreQuery, ask
+from feature_store.tables.rows import STUDY, AcquisitionRecord, acquisition_record
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from tests.support.dicom_files import write_ct
+from tests.support.feature_stores import KVP, check
 
 REGIONS = (Region.GTV, Region.RING_6MM)
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -60,10 +63,9 @@ def test_an_empty_store_answers_with_nothing(store: FeatureStore) -> None:
     assert store.versions() == {}
     assert not store.clinical("A")
     assert not store.scores("m", None)
-    assert not store.findings(None)
+    assert not store.checks(None)
     assert store.clinical_record("A", "p") is None
     assert store.score("s", "c", "m") is None
-    assert store.radiomics(identity(), "s") == {}
     studies, inputs = store.deep_inputs("A")
     assert not studies
     assert inputs.shape == (0, 64, 64, 64)
@@ -75,12 +77,10 @@ def test_an_empty_store_answers_with_nothing(store: FeatureStore) -> None:
 def test_radiomic_features_come_back_bit_for_bit(store: FeatureStore) -> None:
     written = vectors(1)
     store.put_radiomics(identity(), written)
-    read = store.radiomics(identity(), "s")
-    assert list(read) == list(REGIONS)
-    for region, vector in read.items():
-        np.testing.assert_array_equal(vector.values, written[region].values)
-    assert store.radiomics(identity(), "other settings") == {}
-    assert store.radiomics(identity(content="c2"), "s") == {}
+    (read,) = store.features("A", REGIONS, "s").to_numpy()
+    np.testing.assert_array_equal(read, np.concatenate([one.values for one in written.values()]))
+    assert store.features("A", REGIONS, "other settings").empty
+    assert store.features("B", REGIONS, "s").empty
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,7 @@ def test_radiomic_features_come_back_bit_for_bit(store: FeatureStore) -> None:
         lambda store: store.put_deep(identity(), np.arange(512.0), "n"),
         lambda store: store.put_clinical(ClinicalTable((record(), record("patient02")), ())),
         lambda store: store.put_score(score()),
-        lambda store: store.put_findings(
-            identity(), (Finding(Severity.WARNING, "kvp", "found 140"),)
-        ),
+        lambda store: store.put_check(check("study", identity(), KVP)),
     ],
 )
 def test_a_repeated_write_makes_neither_row_nor_version(
@@ -150,7 +148,7 @@ def test_of_an_acquisition_the_month_is_kept_and_not_the_day(
                 dataset.AcquisitionDate = date
 
         paths = write_ct(tmp_path / f"ct-{date}", np.zeros((1, 4, 4), dtype=np.int16), spoil=dated)
-        records.append(acquisition_record(read_ct_headers(paths).acquisition))
+        records.append(acquisition_record(read_ct(paths).headers.acquisition))
     assert [record.month for record in records] == [
         "2020-01",
         "2020-01",
@@ -174,13 +172,55 @@ def test_of_an_acquisition_the_month_is_kept_and_not_the_day(
     )
 
 
-def test_findings_with_other_codes_stay(store: FeatureStore) -> None:
-    first = Finding(Severity.WARNING, "kvp", "found 140")
-    store.put_findings(identity(), (first, Finding(Severity.WARNING, "matrix", "found 160")))
-    store.put_findings(identity(), ())
-    later = Finding(Severity.CRITICAL, "matrix", "found 10")
-    store.put_findings(identity(), (later,))
-    assert store.findings("A") == ((identity(), first), (identity(), later))
+def test_a_check_replaces_the_one_of_its_suite_and_content(store: FeatureStore) -> None:
+    regions = check("regions", identity(), Finding(Severity.WARNING, "ring-cut", "cut"))
+    other = check("study", identity(content="c2"), KVP)
+    cohort = replace(check("cohort", None, center="A"), model_digest="m", n=7)
+    clinical = check("clinical", None, center="A")
+    for one in (check("study", identity(), KVP), regions, other, cohort, clinical):
+        store.put_check(one)
+    again = replace(check("study", identity()), checked_at=NOON + timedelta(1))
+    store.put_check(again)
+    assert store.checks("A") == (clinical, cohort, regions, again, other)
+    assert store.checks("A", identity()) == (regions, again)
+    assert store.checks("B") == ()
+
+
+def findings_of_before(location: str, *rows: dict[str, str]) -> None:
+    """Write the table of findings as releases did that kept them beside files of records."""
+    KeyedTable(
+        f"{location}/findings",
+        (*STUDY, "code"),
+        pa.schema([(name, pa.string()) for name in (*STUDY, "code", "severity", "sentence")]),
+    ).upsert([{**asdict(identity()), **row} for row in rows])
+
+
+def test_findings_of_a_store_of_before_are_read_until_a_check_is_about_their_content(
+    store: FeatureStore, location: str
+) -> None:
+    findings_of_before(
+        location,
+        {"code": "gtv-name", "severity": "critical", "sentence": "No ROI is the GTV."},
+        {"code": "ring-cut", "severity": "warning", "sentence": "The CT ends."},
+        {"code": "of-old", "severity": "warning", "sentence": "What no rule says any more."},
+    )
+    regions, study = store.checks("A")
+    assert (regions.suite, study.suite, study.study) == ("regions", "study", identity())
+    assert study.findings == (
+        Finding(Severity.CRITICAL, "gtv-name", "No ROI is the GTV."),
+        Finding(Severity.WARNING, "of-old", "What no rule says any more."),
+    )
+    assert (study.codes, study.software_version) == (("gtv-name", "of-old"), "")
+    assert store.checks(None, identity()) == (regions, study)
+    assert ask(store, StoreQuery(Contents.FINDINGS))["code"].tolist() == [
+        "ring-cut",
+        "gtv-name",
+        "of-old",
+    ]
+    store.put_check(check("study", identity(), KVP))
+    assert store.checks("A") == (check("study", identity(), KVP),)
+    before = store.pinned({"findings": 1})
+    assert before.checks("A") == (regions, study)
 
 
 def test_matrix_has_named_columns_and_the_newest_complete_content_of_each_patient(

@@ -1,50 +1,19 @@
-"""``python -m flows query`` and ``compact`` on a real store: formats, versions, and sentences for
-wrong arguments.
-"""
+"""``python -m flows query`` on a real store: formats, versions, sentences for wrong arguments."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from deltalake import DeltaTable
 
 from feature_store.imaging.regions import Region
-from feature_store.tables.query import Contents
 from feature_store.tables.store import FeatureStore
-from flows import __main__ as command_line
-from flows.commands.store import add_store_commands
-from tests.support.feature_stores import MODEL_ONE, filled_store, identity, vector
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("installation")
-    filled_store(folder / "node" / "feature_store")
-    (folder / "annulus.toml").write_text(f"[node]\nfolder = '{folder / 'node'}'\n")
-    return folder
-
-
-@pytest.fixture
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("ANNULUS_SETTINGS", str(folder / "annulus.toml"))
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        try:
-            code = command_line.main([*arguments])
-        except SystemExit as end:  # argparse
-            code = int(str(end.code))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return command
+from tests.support.feature_stores import MODEL_ONE, identity, vector
+from tests.unit.flows.commands.conftest import Run
 
 
 def test_the_same_rows_come_in_every_format(run: Run, tmp_path: Path) -> None:
@@ -143,52 +112,3 @@ def test_what_cannot_be_answered_is_one_sentence(
     assert (found, out) == (code, "")
     assert sentence in err
     assert "Traceback" not in err
-
-
-def test_the_command_offers_what_the_store_has() -> None:
-    import argparse
-
-    parser = argparse.ArgumentParser()
-    add_store_commands(parser.add_subparsers())
-    for kind in Contents:
-        assert parser.parse_args(["query", str(kind)]).contents == kind
-
-
-def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = folder / "other"
-    monkeypatch.setenv("ANNULUS_NODE__FOLDER", str(place))
-    store = FeatureStore(place / "feature_store")
-    for seed in range(4):
-        store.put_radiomics(identity("B", 1), {Region.GTV: vector(Region.GTV, seed)})
-    for name, version in (("early", 1), ("middle", 2)):
-        report = place / "reports" / name / "report.json"
-        report.parent.mkdir(parents=True)
-        report.write_text(json.dumps({"provenance": {"store_versions": {"radiomics": version}}}))
-    code, out, _ = run("compact")
-    assert code == 0
-    assert "2 reports and bundles name versions that stay" in out
-    monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
-    (place / "reports" / "early" / "report.json").unlink()
-    code, out, _ = run("compact", "--keep-days", "0")
-    assert "2 files removed" in out  # of versions 1 and 3
-    read = ("query", "features", "--region", "gtv", "--format", "csv", "--version")
-    assert [run(*read, f"radiomics={version}")[0] for version in (1, 2, 3, 4)] == [1, 0, 1, 0]
-    assert "Version 1 of the table radiomics is gone" in run(*read, "radiomics=1")[2]
-    (place / "reports" / "early" / "report.json").write_text(
-        '{"provenance": {"store_versions": {"radiomics": 1}}}'
-    )
-    assert "gone before: early names radiomics 1" in run("compact")[1]
-    (place / "reports" / "early" / "report.json").write_text("{ not json")
-    code, _, err = run("compact", "--keep-days", "0")
-    assert code == 1
-    assert "Nothing was compacted" in err
-    assert DeltaTable(store._location + "/radiomics").to_pyarrow_table().num_rows == 1
-    (place / "reports" / "early" / "report.json").unlink()
-    elsewhere = place / "bundle"
-    elsewhere.mkdir()
-    (elsewhere / "manifest.json").write_text('{"facts": {"store_versions": {"radiomics": 2}}}')
-    monkeypatch.setenv("ANNULUS_MODEL__EARLIER", json.dumps({"a" * 64: str(elsewhere)}))
-    assert "2 reports and bundles name versions that stay" in run("compact")[1]
-    assert "expected 0 or more days" in run("compact", "--keep-days", "-1")[2]

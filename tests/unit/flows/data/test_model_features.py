@@ -1,5 +1,5 @@
-"""What the pinned model reads of patients, out of a real store: signatures, features, training
-patients.
+"""What a bundle reads of patients, out of a real store and of a study in memory: features,
+signatures, training patients.
 """
 
 from __future__ import annotations
@@ -16,9 +16,16 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.study_features import StudyFeatures
 from feature_store.tables.rows import AcquisitionRecord
 from feature_store.tables.store import FeatureStore, StudyIdentity
-from flows.data.model_features import training_patients, with_model_inputs
+from flows.data.model_features import (
+    recomputed_features,
+    stored_features,
+    study_features,
+    training_patients,
+    with_model_inputs,
+)
 from flows.installation import Installation
 from models.combined.combined_model import train_combined_model
 from models.survival.survival_data import Survival
@@ -70,6 +77,15 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     settings = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
     bundle = SimpleNamespace(model=model, facts=facts, network=None)
     return cast("Installation", SimpleNamespace(store=store, bundle=bundle, settings=settings))
+
+
+def test_a_study_in_memory_and_in_the_store_are_read_alike(work: Installation) -> None:
+    stored = stored_features(work, "B")
+    assert list(stored.index) == [f"b{row:04d}" for row in range(EXTERNAL)]
+    vector = FeatureVector(Region.GTV, stored.loc["b0003"].to_numpy(), "s")
+    in_memory = cast("StudyFeatures", SimpleNamespace(vectors={Region.GTV: vector}))
+    assert study_features(work.bundle, in_memory) == stored.loc["b0003"].to_dict()
+    pd.testing.assert_frame_equal(recomputed_features(work, work.bundle, "B"), stored)
 
 
 def test_a_cohort_gets_what_the_model_reads(work: Installation) -> None:

@@ -17,7 +17,6 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
 from flows.training.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
-from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import train_combined_model
 from models.combined.signature import SelectionSettings
@@ -25,9 +24,7 @@ from models.errors import FeatureMismatchError
 from models.network.deep_features import DeepFeatureExtractor
 from models.network.weights import DEEP_COLUMNS, NetworkWeights
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import facts
-
-__all__ = ["facts"]
+from tests.support.training_cohorts import bundle_facts
 
 PATIENTS, CENTERS = 18, ("A", "B", "C")
 
@@ -41,7 +38,7 @@ def initial(*, squeeze_excitation: bool) -> NetworkWeights:
     return network_weights(network, squeeze_excitation=squeeze_excitation)
 
 
-def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: BundleFacts) -> None:
+def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     strength = random.uniform(0.2, 3.0, PATIENTS)
     inputs = (strength[:, None, None, None] * random.normal(size=(PATIENTS, 64, 64, 64))).astype(
@@ -69,7 +66,7 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path, facts: Bundl
         model = train_combined_model(
             table, survival, seed=1, blocks=("deep",), horizons=(365,), settings=settings
         )
-        known = replace(facts, training_center="A")
+        known = replace(bundle_facts(), training_center="A")
         bundles.append(FrozenBundle(str(squeeze_excitation), known, model, weights))
         direct = model.linear_predictor(table.iloc[1::3])
     settings_of = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))

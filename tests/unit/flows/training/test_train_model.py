@@ -29,11 +29,11 @@ from flows.training.train_model import (
     bundle_facts,
     check_trainable,
     combat_reference,
-    compared_features,
+    combined_model_features,
+    compared_region_features,
     fit_combined_model,
     gather_evidence,
-    source_features,
-    training_data,
+    training_store,
 )
 from models.bundle.frozen_bundle import freeze
 from models.errors import TrainingError
@@ -122,9 +122,9 @@ def test_what_no_model_can_come_from_is_refused_before_the_network_trains(
     sentence: str,
 ) -> None:
     request = TrainingRequest(center="A", bundle=Path("bundle"))
-    check_trainable(work, request, training_data(work, request), records())
+    check_trainable(work, request, training_store(work, request), records())
     with pytest.raises(TrainingError, match=sentence):
-        check_trainable(work, request, training_data(work, request), change(records()))
+        check_trainable(work, request, training_store(work, request), change(records()))
 
 
 def records_and_hazards() -> list[tuple[str, float]]:
@@ -159,7 +159,7 @@ def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     for rule in LambdaRule:
         caplog.clear()
         request = TrainingRequest(center="A", bundle=Path("bundle"), lambda_rule=rule)
-        features = source_features(work, request, training_data(work, request), NETWORK)
+        features = combined_model_features(work, request, training_store(work, request), NETWORK)
         model = models[rule] = fit_combined_model.fn(request, features, records())
         assert model.training.settings.lambda_rule is rule
         assert model.blocks == ("gtv",)
@@ -179,12 +179,12 @@ def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, byt
     request = TrainingRequest.model_validate(
         {"center": "A", "bundle": folder, "bootstraps": 1, **changes}
     )
-    source = training_data(work, request)
+    source = training_store(work, request)
     eligible = eligible_records(source, "A")
-    features = source_features(work, request, source, NETWORK)
+    features = combined_model_features(work, request, source, NETWORK)
     model = fit_combined_model.fn(request, features, eligible)
     evidence = gather_evidence.fn(
-        request, features, compared_features(work, request, source), eligible, model, ()
+        request, features, compared_region_features(work, request, source), eligible, model, ()
     )
     freeze(folder, model, NETWORK, bundle_facts(work, request, source), evidence)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -240,7 +240,7 @@ def test_the_combat_reference_is_frozen_only_where_the_settings_ask_for_it(
 ) -> None:
     monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
     request = TrainingRequest(center="A", bundle=Path("bundle"))
-    features = source_features(work, request, training_data(work, request), NETWORK)
+    features = combined_model_features(work, request, training_store(work, request), NETWORK)
     model = fit_combined_model.fn(request, features, records())
     assert combat_reference(work, features, records(), model) is None
     asking = Installation(work.settings.model_copy(update={"combat": CombatTable(enabled=True)}))

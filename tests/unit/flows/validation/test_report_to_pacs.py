@@ -56,7 +56,7 @@ def test_without_an_id_or_a_pacs_nothing_is_sent_and_it_says_so(
     assert said == "nothing goes to the PACS of alpha: its settings name no qa_patient_id"
     said = queue_center_report(_work(bench, qa_patient_id="QA"), report, bench.folder)
     assert said == "nothing goes to the PACS of alpha: its settings have no return_to"
-    assert bench.registry.undelivered() == []
+    assert bench.registry.deliveries.undelivered() == []
 
 
 def test_a_report_never_goes_into_a_patients_file(
@@ -70,7 +70,7 @@ def test_a_report_never_goes_into_a_patients_file(
     )
     assert "is the ID of a patient whose studies were received" in said
     assert "P1" not in said
-    assert bench.registry.undelivered() == []
+    assert bench.registry.deliveries.undelivered() == []
 
 
 def test_the_same_findings_are_queued_once_and_without_a_pdf_it_says_so(
@@ -79,13 +79,13 @@ def test_the_same_findings_are_queued_once_and_without_a_pdf_it_says_so(
     monkeypatch.setenv(PSEUDONYM_KEY_VARIABLE, KEY.decode())
     work = _work(bench, qa_patient_id="QA", return_to=PACS)
     assert "without the PDF" in queue_center_report(work, report, bench.folder)
-    ((delivery, _, _),) = bench.registry.undelivered()
+    ((delivery, _, _),) = bench.registry.deliveries.undelivered()
     assert delivery.path.is_relative_to(bench.folder / "structured_reports" / "alpha")
     written = delivery.path.read_bytes()
     assert "sent these findings before" in queue_center_report(work, report, bench.folder)
-    assert [one.path for one, _, _ in bench.registry.undelivered()] == [delivery.path]
+    assert [one.path for one, _, _ in bench.registry.deliveries.undelivered()] == [delivery.path]
     assert delivery.path.read_bytes() == written
-    assert bench.registry.studies() == []
+    assert bench.registry.studies.summaries() == []
 
 
 def test_what_was_found_at_another_center_is_not_sent(

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from models.bundle.facts import BundleFacts
+from models.bundle.records import from_record, to_record
 from models.errors import BundleError
 
 
 def test_facts_survive_json(facts: BundleFacts) -> None:
-    assert BundleFacts.from_record(json.loads(json.dumps(facts.to_record()))) == facts
+    assert from_record(BundleFacts, json.loads(json.dumps(to_record(facts)))) == facts
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from models.combined.combined_model import CombinedModel, train_combined_model
 from models.errors import BundleError, FeatureMismatchError
 from models.network.weights import NetworkWeights
 from tests.support import ROOT
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze, load
 from models.bundle.model_card import model_card
+from models.bundle.records import from_record, to_record
 from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combined_model import CombinedModel
 from models.combined.optimism import validate_internally
@@ -23,7 +24,7 @@ from models.errors import TrainingError
 from models.network.checkpoint import Epoch
 from models.survival.concordance import TrainingConcordance, training_concordance
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 
 def test_concordance_by_hand() -> None:
@@ -94,7 +95,7 @@ def test_the_card_shows_all_of_it(
     )
     comparison = compare_regions(cohort.features, cohort.survival, seed=1)
     evidence = TrainingEvidence((Epoch(1, 2.5, 3.5, True),), comparison, internal)
-    assert TrainingEvidence.from_record(json.loads(json.dumps(evidence.to_record()))) == evidence
+    assert from_record(TrainingEvidence, json.loads(json.dumps(to_record(evidence)))) == evidence
     bundle = load(tmp_path / "bundle", freeze(tmp_path / "bundle", model, None, facts, evidence))
     assert bundle.evidence == evidence
     card = "\n".join(model_card(bundle))

@@ -14,11 +14,12 @@ import pytest
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import COMBAT, MANIFEST, freeze, load, read_digest
 from models.bundle.model_card import model_card
+from models.bundle.records import to_record
 from models.combined.combat import CombatReference, estimate_center_effect, fit_combat_reference
 from models.combined.combined_model import CombinedModel
 from models.errors import BundleError, CombatError, FeatureMismatchError, TrainingError
 from models.survival.concordance import training_concordance
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_the_bundle_names_it_and_changes_no_byte_without_it(
     assert COMBAT not in json.loads((tmp_path / "without" / MANIFEST).read_text())["files"]
     assert bundle.digest != without.digest
     assert bundle.combat is not None
-    assert bundle.combat.to_record() == reference.to_record()
+    assert to_record(bundle.combat) == to_record(reference)
     assert bundle.model.score(cohort.features) == without.model.score(cohort.features)
     said = [
         next(line for line in model_card(one) if "harmonisation" in line)

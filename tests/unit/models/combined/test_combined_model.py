@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pytest
 
+from models.bundle.records import from_record, to_record
 from models.combined.combined_model import EVENTS_PER_COMPONENT, CombinedModel, train_combined_model
 from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError, NoFeatureSelectedError, TrainingError
 from models.survival.lasso_cross_validation import LambdaRule
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 BLOCKS = ("gtv", "ring_6mm")
 LEAN = LambdaRule.ONE_STANDARD_ERROR
@@ -76,12 +77,12 @@ def test_training_does_not_depend_on_the_order_of_patients(
         seed=1,
         blocks=("gtv", "ring_6mm"),
     )
-    assert again.to_record() == model.to_record()
+    assert to_record(again) == to_record(model)
 
 
 def test_it_survives_json_to_the_last_bit(cohort: Cohort, model: CombinedModel) -> None:
-    again = CombinedModel.from_record(json.loads(json.dumps(model.to_record())))
-    assert again.to_record() == model.to_record()
+    again = from_record(CombinedModel, json.loads(json.dumps(to_record(model))))
+    assert to_record(again) == to_record(model)
     assert again.score(cohort.features) == model.score(cohort.features)
 
 
@@ -93,7 +94,7 @@ def test_too_many_components_for_the_deaths_are_said_to_be(model: CombinedModel)
         f"{model.cox_coefficients.size} components for {model.training.n_events} deaths" in warning
     )
     assert (
-        CombinedModel.from_record(json.loads(json.dumps(model.to_record()))).training
+        from_record(CombinedModel, json.loads(json.dumps(to_record(model)))).training
         == model.training
     )
 
@@ -108,9 +109,9 @@ def test_enough_deaths_per_component_need_no_warning(cohort: Cohort) -> None:
     )
     assert lean.training.n_events >= EVENTS_PER_COMPONENT * lean.cox_coefficients.size
     assert lean.training.warnings == ()
-    record = json.loads(json.dumps(lean.to_record()))
+    record = json.loads(json.dumps(to_record(lean)))
     assert record["training"]["settings"]["lambda_rule"] == "1se"
-    assert CombinedModel.from_record(record).training.settings.lambda_rule is LEAN
+    assert from_record(CombinedModel, record).training.settings.lambda_rule is LEAN
 
 
 def test_deep_features_need_the_network() -> None:

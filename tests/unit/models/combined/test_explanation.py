@@ -13,7 +13,7 @@ from models.combined.explanation import explain, occlusion_map
 from models.errors import FeatureMismatchError
 from models.network.deep_features import DeepFeatureExtractor
 from models.network.weights import DEEP_COLUMNS
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 
 def test_contributions_add_up_to_the_linear_predictor(cohort: Cohort, model: CombinedModel) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from models.combined.feature_selection import ZScore, feature_values, fit_z_score, select_univariate
 from models.errors import FeatureMismatchError, TrainingError
-from tests.unit.models.conftest import Cohort
+from tests.support.training_cohorts import Cohort
 
 
 def test_z_scores_use_the_training_centre_only(cohort: Cohort) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.bundle.records import from_record, to_record
 from models.combined.feature_selection import ZScore
 from models.combined.signature import (
     SelectionSettings,
@@ -18,7 +19,7 @@ from models.combined.signature import (
 )
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.survival.lasso_cross_validation import LambdaRule
-from tests.unit.models.conftest import Cohort, make_cohort
+from tests.support.training_cohorts import Cohort, make_cohort
 
 SUMMARY = SelectionSummary(3, 0, 2, 1, 0.1, 9.0)
 
@@ -60,17 +61,15 @@ def test_one_standard_error_keeps_fewer_features_that_still_follow_the_hazard(
 
 def test_it_survives_json(cohort: Cohort) -> None:
     signature = train_signature("gtv", cohort.features, cohort.survival, seed=1)
-    again = Signature.from_record(json.loads(json.dumps(signature.to_record())))
-    assert again.to_record() == signature.to_record()
+    again = from_record(Signature, json.loads(json.dumps(to_record(signature))))
+    assert to_record(again) == to_record(signature)
     np.testing.assert_array_equal(again.values(cohort.features), signature.values(cohort.features))
 
 
 def test_the_seed_decides_the_folds_only(cohort: Cohort) -> None:
     first = train_signature("gtv", cohort.features, cohort.survival, seed=1)
-    assert (
-        train_signature("gtv", cohort.features, cohort.survival, seed=1).to_record()
-        == first.to_record()
-    )
+    again = train_signature("gtv", cohort.features, cohort.survival, seed=1)
+    assert to_record(again) == to_record(first)
 
 
 def test_no_associated_feature(cohort: Cohort) -> None:

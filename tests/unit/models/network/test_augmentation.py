@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from models.network.augmentation import (
-    NO_AUGMENTATION,
     Augmentation,
     augment,
     augmented_batch,
@@ -85,7 +84,7 @@ def test_the_same_patient_in_the_same_epoch_looks_the_same(volume: NDArray[np.fl
     np.testing.assert_array_equal(both[1], alone[0])
     assert (augmented_batch(volumes, np.array([0]), Augmentation(), seed=3, epoch=3) != alone).any()
     np.testing.assert_array_equal(
-        augmented_batch(volumes, np.array([1]), NO_AUGMENTATION, 3, 2), volumes[1:]
+        augmented_batch(volumes, np.array([1]), Augmentation(probability=0.0), 3, 2), volumes[1:]
     )
 
 

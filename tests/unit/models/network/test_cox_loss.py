@@ -10,7 +10,7 @@ import pytest
 
 from models.survival.cox_regression import fit_cox
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort
+from tests.support.training_cohorts import Cohort
 
 
 def loss(days: object, event: object, eta: object) -> float:

@@ -17,7 +17,7 @@ from models.errors import NotConvergedError, TrainingError
 from models.survival.cox_regression import fit_cox, univariate_cox
 from models.survival.risk_sets import Ties
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort
+from tests.support.training_cohorts import Cohort
 
 
 def log_likelihood(

@@ -11,7 +11,7 @@ from models.errors import NotConvergedError
 from models.survival.lasso_cross_validation import lasso_lambdas, partial_deviance
 from models.survival.lasso_path import lasso_path
 from models.survival.survival_data import Survival
-from tests.unit.models.conftest import Cohort
+from tests.support.training_cohorts import Cohort
 
 Array = NDArray[np.float64]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,9 @@ import pytest
 
 from feature_store.imaging.deep_input import deep_input, input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_study
 from feature_store.study_features import load_study
+from tests.support.dciodvfy import errors_in
 from validation_reports.dicom.occlusion_map import build_occlusion_map
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.uids import derived_uid
@@ -27,7 +28,9 @@ def test_a_map_of_a_real_patient(
     real_data: Path, tmp_path: Path, peer: Callable[[str], str]
 ) -> None:
     paths = sorted((real_data / "pat1" / "ct").glob("*.dcm"))
-    study = load_study(paths, next((real_data / "pat1" / "rtstruct").glob("*.dcm")), "gtv.*")
+    study = load_study(
+        read_study(paths, next((real_data / "pat1" / "rtstruct").glob("*.dcm"))), "gtv.*"
+    )
     harmonized = harmonize_ct(study.volume)
     gtv = harmonize_mask(study.gtv_mask, study.volume, harmonized)
     grid = input_grid(harmonized, gtv)
@@ -79,11 +82,7 @@ def test_a_map_of_a_real_patient(
 
     file = tmp_path / "map.dcm"
     file.write_bytes(buffer.getvalue())
-    said = subprocess.run(
-        [peer("dciodvfy"), "-new", str(file)], capture_output=True, text=True, check=False
-    ).stderr
-    errors = [line for line in said.splitlines() if line.startswith("Error")]
-    assert errors == []
+    assert errors_in(peer("dciodvfy"), file, "-new") == []
 
     with pytest.raises(StructuredReportError, match="no CT instance"):
         build_occlusion_map([], values, grid, MODEL, software_version="0.1.0", **uids)

@@ -1,7 +1,8 @@
-"""The figures name every selected feature and component, and are the same for the same model."""
+"""The plots name every selected feature and component, and are the same for the same model."""
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.network.checkpoint import Epoch
 from models.survival.survival_data import Survival
-from validation_reports.page.model_plots import model_figures
+from validation_reports.page.model_plots import model_plots
 
 
 def small_model() -> CombinedModel:
@@ -26,14 +27,14 @@ def small_model() -> CombinedModel:
 
 def test_every_feature_and_component_is_named() -> None:
     model = small_model()
-    figures = model_figures(model)
-    assert list(figures) == [
+    plots = model_plots(model)
+    assert list(plots) == [
         "coefficients-gtv.svg",
         "coefficients-ring_6mm.svg",
         "component-loadings.svg",
     ]
     # Our own
-    texts = {name: " ".join(ET.fromstring(svg).itertext()) for name, svg in figures.items()}  # noqa: S314
+    texts = {name: " ".join(ET.fromstring(svg).itertext()) for name, svg in plots.items()}  # noqa: S314
     for signature in model.signatures:
         assert all(
             name.partition(":")[2] in texts[f"coefficients-{signature.block}.svg"]
@@ -44,7 +45,13 @@ def test_every_feature_and_component_is_named() -> None:
         f"PC{number + 1}" in texts["component-loadings.svg"]
         for number in range(model.cox_coefficients.size)
     )
-    assert model_figures(model) == figures
+    assert model_plots(model) == plots
+
+
+def test_plots_on_one_page_share_no_id() -> None:
+    curve = (Epoch(1, 3.0, 2.9, best=True),)
+    ids = re.findall(r'\bid="([^"]+)"', "".join(model_plots(small_model(), curve).values()))
+    assert len(ids) == len(set(ids)) > 0
 
 
 def test_the_training_curve_shows_both_losses_and_the_epoch_that_was_kept() -> None:
@@ -53,11 +60,11 @@ def test_the_training_curve_shows_both_losses_and_the_epoch_that_was_kept() -> N
         Epoch(2, 2.8, 2.7, best=True),
         Epoch(3, 2.5, 2.8, best=False),
     )
-    svg = model_figures(small_model(), curve)["training-curve.svg"]
+    svg = model_plots(small_model(), curve)["training-curve.svg"]
     words = " ".join(ET.fromstring(svg).itertext())  # noqa: S314 - our own
     assert all(
         part in words
         for part in ("training, with weight decay", "held out", "weights kept: epoch 2")
     )
-    alone = model_figures(small_model(), (Epoch(1, 3.0, None, best=True),))["training-curve.svg"]
+    alone = model_plots(small_model(), (Epoch(1, 3.0, None, best=True),))["training-curve.svg"]
     assert "held out" not in alone

@@ -13,7 +13,7 @@ from models.survival.survival_data import Survival
 from tests.benchmarks.interval_coverage import coverage
 from tests.support.scored_cohorts import made_cohort
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.bootstrap import RESAMPLES_AT_ONCE, draw, resample
+from validation_reports.statistics.bootstrap import RESAMPLES_AT_ONCE, resample
 from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
@@ -71,8 +71,9 @@ def test_the_fast_bootstrap_is_the_plain_one(
 ) -> None:
     survival, score = _cohort(patients)
     predicted = {8: np.exp(-0.1 * np.exp(score / 3))}
-    fast = resample(survival, score, predicted, n_resamples=4, seed=seed)
-    for b, rows in enumerate(next(draw(survival.n, 4, seed))):
+    drawn = np.random.default_rng(seed).integers(0, survival.n, size=(4, survival.n))
+    fast = resample(survival, score, predicted, rows=drawn)
+    for b, rows in enumerate(drawn):
         plain = harrell_c(survival.subset(rows), score[rows])
         if isinstance(plain, Concordance):
             assert fast.concordance[b] == pytest.approx(plain.estimate, abs=1e-12)

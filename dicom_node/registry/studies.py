@@ -1,0 +1,163 @@
+"""The studies: where each of them is, and what becomes of one that has gone quiet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, case, func, select, update
+
+from dicom_node.center import Center
+from dicom_node.errors import IncidentKind
+from dicom_node.registry.database import Database
+from dicom_node.registry.schema import deliveries, incidents, instances, studies
+from dicom_node.registry.states import StudyState, decide_study
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """One line about a study.
+
+    Parameters
+    ----------
+    study_key, patient_key, center : str
+        Which study.
+    state : StudyState
+        Where it is.
+    sentence : str or None
+        Why it is there, when that needs saying.
+    instances : int
+        How many instances are here.
+    received_at, updated_at : datetime
+        When the first instance came and when the state last changed, UTC.
+    delivered : bool or None
+        Whether the centre has the newest report; `None` when there is none to deliver.
+    """
+
+    study_key: str
+    patient_key: str
+    center: str
+    state: StudyState
+    sentence: str | None
+    instances: int
+    received_at: datetime
+    updated_at: datetime
+    delivered: bool | None
+
+
+class Studies:
+    """Every study that anything has come of.
+
+    Parameters
+    ----------
+    database : Database
+        The registry's transactions.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def restart_quiet_periods(self) -> None:
+        """Let every open study wait for a full quiet period again: nothing could arrive while the
+        node was down.
+        """
+        now = self._database.now()
+        with self._database.write() as connection:
+            connection.execute(
+                update(studies).where(studies.c.is_open).values(last_instance_at=now)
+            )
+
+    def settle(self, center: Center) -> int:
+        """Decide the studies of a centre whose quiet period has passed.
+
+        Parameters
+        ----------
+        center : Center
+            The centre, with its quiet period and its rule.
+
+        Returns
+        -------
+        int
+            How many studies were decided.
+        """
+        now = self._database.now()
+        is_due = and_(
+            studies.c.is_open.is_(True),
+            studies.c.center == center.name,
+            studies.c.last_instance_at <= now - timedelta(seconds=center.quiet_period_s),
+        )
+        with self._database.read() as connection:
+            due = list(connection.scalars(select(studies.c.study_key).where(is_due)))
+        for study_key in due:
+            with self._database.write() as connection:
+                locked = (
+                    select(studies.c.study_key)
+                    .where(studies.c.study_key == study_key, is_due)
+                    .with_for_update()
+                )
+                if connection.execute(locked).first():
+                    decide_study(connection, study_key, now, center.completeness)
+        return len(due)
+
+    def overdue(self, after_s: float) -> list[tuple[str, str, str]]:
+        """Return centre, study and sentence of every study that has been incomplete for so many
+        seconds.
+
+        Those that an incident already tells of in the same words are left out.
+        """
+        before = self._database.now() - timedelta(seconds=after_s)
+        told = (
+            select(incidents.c.id)
+            .where(
+                incidents.c.kind == str(IncidentKind.INCOMPLETE_STUDY),
+                incidents.c.subject == studies.c.study_key,
+                incidents.c.sentence == studies.c.sentence,
+            )
+            .exists()
+        )
+        query = select(studies.c.center, studies.c.study_key, studies.c.sentence).where(
+            studies.c.state == str(StudyState.INCOMPLETE), studies.c.updated_at <= before, ~told
+        )
+        with self._database.read() as connection:
+            return [(row.center, row.study_key, row.sentence) for row in connection.execute(query)]
+
+    def summaries(self, center: str | None = None) -> list[StudySummary]:
+        """Return every study, the newest first.
+
+        Parameters
+        ----------
+        center : str, optional
+            Only this centre's.
+        """
+        counts = (
+            select(func.count())
+            .where(instances.c.study_key == studies.c.study_key)
+            .scalar_subquery()
+        )
+        newest_delivery = (
+            select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
+            .where(deliveries.c.study_key == studies.c.study_key)
+            .order_by(deliveries.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(
+            studies, counts.label("instances"), newest_delivery.label("delivered")
+        ).order_by(studies.c.received_at.desc(), studies.c.study_key)
+        if center is not None:
+            query = query.where(studies.c.center == center)
+        with self._database.read() as connection:
+            return [
+                StudySummary(
+                    study_key=row.study_key,
+                    patient_key=row.patient_key,
+                    center=row.center,
+                    state=StudyState(row.state),
+                    sentence=row.sentence,
+                    instances=row.instances,
+                    received_at=row.received_at,
+                    updated_at=row.updated_at,
+                    delivered=None if row.delivered is None else bool(row.delivered),
+                )
+                for row in connection.execute(query)
+            ]

@@ -1,0 +1,78 @@
+"""What must hold of a centre's clinical table: rules whose sentences count the patients who do not
+meet them.
+
+A new defect is one more row of `CLINICAL_RULES`.
+"""
+
+from __future__ import annotations
+
+from feature_store.clinical_records import INCLUDED_HISTOLOGIES, MINIMUM_AGE
+from feature_store.rules import Between, OneOf, Present, Rows, Rule, Severity, Unique
+
+CLINICAL_RULES = (
+    Rule(
+        "no-patients",
+        "patient_key",
+        Rows(1),
+        "at least one patient",
+        lambda _: "The clinical table has no usable row, expected at least one patient.",
+    ),
+    Rule(
+        "repeated-patient",
+        "patient_key",
+        Unique(),
+        "one row per patient",
+        lambda n: f"{n} rows repeat a patient, expected none.",
+    ),
+    Rule(
+        "age-missing",
+        "age",
+        Present(),
+        "an age for each patient",
+        lambda n: f"{n} patients have no age, expected one for each.",
+        Severity.WARNING,
+    ),
+    Rule(
+        "age",
+        "age",
+        Between(MINIMUM_AGE, strict=True),
+        "patients older than 18 years",
+        lambda n: f"{n} patients are not older than {MINIMUM_AGE:g} years, expected all.",
+        Severity.WARNING,
+    ),
+    Rule(
+        "histology-missing",
+        "histology",
+        Present(),
+        "a histology for each patient",
+        lambda n: f"{n} patients have no histology, expected one for each.",
+        Severity.WARNING,
+    ),
+    Rule(
+        "histology",
+        "histology",
+        OneOf(tuple(sorted(INCLUDED_HISTOLOGIES))),
+        "adenocarcinoma or squamous cell carcinoma",
+        lambda n: (
+            f"{n} patients have another histology, expected adenocarcinoma or squamous cell "
+            "carcinoma."
+        ),
+        Severity.WARNING,
+    ),
+    Rule(
+        "sex-missing",
+        "sex",
+        Present(),
+        "a sex for each patient",
+        lambda n: f"{n} patients have no sex, expected one for each.",
+        Severity.WARNING,
+    ),
+    Rule(
+        "stage-missing",
+        "stage",
+        Present(),
+        "a stage for each patient",
+        lambda n: f"{n} patients have no stage, expected one for each.",
+        Severity.WARNING,
+    ),
+)

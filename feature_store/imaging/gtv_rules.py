@@ -1,0 +1,255 @@
+"""What must hold of the GTV's contours: which ROI is the GTV, its facts, and the rules on them.
+
+A new defect is a fact, where none says it yet, and one more row of `GTV_RULES`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_store.errors import ContourError
+from feature_store.imaging.ct_extent import CtExtent
+from feature_store.imaging.structure_set import MALFORMED, Roi, StructureSet
+from feature_store.rules import TRUE, Between, Rule, refuse
+
+CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
+"""Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
+_OUTSIDE_MM = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class GtvFacts:
+    """Facts of the ROIs that may be the GTV, all of them together; contours are counted from 1.
+
+    Parameters
+    ----------
+    roi_names : tuple of str
+        Names of all ROIs of the structure set.
+    gtv_pattern : str
+        The centre's rule for the name of the GTV.
+    gtv_candidates : tuple of str
+        Names that match the rule.
+    gtv_contours : int or None
+        Contours of the candidates together; `None` without a candidate.
+    malformed_contours, open_contours, short_contours : tuple of int
+        Which of them hold no points, enclose no area by their type, or have fewer than 3 points or
+        one that is not finite.
+    same_frame_of_reference : bool
+        Whether the contours of each candidate are in the CT's Frame of Reference.
+    contours_outside_ct : int
+        Contours that leave the CT.
+    farthest_outside_mm : float
+        By how much at most; 0 where none does.
+    """
+
+    roi_names: tuple[str, ...]
+    gtv_pattern: str
+    gtv_candidates: tuple[str, ...]
+    gtv_contours: int | None
+    malformed_contours: tuple[int, ...]
+    open_contours: tuple[int, ...]
+    short_contours: tuple[int, ...]
+    same_frame_of_reference: bool
+    contours_outside_ct: int
+    farthest_outside_mm: float
+
+
+def gtv_facts(
+    candidates: Sequence[Roi],
+    extent: CtExtent | None = None,
+    roi_names: tuple[str, ...] = (),
+    gtv_pattern: str = "",
+) -> GtvFacts:
+    """Collect the facts of the ROIs that may be the GTV.
+
+    Parameters
+    ----------
+    candidates : sequence of Roi
+        ROIs whose name matches the centre's rule.
+    extent : CtExtent, optional
+        The CT that they are drawn on; without it nothing is said to be amiss between the two.
+    roi_names, gtv_pattern
+        As in `GtvFacts`; what is told where there is not one candidate.
+    """
+    contours = [
+        (points, kind)
+        for roi in candidates
+        for points, kind in zip(roi.contours, roi.geometric_types, strict=True)
+    ]
+    amiss = [_amiss(points, kind) for points, kind in contours]
+    outside = [0.0]
+    if extent is not None:
+        beyond = [
+            extent.beyond_mm(points)
+            for points, _ in contours
+            if len(points) and np.isfinite(points).all()
+        ]
+        outside += [mm for mm in beyond if mm > _OUTSIDE_MM]
+    return GtvFacts(
+        roi_names=roi_names,
+        gtv_pattern=gtv_pattern,
+        gtv_candidates=tuple(roi.name for roi in candidates),
+        gtv_contours=len(contours) if candidates else None,
+        malformed_contours=_numbers(amiss, "malformed"),
+        open_contours=_numbers(amiss, "open"),
+        short_contours=_numbers(amiss, "short"),
+        same_frame_of_reference=extent is None
+        or all(
+            roi.frame_of_reference_uid is not None
+            and roi.frame_of_reference_uid in extent.frame_of_reference_uids
+            for roi in candidates
+        ),
+        contours_outside_ct=len(outside) - 1,
+        farthest_outside_mm=max(outside),
+    )
+
+
+def matching_rois(structure_set: StructureSet, pattern: str) -> tuple[Roi, ...]:
+    """Return the ROIs whose whole name matches the regular expression `pattern`, ignoring case."""
+    rule = re.compile(pattern, re.IGNORECASE)
+    return tuple(roi for roi in structure_set.rois if rule.fullmatch(roi.name))
+
+
+def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
+    """Return the one ROI that is the GTV by the centre's rule.
+
+    Parameters
+    ----------
+    structure_set : StructureSet
+        Where to look.
+    pattern : str
+        Regular expression for the whole ROI name, without regard to case.
+
+    Returns
+    -------
+    Roi
+        It has at least one contour, and all its contours are closed, planar and of at least 3
+        points.
+
+    Raises
+    ------
+    ContourError
+        If no ROI or more than one matches, or it has no contours, or one that encloses no area.
+    """
+    found = matching_rois(structure_set, pattern)
+    refuse(GTV_RULES, gtv_facts(found, None, structure_set.roi_names, pattern))
+    return found[0]
+
+
+def _amiss(points: npt.NDArray[np.float64], kind: str) -> str | None:
+    if kind == MALFORMED:
+        return "malformed"
+    if kind not in CLOSED_TYPES:
+        return "open"
+    return "short" if len(points) < 3 or not np.isfinite(points).all() else None
+
+
+def _numbers(amiss: Sequence[str | None], what: str) -> tuple[int, ...]:
+    return tuple(number for number, found in enumerate(amiss, start=1) if found == what)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
+
+
+def _choice_sentence(f: GtvFacts) -> str:
+    rule = f"expected one ROI whose whole name matches {f.gtv_pattern!r}"
+    if f.gtv_candidates:
+        return (
+            f"{len(f.gtv_candidates)} ROIs could be the GTV: {rule}, found "
+            f"{_names(f.gtv_candidates)}. Rename the others, or make the centre's gtv_pattern "
+            "narrower."
+        )
+    return (
+        f"No ROI is the GTV: {rule}, found {_names(f.roi_names)}. Rename the ROI, or mend the "
+        "centre's gtv_pattern."
+    )
+
+
+def _which(f: GtvFacts, numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
+    return (
+        f"{len(numbers)} of the {f.gtv_contours} contours of ROI {_names(f.gtv_candidates)} "
+        f"(number {shown})"
+    )
+
+
+_refusal = partial(Rule, error=ContourError)
+GTV_RULES = (
+    _refusal(
+        "gtv-name",
+        "gtv_candidates",
+        Between(1, 1),
+        "exactly one ROI whose name is the centre's GTV",
+        _choice_sentence,
+    ),
+    _refusal(
+        "empty-gtv",
+        "gtv_contours",
+        Between(1),
+        "a GTV with contours",
+        lambda f: (
+            f"ROI {_names(f.gtv_candidates)} has no contours, expected at least one. Draw it, or "
+            "send another one."
+        ),
+    ),
+    _refusal(
+        "malformed-contour",
+        "malformed_contours",
+        Between(None, 0),
+        "GTV contours of as many points as they announce",
+        lambda f: (
+            f"{_which(f, f.malformed_contours)} cannot be read as points, expected triplets of "
+            "numbers, as many as announced (PS3.3 C.8.8.6). Export the RTSTRUCT again."
+        ),
+    ),
+    _refusal(
+        "open-contour",
+        "open_contours",
+        Between(None, 0),
+        "closed planar GTV contours",
+        lambda f: (
+            f"{_which(f, f.open_contours)} cannot enclose an area by their type, expected "
+            "CLOSED_PLANAR. Close them."
+        ),
+    ),
+    _refusal(
+        "empty-contour",
+        "short_contours",
+        Between(None, 0),
+        "GTV contours of 3 points or more",
+        lambda f: (
+            f"{_which(f, f.short_contours)} cannot enclose an area with their points, expected 3 "
+            "or more, all finite. Redraw them."
+        ),
+    ),
+    _refusal(
+        "frame-of-reference",
+        "same_frame_of_reference",
+        TRUE,
+        "CT and GTV in one Frame of Reference",
+        lambda f: (
+            f"ROI {_names(f.gtv_candidates)} is not in the Frame of Reference of the CT, expected "
+            "the same, found another or none. Send the CT on which the contour was drawn."
+        ),
+    ),
+    _refusal(
+        "contour-outside-ct",
+        "contours_outside_ct",
+        Between(None, 0),
+        "every GTV contour within the CT",
+        lambda f: (
+            f"{f.contours_outside_ct} of {f.gtv_contours} contours of ROI "
+            f"{_names(f.gtv_candidates)} leave the CT by up to {f.farthest_outside_mm:.1f} mm, "
+            "expected every point within the outermost voxels. Send the CT on which the contour "
+            "was drawn, with all its slices."
+        ),
+    ),
+)
+"""Without them the GTV has no voxels on this CT (PS3.3 C.8.8.6)."""

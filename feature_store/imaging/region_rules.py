@@ -1,0 +1,65 @@
+"""What must hold of the regions on the harmonised grid: their facts, and the rules on them.
+
+A new defect is a fact, where none says it yet, and one more row of `REGION_RULES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from feature_store.errors import RegionError
+from feature_store.rules import Between, OneOf, Rule, warning
+
+LEAST_VOXELS = 27
+"""Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture.
+"""
+GTV_VOXELS = (500, 1_500_000)
+"""Plausible size of a GTV at 1 mm: 0.5 to 1500 cm3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionFacts:
+    """Facts of a study's regions; what is not known is `None`.
+
+    Parameters
+    ----------
+    gtv_voxels : int
+        Voxels of the GTV on the harmonised grid.
+    ring_cut_by_field_of_view : bool or None
+        Whether a ring would extend beyond the CT.
+    """
+
+    gtv_voxels: int
+    ring_cut_by_field_of_view: bool | None = None
+
+
+REGION_RULES = (
+    Rule(
+        "gtv-too-small",
+        "gtv_voxels",
+        Between(LEAST_VOXELS),
+        f"a GTV of at least {LEAST_VOXELS} voxels at 1 mm",
+        lambda f: (
+            f"The GTV has {f.gtv_voxels} voxel(s), expected at least {LEAST_VOXELS}. Check that "
+            "the contour is the tumour, in the scale of this CT."
+        ),
+        error=RegionError,
+    ),
+    warning(
+        "gtv-volume",
+        "gtv_voxels",
+        Between(*GTV_VOXELS),
+        "a GTV of 0.5 to 1500 cm³",
+        lambda f: f"The GTV has {f.gtv_voxels / 1000:g} cm3, expected 0.5 to 1500 cm3.",
+    ),
+    warning(
+        "ring-cut",
+        "ring_cut_by_field_of_view",
+        OneOf((False,)),
+        "tissue all around the GTV, as far as the ring reaches",
+        lambda _: (
+            "The CT ends within a ring around the GTV, expected tissue all around: the ring is "
+            "smaller there."
+        ),
+    ),
+)

@@ -1,0 +1,147 @@
+"""What must hold of a study's voxels: whether they can be Hounsfield units, and whether the contour
+lies on a tumour. A new defect is a fact, where none says it yet, and one more row of `VOXEL_RULES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from feature_store.imaging.ct_volume import CtVolume
+from feature_store.rules import Between, warning
+
+AIR_BELOW_HU = -700.0
+"""Air and aerated lung lie below."""
+SOFT_TISSUE_HU = (-200.0, 200.0)
+"""Fat, water, muscle, blood."""
+GTV_90TH_PERCENTILE_HU = (-300.0, 500.0)
+"""In the 416 published GTVs of NSCLC-Radiomics it goes from -200 to 383 HU; lung has about -700."""
+LEAST_SHARE = 0.02
+"""Of air or lung, and of soft tissue, in a CT of a chest however it is cropped."""
+METAL_INFLUENCE = 0.01
+"""The normalisation of every feature changes by as much."""
+HIGHEST_HU = 3071.0
+"""The highest value of the usual 12-bit scale; where a scanner extends it, metal lies above."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoxelFacts:
+    """Facts that need the pixels of a CT.
+
+    Parameters
+    ----------
+    air_share, soft_tissue_share : float
+        Shares of the image's voxels, padding left out, below -700 HU and from -200 to 200 HU.
+    gtv_90th_percentile_hu : float or None
+        Of the GTV's voxels, padding left out; `None` where nothing is left.
+    gtv_outside_image : int
+        Voxels of the GTV that are padding.
+    metal_influence : float
+        By how much the standard deviation of the image, padding as air, exceeds that of the image
+        whose values end at 3071 HU, as a share of the latter.
+    """
+
+    air_share: float
+    soft_tissue_share: float
+    gtv_90th_percentile_hu: float | None
+    gtv_outside_image: int
+    metal_influence: float
+
+
+def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: float) -> VoxelFacts:
+    """Return what the voxels of a CT say before the floor is applied to them.
+
+    Parameters
+    ----------
+    volume : CtVolume
+        HU, minus infinity where nothing was measured.
+    gtv_mask : ndarray of bool, shape (z, y, x)
+        On the same grid.
+    floor_hu : float
+        What padding and lower values count as, in HU.
+    """
+    hu = volume.hu
+    measured = int(np.isfinite(hu).sum()) or 1
+    low, high = SOFT_TISSUE_HU
+    gtv = hu[gtv_mask]
+    inside = gtv[np.isfinite(gtv)]
+    return VoxelFacts(
+        air_share=float(np.count_nonzero(hu < AIR_BELOW_HU) - (hu.size - measured)) / measured,
+        soft_tissue_share=float(np.count_nonzero((hu >= low) & (hu <= high))) / measured,
+        gtv_90th_percentile_hu=float(np.percentile(inside, 90)) if inside.size else None,
+        gtv_outside_image=int(gtv.size - inside.size),
+        metal_influence=_metal_influence(hu, floor_hu),
+    )
+
+
+def _metal_influence(hu: npt.NDArray[np.float32], floor_hu: float) -> float:
+    metal = hu > HIGHEST_HU
+    if not metal.any():
+        return 0.0
+    floored = np.maximum(hu, np.float32(floor_hu))
+    whole = float(floored.std(dtype=np.float64))
+    bounded = float(np.minimum(floored, np.float32(HIGHEST_HU)).std(dtype=np.float64))
+    return whole / bounded - 1 if bounded > 0 else float("inf")
+
+
+VOXEL_RULES = (
+    warning(
+        "no-air",
+        "air_share",
+        Between(LEAST_SHARE),
+        "air or lung in the CT",
+        lambda f: (
+            f"{f.air_share:.1%} of the CT's voxels are below {AIR_BELOW_HU:g} HU, expected at "
+            f"least {LEAST_SHARE:.0%} of air or lung: its values may not be Hounsfield units. "
+            "Check Rescale Slope and Intercept, or send the series as the scanner made it."
+        ),
+    ),
+    warning(
+        "no-soft-tissue",
+        "soft_tissue_share",
+        Between(LEAST_SHARE),
+        "soft tissue in the CT",
+        lambda f: (
+            f"{f.soft_tissue_share:.1%} of the CT's voxels are from {SOFT_TISSUE_HU[0]:g} to "
+            f"{SOFT_TISSUE_HU[1]:g} HU, expected at least {LEAST_SHARE:.0%} of soft tissue: its "
+            "values may not be Hounsfield units. Check Rescale Slope and Intercept, or send the "
+            "series as the scanner made it."
+        ),
+    ),
+    warning(
+        "gtv-hu",
+        "gtv_90th_percentile_hu",
+        Between(*GTV_90TH_PERCENTILE_HU),
+        "a tumour's Hounsfield units in the GTV",
+        lambda f: (
+            f"A tenth of the GTV lies above {f.gtv_90th_percentile_hu:.0f} HU, expected "
+            f"{GTV_90TH_PERCENTILE_HU[0]:g} to {GTV_90TH_PERCENTILE_HU[1]:g} HU for a tumour. "
+            "Check that the contour lies on the tumour and not beside it, and that the CT's "
+            "Rescale Slope and Intercept are the scanner's."
+        ),
+    ),
+    warning(
+        "gtv-not-measured",
+        "gtv_outside_image",
+        Between(None, 0),
+        "a GTV within what the scanner measured",
+        lambda f: (
+            f"{f.gtv_outside_image} voxel(s) of the GTV are marked as padding, expected none: the "
+            "GTV reaches beyond what the scanner measured, or Pixel Padding Value (0028,0120) "
+            "names a value of the patient. Check both."
+        ),
+    ),
+    warning(
+        "metal",
+        "metal_influence",
+        Between(None, METAL_INFLUENCE),
+        "no metal that moves the normalisation",
+        lambda f: (
+            f"Voxels above {HIGHEST_HU:g} HU widen the CT's standard deviation by "
+            f"{f.metal_influence:.1%}, expected at most {METAL_INFLUENCE:.0%}: every feature is "
+            "normalised by it, so this patient's differ from those of a patient without metal."
+        ),
+    ),
+)

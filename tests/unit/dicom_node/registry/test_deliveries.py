@@ -1,0 +1,98 @@
+"""The deliveries: sent again until they are taken, and once more when somebody asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dicom_node.errors import StudyStateError
+from dicom_node.registry.registry import StudyState
+from tests.support.intake_bench import Bench, rtstruct, whole_study
+
+MODEL = "m" * 64
+
+
+def _finish(bench: Bench, report: Path | None, state: StudyState = StudyState.SCORED) -> str:
+    """Finish the study that is due, with a report, and return the digest of its content."""
+    item = bench.claim()
+    bench.registry.outbox.finish(item.study_key, item.content_digest, MODEL, state, None, report)
+    return item.content_digest
+
+
+def test_a_failed_delivery_is_due_again_later_and_a_taken_one_never(bench: Bench) -> None:
+    bench.complete()
+    _finish(bench, Path("/reports/one.dcm"))
+    (delivery,) = bench.registry.deliveries.due(["alpha", "beta"])
+    assert bench.registry.deliveries.due(["beta"]) == []
+    bench.registry.deliveries.mark_failed(delivery.id, "PACS is down", 30)
+    assert bench.registry.deliveries.due(["alpha"]) == []
+    assert [(one.attempts, why) for one, why, _ in bench.registry.deliveries.undelivered()] == [
+        (1, "PACS is down")
+    ]
+    bench.clock.advance(30)
+    assert [one.attempts for one in bench.registry.deliveries.due(["alpha"])] == [1]
+    bench.registry.deliveries.mark_delivered(delivery.id)
+    assert bench.registry.deliveries.due(["alpha"]) == []
+    assert [one.delivered for one in bench.registry.studies.summaries()] == [True]
+
+
+def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it_supersedes(
+    bench: Bench, tmp_path: Path
+) -> None:
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    first = _finish(bench, tmp_path / "first.dcm")
+    (study,) = bench.registry.studies.summaries()
+    assert bench.registry.deliveries.previous_report(study.study_key, first) is None
+    listed = [str(one.SOPInstanceUID) for one in slices]
+    bench.push(rtstruct(listed, sop="1.2.1.9.2", made=("20240518", "083000")))
+    (study,) = bench.registry.studies.summaries()
+    assert study.state is StudyState.QUEUED
+    second = _finish(bench, tmp_path / "second.dcm")
+    assert second != first
+    assert (
+        bench.registry.deliveries.previous_report(study.study_key, second) == tmp_path / "first.dcm"
+    )
+    bench.push(
+        rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000"))
+    )  # older: changes nothing
+    assert bench.registry.outbox.counts() == {"waiting": 0, "claimed": 0, "held": 0, "done": 2}
+
+
+def test_the_objects_of_a_center_s_report_are_queued_once_each(bench: Bench) -> None:
+    study = "q" * 16
+    one, other = {"d" * 64: Path("a")}, {"d" * 64: Path("c"), "e" * 64: Path("b")}
+    assert bench.registry.deliveries.queue("alpha", study, MODEL, one)
+    assert not bench.registry.deliveries.queue("alpha", study, MODEL, one)
+    assert bench.registry.deliveries.queue("alpha", study, MODEL, other)
+    waiting = bench.registry.deliveries.due(["alpha"])
+    assert [(str(delivery.path), delivery.study_key) for delivery in waiting] == [
+        ("a", study),
+        ("b", study),
+    ]
+
+
+def test_a_report_is_sent_again(bench: Bench, tmp_path: Path) -> None:
+    report = tmp_path / "report.dcm"
+    report.write_bytes(b"SR")
+    key = bench.complete()
+    _finish(bench, report)
+    (delivery,) = bench.registry.deliveries.due(["alpha"])
+    bench.registry.deliveries.await_commitment(delivery.id, "1.2.3", 600)
+    bench.registry.deliveries.mark_delivered(delivery.id)
+    assert bench.registry.deliveries.redeliver(key) == report
+    assert [(one.id, one.attempts) for one in bench.registry.deliveries.due(["alpha"])] == [
+        (delivery.id, 0)
+    ]
+    assert not bench.registry.deliveries.awaits_commitment([delivery.id])
+    report.unlink()
+    with pytest.raises(StudyStateError, match="no longer in the node's folder"):
+        bench.registry.deliveries.redeliver(key)
+
+
+def test_a_study_without_a_report_says_so(bench: Bench) -> None:
+    key = bench.complete()
+    _finish(bench, None, StudyState.QUARANTINED)
+    with pytest.raises(StudyStateError, match="is quarantined and has no report to deliver"):
+        bench.registry.deliveries.redeliver(key)

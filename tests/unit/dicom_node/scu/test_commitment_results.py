@@ -1,0 +1,67 @@
+"""Who asks us to commit is told, however long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from pynetdicom import AE, evt
+
+from deploy.local.processes import free_port
+from dicom_node.center import ReturnDestination
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, STORAGE_COMMITMENT
+from dicom_node.network.commitment_messages import CommitmentRequest, Reference, parse_report
+from dicom_node.scu.caller import Caller
+from dicom_node.scu.commitment_results import report_commitments
+from tests.support.intake_bench import Bench, center, ct_slice
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+)
+
+CALLER = Caller("ANNULUS")
+KNOWN = Reference(CT_IMAGE_STORAGE, str(ct_slice(0).SOPInstanceUID))
+UNKNOWN = Reference(CT_IMAGE_STORAGE, "1.2.3.4.5.6")
+
+
+@contextmanager
+def _asker(port: int) -> Iterator[list[Any]]:
+    """A system that asked us and waits to be told."""
+    told: list[Any] = []
+
+    def take(event: Any) -> tuple[int, None]:
+        told.append((event.event_type, parse_report(event.event_information, "")))
+        return 0x0000, None
+
+    entity = AE("ALPHA")
+    entity.add_supported_context(STORAGE_COMMITMENT, scu_role=False, scp_role=True)
+    handlers: list[Any] = [(evt.EVT_N_EVENT_REPORT, take)]
+    assert entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers) is not None
+    try:
+        yield told
+    finally:
+        entity.shutdown()
+
+
+def test_who_asked_is_told_as_soon_as_it_listens_and_once(bench: Bench) -> None:
+    bench.push(ct_slice(0))
+    port = free_port()
+    centers = [center(return_to=ReturnDestination("ALPHA", "127.0.0.1", port))]
+    bench.registry.commitments.queue("alpha", "ALPHA", CommitmentRequest("1.2.9", (KNOWN, UNKNOWN)))
+
+    def report() -> int:
+        return report_commitments(
+            bench.registry.commitments, CALLER, centers, bench.intake.verify, 5, 9
+        )
+
+    assert report() == 0
+    bench.clock.advance(5)
+    with _asker(port) as told:
+        assert report() == 1
+        assert report() == 0
+    ((kind, result),) = told
+    assert kind == 2
+    assert (result.transaction_uid, result.committed) == ("1.2.9", (KNOWN,))
+    assert [reference for reference, _ in result.failed] == [UNKNOWN]

@@ -1,0 +1,84 @@
+"""What CT headers say, and which of them cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
+
+from feature_store.errors import CtGeometryError, UnreadableInstance
+from feature_store.imaging.reading import read_ct
+from tests.support.dicom_files import Spoil, write_ct
+
+
+@pytest.fixture
+def hu() -> npt.NDArray[np.int16]:
+    return np.random.default_rng(3).integers(-1000, 1500, (8, 6, 5)).astype(np.int16)
+
+
+def test_acquisition_says_what_is_missing(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
+    def spoil(_: int, dataset: Dataset) -> None:
+        del dataset.KVP
+        dataset.Manufacturer = ""
+
+    acquisition = read_ct(write_ct(tmp_path, hu, spoil=spoil)).headers.acquisition
+    assert acquisition.missing_tags == ("KVP", "Manufacturer")
+    assert (acquisition.kvp, acquisition.manufacturer) == (None, None)
+    assert (acquisition.convolution_kernel, acquisition.slice_thickness_mm) == ("B30f\\2", 3.0)
+    assert acquisition.study_date_present
+
+
+def _at(z: int, **values: object) -> Spoil:
+    def spoil(index: int, dataset: Dataset) -> None:
+        if index == z:
+            for keyword, value in values.items():
+                setattr(dataset, keyword, value)
+
+    return spoil
+
+
+def _without_position(z: int, dataset: Dataset) -> None:
+    if z == 1:
+        del dataset.ImagePositionPatient
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (_without_position, "ct-header"),
+        (_at(1, PixelSpacing=[0, 0]), "ct-header"),
+        (_at(1, ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), "ct-header"),
+        (_at(1, SOPClassUID=MRImageStorage, Modality="MR"), "not-ct"),
+    ],
+)
+def test_an_unusable_header_is_refused(
+    tmp_path: Path, hu: npt.NDArray[np.int16], spoil: Spoil, code: str
+) -> None:
+    with pytest.raises(UnreadableInstance) as caught:
+        read_ct(write_ct(tmp_path, hu, spoil=spoil))
+    assert caught.value.code == code
+    assert "SECRET" not in str(caught.value)
+
+
+def test_slices_are_ordered_along_their_normal_and_tell_where_they_lie(
+    tmp_path: Path, hu: npt.NDArray[np.int16]
+) -> None:
+    paths = write_ct(tmp_path, hu)
+    headers = read_ct([paths[n] for n in (3, 7, 0, 1, 6, 2, 5, 4)]).headers
+    np.testing.assert_allclose(headers.slice_positions_mm, np.arange(-30, -8, 3))
+    np.testing.assert_allclose(headers.slice_gaps_mm, 3)
+    extent = headers.extent
+    np.testing.assert_allclose(extent.origin_mm, (-10, 5, -30))
+    np.testing.assert_allclose(extent.axes, np.eye(3))
+    np.testing.assert_allclose(extent.spacing_mm, (1, 1, 3))
+    assert extent.size.tolist() == [5, 6, 8]
+
+
+def test_no_slice_is_no_ct() -> None:
+    with pytest.raises(CtGeometryError) as caught:
+        read_ct([])
+    assert caught.value.code == "no-ct"

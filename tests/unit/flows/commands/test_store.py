@@ -1,0 +1,64 @@
+"""The commands around the feature store: what they offer, and what ``compact`` keeps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+
+from feature_store.imaging.regions import Region
+from feature_store.tables.query import Contents
+from feature_store.tables.store import FeatureStore
+from flows.commands.store import add_store_commands
+from tests.support.feature_stores import identity, vector
+from tests.unit.flows.commands.conftest import Run
+
+
+def test_the_command_offers_what_the_store_has() -> None:
+    parser = argparse.ArgumentParser()
+    add_store_commands(parser.add_subparsers())
+    for kind in Contents:
+        assert parser.parse_args(["query", str(kind)]).contents == kind
+
+
+def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folder / "other"
+    monkeypatch.setenv("ANNULUS_NODE__FOLDER", str(place))
+    store = FeatureStore(place / "feature_store")
+    for seed in range(4):
+        store.put_radiomics(identity("B", 1), {Region.GTV: vector(Region.GTV, seed)})
+    for name, version in (("early", 1), ("middle", 2)):
+        report = place / "reports" / name / "report.json"
+        report.parent.mkdir(parents=True)
+        report.write_text(json.dumps({"provenance": {"store_versions": {"radiomics": version}}}))
+    code, out, _ = run("compact")
+    assert code == 0
+    assert "2 reports and bundles name versions that stay" in out
+    monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
+    (place / "reports" / "early" / "report.json").unlink()
+    code, out, _ = run("compact", "--keep-days", "0")
+    assert "2 files removed" in out  # of versions 1 and 3
+    read = ("query", "features", "--region", "gtv", "--format", "csv", "--version")
+    assert [run(*read, f"radiomics={version}")[0] for version in (1, 2, 3, 4)] == [1, 0, 1, 0]
+    assert "Version 1 of the table radiomics is gone" in run(*read, "radiomics=1")[2]
+    (place / "reports" / "early" / "report.json").write_text(
+        '{"provenance": {"store_versions": {"radiomics": 1}}}'
+    )
+    assert "gone before: early names radiomics 1" in run("compact")[1]
+    (place / "reports" / "early" / "report.json").write_text("{ not json")
+    code, _, err = run("compact", "--keep-days", "0")
+    assert code == 1
+    assert "Nothing was compacted" in err
+    assert DeltaTable(store._location + "/radiomics").to_pyarrow_table().num_rows == 1
+    (place / "reports" / "early" / "report.json").unlink()
+    elsewhere = place / "bundle"
+    elsewhere.mkdir()
+    (elsewhere / "manifest.json").write_text('{"facts": {"store_versions": {"radiomics": 2}}}')
+    monkeypatch.setenv("ANNULUS_MODEL__EARLIER", json.dumps({"a" * 64: str(elsewhere)}))
+    assert "2 reports and bundles name versions that stay" in run("compact")[1]
+    assert "expected 0 or more days" in run("compact", "--keep-days", "-1")[2]

@@ -1,0 +1,164 @@
+"""The first steps of a study: what is found and what is refused is kept, and nothing else ends
+it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prefect.logging import disable_run_logger
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from feature_store.errors import StudyDefect
+from feature_store.expectations.checks import Check, judged_codes
+from feature_store.tables.keyed_table import StoreError
+from flows.installation import Installation
+from flows.settings import Settings
+from flows.studies import steps
+from tests.support import synthetic_studies as spoil
+from tests.support.archived_studies import archive_study
+
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+
+Spoil = Callable[[list[Path]], list[Path]]
+check_and_load = inspect.unwrap(steps.check_and_load)
+extract_features = inspect.unwrap(steps.extract_features)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Installation]:
+    (tmp_path / "annulus.toml").write_text(
+        f"[node]\nfolder = '{tmp_path / 'node'}'\n[center.alpha]\nae_titles = ['ALPHA']\n"
+    )
+    work = Installation(Settings.load(tmp_path / "annulus.toml"))
+    yield work
+    work.registry.close()
+
+
+def tried(work: Installation, tmp_path: Path, spoiled: Spoil) -> tuple[str, tuple[Check, ...]]:
+    """Archive a spoiled study and let it through the first steps; return why it ended, and what
+    the store has on it.
+    """
+    files = spoiled(spoil.write_study(tmp_path / "study", "PATIENT-ID"))
+    study_key = archive_study(work.settings.node.folder, files, "alpha")
+    return _refusal(work, study_key), work.store.checks("alpha")
+
+
+def _refusal(work: Installation, study_key: str) -> str:
+    files = work.registry.outbox.files(study_key)
+    with disable_run_logger():
+        try:
+            with work.store.writing_beside() as store:
+                run = steps.StudyRun(work, store, files)
+                extract_features(run, check_and_load(run))
+        except StudyDefect as defect:
+            return str(defect)
+    return ""
+
+
+def test_a_good_study_leaves_what_came_of_both_suites(work: Installation, tmp_path: Path) -> None:
+    sentence, (regions, study) = tried(work, tmp_path, lambda files: files)
+    assert sentence == ""
+    assert (study.suite, study.codes) == ("study", judged_codes("study"))
+    assert (regions.suite, regions.codes) == ("regions", judged_codes("regions"))
+    assert {one.code for one in study.findings} == {"clinical-row", "matrix"}
+    assert study.study is not None
+    assert study.study == regions.study
+    assert not any(
+        b"PATIENT-ID" in path.read_bytes()
+        for path in (work.settings.node.folder / "feature_store").rglob("*")
+        if path.is_file()
+    )
+
+
+def test_a_study_that_a_rule_refuses_is_kept_with_all_that_was_found(
+    work: Installation, tmp_path: Path
+) -> None:
+    sentence, (study,) = tried(
+        work, tmp_path, lambda files: spoil.in_another_frame_of_reference(spoil.without_gtv(files))
+    )
+    assert sentence.startswith("No ROI is the GTV")
+    assert [one.code for one in study.findings if one.sentence in sentence] == ["gtv-name"]
+    assert {one.code for one in study.findings} == {"gtv-name", "clinical-row", "matrix"}
+
+
+def _between_the_slices(files: list[Path]) -> list[Path]:
+    structure = dcmread(files[-1])
+    for drawn in structure.ROIContourSequence:
+        for contour in drawn.ContourSequence:
+            contour.ContourData = [
+                float(value) + (2.0 if number % 3 == 2 else 0.0)
+                for number, value in enumerate(contour.ContourData)
+            ]
+    structure.save_as(files[-1])
+    return files
+
+
+def test_what_only_loading_sees_is_kept_beside_what_the_suite_found(
+    work: Installation, tmp_path: Path
+) -> None:
+    sentence, (study,) = tried(work, tmp_path, _between_the_slices)
+    assert "mm off the nearest slice" in sentence
+    first, *others = study.findings
+    assert (first.code, first.sentence) == ("off-slice", sentence)
+    assert {one.code for one in others} == {"clinical-row", "matrix"}
+    assert study.codes == (*judged_codes("study"), "off-slice")
+
+
+def test_a_gtv_of_one_voxel_is_kept_under_the_suite_of_the_regions(
+    work: Installation, tmp_path: Path
+) -> None:
+    sentence, (regions, _) = tried(work, tmp_path, spoil.with_one_voxel_contour)
+    assert [(one.code, one.sentence) for one in regions.findings] == [("gtv-too-small", sentence)]
+    assert (regions.suite, regions.codes) == ("regions", ("gtv-too-small",))
+
+
+def _unusable_position(files: list[Path]) -> list[Path]:
+    dataset: Dataset = dcmread(files[3])
+    dataset.PixelSpacing = [0, 0]
+    dataset.save_as(files[3])
+    return files
+
+
+def test_what_no_suite_can_judge_is_kept_too(work: Installation, tmp_path: Path) -> None:
+    sentence, (study,) = tried(work, tmp_path, _unusable_position)
+    assert "impossible geometry" in sentence
+    assert (study.codes, study.findings[0].code) == (("ct-header",), "ct-header")
+
+
+def test_a_file_that_changed_on_disk_is_refused_before_it_is_read(
+    work: Installation, tmp_path: Path
+) -> None:
+    files = spoil.write_study(tmp_path / "study", "P")
+    study_key = archive_study(work.settings.node.folder, files, "alpha")
+    archived = work.registry.outbox.files(study_key)
+    victim = archived.ct[7]
+    victim.path.chmod(0o600)
+    content = bytearray(victim.path.read_bytes())
+    content[-1] ^= 1
+    victim.path.write_bytes(content)
+    told = (
+        "The file of a CT slice in the archive is not the one that was received: its SHA-256 is "
+        f"expected to be {victim.content_sha256[:16]}… and is not. Check the disk, remove the file "
+        "and push the study anew."
+    )
+    assert _refusal(work, study_key) == told
+    victim.path.unlink()
+    assert _refusal(work, study_key) == told
+    (study,) = work.store.checks("alpha")
+    assert [one.code for one in study.findings] == ["changed-on-disk"]
+    archived.rtstruct.path.unlink()
+    assert "The file of the RTSTRUCT in the archive" in _refusal(work, study_key)
+
+
+def test_a_verdict_whose_findings_cannot_be_kept_is_none(
+    work: Installation, tmp_path: Path
+) -> None:
+    work.settings.node.folder.mkdir()
+    (work.settings.node.folder / "feature_store").write_text("a file in place of the store")
+    with pytest.raises(StoreError, match="cannot be"):
+        tried(work, tmp_path, spoil.without_gtv)

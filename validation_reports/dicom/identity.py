@@ -1,0 +1,96 @@
+"""Whose object it is: patient and study attributes that every object carries, as they were sent.
+
+Names and numbers of the patient are withheld from the library that builds the objects, since its
+warnings quote values, and put in afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+
+from pydicom.config import RAISE, disable_value_validation
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.valuerep import validate_value
+
+AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
+TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "StudyID",
+    "ReferringPhysicianName",
+)
+"""Attributes that must be there, if only empty (PS3.3 sections C.7.1.1 and C.7.2.1)."""
+_IDENTITY_GROUPS = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040)
+_SEXES = ("M", "F", "O")
+
+
+def complete(dataset: Dataset) -> None:
+    """Give a dataset every attribute of `TYPE_2` that it lacks, empty."""
+    for keyword in TYPE_2:
+        if dataset.get(keyword) is None:
+            setattr(dataset, keyword, "")
+
+
+def withhold(dataset: Dataset) -> dict[str, str]:
+    """Empty what names the patient in a complete dataset, and return it for `restore`."""
+    as_sent = {keyword: str(dataset[keyword].value or "") for keyword in AS_SENT}
+    for keyword in AS_SENT:
+        setattr(dataset, keyword, "")
+    return as_sent
+
+
+def restore(dataset: Dataset, as_sent: Mapping[str, str]) -> None:
+    """Name the patient as the source did, whatever its VR allows."""
+    with disable_value_validation():
+        for keyword, value in as_sent.items():
+            setattr(dataset, keyword, value)
+
+
+def identity_of(ct: Dataset) -> Dataset:
+    """Return the CT's patient and study attributes with every text decoded.
+
+    Attributes that an object must carry are present, if only empty; a value that its VR does not
+    allow is left out, since a receiver may refuse the whole object for it. What names the patient
+    stays as it was sent.
+    """
+    with disable_value_validation():  # its warnings would quote values
+        identity = Dataset()
+        # Iterating a Dataset gives elements, of pixel data too
+        for tag in ct.keys():  # noqa: SIM118
+            if tag.group in _IDENTITY_GROUPS:
+                identity.add(deepcopy(ct[tag]))
+        for element in identity:
+            for item in element.value if element.VR == "SQ" else ():
+                # Else its bytes would be written unchanged under another character set.
+                item.decode()
+        complete(identity)
+        if identity.PatientSex not in _SEXES:  # PS3.3 section C.7.1.1
+            identity.PatientSex = ""
+        for element in list(identity):
+            if element.keyword not in AS_SENT and not _is_valid(element):
+                if element.keyword in TYPE_2:
+                    element.value = ""
+                else:
+                    del identity[element.tag]
+    return identity
+
+
+def _is_valid(element: DataElement) -> bool:
+    if element.VR == "SQ" or element.is_empty:
+        return True
+    values = element.value if element.VM > 1 else (element.value,)
+    try:
+        for value in values:
+            validate_value(
+                element.VR, value if isinstance(value, bytes | float | int) else str(value), RAISE
+            )
+    except (ValueError, TypeError):
+        return False
+    return True
