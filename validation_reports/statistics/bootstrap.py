@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable
-from validation_reports.statistics import bootstrap_kernels as kernels
+from validation_reports.statistics import bootstrap_calibration, bootstrap_discrimination
 from validation_reports.statistics.calibration import CURVE_POINTS, smooth_calibration_coefficients
 from validation_reports.statistics.one_covariate_cox import single_cox
 
@@ -265,25 +265,29 @@ class _Cohort:
 
     def statistics(self, rows: NDArray[np.integer]) -> tuple[Array, Array, Array, Array, Array]:
         size, h = len(rows), len(self.horizons)
-        results = (
-            np.empty(size),
-            np.empty(size),
-            np.empty((size, h)),
-            np.full((size, h), np.nan),
-            np.full((size, h, CURVE_POINTS), np.nan),
+        concordance, slope, auc = np.empty(size), np.empty(size), np.empty((size, h))
+        ici, curves = np.full((size, h), np.nan), np.full((size, h, CURVE_POINTS), np.nan)
+        counts, splines = self._counts(rows), self.splines
+        horizons = np.array(self.horizons, dtype=np.float64)
+        bootstrap_discrimination.block(
+            counts,
+            self.day_starts,
+            self.days,
+            self.event,
+            self.rank,
+            self.score_order,
+            horizons,
+            concordance,
+            auc,
         )
-        splines = self.splines
-        kernels.block(
-            np.ascontiguousarray(rows, dtype=np.int64),
-            self.place,
+        bootstrap_calibration.block(
+            counts,
             self.day_starts,
             self.days,
             self.event,
             self.score,
-            self.rank,
-            self.score_order,
             self.slope_start,
-            np.array(self.horizons, dtype=np.float64),
+            horizons,
             self.risk,
             splines.x,
             splines.order,
@@ -291,9 +295,18 @@ class _Cohort:
             splines.first,
             splines.stop,
             splines.grid,
-            results,
+            slope,
+            ici,
+            curves,
         )
-        return results
+        return concordance, slope, auc, ici, curves
+
+    def _counts(self, rows: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Count how often each patient, in the order of time, is in each resample, shape (B, n)."""
+        n = self.days.size
+        cells = self.place[rows] + n * np.arange(len(rows))[:, None]
+        counts = np.bincount(cells.ravel(), minlength=n * len(rows)).reshape(len(rows), n)
+        return counts.astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

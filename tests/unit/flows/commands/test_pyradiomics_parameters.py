@@ -19,6 +19,7 @@ import SimpleITK
 import yaml
 
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
@@ -149,7 +150,7 @@ def test_pyradiomics_with_the_file_gives_the_features_of_the_bundle(
 
     folder = real_data / "pat1"
     ct_files, rtstruct = (folder / "ct").glob("*.dcm"), next((folder / "rtstruct").glob("*.dcm"))
-    study = load_study(sorted(ct_files), rtstruct, "gtv.*")
+    study = load_study(read_study(sorted(ct_files), rtstruct), "gtv.*")
     ct = harmonize_ct(study.volume, settings.spacing_mm)
     gtv = harmonize_mask(study.gtv_mask, study.volume, ct)
     image: Any = ct.to_image()

@@ -1,15 +1,15 @@
-"""The inner loops of the bootstrap, compiled: a resample is a count for each patient, and nothing
-is ever sorted again.
+"""The predictions in each resample, compiled: calibration slope and smooth calibration, each a few
+of Newton's steps from the cohort's own estimate.
 
-Patients are in the order of their time (deaths before censorings on the same day); `rank` is the
-place of a patient's score among the distinct scores. All counts are whole numbers, so the
-concordance is exact. They are one file because numba's cache of compiled code sees a change only in
-the file of the function that is called.
+A resample is how often each patient was drawn. Patients are in the order of their time (deaths
+before censorings on the same day).
+
+One entry, `block`, stands with all that it calls in this file, because numba's cache of compiled
+code sees a change only in the file of the function that is called.
 
 References
 ----------
-.. [1] Fenwick PM. Softw Pract Exp 1994;24:327-336 (the tree of counts).
-.. [2] Efron B. JASA 1977;72:557-565 (ties; a patient drawn twice is a tie).
+.. [1] Efron B. JASA 1977;72:557-565 (ties; a patient drawn twice is a tie).
 """
 
 from __future__ import annotations
@@ -31,15 +31,11 @@ _DECREMENT = 1e-14
 
 
 @compiled
-def concordance(
-    counts: Counts,
-    day_starts: Integers,
-    event: NDArray[np.bool_],
-    rank: Integers,
-    tree: Counts,
-    here: Counts,
+def slope(
+    counts: Counts, day_starts: Integers, event: NDArray[np.bool_], x: Array, start_at: float
 ) -> float:
-    """Return Harrell's C of one resample; NaN where nobody can be compared.
+    """Return the Cox coefficient of one covariate in one resample, Efron ties [1]_; NaN where
+    Newton does not settle.
 
     Parameters
     ----------
@@ -49,139 +45,6 @@ def concordance(
         First patient of each distinct day, and n.
     event : ndarray of bool, shape (n,)
         Who died.
-    rank : ndarray of int, shape (n,)
-        Rank of the score, from 1.
-    tree, here : ndarray of int32, shape (m + 1,)
-        Room for m ranks.
-    """
-    tree[:] = 0
-    here[:] = 0
-    size = tree.size
-    total = 0
-    double_credit = 0
-    later = 0
-    for day in range(day_starts.size - 2, -1, -1):
-        start, stop = day_starts[day], day_starts[day + 1]
-        deaths_end = start
-        while deaths_end < stop and event[deaths_end]:
-            deaths_end += 1
-        # who is censored on a day of death outlived it
-        for i in range(deaths_end, stop):
-            weight = counts[i]
-            if weight > 0:
-                later += weight
-                place = rank[i]
-                here[place] += weight
-                while place < size:
-                    tree[place] += weight
-                    place += place & -place
-        for i in range(start, deaths_end):
-            weight = counts[i]
-            if weight > 0:
-                below = 0
-                place = rank[i] - 1
-                while place > 0:
-                    below += tree[place]
-                    place -= place & -place
-                total += weight * later
-                double_credit += weight * (2 * below + here[rank[i]])
-        for i in range(start, deaths_end):
-            weight = counts[i]
-            if weight > 0:
-                later += weight
-                place = rank[i]
-                here[place] += weight
-                while place < size:
-                    tree[place] += weight
-                    place += place & -place
-    return double_credit / (2.0 * total) if total > 0 else math.nan
-
-
-@compiled
-def horizon_aucs(
-    counts: Counts,
-    day_starts: Integers,
-    days: Array,
-    event: NDArray[np.bool_],
-    score_order: Integers,
-    rank: Integers,
-    horizons: Array,
-    weight: Array,
-    result: Array,
-) -> None:
-    """Write the AUC at each horizon of one resample into `result`; NaN without cases or controls.
-
-    Parameters
-    ----------
-    counts, day_starts, event, rank : ndarray
-        As of `concordance`.
-    days : ndarray, shape (n,)
-        Times, ascending.
-    score_order : ndarray of int, shape (n,)
-        Patients by score.
-    horizons : ndarray, shape (h,)
-        Days.
-    weight : ndarray, shape (n,)
-        Room for 1 / G(T-).
-    result : ndarray, shape (h,)
-        Where the AUCs go.
-    """
-    n = days.size
-    at_risk = 0
-    for i in range(n):
-        at_risk += counts[i]
-    remaining = 1.0
-    for day in range(day_starts.size - 1):
-        start, stop = day_starts[day], day_starts[day + 1]
-        died = 0
-        censored = 0
-        for i in range(start, stop):
-            weight[i] = counts[i] / remaining
-            if event[i]:
-                died += counts[i]
-            else:
-                censored += counts[i]
-        if censored > 0 and at_risk > died + censored:
-            remaining *= 1.0 - censored / (at_risk - died)
-        at_risk -= died + censored
-    for h in range(horizons.size):
-        horizon = horizons[h]
-        controls_below = 0
-        area = 0.0
-        cases = 0.0
-        position = 0
-        while position < n:
-            stop = position
-            level = rank[score_order[position]]
-            cases_here = 0.0
-            controls_here = 0
-            while stop < n and rank[score_order[stop]] == level:
-                i = score_order[stop]
-                if days[i] > horizon:
-                    controls_here += counts[i]
-                elif event[i]:
-                    cases_here += weight[i]
-                stop += 1
-            area += cases_here * (controls_below + 0.5 * controls_here)
-            cases += cases_here
-            controls_below += controls_here
-            position = stop
-        result[h] = (
-            area / (cases * controls_below) if cases > 0 and controls_below > 0 else math.nan
-        )
-
-
-@compiled
-def slope(
-    counts: Counts, day_starts: Integers, event: NDArray[np.bool_], x: Array, start_at: float
-) -> float:
-    """Return the Cox coefficient of one covariate in one resample, Efron ties; NaN where Newton
-    does not settle.
-
-    Parameters
-    ----------
-    counts, day_starts, event : ndarray
-        As of `concordance`.
     x : ndarray, shape (n,)
         The covariate, centred.
     start_at : float
@@ -241,7 +104,7 @@ def spline_fit(
     Parameters
     ----------
     counts, day_starts, event : ndarray
-        As of `concordance`.
+        As of `slope`.
     x, bend : ndarray, shape (n,)
         The two columns of the spline, centred.
     start_at, result : ndarray, shape (2,)
@@ -315,8 +178,10 @@ def cumulative_hazards(
 
     Parameters
     ----------
-    counts, day_starts, days, event : ndarray
-        As of `horizon_aucs`.
+    counts, day_starts, event : ndarray
+        As of `slope`.
+    days : ndarray, shape (n,)
+        Times, ascending.
     hazard : ndarray, shape (n,)
         Relative hazard of each patient.
     horizons, result : ndarray, shape (h,)
@@ -411,7 +276,7 @@ def smooth_curves(
     Parameters
     ----------
     counts, day_starts, days, event : ndarray
-        As of `horizon_aucs`.
+        As of `cumulative_hazards`.
     x_order : ndarray of int, shape (n,)
         Patients by `x`.
     x : ndarray, shape (n,)
@@ -475,14 +340,11 @@ def smooth_curves(
 
 @compiled
 def block(
-    rows: Integers,
-    place: Integers,
+    counts: Counts,
     day_starts: Integers,
     days: Array,
     event: NDArray[np.bool_],
     score: Array,
-    rank: Integers,
-    score_order: Integers,
     slope_start: float,
     horizons: Array,
     risk: Array,
@@ -492,18 +354,18 @@ def block(
     first: Integers,
     stop: Integers,
     grid: Array,
-    results: tuple[Array, Array, Array, Array, Array],
+    slopes: Array,
+    icis: Array,
+    curves: Array,
 ) -> None:
-    """Compute all statistics of a block of resamples.
+    """Write slopes and smooth calibration of a block of resamples; NaN where there is none.
 
     Parameters
     ----------
-    rows : ndarray of int, shape (B, n)
-        Positions of the patients drawn.
-    place : ndarray of int, shape (n,)
-        Place of each position in the order of time.
-    day_starts, days, event, rank, score_order, horizons : ndarray
-        As of `horizon_aucs`.
+    counts : ndarray of int32, shape (B, n)
+        How often each patient was drawn in each resample.
+    day_starts, days, event, horizons : ndarray
+        As of `smooth_curves`.
     score : ndarray, shape (n,)
         The centred score.
     slope_start : float
@@ -513,30 +375,20 @@ def block(
     x, x_order, x_start : ndarray, shape (s, n), (s, n), (s, 2)
         For each spline fit what `smooth_curves` needs.
     first, stop : ndarray of int, shape (s,)
-        The horizons that each spline fit serves.
+        The horizons that each spline fit serves; a horizon of none is left as it is.
     grid : ndarray, shape (h, g)
         Points of the curves.
-    results : tuple of ndarray
-        Where concordance (B,), slope (B,), AUC (B, h), ICI (B, h) and curves (B, h, g) go.
+    slopes, icis, curves : ndarray, shape (B,), (B, h), (B, h, g)
+        Where they go.
     """
-    concordances, slopes, aucs, icis, curves = results
-    n = days.size
-    levels = rank[score_order[n - 1]]
-    tree, here = np.empty(levels + 1, dtype=np.int32), np.empty(levels + 1, dtype=np.int32)
-    counts, weight = np.empty(n, dtype=np.int32), np.empty(n)
-    for b in range(rows.shape[0]):
-        counts[:] = 0
-        for i in range(n):
-            counts[place[rows[b, i]]] += 1
-        concordances[b] = concordance(counts, day_starts, event, rank, tree, here)
-        horizon_aucs(counts, day_starts, days, event, score_order, rank, horizons, weight, aucs[b])
+    for b in range(counts.shape[0]):
         slopes[b] = math.nan
         if not math.isnan(slope_start):
-            slopes[b] = slope(counts, day_starts, event, score, slope_start)
+            slopes[b] = slope(counts[b], day_starts, event, score, slope_start)
         for s in range(first.size):
             a, z = first[s], stop[s]
             smooth_curves(
-                counts,
+                counts[b],
                 day_starts,
                 days,
                 event,
