@@ -23,7 +23,7 @@ from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
-from feature_store.study_features import load_study
+from feature_store.study_features import load_study, prepared
 from flows.__main__ import main
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
@@ -151,8 +151,9 @@ def test_pyradiomics_with_the_file_gives_the_features_of_the_bundle(
     folder = real_data / "pat1"
     ct_files, rtstruct = (folder / "ct").glob("*.dcm"), next((folder / "rtstruct").glob("*.dcm"))
     study = load_study(read_study(sorted(ct_files), rtstruct), "gtv.*")
-    ct = harmonize_ct(study.volume, settings.spacing_mm)
-    gtv = harmonize_mask(study.gtv_mask, study.volume, ct)
+    volume, gtv_mask = prepared(study, settings)
+    ct = harmonize_ct(volume, settings.spacing_mm)
+    gtv = harmonize_mask(gtv_mask, volume, ct)
     image: Any = ct.to_image()
     label: Any = SimpleITK.GetImageFromArray(gtv.whole().astype(np.uint8))
     label.CopyInformation(image)
