@@ -74,7 +74,7 @@ def study_facts(
     candidates = matching_rois(structure_set, gtv_pattern)
     return StudyFacts(
         **vars(ct_facts(headers)),
-        **vars(acquisition_facts(headers.acquisition)),
+        **vars(acquisition_facts(headers)),
         **vars(gtv_facts(candidates, headers.extent, structure_set.roi_names, gtv_pattern)),
         clinical_row=clinical is not None,
         age=clinical.age if clinical else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feature_store.imaging.ct_headers import Acquisition
+from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.rules import TRUE, Between, OneOf, warning
 
 KNOWN_VENDORS = (
@@ -21,6 +21,12 @@ KNOWN_VENDORS = (
     "hitachi",
     "fujifilm",
 )
+
+
+PROJECTIONS = frozenset(
+    ["MIP", "MINIP", "AVERAGE", "MEAN", "MEDIAN", "SUM", "PROJECTION", "LOCALIZER", "SUBTRACTION"]
+)
+"""Values of Image Type of what is no plain reconstruction (PS3.3 C.8.2.1.1.1, C.8.15.3.9)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,12 @@ class AcquisitionFacts:
         Vendor of the scanner.
     missing_tags : tuple of str
         Keywords of acquisition tags that are absent or empty.
+    varying_tags : tuple of str
+        Keywords of tags that take more than one value within the series.
+    projections : tuple of str
+        Values of Image Type that say that a slice shows a projection or an average of others.
+    bits_stored : int or None
+        The fewest bits of a pixel in the series.
     """
 
     kvp: float | None
@@ -45,6 +57,9 @@ class AcquisitionFacts:
     columns: int
     manufacturer: str | None
     missing_tags: tuple[str, ...]
+    varying_tags: tuple[str, ...] = ()
+    projections: tuple[str, ...] = ()
+    bits_stored: int | None = None
 
     @property
     def matrix(self) -> str:
@@ -59,10 +74,30 @@ class AcquisitionFacts:
         return self.manufacturer.casefold().startswith(KNOWN_VENDORS)
 
 
-def acquisition_facts(acquisition: Acquisition) -> AcquisitionFacts:
-    """Take from an acquisition what the protocol speaks of."""
+def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
+    """Take from the slices of a CT what the protocol speaks of: the first one's acquisition, and
+    where the others differ.
+    """
+    acquisition, slices = headers.acquisition, headers.slices
+    values = {
+        "KVP": {one.acquisition.kvp for one in slices},
+        "ConvolutionKernel": {one.acquisition.convolution_kernel for one in slices},
+        "SliceThickness": {one.acquisition.slice_thickness_mm for one in slices},
+        "Manufacturer": {one.acquisition.manufacturer for one in slices},
+        "ImageType": {one.image_type for one in slices},
+    }
+    kinds = {kind for one in slices for kind in one.image_type.split("\\")}
+    bits = [one.bits_stored for one in slices if one.bits_stored is not None]
     return AcquisitionFacts(
-        **{name: getattr(acquisition, name) for name in AcquisitionFacts.__dataclass_fields__}
+        kvp=acquisition.kvp,
+        slice_thickness_mm=acquisition.slice_thickness_mm,
+        rows=acquisition.rows,
+        columns=acquisition.columns,
+        manufacturer=acquisition.manufacturer,
+        missing_tags=acquisition.missing_tags,
+        varying_tags=tuple(keyword for keyword, found in values.items() if len(found) > 1),
+        projections=tuple(sorted(kinds & PROJECTIONS)),
+        bits_stored=min(bits, default=None),
     )
 
 
@@ -94,6 +129,36 @@ PROTOCOL_RULES = (
         TRUE,
         "a scanner of a known vendor",
         lambda _: "The vendor of the scanner is not one of those that are known.",
+    ),
+    warning(
+        "varying-acquisition",
+        "varying_tags",
+        Between(None, 0),
+        "one acquisition and reconstruction throughout",
+        lambda f: (
+            f"{' and '.join(f.varying_tags)} change within the CT series, expected one value "
+            "throughout: the tumour's slices may be of another reconstruction than the others."
+        ),
+    ),
+    warning(
+        "projection",
+        "projections",
+        Between(None, 0),
+        "slices as they were reconstructed",
+        lambda f: (
+            f"Image Type of CT slices says {', '.join(f.projections)}, expected a plain "
+            "reconstruction: a projection or an average of slices has other textures."
+        ),
+    ),
+    warning(
+        "few-bits",
+        "bits_stored",
+        Between(12),
+        "pixels of at least 12 bits",
+        lambda f: (
+            f"The CT's pixels have {f.bits_stored} bits, expected at least 12: the steps between "
+            "their values are coarse, or the image was windowed."
+        ),
     ),
     warning(
         "missing-tags",

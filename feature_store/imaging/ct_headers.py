@@ -4,6 +4,7 @@ acquisition.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,6 +103,10 @@ class SliceHeader:
         Unit of the rescaled values (0028,1054); `None` stands for HU (PS3.3 C.8.2.1.1.2).
     acquisition : Acquisition
         How it was acquired.
+    bits_allocated, bits_stored : int or None
+        Of a pixel (0028,0100), (0028,0101).
+    image_type : str
+        Image Type (0008,0008), its values joined by backslashes; empty when it is absent.
     """
 
     number: int
@@ -118,6 +123,9 @@ class SliceHeader:
     rescale_intercept: float | None
     rescale_type: str | None
     acquisition: Acquisition
+    bits_allocated: int | None = 16
+    bits_stored: int | None = 16
+    image_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -254,12 +262,12 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         pixel_spacing_mm=_numbers(dataset, "PixelSpacing", 2),
         rows=rows,
         columns=columns,
-        rescale_slope=_optional(dataset, "RescaleSlope", float),
-        rescale_intercept=_optional(dataset, "RescaleIntercept", float),
-        rescale_type=_optional(dataset, "RescaleType", str),
+        rescale_slope=_optional(dataset, "RescaleSlope", _finite),
+        rescale_intercept=_optional(dataset, "RescaleIntercept", _finite),
+        rescale_type=_optional(dataset, "RescaleType", _unit),
         acquisition=Acquisition(
-            kvp=_optional(dataset, "KVP", float),
-            slice_thickness_mm=_optional(dataset, "SliceThickness", float),
+            kvp=_optional(dataset, "KVP", _finite),
+            slice_thickness_mm=_optional(dataset, "SliceThickness", _finite),
             manufacturer=_optional(dataset, "Manufacturer", str),
             model_name=_optional(dataset, "ManufacturerModelName", str),
             convolution_kernel=_optional(dataset, "ConvolutionKernel", _joined),
@@ -272,6 +280,9 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
             month=_optional(dataset, "AcquisitionDate", _month)
             or _optional(dataset, "StudyDate", _month),
         ),
+        bits_allocated=_optional(dataset, "BitsAllocated", int),
+        bits_stored=_optional(dataset, "BitsStored", int),
+        image_type=(_optional(dataset, "ImageType", _joined) or "").upper(),
     )
 
 
@@ -290,6 +301,17 @@ def _joined(value: Any) -> str:
         if hasattr(value, "__iter__")
         else str(value)
     )
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no measurement")
+    return number
+
+
+def _unit(value: Any) -> str:
+    return str(value).strip().upper()
 
 
 def _month(value: Any) -> str:

@@ -19,6 +19,7 @@ GAP_RATIO = 1.5
 """A slice distance of more than this times the median one is a missing slice."""
 _COINCIDING_MM = 0.01
 _DIRECTION_TOLERANCE = 1e-3
+_MULTIPLE_TOLERANCE = 0.1
 _SPACING_TOLERANCE_MM = 1e-4
 _POSITION_TOLERANCE_MM = 0.1
 """Positions are often rounded to a tenth of a millimetre."""
@@ -45,6 +46,8 @@ class CtFacts:
         Positions of slices without usable Rescale Slope and Intercept.
     rescale_types : tuple of str
         Rescale Types that occur and are not HU.
+    packed_bits : tuple of int
+        Bits Allocated that occur and are no whole bytes.
     coinciding_at_mm : tuple of float
         Positions of slices that lie where the one before them lies (closer than 0.01 mm).
     shift_mm, shift_at_mm : float or None
@@ -54,7 +57,9 @@ class CtFacts:
     largest_gap_ratio, largest_gap_after_mm : float or None
         Largest of these distances over the median one, and where the slice before it lies.
     missing_slices : int
-        Slices that would fill the gaps.
+        Slices that would fill the gaps that are multiples of the median distance, within a tenth.
+    uneven_gaps_mm : tuple of float
+        The distances that occur, where some are too large and no such multiples.
     even_gap_mm, off_grid_mm, off_grid_at_mm : float or None
         Distance of slices on an even grid between the outermost two, how far a slice is off this
         grid, at most, and where it is; `None` also where slices coincide or are missing.
@@ -77,6 +82,8 @@ class CtFacts:
     largest_gap_ratio: float | None = None
     largest_gap_after_mm: float | None = None
     missing_slices: int = 0
+    uneven_gaps_mm: tuple[float, ...] = ()
+    packed_bits: tuple[int, ...] = ()
     even_gap_mm: float | None = None
     off_grid_mm: float | None = None
     off_grid_at_mm: float | None = None
@@ -114,6 +121,7 @@ def ct_facts(headers: CtHeaders) -> CtFacts:
         rescale_types=tuple(
             sorted({one.rescale_type for one in slices if one.rescale_type not in (None, "HU")})
         ),
+        packed_bits=tuple(sorted({one.bits_allocated or 16 for one in slices} - {8, 16, 32})),
     )
     is_one_stack = facts.n_series == facts.n_frames_of_reference == 1
     if len(slices) < 2 or not (is_one_stack and facts.orientation_consistent):
@@ -141,11 +149,9 @@ def _distances(headers: CtHeaders) -> dict[str, Any]:
         "median_gap_mm": usual,
         "largest_gap_ratio": float(gaps.max()) / usual,
         "largest_gap_after_mm": float(positions[gaps.argmax()]),
-        "missing_slices": sum(
-            max(1, round(gap / usual) - 1) for gap in gaps.tolist() if gap > GAP_RATIO * usual
-        ),
+        **_gaps(gaps.tolist(), usual),
     }
-    if not coinciding.size and not found["missing_slices"]:
+    if not coinciding.size and found["largest_gap_ratio"] <= GAP_RATIO:
         off = np.abs(positions - np.linspace(positions[0], positions[-1], len(positions)))
         found |= {
             "even_gap_mm": float(gaps.mean()),
@@ -154,6 +160,15 @@ def _distances(headers: CtHeaders) -> dict[str, Any]:
             "evenly_spaced": bool(off.max() <= max(_POSITION_TOLERANCE_MM, 0.05 * usual)),
         }
     return found
+
+
+def _gaps(gaps_mm: list[float], usual_mm: float) -> dict[str, Any]:
+    """Tell slices that are missing from slices that were made at unequal distances."""
+    wide = [gap / usual_mm for gap in gaps_mm if gap > GAP_RATIO * usual_mm]
+    if any(abs(ratio - round(ratio)) > _MULTIPLE_TOLERANCE for ratio in wide):
+        found = sorted({round(gap, 2) for gap in gaps_mm})
+        return {"uneven_gaps_mm": tuple(found), "missing_slices": 0}
+    return {"missing_slices": sum(round(ratio) - 1 for ratio in wide)}
 
 
 _refusal = partial(Rule, error=CtGeometryError)
@@ -217,9 +232,20 @@ CT_RULES = (
         ),
     ),
     _refusal(
+        "unequal-spacing",
+        "uneven_gaps_mm",
+        Between(None, 0),
+        "CT slices at one distance throughout",
+        lambda f: (
+            "The CT slices lie at unequal distances, "
+            f"{', '.join(f'{gap:g}' for gap in f.uneven_gaps_mm[:5])} mm, expected {f.median_gap_mm:.2f} mm throughout: no slice is missing, they were made "
+            "so. Send a reconstruction of constant spacing."
+        ),
+    ),
+    _refusal(
         "missing-slice",
-        "largest_gap_ratio",
-        Between(None, GAP_RATIO),
+        "missing_slices",
+        Between(None, 0),
         "evenly spaced CT slices, none missing",
         lambda f: (
             f"The CT lacks {f.missing_slices} slice(s): after the slice at "
@@ -248,6 +274,17 @@ CT_RULES = (
             f"The CT is sheared (gantry tilt): the slice at {f.shift_at_mm:.2f} mm is shifted by "
             f"{f.shift_mm:.2f} mm within its plane, expected 0. Send a reconstruction that is "
             "corrected for tilt."
+        ),
+    ),
+    _refusal(
+        "packed-pixels",
+        "packed_bits",
+        Between(None, 0),
+        "pixels of 8 or 16 bits",
+        lambda f: (
+            f"The CT's pixels are packed into {', '.join(map(str, f.packed_bits))} bits each "
+            "(Bits Allocated (0028,0100)), expected 16, which CT Image Storage asks for (PS3.3 "
+            "C.8.2.1.1.4). Let the sending system convert the series."
         ),
     ),
     _refusal(

@@ -11,8 +11,34 @@ from feature_store.imaging.acquisition_rules import (
     AcquisitionFacts,
     acquisition_facts,
 )
+from feature_store.imaging.ct_headers import CtHeaders, SliceHeader
 from feature_store.rules import Between, OneOf, fact
 from tests.support.ct_volumes import ACQUISITION
+
+
+def headers(**last: object) -> CtHeaders:
+    """Return a CT of three slices, of which the last is changed."""
+    slices = [
+        SliceHeader(
+            number=number,
+            sop_instance_uid=f"1.{number}",
+            series_instance_uid="1.2",
+            study_instance_uid="1.3",
+            frame_of_reference_uid="1.4",
+            position_mm=(0.0, 0.0, 3.0 * number),
+            orientation=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+            pixel_spacing_mm=(1.0, 1.0),
+            rows=12,
+            columns=14,
+            rescale_slope=1.0,
+            rescale_intercept=-1024.0,
+            rescale_type="HU",
+            acquisition=ACQUISITION,
+            image_type="ORIGINAL\\PRIMARY\\AXIAL",
+        )
+        for number in range(3)
+    ]
+    return CtHeaders((*slices[:2], replace(slices[2], **last)))  # type: ignore[arg-type]
 
 
 def unmet(facts: AcquisitionFacts) -> list[str]:
@@ -26,7 +52,7 @@ def unmet(facts: AcquisitionFacts) -> list[str]:
 
 
 def test_facts_are_those_of_the_acquisition() -> None:
-    facts = acquisition_facts(ACQUISITION)
+    facts = acquisition_facts(headers())
     assert (facts.kvp, facts.matrix, facts.known_vendor) == (120.0, "12 x 14", None)
     assert unmet(facts) == ["matrix"]
 
@@ -43,6 +69,38 @@ def test_facts_are_those_of_the_acquisition() -> None:
     ],
 )
 def test_vendors_are_known_by_their_usual_spellings(vendor: str) -> None:
-    facts = replace(acquisition_facts(ACQUISITION), rows=512, columns=512, manufacturer=vendor)
+    facts = replace(acquisition_facts(headers()), rows=512, columns=512, manufacturer=vendor)
     assert unmet(facts) == []
     assert unmet(replace(facts, manufacturer="Acme")) == ["vendor"]
+
+
+@pytest.mark.parametrize(
+    ("last", "codes", "words"),
+    [
+        ({"acquisition": replace(ACQUISITION, kvp=100.0)}, ["varying-acquisition"], "KVP"),
+        (
+            {"acquisition": replace(ACQUISITION, convolution_kernel="B70f")},
+            ["varying-acquisition"],
+            "ConvolutionKernel",
+        ),
+        (
+            {"image_type": "DERIVED\\PRIMARY\\AXIAL\\MIP"},
+            ["varying-acquisition", "projection"],
+            "says MIP",
+        ),
+        (
+            {"image_type": "ORIGINAL\\PRIMARY\\LOCALIZER"},
+            ["varying-acquisition", "projection"],
+            "LOC",
+        ),
+        ({"bits_stored": 8}, ["few-bits"], "8 bits"),
+        ({"bits_stored": None}, [], ""),
+    ],
+)
+def test_what_changes_within_the_series_is_told(
+    last: dict[str, object], codes: list[str], words: str
+) -> None:
+    facts = acquisition_facts(headers(**last))
+    assert unmet(facts) == ["matrix", *codes]
+    sentences = [rule.sentence(facts) for rule in PROTOCOL_RULES if rule.code in codes]
+    assert words in " ".join(sentences)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from feature_store.errors import CtGeometryError
 from feature_store.imaging.ct_headers import CtHeaders
@@ -34,6 +36,21 @@ def _at(z: int, **values: object) -> Spoil:
 
 def _sheared(z: int, dataset: Dataset) -> None:
     dataset.ImagePositionPatient = [-10, 5 + 0.5 * z, -30 + 3 * z]
+
+
+def _with_nan_slope(z: int, dataset: Dataset) -> None:
+    if z == 0:
+        dataset["RescaleSlope"] = RawDataElement(
+            Tag("RescaleSlope"), "DS", 4, b"nan ", 0, is_implicit_VR=False, is_little_endian=True
+        )
+
+
+def _wide_ends(z: int, dataset: Dataset) -> None:
+    dataset.ImagePositionPatient = [-10, 5, [-32, *range(-27, -11, 3), -7][z]]
+
+
+def _thinner_end(z: int, dataset: Dataset) -> None:
+    dataset.ImagePositionPatient = [-10, 5, -30 + 3 * z if z < 4 else -21 + 1.25 * (z - 3)]
 
 
 def _without_rescale(_: int, dataset: Dataset) -> None:
@@ -77,6 +94,10 @@ def test_a_regular_series_meets_every_rule(tmp_path: Path, hu: npt.NDArray[np.in
         (_without_rescale, "no-rescale", "8 CT slice(s), the first at -30.00 mm"),
         (_at(0, RescaleSlope=0), "no-rescale", "1 CT slice(s), the first at -30.00 mm"),
         (_at(0, RescaleType="OD"), "not-hounsfield", "'OD'"),
+        (_at(0, BitsAllocated=12), "packed-pixels", "12 bits each"),
+        (_with_nan_slope, "no-rescale", "1 CT slice(s), the first at -30.00 mm"),
+        (_wide_ends, "unequal-spacing", "3, 5 mm, expected 3.00 mm throughout"),
+        (_thinner_end, "unequal-spacing", "1.25, 3 mm, expected 1.25 mm throughout"),
     ],
 )
 def test_what_is_no_regular_volume_is_refused(
@@ -87,6 +108,13 @@ def test_what_is_no_regular_volume_is_refused(
         refuse(CT_RULES, facts)
     assert caught.value.code == code
     assert words in str(caught.value)
+
+
+def test_the_rescale_type_is_read_whatever_its_case(
+    tmp_path: Path, hu: npt.NDArray[np.int16]
+) -> None:
+    paths = write_ct(tmp_path, hu, spoil=_at(3, RescaleType="hu"))
+    refuse(CT_RULES, ct_facts(read_ct(paths).headers))
 
 
 def test_a_missing_slice_is_located(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
