@@ -171,6 +171,10 @@ def _gaps(gaps_mm: list[float], usual_mm: float) -> dict[str, Any]:
     return {"missing_slices": sum(round(ratio) - 1 for ratio in wide)}
 
 
+def _listed(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers[:5])
+
+
 _refusal = partial(Rule, error=CtGeometryError)
 CT_RULES = (
     _refusal(
@@ -237,9 +241,9 @@ CT_RULES = (
         Between(None, 0),
         "CT slices at one distance throughout",
         lambda f: (
-            "The CT slices lie at unequal distances, "
-            f"{', '.join(f'{gap:g}' for gap in f.uneven_gaps_mm[:5])} mm, expected {f.median_gap_mm:.2f} mm throughout: no slice is missing, they were made "
-            "so. Send a reconstruction of constant spacing."
+            f"The CT slices lie {_listed(f.uneven_gaps_mm)} mm apart, expected "
+            f"{f.median_gap_mm:.2f} mm throughout: no slice is missing, they were made so. Send a "
+            "reconstruction of constant spacing."
         ),
     ),
     _refusal(

@@ -96,8 +96,8 @@ def test_a_regular_series_meets_every_rule(tmp_path: Path, hu: npt.NDArray[np.in
         (_at(0, RescaleType="OD"), "not-hounsfield", "'OD'"),
         (_at(0, BitsAllocated=12), "packed-pixels", "12 bits each"),
         (_with_nan_slope, "no-rescale", "1 CT slice(s), the first at -30.00 mm"),
-        (_wide_ends, "unequal-spacing", "3, 5 mm, expected 3.00 mm throughout"),
-        (_thinner_end, "unequal-spacing", "1.25, 3 mm, expected 1.25 mm throughout"),
+        (_wide_ends, "unequal-spacing", "3, 5 mm apart, expected 3.00 mm throughout"),
+        (_thinner_end, "unequal-spacing", "1.25, 3 mm apart, expected 1.25 mm throughout"),
     ],
 )
 def test_what_is_no_regular_volume_is_refused(
