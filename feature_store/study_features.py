@@ -64,15 +64,12 @@ class StudyFeatures:
         Voxels of the GTV on the harmonised grid (mm3 at a spacing of 1 mm).
     ring_cut_by_field_of_view : bool
         Whether a ring would extend beyond the CT.
-    harmonized_shape : tuple of 3 int
-        Size (z, y, x) of the harmonised CT.
     """
 
     vectors: Mapping[Region, FeatureVector]
     deep_input: npt.NDArray[np.float32]
     gtv_voxels: int
     ring_cut_by_field_of_view: bool
-    harmonized_shape: tuple[int, int, int]
 
 
 def load_study(reading: StudyReading, gtv_pattern: str) -> LoadedStudy:
@@ -148,7 +145,6 @@ def compute_features(
         deep_input=deep_input(ct, gtv),
         gtv_voxels=gtv.count,
         ring_cut_by_field_of_view=regions.cut_by_field_of_view,
-        harmonized_shape=ct.shape,
     )
 
 

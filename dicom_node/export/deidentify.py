@@ -62,7 +62,6 @@ class _Deidentifier:
     def __init__(
         self, replacements: Replacements, keep_structures: Collection[str], words: frozenset[str]
     ) -> None:
-        self._replacements = replacements
         self._keep_structures = keep_structures
         self._words = words
         self._texts: dict[Action, Callable[[str], str]] = {

@@ -57,8 +57,6 @@ class Acquisition:
         (0008,0070), (0008,1090), (0018,1210).
     rows, columns : int
         Size of the slice in pixels.
-    study_date_present : bool
-        Whether a study date is there; the date itself is not kept.
     month : str or None
         ``YYYY-MM`` of the acquisition (0008,0022), else of the study (0008,0020).
     missing_tags : tuple of str
@@ -72,7 +70,6 @@ class Acquisition:
     convolution_kernel: str | None
     rows: int
     columns: int
-    study_date_present: bool
     missing_tags: tuple[str, ...]
     month: str | None = None
 
@@ -273,7 +270,6 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
             convolution_kernel=_optional(dataset, "ConvolutionKernel", _joined),
             rows=rows,
             columns=columns,
-            study_date_present=_optional(dataset, "StudyDate", str) is not None,
             missing_tags=tuple(
                 tag for tag in _ACQUISITION_TAGS if _optional(dataset, tag, _joined) is None
             ),

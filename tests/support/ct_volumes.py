@@ -8,9 +8,7 @@ import numpy.typing as npt
 from feature_store.imaging.ct_headers import Acquisition
 from feature_store.imaging.ct_volume import CtVolume
 
-ACQUISITION = Acquisition(
-    120.0, 3.0, None, None, None, 12, 14, study_date_present=False, missing_tags=()
-)
+ACQUISITION = Acquisition(120.0, 3.0, None, None, None, 12, 14, missing_tags=())
 AXIAL = np.eye(3)
 SAGITTAL = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 

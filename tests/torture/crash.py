@@ -26,11 +26,11 @@ from shutil import disk_usage
 
 from pydicom.dataset import Dataset
 
-from dicom_node.archive.part10 import read_part10
 from dicom_node.registry.registry import StudyState
 from tests.support import wire
 from tests.support.intake_bench import ct_slice, encode, request, rtstruct
 from tests.support.node_process import NodeProcess
+from tests.support.part10 import read_part10
 from tests.support.wire import Wire, context
 
 SENDERS = 4

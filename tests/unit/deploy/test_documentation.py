@@ -26,7 +26,7 @@ from tests.support import ROOT
 EXAMPLE = (ROOT / "deploy" / "settings.example.toml").read_text(encoding="utf-8")
 PAGES = {
     str(page.relative_to(ROOT)): page.read_text(encoding="utf-8")
-    for page in (ROOT / "README.md", *(ROOT / "deploy").glob("*.md"), *ROOT.glob("*/README.md"))
+    for page in (*ROOT.glob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("*/README.md"))
 }
 TEXT = "\n".join([*PAGES.values(), EXAMPLE])
 MAIN: dict[str, Callable[[list[str]], int]] = {
@@ -201,6 +201,17 @@ def test_every_deployment_is_documented_with_an_example() -> None:
         )
         for parameter in offer.flow.parameters.properties:
             assert f"`{parameter}`" in page, f"{offer.full_name}: {parameter}"
+
+
+def test_the_rooms_that_the_pages_name_exist() -> None:
+    packages = "|".join((*MAIN, "feature_store"))
+    named = {
+        path
+        for text in PAGES.values()
+        for path in re.findall(rf"`((?:{packages})(?:/\w+)+(?:\.py)?)`", text)
+    }
+    assert len(named) > 20
+    assert not [path for path in sorted(named) if not (ROOT / path).exists()]
 
 
 def test_what_the_pages_show_exists() -> None:

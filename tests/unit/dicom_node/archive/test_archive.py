@@ -11,7 +11,6 @@ import pytest
 from pydicom import dcmread
 
 from dicom_node.archive.archive import Archive
-from dicom_node.archive.part10 import Part10, read_part10
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, IMPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.errors import (
     ArchiveError,
@@ -20,6 +19,7 @@ from dicom_node.errors import (
     NodeAlreadyRunningError,
 )
 from tests.support.intake_bench import ct_slice, encode
+from tests.support.part10 import Part10, read_part10
 
 
 def _instance(gray: int = 7) -> Part10:

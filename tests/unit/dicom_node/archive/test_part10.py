@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.archive.part10 import read_part10
 from dicom_node.errors import UnreadableDatasetError
+from tests.support.part10 import read_part10
 
 
 def test_a_file_without_the_dicom_prefix_is_refused(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from dicom_node.archive.part10 import read_part10
 from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.datasets.instance import read_instance
 from dicom_node.datasets.manifest import Manifest
 from dicom_node.datasets.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from tests.support.intake_bench import FRAME, encode, rtstruct
+from tests.support.part10 import read_part10
 
 
 def _read_file(path: Path) -> Manifest | None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.archive.part10 import read_part10
 from dicom_node.center import Completeness
 from dicom_node.datasets.instance import Plane, read_instance
 from dicom_node.datasets.manifest import Manifest
@@ -30,6 +29,7 @@ from dicom_node.registry.completeness import (
     decide,
     series_extent_mm,
 )
+from tests.support.part10 import read_part10
 
 LENIENT, STRICT = Completeness.LENIENT, Completeness.STRICT
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -29,7 +29,6 @@ def test_acquisition_says_what_is_missing(tmp_path: Path, hu: npt.NDArray[np.int
     assert acquisition.missing_tags == ("KVP", "Manufacturer")
     assert (acquisition.kvp, acquisition.manufacturer) == (None, None)
     assert (acquisition.convolution_kernel, acquisition.slice_thickness_mm) == ("B30f\\2", 3.0)
-    assert acquisition.study_date_present
 
 
 def _at(z: int, **values: object) -> Spoil:
