@@ -5,6 +5,7 @@ from __future__ import annotations
 from feature_store.clinical_records import Histology
 from feature_store.expectations.study_rules import StudyFacts
 from feature_store.imaging.region_rules import RegionFacts
+from feature_store.imaging.voxel_rules import VoxelFacts
 
 GOOD = StudyFacts(
     n_slices=100,
@@ -45,5 +46,12 @@ GOOD = StudyFacts(
     clinical_row=True,
     age=66.0,
     histology=Histology.ADENOCARCINOMA,
+)
+GOOD_VOXELS = VoxelFacts(
+    air_share=0.4,
+    soft_tissue_share=0.3,
+    gtv_90th_percentile_hu=60.0,
+    gtv_outside_image=0,
+    metal_influence=0.0,
 )
 GOOD_REGIONS = RegionFacts(gtv_voxels=12_000, ring_cut_by_field_of_view=False)

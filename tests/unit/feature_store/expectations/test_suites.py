@@ -23,6 +23,7 @@ from feature_store.expectations.suites import (
     SUITES,
     check_regions,
     check_study,
+    check_voxels,
     suite,
     waive,
 )
@@ -33,7 +34,7 @@ from feature_store.imaging.regions import make_regions
 from feature_store.rules import Finding, Severity
 from feature_store.study_features import load_study
 from tests.support.dicom_files import write_ct, write_rtstruct
-from tests.support.study_facts import GOOD, GOOD_REGIONS
+from tests.support.study_facts import GOOD, GOOD_REGIONS, GOOD_VOXELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -68,6 +69,13 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"evenly_spaced": False, "off_grid_mm": 0.5},
         "at -50.00 mm is 0.50 mm off the regular grid of 3.000 mm",
     ),
+    (
+        "unequal-spacing",
+        CRITICAL,
+        {"uneven_gaps_mm": (3.0, 5.0)},
+        "lie 3, 5 mm apart, expected 3.00 mm throughout",
+    ),
+    ("packed-pixels", CRITICAL, {"packed_bits": (12,)}, "packed into 12 bits each"),
     ("gantry-tilt", CRITICAL, {"shift_mm": 3.5}, "shifted by 3.50 mm within its plane"),
     ("no-rescale", CRITICAL, {"unscaled_at_mm": (-30.0,)}, "the first at -30.00 mm, have no"),
     ("not-hounsfield", CRITICAL, {"rescale_types": ("OD", "US")}, "'OD', 'US', expected HU"),
@@ -127,8 +135,23 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"age": None, "histology": None},
         "does not say age and histology",
     ),
+    (
+        "varying-acquisition",
+        WARNING,
+        {"varying_tags": ("KVP", "ImageType")},
+        "KVP and ImageType change within the CT series, expected one value",
+    ),
+    ("projection", WARNING, {"projections": ("MIP",)}, "says MIP, expected a plain"),
+    ("few-bits", WARNING, {"bits_stored": 8}, "have 8 bits, expected at least 12"),
     ("age", WARNING, {"age": 18.0}, "18 years old, expected more than 18"),
     ("histology", WARNING, {"histology": Histology.LARGE_CELL}, "histology is large cell"),
+]
+VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
+    ("no-air", WARNING, {"air_share": 0.0}, "0.0% of the CT's voxels are below -700 HU, expected"),
+    ("no-soft-tissue", WARNING, {"soft_tissue_share": 0.01}, "1.0% of the CT's voxels are from"),
+    ("gtv-hu", WARNING, {"gtv_90th_percentile_hu": 1064.0}, "above 1064 HU, expected -300 to 500"),
+    ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "3 voxel(s) of the GTV are marked"),
+    ("metal", WARNING, {"metal_influence": 0.4}, "by 40.0%, expected at most 1%"),
 ]
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("gtv-volume", WARNING, {"gtv_voxels": 400}, "0.4 cm3, expected 0.5 to 1500 cm3"),
@@ -146,6 +169,7 @@ def suite_codes(of: Any) -> set[str]:
 
 def test_a_study_as_the_protocol_has_it_has_no_finding() -> None:
     assert check_study(GOOD) == ()
+    assert check_voxels(GOOD_VOXELS) == ()
     assert check_regions(GOOD_REGIONS) == ()
 
 
@@ -157,6 +181,15 @@ def test_each_fact_fails_its_own_expectation_only(
     assert (finding.code, finding.severity) == (code, severity)
     assert sentence in finding.sentence
     assert "expected" in finding.sentence or code == "vendor"
+
+
+@pytest.mark.parametrize(("code", "severity", "change", "sentence"), VOXEL_CASES)
+def test_each_fact_of_the_voxels_fails_its_own_expectation_only(
+    code: str, severity: Severity, change: dict[str, Any], sentence: str
+) -> None:
+    (finding,) = check_voxels(replace(GOOD_VOXELS, **change))
+    assert (finding.code, finding.severity) == (code, severity)
+    assert sentence in finding.sentence
 
 
 @pytest.mark.parametrize(("code", "severity", "change", "sentence"), REGION_CASES)
@@ -174,6 +207,7 @@ def test_a_tiny_gtv_is_critical() -> None:
 
 def test_every_expectation_has_a_case_and_a_suite_round_trips() -> None:
     assert suite_codes(suite("study")) == {case[0] for case in STUDY_CASES}
+    assert suite_codes(suite("voxels")) == {case[0] for case in VOXEL_CASES}
     assert suite_codes(suite("regions")) == {case[0] for case in REGION_CASES} | {"gtv-too-small"}
     plain = suite("study").to_json_dict()
     severities = {item["meta"]["code"]: item["severity"] for item in plain["expectations"]}
@@ -183,12 +217,16 @@ def test_every_expectation_has_a_case_and_a_suite_round_trips() -> None:
 
 def test_a_code_is_one_rule_of_one_suite_and_every_rule_says_what_it_expects() -> None:
     assert set(SUITE_TITLES) == set(SUITES)
-    study_codes = Counter(rule.code for name in ("study", "regions") for rule in SUITES[name])
+    study_codes = Counter(
+        rule.code for name in ("study", "voxels", "regions") for rule in SUITES[name]
+    )
     assert set(study_codes.values()) == {1}
     for rules in SUITES.values():
         assert len({rule.code for rule in rules}) == len(rules)
         assert all(rule.expected for rule in rules)
-    warnings = {case[0] for case in (*STUDY_CASES, *REGION_CASES) if case[1] is WARNING}
+    warnings = {
+        case[0] for case in (*STUDY_CASES, *VOXEL_CASES, *REGION_CASES) if case[1] is WARNING
+    }
     assert warnings == RELEASABLE
 
 
