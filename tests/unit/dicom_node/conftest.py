@@ -19,9 +19,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let the tests of the registry run on each database."""
     if "bench" in metafunc.fixturenames and metafunc.module.__name__.rsplit(".", 1)[-1] in ON_BOTH:
         only = metafunc.definition.get_closest_marker("sqlite_only")
-        metafunc.parametrize(
-            "bench", ["sqlite"] if only else ["sqlite", "postgresql"], indirect=True
-        )
+        both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+        metafunc.parametrize("bench", both[:1] if only else both, indirect=True)
 
 
 @pytest.fixture
