@@ -16,6 +16,7 @@ from validation_reports.report_folder import write_report_files
 COHORT = made_cohort("A", 60, 1)
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: Path) -> None:
     report = build_report([COHORT], PROVENANCE, n_resamples=50)
     folder = tmp_path / "report"

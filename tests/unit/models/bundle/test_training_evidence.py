@@ -56,6 +56,7 @@ def test_regions_are_compared_alone_and_with_the_tumour(cohort: Cohort) -> None:
     )
 
 
+@pytest.mark.slow
 def test_optimism_is_taken_off(cohort: Cohort, model: CombinedModel) -> None:
     found = validate_internally(model, cohort.features, cohort.survival, resamples=8, seed=3)
     assert (found.resamples, found.failed) == (8, 0)
@@ -86,6 +87,7 @@ def test_samples_without_a_model_are_not_passed_over(cohort: Cohort, model: Comb
         )
 
 
+@pytest.mark.slow
 def test_the_card_shows_all_of_it(
     tmp_path: Path, cohort: Cohort, model: CombinedModel, facts: BundleFacts
 ) -> None:
