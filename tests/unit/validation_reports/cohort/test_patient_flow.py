@@ -17,7 +17,7 @@ from validation_reports.cohort.assembly import (
     assemble_cohort,
 )
 from validation_reports.cohort.patient_flow import patient_flow
-from validation_reports.page.patient_flow_diagram import flow_figure
+from validation_reports.page.patient_flow_diagram import flow_diagram
 
 
 def _score(key: str) -> ScoreRow:
@@ -82,8 +82,8 @@ def test_the_diagram_is_svg_whose_text_stays_inside() -> None:
         (f"quarantined: <b>{'a very long sentence ' * 20}{number}", ["k"] * 3)
         for number in range(9)
     ]
-    figure = flow_figure(patient_flow(5, reasons), 3, "Ü & <x>")
-    tree = ET.fromstring(figure)  # noqa: S314 - our own
+    diagram = flow_diagram(patient_flow(5, reasons), 3, "Ü & <x>")
+    tree = ET.fromstring(diagram)  # noqa: S314 - our own
     texts = ["".join(element.itertext()) for element in tree.iter() if element.tag.endswith("text")]
     assert "5 patients, 3 deaths" in texts
     assert "27 patients went no further" in texts

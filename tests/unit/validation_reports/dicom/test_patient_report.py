@@ -27,7 +27,7 @@ from validation_reports.dicom.references import ModelReference, RoiReference
 from validation_reports.dicom.uids import derived_uid, is_uid
 from validation_reports.errors import StructuredReportError
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.latest_performance import center_figures
+from validation_reports.report.latest_performance import center_performances
 from validation_reports.report.validation_report import build_report
 from validation_reports.statistics.discrimination import Concordance
 
@@ -132,11 +132,11 @@ def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
     pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
 ) -> None:
     validated = build_report([made_cohort("centre-a", 80, 1)], PROVENANCE, n_resamples=20)
-    (figures,) = center_figures(validated, "20260304T050607000000Z-center-centre-a")
-    c = figures.concordance
+    (known,) = center_performances(validated, "20260304T050607000000Z-center-centre-a")
+    c = known.concordance
     assert isinstance(c, Concordance)
     path = tmp_path / "report.dcm"
-    write_dicom(_report(*pat1, performance=figures), path)
+    write_dicom(_report(*pat1, performance=known), path)
     assert errors_in(peer("dciodvfy"), path, name="Comprehensive3DSR") == []
     shown = subprocess.run(
         [peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True
@@ -146,9 +146,9 @@ def test_a_report_tells_how_the_model_does_at_this_centre_or_that_nobody_knows(
         f'concordance index of overall survival")="{c.estimate:.6g}"',
         f'Lower limit of the confidence interval")="{c.lower:.6g}"',
         f'Upper limit of the confidence interval")="{c.upper:.6g}"',
-        f'analysed in the validation")="{figures.n}"',
-        f'patients analysed")="{figures.n_events}"',
-        f'at this centre")="{figures.calibration.verdict}: Deaths: ',
+        f'analysed in the validation")="{known.n}"',
+        f'patients analysed")="{known.n_events}"',
+        f'at this centre")="{known.calibration.verdict}: Deaths: ',
         'Date of the validation")="20260304"',
         'of the validation report")="20260304T050607000000Z-center-centre-a"',
     ):

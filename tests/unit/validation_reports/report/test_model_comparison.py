@@ -1,4 +1,4 @@
-"""Two models on the same patients: the curve's area is the AUC, and the figure and the lines name
+"""Two models on the same patients: the curve's area is the AUC, and the plot and the lines name
 both.
 """
 

@@ -146,11 +146,11 @@ def test_the_page_says_what_it_leaves_out_and_escapes_it(page: str) -> None:
         assert word in page
 
 
-def test_every_figure_has_units_a_description_and_the_numbers_at_risk(
+def test_every_plot_has_units_a_description_and_the_numbers_at_risk(
     page: str, report: ValidationReport
 ) -> None:
-    figures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    kinds = [re.search(r'aria-label="([A-Za-z-]+ \w+)', figure) for figure in figures]
+    plots = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    kinds = [re.search(r'aria-label="([A-Za-z-]+ \w+)', plot) for plot in plots]
     found = Counter(kind.group(1) for kind in kinds if kind)
     results = [*report.centers, *([report.pooled] if report.pooled else [])]
     levels = [
@@ -162,11 +162,11 @@ def test_every_figure_has_units_a_description_and_the_numbers_at_risk(
     assert page.count('class="data" download=') == 4 + 9 + 9 + 3 + 4, (
         "each of them; forests and curves of subgroups"
     )
-    assert all('role="img" aria-label="' in figure for figure in figures)
-    survival = [figure for figure in figures if "Kaplan-Meier curves" in figure]
+    assert all('role="img" aria-label="' in plot for plot in plots)
+    survival = [plot for plot in plots if "Kaplan-Meier curves" in plot]
     assert all(
-        "Months since the start of radiotherapy" in figure and "Number at risk" in figure
-        for figure in survival
+        "Months since the start of radiotherapy" in plot and "Number at risk" in plot
+        for plot in survival
     )
 
 
