@@ -76,7 +76,7 @@ def build_structured_report(
         Time-zone-aware moment of scoring; it is written in the CT's own time zone where the CT
         names one.
     sop_instance_uid, series_instance_uid : str
-        UIDs of the report (see `report_codes.derived_uid`).
+        UIDs of the report (see `uids.derived_uid`).
     center : str
         The centre's name, written as the physical location that the report is for.
     performance : CenterPerformance or NotEstimable
