@@ -8,7 +8,11 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-store bench-validation coverage-validation test test-on-servers check format lock clean
+# One thread a process: the tests use the cores by running beside each other. At most eight: a process that trains needs a gigabyte.
+PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 \
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -46,14 +50,14 @@ bench-radiomics-scaling: install  ## cost by tumour, field of view and rings; me
 bench-ingest: install  ## ingest against Orthanc and storescp, interleaved; ARGS="--rounds 3" for a shorter run
 	$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
 
-torture: install  ## 200 sudden deaths under push, then the same with lost registry, moved clock and full disk
+torture: install  ## 200 sudden deaths under push, then the same with lost registry, moved clock and full disk; ARGS="--kills 20"
 	for trouble in nothing registry clock disk; do \
 		$(BIN)/python -m tests.torture.crash --with $$trouble $(ARGS) || exit 1; done
 
 soak: install  ## 300 studies through the whole system while its parts are killed; ARGS="--studies 30" for a short one
 	$(BIN)/python -m tests.torture.soak $(ARGS)
 
-fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node
+fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node; ARGS="--count 200000"
 	$(BIN)/python -m tests.torture.fuzz $(ARGS)
 
 bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
@@ -71,11 +75,19 @@ bench-validation: install  ## the bootstrap against lifelines and scikit-surviva
 coverage-validation: install  ## how often the intervals of a report hold the truth, over 500 simulated cohorts
 	$(BIN)/python -m tests.benchmarks.interval_coverage
 
-test: install  ## every test; what a missing peer or missing real data skips is said in one line
-	$(BIN)/python -m pytest
+test: install  ## every test, on all cores; what a missing peer or missing real data skips is said in one line
+	$(PYTEST) $(ARGS)
+
+test-fast: install  ## the tests that start no server and take no long time: two minutes on two cores
+	$(PYTEST) -m "not server and not slow" tests/unit tests/oracles $(ARGS)
 
 test-on-servers: install  ## the integration tests with registry and Prefect on PostgreSQL and features in an object store
-	$(BIN)/python -m pytest --on-servers tests/integration $(ARGS)
+	$(PYTEST) --on-servers tests/integration $(ARGS)
+
+coverage: install  ## branch coverage of every room by the tests without tests/integration; fails below its floor
+	rm -f .coverage .coverage.*
+	$(PYTEST) --cov --cov-report= tests/unit tests/oracles $(ARGS)
+	$(BIN)/python -m tests.coverage_by_room
 
 check: lint  ## what .ci/run checks besides the tests
 

@@ -1,7 +1,7 @@
 """The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come
 from the JSON alone.
 
-Last come the few figures that structured reports of patients quote, so that they are seen only of a
+Last come the few numbers that structured reports of patients quote, so that they are seen only of a
 whole report.
 
 Where the PDF cannot be laid out, the other files are still written, and the reason is returned as a
@@ -18,7 +18,7 @@ from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import ReportFormatError
 from validation_reports.page.pdf import write_pdf
 from validation_reports.page.render import render_html
-from validation_reports.report.latest_performance import write_center_figures
+from validation_reports.report.latest_performance import write_center_performances
 from validation_reports.report.r_check import expected_csv, patients_csv, script
 from validation_reports.report.validation_report import ValidationReport, from_json, to_json
 
@@ -66,7 +66,7 @@ def write_report_files(
     write_durably(check / "recompute.R", script().encode())
     without_pdf = _render(folder, report)
     if whole_centers:
-        write_center_figures(folder, report)
+        write_center_performances(folder, report)
     return without_pdf
 
 

@@ -13,15 +13,11 @@ from urllib.request import Request, urlopen
 
 from deploy.local.first_use import AUTH_VARIABLE, SECRETS_NAME, read_secrets
 from deploy.local.offline import OFFLINE
-from deploy.local.parts import DISPATCHER, NODE, deployments, prefect_server, report_pages
+from deploy.local.parts import DEFAULTS, DISPATCHER, NODE, deployments, prefect_server, report_pages
 from deploy.local.processes import ROOT, listens, reachable
 from deploy.local.supervisor import Part, SystemFolder
 from dicom_node.settings import SETTINGS_VARIABLE
 from flows.settings import Settings
-
-HEARTBEAT_S = 30
-"""How often a run says that it lives: the automation that finds dead runs waits for three of these.
-"""
 
 
 @dataclass(frozen=True)
@@ -79,10 +75,9 @@ class LocalInstallation:
         if AUTH_VARIABLE in mine:
             mine.setdefault("PREFECT_API_AUTH_STRING", mine[AUTH_VARIABLE])
         return {
+            **DEFAULTS,
             "PREFECT_HOME": str(self.folder.path / "prefect"),
             "PREFECT_LOGGING_LEVEL": "INFO",
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
             "PYTHONUNBUFFERED": "1",
             "PREFECT_API_URL": self._own_api_url,
             "ANNULUS_VALIDATION__REPORTS_URL": self.reports_url,

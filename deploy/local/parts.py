@@ -1,4 +1,6 @@
-"""The parts of the system on one machine: what each is called, and the command that starts it."""
+"""The parts of the system on one machine: what each is called, the command that starts it, and
+what all are started with.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.supervisor import Part
+
+HEARTBEAT_S = 30
+"""How often a run says that it lives: the automation that finds dead runs waits for three of these.
+"""
+DEFAULTS = {
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+"""What every part is started with, unless the environment says otherwise."""
 
 _MODULE = (sys.executable, "-m")
 

@@ -18,7 +18,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from deploy.local.offline import OFFLINE
-from deploy.local.parts import DISPATCHER, NODE, prefect_server
+from deploy.local.parts import DEFAULTS, DISPATCHER, NODE, prefect_server
 from deploy.local.supervisor import Part
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -74,13 +74,13 @@ class LocalSystem:
         self.prefect_url = f"http://127.0.0.1:{self.prefect_port}"
         self._prefect = prefect_server("127.0.0.1", self.prefect_port)
         self.environment = {
+            **DEFAULTS,
             **os.environ,
             **OFFLINE,
             "PREFECT_LOGGING_LEVEL": "WARNING",
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect_url}/api",
             "PYTHONPATH": str(ROOT),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
             **environment,
         }
         self._parts: dict[str, subprocess.Popen[bytes]] = {}

@@ -237,7 +237,7 @@ def slice_header(dataset: Dataset, number: int, which: str) -> SliceHeader:
         or np.linalg.norm(normal) < 0.5
     ):
         raise UnreadableInstance(
-            "ct-header",
+            "impossible-geometry",
             f"{which} has an impossible geometry: position {header.position_mm} mm, orientation "
             f"{header.orientation}, pixel spacing {header.pixel_spacing_mm} mm. Send it as the "
             "scanner made it.",

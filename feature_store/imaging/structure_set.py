@@ -55,7 +55,7 @@ class Roi:
             c.ndim != 2 or c.shape[1] != 3 for c in self.contours
         ):
             raise ContourError(
-                "malformed-contour",
+                "roi-points",
                 f"ROI {self.name!r} needs points of shape (n, 3) and one geometric type for each "
                 "contour.",
             )

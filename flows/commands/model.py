@@ -68,8 +68,8 @@ def add_model_commands(commands: Any) -> None:
         "figures", help="draw a bundle's coefficients, component loadings and training curve as SVG"
     )
     figures.add_argument("bundle", type=Path, help="folder of the bundle")
-    figures.add_argument("folder", type=Path, help="folder for the figures")
-    figures.set_defaults(command=_figures)
+    figures.add_argument("folder", type=Path, help="folder for the plots")
+    figures.set_defaults(command=_plots)
 
     parameters = commands.add_parser(
         "pyradiomics-parameters",
@@ -94,7 +94,7 @@ def add_model_commands(commands: Any) -> None:
         "centers", nargs="+", metavar="center", help="centres whose patients are compared"
     )
     compare.add_argument(
-        "--folder", type=Path, default=Path("comparison"), help="for figures (default: %(default)s)"
+        "--folder", type=Path, default=Path("comparison"), help="for plots (default: %(default)s)"
     )
     compare.set_defaults(command=_compare)
 
@@ -148,7 +148,7 @@ def _train(options: argparse.Namespace) -> int:
     return ended(train_model(request, return_state=True))
 
 
-def _figures(options: argparse.Namespace) -> int:
+def _plots(options: argparse.Namespace) -> int:
     from models.bundle.frozen_bundle import load, read_digest  # noqa: PLC0415
     from models.errors import ModelError  # noqa: PLC0415
     from validation_reports.page.model_plots import model_plots  # noqa: PLC0415

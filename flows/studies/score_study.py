@@ -210,7 +210,7 @@ def write_report(
     from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
     from validation_reports.dicom.references import ModelReference, RoiReference  # noqa: PLC0415
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
-    from validation_reports.report.latest_performance import latest_figures  # noqa: PLC0415
+    from validation_reports.report.latest_performance import latest_performance  # noqa: PLC0415
 
     work, files, bundle = run.work, run.files, run.work.bundle
     path = work.structured_report_file(files.center, files.study_key, files.content_digest)
@@ -235,7 +235,9 @@ def write_report(
             sop_instance_uid=derived_uid("instance", files.content_digest, bundle.digest),
             series_instance_uid=derived_uid("series", files.study_key, bundle.digest),
             center=files.center,
-            performance=latest_figures(work.settings.reports_folder(), files.center, bundle.digest),
+            performance=latest_performance(
+                work.settings.reports_folder(), files.center, bundle.digest
+            ),
             predecessor=_predecessor(work, files),
         )
     except StructuredReportError as error:

@@ -34,7 +34,7 @@ TOGETHER = "external centres together"
 
 
 class ComparisonRequest(BaseModel):
-    """Which bundles, on whom, and where the figures go."""
+    """Which bundles, on whom, and where the plots go."""
 
     model_config = ConfigDict(extra="forbid")
 

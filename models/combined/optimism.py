@@ -4,7 +4,7 @@ The whole selection (z-scores, univariate step, Lasso with its cross-validation,
 repeated in bootstrap samples; what a sample's model loses from its own patients to the original
 ones is the optimism [1]_, and how often a feature is selected again is its stability [2]_. The
 network is not trained again: where deep features are in the model its learning from the same
-patients is not taken off, so the corrected figures are still too high.
+patients is not taken off, so the corrected numbers are still too high.
 
 References
 ----------

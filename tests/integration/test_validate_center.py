@@ -18,7 +18,7 @@ from feature_store.tables.store import ScoreRow, StudyIdentity
 from tests.support.running_installation import Place, Running
 from tests.support.scored_cohorts import HORIZONS, made_cohort
 from tests.support.settings_tables import center_table
-from validation_reports.report.latest_performance import CenterFigures, latest_figures
+from validation_reports.report.latest_performance import CenterPerformance, latest_performance
 
 pytestmark = pytest.mark.slow
 CENTER = center_table("B", pacs=("PACS", 9), qa_patient_id="ANNULUS-QA")
@@ -65,10 +65,10 @@ def test_the_nightly_validation_queues_its_report_for_the_pacs(scored: Running) 
         "Comprehensive SR Storage",
     ]
     assert {dataset.PatientID for dataset in objects} == {"ANNULUS-QA"}
-    figures = latest_figures(scored.folder / "node" / "reports", "B", scored.bundle_digest)
-    assert isinstance(figures, CenterFigures)
-    assert figures.n == 40
-    assert figures.report_id in str(objects[1].to_json())
-    page = (scored.folder / "node" / "reports" / figures.report_id / "report.html").read_text()
+    found = latest_performance(scored.folder / "node" / "reports", "B", scored.bundle_digest)
+    assert isinstance(found, CenterPerformance)
+    assert found.n == 40
+    assert found.report_id in str(objects[1].to_json())
+    page = (scored.folder / "node" / "reports" / found.report_id / "report.html").read_text()
     assert "SIEMENS ONE" in page
     assert objects[0].EncapsulatedDocumentLength > 10_000

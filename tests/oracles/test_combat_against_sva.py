@@ -21,6 +21,7 @@ SCRIPT = Path(__file__).with_name("combat_sva.R")
 NO_SVA = 77
 
 
+@pytest.mark.slow
 def test_the_aligned_features_are_those_of_sva(
     oracle: Path, tmp_path: Path, peer: Callable[[str], str]
 ) -> None:

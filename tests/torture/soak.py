@@ -38,13 +38,26 @@ from tests.support.storing_pacs import StoringPacs
 from tests.support.synthetic_studies import write_study
 
 CENTERS = ("B", "C")
-KILL_AFTER_S = (3.0, 40.0)
-"""Seconds after the first delivery since the last kill: a system that never gets anywhere shows
-nothing.
-"""
 KILL_AT_LEAST_EVERY_S = 180.0
-API_HANGS_S, PACS_DOWN_S = 45.0, 60.0
 SAMPLE_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the system is troubled, in seconds.
+
+    Parameters
+    ----------
+    kill_after_s : tuple of float
+        The least and the most time from the first delivery since the last kill to the next: a
+        system that never gets anywhere shows nothing.
+    api_hangs_s, pacs_down_s : float
+        How long the Prefect API hangs and the PACS is down.
+    """
+
+    kill_after_s: tuple[float, float] = (3.0, 40.0)
+    api_hangs_s: float = 45.0
+    pacs_down_s: float = 60.0
 
 
 @dataclass
@@ -70,11 +83,16 @@ def main() -> int:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="annulus-soak-") as folder:
-        return soak(Path(folder), options.studies, options.seed, options.limit_s)
+        result = soak(Path(folder), options.studies, options.seed, options.limit_s)
+    print(json.dumps(result))
+    once = result["scored"] == result["delivered"] == options.studies and result["twice"] == 0
+    return 0 if once else 1
 
 
-def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
-    """Push, kill, wait and count."""
+def soak(
+    folder: Path, studies: int, seed: int, limit_s: float, pace: Pace = Pace()
+) -> dict[str, int | float]:
+    """Push, kill, wait, and return what was counted."""
     pacs = StoringPacs(folder / "received")
     work = _installation(folder, pacs)
     registry = open_registry(work.settings.node)
@@ -90,7 +108,8 @@ def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
             for center in CENTERS
         ]
         troubles = threading.Thread(
-            target=_make_trouble, args=(work, pacs, random.Random(seed), trouble, stop, studies)
+            target=_make_trouble,
+            args=(work, pacs, random.Random(seed), trouble, stop, studies, pace),
         )
         watcher = threading.Thread(
             target=_watch, args=(registry, trouble, work, stop, studies, limit_s)
@@ -103,9 +122,9 @@ def soak(folder: Path, studies: int, seed: int, limit_s: float) -> int:
         runs = _scored_runs(work)
     pacs.stop()
     result = _counted(registry, pacs, runs, trouble, studies)
+    registry.close()
     print(f"took {time.monotonic() - started:.0f} s; kills by part: {dict(trouble.kills)}")
-    print(json.dumps(result))
-    return 0 if result["scored"] == result["delivered"] == studies and result["twice"] == 0 else 1
+    return result
 
 
 def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
@@ -151,13 +170,17 @@ def _make_trouble(
     trouble: Trouble,
     stop: threading.Event,
     studies: int,
+    pace: Pace,
 ) -> None:
     outages = [(1 / 3, "api"), (1 / 2, "pacs")]
-    while _something_was_delivered(pacs, stop) and not stop.wait(rng.uniform(*KILL_AFTER_S)):
+    while _something_was_delivered(pacs, stop) and not stop.wait(rng.uniform(*pace.kill_after_s)):
         if outages and len(pacs.files()) >= outages[0][0] * studies:
             _, what = outages.pop(0)
             print(f"{what} goes down for a while", flush=True)
-            _api_hangs(work, stop) if what == "api" else _pacs_is_down(pacs, stop)
+            if what == "api":
+                _api_hangs(work, stop, pace.api_hangs_s)
+            else:
+                _pacs_is_down(pacs, stop, pace.pacs_down_s)
             trouble.kills[f"{what} outage"] += 1
             continue
         victim = rng.choice(["worker", "dispatcher", "node", "prefect"])
@@ -177,19 +200,19 @@ def _something_was_delivered(pacs: StoringPacs, stop: threading.Event) -> bool:
     return False
 
 
-def _api_hangs(work: LocalInstallation, stop: threading.Event) -> None:
+def _api_hangs(work: LocalInstallation, stop: threading.Event, seconds: float) -> None:
     group = part_of(work, "prefect")
     if group is None:
         return
     os.killpg(group, signal.SIGSTOP)
-    stop.wait(API_HANGS_S)
+    stop.wait(seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGCONT)
 
 
-def _pacs_is_down(pacs: StoringPacs, stop: threading.Event) -> None:
+def _pacs_is_down(pacs: StoringPacs, stop: threading.Event, seconds: float) -> None:
     pacs.stop()
-    stop.wait(PACS_DOWN_S)
+    stop.wait(seconds)
     pacs.start()
 
 
@@ -223,7 +246,7 @@ def _watch(
 
 def _counted(
     registry: Registry, pacs: StoringPacs, runs: Counter[str], trouble: Trouble, studies: int
-) -> dict[str, object]:
+) -> dict[str, int | float]:
     receptions = pacs.receptions()
     objects = Counter(study for study, _ in set(receptions))
     known = registry.studies.summaries()

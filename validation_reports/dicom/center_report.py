@@ -29,7 +29,7 @@ from validation_reports.dicom.qa_study import QaStudy
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.stamps import coding_schemes, set_clock
 from validation_reports.report.center_result import CenterResult
-from validation_reports.report.latest_performance import center_figures
+from validation_reports.report.latest_performance import center_performances
 from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import HorizonCalibration
@@ -113,7 +113,7 @@ def _content(
     document: Dataset | None,
     software_version: str,
 ) -> Dataset:
-    result, (figures,) = report.centers[0], center_figures(report, study.report_id)
+    result, (performance,) = report.centers[0], center_performances(report, study.report_id)
     root = sr.ContainerContentItem(concept.VALIDATION_REPORT, is_content_continuous=False)
     root.ContentSequence = sr.ContentSequence(
         [
@@ -137,7 +137,7 @@ def _content(
                     for line in headline(report)
                 ],
             ),
-            performance_container(figures),
+            performance_container(performance),
             container(concept.STATISTICS, _statistics(result, report.confidence)),
             container(concept.PATIENTS_EXCLUDED, _excluded(result)),
         ]

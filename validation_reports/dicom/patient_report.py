@@ -32,7 +32,7 @@ from validation_reports.dicom.stamps import coding_schemes, set_clock
 from validation_reports.dicom.uids import is_uid
 from validation_reports.errors import StructuredReportError
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.latest_performance import CenterFigures
+from validation_reports.report.latest_performance import CenterPerformance
 
 _SERIES_NUMBER = 901
 
@@ -50,7 +50,7 @@ def build_structured_report(
     sop_instance_uid: str,
     series_instance_uid: str,
     center: str,
-    performance: CenterFigures | NotEstimable,
+    performance: CenterPerformance | NotEstimable,
     predecessor: Dataset | None = None,
 ) -> Dataset:
     """Build the structured report of one score.
@@ -76,12 +76,12 @@ def build_structured_report(
         Time-zone-aware moment of scoring; it is written in the CT's own time zone where the CT
         names one.
     sop_instance_uid, series_instance_uid : str
-        UIDs of the report (see `report_codes.derived_uid`).
+        UIDs of the report (see `uids.derived_uid`).
     center : str
         The centre's name, written as the physical location that the report is for.
-    performance : CenterFigures or NotEstimable
+    performance : CenterPerformance or NotEstimable
         What the latest validation of this model at this centre found (see
-        `center_figures.latest_figures`).
+        `latest_performance`).
     predecessor : Dataset, optional
         The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
 

@@ -16,7 +16,7 @@ from validation_reports.dicom.performance_items import performance_container
 from validation_reports.dicom.references import ModelReference, RoiReference
 from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.latest_performance import CenterFigures
+from validation_reports.report.latest_performance import CenterPerformance
 
 _DEMONSTRATION_NOTICE = (
     "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
@@ -43,7 +43,7 @@ class ScoreFacts:
         Sentences about the data behind the score.
     center : str
         The centre that the report is for.
-    performance : CenterFigures or NotEstimable
+    performance : CenterPerformance or NotEstimable
         What the latest validation at the centre found.
     """
 
@@ -53,7 +53,7 @@ class ScoreFacts:
     software_version: str
     warnings: tuple[str, ...]
     center: str
-    performance: CenterFigures | NotEstimable
+    performance: CenterPerformance | NotEstimable
 
 
 def measurement_report(

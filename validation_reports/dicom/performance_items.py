@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 
 from validation_reports.dicom import codes as concept
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.latest_performance import CenterFigures
+from validation_reports.report.latest_performance import CenterPerformance
 
 _CONTAINS = sr.RelationshipTypeValues.CONTAINS
 _PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "≥": ">=", "×": "x", "…": "..."})
@@ -93,13 +93,13 @@ def estimate_item(name: Code, found: Estimate | NotEstimable, confidence: float)
     return item
 
 
-def performance_container(found: CenterFigures | NotEstimable) -> sr.ContainerContentItem:
+def performance_container(found: CenterPerformance | NotEstimable) -> sr.ContainerContentItem:
     """Return what the latest validation at the centre found, or why nothing is told of it.
 
     Parameters
     ----------
-    found : CenterFigures or NotEstimable
-        From `latest_figures`.
+    found : CenterPerformance or NotEstimable
+        From `latest_performance`.
     """
     if isinstance(found, NotEstimable):
         return container(concept.PERFORMANCE, [text(concept.NO_PERFORMANCE, found.sentence)])

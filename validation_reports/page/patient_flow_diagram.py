@@ -4,13 +4,12 @@ plotting library.
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 from html import escape
 
 from validation_reports.cohort.patient_flow import FlowStep
-from validation_reports.page.plots import INK
+from validation_reports.page.plots import INK, svg_element
 from validation_reports.wording import count
 
 _FONT, _LINE = 12.0, 16.0
@@ -20,7 +19,7 @@ _MOST_REASONS, _LONGEST_REASON = 5, 150
 _SOFT = "#f4f6f8"
 
 
-def flow_figure(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
+def flow_diagram(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
     """Draw who came how far, and beside each arrow why the others did not.
 
     Parameters
@@ -62,13 +61,8 @@ def flow_figure(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
         else:
             y = bottom
     width, height = _SIDE_X + _SIDE_WIDTH + 1, y + 1
-    name = re.sub(r"[^a-z0-9]+", "-", f"flow-{center}".lower())
-    label = escape(f"Flow of patients, {center}", quote=True)
-    return (
-        f'<svg role="img" aria-label="{label}" id="{name}" xmlns="http://www.w3.org/2000/svg" '
-        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" font-size="{_FONT:g}" '
-        f'fill="{INK}">\n' + "\n".join(parts) + "\n</svg>\n"
+    return svg_element(
+        f"flow-{center}", f"Flow of patients, {center}", (width, height), _FONT, parts
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from validation_reports.page.plots import calibration_figure, png_data_uri, survival_figure
+from validation_reports.page.plots import calibration_plot, png_data_uri, survival_plot
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.bootstrap import Bootstrap
@@ -23,7 +23,7 @@ def pictures_markdown(report: ValidationReport) -> str:
 def _of_one(result: CenterResult) -> str:
     parts = [f"## {result.center}: {count(result.n, 'patient')}, {count(result.n_events, 'death')}"]
     if result.risk_groups.groups:
-        parts.append(f"![Kaplan-Meier, {result.center}]({survival_figure(result, png_data_uri)})")
+        parts.append(f"![Kaplan-Meier, {result.center}]({survival_plot(result, png_data_uri)})")
     for place, (days, found) in enumerate(result.calibration.horizons):
         if isinstance(found, HorizonCalibration):
             band = (
@@ -31,7 +31,7 @@ def _of_one(result: CenterResult) -> str:
                 if isinstance(result.bootstrap, Bootstrap)
                 else None
             )
-            drawn = calibration_figure(found, result.center, band, png_data_uri)
+            drawn = calibration_plot(found, result.center, band, png_data_uri)
             parts.append(f"![Calibration at {days} days, {result.center}]({drawn})")
         else:
             parts.append(found.sentence)

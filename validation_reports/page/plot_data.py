@@ -1,4 +1,4 @@
-"""The numbers behind each figure as CSV, and as a link that a page carries in itself."""
+"""The numbers behind each plot as CSV, and as a link that a page carries in itself."""
 
 from __future__ import annotations
 

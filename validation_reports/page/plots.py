@@ -1,9 +1,8 @@
-"""The figures of a report as SVG text: survival curves with numbers at risk, calibration, and a
-forest of the centres.
+"""The style and the writers that every plot shares, and the two main plots: survival curves with
+numbers at risk, and calibration.
 
 Text stays text, so that it can be searched and read aloud; low and high risk differ in colour and
-in line style; the same data give the same SVG. matplotlib is imported when the first figure is
-drawn.
+in line style; the same data give the same SVG. matplotlib is imported when the first plot is drawn.
 
 References
 ----------
@@ -19,7 +18,6 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +30,8 @@ from validation_reports.statistics.calibration import (
     RiskEstimate,
     SmoothCalibration,
 )
-from validation_reports.statistics.discrimination import Concordance
-from validation_reports.statistics.risk_groups import HazardRatio, RiskGroup
-from validation_reports.wording import count, horizon_words, interval
+from validation_reports.statistics.risk_groups import RiskGroup
+from validation_reports.wording import count, horizon_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,20 +65,13 @@ _SETTINGS = {
 
 
 Finish = Callable[[Any, str, str], str]
-"""Takes a drawn figure, the prefix of its ids and its description, and returns it as text."""
+"""Takes matplotlib's figure, the prefix of its ids and its description, and returns it as text."""
 
 
-class Statistic(StrEnum):
-    """What a forest plot shows."""
-
-    CONCORDANCE = "Harrell's C"
-    HAZARD_RATIO = "the hazard ratio"
-
-
-def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
+def survival_plot(result: CenterResult, finish: Finish | None = None) -> str:
     """Draw overall survival by risk group with 95% bands, censoring marks and the numbers at risk.
 
-    `finish` turns the figure into text: by default SVG, or `png_data_uri`.
+    `finish` turns the plot into text: by default SVG, or `png_data_uri`.
     """
     with drawing((4.3, 3.9)) as figure:
         groups = result.risk_groups.groups
@@ -105,11 +95,11 @@ def survival_figure(result: CenterResult, finish: Finish | None = None) -> str:
         return (finish or svg)(figure, f"km-{result.center}", words)
 
 
-def calibration_figure(
+def calibration_plot(
     found: HorizonCalibration, center: str, band: object = None, finish: Finish | None = None
 ) -> str:
     """Draw observed against predicted probability of death at one horizon; `finish` as in
-    `survival_figure`.
+    `survival_plot`.
     """
     with drawing((2.95, 3.1)) as figure:
         axes = figure.subplots()
@@ -169,42 +159,6 @@ def calibration_figure(
         )
         words = f"Calibration at {horizon_words(found.days)}, {center}"
         return (finish or svg)(figure, f"calibration-{found.days}-{center}", words)
-
-
-def forest_figure(results: Sequence[CenterResult], statistic: Statistic) -> str:
-    """Draw one statistic of each centre and of the pool, with the intervals as text beside them."""
-    with drawing((3.3, 0.95 + 0.34 * len(results))) as figure:
-        axes = figure.subplots()
-        rows = list(range(len(results)))[::-1]
-        found = [_statistic(result, statistic) for result in results]
-        for row, value in zip(rows, found, strict=True):
-            _forest_row(axes, row, value, pooled=row == 0 and len(results) > 1)
-        axes.set(
-            yticks=rows,
-            ylim=(-0.6, len(results) - 0.4),
-            yticklabels=[f"{_short(result.center)} (n = {result.n})" for result in results],
-        )
-        if statistic is Statistic.CONCORDANCE:
-            axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set(xlabel="Harrell's C (0.5 is chance)")
-        else:
-            axes.axvline(1, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set(xlabel="Hazard ratio, high against low risk", xscale="log")
-            _log_ticks(axes, found)
-        axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        return svg(
-            figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre"
-        )
-
-
-def _statistic(result: CenterResult, statistic: Statistic) -> object:
-    return (
-        result.concordance
-        if statistic is Statistic.CONCORDANCE
-        else result.risk_groups.hazard_ratio
-    )
 
 
 def _draw_curve(axes: Any, group: RiskGroup) -> None:
@@ -276,47 +230,9 @@ def month_ticks(groups: Sequence[RiskGroup]) -> list[float]:
     return [float(step * k) for k in range(int(np.ceil(last / step)) + 1)]
 
 
-def _forest_row(axes: Any, row: int, found: object, *, pooled: bool) -> None:
-    if isinstance(found, Concordance | HazardRatio):
-        axes.plot([found.lower, found.upper], [row, row], color=LOW_COLOUR, linewidth=1.8)
-        axes.plot(
-            [found.estimate],
-            [row],
-            "D" if pooled else "s",
-            color=HIGH_COLOUR if pooled else LOW_COLOUR,
-            markersize=7,
-        )
-        words = interval(found.estimate, found.lower, found.upper)
-    else:
-        words = "not estimable"
-    axes.text(
-        1.03, row, words, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5
-    )
-
-
-def _log_ticks(axes: Any, ratios: Sequence[object]) -> None:
-    # Slow to import
-    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator  # noqa: PLC0415
-
-    known = [ratio for ratio in ratios if isinstance(ratio, HazardRatio)]
-    low = min([0.5, *(max(ratio.lower, 0.05) for ratio in known)])
-    high = max([2.0, *(min(ratio.upper, 50.0) for ratio in known)])
-    axes.set_xlim(low / 1.1, high * 1.1)
-    axes.xaxis.set_major_locator(
-        FixedLocator([t for t in (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32) if low <= t <= high])
-    )
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else name[:17] + "…"
-
-
 @contextmanager
 def drawing(size: tuple[float, float]) -> Iterator[Any]:
-    """Give an empty figure of this size in inches, in the report's style."""
+    """Give an empty figure of matplotlib of this size in inches, in the report's style."""
     from matplotlib import rc_context  # noqa: PLC0415 - slow to import
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -329,7 +245,7 @@ def drawing(size: tuple[float, float]) -> Iterator[Any]:
 
 
 def svg(figure: Any, name: str, words: str) -> str:
-    """Return the figure as an inline SVG element whose ids are its own, described by `words`."""
+    """Return the plot as an inline SVG element whose ids are its own, described by `words`."""
     buffer = io.StringIO()
     figure.savefig(
         buffer,
@@ -342,7 +258,7 @@ def svg(figure: Any, name: str, words: str) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    prefix = element_id(name)
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)', rf"\1{prefix}-", svg)
     svg = svg.replace("'DejaVu Sans'", "Arial, Helvetica, 'DejaVu Sans'")
@@ -351,10 +267,29 @@ def svg(figure: Any, name: str, words: str) -> str:
 
 
 def png_data_uri(figure: Any, name: str, words: str) -> str:
-    """Return the figure as a `data:` URI of a PNG, for readers that show no SVG."""
+    """Return the plot as a `data:` URI of a PNG, for readers that show no SVG."""
     del name, words
     buffer = io.BytesIO()
     figure.savefig(
         buffer, format="png", dpi=_PNG_DPI, bbox_inches="tight", pad_inches=0.06, facecolor="white"
     )
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def svg_element(
+    name: str, words: str, size: tuple[float, float], font_size: float, parts: Sequence[str]
+) -> str:
+    """Return a plot that was written by hand as an inline SVG element, described by `words`."""
+    width, height = size
+    return (
+        f'<svg role="img" aria-label="{escape(words, quote=True)}" id="{element_id(name)}" '
+        f'xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" font-size="{font_size:g}" '
+        f'fill="{INK}">\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+def element_id(name: str) -> str:
+    """Return a name as an id of the page."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())

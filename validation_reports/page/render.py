@@ -13,13 +13,14 @@ from markupsafe import Markup
 
 from validation_reports.cohort.patient_flow import patient_flow
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.page.patient_flow_diagram import flow_figure
-from validation_reports.page.performance_plots import (
-    decision_figure,
-    drift_figure,
-    pooled_figure,
-    subgroup_figure,
+from validation_reports.page.forest_plots import (
+    Statistic,
+    forest_plot,
+    pooled_plot,
+    subgroup_plot,
 )
+from validation_reports.page.patient_flow_diagram import flow_diagram
+from validation_reports.page.performance_plots import decision_plot, drift_plot
 from validation_reports.page.plot_data import (
     calibration_data,
     decision_data,
@@ -30,13 +31,8 @@ from validation_reports.page.plot_data import (
     subgroup_survival_data,
     survival_data,
 )
-from validation_reports.page.plots import (
-    Statistic,
-    calibration_figure,
-    forest_figure,
-    survival_figure,
-)
-from validation_reports.page.small_survival_plot import small_survival_figure
+from validation_reports.page.plots import calibration_plot, survival_plot
+from validation_reports.page.small_survival_plot import small_survival_plot
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.summary import headline
 from validation_reports.report.tripod import TRIPOD_ITEMS
@@ -72,7 +68,7 @@ def render_html(report: ValidationReport) -> str:
     Returns
     -------
     str
-        A whole HTML document with its style and figures inside.
+        A whole HTML document with its style and plots inside.
     """
     results = [*report.centers, *([report.pooled] if report.pooled else [])]
     created = report.provenance.created_at.astimezone(UTC)
@@ -89,11 +85,11 @@ def render_html(report: ValidationReport) -> str:
             table=report.cohort_table,
             created=f"{created:%d %B %Y, %H:%M} UTC".lstrip("0"),
             # Our own SVG
-            forests=[Markup(forest_figure(results, statistic)) for statistic in Statistic],  # noqa: S704
-            pooled_figures=_pooled_figures(report),
+            forests=[Markup(forest_plot(results, statistic)) for statistic in Statistic],  # noqa: S704
+            pooled_plots=_pooled_plots(report),
             tripod=TRIPOD_ITEMS,
             refusals={result.center: _refusals(result) for result in results},
-            figures={result.center: _figures(result) for result in results},
+            plots={result.center: _plots(result) for result in results},
             methods=_methods(results, report.across_centers),
             confidence=percent(report.confidence),
         )
@@ -120,7 +116,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
+def _plots(result: CenterResult) -> dict[str, Markup | list[Markup]]:
     name = result.center
     calibration = []
     for place, (days, found) in enumerate(result.calibration.horizons):
@@ -131,7 +127,7 @@ def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
                 else None
             )
             data = download(calibration_data(found, band), f"calibration-{days}-{name}.csv")
-            calibration.append(_with_data(calibration_figure(found, name, band), data))
+            calibration.append(_with_data(calibration_plot(found, name, band), data))
     known = any(
         isinstance(level.concordance, Concordance)
         for item in result.subgroups
@@ -139,25 +135,25 @@ def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
     )
     return {
         "survival": _with_data(
-            survival_figure(result), download(survival_data(result), f"survival-{name}.csv")
+            survival_plot(result), download(survival_data(result), f"survival-{name}.csv")
         ),
         "calibration": calibration,
         "decision": [
             _with_data(
-                decision_figure(curve, name),
+                decision_plot(curve, name),
                 download(decision_data(curve), f"net-benefit-{days}-{name}.csv"),
             )
             for days, curve in result.decision
             if isinstance(curve, DecisionCurve)
         ],
         "subgroups": _with_data(
-            subgroup_figure(result.subgroups, result.concordance, name),
+            subgroup_plot(result.subgroups, result.concordance, name),
             download(subgroup_data(result), f"subgroups-{name}.csv"),
         )
         if known
         else Markup(),
         "subgroup_survival": [
-            Markup(small_survival_figure(level, analysis.name, name))  # noqa: S704 - our own SVG
+            Markup(small_survival_plot(level, analysis.name, name))  # noqa: S704 - our own SVG
             for analysis in result.subgroups
             for level in analysis.levels
             if level.n_events
@@ -166,25 +162,27 @@ def _figures(result: CenterResult) -> dict[str, Markup | list[Markup]]:
             download(subgroup_survival_data(result), f"subgroup-survival-{name}.csv")
         ),
         "drift": _with_data(
-            drift_figure(result.drift, name),
+            drift_plot(result.drift, name),
             download(drift_data(result.drift), f"drift-{name}.csv"),
         )
         if isinstance(result.drift, Drift) and len(result.drift.periods) > 1
         else Markup(),
-        "flow": Markup(flow_figure(patient_flow(result.n, result.excluded), result.n_events, name)),  # noqa: S704
+        "flow": Markup(  # noqa: S704 - our own SVG
+            flow_diagram(patient_flow(result.n, result.excluded), result.n_events, name)
+        ),
     }
 
 
-def _pooled_figures(report: ValidationReport) -> list[Markup]:
+def _pooled_plots(report: ValidationReport) -> list[Markup]:
     return [
-        _with_data(pooled_figure(item), download(pooled_data(item), f"{item.name}.csv"))
+        _with_data(pooled_plot(item), download(pooled_data(item), f"{item.name}.csv"))
         for item in report.across_centers
         if isinstance(item.pooled, PooledEffect)
     ]
 
 
-def _with_data(figure: str, link: str) -> Markup:
-    return Markup(figure + link)  # noqa: S704 - as above
+def _with_data(plot: str, link: str) -> Markup:
+    return Markup(plot + link)  # noqa: S704 - as above
 
 
 def _refusals(result: CenterResult) -> list[str]:

@@ -1,12 +1,11 @@
 """Survival curves of one subgroup as SVG, written directly: a report has up to eight for each
 centre.
 
-They look as `figures.survival_figure` does, at a hundredth of its cost.
+They look as `plots.survival_plot` does, at a hundredth of its cost.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 
@@ -16,7 +15,9 @@ from validation_reports.page.plots import (
     HIGH_COLOUR,
     INK,
     LOW_COLOUR,
+    element_id,
     month_ticks,
+    svg_element,
 )
 from validation_reports.statistics.risk_groups import RiskGroup
 from validation_reports.statistics.subgroups import Subgroup
@@ -29,7 +30,7 @@ _FIRST_ROW, _ROW = 266.0, 15.0
 Point = tuple[float, float]
 
 
-def small_survival_figure(level: Subgroup, name: str, center: str) -> str:
+def small_survival_plot(level: Subgroup, name: str, center: str) -> str:
     """Draw overall survival by risk group in one level of a subgroup, with bands, censoring and
     numbers at risk.
 
@@ -49,33 +50,24 @@ def small_survival_figure(level: Subgroup, name: str, center: str) -> str:
     """
     groups = level.risk_groups.groups
     ticks = month_ticks(groups)
-    identifier = re.sub(
-        r"[^a-z0-9]+", "-", f"km-{name}-{level.level.replace('<', 'below')}-{center}".lower()
-    )
-    label = escape(
-        f"Kaplan-Meier curves of overall survival by risk group, {name} {level.level}, {center}",
-        quote=True,
-    )
+    plot = f"km-{name}-{level.level.replace('<', 'below')}-{center}"
+    words = f"Kaplan-Meier curves of overall survival by risk group, {name} {level.level}, {center}"
+    frame_id = f"{element_id(plot)}-frame"
     title = escape(f"{name.capitalize()}: {level.level} (n = {level.n})")
     frame = (
         f'x="{_LEFT:g}" y="{_TOP - 2:g}" width="{_RIGHT - _LEFT:g}" height="{_BOTTOM - _TOP + 4:g}"'
     )
     curves = "".join(_curve(group, ticks[-1]) for group in groups)
     parts = [
-        f'<clipPath id="{identifier}-frame"><rect {frame}/></clipPath>',
+        f'<clipPath id="{frame_id}"><rect {frame}/></clipPath>',
         _text(6, 14, title, "start", size=12),
         _axes(ticks),
-        f'<g clip-path="url(#{identifier}-frame)">{curves}</g>',
+        f'<g clip-path="url(#{frame_id})">{curves}</g>',
         *(_legend(row, group) for row, group in enumerate(groups)),
         _text(6, _FIRST_ROW - _ROW, "Number at risk", "start"),
         *(_at_risk(row, group, ticks) for row, group in enumerate(groups)),
     ]
-    return (
-        f'<svg role="img" aria-label="{label}" id="{identifier}" '
-        f'xmlns="http://www.w3.org/2000/svg" width="{_WIDTH:g}" height="{_HEIGHT:g}" viewBox="0 0 '
-        f'{_WIDTH:g} {_HEIGHT:g}" font-family="Arial, Helvetica, \'DejaVu Sans\', sans-serif" '
-        f'font-size="11" fill="{INK}">\n' + "\n".join(parts) + "\n</svg>\n"
-    )
+    return svg_element(plot, words, (_WIDTH, _HEIGHT), 11, parts)
 
 
 def _axes(ticks: Sequence[float]) -> str:

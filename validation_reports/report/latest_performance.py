@@ -1,8 +1,8 @@
-"""The current figures of the model at one centre: what a patient's structured report tells of its
-latest validation.
+"""How the model did in the latest validation at a centre: what a patient's structured report tells
+of it.
 
-Each report's folder holds them as ``figures.json``, small beside the report itself, because they
-are looked up at every scoring.
+Each report's folder holds this as ``figures.json``, small beside the report itself, because it is
+looked up at every scoring.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from validation_reports.report.summary import Line, calibration_line
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.discrimination import Concordance
 
-FIGURES_NAME = "figures.json"
+PERFORMANCE_NAME = "figures.json"
+"""As it is called in every report so far."""
 
 
 @dataclass(frozen=True)
-class CenterFigures:
+class CenterPerformance:
     """What the latest validation at one centre found.
 
     Parameters
@@ -54,8 +55,8 @@ class CenterFigures:
     calibration: Line
 
 
-def center_figures(report: ValidationReport, report_id: str) -> tuple[CenterFigures, ...]:
-    """Return the figures of each centre of a report.
+def center_performances(report: ValidationReport, report_id: str) -> tuple[CenterPerformance, ...]:
+    """Return how the model did at each centre of a report.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def center_figures(report: ValidationReport, report_id: str) -> tuple[CenterFigu
         Name of its folder.
     """
     return tuple(
-        CenterFigures(
+        CenterPerformance(
             center=result.center,
             model_digest=report.provenance.model_digest,
             report_id=report_id,
@@ -79,15 +80,17 @@ def center_figures(report: ValidationReport, report_id: str) -> tuple[CenterFigu
     )
 
 
-def write_center_figures(folder: Path, report: ValidationReport) -> None:
-    """Write the figures into a report's folder, at once and in full, because scoring processes read
-    them meanwhile.
+def write_center_performances(folder: Path, report: ValidationReport) -> None:
+    """Write what was found into a report's folder, at once and in full, because scoring processes
+    read it meanwhile.
     """
-    figures = _ADAPTER.dump_json(center_figures(report, folder.name), indent=1)
-    write_durably(folder / FIGURES_NAME, figures)
+    found = _ADAPTER.dump_json(center_performances(report, folder.name), indent=1)
+    write_durably(folder / PERFORMANCE_NAME, found)
 
 
-def latest_figures(reports: Path, center: str, model_digest: str) -> CenterFigures | NotEstimable:
+def latest_performance(
+    reports: Path, center: str, model_digest: str
+) -> CenterPerformance | NotEstimable:
     """Look up what the latest validation of a model at a centre found.
 
     Parameters
@@ -97,25 +100,25 @@ def latest_figures(reports: Path, center: str, model_digest: str) -> CenterFigur
     center : str
         The centre.
     model_digest : str
-        SHA-256 of the frozen bundle; figures of another model say nothing of this one.
+        SHA-256 of the frozen bundle; what was found of another model says nothing of this one.
 
     Returns
     -------
-    CenterFigures or NotEstimable
-        The figures, or why there are none.
+    CenterPerformance or NotEstimable
+        What was found, or why nothing is known.
     """
-    for path in sorted(reports.glob(f"*/{FIGURES_NAME}"), reverse=True):
+    for path in sorted(reports.glob(f"*/{PERFORMANCE_NAME}"), reverse=True):
         try:
             found = _ADAPTER.validate_json(path.read_bytes())
         except (OSError, ValidationError):
             return NotEstimable(
-                f"The figures of the validation report {path.parent.name} cannot be read, and "
+                f"The numbers of the validation report {path.parent.name} cannot be read, and "
                 "older ones may no longer hold: validate the centre again."
             )
-        for figures in found:
-            if figures.center == center and figures.model_digest == model_digest:
-                return figures
+        for performance in found:
+            if performance.center == center and performance.model_digest == model_digest:
+                return performance
     return NotEstimable(f"This model has not been validated at centre {center} yet.")
 
 
-_ADAPTER = TypeAdapter(tuple[CenterFigures, ...])
+_ADAPTER = TypeAdapter(tuple[CenterPerformance, ...])

@@ -42,7 +42,7 @@ class ScoreComparison:
     Parameters
     ----------
     cohort : str
-        Whose patients; of the training centre the figures are apparent ones.
+        Whose patients; of the training centre the numbers are apparent ones.
     score : str
         What is compared: the combined model or one signature.
     models : tuple of (str, str)

@@ -26,9 +26,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = metafunc.module.__name__.partition("dicom_node.")[2]
     if "bench" in metafunc.fixturenames and module.startswith(ON_BOTH):
         only = metafunc.definition.get_closest_marker("sqlite_only")
-        metafunc.parametrize(
-            "bench", ["sqlite"] if only else ["sqlite", "postgresql"], indirect=True
-        )
+        both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.server)]
+        metafunc.parametrize("bench", both[:1] if only else both, indirect=True)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from tests.support.object_store import ObjectStore
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.server)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty place for a store or table."""
     if request.param == "folder":

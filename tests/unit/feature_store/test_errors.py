@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from feature_store import errors
 from feature_store.errors import ContourError, CtGeometryError, FeatureStoreError, StudyDefect
+from feature_store.expectations.suites import SUITES
 
 
 def test_the_sentence_is_what_is_shown() -> None:
@@ -28,3 +33,28 @@ def test_code_and_sentence_survive_pickling(kind: type[StudyDefect]) -> None:
 def test_the_tree_is_as_drawn() -> None:
     assert issubclass(ContourError, StudyDefect)
     assert issubclass(StudyDefect, FeatureStoreError)
+
+
+def _raised_codes() -> Counter[str]:
+    """Return the codes that the package's own code raises, by how many places raise them."""
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    calls = [
+        node.exc
+        for path in Path(errors.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+    ]
+    return Counter(
+        str(call.args[0].value)
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id in kinds
+        and isinstance(call.args[0], ast.Constant)
+    )
+
+
+def test_a_code_is_raised_in_one_place_and_not_where_a_rule_says_it() -> None:
+    found = _raised_codes()
+    assert {"truncated-pixels", "off-slice", "ring-too-small"} <= set(found)
+    assert [code for code, places in found.items() if places > 1] == []
+    assert set(found).isdisjoint(rule.code for rules in SUITES.values() for rule in rules)

@@ -16,6 +16,7 @@ from validation_reports.report_folder import write_report_files
 COHORT = made_cohort("A", 60, 1)
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: Path) -> None:
     report = build_report([COHORT], PROVENANCE, n_resamples=50)
     folder = tmp_path / "report"
@@ -64,14 +65,3 @@ def test_without_pango_there_is_a_sentence_instead_of_a_pdf(
     assert "install Pango" in sentence
     assert (tmp_path / "report" / "report.html").is_file()
     assert not (tmp_path / "report" / "report.pdf").exists()
-
-
-def test_what_is_no_report_is_refused_with_a_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(tmp_path / "nothing.json")]) == 1
-    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
-    assert main([str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert "give a report.json" in said
-    assert "Build the report again" in said

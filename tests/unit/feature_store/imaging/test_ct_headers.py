@@ -49,8 +49,8 @@ def _without_position(z: int, dataset: Dataset) -> None:
     ("spoil", "code"),
     [
         (_without_position, "ct-header"),
-        (_at(1, PixelSpacing=[0, 0]), "ct-header"),
-        (_at(1, ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), "ct-header"),
+        (_at(1, PixelSpacing=[0, 0]), "impossible-geometry"),
+        (_at(1, ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), "impossible-geometry"),
         (_at(1, SOPClassUID=MRImageStorage, Modality="MR"), "not-ct"),
     ],
 )

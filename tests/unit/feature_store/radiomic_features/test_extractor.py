@@ -177,6 +177,7 @@ def test_the_same_input_gives_the_same_bits() -> None:
     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_pyradiomics_is_silent_in_a_fresh_process() -> None:
     program = (
         "import logging; from tests.unit.feature_store.radiomic_features import test_extractor as "

@@ -181,6 +181,7 @@ def test_matrices_count_every_voxel_once() -> None:
     np.testing.assert_array_equal(matrices.glcm, matrices.glcm.transpose(0, 2, 1))
 
 
+@pytest.mark.slow
 def test_kernels_import_where_their_folder_is_read_only(tmp_path: Path) -> None:
     """Numba then keeps the machine code in its cache folder."""
     package = tmp_path / "feature_store" / "radiomic_features"

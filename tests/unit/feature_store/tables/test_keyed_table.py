@@ -36,6 +36,7 @@ def _write(folder: str, barrier: Barrier, own: str, count: int) -> None:
         table.upsert([row(f"{own} {number}", 2.0)])
 
 
+@pytest.mark.slow
 def test_two_processes_that_write_the_same_leave_each_row_once(location: str) -> None:
     context = multiprocessing.get_context("spawn")  # deltalake's threads do not survive a fork
     barrier = context.Barrier(2)

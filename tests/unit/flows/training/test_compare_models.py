@@ -38,6 +38,7 @@ def initial(*, squeeze_excitation: bool) -> NetworkWeights:
     return network_weights(network, squeeze_excitation=squeeze_excitation)
 
 
+@pytest.mark.slow
 def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     strength = random.uniform(0.2, 3.0, PATIENTS)

@@ -149,6 +149,7 @@ def records() -> dict[str, ClinicalRecord]:
     }
 
 
+@pytest.mark.slow
 def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     work: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -190,6 +191,7 @@ def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, byt
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_same_store_and_seed_give_the_same_bytes_whatever_the_external_centres_hold(
     work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

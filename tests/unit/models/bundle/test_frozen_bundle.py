@@ -204,6 +204,7 @@ def test_features_of_other_settings_are_refused(
         bundle.check_extraction("b" * 64)
 
 
+@pytest.mark.slow
 def test_loading_and_scoring_import_neither_tensorflow_nor_the_fitting_libraries(
     tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
 ) -> None:

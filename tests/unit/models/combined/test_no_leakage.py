@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 
 from models.combined.combined_model import train_combined_model
@@ -34,6 +35,7 @@ def center(
     return features, Survival(np.ceil(np.minimum(death, censoring)), death <= censoring), hazard
 
 
+@pytest.mark.slow
 def test_a_planted_signal_travels_to_a_centre_that_training_never_saw() -> None:
     lost = []
     for seed in SEEDS:

@@ -1,86 +1,60 @@
-"""Weights are plain arrays with stable bytes; features come from a warm network that is given
-usable tumours only.
-"""
+"""Deep features are those of the whole network, from a warm one that refuses foreign weights."""
 
 from __future__ import annotations
 
-import io
-import zipfile
+import time
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from models.errors import BundleError, FeatureMismatchError
-from models.network.weights import DEEP_COLUMNS, NetworkWeights, checked_inputs
+from models.errors import BundleError
+from models.network.deep_features import DeepFeatureExtractor
+from models.network.weights import NetworkWeights
 
 
-def make_weights(value: float = 1.5) -> NetworkWeights:
-    return NetworkWeights(
-        {"b/kernel": np.full((2, 3), value, np.float32), "a/bias": np.zeros(4, np.float32)}, False
+@pytest.fixture(scope="module")
+def tumours() -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(size=(3, 64, 64, 64)).astype(np.float32)
+
+
+def test_deep_features_are_those_of_the_whole_network(
+    network: Any, weights: NetworkWeights, tumours: NDArray[np.float32]
+) -> None:
+    from models.network.backend import keras
+
+    extractor = DeepFeatureExtractor(weights)
+    features = extractor.extract(tumours, batch=2)
+    assert features.shape == (3, 512)
+    assert features.dtype == np.float32
+    whole = keras.Model(network.input, network.get_layer("deep_features").output)(
+        tumours[..., None], training=False
     )
+    np.testing.assert_allclose(features, np.asarray(whole), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        extractor.extract(tumours[1:2])[0], features[1], rtol=1e-4, atol=1e-5
+    )
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+    assert extractor.extract(tumours[:0]).shape == (0, 512)
 
 
-def test_weights_survive_npz_with_the_same_bytes() -> None:
-    weights = make_weights()
-    content = weights.to_npz()
-    again = NetworkWeights.from_npz(content)
-    assert again.to_npz() == content == make_weights().to_npz()
-    assert again.digest == weights.digest
-    assert again.squeeze_excitation is False
-    assert list(again.arrays) == ["a/bias", "b/kernel"]
-    np.testing.assert_array_equal(again.arrays["b/kernel"], np.full((2, 3), 1.5))
+def test_one_tumour_takes_well_below_a_second(
+    weights: NetworkWeights, tumours: NDArray[np.float32]
+) -> None:
+    extractor = DeepFeatureExtractor(weights)
+    extractor.extract(tumours[:1])
+    begin = time.process_time()
+    extractor.extract(tumours[:1])
+    assert time.process_time() - begin < 2
 
 
-def test_the_digest_sees_values_shapes_names_and_architecture() -> None:
-    kernel = np.ones((2, 3), np.float32)
-    variants = [
-        NetworkWeights({"a": kernel}),
-        NetworkWeights({"a": kernel}, False),
-        NetworkWeights({"b": kernel}),
-        NetworkWeights({"a": kernel.reshape(3, 2)}),
-        NetworkWeights({"a": kernel * np.float32(1 + 1e-6)}),
-    ]
-    assert len({weights.digest for weights in variants}) == len(variants)
-
-
-def test_weights_cannot_change() -> None:
-    with pytest.raises(ValueError, match="read-only"):
-        make_weights().arrays["a/bias"][0] = 1
-
-
-def test_unusable_weights_are_refused() -> None:
-    with pytest.raises(BundleError, match="a/bias are not finite"):
-        NetworkWeights({"a/bias": np.array([np.nan], np.float32)})
-    with pytest.raises(BundleError, match="no weights"):
-        NetworkWeights({})
-
-
-@pytest.mark.parametrize("content", [b"", b"not a zip", zipfile.ZipFile.__doc__.encode()])  # type: ignore[union-attr]
-def test_bytes_that_are_no_weights_are_refused(content: bytes) -> None:
-    with pytest.raises(BundleError, match="not a readable npz"):
-        NetworkWeights.from_npz(content)
-
-
-def test_pickled_objects_are_never_read() -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, squeeze_excitation=np.array(True), kernel=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(BundleError, match="not a readable npz"):
-        NetworkWeights.from_npz(buffer.getvalue())
-
-
-def test_inputs_are_checked() -> None:
-    assert checked_inputs(np.zeros((2, 64, 64, 64))).dtype == np.float32
+def test_weights_of_another_architecture_are_refused(weights: NetworkWeights) -> None:
+    lacking = {path: array for path, array in weights.arrays.items() if path != "stem_conv/kernel"}
+    with pytest.raises(BundleError, match="stem_conv/kernel are absent"):
+        DeepFeatureExtractor(NetworkWeights(lacking))
+    wrong = {**weights.arrays, "stem_conv/kernel": np.zeros((3, 3, 3, 1, 32), np.float32)}
     with pytest.raises(
-        FeatureMismatchError, match=r"shape \(64, 64, 64\): expected \(patients, 64, 64, 64\)"
+        BundleError, match=r"of shape \(3, 3, 3, 1, 32\), expected shape \(3, 3, 3, 1, 64\)"
     ):
-        checked_inputs(np.zeros((64, 64, 64)))
-    with pytest.raises(FeatureMismatchError, match="not finite"):
-        checked_inputs(np.full((1, 64, 64, 64), np.nan))
-
-
-def test_there_are_512_columns() -> None:
-    assert (DEEP_COLUMNS[0], DEEP_COLUMNS[-1], len(set(DEEP_COLUMNS))) == (
-        "deep:000",
-        "deep:511",
-        512,
-    )
+        DeepFeatureExtractor(NetworkWeights(wrong))

@@ -68,11 +68,21 @@ def test_more_deaths_than_are_compared_at_once_give_the_same_pairs() -> None:
     assert one.tied_time == two.tied_time > 0
 
 
+def test_concordance_by_hand() -> None:
+    survival = Survival(np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, True]))
+    # The first is comparable with all others, the second with the two last: one tie of scores, one
+    # the wrong way.
+    assert training_concordance(survival, [4.0, 2.0, 2.0, 3.0]).estimate == pytest.approx(
+        (3 + 0.5 + 0) / 5
+    )
+
+
 def test_nobody_to_compare_is_a_sentence() -> None:
     with pytest.raises(TrainingError, match="No two patients can be compared"):
-        training_concordance(Survival(np.ones(3), np.ones(3, bool)), np.arange(3.0))
+        training_concordance(Survival(np.array([2.0, 2.0]), np.array([True, True])), [1.0, 2.0])
 
 
 def test_the_interval_stays_between_0_and_1() -> None:
     assert TrainingConcordance(0.95, 0.1).interval == pytest.approx((0.754, 1.0), abs=1e-3)
+    assert TrainingConcordance(0.99, 0.1).interval[1] == 1.0
     assert TrainingConcordance(0.05, 0.1).interval == pytest.approx((0.0, 0.246), abs=1e-3)

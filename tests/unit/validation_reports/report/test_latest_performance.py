@@ -1,4 +1,4 @@
-"""The figures that patients' reports quote: the newest of this centre and this model, or a
+"""What patients' reports quote: the newest of this centre and this model, or a
 sentence.
 """
 
@@ -13,10 +13,10 @@ import pytest
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import (
-    CenterFigures,
-    center_figures,
-    latest_figures,
-    write_center_figures,
+    CenterPerformance,
+    center_performances,
+    latest_performance,
+    write_center_performances,
 )
 from validation_reports.report.validation_report import ValidationReport, build_report
 
@@ -32,7 +32,7 @@ def report() -> ValidationReport:
 
 def _kept(reports: Path, name: str, report: ValidationReport) -> None:
     (reports / name).mkdir(parents=True)
-    write_center_figures(reports / name, report)
+    write_center_performances(reports / name, report)
 
 
 def test_the_newest_report_of_the_centre_and_model_counts(
@@ -44,29 +44,29 @@ def test_the_newest_report_of_the_centre_and_model_counts(
     _kept(tmp_path, "20260305-alpha", replace(report, provenance=later, centers=report.centers[:1]))
     _kept(tmp_path, "20260306-other-model", replace(report, provenance=other_model))
     (tmp_path / "20260307-under-way").mkdir()
-    alpha, beta = (latest_figures(tmp_path, center, DIGEST) for center in ("Alpha", "Beta"))
-    assert isinstance(alpha, CenterFigures)
-    assert isinstance(beta, CenterFigures)
+    alpha, beta = (latest_performance(tmp_path, center, DIGEST) for center in ("Alpha", "Beta"))
+    assert isinstance(alpha, CenterPerformance)
+    assert isinstance(beta, CenterPerformance)
     assert (alpha.report_id, beta.report_id) == ("20260305-alpha", "20260304-both")
-    assert alpha == center_figures(replace(report, provenance=later), "20260305-alpha")[0]
+    assert alpha == center_performances(replace(report, provenance=later), "20260305-alpha")[0]
     assert isinstance(beta.concordance, NotEstimable)
 
 
 def test_without_a_report_there_is_a_sentence(tmp_path: Path, report: ValidationReport) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
-        found = latest_figures(folder, "Gamma", DIGEST)
+        found = latest_performance(folder, "Gamma", DIGEST)
         assert isinstance(found, NotEstimable)
         assert found.sentence == "This model has not been validated at centre Gamma yet."
     _kept(tmp_path, "20260304-both", report)
-    assert isinstance(latest_figures(tmp_path, "Gamma", DIGEST), NotEstimable)
+    assert isinstance(latest_performance(tmp_path, "Gamma", DIGEST), NotEstimable)
 
 
-def test_figures_that_cannot_be_read_are_not_replaced_by_older_ones(
+def test_numbers_that_cannot_be_read_are_not_replaced_by_older_ones(
     tmp_path: Path, report: ValidationReport
 ) -> None:
     _kept(tmp_path, "20260304-both", report)
     _kept(tmp_path, "20260305-both", report)
     (tmp_path / "20260305-both" / "figures.json").write_bytes(b"[{")
-    found = latest_figures(tmp_path, "Alpha", DIGEST)
+    found = latest_performance(tmp_path, "Alpha", DIGEST)
     assert isinstance(found, NotEstimable)
     assert "20260305-both cannot be read" in found.sentence

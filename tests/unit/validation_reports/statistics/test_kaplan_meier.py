@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.survival.survival_data import Survival
+from tests.support import ROOT
+from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.kaplan_meier import (
+    MedianTime,
+    SurvivalAt,
     SurvivalCurve,
     kaplan_meier,
+    median_follow_up,
     median_time,
     shown_curve,
+    survival_at,
 )
 
 FOLLOW_UP = st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=60)
@@ -62,3 +70,45 @@ def test_the_shown_curve_leaves_numpy_as_it_was() -> None:
         shown_curve(Survival(np.array([5.0, 7.0]), np.array([True, True])))
         assert np.geterr()["divide"] == np.geterr()["invalid"] == "raise"
     assert np.geterr() == before
+
+
+def test_lifelines_is_imported_by_the_curve_that_it_draws_and_not_before() -> None:
+    program = (
+        "import sys, validation_reports.report.validation_report, validation_reports.page.render\n"
+        "print([name for name in ('lifelines', 'matplotlib') if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr
+
+
+def test_everybody_dead_is_zero_survival_at_any_later_day() -> None:
+    curve = kaplan_meier(Survival(np.array([5.0, 7.0]), np.array([True, True])))
+    assert survival_at(curve, 100) == SurvivalAt(100, 0.0, 0.0, 0.0, 0.0, 0)
+    assert survival_at(curve, 1) == SurvivalAt(1, 1.0, 0.0, 1.0, 1.0, 2)
+
+
+def test_medians_on_a_step_and_unreached() -> None:
+    step = kaplan_meier(Survival(np.array([10.0, 20, 30, 40]), np.ones(4, bool)))
+    found = median_time(step)
+    assert isinstance(found, MedianTime)
+    assert found.days == 25  # S is 0.5 from day 20 to day 30
+    high = median_time(
+        kaplan_meier(Survival(np.array([10.0, 20, 30, 40]), np.array([True, False, False, False])))
+    )
+    assert isinstance(high, NotEstimable)
+    assert "still 0.75 at the longest follow-up, 40 days" in high.sentence
+    assert isinstance(median_follow_up(Survival(np.array([1.0]), np.array([True]))), NotEstimable)
+
+
+def test_numbers_at_risk() -> None:
+    curve = kaplan_meier(
+        Survival(np.array([10.0, 10, 20, 30]), np.array([True, False, True, False]))
+    )
+    assert curve.number_at_risk([0, 10, 10.5, 30, 31]) == (4, 4, 2, 1, 0)

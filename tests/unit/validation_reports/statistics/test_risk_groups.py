@@ -1,4 +1,4 @@
-"""The log-rank test of lifelines is Mantel's, with the hypergeometric variance at ties."""
+"""The log-rank test is Mantel's, and where a hazard ratio or a test means nothing there is none."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from models.survival.survival_data import Survival
+from tests.support.scored_cohorts import made_cohort
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.risk_groups import LogRank, log_rank
+from validation_reports.statistics.calibration import (
+    calibration_slope,
+)
+from validation_reports.statistics.risk_groups import (
+    HazardRatio,
+    LogRank,
+    compare_risk_groups,
+    log_rank,
+)
 
 GROUPED = st.lists(
     st.tuples(st.integers(1, 20), st.booleans(), st.booleans()), min_size=8, max_size=60
@@ -73,3 +82,42 @@ def test_groups_that_were_never_at_risk_together_have_no_log_rank_test() -> None
     assert isinstance(log_rank(survival, survival.event), LogRank)
     _assert_mantel(apart, apart.event)
     assert isinstance(log_rank(apart, apart.event), NotEstimable)
+
+
+def test_an_empty_group_and_a_group_without_deaths_are_refused() -> None:
+    survival = Survival(np.arange(1.0, 21.0), np.arange(20) < 10)
+    empty = compare_risk_groups(survival, np.zeros(20, bool))
+    assert empty.hazard_ratio == NotEstimable(
+        "The hazard ratio is not estimated: no patient is in the high-risk group."
+    )
+    assert [group.label for group in empty.groups] == ["low risk"]
+    spared = compare_risk_groups(survival, np.arange(20) < 10)
+    assert isinstance(spared.hazard_ratio, NotEstimable)
+    assert "none of the 10 patients at low risk died" in spared.hazard_ratio.sentence
+    assert isinstance(spared.log_rank, LogRank)
+
+
+def test_groups_that_do_not_overlap_have_no_hazard_ratio() -> None:
+    survival = Survival(np.arange(1.0, 21.0), np.ones(20, bool))
+    apart = compare_risk_groups(survival, np.arange(20) < 10)
+    assert apart.hazard_ratio == NotEstimable(
+        "The hazard ratio is not estimated: these deaths do not determine it."
+    )
+    one_day = Survival(np.array([1.0, 2, 2, 2, 2, 2, 2, 3]), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
+    last_alone = compare_risk_groups(one_day, np.arange(8) == 7)
+    assert isinstance(last_alone.hazard_ratio, NotEstimable)
+    assert isinstance(calibration_slope(one_day, np.arange(8.0) == 7), NotEstimable)
+
+
+def test_a_group_per_patient_is_demanded() -> None:
+    with pytest.raises(ValueError, match="expected 20 risk groups"):
+        compare_risk_groups(made_cohort("A", 20, 6).survival, np.zeros(19, bool))
+
+
+def test_the_hazard_ratio_is_of_high_over_low() -> None:
+    cohort = made_cohort("A", 300, 5)
+    groups = compare_risk_groups(cohort.survival, cohort.high_risk)
+    assert isinstance(groups.hazard_ratio, HazardRatio)
+    assert groups.hazard_ratio.lower > 1
+    assert isinstance(groups.log_rank, LogRank)
+    assert groups.log_rank.observed_high > groups.log_rank.expected_high

@@ -1,0 +1,193 @@
+"""Forest plots: of the centres, of the subgroups, and over the centres by random effects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from validation_reports.page.plots import HIGH_COLOUR, INK, LOW_COLOUR, drawing, svg
+from validation_reports.report.center_result import CenterResult
+from validation_reports.report.validation_report import PooledStatistic
+from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.random_effects import PooledEffect, Scale
+from validation_reports.statistics.risk_groups import HazardRatio
+from validation_reports.statistics.subgroups import SubgroupAnalysis
+from validation_reports.wording import interval
+
+_COARSE = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
+_FINE = (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2)
+"""Ticks of a logarithmic axis that spans much, or little."""
+
+
+class Statistic(StrEnum):
+    """What a forest plot shows."""
+
+    CONCORDANCE = "Harrell's C"
+    HAZARD_RATIO = "the hazard ratio"
+
+
+def forest_plot(results: Sequence[CenterResult], statistic: Statistic) -> str:
+    """Draw one statistic of each centre and of the pool, with the intervals as text beside them."""
+    with drawing((3.3, 0.95 + 0.34 * len(results))) as figure:
+        axes = figure.subplots()
+        rows = list(range(len(results)))[::-1]
+        found = [_statistic(result, statistic) for result in results]
+        for row, value in zip(rows, found, strict=True):
+            pooled = row == 0 and len(results) > 1
+            _row(axes, row, value, highlighted=pooled, line=LOW_COLOUR, width=1.8, size=7)
+        axes.set(
+            yticks=rows,
+            ylim=(-0.6, len(results) - 0.4),
+            yticklabels=[f"{_short(result.center)} (n = {result.n})" for result in results],
+        )
+        if statistic is Statistic.CONCORDANCE:
+            axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+            axes.set(xlabel="Harrell's C (0.5 is chance)")
+        else:
+            axes.axvline(1, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+            axes.set(xlabel="Hazard ratio, high against low risk", xscale="log")
+            _log_axis(axes, found)
+        _bare(axes)
+        return svg(
+            figure, f"forest-{statistic.name}", f"Forest plot of {statistic.value} by centre"
+        )
+
+
+def subgroup_plot(subgroups: Sequence[SubgroupAnalysis], overall: object, center: str) -> str:
+    """Draw Harrell's C of every subgroup beside that of all patients."""
+    rows = [
+        ("all patients", overall),
+        *(
+            (f"{level.level} (n = {level.n})", level.concordance)
+            for item in subgroups
+            for level in item.levels
+        ),
+    ]
+    last = len(rows) - 1
+    with drawing((3.5, 0.9 + 0.27 * len(rows))) as figure:
+        axes = figure.subplots()
+        for place, (_, found) in enumerate(rows):
+            line = LOW_COLOUR if place else HIGH_COLOUR
+            _row(axes, last - place, found, highlighted=place == 0, line=line, width=1.6, size=6)
+        axes.set(
+            yticks=[last - place for place in range(len(rows))],
+            yticklabels=[name for name, _ in rows],
+            ylim=(-0.6, last + 0.6),
+        )
+        _bare(axes)
+        axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.set(xlabel="Harrell's C (0.5 is chance)", xlim=(0.2, 1.0))
+        return svg(
+            figure, f"subgroups-{center}", f"Forest plot of Harrell's C by subgroup, {center}"
+        )
+
+
+def pooled_plot(statistic: PooledStatistic) -> str:
+    """Draw one statistic of each centre, its random-effects mean (diamond) and the interval for a
+    new centre (dots).
+    """
+    effect = statistic.pooled
+    with drawing(
+        (3.3, 1.0 + 0.32 * (len(statistic.centers) + 2 * isinstance(effect, PooledEffect)))
+    ) as figure:
+        axes = figure.subplots()
+        names = [name for name, *_ in statistic.centers]
+        last = len(names) - 1
+        for row, (_, estimate, lower, upper) in enumerate(statistic.centers):
+            y = last - row
+            axes.plot([lower, upper], [y, y], color=LOW_COLOUR, linewidth=1.6)
+            axes.plot([estimate], [y], "s", color=LOW_COLOUR, markersize=6)
+            _beside(axes, y, interval(estimate, lower, upper))
+        if isinstance(effect, PooledEffect):
+            names += ["random-effects mean", "at a new centre"]
+            shape = [effect.lower, effect.estimate, effect.upper, effect.estimate]
+            axes.fill(shape, [-1, -0.78, -1, -1.22], color=HIGH_COLOUR)
+            axes.plot(
+                [effect.prediction_lower, effect.prediction_upper],
+                [-2, -2],
+                color=HIGH_COLOUR,
+                linewidth=1.6,
+                linestyle=(0, (1, 1)),
+                marker="|",
+            )
+            _beside(axes, -1, interval(effect.estimate, effect.lower, effect.upper))
+            _beside(axes, -2, f"({effect.prediction_lower:.2f}–{effect.prediction_upper:.2f})")
+        count = len(names)
+        axes.set(
+            yticks=[last - row for row in range(count)], yticklabels=[name[:22] for name in names]
+        )
+        axes.set(ylim=(last - count + 0.4, last + 0.6), xlabel=statistic.name)
+        if isinstance(effect, PooledEffect) and effect.scale is Scale.LOG:
+            axes.set_xscale("log")
+            low, high = axes.get_xlim()
+            _log_ticks(axes, low, high, _COARSE if high / low > 6 else _FINE)
+        reference = 0.5 if statistic.name == "Harrell's C" else 1.0
+        axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        _bare(axes)
+        return svg(
+            figure,
+            f"pooled-{statistic.name}",
+            f"Forest plot of {statistic.name} with random effects",
+        )
+
+
+def _statistic(result: CenterResult, statistic: Statistic) -> object:
+    return (
+        result.concordance
+        if statistic is Statistic.CONCORDANCE
+        else result.risk_groups.hazard_ratio
+    )
+
+
+def _row(
+    axes: Any, y: float, found: object, *, highlighted: bool, line: str, width: float, size: float
+) -> None:
+    if isinstance(found, Concordance | HazardRatio):
+        axes.plot([found.lower, found.upper], [y, y], color=line, linewidth=width)
+        axes.plot(
+            [found.estimate],
+            [y],
+            "D" if highlighted else "s",
+            color=HIGH_COLOUR if highlighted else LOW_COLOUR,
+            markersize=size,
+        )
+        words = interval(found.estimate, found.lower, found.upper)
+    else:
+        words = "not estimable"
+    _beside(axes, y, words)
+
+
+def _log_axis(axes: Any, ratios: Sequence[object]) -> None:
+    """Let the axis hold 0.5 to 2 and every interval, of which what lies beyond 0.05-50 is cut."""
+    known = [ratio for ratio in ratios if isinstance(ratio, HazardRatio)]
+    low = min([0.5, *(max(ratio.lower, 0.05) for ratio in known)])
+    high = max([2.0, *(min(ratio.upper, 50.0) for ratio in known)])
+    axes.set_xlim(low / 1.1, high * 1.1)
+    _log_ticks(axes, low, high, _COARSE)
+
+
+def _log_ticks(axes: Any, low: float, high: float, marks: Sequence[float]) -> None:
+    # Slow to import
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator  # noqa: PLC0415
+
+    axes.xaxis.set_major_locator(FixedLocator([mark for mark in marks if low <= mark <= high]))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _beside(axes: Any, y: float, words: str) -> None:
+    axes.text(
+        1.03, y, words, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=8.5
+    )
+
+
+def _bare(axes: Any) -> None:
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else name[:17] + "…"
