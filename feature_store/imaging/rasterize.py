@@ -9,6 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.errors import ContourError
+from feature_store.imaging.contour_combination import (
+    CombinedSlice,
+    OverlappingContours,
+    SliceRefusal,
+    combine,
+)
+from feature_store.imaging.contour_relations import XOR, SliceContour
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.structure_set import Roi, check_contours
 
@@ -17,14 +24,44 @@ PLANE_TOLERANCE = 0.25
 contour.
 """
 _EDGE_TOLERANCE = 0.5 + 1e-3
+_UNITE = "or set overlapping_contours to 'union'"
+_REFUSALS = {
+    SliceRefusal.DIFFERENT_DEPTHS: (
+        "contours {apart:.2f} mm apart along the normal: expected one plane",
+        "Send the CT that was contoured",
+    ),
+    SliceRefusal.OVERLAP: (
+        "contours that overlap in part, so that what lies in both is meant twice or not at all",
+        f"Unite them in the planning system, {_UNITE}",
+    ),
+    SliceRefusal.NEARLY_REPEATED: (
+        "contours that are nearly the same, within one pixel of each other everywhere",
+        f"Delete one of them, {_UNITE}",
+    ),
+    SliceRefusal.OVERLAPS_ITSELF: (
+        "a contour that crosses itself and goes round a part of its area twice",
+        f"Redraw it, {_UNITE}",
+    ),
+    SliceRefusal.CANCEL: (
+        f"contours of type {XOR} that are the same and cancel each other",
+        "Export the ROI again, with each contour once",
+    ),
+    SliceRefusal.NOTHING_LEFT: (
+        "contours that together leave no voxel of what they enclose",
+        "Redraw them, without what is drawn twice",
+    ),
+}
 
 
-def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
+def rasterize(
+    roi: Roi,
+    volume: CtVolume,
+    overlapping: OverlappingContours = OverlappingContours.REFUSE,
+) -> npt.NDArray[np.bool_]:
     """Return the voxels whose centres the contours enclose.
 
     Contours are mapped along the normal of the slices, so oblique series need no special case.
-    Contours of one slice are combined by exclusive or: a contour within another is a hole (PS3.3
-    C.8.8.6.3).
+    How contours of one slice are combined: see `contour_combination`.
 
     Parameters
     ----------
@@ -32,6 +69,8 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
         Closed planar contours, points (x, y, z) in mm.
     volume : CtVolume
         The CT that they were drawn on.
+    overlapping : OverlappingContours
+        What becomes of contours of one slice that overlap in part.
 
     Returns
     -------
@@ -42,22 +81,39 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
     ------
     ContourError
         If the contours cannot have been drawn on this CT: another Frame of Reference, outside the
-        CT, not within a slice plane, between the slices, or slices left out.
+        CT, not within a slice plane, between the slices, or slices left out. If those of a slice
+        have no mask.
     """
     check_contours(roi)
     _check_frame(roi, volume)
     mask = np.zeros(volume.hu.shape, dtype=np.bool_)
-    by_slice: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
-    for number, points in enumerate(roi.contours, start=1):
-        index = np.round(
-            volume.to_index(points), 6
-        )  # ties are decided by the rule, not by the last bit
-        by_slice[_slice_of(index, roi, number, volume)].append(index[:, :2])
-    for z, polygons in by_slice.items():
-        for polygon in polygons:
-            _toggle(mask[z], polygon)
+    by_slice = contours_by_slice(roi, volume)
+    for z, contours in by_slice.items():
+        combined = combine(contours, mask[z].shape, overlapping)
+        if combined.mask is None:
+            raise _refused(combined, z, roi)
+        mask[z] = combined.mask
     _check_sequence(mask, sorted(by_slice), roi, volume)
     return mask
+
+
+def contours_by_slice(roi: Roi, volume: CtVolume) -> dict[int, list[SliceContour]]:
+    """Return the contours of each slice in pixel indices, numbered from 1 in the order of the ROI.
+
+    Raises
+    ------
+    ContourError
+        If one lies outside the CT, not within a slice plane, or between the slices.
+    """
+    by_slice: dict[int, list[SliceContour]] = defaultdict(list)
+    drawn = zip(roi.contours, roi.geometric_types, strict=True)
+    for number, (points, kind) in enumerate(drawn, start=1):
+        # ties are decided by the rule, not by the last bit
+        index = np.round(volume.to_index(points), 6)
+        z = _slice_of(index, roi, number, volume)
+        offset_mm = (float(index[:, 2].mean()) - z) * volume.spacing_mm[2]
+        by_slice[z].append(SliceContour(number, index[:, :2], kind, offset_mm))
+    return by_slice
 
 
 def _check_frame(roi: Roi, volume: CtVolume) -> None:
@@ -106,30 +162,18 @@ def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtV
     return min(max(z, 0), int(last[2]))
 
 
-def _toggle(plane: npt.NDArray[np.bool_], polygon: npt.NDArray[np.float64]) -> None:
-    """Invert the pixels of `plane` whose centres are within `polygon`, shape (n, 2), continuous
-    indices (x, y).
-
-    Along each row, a pixel is inside when an odd number of edges crosses the row at or left of its
-    centre; an edge takes its lower end and leaves its upper end out, so that a vertex on a row
-    counts once.
-    """
-    height, width = plane.shape
-    low, high = (
-        max(int(np.ceil(polygon[:, 1].min())), 0),
-        min(int(np.floor(polygon[:, 1].max())), height - 1),
+def _refused(combined: CombinedSlice, z: int, roi: Roi) -> ContourError:
+    """Say why the contours of a slice have no mask."""
+    refusal = combined.refusal or SliceRefusal.NOTHING_LEFT
+    what, mend = _REFUSALS[refusal]
+    low, high = combined.facts.depths_mm
+    which = " and ".join(map(str, combined.at_fault))
+    return ContourError(
+        refusal.value,
+        f"ROI {roi.name!r} has on slice {z + 1} {what.format(apart=high - low)}"
+        + (f" (number {which} of its {len(roi.contours)})" if which else "")
+        + f". {mend}.",
     )
-    if high < low:
-        return
-    rows = np.arange(low, high + 1, dtype=np.float64)[:, None]
-    x0, y0 = polygon.T
-    x1, y1 = np.roll(polygon, -1, axis=0).T
-    row, edge = np.nonzero((y0 <= rows) != (y1 <= rows))
-    crossing = x0[edge] + (rows[row, 0] - y0[edge]) * (x1 - x0)[edge] / (y1 - y0)[edge]
-    first = np.clip(np.ceil(np.round(crossing, 6)), 0, width).astype(np.intp)
-    crossings = np.zeros((rows.size, width + 1), dtype=np.intp)
-    np.add.at(crossings, (row, first), 1)
-    plane[low : high + 1] ^= (np.cumsum(crossings, axis=1)[:, :width] % 2).astype(np.bool_)
 
 
 def _check_sequence(

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import SimpleITK
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from feature_store.errors import ContourError
+from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.ct_volume import CtVolume, read_ct_volume
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.structure_set import Roi, read_structure_set, select_gtv
@@ -79,32 +78,6 @@ def test_a_keyhole_leaves_its_hole_open() -> None:
     assert not mask[3, 4:8, 5:9].any()
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.floats(0, 13), st.floats(0, 11)), min_size=3, max_size=12),
-    st.randoms(use_true_random=False),
-)
-def test_even_odd_of_any_polygon_agrees_with_a_ray_from_each_centre(
-    corners: list[tuple[float, float]], random: object
-) -> None:
-    del random
-    grid = volume()
-    polygon = np.array(corners)
-    mask = rasterize(roi(grid, np.column_stack([polygon, np.full(len(polygon), 4.0)])), grid)[4]
-    edges = list(zip(polygon, np.roll(polygon, -1, axis=0), strict=True))
-    for (y, x), inside in np.ndenumerate(mask):
-        crossings = [
-            p[0] + (y - p[1]) * (q[0] - p[0]) / (q[1] - p[1])
-            for p, q in edges
-            if (p[1] <= y) != (q[1] <= y)
-        ]
-        near = any(abs(at - x) < 1e-4 for at in crossings) or np.any(
-            np.abs(polygon[:, 1] - y) < 1e-4
-        )
-        if not near:  # a centre on the contour itself belongs to either side
-            assert inside == (sum(at < x for at in crossings) % 2 == 1)
-
-
 BOX = ((2.4, 3.6), (6.6, 8.4))
 
 
@@ -130,6 +103,55 @@ def test_contours_that_cannot_be_of_this_ct(
         rasterize(roi(grid, *contours), grid)
     assert caught.value.code == code
     assert words in str(caught.value)
+
+
+def ring(z: float, by: float = 0) -> list[tuple[float, float, float]]:
+    return rectangle((2.4 + by, 3.6), (6.6 + by, 8.4), z)
+
+
+@pytest.mark.parametrize(
+    ("contours", "code", "words"),
+    [
+        ([ring(4), ring(4, 2)], "overlapping-contours", "slice 5 contours that overlap"),
+        ([ring(4), ring(4, 0.7)], "nearly-repeated-contours", "(number 1 and 2 of its 2)"),
+        ([ring(4), ring(4.2, 5)], "contours-at-different-depths", "0.60 mm apart"),
+        (
+            [[(2.4, 3.6, 4), (9, 3.6, 4), (4, 8.4, 4), (2, 1, 4), (9, 3, 4), (4, 8, 4)]],
+            "contour-overlaps-itself",
+            "(number 1 of its 1)",
+        ),
+        (
+            [
+                rectangle((left, 1.5), (right, 8.5), 4)
+                for left, right in ((1.5, 8.5), (1.5, 5), (5, 8.5))
+            ],
+            "contours-leave-nothing",
+            "leave no voxel",
+        ),
+    ],
+)
+def test_contours_of_one_slice_that_do_not_make_a_mask(
+    contours: list[npt.ArrayLike], code: str, words: str
+) -> None:
+    grid = volume()
+    with pytest.raises(ContourError) as caught:
+        rasterize(roi(grid, *contours), grid)
+    assert caught.value.code == code
+    assert words in str(caught.value)
+
+
+def test_declared_contours_that_cancel_each_other_are_refused() -> None:
+    grid = volume()
+    points = tuple(to_mm(ring(4), grid) for _ in range(2))
+    declared = Roi(1, "GTV {1}", points, "1.2.3", ("CLOSEDPLANAR_XOR",) * 2)
+    with pytest.raises(ContourError, match=r"'GTV \{1\}' has on slice 5 .* cancel each other"):
+        rasterize(declared, grid)
+
+
+def test_overlapping_contours_are_united_where_that_is_the_rule() -> None:
+    grid = volume()
+    mask = rasterize(roi(grid, ring(4), ring(4, 2)), grid, OverlappingContours.UNION)
+    assert int(mask.sum()) == (4 + 2) * 5
 
 
 @pytest.mark.parametrize("frame", ["1.2.4", None])
