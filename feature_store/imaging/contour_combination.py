@@ -18,8 +18,8 @@ repeated
     than once.
 nested
     A contour within another is a hole, one within a hole an island, and so on. It is within when
-    it encloses none but pixels of the other, and none of its points lies more than 3/4 pixel
-    outside the other.
+    it encloses none but pixels of the other and a wall of a pixel stays around it; the wall may
+    lack along a third of its line, if no point lies more than 3/4 pixel outside the other.
 nearly repeated
     Contours that enclose a pixel together and whose lines are within one pixel of each other
     everywhere leave no wall between them to be a hole's, yet are not the same: treated as an
@@ -32,10 +32,11 @@ CLOSEDPLANAR_XOR
     Combined by exclusive or with all others, as declared. Two that are the same (or nearly) would
     cancel each other, which nobody draws a contour for: refused.
 crossing itself
-    A contour that crosses itself encloses its pixels by the even-odd rule, as one contour of a
-    keyhole does. Lobes (a figure of eight) are enclosed by every rule. Pixels that it goes round
-    twice are lost: up to 5 % of all that it encloses this is recorded, more is treated as an
-    overlap. Keyholes are told from it by the points that they come back to.
+    A contour that crosses itself encloses its pixels by the even-odd rule. Lobes (a figure of
+    eight) are enclosed by every rule. Pixels that it goes round twice are lost: a single one is no
+    matter, up to 5 % of all that it encloses are recorded, more are treated as an overlap. A
+    keyhole is told from it by the points that it comes back to, and by its loops, which lie apart
+    or within each other as contours do.
 empty
     A slice none of whose pixels remains although a contour encloses some: refused.
 """
@@ -105,6 +106,8 @@ class SliceFacts:
         The same as an earlier one.
     retraced : tuple of int
         Go round more than once, counted once.
+    keyholes : tuple of int
+        Go round a hole in the direction in which they go round all; other keyholes leave no trace.
     crossing_themselves : tuple of int
         Cross themselves and are taken as they are.
     overlapping_themselves : tuple of int
@@ -124,6 +127,7 @@ class SliceFacts:
     without_pixels: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
     retraced: tuple[int, ...] = ()
+    keyholes: tuple[int, ...] = ()
     crossing_themselves: tuple[int, ...] = ()
     overlapping_themselves: tuple[int, ...] = ()
     holes: tuple[int, ...] = ()
@@ -207,6 +211,7 @@ def combine(
         without_pixels=tuple(r.contour.number for r in regions if not r.count),
         repeated=tuple(related.repeated),
         retraced=tuple(r.contour.number for r in regions if r.retraced),
+        keyholes=tuple(r.contour.number for r in regions if r.is_keyhole),
         crossing_themselves=tuple(r.contour.number for r in regions if r.crosses_itself),
         overlapping_themselves=tuple(r.contour.number for r in regions if r.overlaps_itself),
         holes=tuple(n for n, d in zip(number, depth, strict=True) if d % 2),
@@ -250,7 +255,7 @@ def _region(contour: SliceContour, shape: tuple[int, int], *, united: bool) -> R
     if (keyhole := _keyhole(contour, found, shape)) is not None:
         return keyhole
     enclosed = found.counts != 0
-    rounds = _rounds(contour, found, enclosed)
+    rounds = _rounds(contour, found)
     odd = (-(-np.abs(found.counts) // rounds) & 1).astype(np.bool_)
     lost = int(np.count_nonzero(enclosed & ~odd))
     much = lost > LOST_AT_MOST * int(np.count_nonzero(enclosed))
@@ -259,24 +264,20 @@ def _region(contour: SliceContour, shape: tuple[int, int], *, united: bool) -> R
         enclosed if much and united else odd,
         found.box,
         retraced=rounds > 1,
-        crosses_itself=not much and (lost > 0 or _goes_both_ways(found)),
+        crosses_itself=not much and (lost > 1 or _goes_both_ways(found)),
         overlaps_itself=much,
     )
 
 
-def _rounds(contour: SliceContour, found: Turns, enclosed: Pixels) -> int:
+def _rounds(contour: SliceContour, found: Turns) -> int:
     """Return how often a contour goes round all that it encloses, apart from pixels so near to its
     line that its rounds may disagree on them.
     """
-    once = np.abs(found.counts) == 1
-    more = enclosed & ~once
-    if not more.any():
-        return 1
-    rows, columns = np.nonzero(once)
+    rows, columns = np.nonzero(found.counts)
+    times = np.abs(found.counts[rows, columns])
     centres = np.column_stack([columns + found.box[1].start, rows + found.box[0].start])
-    if len(centres) and not near_line(centres, contour.points, SAME_WITHIN).all():
-        return 1
-    return int(np.abs(found.counts)[more].min())
+    near = near_line(centres, contour.points, SAME_WITHIN)
+    return int(times.max() if near.all() else times[~near].min())
 
 
 def _keyhole(contour: SliceContour, found: Turns, shape: tuple[int, int]) -> Region | None:
@@ -292,17 +293,20 @@ def _keyhole(contour: SliceContour, found: Turns, shape: tuple[int, int]) -> Reg
         return None
     pixels = _combined(related, shape)[0][found.box]
     retraced = bool(related.repeated)
+    left_out = (found.counts != 0) & ~pixels
     return Region(
         contour,
         pixels,
         found.box,
         retraced=retraced,
+        is_keyhole=bool(left_out.any()),
         crosses_itself=not retraced and _goes_both_ways(found),
     )
 
 
 def _goes_both_ways(found: Turns) -> bool:
-    return bool((found.counts > 0).any() and (found.counts < 0).any())
+    ways = [int(np.count_nonzero(found.counts > 0)), int(np.count_nonzero(found.counts < 0))]
+    return min(ways) > 1
 
 
 def _combined(related: Relations, shape: tuple[int, int]) -> tuple[Pixels, int, list[int]]:

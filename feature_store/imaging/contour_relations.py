@@ -21,6 +21,7 @@ from feature_store.imaging.polygon import (
     are_within,
     enclosed_area,
     near_line,
+    share_along,
     signed_area,
 )
 from feature_store.imaging.structure_set import CLOSED_TYPES
@@ -31,6 +32,10 @@ SAME_WITHIN = 0.1
 """Contours whose lines are nowhere further apart are the same."""
 NEARLY_WITHIN = 1.0
 """Contours whose lines are nowhere further apart have no wall between them."""
+ALONG_WITHIN, ALONG_AT_MOST = 0.5, 1 / 3
+"""A contour within another may run so near to it along this share of its line: there it has no
+wall.
+"""
 OUTSIDE_BY = 0.75
 """How far outside another contour a point of one within it may lie. Beyond sqrt(1/2) a point is on
 the same side of a line as the pixel centre nearest to it.
@@ -102,15 +107,16 @@ class Region:
         What it encloses.
     box : tuple of 2 slice
         Where the box lies, along (y, x).
-    retraced, crosses_itself, overlaps_itself : bool
-        Whether it goes round more than once; crosses itself and is taken as it is; crosses itself
-        and loses more than that.
+    retraced, is_keyhole, crosses_itself, overlaps_itself : bool
+        Whether it goes round more than once; comes back to its own points and goes round a hole
+        again; crosses itself and is taken as it is; crosses itself and loses more than that.
     """
 
     contour: SliceContour
     pixels: Pixels
     box: tuple[slice, slice]
     retraced: bool = False
+    is_keyhole: bool = False
     crosses_itself: bool = False
     overlaps_itself: bool = False
 
@@ -198,14 +204,14 @@ def relation(earlier: Region, later: Region) -> Relation:
     shared = _shared(earlier, later)
     a, b = earlier.contour.points, later.contour.points
     if shared == 0:
-        return Relation.TOUCHING if _adjoin(earlier, later) else Relation.APART
+        return Relation.TOUCHING if _shared(_grown(earlier), later) else Relation.APART
     if shared == earlier.count == later.count or are_within(a, b, SAME_WITHIN):
         return Relation.SAME
     if are_within(a, b, NEARLY_WITHIN):
         return Relation.NEARLY_SAME
-    if shared == later.count and not _leaves(b, earlier):
+    if shared == later.count and _lies_within(later, earlier):
         return Relation.INSIDE
-    if shared == earlier.count and not _leaves(a, later):
+    if shared == earlier.count and _lies_within(earlier, later):
         return Relation.AROUND
     return Relation.OVERLAPPING
 
@@ -229,11 +235,22 @@ def _shared(a: Region, b: Region) -> int:
     return int(np.count_nonzero(cut[0] & cut[1]))
 
 
-def _adjoin(a: Region, b: Region) -> bool:
-    """Whether pixels of two regions are neighbours, diagonals included."""
-    grown = binary_dilation(np.pad(a.pixels, 1), np.ones((3, 3), dtype=np.bool_))
-    rows, columns = (slice(part.start - 1, part.stop + 1) for part in a.box)
-    return _shared(Region(a.contour, grown, (rows, columns)), b) > 0
+def _grown(region: Region) -> Region:
+    """Return a region with the neighbours of its pixels, diagonals included."""
+    pixels = binary_dilation(np.pad(region.pixels, 1), np.ones((3, 3), dtype=np.bool_))
+    rows, columns = (slice(part.start - 1, part.stop + 1) for part in region.box)
+    return Region(region.contour, pixels, (rows, columns))
+
+
+def _lies_within(inner: Region, outer: Region) -> bool:
+    """Whether a contour that encloses none but pixels of another is within it, rather than along
+    it or across it.
+    """
+    grown = _grown(inner)
+    if _shared(grown, outer) == grown.count:
+        return True  # a wall of a pixel all around
+    a, b = inner.contour.points, outer.contour.points
+    return not _leaves(a, outer) and share_along(a, b, ALONG_WITHIN) <= ALONG_AT_MOST
 
 
 def _leaves(points: Points, region: Region) -> bool:

@@ -131,26 +131,33 @@ def loops(polygon: Points) -> list[Points]:
 
 def are_within(a: Points, b: Points, limit: float) -> bool:
     """Whether the symmetric Hausdorff distance of the lines of two polygons is at most `limit`
-    pixels, found from points on both at every quarter of it.
+    pixels, found from points on both at every half of it; not if they are too long to compare.
     """
     ends = np.abs([a.min(axis=0) - b.min(axis=0), a.max(axis=0) - b.max(axis=0)])
     if ends.max() > limit + _ROUNDING:
         return False
-    first, second = _points_along(a, limit / 4), _points_along(b, limit / 4)
+    first, second = _points_along(a, limit / 2), _points_along(b, limit / 2)
     if first is None or second is None:
         return False
-    return bool(
-        _near(first, second, limit, limit / 4).all()
-        and _near(second, first, limit, limit / 4).all()
-    )
+    return bool(_near(first, second, limit).all() and _near(second, first, limit).all())
+
+
+def share_along(a: Points, b: Points, limit: float) -> float:
+    """Return the share of the line of one polygon that is at most `limit` pixels from that of
+    another; 1 if they are too long to compare.
+    """
+    first, second = _points_along(a, limit / 2), _points_along(b, limit / 2)
+    if first is None or second is None:
+        return 1.0
+    return float(_near(first, second, limit).mean())
 
 
 def near_line(points: Points, polygon: Points, limit: float) -> Pixels:
-    """Return which points, shape (n, 2), are at most `limit` pixels from the line of a polygon."""
-    along = _points_along(polygon, limit / 4)
-    if along is None:
-        return np.zeros(len(points), dtype=np.bool_)
-    return _near(points, along, limit, limit / 4)
+    """Return which points, shape (n, 2), are at most `limit` pixels from the line of a polygon;
+    none if it is too long to compare.
+    """
+    along = _points_along(polygon, limit / 2)
+    return np.zeros(len(points), dtype=np.bool_) if along is None else _near(points, along, limit)
 
 
 def _crossings(
@@ -186,9 +193,8 @@ def _points_along(polygon: Points, step: float) -> Points | None:
     return np.asarray(polygon[edge] + share[:, None] * edges[edge])
 
 
-def _near(points: Points, along: Points, limit: float, step: float) -> Pixels:
-    reach = (
-        float(np.hypot(limit, step / 2)) + _ROUNDING
-    )  # the nearest of them may be half a step on
-    distance, _ = KDTree(along).query(points, distance_upper_bound=reach)
-    return np.isfinite(distance)
+def _near(points: Points, along: Points, limit: float) -> Pixels:
+    """Return which points are at most `limit` from a line, given by points at every half of it."""
+    reach = float(np.hypot(limit, limit / 4)) + _ROUNDING  # the nearest may be half a step on
+    tree = KDTree(along, balanced_tree=False, compact_nodes=False)
+    return np.isfinite(tree.query(points, distance_upper_bound=reach)[0])

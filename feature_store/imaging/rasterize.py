@@ -82,7 +82,7 @@ def rasterize(
     ContourError
         If the contours cannot have been drawn on this CT: another Frame of Reference, outside the
         CT, not within a slice plane, between the slices, or slices left out. If those of a slice
-        have no mask.
+        have no mask, or none encloses a voxel.
     """
     check_contours(roi)
     _check_frame(roi, volume)
@@ -93,6 +93,12 @@ def rasterize(
         if combined.mask is None:
             raise _refused(combined, z, roi)
         mask[z] = combined.mask
+    if not mask.any():
+        raise ContourError(
+            "only-remnants",
+            f"ROI {roi.name!r} has {len(roi.contours)} contour(s), none of which encloses a voxel: "
+            "expected a drawn tumour. Delete the remnants, and draw it.",
+        )
     _check_sequence(mask, sorted(by_slice), roi, volume)
     return mask
 

@@ -212,8 +212,25 @@ class TestNested:
         )
 
     def test_a_hole_that_touches_its_outer_contour_from_within(self) -> None:
-        edge = box(1.5, 5.5, 9.5, 12.5)
+        edge = box(1.5, 5.5, 9.5, 12.5)  # along 7 of the 30 of its line
         check(of(OUTER, edge), OUTER_MASK & ~pixels(2, 6, 9, 12), holes=(2,))
+        point = np.array([[1.5, 9.5], [6.5, 5.5], [11.5, 9.5], [6.5, 13.5]])
+        without = of(point).mask
+        assert without is not None
+        check(of(OUTER, point), OUTER_MASK & ~without, holes=(2,))
+
+    @pytest.mark.parametrize(
+        "inner",
+        [
+            box(1.5, 1.5, 11.5, 21.5),  # half of it
+            box(1.5, 1.5, 21.5, 19.5),  # all but a strip
+            box(1.5, 1.5, 7.5, 7.5),  # a corner of it
+            np.delete(np.insert(OUTER, 2, [[21.5, 16.5], [16.5, 21.5]], axis=0), 4, axis=0),
+        ],
+    )
+    def test_what_runs_along_its_outer_contour_is_no_hole(self, inner: Polygon) -> None:
+        assert of(OUTER, inner).refusal is SliceRefusal.OVERLAP
+        check(of(inner, OUTER, union=True), OUTER_MASK, overlapping=((1, 2),))
 
     def test_a_hole_may_leave_its_outer_contour_by_less_than_a_voxel_only(self) -> None:
         for x in (1.05, 1.5):  # up to 0.45 pixel outside, no centre there
@@ -245,9 +262,9 @@ class TestKeyhole:
     @pytest.mark.parametrize("inner", [HOLE, HOLE[::-1]], ids=["same direction", "other direction"])
     def test_a_channel_without_width(self, inner: Polygon) -> None:
         keyhole = np.concatenate([OUTER, OUTER[:1], inner, inner[:1]])
-        check(of(keyhole), OUTER_MASK & ~HOLE_MASK)
-        check(of(keyhole[::-1]), OUTER_MASK & ~HOLE_MASK)
-        check(of(np.roll(keyhole, 3, axis=0)), OUTER_MASK & ~HOLE_MASK)
+        facts = {"keyholes": (1,)} if inner is HOLE else {}
+        for drawn in (keyhole, keyhole[::-1], np.roll(keyhole, 3, axis=0)):
+            check(of(drawn), OUTER_MASK & ~HOLE_MASK, **facts)
 
     def test_a_narrow_channel(self) -> None:
         outer = [[1.5, 10.3], [1.5, 1.5], [21.5, 1.5], [21.5, 21.5], [1.5, 21.5], [1.5, 10.4]]
@@ -257,16 +274,20 @@ class TestKeyhole:
     def test_a_hole_that_is_gone_round_twice_is_one_hole(self) -> None:
         for inner in (HOLE, HOLE[::-1]):
             keyhole = np.concatenate([OUTER, OUTER[:1], inner, inner, inner[:1]])
-            check(of(keyhole), OUTER_MASK & ~HOLE_MASK, retraced=(1,))
+            found = of(keyhole)
+            np.testing.assert_array_equal(found.mask, OUTER_MASK & ~HOLE_MASK)
+            assert found.facts.retraced == (1,)
 
     def test_a_keyhole_that_is_gone_round_twice(self) -> None:
-        check(of(np.concatenate([KEYHOLE, KEYHOLE])), OUTER_MASK & ~HOLE_MASK, retraced=(1,))
+        for drawn in (KEYHOLE, np.concatenate([OUTER, OUTER[:1], HOLE[::-1], HOLE[-1:]])):
+            found = of(np.concatenate([drawn, drawn]))
+            np.testing.assert_array_equal(found.mask, OUTER_MASK & ~HOLE_MASK)
+            assert found.facts.retraced == (1,)
 
     def test_an_island_in_a_keyhole_and_a_keyhole_that_is_repeated(self) -> None:
         ring = OUTER_MASK & ~HOLE_MASK
-        assert of(KEYHOLE, ISLAND).mask is not None
-        check(of(KEYHOLE, ISLAND), ring | ISLAND_MASK)
-        check(of(KEYHOLE, KEYHOLE[::-1]), ring, repeated=(2,))
+        check(of(KEYHOLE, ISLAND), ring | ISLAND_MASK, keyholes=(1,))
+        check(of(KEYHOLE, KEYHOLE[::-1]), ring, keyholes=(1, 2), repeated=(2,))
 
 
 class TestOverlap:
@@ -524,9 +545,8 @@ class TestNothingLeft:
 
     def test_holes_that_fill_their_outer_contour_are_refused(self) -> None:
         left, right = box(1.5, 1.5, 11.5, 21.5), box(11.5, 1.5, 21.5, 21.5)
-        found = of(OUTER, left, right)
-        assert found.refusal is SliceRefusal.NOTHING_LEFT
-        assert found.facts.holes == (2, 3)
+        assert of(OUTER, left, right).refusal is SliceRefusal.OVERLAP
+        assert of(OUTER, left, right, kinds=XOR).refusal is SliceRefusal.NOTHING_LEFT
 
     def test_a_slice_without_contours_is_empty_and_no_matter(self) -> None:
         check(of(), np.zeros(SHAPE, dtype=bool))

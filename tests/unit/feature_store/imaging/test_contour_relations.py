@@ -43,8 +43,9 @@ FIRST = box(5.5, 5.5, 15.5, 15.5)
         (box(5.7, 5.1, 15.9, 15.9), Relation.SAME),  # the same pixels
         (box(6.1, 5.5, 15.5, 15.5), Relation.NEARLY_SAME),
         (box(5.5, 6.5, 15.5, 16.5), Relation.NEARLY_SAME),
-        (box(5.5, 5.5, 13.5, 15.5), Relation.INSIDE),
+        (box(5.5, 8.5, 11.5, 12.5), Relation.INSIDE),
         (box(8.5, 8.5, 12.5, 12.5), Relation.INSIDE),
+        (box(5.5, 5.5, 13.5, 15.5), Relation.OVERLAPPING),  # along it
         (box(0.5, 0.5, 25.5, 25.5), Relation.AROUND),
         (box(10.5, 5.5, 20.5, 15.5), Relation.OVERLAPPING),
         (box(14.5, 14.5, 20.5, 20.5), Relation.OVERLAPPING),

@@ -120,14 +120,6 @@ def ring(z: float, by: float = 0) -> list[tuple[float, float, float]]:
             "contour-overlaps-itself",
             "(number 1 of its 1)",
         ),
-        (
-            [
-                rectangle((left, 1.5), (right, 8.5), 4)
-                for left, right in ((1.5, 8.5), (1.5, 5), (5, 8.5))
-            ],
-            "contours-leave-nothing",
-            "leave no voxel",
-        ),
     ],
 )
 def test_contours_of_one_slice_that_do_not_make_a_mask(
@@ -140,12 +132,38 @@ def test_contours_of_one_slice_that_do_not_make_a_mask(
     assert words in str(caught.value)
 
 
-def test_declared_contours_that_cancel_each_other_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [
+        ([(1.5, 8.5), (1.5, 8.5)], "are the same and cancel each other"),
+        ([(1.5, 8.5), (1.5, 5), (5, 8.5)], "leave no voxel of what they enclose"),
+    ],
+)
+def test_declared_contours_that_cancel_each_other_are_refused(
+    sides: list[tuple[float, float]], words: str
+) -> None:
     grid = volume()
-    points = tuple(to_mm(ring(4), grid) for _ in range(2))
-    declared = Roi(1, "GTV {1}", points, "1.2.3", ("CLOSEDPLANAR_XOR",) * 2)
-    with pytest.raises(ContourError, match=r"'GTV \{1\}' has on slice 5 .* cancel each other"):
+    points = tuple(to_mm(rectangle((left, 1.5), (right, 8.5), 4), grid) for left, right in sides)
+    declared = Roi(1, "GTV {1}", points, "1.2.3", ("CLOSEDPLANAR_XOR",) * len(points))
+    with pytest.raises(ContourError, match=rf"'GTV \{{1\}}' has on slice 5 .* {words}"):
         rasterize(declared, grid)
+
+
+@pytest.mark.parametrize(
+    "remnants",
+    [
+        [rectangle((4.6, 4.6), (5.4, 5.4), 4)],
+        [[(2, 2, 4), (4, 4, 4), (6, 6, 4)], [(2, 3, 5), (8, 3, 5), (8, 3.1, 5)]],
+        [rectangle((2.1, 3.1), (9.9, 3.9), 4)],
+    ],
+)
+def test_a_roi_of_which_no_contour_encloses_a_voxel_is_refused(
+    remnants: list[npt.ArrayLike],
+) -> None:
+    grid = volume()
+    with pytest.raises(ContourError, match="none of which encloses a voxel") as caught:
+        rasterize(roi(grid, *remnants), grid)
+    assert caught.value.code == "only-remnants"
 
 
 def test_overlapping_contours_are_united_where_that_is_the_rule() -> None:
