@@ -204,10 +204,15 @@ def _bodies(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> None:
 
 
 @st.composite
-def _halves(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> None:
-    """Cut a convex ring in two that share an edge."""
+def _circles(draw: st.DrawFn, cell: tuple[int, int]) -> Polygon:
     ring, centre = draw(_rings(cell))
-    ring = centre + (ring - centre) / np.linalg.norm(ring - centre, axis=1)[:, None] * 7
+    return centre + (ring - centre) / np.linalg.norm(ring - centre, axis=1)[:, None] * 7
+
+
+@st.composite
+def _halves(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> None:
+    """Cut a circle in two that share an edge."""
+    ring = draw(_circles(cell))
     start, middle = (
         draw(st.integers(0, len(ring) - 1)),
         draw(st.integers(len(ring) // 4, len(ring) * 3 // 4)),
@@ -258,11 +263,23 @@ def _thin_walls(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> Non
 
 
 @st.composite
+def _cut_copies(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> None:
+    """Draw a circle twice, the second without a fifth to a third: neither a hole nor the same."""
+    ring = np.roll(draw(_circles(cell)), draw(st.integers(0, 40)), axis=0)
+    drawing.enclose(turns_seen(ring) != 0)
+    drawing.refusal = SliceRefusal.OVERLAP
+    drawing.add(draw(_hands(ring)))
+    drawing.add(draw(_hands(ring[len(ring) // draw(st.integers(3, 5)) + 1 :])))
+
+
+@st.composite
 def drawings(draw: st.DrawFn) -> Drawing:
     """Draw a slice; at most one thing on it is a reason to refuse it."""
     drawing = Drawing()
     cells = [(x, y) for x in range(3) for y in range(2)]
-    spoilt = draw(st.sampled_from([None, None, _overlaps, _thin_walls, "depth", "cancel"]))
+    spoilt = draw(
+        st.sampled_from([None, None, None, _overlaps, _thin_walls, _cut_copies, "depth", "cancel"])
+    )
     made: dict[int, Any] = {0: _bodies, 1: _bodies, 2: _bodies, 3: _halves, 4: _eights}
     for cell in cells[: draw(st.integers(1, 4))]:
         draw(made[draw(st.integers(0, 4))](drawing, cell))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from feature_store.errors import AmbiguousGtvError, RegionError
+from feature_store.errors import AmbiguousGtvError, ContourError, RegionError
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import compute_features, load_study
@@ -53,8 +53,13 @@ def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:
     assert features.ring_cut_by_field_of_view
 
 
-def test_a_contour_between_the_voxels_is_a_verdict(tmp_path: Path) -> None:
-    study = load_study(*synthetic(tmp_path, 0.3), "gtv.*")
+def test_a_gtv_of_remnants_is_a_verdict(tmp_path: Path) -> None:
+    with pytest.raises(ContourError, match="none of which encloses a voxel"):
+        load_study(*synthetic(tmp_path, 0.3), "gtv.*")
+
+
+def test_a_gtv_of_few_voxels_is_a_verdict(tmp_path: Path) -> None:
+    study = load_study(*synthetic(tmp_path, 0.6), "gtv.*")
     with pytest.raises(RegionError, match="expected at least 27"):
         compute_features(study, ExtractionSettings())
 
