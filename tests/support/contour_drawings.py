@@ -162,14 +162,15 @@ def _remnants(draw: st.DrawFn) -> Polygon:
     step = np.array([draw(_tenths(-2, 2)), draw(_tenths(-2, 2))])
     match draw(st.integers(0, 3)):
         case 0:
-            return at + step * np.arange(draw(st.integers(1, 2)))[:, None]
+            points = np.asarray(step * np.arange(draw(st.integers(1, 2)))[:, None])
         case 1:
-            return at + step * np.arange(draw(st.integers(3, 6)))[:, None] / 4
+            points = step * np.arange(draw(st.integers(3, 6)))[:, None] / 4
         case 2:
-            return at + np.array([[0, 0], [draw(_tenths(0.1, 0.9)), 0], [0, 1]])
+            points = np.array([[0, 0], [draw(_tenths(0.1, 0.9)), 0], [0, 1]], dtype=np.float64)
         case _:
             thin = draw(_tenths(0.1, 0.2))
-            return at + np.array([[0, 0], [4, 0], [4, thin], [0, thin]])
+            points = np.array([[0, 0], [4, 0], [4, thin], [0, thin]], dtype=np.float64)
+    return np.asarray(at + points)
 
 
 @st.composite
@@ -206,7 +207,8 @@ def _bodies(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> None:
 @st.composite
 def _circles(draw: st.DrawFn, cell: tuple[int, int]) -> Polygon:
     ring, centre = draw(_rings(cell))
-    return centre + (ring - centre) / np.linalg.norm(ring - centre, axis=1)[:, None] * 7
+    directions = (ring - centre) / np.linalg.norm(ring - centre, axis=1)[:, None]
+    return np.asarray(centre + 7 * directions)
 
 
 @st.composite

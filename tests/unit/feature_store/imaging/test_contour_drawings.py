@@ -4,6 +4,8 @@ or is said.
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ short = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 @short
 @given(drawings(), st.randoms(use_true_random=False))
-def test_drawings_give_the_mask_that_they_were_made_for(drawing: Drawing, random: object) -> None:
+def test_drawings_give_the_mask_that_they_were_made_for(drawing: Drawing, random: Random) -> None:
     check_drawing(drawing, random)
 
 

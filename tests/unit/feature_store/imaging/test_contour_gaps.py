@@ -19,11 +19,11 @@ Z, Y, X = np.indices(SHAPE)
 
 
 def ellipsoid(z: float, half_height: float, radius: float, y: float = 25, x: float = 25) -> Mask:
-    return ((Z - z) / half_height) ** 2 + ((Y - y) ** 2 + (X - x) ** 2) / radius**2 < 1
+    return np.asarray(((Z - z) / half_height) ** 2 + ((Y - y) ** 2 + (X - x) ** 2) / radius**2 < 1)
 
 
 def cylinder(first: int, last: int, radius: float, y: float = 25, x: float = 25) -> Mask:
-    return (first <= Z) & (last >= Z) & ((Y - y) ** 2 + (X - x) ** 2 < radius**2)
+    return np.asarray((first <= Z) & (last >= Z) & ((Y - y) ** 2 + (X - x) ** 2 < radius**2))
 
 
 def without(mask: Mask, *slices: int) -> Mask:
