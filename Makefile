@@ -12,7 +12,7 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz fuzz-geometry bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -59,6 +59,9 @@ soak: install  ## 300 studies through the whole system while its parts are kille
 
 fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node; ARGS="--count 200000"
 	$(BIN)/python -m tests.torture.fuzz $(ARGS)
+
+fuzz-geometry: install  ## 20000 random slices of contours: the mask is right, or it is said why not; ARGS="--examples 1000"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.geometry $(ARGS)
 
 bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
 	$(BIN)/python -m tests.benchmarks.bench_end_to_end $(ARGS)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from feature_store.imaging.body_mask import body_mask, lung_mask
 from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.contour_combination import OverlappingContours
+from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.deep_input import deep_input
 from feature_store.imaging.gtv_rules import select_gtv
@@ -42,12 +44,15 @@ class LoadedStudy:
         The ROI that the centre's rule chose.
     gtv_mask : ndarray of bool, shape (z, y, x)
         Its voxels on the CT's grid.
+    contours : ContourFacts
+        What happened to its contours.
     """
 
     volume: CtVolume
     structure_set: StructureSet
     gtv: Roi
     gtv_mask: npt.NDArray[np.bool_]
+    contours: ContourFacts
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +77,11 @@ class StudyFeatures:
     ring_cut_by_field_of_view: bool
 
 
-def load_study(reading: StudyReading, gtv_pattern: str) -> LoadedStudy:
+def load_study(
+    reading: StudyReading,
+    gtv_pattern: str,
+    overlapping: OverlappingContours = OverlappingContours.REFUSE,
+) -> LoadedStudy:
     """Choose the GTV of a study that was read, make its volume, and rasterise the one on the other.
 
     Parameters
@@ -81,6 +90,8 @@ def load_study(reading: StudyReading, gtv_pattern: str) -> LoadedStudy:
         The study; the pixels of its CT are taken.
     gtv_pattern : str
         Regular expression for the whole name of the GTV, without regard to case.
+    overlapping : OverlappingContours
+        What becomes of contours of one slice that overlap in part.
 
     Raises
     ------
@@ -90,7 +101,9 @@ def load_study(reading: StudyReading, gtv_pattern: str) -> LoadedStudy:
     structure_set = reading.rtstruct.structure_set
     gtv = select_gtv(structure_set, gtv_pattern)
     volume = ct_volume(reading.ct)
-    return LoadedStudy(volume, structure_set, gtv, rasterize(gtv, volume))
+    drawn = rasterize(gtv, volume, overlapping)
+    facts = contour_facts(gtv, drawn, volume)
+    return LoadedStudy(volume, structure_set, gtv, drawn.mask, facts)
 
 
 def prepared(

@@ -33,6 +33,7 @@ class FeaturesTable(BaseModel):
     bin_width: float = Field(default=25.0, gt=0)
     normalize_scale: float = Field(default=100.0, gt=0)
     ring_tissue: Literal["all", "body", "lung"] = "all"
+    overlapping_contours: Literal["refuse", "union"] = "refuse"
     hu_floor: float = Field(default=-1000.0, ge=-1100, le=-900)
     normalize_over: Literal["image", "body"] = "image"
 
@@ -227,6 +228,7 @@ class Settings(NodeSettings):
             normalize_scale=self.features.normalize_scale,
             ring_tissue=self.features.ring_tissue,
             hu_floor=self.features.hu_floor,
+            overlapping_contours=self.features.overlapping_contours,
             normalize_over=self.features.normalize_over,
         )
 

@@ -22,6 +22,7 @@ from feature_store.expectations.clinical_rules import CLINICAL_RULES
 from feature_store.expectations.cohort_rules import COHORT_RULES, CohortFacts
 from feature_store.expectations.evaluation import ExpectationError, findings_of, gx_suite, raised
 from feature_store.expectations.study_rules import STUDY_RULES, StudyFacts
+from feature_store.imaging.contour_rules import CONTOUR_RULES, ContourFacts
 from feature_store.imaging.region_rules import REGION_RULES, RegionFacts
 from feature_store.imaging.voxel_rules import VOXEL_RULES, VoxelFacts
 from feature_store.rules import Finding, Rule, Severity, fact
@@ -31,6 +32,7 @@ __all__ = ["ExpectationError", "Finding", "Severity"]
 SUITES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
     {
         "study": STUDY_RULES,
+        "contours": CONTOUR_RULES,
         "voxels": VOXEL_RULES,
         "regions": REGION_RULES,
         "clinical": CLINICAL_RULES,
@@ -41,13 +43,14 @@ SUITES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
 SUITE_TITLES = MappingProxyType(
     {
         "study": "Each study, before it is loaded",
+        "contours": "The contours of each GTV",
         "voxels": "The voxels of each study",
         "regions": "The regions of each study",
         "clinical": "The clinical table",
         "cohort": "The cohort under the pinned model",
     }
 )
-_OF_A_STUDY = (*STUDY_RULES, *VOXEL_RULES, *REGION_RULES)
+_OF_A_STUDY = (*STUDY_RULES, *CONTOUR_RULES, *VOXEL_RULES, *REGION_RULES)
 RELEASABLE = frozenset(rule.code for rule in _OF_A_STUDY if rule.releasable)
 """Codes of what the settings may make a reason for quarantine, and a release may waive."""
 
@@ -86,6 +89,11 @@ def check_study(facts: StudyFacts, quarantine: Collection[str] = ()) -> tuple[Fi
         What is not as expected, critical findings first; none for a study as the protocol has it.
     """
     return _check_facts("study", facts, quarantine)
+
+
+def check_contours(facts: ContourFacts, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:
+    """Hold what happened to a GTV's contours against the rules; as `check_study`."""
+    return _check_facts("contours", facts, quarantine)
 
 
 def check_voxels(facts: VoxelFacts, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:

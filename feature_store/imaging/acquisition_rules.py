@@ -7,6 +7,7 @@ A new departure from the protocol is a fact, where none says it yet, and one mor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.rules import TRUE, Between, OneOf, warning
@@ -79,7 +80,7 @@ def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
     where the others differ.
     """
     acquisition, slices = headers.acquisition, headers.slices
-    values = {
+    values: dict[str, set[Any]] = {
         "KVP": {one.acquisition.kvp for one in slices},
         "ConvolutionKernel": {one.acquisition.convolution_kernel for one in slices},
         "SliceThickness": {one.acquisition.slice_thickness_mm for one in slices},

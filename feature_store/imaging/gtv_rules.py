@@ -15,11 +15,9 @@ import numpy.typing as npt
 
 from feature_store.errors import ContourError
 from feature_store.imaging.ct_extent import CtExtent
-from feature_store.imaging.structure_set import MALFORMED, Roi, StructureSet
-from feature_store.rules import TRUE, Between, Rule, refuse
+from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, StructureSet
+from feature_store.rules import TRUE, Between, OneOf, Rule, refuse
 
-CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
-"""Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
 _OUTSIDE_MM = 1e-3
 
 
@@ -37,9 +35,11 @@ class GtvFacts:
         Names that match the rule.
     gtv_contours : int or None
         Contours of the candidates together; `None` without a candidate.
-    malformed_contours, open_contours, short_contours : tuple of int
-        Which of them hold no points, enclose no area by their type, or have fewer than 3 points or
-        one that is not finite.
+    malformed_contours, open_contours, infinite_contours : tuple of int
+        Which of them hold no points, enclose no area by their type, or have a point that is not
+        finite.
+    shares_its_number : bool
+        Whether another ROI has the same ROI Number as a candidate.
     same_frame_of_reference : bool
         Whether the contours of each candidate are in the CT's Frame of Reference.
     contours_outside_ct : int
@@ -54,7 +54,8 @@ class GtvFacts:
     gtv_contours: int | None
     malformed_contours: tuple[int, ...]
     open_contours: tuple[int, ...]
-    short_contours: tuple[int, ...]
+    infinite_contours: tuple[int, ...]
+    shares_its_number: bool
     same_frame_of_reference: bool
     contours_outside_ct: int
     farthest_outside_mm: float
@@ -88,7 +89,7 @@ def gtv_facts(
         beyond = [
             extent.beyond_mm(points)
             for points, _ in contours
-            if len(points) and np.isfinite(points).all()
+            if np.isfinite(points).all() and not is_click(points)
         ]
         outside += [mm for mm in beyond if mm > _OUTSIDE_MM]
     return GtvFacts(
@@ -98,7 +99,8 @@ def gtv_facts(
         gtv_contours=len(contours) if candidates else None,
         malformed_contours=_numbers(amiss, "malformed"),
         open_contours=_numbers(amiss, "open"),
-        short_contours=_numbers(amiss, "short"),
+        infinite_contours=_numbers(amiss, "infinite"),
+        shares_its_number=any(roi.shares_its_number for roi in candidates),
         same_frame_of_reference=extent is None
         or all(
             roi.frame_of_reference_uid is not None
@@ -129,8 +131,7 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
     Returns
     -------
     Roi
-        It has at least one contour, and all its contours are closed, planar and of at least 3
-        points.
+        It has at least one contour, and all its contours are closed and planar.
 
     Raises
     ------
@@ -142,12 +143,24 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
     return found[0]
 
 
+def is_click(points: npt.NDArray[np.float64]) -> bool:
+    """Say whether the points of a contour, shape (n, 3), cannot enclose an area: fewer than 3, or
+    all on one line.
+    """
+    if len(points) < 3:
+        return True
+    if not np.isfinite(points).all():
+        return False
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(spread[1] < 1e-6)
+
+
 def _amiss(points: npt.NDArray[np.float64], kind: str) -> str | None:
     if kind == MALFORMED:
         return "malformed"
-    if kind not in CLOSED_TYPES:
+    if kind not in CLOSED_TYPES and not is_click(points):
         return "open"
-    return "short" if len(points) < 3 or not np.isfinite(points).all() else None
+    return None if np.isfinite(points).all() else "infinite"
 
 
 def _numbers(amiss: Sequence[str | None], what: str) -> tuple[int, ...]:
@@ -221,12 +234,23 @@ GTV_RULES = (
     ),
     _refusal(
         "empty-contour",
-        "short_contours",
+        "infinite_contours",
         Between(None, 0),
-        "GTV contours of 3 points or more",
+        "GTV contours of finite points",
         lambda f: (
-            f"{_which(f, f.short_contours)} cannot enclose an area with their points, expected 3 "
-            "or more, all finite. Redraw them."
+            f"{_which(f, f.infinite_contours)} have a point that is not finite, expected numbers "
+            "in mm. Export the RTSTRUCT again."
+        ),
+    ),
+    _refusal(
+        "repeated-roi-number",
+        "shares_its_number",
+        OneOf((False,)),
+        "a ROI Number of its own for the GTV",
+        lambda f: (
+            f"Another ROI has the same ROI Number (3006,0022) as {_names(f.gtv_candidates)}, "
+            "expected one of its own (PS3.3 C.8.8.5): their contours cannot be told apart. Export "
+            "the RTSTRUCT again, with each ROI under its own number."
         ),
     ),
     _refusal(

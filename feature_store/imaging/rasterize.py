@@ -1,31 +1,102 @@
-"""Which voxels a contour encloses: a voxel belongs to it when its centre does (even-odd rule)."""
+"""Which voxels the contours of a ROI enclose, and what happened to contours on the way.
+
+A voxel belongs to a contour when its centre does (even-odd rule); how contours of one slice make
+its mask is said in `contour_combination`, what a slice without contours means in `contour_gaps`.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from feature_store.errors import ContourError
+from feature_store.imaging.contour_combination import (
+    CombinedSlice,
+    OverlappingContours,
+    SliceFacts,
+    SliceRefusal,
+    combine,
+)
+from feature_store.imaging.contour_gaps import Gap, find_gaps
+from feature_store.imaging.contour_relations import XOR, SliceContour
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.gtv_rules import GTV_RULES, gtv_facts
-from feature_store.imaging.structure_set import Roi
+from feature_store.imaging.structure_set import CLOSED_TYPES, Roi
 from feature_store.rules import refuse
 
 PLANE_TOLERANCE = 0.25
 """How far a contour's plane may be from its slice's, in slice spacings: more is another CT's
 contour.
 """
+_UNITE = "or set overlapping_contours to 'union'"
+_REFUSALS = {
+    SliceRefusal.DIFFERENT_DEPTHS: (
+        "contours {apart:.2f} mm apart along the normal: expected one plane",
+        "Send the CT that was contoured",
+    ),
+    SliceRefusal.OVERLAP: (
+        (
+            "contours that overlap in part, so that what lies in both is meant twice or not at "
+            "all: expected contours apart or within each other"
+        ),
+        f"Unite them in the planning system, {_UNITE}",
+    ),
+    SliceRefusal.NEARLY_REPEATED: (
+        (
+            "contours that are nearly the same, within one pixel of each other everywhere: "
+            "expected one of them"
+        ),
+        f"Delete one of them, {_UNITE}",
+    ),
+    SliceRefusal.OVERLAPS_ITSELF: (
+        (
+            "a contour that crosses itself and goes round a part of its area twice: expected one "
+            "that goes round once"
+        ),
+        f"Redraw it, {_UNITE}",
+    ),
+    SliceRefusal.CANCEL: (
+        f"contours of type {XOR} that are the same and cancel each other: expected each once",
+        "Export the ROI again, with each contour once",
+    ),
+    SliceRefusal.NOTHING_LEFT: (
+        "contours that together leave no voxel of what they enclose: expected some",
+        "Redraw them, without what is drawn twice",
+    ),
+}
 
 
-def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
-    """Return the voxels whose centres the contours enclose.
+@dataclass(frozen=True, eq=False)
+class RasterizedRoi:
+    """The voxels of a ROI, and what happened to its contours.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (z, y, x)
+        On the grid of the CT.
+    slices : mapping of int to SliceFacts
+        By slice, counted from 0 along the normal: what happened to the contours on it.
+    gaps : tuple of Gap
+        Slices without contours that are the space between two lesions.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    slices: Mapping[int, SliceFacts]
+    gaps: tuple[Gap, ...]
+
+
+def rasterize(
+    roi: Roi,
+    volume: CtVolume,
+    overlapping: OverlappingContours = OverlappingContours.REFUSE,
+) -> RasterizedRoi:
+    """Find the voxels whose centres the contours enclose.
 
     Contours are mapped along the normal of the slices, so oblique series need no special case.
-    Contours of one slice are combined by exclusive or: a contour within another is a hole (PS3.3
-    C.8.8.6.3).
 
     Parameters
     ----------
@@ -33,31 +104,75 @@ def rasterize(roi: Roi, volume: CtVolume) -> npt.NDArray[np.bool_]:
         Closed planar contours, points (x, y, z) in mm.
     volume : CtVolume
         The CT that they were drawn on.
+    overlapping : OverlappingContours
+        What becomes of contours of one slice that overlap in part.
 
     Returns
     -------
-    ndarray of bool, shape (z, y, x)
-        The mask on the grid of `volume`.
+    RasterizedRoi
+        The mask on the grid of `volume`, and what happened.
 
     Raises
     ------
     ContourError
-        If the contours enclose nothing, or cannot have been drawn on this CT: another Frame of
-        Reference, outside the CT, not within a slice plane, between the slices, or slices left out.
+        If the contours cannot have been drawn on this CT: another Frame of Reference, outside the
+        CT, not within a slice plane, between the slices, or slices left out. If those of a slice
+        have no mask, or none encloses a voxel.
     """
     refuse(GTV_RULES, gtv_facts((roi,), volume.extent))
     mask = np.zeros(volume.hu.shape, dtype=np.bool_)
-    by_slice: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
-    for number, points in enumerate(roi.contours, start=1):
-        index = np.round(
-            volume.to_index(points), 6
-        )  # ties are decided by the rule, not by the last bit
-        by_slice[_slice_of(index, roi, number, volume)].append(index[:, :2])
-    for z, polygons in by_slice.items():
-        for polygon in polygons:
-            _toggle(mask[z], polygon)
-    _check_sequence(mask, sorted(by_slice), roi, volume)
-    return mask
+    facts = {}
+    for z, contours in sorted(contours_by_slice(roi, volume).items()):
+        combined = combine(contours, mask[z].shape, overlapping)
+        if combined.mask is None:
+            raise _refused(combined, z, roi)
+        mask[z], facts[z] = combined.mask, combined.facts
+    if not mask.any():
+        raise ContourError(
+            "only-remnants",
+            f"ROI {roi.name!r} has {len(roi.contours)} contour(s), none of which encloses a voxel: "
+            "expected a drawn tumour. Delete the remnants, and draw it.",
+        )
+    gaps = find_gaps(mask)
+    for gap in gaps:
+        if gap.is_left_out:
+            raise _left_out(gap, roi, volume)
+    return RasterizedRoi(mask, facts, gaps)
+
+
+def contours_by_slice(roi: Roi, volume: CtVolume) -> dict[int, list[SliceContour]]:
+    """Return the contours of each slice in pixel indices, numbered from 1 in the order of the ROI.
+
+    A remnant lies on the slice that is nearest, wherever it was left; one without points lies on
+    the first that has others.
+
+    Raises
+    ------
+    ContourError
+        If one that is no remnant lies outside the CT, not within a slice plane, or between the
+        slices.
+    """
+    by_slice: dict[int, list[SliceContour]] = defaultdict(list)
+    nowhere = []
+    drawn = zip(roi.contours, roi.geometric_types, strict=True)
+    for number, (points, kind) in enumerate(drawn, start=1):
+        # ties are decided by the rule, not by the last bit
+        index = np.round(volume.to_index(points), 6)
+        # what is open and no click has been refused by GTV_RULES
+        closed = kind if kind in CLOSED_TYPES else "CLOSED_PLANAR"
+        contour = SliceContour(number, index[:, :2], closed)
+        if not len(points):
+            nowhere.append(contour)
+        elif contour.is_remnant:
+            z = min(max(round(float(index[:, 2].mean())), 0), len(volume.hu) - 1)
+            by_slice[z].append(contour)
+        else:
+            z = _slice_of(index, roi, number, volume)
+            offset_mm = (float(index[:, 2].mean()) - z) * volume.spacing_mm[2]
+            by_slice[z].append(SliceContour(number, index[:, :2], closed, offset_mm))
+    if nowhere:
+        by_slice[min(by_slice, default=0)] += nowhere
+    return by_slice
 
 
 def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtVolume) -> int:
@@ -86,45 +201,26 @@ def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtV
     return min(max(z, 0), len(volume.hu) - 1)
 
 
-def _toggle(plane: npt.NDArray[np.bool_], polygon: npt.NDArray[np.float64]) -> None:
-    """Invert the pixels of `plane` whose centres are within `polygon`, shape (n, 2), continuous
-    indices (x, y).
-
-    Along each row, a pixel is inside when an odd number of edges crosses the row at or left of its
-    centre; an edge takes its lower end and leaves its upper end out, so that a vertex on a row
-    counts once.
-    """
-    height, width = plane.shape
-    low, high = (
-        max(int(np.ceil(polygon[:, 1].min())), 0),
-        min(int(np.floor(polygon[:, 1].max())), height - 1),
+def _refused(combined: CombinedSlice, z: int, roi: Roi) -> ContourError:
+    """Say why the contours of a slice have no mask."""
+    refusal = combined.refusal or SliceRefusal.NOTHING_LEFT
+    what, mend = _REFUSALS[refusal]
+    low, high = combined.facts.depths_mm
+    which = " and ".join(map(str, combined.at_fault))
+    return ContourError(
+        refusal.value,
+        f"ROI {roi.name!r} has on slice {z + 1} {what.format(apart=high - low)}"
+        + (f" (number {which} of its {len(roi.contours)})" if which else "")
+        + f". {mend}.",
     )
-    if high < low:
-        return
-    rows = np.arange(low, high + 1, dtype=np.float64)[:, None]
-    x0, y0 = polygon.T
-    x1, y1 = np.roll(polygon, -1, axis=0).T
-    row, edge = np.nonzero((y0 <= rows) != (y1 <= rows))
-    crossing = x0[edge] + (rows[row, 0] - y0[edge]) * (x1 - x0)[edge] / (y1 - y0)[edge]
-    first = np.clip(np.ceil(np.round(crossing, 6)), 0, width).astype(np.intp)
-    crossings = np.zeros((rows.size, width + 1), dtype=np.intp)
-    np.add.at(crossings, (row, first), 1)
-    plane[low : high + 1] ^= (np.cumsum(crossings, axis=1)[:, :width] % 2).astype(np.bool_)
 
 
-def _check_sequence(
-    mask: npt.NDArray[np.bool_], slices: list[int], roi: Roi, volume: CtVolume
-) -> None:
-    """Refuse a gap between contoured slices through which the contours evidently go on."""
-    for below, above in pairwise(slices):
-        smaller = min(int(mask[below].sum()), int(mask[above].sum()))
-        shared = int((mask[below] & mask[above]).sum())
-        if above - below > 1 and shared > 0.5 * smaller:
-            start, end = ((z - below) * volume.spacing_mm[2] for z in (below, above))
-            raise ContourError(
-                "contours-skip-slices",
-                f"ROI {roi.name!r} has no contour on {above - below - 1} slice(s) between its "
-                f"contours on slices {below + 1} and {above + 1} ({end - start:.1f} mm apart), "
-                "which lie on top of each other: expected a contour on every slice. Interpolate "
-                "the missing contours in the planning system.",
-            )
+def _left_out(gap: Gap, roi: Roi, volume: CtVolume) -> ContourError:
+    apart_mm = (gap.above - gap.below) * volume.spacing_mm[2]
+    return ContourError(
+        "contours-skip-slices",
+        f"ROI {roi.name!r} has no contour on {gap.lacking} slice(s) between its contours on slices "
+        f"{gap.below + 1} and {gap.above + 1} ({apart_mm:.1f} mm apart), which lie on top of each "
+        "other: expected a contour on every slice. Interpolate the missing contours in the "
+        "planning system.",
+    )

@@ -11,8 +11,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
 from feature_store.errors import ContourError, UnreadableInstance
+from feature_store.imaging.contour_items import DrawnRoi, drawn_rois, repeated_roi_numbers
 from feature_store.imaging.ct_headers import UNREADABLE
 
+CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
+"""Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
 MALFORMED = "MALFORMED"
 """Our own geometric type of a contour whose data cannot be read as points; only the chosen ROI must
 be free of it.
@@ -35,6 +38,12 @@ class Roi:
         Frame of Reference of the points.
     geometric_types : tuple of str
         One Contour Geometric Type for each contour; empty stands for ``CLOSED_PLANAR`` throughout.
+    contour_items : int
+        How many ROI Contour items the contours come from; the standard expects one.
+    offset_contours : int
+        How many contours were moved by their Contour Offset Vector (3006,0045).
+    shares_its_number : bool
+        Whether another ROI has the same ROI Number, so that their contours cannot be told apart.
 
     Raises
     ------
@@ -47,6 +56,9 @@ class Roi:
     contours: tuple[npt.NDArray[np.float64], ...]
     frame_of_reference_uid: str | None
     geometric_types: tuple[str, ...] = field(default=())
+    contour_items: int = 1
+    offset_contours: int = 0
+    shares_its_number: bool = False
 
     def __post_init__(self) -> None:
         if not self.geometric_types:
@@ -133,21 +145,26 @@ def _structure_set(dataset: Dataset) -> StructureSet:
         for item in dataset.StructureSetROISequence
         if item.get("ReferencedFrameOfReferenceUID")
     }
-    contours = {
-        int(item.ReferencedROINumber): item for item in dataset.get("ROIContourSequence") or ()
-    }
+    drawn, shared_numbers = drawn_rois(dataset), repeated_roi_numbers(dataset)
     rois = []
     for item in dataset.StructureSetROISequence:
         number = int(item.ROINumber)
-        drawn = (contours[number].get("ContourSequence") or ()) if number in contours else ()
-        read = [_contour(contour) for contour in drawn]
+        found = drawn.get(number, DrawnRoi((), 0))
         rois.append(
             Roi(
                 number=number,
                 name=str(item.get("ROIName") or "").strip(),
-                contours=tuple(points for points, _ in read),
+                contours=tuple(
+                    np.empty((0, 3)) if one.points is None else one.points for one in found.contours
+                ),
                 frame_of_reference_uid=frames.get(number),
-                geometric_types=tuple(kind for _, kind in read),
+                geometric_types=tuple(
+                    MALFORMED if one.points is None else one.geometric_type
+                    for one in found.contours
+                ),
+                contour_items=found.items,
+                offset_contours=sum(one.is_offset for one in found.contours),
+                shares_its_number=number in shared_numbers,
             )
         )
     shared = {roi.frame_of_reference_uid for roi in rois}
@@ -163,17 +180,6 @@ def _structure_set(dataset: Dataset) -> StructureSet:
         rois=tuple(rois),
         referenced_sop_instance_uids=frozenset(_referenced_images(dataset)),
     )
-
-
-def _contour(item: Dataset) -> tuple[npt.NDArray[np.float64], str]:
-    try:
-        numbers = np.array(item.get("ContourData") or (), dtype=np.float64)
-        announced = item.get("NumberOfContourPoints")
-        if numbers.size % 3 or (announced is not None and int(announced) * 3 != numbers.size):
-            return np.empty((0, 3)), MALFORMED
-    except (ValueError, TypeError):
-        return np.empty((0, 3)), MALFORMED
-    return numbers.reshape(-1, 3), str(item.get("ContourGeometricType") or "")
 
 
 def _referenced_images(dataset: Dataset) -> Iterable[str]:

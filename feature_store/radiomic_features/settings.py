@@ -19,6 +19,7 @@ digest.
 
 RING_TISSUES = ("all", "body", "lung")
 NORMALIZE_OVER = ("image", "body")
+OVERLAPPING_CONTOURS = ("refuse", "union")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -121,6 +122,9 @@ class ExtractionSettings:
         What rings hold: ``"all"`` (the paper's), what lies in the ``"body"``, or its ``"lung"``.
     hu_floor : float
         Padding and every value below count as this, in HU.
+    overlapping_contours : str
+        What becomes of contours of one slice that overlap in part: ``"refuse"`` the study, or take
+        their ``"union"``.
     normalize_over : str
         Whose mean and standard deviation the normalisation takes: those of the whole ``"image"``
         (the paper's), or of the ``"body"``, which depend less on the field of view.
@@ -140,6 +144,7 @@ class ExtractionSettings:
     engine: str = ENGINE
     ring_tissue: str = "all"
     hu_floor: float = -1000.0
+    overlapping_contours: str = "refuse"
     normalize_over: str = "image"
 
     def __post_init__(self) -> None:
@@ -157,7 +162,11 @@ class ExtractionSettings:
             )
         if self.wavelet != "coif1":
             raise ValueError(f"wavelet is {self.wavelet!r}: the 1316 features have 'coif1'")
-        for name, known in (("ring_tissue", RING_TISSUES), ("normalize_over", NORMALIZE_OVER)):
+        for name, known in (
+            ("ring_tissue", RING_TISSUES),
+            ("normalize_over", NORMALIZE_OVER),
+            ("overlapping_contours", OVERLAPPING_CONTOURS),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}: use {', '.join(map(repr, known))}"

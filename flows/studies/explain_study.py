@@ -13,6 +13,7 @@ from prefect.states import Completed
 from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
+from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.deep_input import input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.study_features import (
@@ -45,7 +46,8 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     files = work.registry.outbox.files(study_key)
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
     reading = read_archived(files)
-    study = load_study(reading, work.center(files.center).gtv_pattern)
+    overlapping = OverlappingContours(work.settings.features.overlapping_contours)
+    study = load_study(reading, work.center(files.center).gtv_pattern, overlapping)
     settings = work.settings
     features = compute_features(
         study,

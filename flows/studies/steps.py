@@ -23,11 +23,13 @@ from feature_store.expectations.study_rules import study_facts
 from feature_store.expectations.suites import (
     Finding,
     Severity,
+    check_contours,
     check_regions,
     check_study,
     check_voxels,
     waive,
 )
+from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.voxel_rules import voxel_facts
@@ -157,7 +159,9 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     facts = study_facts(headers, structure_set, pattern, clinical)
     findings = _judged(run, "study", check_study(facts, quarantine))
     with _refusals_kept(run, "study", findings):
-        study = load_study(reading, pattern)
+        overlapping = OverlappingContours(work.settings.features.overlapping_contours)
+        study = load_study(reading, pattern, overlapping)
+    findings += _judged(run, "contours", check_contours(study.contours, quarantine))
     voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
     return CheckedStudy(study, findings, reading.ct.datasets, reading.rtstruct.dataset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feature_store.clinical_records import Histology
 from feature_store.expectations.study_rules import StudyFacts
+from feature_store.imaging.contour_rules import ContourFacts
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.voxel_rules import VoxelFacts
 
@@ -39,13 +40,33 @@ GOOD = StudyFacts(
     gtv_contours=20,
     malformed_contours=(),
     open_contours=(),
-    short_contours=(),
+    infinite_contours=(),
+    shares_its_number=False,
     same_frame_of_reference=True,
     contours_outside_ct=0,
     farthest_outside_mm=0.0,
     clinical_row=True,
     age=66.0,
     histology=Histology.ADENOCARCINOMA,
+)
+GOOD_CONTOURS = ContourFacts(
+    repeated=0,
+    remnants=0,
+    crossing=0,
+    united=0,
+    repeated_on=(),
+    remnants_on=(),
+    crossing_on=(),
+    united_on=(),
+    empty_on=(),
+    hollow_on=(),
+    holes=0,
+    contoured_slices=20,
+    off_plane_mm=0.0,
+    near_plane=True,
+    between_lesions=(),
+    contour_items=1,
+    offset_contours=0,
 )
 GOOD_VOXELS = VoxelFacts(
     air_share=0.4,

@@ -83,7 +83,7 @@ def with_one_voxel_contour(files: list[Path]) -> list[Path]:
     x, y = x + 80 * column, y + 80 * row
     contours = _contours(structure, _roi(structure, "GTV-1").ROINumber)
     contour = contours.ContourSequence[0]
-    corners = [(-0.4, -0.4), (0.4, -0.4), (0.4, 0.4), (-0.4, 0.4)]
+    corners = [(-0.55, -0.55), (0.55, -0.55), (0.55, 0.55), (-0.55, 0.55)]
     contour.ContourData = [
         round(value, 2) for dx, dy in corners for value in (x + dx * column, y + dy * row, z)
     ]

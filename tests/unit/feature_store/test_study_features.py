@@ -55,8 +55,13 @@ def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:
     assert features.ring_cut_by_field_of_view
 
 
-def test_a_contour_between_the_voxels_is_a_verdict(tmp_path: Path) -> None:
-    study = load_study(read_study(*synthetic(tmp_path, 0.3)), "gtv.*")
+def test_a_gtv_of_remnants_is_a_verdict(tmp_path: Path) -> None:
+    with pytest.raises(ContourError, match="none of which encloses a voxel"):
+        load_study(read_study(*synthetic(tmp_path, 0.3)), "gtv.*")
+
+
+def test_a_gtv_of_few_voxels_is_a_verdict(tmp_path: Path) -> None:
+    study = load_study(read_study(*synthetic(tmp_path, 0.6)), "gtv.*")
     with pytest.raises(RegionError, match="expected at least 27"):
         compute_features(study, ExtractionSettings())
 

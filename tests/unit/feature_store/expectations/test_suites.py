@@ -21,6 +21,7 @@ from feature_store.expectations.suites import (
     RELEASABLE,
     SUITE_TITLES,
     SUITES,
+    check_contours,
     check_regions,
     check_study,
     check_voxels,
@@ -34,7 +35,7 @@ from feature_store.imaging.regions import make_regions
 from feature_store.rules import Finding, Severity
 from feature_store.study_features import load_study
 from tests.support.dicom_files import write_ct, write_rtstruct
-from tests.support.study_facts import GOOD, GOOD_REGIONS, GOOD_VOXELS
+from tests.support.study_facts import GOOD, GOOD_CONTOURS, GOOD_REGIONS, GOOD_VOXELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -102,9 +103,10 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     (
         "empty-contour",
         CRITICAL,
-        {"short_contours": (1, 2, 3, 4, 5, 6)},
-        "(number 1, 2, 3, 4, 5, …) cannot enclose an area with their points",
+        {"infinite_contours": (2,)},
+        "(number 2) have a point that is not finite",
     ),
+    ("repeated-roi-number", CRITICAL, {"shares_its_number": True}, "Another ROI has the same ROI"),
     (
         "frame-of-reference",
         CRITICAL,
@@ -146,6 +148,29 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("age", WARNING, {"age": 18.0}, "18 years old, expected more than 18"),
     ("histology", WARNING, {"histology": Histology.LARGE_CELL}, "histology is large cell"),
 ]
+CONTOUR_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
+    (
+        "repeated-contour",
+        WARNING,
+        {"repeated": 2, "repeated_on": (4, 5)},
+        "2 contour(s) of the GTV on slices 4, 5 repeat another, or go round twice",
+    ),
+    (
+        "remnant-contour",
+        WARNING,
+        {"remnants": 1, "remnants_on": (7,)},
+        "1 contour(s) of the GTV on slice 7 enclose less than a voxel",
+    ),
+    ("crossing-contour", WARNING, {"crossing": 1, "crossing_on": (3,)}, "slice 3 cross themselves"),
+    ("united-contours", WARNING, {"united": 1, "united_on": (3,)}, "on slice 3 overlap in part"),
+    ("empty-contoured-slice", WARNING, {"empty_on": (9,)}, "contours on slice 9 but no voxel"),
+    ("hollow-gtv", WARNING, {"hollow_on": (2,)}, "On slice 2 contours within others take more"),
+    ("one-slice-gtv", WARNING, {"contoured_slices": 1}, "has 1 slice(s), expected at least 2"),
+    ("contour-off-plane", WARNING, {"near_plane": False, "off_plane_mm": 0.7}, "lies 0.70 mm off"),
+    ("between-lesions", WARNING, {"between_lesions": (5, 6)}, "no voxel on slices 5, 6 between"),
+    ("several-contour-items", WARNING, {"contour_items": 2}, "come in 2 ROI Contour items"),
+    ("contour-offset", WARNING, {"offset_contours": 3}, "3 contour(s) of the GTV carry a Contour"),
+]
 VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("no-air", WARNING, {"air_share": 0.0}, "0.0% of the CT's voxels are below -700 HU, expected"),
     ("no-soft-tissue", WARNING, {"soft_tissue_share": 0.01}, "1.0% of the CT's voxels are from"),
@@ -169,6 +194,7 @@ def suite_codes(of: Any) -> set[str]:
 
 def test_a_study_as_the_protocol_has_it_has_no_finding() -> None:
     assert check_study(GOOD) == ()
+    assert check_contours(GOOD_CONTOURS) == ()
     assert check_voxels(GOOD_VOXELS) == ()
     assert check_regions(GOOD_REGIONS) == ()
 
@@ -181,6 +207,15 @@ def test_each_fact_fails_its_own_expectation_only(
     assert (finding.code, finding.severity) == (code, severity)
     assert sentence in finding.sentence
     assert "expected" in finding.sentence or code == "vendor"
+
+
+@pytest.mark.parametrize(("code", "severity", "change", "sentence"), CONTOUR_CASES)
+def test_each_fact_of_the_contours_fails_its_own_expectation_only(
+    code: str, severity: Severity, change: dict[str, Any], sentence: str
+) -> None:
+    (finding,) = check_contours(replace(GOOD_CONTOURS, **change))
+    assert (finding.code, finding.severity) == (code, severity)
+    assert sentence in finding.sentence
 
 
 @pytest.mark.parametrize(("code", "severity", "change", "sentence"), VOXEL_CASES)
@@ -207,6 +242,7 @@ def test_a_tiny_gtv_is_critical() -> None:
 
 def test_every_expectation_has_a_case_and_a_suite_round_trips() -> None:
     assert suite_codes(suite("study")) == {case[0] for case in STUDY_CASES}
+    assert suite_codes(suite("contours")) == {case[0] for case in CONTOUR_CASES}
     assert suite_codes(suite("voxels")) == {case[0] for case in VOXEL_CASES}
     assert suite_codes(suite("regions")) == {case[0] for case in REGION_CASES} | {"gtv-too-small"}
     plain = suite("study").to_json_dict()
@@ -217,15 +253,16 @@ def test_every_expectation_has_a_case_and_a_suite_round_trips() -> None:
 
 def test_a_code_is_one_rule_of_one_suite_and_every_rule_says_what_it_expects() -> None:
     assert set(SUITE_TITLES) == set(SUITES)
-    study_codes = Counter(
-        rule.code for name in ("study", "voxels", "regions") for rule in SUITES[name]
-    )
+    of_a_study = ("study", "contours", "voxels", "regions")
+    study_codes = Counter(rule.code for name in of_a_study for rule in SUITES[name])
     assert set(study_codes.values()) == {1}
     for rules in SUITES.values():
         assert len({rule.code for rule in rules}) == len(rules)
         assert all(rule.expected for rule in rules)
     warnings = {
-        case[0] for case in (*STUDY_CASES, *VOXEL_CASES, *REGION_CASES) if case[1] is WARNING
+        case[0]
+        for case in (*STUDY_CASES, *CONTOUR_CASES, *VOXEL_CASES, *REGION_CASES)
+        if case[1] is WARNING
     }
     assert warnings == RELEASABLE
 
@@ -313,12 +350,6 @@ def _elsewhere(dataset: Dataset) -> None:
         ("empty-gtv", None, _undrawn, "GTV"),
         ("malformed-contour", None, _contour(NumberOfContourPoints=17), "GTV"),
         ("open-contour", None, _contour(ContourGeometricType="OPEN_PLANAR"), "GTV"),
-        (
-            "empty-contour",
-            None,
-            _contour(ContourData=[1, 2, 3, 4, 5, 6], NumberOfContourPoints=2),
-            "GTV",
-        ),
         ("frame-of-reference", None, _elsewhere, "GTV"),
         (
             "contour-outside-ct",

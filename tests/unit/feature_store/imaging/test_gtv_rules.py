@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from feature_store.errors import ContourError
 from feature_store.imaging.ct_extent import CtExtent
@@ -66,9 +68,11 @@ def _wrong_count(dataset: Dataset) -> None:
     _first_contour(dataset).NumberOfContourPoints = 17
 
 
-def _two_points(dataset: Dataset) -> None:
-    _first_contour(dataset).ContourData = _first_contour(dataset).ContourData[:6]
-    _first_contour(dataset).NumberOfContourPoints = 2
+def _no_number(dataset: Dataset) -> None:
+    data = b"nan\\" + b"\\".join(b"1" for _ in range(11))
+    _first_contour(dataset)["ContourData"] = RawDataElement(
+        Tag("ContourData"), "DS", len(data), data, 0, is_implicit_VR=False, is_little_endian=True
+    )
 
 
 def _no_contours(dataset: Dataset) -> None:
@@ -81,7 +85,7 @@ def _no_contours(dataset: Dataset) -> None:
         (_open, "open-contour"),
         (_odd_data, "malformed-contour"),
         (_wrong_count, "malformed-contour"),
-        (_two_points, "empty-contour"),
+        (_no_number, "empty-contour"),
         (_no_contours, "empty-gtv"),
     ],
 )
@@ -99,17 +103,21 @@ def test_a_gtv_that_encloses_nothing_is_refused(
 
 
 def test_facts_count_the_contours_of_every_candidate() -> None:
-    types = ("CLOSED_PLANAR", "POINT", MALFORMED, "CLOSED_PLANAR")
-    first = Roi(1, "GTV-1", (SQUARE, SQUARE, np.empty((0, 3)), SQUARE[:2]), "1.2", types)
+    types = ("CLOSED_PLANAR", "OPEN_PLANAR", MALFORMED, "CLOSED_PLANAR", "POINT")
+    click = SQUARE[:1] + 1e6
+    unfinished = np.where(SQUARE.max() == SQUARE, np.inf, SQUARE)
+    points = (SQUARE, SQUARE, np.empty((0, 3)), unfinished, click)
+    first = Roi(1, "GTV-1", points, "1.2", types, shares_its_number=True)
     second = Roi(2, "GTV-2", (SQUARE + 7, SQUARE + np.array([0, 0, 10.6])), "1.2")
     facts = gtv_facts((first, second), EXTENT, ("GTV-1", "GTV-2", "PTV"), "gtv.*")
-    assert (facts.gtv_candidates, facts.gtv_contours) == (("GTV-1", "GTV-2"), 6)
-    assert (facts.open_contours, facts.malformed_contours, facts.short_contours) == (
+    assert (facts.gtv_candidates, facts.gtv_contours) == (("GTV-1", "GTV-2"), 7)
+    assert (facts.open_contours, facts.malformed_contours, facts.infinite_contours) == (
         (2,),
         (3,),
         (4,),
     )
     assert facts.same_frame_of_reference
+    assert facts.shares_its_number
     assert facts.contours_outside_ct == 2
     assert facts.farthest_outside_mm == pytest.approx(1.5)
 

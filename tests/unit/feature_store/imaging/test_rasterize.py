@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import SimpleITK
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from feature_store.errors import ContourError
+from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.gtv_rules import select_gtv
 from feature_store.imaging.rasterize import rasterize
@@ -52,7 +50,7 @@ def test_voxel_centres_decide_whatever_the_orientation(axes: npt.NDArray[np.floa
     grid = volume(axes)
     mask = rasterize(
         roi(grid, rectangle((2.4, 3.6), (6.6, 8.4), 4), rectangle((2.6, 3.4), (6.4, 8.6), 5)), grid
-    )
+    ).mask
     expected = np.zeros(grid.hu.shape, dtype=bool)
     expected[4, 4:9, 3:7] = True
     expected[5, 4:9, 3:7] = True
@@ -69,7 +67,7 @@ def test_a_contour_within_another_is_a_hole_and_one_within_that_is_not() -> None
             rectangle((4.5, 4.5), (8.5, 6.5), 2),
         ),
         grid,
-    )
+    ).mask
     assert int(mask[2].sum()) == 12 * 10 - 8 * 6 + 4 * 2
     assert mask[2, 1, 1]
     assert not mask[2, 3, 3]
@@ -80,36 +78,9 @@ def test_a_keyhole_leaves_its_hole_open() -> None:
     grid = volume()
     outer = [(0.5, 0.5), (12.5, 0.5), (12.5, 10.5), (0.5, 10.5), (0.5, 5.2)]
     inner = [(4.5, 5.2), (4.5, 7.5), (8.5, 7.5), (8.5, 3.5), (4.5, 3.5), (4.5, 5.2), (0.5, 5.2)]
-    mask = rasterize(roi(grid, [(x, y, 3) for x, y in outer + inner]), grid)
+    mask = rasterize(roi(grid, [(x, y, 3) for x, y in outer + inner]), grid).mask
     assert int(mask[3].sum()) == 12 * 10 - 4 * 4
     assert not mask[3, 4:8, 5:9].any()
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 13 * PARTS), st.integers(0, 11 * PARTS)), min_size=3, max_size=12
-    )
-)
-def test_even_odd_of_any_polygon_agrees_with_a_ray_from_each_centre(
-    corners: list[tuple[int, int]],
-) -> None:
-    """Corners at parts of a voxel, so that fractions decide exactly where an edge crosses a row, on
-    a centre too: it is crossed at its lower end, not at its upper, and at or left of the centre.
-    """
-    grid = volume()
-    polygon = [(Fraction(x, PARTS), Fraction(y, PARTS)) for x, y in corners]
-    mask = rasterize(roi(grid, [(float(x), float(y), 4.0) for x, y in polygon]), grid)[4]
-    edges = list(zip(polygon, polygon[1:] + polygon[:1], strict=True))
-    expected = np.zeros_like(mask)
-    for y, x in np.ndindex(mask.shape):
-        crossings = [
-            p[0] + (y - p[1]) * (q[0] - p[0]) / (q[1] - p[1])
-            for p, q in edges
-            if (p[1] <= y) != (q[1] <= y)
-        ]
-        expected[y, x] = sum(at <= x for at in crossings) % 2 == 1
-    np.testing.assert_array_equal(mask, expected)
 
 
 BOX = ((2.4, 3.6), (6.6, 8.4))
@@ -139,6 +110,73 @@ def test_contours_that_cannot_be_of_this_ct(
     assert words in str(caught.value)
 
 
+def ring(z: float, by: float = 0) -> list[tuple[float, float, float]]:
+    return rectangle((2.4 + by, 3.6), (6.6 + by, 8.4), z)
+
+
+@pytest.mark.parametrize(
+    ("contours", "code", "words"),
+    [
+        ([ring(4), ring(4, 2)], "overlapping-contours", "slice 5 contours that overlap"),
+        ([ring(4), ring(4, 0.7)], "nearly-repeated-contours", "(number 1 and 2 of its 2)"),
+        ([ring(4), ring(4.2, 5)], "contours-at-different-depths", "0.60 mm apart"),
+        (
+            [[(2.4, 3.6, 4), (9, 3.6, 4), (4, 8.4, 4), (2, 1, 4), (9, 3, 4), (4, 8, 4)]],
+            "contour-overlaps-itself",
+            "(number 1 of its 1)",
+        ),
+    ],
+)
+def test_contours_of_one_slice_that_do_not_make_a_mask(
+    contours: list[npt.ArrayLike], code: str, words: str
+) -> None:
+    grid = volume()
+    with pytest.raises(ContourError) as caught:
+        rasterize(roi(grid, *contours), grid)
+    assert caught.value.code == code
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [
+        ([(1.5, 8.5), (1.5, 8.5)], "are the same and cancel each other"),
+        ([(1.5, 8.5), (1.5, 5), (5, 8.5)], "leave no voxel of what they enclose"),
+    ],
+)
+def test_declared_contours_that_cancel_each_other_are_refused(
+    sides: list[tuple[float, float]], words: str
+) -> None:
+    grid = volume()
+    points = tuple(to_mm(rectangle((left, 1.5), (right, 8.5), 4), grid) for left, right in sides)
+    declared = Roi(1, "GTV {1}", points, "1.2.3", ("CLOSEDPLANAR_XOR",) * len(points))
+    with pytest.raises(ContourError, match=rf"'GTV \{{1\}}' has on slice 5 .* {words}"):
+        rasterize(declared, grid)
+
+
+@pytest.mark.parametrize(
+    "remnants",
+    [
+        [rectangle((4.6, 4.6), (5.4, 5.4), 4)],
+        [[(2, 2, 4), (4, 4, 4), (6, 6, 4)], [(2, 3, 5), (8, 3, 5), (8, 3.1, 5)]],
+        [rectangle((2.1, 3.1), (9.9, 3.9), 4)],
+    ],
+)
+def test_a_roi_of_which_no_contour_encloses_a_voxel_is_refused(
+    remnants: list[npt.ArrayLike],
+) -> None:
+    grid = volume()
+    with pytest.raises(ContourError, match="none of which encloses a voxel") as caught:
+        rasterize(roi(grid, *remnants), grid)
+    assert caught.value.code == "only-remnants"
+
+
+def test_overlapping_contours_are_united_where_that_is_the_rule() -> None:
+    grid = volume()
+    mask = rasterize(roi(grid, ring(4), ring(4, 2)), grid, OverlappingContours.UNION).mask
+    assert int(mask.sum()) == (4 + 2) * 5
+
+
 @pytest.mark.parametrize("frame", ["1.2.4", None])
 def test_another_frame_of_reference_is_refused(frame: str | None) -> None:
     grid = volume()
@@ -150,7 +188,7 @@ def test_another_frame_of_reference_is_refused(frame: str | None) -> None:
 def test_two_pieces_apart_along_the_normal_are_one_region() -> None:
     grid = volume()
     pieces = roi(grid, rectangle((1.5, 1.5), (5.5, 5.5), 1), rectangle((7.5, 6.5), (11.5, 10.5), 5))
-    assert int(rasterize(pieces, grid).sum()) == 32
+    assert int(rasterize(pieces, grid).mask.sum()) == 32
 
 
 @pytest.mark.real_data
@@ -159,7 +197,7 @@ def test_pat1_equals_its_reference_mask_voxel_for_voxel(real_data: Path) -> None
     gtv = select_gtv(
         read_rtstruct(next((real_data / "pat1" / "rtstruct").glob("*.dcm"))).structure_set, "gtv-1"
     )
-    mask = rasterize(gtv, ct)
+    mask = rasterize(gtv, ct).mask
     reference = SimpleITK.ReadImage(str(real_data / "pat1" / "nifti_mask" / "mask.nii.gz"))
     assert int(mask.sum()) == 125_256
     np.testing.assert_array_equal(mask, SimpleITK.GetArrayFromImage(reference) > 0)
@@ -174,7 +212,7 @@ def test_other_real_contours_fill_their_area(real_data: Path, patient: str, voxe
     folder = real_data / "sts" / f"STS_{patient}"
     ct = ct_volume(read_ct(sorted((folder / "ct").glob("*.dcm"))))
     gtv = select_gtv(read_rtstruct(folder / "rtstruct" / "RS.dcm").structure_set, "gtv_mass_ct")
-    mask = rasterize(gtv, ct)
+    mask = rasterize(gtv, ct).mask
     area_mm2 = sum(
         0.5 * abs(np.dot(c[:, 0], np.roll(c[:, 1], 1)) - np.dot(c[:, 1], np.roll(c[:, 0], 1)))
         for c in gtv.contours

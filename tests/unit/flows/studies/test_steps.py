@@ -61,9 +61,10 @@ def _refusal(work: Installation, study_key: str) -> str:
 
 
 def test_a_good_study_leaves_what_came_of_every_suite(work: Installation, tmp_path: Path) -> None:
-    sentence, (regions, study, voxels) = tried(work, tmp_path, lambda files: files)
+    sentence, (contours, regions, study, voxels) = tried(work, tmp_path, lambda files: files)
     assert sentence == ""
     assert (study.suite, study.codes) == ("study", judged_codes("study"))
+    assert (contours.suite, contours.codes) == ("contours", judged_codes("contours"))
     assert (voxels.suite, voxels.codes) == ("voxels", judged_codes("voxels"))
     assert (regions.suite, regions.codes) == ("regions", judged_codes("regions"))
     assert {one.code for one in study.findings} == {"clinical-row", "matrix"}
@@ -113,7 +114,7 @@ def test_what_only_loading_sees_is_kept_beside_what_the_suite_found(
 def test_a_gtv_of_one_voxel_is_kept_under_the_suite_of_the_regions(
     work: Installation, tmp_path: Path
 ) -> None:
-    sentence, (regions, *_) = tried(work, tmp_path, spoil.with_one_voxel_contour)
+    sentence, (_, regions, *_) = tried(work, tmp_path, spoil.with_one_voxel_contour)
     assert [(one.code, one.sentence) for one in regions.findings] == [("gtv-too-small", sentence)]
     assert (regions.suite, regions.codes) == ("regions", ("gtv-too-small",))
 

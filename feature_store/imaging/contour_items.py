@@ -1,0 +1,94 @@
+"""The contours of an RTSTRUCT as points: ROI Contour items (PS3.3 C.8.8.6) by ROI Number.
+
+The standard gives each ROI one ROI Contour item. Some systems write several with one Referenced ROI
+Number: their contours are joined, in order. Contour Offset Vector (3006,0045) is added to each
+point, whether a Contour Slab Thickness stands beside it or not (C.8.8.6.2: the central plane of a
+slab is offset from the contour's points by it). It was retired in 2021 and is rare.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnContour:
+    """One contour as it is written.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 3), or None
+        Points (x, y, z) in mm in patient coordinates, its offset added; None if the data are not
+        triplets of numbers, not as many as announced, or the offset is not three finite numbers.
+    geometric_type : str
+        Contour Geometric Type (3006,0042), empty if it is absent.
+    offset_mm : tuple of 3 float
+        Contour Offset Vector (3006,0045), zero if it is absent.
+    """
+
+    points: npt.NDArray[np.float64] | None
+    geometric_type: str
+    offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def is_offset(self) -> bool:
+        """Whether its points were moved."""
+        return any(self.offset_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnRoi:
+    """What is drawn of one ROI.
+
+    Parameters
+    ----------
+    contours : tuple of DrawnContour
+        In the order in which they are written.
+    items : int
+        How many ROI Contour items they come from; the standard expects one.
+    """
+
+    contours: tuple[DrawnContour, ...]
+    items: int
+
+
+def drawn_rois(dataset: Dataset) -> dict[int, DrawnRoi]:
+    """Return what is drawn of each ROI of an RTSTRUCT, by Referenced ROI Number (3006,0084)."""
+    drawn: dict[int, DrawnRoi] = {}
+    for item in dataset.get("ROIContourSequence") or ():
+        number = int(item.ReferencedROINumber)
+        before = drawn.get(number, DrawnRoi((), 0))
+        contours = tuple(map(drawn_contour, item.get("ContourSequence") or ()))
+        drawn[number] = DrawnRoi(before.contours + contours, before.items + 1)
+    return drawn
+
+
+def repeated_roi_numbers(dataset: Dataset) -> frozenset[int]:
+    """Return the ROI Numbers (3006,0022) that more than one ROI carries, whose contours cannot be
+    told apart (PS3.3 C.8.8.5: unique within the structure set).
+    """
+    counted = Counter(int(item.ROINumber) for item in dataset.get("StructureSetROISequence") or ())
+    return frozenset(number for number, count in counted.items() if count > 1)
+
+
+def drawn_contour(item: Dataset) -> DrawnContour:
+    """Return one contour of an item of the Contour Sequence (3006,0040)."""
+    kind = str(item.get("ContourGeometricType") or "")
+    try:
+        numbers = np.array(item.get("ContourData") or (), dtype=np.float64)
+        announced = item.get("NumberOfContourPoints")
+        offset = np.array(item.get("ContourOffsetVector") or (0, 0, 0), dtype=np.float64)
+        is_sound = numbers.size % 3 == 0 and (
+            announced is None or int(announced) * 3 == numbers.size
+        )
+    except (ValueError, TypeError):
+        return DrawnContour(None, kind)
+    if not is_sound or offset.shape != (3,) or not np.isfinite(offset).all():
+        return DrawnContour(None, kind)
+    x, y, z = offset.tolist()
+    return DrawnContour(numbers.reshape(-1, 3) + offset, kind, (x, y, z))
