@@ -81,7 +81,7 @@ coverage-validation: install  ## how often the intervals of a report hold the tr
 test: install  ## every test, on all cores; what a missing peer or missing real data skips is said in one line
 	$(PYTEST) $(ARGS)
 
-test-fast: install  ## the tests that start no server and take no long time: two minutes on two cores
+test-fast: install  ## the tests that start no server and take no long time, on all cores
 	$(PYTEST) -m "not server and not slow" tests/unit tests/oracles $(ARGS)
 
 test-on-servers: install  ## the integration tests with registry and Prefect on PostgreSQL and features in an object store

@@ -19,7 +19,8 @@ from typing import Final
 from coverage import Coverage
 
 FLOORS: Final[dict[str, int]] = {}
-"""The least coverage of a room, in percent: a few points below what it had when this was set."""
+"""The least coverage of a room, in percent: `MARGIN` below what it had when this was set."""
+MARGIN: Final = 3
 
 
 @dataclass
@@ -61,7 +62,11 @@ def complaints(rooms: dict[str, Covered], floors: dict[str, int]) -> list[str]:
         for room, covered in rooms.items()
         if room in floors and covered.percent < floors[room]
     ]
-    without = [f"{room} has no floor: add one to FLOORS." for room in rooms if room not in floors]
+    without = [
+        f'{room} has no floor: add "{room}": {max(0, int(covered.percent) - MARGIN)} to FLOORS.'
+        for room, covered in rooms.items()
+        if room not in floors
+    ]
     gone = [f"{room} is no room any more: take it out of FLOORS." for room in floors.keys() - rooms]
     return [*below, *without, *sorted(gone)]
 

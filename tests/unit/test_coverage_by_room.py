@@ -38,5 +38,5 @@ def test_a_room_below_its_floor_or_without_one_and_a_floor_without_a_room_are_to
     assert complaints(rooms, {"models/network": 80, "models/new": 100}) == []
     below, without, gone = complaints(rooms, {"models/network": 81, "models/old": 50})
     assert below.startswith("models/network is covered to 80.0 %, expected at least 81 %")
-    assert without.startswith("models/new has no floor")
+    assert without == 'models/new has no floor: add "models/new": 97 to FLOORS.'
     assert gone.startswith("models/old is no room any more")

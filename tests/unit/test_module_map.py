@@ -1,8 +1,8 @@
 """Every module has the test file of its name at the mirrored place, or a line here that says where
 it is tested; every test file mirrors a module, or says here what it crosses.
 
-``python -m tests.unit.test_module_map`` prints the lines that are missing, each with the test file
-that names the module most.
+``python -m tests.unit.test_module_map`` prints the lines that are missing after a plus, each with
+the test file that names the module most, and those that are not needed any more after a minus.
 """
 
 from __future__ import annotations
@@ -121,13 +121,16 @@ def _imports(path: Path) -> Counter[str]:
 
 
 def main() -> None:
-    """Print the lines that are missing."""
+    """Print the lines that are missing and those that are not needed any more."""
     imports = {path: _imports(path) for path in sorted(TESTS.rglob("test_*.py"))}
     for module in missing():
         name = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         best = max(imports, key=lambda path: imports[path][name])
         file = best.relative_to(TESTS) if imports[best][name] else ""
-        print(f"{module}: {file}: ")
+        print(f"+ {module}: {file}: ")
+    for module, (file, what) in elsewhere().items():
+        if module not in modules() or (TESTS / mirrored(module)).exists():
+            print(f"- {module}: {file}: {what}")
 
 
 if __name__ == "__main__":
