@@ -31,8 +31,9 @@ class ContourFacts:
         The slices with such contours, and those that carry contours of which no voxel is left.
     hollow_on : tuple of int
         Slices on which holes take more than half of what is drawn.
-    holes : int
-        Contours within another, which are holes.
+    holes, islands, keyholes, without_voxels : int
+        Contours within another, within a hole, that leave a hole out by a keyhole, and that enclose
+        no voxel's centre; told, and not judged.
     contoured_slices : int
         Slices with voxels.
     off_plane_mm : float
@@ -58,12 +59,24 @@ class ContourFacts:
     empty_on: tuple[int, ...]
     hollow_on: tuple[int, ...]
     holes: int
+    islands: int
+    keyholes: int
+    without_voxels: int
     contoured_slices: int
     off_plane_mm: float
     near_plane: bool
     between_lesions: tuple[int, ...]
     contour_items: int
     offset_contours: int
+
+
+def in_words(facts: ContourFacts) -> str:
+    """Return what is recorded of the contours of every GTV."""
+    return (
+        f"The GTV has voxels on {facts.contoured_slices} slice(s); of its contours {facts.holes} "
+        f"are holes, {facts.islands} islands within one, {facts.keyholes} keyholes, and "
+        f"{facts.without_voxels} enclose no voxel's centre."
+    )
 
 
 def contour_facts(roi: Roi, drawn: RasterizedRoi, volume: CtVolume) -> ContourFacts:
@@ -99,6 +112,9 @@ def contour_facts(roi: Roi, drawn: RasterizedRoi, volume: CtVolume) -> ContourFa
         empty_on=tuple(z for z, one in slices.items() if not one.pixels),
         hollow_on=tuple(z for z, one in slices.items() if 2 * one.pixels < one.filled_pixels),
         holes=sum(len(one.holes) for one in slices.values()),
+        islands=sum(len(one.islands) for one in slices.values()),
+        keyholes=sum(len(one.keyholes) for one in slices.values()),
+        without_voxels=sum(len(one.without_pixels) for one in slices.values()),
         contoured_slices=sum(one.pixels > 0 for one in slices.values()),
         off_plane_mm=off_plane,
         near_plane=off_plane

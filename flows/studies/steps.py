@@ -30,6 +30,7 @@ from feature_store.expectations.suites import (
     waive,
 )
 from feature_store.imaging.contour_combination import OverlappingContours
+from feature_store.imaging.contour_rules import in_words
 from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.voxel_rules import voxel_facts
@@ -161,6 +162,7 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     with _refusals_kept(run, "study", findings):
         overlapping = OverlappingContours(work.settings.features.overlapping_contours)
         study = load_study(reading, pattern, overlapping)
+    get_run_logger().info(in_words(study.contours))
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
     voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
