@@ -8,9 +8,10 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-# One thread a process: the tests use the cores by running beside each other. At most eight: a process that trains needs a gigabyte.
+# One thread a process: the tests use the cores by running beside each other, a file in one process. The integration tests
+# start whole installations, whose processes use the cores themselves, and run one after the other. At most eight: a process that trains needs a gigabyte.
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 \
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz fuzz-geometry bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
@@ -79,13 +80,14 @@ coverage-validation: install  ## how often the intervals of a report hold the tr
 	$(BIN)/python -m tests.benchmarks.interval_coverage
 
 test: install  ## every test, on all cores; what a missing peer or missing real data skips is said in one line
-	$(PYTEST) $(ARGS)
+	$(PYTEST) tests/unit tests/oracles $(ARGS)
+	$(BIN)/python -m pytest tests/integration $(ARGS)
 
 test-fast: install  ## the tests that start no server and take no long time, on all cores
 	$(PYTEST) -m "not server and not slow" tests/unit tests/oracles $(ARGS)
 
 test-on-servers: install  ## the integration tests with registry and Prefect on PostgreSQL and features in an object store
-	$(PYTEST) --on-servers tests/integration $(ARGS)
+	$(BIN)/python -m pytest --on-servers tests/integration $(ARGS)
 
 coverage: install  ## branch coverage of every room by the tests without tests/integration; fails below its floor
 	rm -f .coverage .coverage.*

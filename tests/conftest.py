@@ -33,43 +33,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, keep together what shares something dear, and begin with what takes
-    longest: installations, then slow tests.
-    """
+    """Mark what needs a server, and begin with what takes long, so that the cores end together."""
     for item in items:
         if item.path.is_relative_to(INTEGRATION) or not SERVERS.isdisjoint(_fixtures(item)):
             item.add_marker(pytest.mark.server)
-        if (group := _group(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=_place)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
-def _fixtures(item: pytest.Item) -> dict[str, str]:
-    """Return the fixtures of a test with their scopes."""
-    if not isinstance(item, pytest.Function):
-        return {}
-    definitions = item._fixtureinfo.name2fixturedefs
-    return {name: found[-1].scope for name, found in definitions.items()}
-
-
-def _group(item: pytest.Item) -> str | None:
-    """Return the group whose tests run one after the other in one process: those with whole
-    installations, which have one Prefect server and need much memory, and those of a module whose
-    fixtures are the module's.
-    """
-    fixtures = _fixtures(item)
-    if "bundle" in fixtures and item.path.is_relative_to(INTEGRATION):
-        return "installations"
-    return item.path.stem if "module" in fixtures.values() else None
-
-
-def _place(item: pytest.Item) -> int:
-    group = next((mark.args[0] for mark in item.iter_markers("xdist_group")), None)
-    if group == "installations":
-        return 0
-    return 1 if item.get_closest_marker("slow") else 2
+def _fixtures(item: pytest.Item) -> frozenset[str]:
+    """Return the fixtures that a test needs."""
+    return frozenset(item.fixturenames) if isinstance(item, pytest.Function) else frozenset()
 
 
 @pytest.fixture(scope="session")

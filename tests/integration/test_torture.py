@@ -36,7 +36,6 @@ def test_what_was_acknowledged_survives_sudden_deaths(
 
 @pytest.mark.peers
 @pytest.mark.slow
-@pytest.mark.xdist_group("installations")
 def test_every_study_is_scored_and_delivered_once_while_parts_are_killed(
     tmp_path: Path, peer: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
