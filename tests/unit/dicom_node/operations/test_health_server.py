@@ -43,10 +43,10 @@ def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
         status, metrics = _ask(port, "/metrics")
         assert status == 200
         lines = metrics.splitlines()
-        assert 'annulus_node_instances_total{answer="stored",center="alpha"} 1' in lines
-        assert 'annulus_node_instances_total{answer="0xC000",center="alpha"} 1' in lines
-        assert 'annulus_node_studies{center="alpha",state="receiving"} 1' in lines
-        assert 'annulus_node_incidents{kind="unreadable-dataset"} 1' in lines
+        assert 'annulus_node_instances_total{answer="stored",center="alpha"} 1.0' in lines
+        assert 'annulus_node_instances_total{answer="0xC000",center="alpha"} 1.0' in lines
+        assert 'annulus_node_studies{center="alpha",state="receiving"} 1.0' in lines
+        assert 'annulus_node_incidents{kind="unreadable-dataset"} 1.0' in lines
         node._archive._minimum_free_bytes = 2**62
         status, why = _ask(port, "/ready")
         assert (status, "nothing more is accepted until space is made" in why) == (503, True)
