@@ -67,6 +67,14 @@ def test_bad_studies_are_quarantined_with_a_sentence_and_good_ones_scored(
     assert {study.center for study in scored} == {"GOOD"}
     assert len(quarantined) == len(SPOILED)
 
+    # the registry knows a verdict a moment before the run that found it has ended
+    wait_until(
+        lambda: (
+            sum(run["state"]["name"] == "Quarantined" for run in running.own_runs()) >= len(SPOILED)
+        ),
+        60,
+        "the runs of the quarantined studies have ended",
+    )
     sentences = [study.sentence or "" for study in quarantined]
     log = running.system.log("dispatcher").read_text()
     in_prefect = {run["parameters"]["study_key"]: run["state"] for run in running.own_runs()}
