@@ -1,4 +1,4 @@
-"""The running node: the receiver, the sweep that settles quiet studies, and the deliveries."""
+"""The running node: the listener, the sweep that settles quiet studies, and the deliveries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dicom_node.operations.health_server import HealthServer
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import open_registry
 from dicom_node.scp.commitment_service import CommitmentService
-from dicom_node.scp.listener import Receiver, ReceiverSettings
+from dicom_node.scp.listener import Listener, ListenerSettings
 from dicom_node.scp.services import DimseServices
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import report_commitments
@@ -79,7 +79,7 @@ class Node:
         self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._receiver: Receiver | None = None
+        self._listener: Listener | None = None
         self._health: HealthServer | None = None
         self._tokens = tokens or {}
         self._stow: StowServer | None = None
@@ -101,7 +101,7 @@ class Node:
             If the port cannot be bound.
         """
         node = self._settings
-        listening = ReceiverSettings(
+        listening = ListenerSettings(
             node.ae_title,
             node.host,
             node.port,
@@ -115,7 +115,7 @@ class Node:
             self.registry.deliveries.take_commitment_report,
         )
         services = DimseServices(self.intake, commitment, node.maximum_object_bytes)
-        self._receiver = Receiver(
+        self._listener = Listener(
             listening, self._centers, services, self.registry.incidents, server_context(node.tls)
         )
         if node.stow_port is not None:
@@ -129,7 +129,7 @@ class Node:
                 node.operations_host, node.operations_port, self.problem, self.metrics
             )
             self._health.start()
-        self._receiver.start()
+        self._listener.start()
         if self._stow is not None:
             self._stow.start()
         waits = self.registry.wait_for_change
@@ -152,9 +152,9 @@ class Node:
         RuntimeError
             If the node has not been started.
         """
-        if self._receiver is None:
+        if self._listener is None:
             raise RuntimeError("the node has no port before it is started")
-        return self._receiver.port
+        return self._listener.port
 
     @property
     def stow_address(self) -> str | None:
@@ -216,8 +216,8 @@ class Node:
         self._stopping.set()
         if self._stow is not None:
             self._stow.stop()
-        if self._receiver is not None:
-            self._receiver.stop()
+        if self._listener is not None:
+            self._listener.stop()
         for thread in self._threads:
             thread.join(timeout=60)
         if self._health is not None:
@@ -247,7 +247,7 @@ class Node:
             NodeCollector(
                 self.intake.metrics,
                 self.registry,
-                open_associations=self._receiver.open_associations if self._receiver else 0,
+                open_associations=self._listener.open_associations if self._listener else 0,
                 index_backlog=self.intake.backlog,
                 free_bytes=self._archive.free_bytes(),
             )

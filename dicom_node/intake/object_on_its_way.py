@@ -10,7 +10,7 @@ from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Intake
 
 
-class Reception:
+class ObjectOnItsWay:
     """Takes an object piece by piece.
 
     When the disk is full or the object too long, the rest is dropped, and `finish` says why: a peer

@@ -37,7 +37,7 @@ _SPARE_GUESTS = 16
 
 
 @dataclass(frozen=True)
-class ReceiverSettings:
+class ListenerSettings:
     """How the AE listens.
 
     Parameters
@@ -62,12 +62,12 @@ class ReceiverSettings:
     request_timeout_s: float = 10.0
 
 
-class Receiver:
+class Listener:
     """A listening AE: Verification, CT Image Storage, RT Structure Set Storage, Storage Commitment.
 
     Parameters
     ----------
-    settings : ReceiverSettings
+    settings : ListenerSettings
         How it listens.
     centers : tuple of Center
         Who may call; without centres nobody may.
@@ -86,7 +86,7 @@ class Receiver:
 
     def __init__(
         self,
-        settings: ReceiverSettings,
+        settings: ListenerSettings,
         centers: tuple[Center, ...],
         services: DimseServices,
         incidents: Incidents,
@@ -106,7 +106,7 @@ class Receiver:
         self._admitted = 0
         self._guests: dict[_Guest, None] = {}
         self._associations: set[AcceptedAssociation] = set()
-        self._listener: socket.socket | None = None
+        self._listening: socket.socket | None = None
         self._accepting: threading.Thread | None = None
 
     @property
@@ -116,11 +116,11 @@ class Receiver:
         Raises
         ------
         RuntimeError
-            If the receiver has not been started.
+            If the listener has not been started.
         """
-        if self._listener is None:
-            raise RuntimeError("the receiver has no port before it is started")
-        return int(self._listener.getsockname()[1])
+        if self._listening is None:
+            raise RuntimeError("the listener has no port before it is started")
+        return int(self._listening.getsockname()[1])
 
     @property
     def open_associations(self) -> int:
@@ -136,18 +136,18 @@ class Receiver:
             If the port cannot be bound.
         """
         family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listening = socket.socket(family, socket.SOCK_STREAM)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
-            listener.bind((self._settings.host, self._settings.port))
-            listener.listen(_BACKLOG)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            listening.bind((self._settings.host, self._settings.port))
+            listening.listen(_BACKLOG)
         except OSError:
-            listener.close()
+            listening.close()
             raise
-        self._listener = listener
+        self._listening = listening
         self._accepting = threading.Thread(
-            target=self._accept, args=(listener,), name="accept", daemon=True
+            target=self._accept, args=(listening,), name="accept", daemon=True
         )
         self._accepting.start()
 
@@ -159,13 +159,13 @@ class Receiver:
         drain_s : float
             Seconds that busy associations are given; idle ones are ended after a second.
         """
-        if self._listener is None or self._accepting is None:
+        if self._listening is None or self._accepting is None:
             return
-        listener, self._listener = self._listener, None
+        listening, self._listening = self._listening, None
         with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
+            listening.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
         self._accepting.join()
-        listener.close()
+        listening.close()
         deadline = time.monotonic() + drain_s
         while time.monotonic() < deadline and self._end_idle():
             time.sleep(_POLL_S)
@@ -222,12 +222,12 @@ class Receiver:
                 one.abort()
         return bool(self._associations)
 
-    def _accept(self, listener: socket.socket) -> None:
-        while self._listener is listener:
+    def _accept(self, listening: socket.socket) -> None:
+        while self._listening is listening:
             try:
-                connection, address = listener.accept()
+                connection, address = listening.accept()
             except OSError as error:
-                if self._listener is listener:
+                if self._listening is listening:
                     _log.warning("a connection could not be accepted (%s)", error.strerror)
                     time.sleep(_BREATH_S)
                 continue
@@ -290,20 +290,20 @@ class Receiver:
 
 
 class _Guest:
-    """A connection on sufferance, and the receiver as its association sees it."""
+    """A connection on sufferance, and the listener as its association sees it."""
 
-    def __init__(self, receiver: Receiver, connection: socket.socket) -> None:
-        self._receiver = receiver
+    def __init__(self, listener: Listener, connection: socket.socket) -> None:
+        self._listener = listener
         self.connection = connection
 
     def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
         """Let the caller in, or say why not; either way it is no guest any more."""
-        self._receiver.forget(self)
-        return self._receiver.admit(request, address, peer_certificate(self.connection))
+        self._listener.forget(self)
+        return self._listener.admit(request, address, peer_certificate(self.connection))
 
     def leave(self, center: Center, calling: str, address: str) -> None:
         """Stop counting the association."""
-        self._receiver.leave(center, calling, address)
+        self._listener.leave(center, calling, address)
 
 
 def _reason(error: OSError) -> str:

@@ -13,7 +13,7 @@ from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, VERIFICATION
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.intake import Intake
-from dicom_node.intake.object_on_its_way import Reception
+from dicom_node.intake.object_on_its_way import ObjectOnItsWay
 from dicom_node.intake.refusals import SUCCESS, refusal_of
 from dicom_node.network import command_set as dimse
 from dicom_node.network import pdu
@@ -84,13 +84,13 @@ class StoreMessage:
             context_class_uid=context.abstract_syntax,
             transfer_syntax=context.transfer_syntax,
         )
-        self._reception = Reception(intake, center.name, store, maximum_bytes)
-        self.write = self._reception.write
-        self.discard = self._reception.discard
+        self._object = ObjectOnItsWay(intake, center.name, store, maximum_bytes)
+        self.write = self._object.write
+        self.discard = self._object.discard
 
     def answer(self) -> Iterator[Outgoing]:
         """Keep the instance, then yield the C-STORE-RSP."""
-        error = self._reception.finish()
+        error = self._object.finish()
         if error is None:
             yield dimse.response(self._command, SUCCESS), pdu.IS_COMMAND
         else:

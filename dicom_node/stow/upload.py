@@ -18,7 +18,7 @@ from dicom_node.errors import (
 )
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Intake
-from dicom_node.intake.object_on_its_way import Reception
+from dicom_node.intake.object_on_its_way import ObjectOnItsWay
 from dicom_node.stow.multipart import MultipartError, MultipartReader
 from dicom_node.stow.store_response import Outcome
 
@@ -99,7 +99,7 @@ class Upload:
         self._part = _Part(self, kind)
         return self._part
 
-    def receive(self, meta: FileMeta) -> Reception:
+    def receive(self, meta: FileMeta) -> ObjectOnItsWay:
         """Begin to keep an instance.
 
         Raises
@@ -124,7 +124,7 @@ class Upload:
             transfer_syntax=meta.transfer_syntax,
             study_instance_uid=self._study,
         )
-        return Reception(self._intake, self._center.name, command, self._maximum_bytes)
+        return ObjectOnItsWay(self._intake, self._center.name, command, self._maximum_bytes)
 
     def refuse(self, error: NodeError) -> None:
         """Record that a part was refused before anything of it was kept."""
@@ -138,7 +138,7 @@ class _Part:
         self._upload = upload
         self._head = bytearray()
         self._meta: FileMeta | None = None
-        self._reception: Reception | None = None
+        self._object: ObjectOnItsWay | None = None
         self._error: NodeError | None = None
         if kind != _DICOM:
             self._refuse(
@@ -149,8 +149,8 @@ class _Part:
 
     def write(self, piece: bytes) -> None:
         """Take a piece of the file."""
-        if self._reception is not None:
-            self._reception.write(piece)
+        if self._object is not None:
+            self._object.write(piece)
         elif self._error is None:
             self._head += piece
             self._begin()
@@ -158,8 +158,8 @@ class _Part:
     def finish(self) -> None:
         """Keep the instance, and add to the outcomes what became of it."""
         error = self._error
-        if self._reception is not None:
-            error = self._reception.finish()
+        if self._object is not None:
+            error = self._object.finish()
         elif error is None:
             error = UnreadableDatasetError(
                 "a part of a STOW-RS request ends within its file meta information"
@@ -175,8 +175,8 @@ class _Part:
 
     def discard(self) -> None:
         """Remove the temporary file."""
-        if self._reception is not None:
-            self._reception.discard()
+        if self._object is not None:
+            self._object.discard()
 
     def _begin(self) -> None:
         try:
@@ -184,11 +184,11 @@ class _Part:
             if parsed is None:
                 return
             self._meta, start = parsed
-            self._reception = self._upload.receive(self._meta)
+            self._object = self._upload.receive(self._meta)
         except NodeError as error:
             self._refuse(error)
         else:
-            self._reception.write(bytes(self._head[start:]))
+            self._object.write(bytes(self._head[start:]))
         self._head.clear()
 
     def _refuse(self, error: NodeError) -> None:

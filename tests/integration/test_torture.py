@@ -1,15 +1,18 @@
-"""The short forms of ``make fuzz`` and ``make torture``: the node lives, and nothing that it
-acknowledged is lost.
+"""The short forms of ``make fuzz``, ``make torture`` and ``make soak``: the node lives, nothing
+that it acknowledged is lost, and every study is scored and delivered once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from tests.torture.crash import torture
 from tests.torture.fuzz import fuzz
+from tests.torture.soak import Pace, soak
 
 
 def test_mutated_bytes_do_not_hurt_a_live_node(tmp_path: Path) -> None:
@@ -29,3 +32,17 @@ def test_what_was_acknowledged_survives_sudden_deaths(
     assert result["acknowledged"]
     assert (result["lost"], result["outbox_missing"], result["outbox_duplicated"]) == (0, 0, 0)
     assert ("0xA700" in str(result["refused_with"])) == (trouble == "disk")
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+def test_every_study_is_scored_and_delivered_once_while_parts_are_killed(
+    tmp_path: Path, peer: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer("storescp")
+    for name in (SETTINGS_VARIABLE, PSEUDONYM_KEY_VARIABLE, "PREFECT_API_URL"):
+        monkeypatch.setenv(name, "")  # so that what the soak sets is taken back
+    pace = Pace(kill_after_s=(0.5, 3.0), api_hangs_s=5.0, pacs_down_s=5.0)
+    result = soak(tmp_path, studies=6, seed=1, limit_s=400.0, pace=pace)
+    assert (result["scored"], result["delivered"], result["twice"]) == (6, 6, 0)
+    assert result["kills"] > 0

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from dicom_node.intake.intake import Intake
-from dicom_node.intake.object_on_its_way import Reception
+from dicom_node.intake.object_on_its_way import ObjectOnItsWay
 from dicom_node.registry.database import Database
 from tests.support.intake_bench import Bench, StoreRequest, take
 
@@ -169,5 +169,7 @@ def _watch(monkeypatch: pytest.MonkeyPatch, killer: _Killer) -> None:
     monkeypatch.setattr(Path, "unlink", killer.before(FILE, Path.unlink))
     monkeypatch.setattr(Database, "write", dying_write)
     event.listen(Engine, "before_cursor_execute", dying_statement)
-    monkeypatch.setattr(Reception, "finish", killer.after(_ANSWERED, None, Reception.finish))
+    monkeypatch.setattr(
+        ObjectOnItsWay, "finish", killer.after(_ANSWERED, None, ObjectOnItsWay.finish)
+    )
     monkeypatch.setattr(Intake, "flush", killer.after(_RELEASED, True, Intake.flush))

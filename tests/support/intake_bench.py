@@ -20,7 +20,7 @@ from dicom_node.datasets.sop_classes import (
 )
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Intake
-from dicom_node.intake.object_on_its_way import Reception
+from dicom_node.intake.object_on_its_way import ObjectOnItsWay
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import OutboxItem, Registry, StudyState
 from dicom_node.scp.commitment_service import CommitmentService
@@ -136,13 +136,13 @@ def take(intake: Intake, center_name: str, *requests: StoreRequest) -> None:
     """
     try:
         for one in requests:
-            reception = Reception(intake, center_name, one, MAXIMUM_OBJECT_BYTES)
+            arriving = ObjectOnItsWay(intake, center_name, one, MAXIMUM_OBJECT_BYTES)
             try:
                 for start in range(0, len(one.dataset), PIECE_BYTES):
-                    reception.write(one.dataset[start : start + PIECE_BYTES])
-                error = reception.finish()
+                    arriving.write(one.dataset[start : start + PIECE_BYTES])
+                error = arriving.finish()
             finally:
-                reception.discard()
+                arriving.discard()
             if error is not None:
                 raise error
     finally:

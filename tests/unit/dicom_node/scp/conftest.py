@@ -9,35 +9,35 @@ from typing import Any
 import pytest
 
 from dicom_node.center import Center
-from dicom_node.scp.listener import Receiver, ReceiverSettings
+from dicom_node.scp.listener import Listener, ListenerSettings
 from tests.support.intake_bench import Bench, center
 
-SETTINGS = ReceiverSettings(
+SETTINGS = ListenerSettings(
     "ANNULUS", "127.0.0.1", 0, 4, network_timeout_s=20.0, request_timeout_s=5.0
 )
 
-Start = Callable[..., Receiver]
+Start = Callable[..., Listener]
 
 
 @pytest.fixture
 def start(bench: Bench) -> Iterator[Start]:
     """Start receivers on one archive."""
-    started: list[Receiver] = []
+    started: list[Listener] = []
 
     def make(
         *centers: Center,
         services: Any = None,
         tls: Any = None,
         **timeouts_s: Any,
-    ) -> Receiver:
+    ) -> Listener:
         settings = replace(SETTINGS, **timeouts_s)
         known = centers or (center("alpha"),)
-        receiver = Receiver(
+        listener = Listener(
             settings, known, services or bench.services, bench.registry.incidents, tls
         )
-        receiver.start()
-        started.append(receiver)
-        return receiver
+        listener.start()
+        started.append(listener)
+        return listener
 
     yield make
     for one in started:

@@ -21,7 +21,7 @@ from dicom_node.datasets.sop_classes import (
     STORAGE_COMMITMENT,
     VERIFICATION,
 )
-from dicom_node.scp.listener import Receiver
+from dicom_node.scp.listener import Listener
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, request
@@ -31,7 +31,7 @@ from tests.support.wire import Wire, command, context, data, us, value
 DATASET = request(ct_slice(0)).dataset
 UID = str(ct_slice(0).SOPInstanceUID)
 
-Start = Callable[..., Receiver]
+Start = Callable[..., Listener]
 
 
 def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> None:
@@ -60,8 +60,8 @@ def test_a_conversation_from_request_to_release(start: Start, bench: Bench) -> N
 def test_who_may_not_come_in_is_told_why(
     start: Start, bench: Bench, change: dict[str, Any], answer: tuple[int, int, int]
 ) -> None:
-    receiver = start(center("alpha"), replace(center("beta"), addresses=("192.0.2.0/24",)))
-    with Wire.to(receiver.port) as peer:
+    listener = start(center("alpha"), replace(center("beta"), addresses=("192.0.2.0/24",)))
+    with Wire.to(listener.port) as peer:
         kind, body = peer.ask(wire.associate(**change))
         assert (kind, tuple(body[1:])) == (wire.REJECT, answer)
     (incident,) = bench.registry.incidents.latest()
@@ -112,8 +112,8 @@ def test_contexts_are_negotiated_one_by_one(start: Start) -> None:
 
 
 def test_a_centre_stores_what_it_may(start: Start) -> None:
-    receiver = start(replace(center("alpha"), accepts=(ObjectKind.RTSTRUCT,)))
-    with Wire.to(receiver.port) as peer:
+    listener = start(replace(center("alpha"), accepts=(ObjectKind.RTSTRUCT,)))
+    with Wire.to(listener.port) as peer:
         _, body = peer.ask(wire.associate())
     assert _results(body) == {1: 0, 3: 3}
 
@@ -168,11 +168,11 @@ WRONG = {
 def test_what_breaks_the_protocol_is_aborted_and_the_next_one_is_served(
     start: Start, bench: Bench, what: str
 ) -> None:
-    receiver = start()
-    with Wire.to(receiver.port).open() as peer:
+    listener = start()
+    with Wire.to(listener.port).open() as peer:
         assert peer.ask(WRONG[what])[0] == wire.ABORT
         assert peer.receive()[0] == wire.CLOSED
-    with Wire.to(receiver.port).open() as peer:
+    with Wire.to(listener.port).open() as peer:
         assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
     assert not list((bench.archive.instances / ".tmp").iterdir())
 
@@ -230,17 +230,17 @@ def test_what_is_not_offered_is_refused_in_its_answer(
 
 
 def test_a_silent_peer_is_let_go(start: Start) -> None:
-    receiver = start(network_timeout_s=0.3, request_timeout_s=0.3)
-    with Wire.to(receiver.port) as silent, Wire.to(receiver.port).open() as idle:
+    listener = start(network_timeout_s=0.3, request_timeout_s=0.3)
+    with Wire.to(listener.port) as silent, Wire.to(listener.port).open() as idle:
         assert silent.receive()[0] == wire.CLOSED
         assert idle.receive()[0] == wire.ABORT
         assert idle.receive()[0] == wire.CLOSED
-    wait_until(lambda: receiver.open_associations == 0, 10, "every association is closed")
+    wait_until(lambda: listener.open_associations == 0, 10, "every association is closed")
 
 
 def test_a_request_that_drips_is_let_go(start: Start) -> None:
-    receiver = start(request_timeout_s=0.5)
-    with Wire.to(receiver.port) as peer:
+    listener = start(request_timeout_s=0.5)
+    with Wire.to(listener.port) as peer:
         began = time.monotonic()
         for byte in wire.associate():
             peer.send(bytes((byte,)))
@@ -251,9 +251,9 @@ def test_a_request_that_drips_is_let_go(start: Start) -> None:
 
 
 def test_so_many_silent_ones_make_room_for_a_caller(start: Start) -> None:
-    receiver = start()
-    silent = [Wire.to(receiver.port) for _ in range(40)]
-    Wire.to(receiver.port).open().connection.close()
+    listener = start()
+    silent = [Wire.to(listener.port) for _ in range(40)]
+    Wire.to(listener.port).open().connection.close()
     for one in silent:
         one.connection.close()
 
@@ -271,8 +271,8 @@ def test_an_object_that_is_too_long_is_read_to_its_end_and_refused(
 
 def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: Path) -> None:
     full = Bench(tmp_path / "full", minimum_free_bytes=2**62)
-    receiver = start(services=full.services)
-    with Wire.to(receiver.port).open() as peer:
+    listener = start(services=full.services)
+    with Wire.to(listener.port).open() as peer:
         kind, body = peer.ask(wire.store(UID, DATASET))
         assert (kind, wire.status_of(body)) == (wire.DATA, 0xA700)
         assert b"disk almost full, send again later" in body
@@ -282,12 +282,12 @@ def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: 
 def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(
     start: Start,
 ) -> None:
-    receiver = start()
-    peer, idle = Wire.to(receiver.port).open(), Wire.to(receiver.port).open()
+    listener = start()
+    peer, idle = Wire.to(listener.port).open(), Wire.to(listener.port).open()
     whole = wire.store(UID, DATASET)
     peer.send(whole[:-50])
     time.sleep(0.1)
-    stopping = threading.Thread(target=receiver.stop, args=(10.0,))
+    stopping = threading.Thread(target=listener.stop, args=(10.0,))
     stopping.start()
     time.sleep(0.2)
     assert peer.status(whole[-50:]) == 0x0000
@@ -302,14 +302,14 @@ def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(
 def test_with_authorities_only_who_has_a_certificate_is_heard(
     start: Start, certificates: Certificates
 ) -> None:
-    receiver = start(tls=certificates.server_context())
-    with Wire.to(receiver.port) as plain:
+    listener = start(tls=certificates.server_context())
+    with Wire.to(listener.port) as plain:
         assert plain.ask(wire.associate())[0] != wire.ACCEPT
     for secured, is_heard in (
         (certificates.client_context(), True),
         (certificates.stranger(), False),
     ):
-        raw = Wire.to(receiver.port).connection
+        raw = Wire.to(listener.port).connection
         try:
             connection = secured.wrap_socket(raw, server_hostname="localhost")
             with Wire(connection) as peer:
@@ -325,13 +325,13 @@ def test_a_certificate_is_held_to_the_ae_title_of_its_centre(
 ) -> None:
     encoded = ssl.PEM_cert_to_DER_cert((certificates.folder / "client.pem").read_text())
     listed = hashlib.sha256(encoded).digest().hex(":").upper() if is_listed else "server"
-    receiver = start(
+    listener = start(
         replace(center("alpha"), certificates=(listed,)), tls=certificates.server_context()
     )
-    raw = Wire.to(receiver.port).connection
+    raw = Wire.to(listener.port).connection
     with Wire(certificates.client_context().wrap_socket(raw, server_hostname="localhost")) as peer:
         assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_listed
-    receiver.stop(drain_s=0.0)
+    listener.stop(drain_s=0.0)
     assert [one.kind for one in bench.registry.incidents.latest()] == (
         [] if is_listed else ["unknown-certificate"]
     )

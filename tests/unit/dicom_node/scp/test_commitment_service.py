@@ -15,13 +15,13 @@ from dicom_node.datasets.sop_classes import (
     STORAGE_COMMITMENT_INSTANCE,
 )
 from dicom_node.network.commitment_messages import encode_dataset
-from dicom_node.scp.listener import Receiver
+from dicom_node.scp.listener import Listener
 from tests.support import wire
 from tests.support.intake_bench import Bench, center, ct_slice
 from tests.support.wire import Wire, command, context, data, us, value
 
 UID = str(ct_slice(0).SOPInstanceUID)
-Start = Callable[..., Receiver]
+Start = Callable[..., Listener]
 
 
 def _commitment(*references: tuple[str, str], transaction: str = "1.2.3.77") -> bytes:
@@ -46,8 +46,8 @@ def _commitment(*references: tuple[str, str], transaction: str = "1.2.3.77") -> 
     return data(value(1, action, is_command=True), value(1, content, is_command=False))
 
 
-def _committing(receiver: Receiver) -> Wire:
-    peer = Wire.to(receiver.port)
+def _committing(listener: Listener) -> Wire:
+    peer = Wire.to(listener.port)
     contexts = (context(1, STORAGE_COMMITMENT, IMPLICIT_VR_LITTLE_ENDIAN),)
     assert peer.ask(wire.associate(contexts=contexts))[0] == wire.ACCEPT
     return peer

@@ -17,29 +17,29 @@ from dicom_node.datasets.sop_classes import (
     VERIFICATION,
 )
 from dicom_node.registry.registry import StudyState
-from dicom_node.scp.listener import Receiver, ReceiverSettings
+from dicom_node.scp.listener import Listener, ListenerSettings
 from tests.support.intake_bench import Bench, center, ct_slice, whole_study
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def receiver(bench: Bench) -> Iterator[Receiver]:
-    receiver = Receiver(
-        ReceiverSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
+def listener(bench: Bench) -> Iterator[Listener]:
+    listener = Listener(
+        ListenerSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
         (center("alpha"), center("beta")),
         bench.services,
         bench.registry.incidents,
     )
-    receiver.start()
-    yield receiver
-    receiver.stop(drain_s=0.0)
+    listener.start()
+    yield listener
+    listener.stop(drain_s=0.0)
 
 
-def _call(receiver: Receiver, calling: str = "ALPHA", called: str = "ANNULUS") -> Any:
+def _call(listener: Listener, calling: str = "ALPHA", called: str = "ANNULUS") -> Any:
     entity = AE(calling)
     for sop_class in (VERIFICATION, CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE):
         entity.add_requested_context(sop_class, EXPLICIT_VR_LITTLE_ENDIAN)
-    return entity.associate("127.0.0.1", receiver.port, ae_title=called)
+    return entity.associate("127.0.0.1", listener.port, ae_title=called)
 
 
 def _wait_for_incident(bench: Bench, kind: str) -> None:
@@ -48,10 +48,10 @@ def _wait_for_incident(bench: Bench, kind: str) -> None:
 
 
 def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
-    receiver: Receiver, bench: Bench
+    listener: Listener, bench: Bench
 ) -> None:
     slices, drawn = whole_study()
-    association = _call(receiver)
+    association = _call(listener)
     assert association.send_c_echo().Status == 0x0000
     assert [association.send_c_store(one).Status for one in [drawn, *slices]] == [0x0000] * 5
     association.release()
@@ -65,18 +65,18 @@ def test_a_study_that_is_pushed_is_answered_with_success_and_queued(
     [("NOBODY", "ANNULUS", "unknown-caller"), ("ALPHA", "ANULUS", "wrong-called-ae")],
 )
 def test_a_wrong_caller_is_rejected_with_an_incident(
-    receiver: Receiver, bench: Bench, calling: str, called: str, kind: str
+    listener: Listener, bench: Bench, calling: str, called: str, kind: str
 ) -> None:
-    association = _call(receiver, calling, called)
+    association = _call(listener, calling, called)
     assert association.is_rejected
     _wait_for_incident(bench, kind)
     assert calling in bench.registry.incidents.latest()[0].sentence
 
 
-def test_one_association_too_many_is_asked_to_come_again(receiver: Receiver, bench: Bench) -> None:
-    open_ones = [_call(receiver), _call(receiver)]
+def test_one_association_too_many_is_asked_to_come_again(listener: Listener, bench: Bench) -> None:
+    open_ones = [_call(listener), _call(listener)]
     assert all(one.is_established for one in open_ones)
-    assert _call(receiver).is_rejected
+    assert _call(listener).is_rejected
     _wait_for_incident(bench, "too-many-associations")
     for one in open_ones:
         one.release()
@@ -98,10 +98,10 @@ def _changed(change: str) -> Dataset:
     ("change", "status"), [("pixels", 0xC001), ("content", 0xC002), ("uid", 0xC000)]
 )
 def test_what_cannot_be_kept_is_answered_with_its_status_and_the_association_lives_on(
-    receiver: Receiver, bench: Bench, change: str, status: int
+    listener: Listener, bench: Bench, change: str, status: int
 ) -> None:
     bench.push(ct_slice(0))
-    association = _call(receiver)
+    association = _call(listener)
     assert association.send_c_store(_changed(change)).Status == status
     assert association.send_c_store(ct_slice(1)).Status == 0x0000
     association.release()
@@ -109,33 +109,33 @@ def test_what_cannot_be_kept_is_answered_with_its_status_and_the_association_liv
 
 
 def test_a_registry_that_is_gone_is_never_answered_with_success(
-    receiver: Receiver, bench: Bench
+    listener: Listener, bench: Bench
 ) -> None:
     with bench.registry._database.write() as connection:
         connection.exec_driver_sql("DROP TABLE instances")
-    association = _call(receiver)
+    association = _call(listener)
     assert association.send_c_store(ct_slice(0)).Status == 0xA702
     association.release()
 
 
-def test_sop_classes_that_are_not_asked_for_are_not_accepted(receiver: Receiver) -> None:
+def test_sop_classes_that_are_not_asked_for_are_not_accepted(listener: Listener) -> None:
     entity = AE("ALPHA")
     entity.add_requested_context("1.2.840.10008.5.1.4.1.1.4")
-    assert not entity.associate("127.0.0.1", receiver.port, ae_title="ANNULUS").is_established
+    assert not entity.associate("127.0.0.1", listener.port, ae_title="ANNULUS").is_established
 
 
 def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(
-    receiver: Receiver, bench: Bench
+    listener: Listener, bench: Bench
 ) -> None:
-    address = ("127.0.0.1", receiver.port)
-    receiver.stop(drain_s=0.0)
+    address = ("127.0.0.1", listener.port)
+    listener.stop(drain_s=0.0)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, timeout=5)
     with pytest.raises(RuntimeError, match="no port"):
-        _ = receiver.port
+        _ = listener.port
     with pytest.raises(ValueError, match="at least one"):
-        Receiver(
-            ReceiverSettings("ANNULUS", "127.0.0.1", 0),
+        Listener(
+            ListenerSettings("ANNULUS", "127.0.0.1", 0),
             (),
             bench.services,
             bench.registry.incidents,

@@ -22,7 +22,7 @@ from dicom_node.datasets.sop_classes import (
     EXPLICIT_VR_LITTLE_ENDIAN,
     VERIFICATION,
 )
-from dicom_node.scp.listener import Receiver, ReceiverSettings
+from dicom_node.scp.listener import Listener, ListenerSettings
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, request
@@ -85,15 +85,15 @@ def plain(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
 def ours(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Target]:
     """Our node."""
     bench = Bench(folder / "node")
-    settings = ReceiverSettings(
+    settings = ListenerSettings(
         "ANNULUS", "127.0.0.1", 0, maximum_associations=MOST, network_timeout_s=30
     )
-    receiver = Receiver(settings, (center("alpha"),), bench.services, bench.registry.incidents, tls)
-    receiver.start()
+    listener = Listener(settings, (center("alpha"),), bench.services, bench.registry.incidents, tls)
+    listener.start()
     try:
-        yield Target(receiver.port, bench.archive.instances / ".tmp")
+        yield Target(listener.port, bench.archive.instances / ".tmp")
     finally:
-        receiver.stop(drain_s=0.0)
+        listener.stop(drain_s=0.0)
         bench.close()
 
 
