@@ -18,8 +18,50 @@ from typing import Final
 
 from coverage import Coverage
 
-FLOORS: Final[dict[str, int]] = {}
-"""The least coverage of a room, in percent: `MARGIN` below what it had when this was set."""
+FLOORS: Final[dict[str, int]] = {
+    "deploy": 21,
+    "deploy/demo": 78,
+    "deploy/local": 75,
+    "dicom_node": 90,
+    "dicom_node/archive": 92,
+    "dicom_node/datasets": 93,
+    "dicom_node/export": 93,
+    "dicom_node/intake": 92,
+    "dicom_node/network": 94,
+    "dicom_node/operations": 95,
+    "dicom_node/registry": 95,
+    "dicom_node/scp": 92,
+    "dicom_node/scu": 89,
+    "dicom_node/stow": 94,
+    "feature_store": 97,
+    "feature_store/expectations": 95,
+    "feature_store/imaging": 95,
+    "feature_store/radiomic_features": 95,
+    "feature_store/tables": 94,
+    "flows": 88,
+    "flows/commands": 81,
+    "flows/data": 81,
+    "flows/dispatch": 39,
+    "flows/operators": 80,
+    "flows/studies": 49,
+    "flows/training": 74,
+    "flows/validation": 63,
+    "models": 97,
+    "models/bundle": 93,
+    "models/combined": 95,
+    "models/network": 94,
+    "models/survival": 93,
+    "validation_reports": 91,
+    "validation_reports/cohort": 92,
+    "validation_reports/dicom": 96,
+    "validation_reports/expectation_pages": 97,
+    "validation_reports/page": 88,
+    "validation_reports/report": 91,
+    "validation_reports/statistics": 95,
+}
+"""The least coverage of a room, in percent: `MARGIN` below what it had when this was set.
+
+What runs only in processes of an installation (flows, deploy) is covered by tests/integration."""
 MARGIN: Final = 3
 
 
