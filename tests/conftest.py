@@ -34,10 +34,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, and begin with what takes long, so that the cores end together."""
+    """Mark what needs a server or the whole network, which are slow to come up, and begin with what
+    takes long, so that the cores end together.
+    """
     for item in items:
         if item.path.is_relative_to(INTEGRATION) or not SERVERS.isdisjoint(_fixtures(item)):
             item.add_marker(pytest.mark.server)
+        if "network" in _fixtures(item):
+            item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -270,6 +270,7 @@ def test_response_maps(folder: Path, one: Comparison) -> None:
     assert beyond == one.beyond
 
 
+@pytest.mark.slow
 def test_the_coiflet_lacks_nothing_but_the_mean_over_rotations(folder: Path) -> None:
     phantom = values(folder / "phantoms" / "sphere.nii.gz")
     total = np.zeros_like(phantom)

@@ -60,6 +60,7 @@ def test_every_documented_command_exists(
     assert capsys.readouterr().out.startswith(f"usage: python -m {module} ")
 
 
+@pytest.mark.slow
 def test_unusable_settings_are_one_sentence(tmp_path: Path) -> None:
     settings = tmp_path / "annulus.toml"
     settings.write_text("[node]\nprot = 104\n")

@@ -47,6 +47,7 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
         write_report_files(folder, report, [COHORT])
 
 
+@pytest.mark.slow
 def test_without_pango_there_is_a_sentence_instead_of_a_pdf(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

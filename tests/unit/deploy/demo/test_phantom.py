@@ -58,6 +58,7 @@ def test_tumour_has_the_volume_that_was_asked_for(name: str) -> None:
         assert volume == pytest.approx(traits.volume_mm3, rel=0.07)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCANNERS)
 def test_texture_rim_and_shape_follow_their_traits(name: str) -> None:
     def measure(traits: TumourTraits) -> tuple[float, float, float]:

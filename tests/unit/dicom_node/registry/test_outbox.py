@@ -223,6 +223,7 @@ def _claim_all(url: str, owner: str) -> list[int]:
     return claimed
 
 
+@pytest.mark.slow
 def test_processes_never_claim_a_row_twice(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "node")
     for number in range(1, 21):

@@ -13,6 +13,7 @@ from models.survival.concordance import training_concordance
 from tests.support.training_cohorts import Cohort, make_cohort
 
 
+@pytest.mark.slow
 def test_optimism_is_taken_off(cohort: Cohort, model: CombinedModel) -> None:
     found = validate_internally(model, cohort.features, cohort.survival, resamples=8, seed=3)
     assert (found.resamples, found.failed) == (8, 0)

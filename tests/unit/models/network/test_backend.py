@@ -33,6 +33,7 @@ def test_what_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
         chosen_backend()
 
 
+@pytest.mark.slow
 def test_half_precision_needs_a_gpu_and_a_wish() -> None:
     from models.network.backend import precision_policy
 

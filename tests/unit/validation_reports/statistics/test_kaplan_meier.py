@@ -72,6 +72,7 @@ def test_the_shown_curve_leaves_numpy_as_it_was() -> None:
     assert np.geterr() == before
 
 
+@pytest.mark.slow
 def test_lifelines_is_imported_by_the_curve_that_it_draws_and_not_before() -> None:
     program = (
         "import sys, validation_reports.report.validation_report, validation_reports.page.render\n"
