@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.processes import listens
@@ -36,10 +38,12 @@ from tests.support.processes import part_of, resident_mb, scoring_process
 from tests.support.settings_tables import center_table, open_as_this_process, write_settings
 from tests.support.storing_pacs import StoringPacs
 from tests.support.synthetic_studies import write_study
+from tests.support.waiting import wait_until
 
 CENTERS = ("B", "C")
 KILL_AT_LEAST_EVERY_S = 180.0
 SAMPLE_EVERY_S = 2.0
+_SERVER_BACK_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Trouble:
 
     kills: Counter[str] = field(default_factory=Counter)
     rss_mb: list[float] = field(default_factory=list)
+    scored_runs: Counter[str] = field(default_factory=Counter)
 
 
 def main() -> int:
@@ -98,30 +103,29 @@ def soak(
     registry = open_registry(work.settings.node)
     print(f"making {studies} studies", flush=True)
     folders = {center: _studies(folder, center, studies) for center in CENTERS}
-    stop, trouble = threading.Event(), Trouble()
+    calm, stop, trouble = threading.Event(), threading.Event(), Trouble()
     environment = {**work.environment(), "PREFECT_LOGGING_LEVEL": "WARNING"}
     started = time.monotonic()
     pacs.start()
     with Supervisor(work.folder, work.parts(), environment, ROOT) as supervisor:
         senders = [
-            threading.Thread(target=_send, args=(work, center, folders[center], stop))
+            threading.Thread(target=_send, args=(work, center, folders[center], calm))
             for center in CENTERS
         ]
         troubles = threading.Thread(
             target=_make_trouble,
-            args=(work, pacs, random.Random(seed), trouble, stop, studies, pace),
+            args=(work, pacs, random.Random(seed), trouble, calm, studies, pace),
         )
         watcher = threading.Thread(
-            target=_watch, args=(registry, trouble, work, stop, studies, limit_s)
+            target=_watch, args=(registry, trouble, work, calm, stop, studies, limit_s)
         )
         for thread in (*senders, troubles, watcher):
             thread.start()
         supervisor.run(stop)
         for thread in (*senders, troubles, watcher):
             thread.join()
-        runs = _scored_runs(work)
     pacs.stop()
-    result = _counted(registry, pacs, runs, trouble, studies)
+    result = _counted(registry, pacs, trouble, studies)
     registry.close()
     print(f"took {time.monotonic() - started:.0f} s; kills by part: {dict(trouble.kills)}")
     return result
@@ -220,10 +224,12 @@ def _watch(
     registry: Registry,
     trouble: Trouble,
     work: LocalInstallation,
+    calm: threading.Event,
     stop: threading.Event,
     studies: int,
     limit_s: float,
 ) -> None:
+    """Wait for the last delivery, then for a server that may just have been killed, and stop."""
     started = told = time.monotonic()
     while time.monotonic() - started < limit_s:
         trouble.rss_mb.append(resident_mb(work))
@@ -240,12 +246,24 @@ def _watch(
                 flush=True,
             )
         time.sleep(SAMPLE_EVERY_S)
+    calm.set()
     time.sleep(2 * SAMPLE_EVERY_S)  # a second delivery of the last study would come now
-    stop.set()
+    try:
+        wait_until(lambda: _is_ready(work), _SERVER_BACK_WITHIN_S, "the Prefect server answers")
+        trouble.scored_runs = _scored_runs(work)
+    finally:
+        stop.set()
+
+
+def _is_ready(work: LocalInstallation) -> bool:
+    try:
+        return httpx.get(f"{work.environment()['PREFECT_API_URL']}/ready", timeout=5).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _counted(
-    registry: Registry, pacs: StoringPacs, runs: Counter[str], trouble: Trouble, studies: int
+    registry: Registry, pacs: StoringPacs, trouble: Trouble, studies: int
 ) -> dict[str, int | float]:
     receptions = pacs.receptions()
     objects = Counter(study for study, _ in set(receptions))
@@ -257,7 +275,7 @@ def _counted(
         "scored": sum(study.state is StudyState.SCORED for study in known),
         "delivered": sum(count == 1 for count in objects.values()),
         "twice": sum(count > 1 for count in objects.values())
-        + sum(count > 1 for count in runs.values()),
+        + sum(count > 1 for count in trouble.scored_runs.values()),
         "kills": trouble.kills.total(),
         "rss_growth_mb": round(statistics.median(late) - statistics.median(early), 1),
         "sent_again_with_the_same_uid": len(receptions) - len(set(receptions)),
