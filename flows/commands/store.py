@@ -21,7 +21,9 @@ def add_store_commands(commands: Any) -> None:
         description="Read the feature store. Everything in it is under pseudonyms.",
     )
     query.add_argument(
-        "contents", choices=["features", "scores", "clinical", "findings"], help="what to read"
+        "contents",
+        choices=["features", "scores", "tissues", "clinical", "findings"],
+        help="what to read",
     )
     query.add_argument(
         "--center", action="append", default=[], help="only this centre; may be given several times"

@@ -193,7 +193,9 @@ def extract_features(
         ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
     )
     findings = _judged(run, "regions", check_regions(facts, settings.expectations.quarantine))
-    run.store.put_radiomics(run.identity, features.vectors)
+    for region, shares in features.tissues.items():
+        get_run_logger().info("The region %s holds %s.", region, shares.in_words())
+    run.store.put_radiomics(run.identity, features.vectors, features.tissues)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,8 @@ def test_a_synthetic_study(tmp_path: Path) -> None:
     assert features.gtv_voxels == 3 * int(study.gtv_mask.sum())
     assert features.gtv_voxels == pytest.approx(np.pi * 7**2 * 18, rel=0.06)
     assert not features.ring_cut_by_field_of_view
+    assert list(features.tissues) == list(features.vectors)
+    assert all(sum(astuple(shares)) == pytest.approx(1) for shares in features.tissues.values())
     assert features.deep_input.shape == (64, 64, 64)
     assert (
         features.vectors[Region.GTV].as_dict()["original_shape_VoxelVolume"] == features.gtv_voxels

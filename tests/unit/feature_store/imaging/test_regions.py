@@ -71,9 +71,22 @@ def test_a_gtv_that_is_too_small_is_refused(voxels: int) -> None:
 
 
 def test_a_gtv_that_fills_the_image_has_no_ring() -> None:
-    with pytest.raises(RegionError, match="The ring of 6 mm around the GTV has 0 voxel") as caught:
+    with pytest.raises(
+        RegionError, match="The ring of 6 mm around the GTV has 0 of its 5040 voxel"
+    ) as caught:
         make_regions(BoxedMask.of(np.ones((8, 8, 8), dtype=bool)), 1.0)
     assert caught.value.code == "ring-too-small"
+
+
+def test_a_ring_without_the_tissue_it_is_kept_to_is_refused() -> None:
+    gtv, lung = np.zeros((30, 30, 30), dtype=bool), np.zeros((30, 30, 30), dtype=bool)
+    gtv[12:18, 12:18, 12:18] = True
+    lung[0:2] = True
+    nothing = slice(0, 0)
+    none = BoxedMask(np.zeros((0, 0, 0), dtype=bool), (nothing,) * 3, lung.shape)
+    for within in (BoxedMask.of(lung), none):
+        with pytest.raises(RegionError, match=r"has 0 of its .* that ring_tissue keeps"):
+            make_regions(BoxedMask.of(gtv), 1.0, (3,), within)
 
 
 def test_only_the_rings_of_the_method_exist() -> None:
