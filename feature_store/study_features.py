@@ -68,8 +68,8 @@ class StudyFeatures:
         The network's input.
     gtv_voxels : int
         Voxels of the GTV on the harmonised grid (mm3 at a spacing of 1 mm).
-    ring_cut_by_field_of_view : bool
-        Whether a ring would extend beyond the CT.
+    ring_share_beyond_ct : float
+        The largest share of a ring that lies beyond the CT.
     tissues : mapping of Region to TissueShares
         What the regions hold.
     """
@@ -77,7 +77,7 @@ class StudyFeatures:
     vectors: Mapping[Region, FeatureVector]
     deep_input: npt.NDArray[np.float32]
     gtv_voxels: int
-    ring_cut_by_field_of_view: bool
+    ring_share_beyond_ct: float
     tissues: Mapping[Region, TissueShares]
 
 
@@ -162,7 +162,7 @@ def compute_features(
         vectors=engine(ct, regions.masks, settings),
         deep_input=deep_input(ct, gtv),
         gtv_voxels=gtv.count,
-        ring_cut_by_field_of_view=regions.cut_by_field_of_view,
+        ring_share_beyond_ct=regions.share_beyond_image,
         tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, ct)),
     )
 

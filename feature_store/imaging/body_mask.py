@@ -56,8 +56,8 @@ def body_mask(volume: CtVolume) -> Mask:
     if not body.any():
         raise RegionError(
             "no-body",
-            f"The CT has no voxel above {_SKIN_HU:g} HU, so there is no skin to clip rings at: "
-            "expected a patient. Check the rescale slope and intercept.",
+            f"The CT has no voxel above {_SKIN_HU:g} HU, expected a patient: without one there is "
+            "no body to keep rings to or to normalise over. Check Rescale Slope and Intercept.",
         )
     return body
 

@@ -52,15 +52,21 @@ class Regions:
         Voxels of each region, within its bounding box.
     beyond_image : mapping of Region to int
         Voxels of each region that the field of view cuts off.
+    whole : mapping of Region to int
+        Voxels that each region would have in a CT without end, of any tissue.
     """
 
     masks: Mapping[Region, BoxedMask]
     beyond_image: Mapping[Region, int]
+    whole: Mapping[Region, int]
 
     @property
-    def cut_by_field_of_view(self) -> bool:
-        """Whether a ring would extend beyond the image."""
-        return any(self.beyond_image.values())
+    def share_beyond_image(self) -> float:
+        """The largest share of a ring that would lie beyond the image, whatever tissue it holds."""
+        return max(
+            (beyond / self.whole[region] for region, beyond in self.beyond_image.items()),
+            default=0.0,
+        )
 
 
 def make_regions(
@@ -99,7 +105,7 @@ def make_regions(
     rings = {Region.ring(width): float(width) for width in ring_widths_mm}
     refuse(REGION_RULES, RegionFacts(gtv_voxels=gtv.count))
     gtv = gtv.tight()
-    masks, beyond = {Region.GTV: gtv}, {Region.GTV: 0}
+    masks, beyond, whole = {Region.GTV: gtv}, {Region.GTV: 0}, {Region.GTV: gtv.count}
     if rings:
         start, distance = _distance_mm(gtv, spacing_mm, max(rings.values()))
         stop = [s + n for s, n in zip(start, distance.shape, strict=True)]
@@ -112,15 +118,16 @@ def make_regions(
         allowed = within.cut((z, y, x)) if within else True
         for region, width in rings.items():
             ring = (distance > 0) & (distance <= width + _DISTANCE_TOLERANCE)
-            beyond[region] = int(ring.sum()) - int(ring[inside].sum())
+            whole[region] = int(ring.sum())
+            beyond[region] = whole[region] - int(ring[inside].sum())
             mask = BoxedMask(ring[inside] & allowed, (z, y, x), gtv.grid_shape)
             if mask.count < LEAST_VOXELS:
                 raise RegionError(
                     "ring-too-small",
-                    _too_small(width, mask.count, int(ring.sum()), kept=within is not None),
+                    _too_small(width, mask.count, whole[region], kept=within is not None),
                 )
             masks[region] = mask.tight()
-    return Regions(masks, beyond)
+    return Regions(masks, beyond, whole)
 
 
 def _too_small(width_mm: float, count: int, whole: int, *, kept: bool) -> str:

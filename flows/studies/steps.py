@@ -190,7 +190,7 @@ def extract_features(
         )
     facts = RegionFacts(
         gtv_voxels=features.gtv_voxels,
-        ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
+        ring_share_beyond_ct=features.ring_share_beyond_ct,
     )
     findings = _judged(run, "regions", check_regions(facts, settings.expectations.quarantine))
     for region, shares in features.tissues.items():

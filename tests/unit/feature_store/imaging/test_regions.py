@@ -27,7 +27,7 @@ def test_a_ring_holds_what_is_within_its_width(spacing_mm: float) -> None:
         expected = (distance > 0) & (distance <= width + 1e-6)
         np.testing.assert_array_equal(regions.masks[region].whole(), expected)
         assert regions.masks[region].box == bounding_box(expected)
-    assert not regions.cut_by_field_of_view
+    assert regions.share_beyond_image == 0
 
 
 def test_voxels_beyond_the_image_are_counted() -> None:
@@ -38,7 +38,7 @@ def test_voxels_beyond_the_image_are_counted() -> None:
     lost = whole.masks[Region.RING_6MM].count - cut.masks[Region.RING_6MM].count
     assert lost > 0
     assert cut.beyond_image[Region.RING_6MM] == lost
-    assert cut.cut_by_field_of_view
+    assert cut.share_beyond_image == lost / whole.masks[Region.RING_6MM].count
     inner = (slice(10, -10),) * 3
     np.testing.assert_array_equal(
         whole.masks[Region.RING_6MM].whole()[inner], cut.masks[Region.RING_6MM].whole(), strict=True
