@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from feature_store.errors import RegionError
 from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.hounsfield import NOT_MEASURED_HU
 
 Mask = npt.NDArray[np.bool_]
 
@@ -17,8 +18,6 @@ _AIR_HU = -950.0
 """Between aerated lung and air: emphysema is counted below it in CT at full inspiration (Gevenois
 PA, de Maertelaer V, De Vuyst P, et al. Am J Respir Crit Care Med 1995;152:653-657).
 """
-_NO_IMAGE_HU = -1500.0
-"""Nothing that was measured lies below: it is outside the reconstruction circle."""
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 _WIDEST_AIRWAY_MM = 30.0
 """A trachea is narrower; air that meets the edge over a longer stretch is around the patient."""
@@ -89,7 +88,7 @@ def _filled(tissue: Mask, plane: npt.NDArray[np.float32], pixel_mm: float) -> Ma
     """Return tissue with what it encloses, the edge of the image closing it where lung, or an
     airway, reaches the edge.
     """
-    image = np.pad(plane > _NO_IMAGE_HU, 1)
+    image = np.pad(plane > NOT_MEASURED_HU, 1)
     edge = image[1:-1, 1:-1] & _grown(~image)[1:-1, 1:-1]
     aerated = ndimage.uniform_filter((edge & (plane > _AIR_HU)).astype(np.float32), _NEAR)
     share = ndimage.uniform_filter(edge.astype(np.float32), _NEAR) / 2

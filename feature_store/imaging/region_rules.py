@@ -16,6 +16,9 @@ LEAST_VOXELS = 27
 GTV_VOXELS = (500, 1_500_000)
 """Plausible size of a GTV at 1 mm: 0.5 to 1500 cm3."""
 
+GTV_OUTSIDE_BODY = 0.05
+"""A contour may be drawn a little beyond the skin, and the skin be found a voxel beside it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegionFacts:
@@ -27,10 +30,13 @@ class RegionFacts:
         Voxels of the GTV on the harmonised grid.
     ring_share_beyond_ct : float or None
         The largest share of a ring that lies beyond the CT.
+    gtv_outside_body : float or None
+        Share of the GTV outside the body.
     """
 
     gtv_voxels: int
     ring_share_beyond_ct: float | None = None
+    gtv_outside_body: float | None = None
 
 
 REGION_RULES = (
@@ -53,6 +59,16 @@ REGION_RULES = (
         lambda f: (
             f"The GTV has {f.gtv_voxels / 1000:g} cm3, expected 0.5 to 1500 cm3. Check that the "
             "contour is the whole tumour and nothing else."
+        ),
+    ),
+    warning(
+        "gtv-outside-body",
+        "gtv_outside_body",
+        Between(None, GTV_OUTSIDE_BODY),
+        "a GTV within the body",
+        lambda f: (
+            f"{f.gtv_outside_body:.0%} of the GTV lie outside the body, expected at most "
+            f"{GTV_OUTSIDE_BODY:.0%}. Check that the contour lies on the tumour and not beside it."
         ),
     ),
     warning(

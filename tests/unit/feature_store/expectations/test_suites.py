@@ -175,11 +175,17 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("no-air", WARNING, {"air_share": 0.0}, "0.0% of the CT's voxels are below -700 HU, expected"),
     ("no-soft-tissue", WARNING, {"soft_tissue_share": 0.01}, "1.0% of the CT's voxels are from"),
     ("gtv-hu", WARNING, {"gtv_90th_percentile_hu": 1064.0}, "above 1064 HU, expected -300 to 500"),
-    ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "3 voxel(s) of the GTV are marked"),
+    ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "3 voxel(s) of the GTV are padding"),
     ("metal", WARNING, {"metal_influence": 0.4}, "by 40.0%, expected at most 1%"),
 ]
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("gtv-volume", WARNING, {"gtv_voxels": 400}, "0.4 cm3, expected 0.5 to 1500 cm3"),
+    (
+        "gtv-outside-body",
+        WARNING,
+        {"gtv_outside_body": 0.25},
+        "25% of the GTV lie outside",
+    ),
     ("ring-cut", WARNING, {"ring_share_beyond_ct": 0.125}, "12.5% of the ring lie beyond"),
 ]
 
