@@ -321,11 +321,16 @@ class FeatureStore:
         Returns
         -------
         DataFrame
-            Index ``patient_key`` in order, columns as of `AcquisitionRecord`; studies of earlier
-            releases are absent.
+            Index ``patient_key`` in order, columns as of `AcquisitionRecord`, and what each region
+            holds as columns ``<region>:<share>``; studies of earlier releases are absent.
         """
         rows = self._read("acquisitions", {"center": center}).to_pylist()
-        return acquisition_table(newest_by(rows, ("center", "patient_key")))
+        table = acquisition_table(newest_by(rows, ("center", "patient_key")))
+        held: dict[str, dict[str, float]] = {}
+        for row in self.tissues(center).to_dict("records"):
+            shares = {f"{row['region']}:{share}": row[share] for share in TISSUE_COLUMNS}
+            held.setdefault(row["patient_key"], {}).update(shares)
+        return table.join(pd.DataFrame.from_dict(held, orient="index"))
 
     def tissues(self, center: str | None) -> pd.DataFrame:
         """Return what the regions of a centre's studies (`None`: of all) hold, of each region the

@@ -38,7 +38,8 @@ from feature_store.study_features import (
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.survival.survival_data import Survival
 
-CROPPED_BY = (0.1, 0.2, 0.3)
+CROPPED_BY = (None, 0.1, 0.2, 0.3)
+"""Shares of width and height; `None` takes the first row and column away."""
 SEED = 20260101
 _MARGIN_MM = 12.0
 """Kept around the GTV, so that no crop cuts its ring of 6 mm."""
@@ -56,8 +57,10 @@ by 10, 20 and 30 %, the GTV with its ring of 6 mm staying inside.
 
 ## Features of a real patient
 
-PAT1: 60 slices, {pat1_fov}. Of the 1316 features of each region, the share that moves by more than
-10 %, and the median relative change; before them the standard deviation that normalises.
+PAT1: 60 slices, {pat1_fov}. Of the 1316 features of each region, the share that moves by
+more than 10 %, and the median relative change; before them the standard deviation that normalises.
+The rows *one pixel* lose the first row and column only, which moves the corner from which the grid
+of 1 mm is laid, and nothing else.
 
 | normalised over | cropped by | SD in HU | GTV: moved | GTV: median | 6 mm: moved | 6 mm: median |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -77,10 +80,9 @@ and models are synthetic: the table shows how scores behave, not how large a cha
 ## What follows
 
 The way is part of the extraction settings' digest, so a bundle scores only features that were made
-in its own way, and `"body"` needs a bundle that was trained with it. A crop also moves the corner
-from which the grid of 1 mm is laid, by less than a voxel: what moves under `"body"` is that, and
-the part of the body that the crop takes away. Reconstruct all patients with one field of view where
-that is possible; where it is not, train with `normalize_over = "body"`.
+in its own way, and `"body"` needs a bundle that was trained with it. What moves under `"body"` is
+the grid, and the part of the body that the crop takes away. Reconstruct all patients with one field
+of view where that is possible; where it is not, train with `normalize_over = "body"`.
 """
 
 
@@ -92,15 +94,18 @@ class FeatureChange:
     median: float
 
 
-def cropped(study: LoadedStudy, by: float) -> LoadedStudy:
+def cropped(study: LoadedStudy, by: float | None) -> LoadedStudy:
     """Return a study whose slices lose that share of width and height, evenly, or on the side away
-    from the GTV where that is too near to the edge.
+    from the GTV where that is too near to the edge; with `None` the first row and column.
     """
     volume, mask = study.volume, study.gtv_mask
     window: list[slice] = []
     for axis, (size, step) in enumerate(
         zip(volume.hu.shape[1:], volume.spacing_mm[1::-1], strict=True)
     ):
+        if by is None:
+            window.append(slice(1, size))
+            continue
         kept = round(size * (1 - by))
         found = np.flatnonzero(mask.any(axis=(0, 2 - axis)))
         margin = int(np.ceil(_MARGIN_MM / step))
@@ -132,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", type=Path, help="file to write (default: standard output)")
     parser.add_argument("--training", type=int, default=60, help="patients that train")
-    parser.add_argument("--external", type=int, default=8, help="patients that are scored")
+    parser.add_argument("--external", type=int, default=16, help="patients that are scored")
     options = parser.parse_args(arguments)
     fov, features = pat1_rows(Path(os.environ["ANNULUS_REAL_DATA"]) / "pat1")
     text = _PAGE.format(
@@ -168,7 +173,7 @@ def pat1_rows(folder: Path) -> tuple[str, list[str]]:
             cells = [f"{c.moved:.1%} | {c.median:.2%}" for c in changes]
             sds = [sd_hu(one, settings) for one in (study, cropped(study, by))]
             deviations = " to ".join(f"{sd:.0f}" for sd in sds)
-            rows.append(f"| `{over}` | {by:.0%} | {deviations} | {' | '.join(cells)} |")
+            rows.append(f"| `{over}` | {_in_words(by)} | {deviations} | {' | '.join(cells)} |")
     return f"{width * dx:.0f} mm wide and {height * dy:.0f} mm high", rows
 
 
@@ -202,10 +207,14 @@ def score_rows(training: int, external: int) -> list[str]:
                 moved = np.abs(after - before) / spread
                 groups = int(np.count_nonzero((after > model.cutoff) != (before > model.cutoff)))
                 rows.append(
-                    f"| `{over}` | {by:.0%} | {np.median(moved):.2f} | {moved.max():.2f} | "
+                    f"| `{over}` | {_in_words(by)} | {np.median(moved):.2f} | {moved.max():.2f} | "
                     f"{groups} of {len(scored)} |"
                 )
     return rows
+
+
+def _in_words(by: float | None) -> str:
+    return "one pixel" if by is None else f"{by:.0%}"
 
 
 def _written(folder: Path, spec: CenterSpec) -> Iterator[tuple[CohortMember, LoadedStudy]]:

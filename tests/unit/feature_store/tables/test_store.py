@@ -99,6 +99,10 @@ def test_what_the_regions_hold_is_kept_beside_their_features(store: FeatureStore
         for region, held in shares.items():
             row = found.loc[(study.study_key, str(region)), list(TISSUE_COLUMNS)]
             assert tuple(row) == astuple(held)
+    store.put_acquisition(identity(1), AcquisitionRecord(None, "SIEMENS", None, None, 120, 3))
+    table = store.acquisitions("A")
+    assert table["ring_6mm:lung_share"].tolist() == [0.6]
+    assert table["gtv:bone_share"].tolist() == [0.1]
 
 
 @pytest.mark.parametrize(
