@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from feature_store.imaging.contour_combination import SliceRefusal
@@ -258,6 +259,8 @@ def _thin_walls(draw: st.DrawFn, drawing: Drawing, cell: tuple[int, int]) -> Non
     outward = np.linalg.norm(ring - centre, axis=1).max()
     inner = centre + (ring - centre) * (1 - draw(_tenths(0.5, 0.8)) / outward)
     region = turns_seen(ring) != 0
+    between = region & (turns_seen(inner) == 0)
+    assume((between & ~near_lines([ring, inner], JITTER)).any())  # else they are the same pixels
     drawing.enclose(region)
     drawing.refusal = SliceRefusal.NEARLY_REPEATED
     drawing.add(ring)
