@@ -58,9 +58,10 @@ by 10, 20 and 30 %, the GTV with its ring of 6 mm staying inside.
 ## Features of a real patient
 
 PAT1: 60 slices, {pat1_fov}, which is a part of the chest
-already. Of the 1316 features of each region, the share that moves by more than 10 %, and the median relative change; before them the standard deviation that normalises.
-The rows *one pixel* lose the first row and column only, which moves the corner from which the grid
-of 1 mm is laid, and hardly anything else.
+already. Of the 1316 features of each region, the share that moves by more than 10 %, and the median
+relative change; before them the standard deviation that normalises. The rows *one pixel* lose the
+first row and column only, which moves the corner from which the grid of 1 mm is laid, and hardly
+anything else.
 
 | normalised over | cropped by | SD in HU | GTV: moved | GTV: median | 6 mm: moved | 6 mm: median |
 | --- | --- | --- | --- | --- | --- | --- |
