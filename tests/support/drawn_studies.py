@@ -297,10 +297,11 @@ def studies(draw: st.DrawFn) -> DrawnStudy:
         low, high = draw(values[padding])
         hu[padded] = rng.integers(low, high + 1, int(padded.sum()))
     first, count = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    sound = draw(st.sampled_from([True, True, True, False]))
     if draw(st.booleans()):
-        drawn = dict.fromkeys(range(first, first + count), draw(drawings()))
+        drawn = dict.fromkeys(range(first, first + count), draw(drawings(sound=sound)))
     else:
-        drawn = {z: draw(drawings()) for z in range(first, first + count)}
+        drawn = {z: draw(drawings(sound=sound)) for z in range(first, first + count)}
     offsets = st.sampled_from([0.0, 0.0, 0.0, 0.03, 0.15, -0.2, 0.4])
     shift = draw(offsets) * spacing[2]
     return DrawnStudy(
@@ -316,6 +317,6 @@ def studies(draw: st.DrawFn) -> DrawnStudy:
         depth_mm=dict.fromkeys(drawn, shift),
         items=draw(st.sampled_from([1, 1, 2])),
         offset=draw(st.sampled_from([False, False, True])),
-        spoil=draw(st.sampled_from([None] * 12 + [*_CT_SPOILS])),
+        spoil=draw(st.sampled_from([None] * 30 + [*_CT_SPOILS])),
         seed=seed,
     )

@@ -99,7 +99,12 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"malformed_contours": (3, 7)},
         "2 of the 20 contours of ROI 'GTV-1' (number 3, 7) cannot be read as points",
     ),
-    ("open-contour", CRITICAL, {"open_contours": (1,)}, "(number 1) cannot enclose an area by"),
+    (
+        "open-contour",
+        CRITICAL,
+        {"open_contours": (1,), "open_types": ("", "OPEN_PLANAR")},
+        "Contour Geometric Type (3006,0042) CLOSED_PLANAR, found none, OPEN_PLANAR. Draw closed",
+    ),
     (
         "empty-contour",
         CRITICAL,
