@@ -58,7 +58,8 @@ def extract_with_pyradiomics(
     vectors, image = {}, ct.to_image()
     if settings.normalize and settings.normalize_over == "body":
         # PyRadiomics can normalise over the whole image only
-        image = (SimpleITK.Cast(image, SimpleITK.sitkFloat64) - ct.mean_hu) / ct.sd_hu
+        cast: Any = SimpleITK.Cast
+        image = (cast(image, SimpleITK.sitkFloat64) - ct.mean_hu) / ct.sd_hu
         image *= settings.normalize_scale
     for region, mask in regions.items():
         try:

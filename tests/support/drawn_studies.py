@@ -162,13 +162,18 @@ class DrawnStudy:
         """Write the files; the CT's in a random order, the RTSTRUCT apart."""
         rng = np.random.default_rng(self.seed)
         spoiling = _spoiling(self.spoil, int(rng.integers(2, SLICES - 2)), self)
+
+        def encode(z: int, dataset: Dataset) -> None:
+            self._store(z, dataset)
+            spoiling(z, dataset)
+
         paths = write_ct(
             folder / "ct",
             self.hu,
             spacing_mm=self.spacing_mm,
             origin_mm=self.origin_mm,
             axes=self.axes,
-            spoil=lambda z, dataset: (self._store(z, dataset), spoiling(z, dataset))[0],
+            spoil=encode,
         )
         if self.spoil == "slice left out":
             paths.pop(SLICES // 2)

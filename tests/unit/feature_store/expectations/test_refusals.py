@@ -41,7 +41,7 @@ def raised() -> set[str]:
                     and call.func.id in {*DEFECTS, "_parsed"}
                 ):
                     found |= {
-                        arg.value
+                        str(arg.value)
                         for arg in call.args[:2]
                         if isinstance(arg, ast.Constant) and " " not in str(arg.value)
                     }

@@ -63,9 +63,9 @@ def test_tissues_are_one_row_of_a_region(store: FeatureStore) -> None:
     frame = ask(store, StoreQuery(Contents.TISSUES, ("B",), regions=("ring_6mm",)))
     assert "features" not in frame
     names = ["patient_key", "lung_share", "soft_tissue_share", "bone_share", "outside_share"]
-    assert frame.loc[0, names].tolist() == ["b01", 0.5, 0.25, 0.125, 0.125]
-    assert frame.loc[1, names[1:]].isna().all()
-    by_settings = StoreQuery(Contents.TISSUES, settings=frame.loc[0, "settings_digest"][:8])
+    assert frame[names].iloc[0].tolist() == ["b01", 0.5, 0.25, 0.125, 0.125]
+    assert frame[names[1:]].iloc[1].isna().all()
+    by_settings = StoreQuery(Contents.TISSUES, settings=frame["settings_digest"].iloc[0][:8])
     assert len(ask(store, by_settings)) == 5
 
 

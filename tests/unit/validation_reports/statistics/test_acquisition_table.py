@@ -53,7 +53,8 @@ def test_what_the_rings_hold_is_told_as_medians_beside_those_of_the_training_pat
     table["ring_6mm:lung_share"] = [0.1, 0.3, None, 0.5, 0.9]
     table["ring_6mm:soft_tissue_share"] = 0.4
     table["ring_3mm:bone_share"] = None
-    training = made_acquisitions(3).assign(**{"ring_6mm:lung_share": [0.7, 0.8, None]})
+    training = made_acquisitions(3)
+    training["ring_6mm:lung_share"] = [0.7, 0.8, None]
     found = describe_acquisitions(table, np.zeros(5), training)
     assert isinstance(found, AcquisitionTable)
     assert found.tissues == (
