@@ -13,7 +13,7 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz fuzz-geometry bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -61,8 +61,11 @@ soak: install  ## 300 studies through the whole system while its parts are kille
 fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node; ARGS="--count 200000"
 	$(BIN)/python -m tests.torture.fuzz $(ARGS)
 
-fuzz-geometry: install  ## 20000 random slices of contours: the mask is right, or it is said why not; ARGS="--examples 1000"
+fuzz-geometry: install  ## 20000 random slices of contours, 500 random studies: right, or it is said why not; ARGS="--examples 1000 --studies 50"
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.geometry $(ARGS)
+
+bench-field-of-view: install  ## how features and scores move when the field of view is cropped; writes deploy/field-of-view.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_field_of_view --page deploy/field-of-view.md $(ARGS)
 
 bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
 	$(BIN)/python -m tests.benchmarks.bench_end_to_end $(ARGS)

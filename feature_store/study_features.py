@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.imaging.body_mask import body_mask, lung_mask
+from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
@@ -21,6 +21,7 @@ from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import StudyReading
 from feature_store.imaging.regions import Region, make_regions
 from feature_store.imaging.structure_set import Roi, StructureSet
+from feature_store.imaging.tissues import TissueShares, tissue_shares
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -67,14 +68,17 @@ class StudyFeatures:
         The network's input.
     gtv_voxels : int
         Voxels of the GTV on the harmonised grid (mm3 at a spacing of 1 mm).
-    ring_cut_by_field_of_view : bool
-        Whether a ring would extend beyond the CT.
+    ring_share_beyond_ct : float
+        The largest share of a ring that lies beyond the CT.
+    tissues : mapping of Region to TissueShares
+        What the regions hold.
     """
 
     vectors: Mapping[Region, FeatureVector]
     deep_input: npt.NDArray[np.float32]
     gtv_voxels: int
-    ring_cut_by_field_of_view: bool
+    ring_share_beyond_ct: float
+    tissues: Mapping[Region, TissueShares]
 
 
 def load_study(
@@ -153,14 +157,23 @@ def compute_features(
     tissue = _ring_tissue(settings.ring_tissue, volume)
     within = None if tissue is None else harmonize_mask(tissue, volume, ct)
     regions = make_regions(gtv, ct.spacing_mm, ring_widths_mm, within)
+    body = body_on(volume, _slices_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)))
     return StudyFeatures(
         vectors=engine(ct, regions.masks, settings),
         deep_input=deep_input(ct, gtv),
         gtv_voxels=gtv.count,
-        ring_cut_by_field_of_view=regions.cut_by_field_of_view,
+        ring_share_beyond_ct=regions.share_beyond_image,
+        tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, ct)),
     )
 
 
 def _ring_tissue(kind: str, volume: CtVolume) -> npt.NDArray[np.bool_] | None:
     """Return the voxels that a ring may hold, shape (z, y, x); `None` for all."""
     return {"all": lambda _: None, "body": body_mask, "lung": lung_mask}[kind](volume)
+
+
+def _slices_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: float) -> slice:
+    """Return the slices of a CT that lie within reach of the GTV, one more at each end."""
+    found = np.flatnonzero(gtv_mask.any(axis=(1, 2)))
+    more = int(np.ceil(reach_mm / volume.spacing_mm[2])) + 1
+    return slice(max(0, int(found[0]) - more), int(found[-1]) + more + 1)

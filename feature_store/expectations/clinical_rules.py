@@ -22,7 +22,7 @@ CLINICAL_RULES = (
         "patient_key",
         Unique(),
         "one row per patient",
-        lambda n: f"{n} rows repeat a patient, expected none.",
+        lambda n: f"{n} rows repeat a patient, expected one row each. Keep one of them.",
     ),
     Rule(
         "age-missing",

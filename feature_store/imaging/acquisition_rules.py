@@ -129,7 +129,10 @@ PROTOCOL_RULES = (
         "known_vendor",
         TRUE,
         "a scanner of a known vendor",
-        lambda _: "The vendor of the scanner is not one of those that are known.",
+        lambda f: (
+            f"The scanner's Manufacturer (0008,0070) is {f.manufacturer!r}, expected a vendor "
+            "whose CTs are known: its reconstruction may have other textures."
+        ),
     ),
     warning(
         "varying-acquisition",

@@ -78,7 +78,7 @@ def repeated_roi_numbers(dataset: Dataset) -> frozenset[int]:
 
 def drawn_contour(item: Dataset) -> DrawnContour:
     """Return one contour of an item of the Contour Sequence (3006,0040)."""
-    kind = str(item.get("ContourGeometricType") or "")
+    kind = str(item.get("ContourGeometricType") or "").strip().upper()
     try:
         numbers = np.array(item.get("ContourData") or (), dtype=np.float64)
         announced = item.get("NumberOfContourPoints")

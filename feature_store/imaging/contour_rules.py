@@ -198,7 +198,10 @@ CONTOUR_RULES = (
         "contoured_slices",
         Between(2),
         "a GTV of at least two slices",
-        lambda f: f"The GTV has {f.contoured_slices} slice(s), expected at least 2.",
+        lambda f: (
+            f"The GTV has voxels on {f.contoured_slices} slice, expected at least 2. Check that no "
+            "contour of it is missing."
+        ),
     ),
     warning(
         "contour-off-plane",
@@ -207,7 +210,7 @@ CONTOUR_RULES = (
         "GTV contours in the planes of the slices",
         lambda f: (
             f"A GTV contour lies {f.off_plane_mm:.2f} mm off its slice, expected at most 5 % of "
-            "the slice distance: it may have been drawn on another CT."
+            "the slice distance: it may have been drawn on another CT. Check it in the viewer."
         ),
     ),
     warning(

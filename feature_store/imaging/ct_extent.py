@@ -32,6 +32,12 @@ class CtExtent:
     spacing_mm: npt.NDArray[np.float64]
     size: npt.NDArray[np.int64]
 
+    def to_index(self, points_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return continuous grid indices (x, y, z) of points (x, y, z) in mm, both of shape (n,
+        3).
+        """
+        return np.asarray((points_mm - self.origin_mm) @ self.axes / self.spacing_mm)
+
     def beyond_mm(self, points_mm: npt.NDArray[np.float64]) -> float:
         """Return how far the farthest of some points lies beyond the outer faces of the voxels.
 

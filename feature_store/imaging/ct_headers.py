@@ -218,7 +218,7 @@ def slice_header(dataset: Dataset, number: int, which: str) -> SliceHeader:
         raise UnreadableInstance(
             "not-ct",
             f"{which} is not a CT: expected CT Image Storage with modality CT, found {name} with "
-            f"{modality!r}.",
+            f"{modality!r}. Send the planning CT alone.",
         )
     try:
         header = _header(dataset, number)

@@ -181,7 +181,7 @@ def _hounsfield(image: Dataset, header: SliceHeader, position_mm: float) -> npt.
         raise UnreadableInstance(
             "pixel-shape",
             f"The CT slice at {position_mm:.2f} mm has pixels of shape {stored.shape}: expected "
-            f"one grey frame of {header.rows} x {header.columns}.",
+            f"one grey frame of {header.rows} x {header.columns}. Send single-frame CT images.",
         )
     slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
     return hounsfield(stored, slope, intercept, padding_of(image))

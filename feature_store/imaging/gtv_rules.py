@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.errors import ContourError
+from feature_store.imaging.contour_relations import SliceContour
 from feature_store.imaging.ct_extent import CtExtent
 from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, StructureSet
 from feature_store.rules import TRUE, Between, OneOf, Rule, refuse
@@ -38,6 +39,8 @@ class GtvFacts:
     malformed_contours, open_contours, infinite_contours : tuple of int
         Which of them hold no points, enclose no area by their type, or have a point that is not
         finite.
+    open_types : tuple of str
+        The Contour Geometric Types of the open ones; empty text where it is absent.
     shares_its_number : bool
         Whether another ROI has the same ROI Number as a candidate.
     same_frame_of_reference : bool
@@ -54,6 +57,7 @@ class GtvFacts:
     gtv_contours: int | None
     malformed_contours: tuple[int, ...]
     open_contours: tuple[int, ...]
+    open_types: tuple[str, ...] = ()
     infinite_contours: tuple[int, ...]
     shares_its_number: bool
     same_frame_of_reference: bool
@@ -89,7 +93,7 @@ def gtv_facts(
         beyond = [
             extent.beyond_mm(points)
             for points, _ in contours
-            if np.isfinite(points).all() and not is_click(points)
+            if np.isfinite(points).all() and not _is_remnant(points, extent)
         ]
         outside += [mm for mm in beyond if mm > _OUTSIDE_MM]
     return GtvFacts(
@@ -99,6 +103,11 @@ def gtv_facts(
         gtv_contours=len(contours) if candidates else None,
         malformed_contours=_numbers(amiss, "malformed"),
         open_contours=_numbers(amiss, "open"),
+        open_types=tuple(
+            sorted(
+                {kind for (_, kind), what in zip(contours, amiss, strict=True) if what == "open"}
+            )
+        ),
         infinite_contours=_numbers(amiss, "infinite"),
         shares_its_number=any(roi.shares_its_number for roi in candidates),
         same_frame_of_reference=extent is None
@@ -153,6 +162,11 @@ def is_click(points: npt.NDArray[np.float64]) -> bool:
         return False
     spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     return bool(spread[1] < 1e-6)
+
+
+def _is_remnant(points: npt.NDArray[np.float64], extent: CtExtent) -> bool:
+    """Say whether a contour encloses less than a voxel of a CT, wherever it lies."""
+    return is_click(points) or SliceContour(0, extent.to_index(points)[:, :2]).is_remnant
 
 
 def _amiss(points: npt.NDArray[np.float64], kind: str) -> str | None:
@@ -229,7 +243,9 @@ GTV_RULES = (
         "closed planar GTV contours",
         lambda f: (
             f"{_which(f, f.open_contours)} cannot enclose an area by their type, expected "
-            "CLOSED_PLANAR. Close them."
+            "Contour Geometric Type (3006,0042) CLOSED_PLANAR, found "
+            f"{', '.join(kind or 'none' for kind in f.open_types)}. Draw closed contours, or mend "
+            "the export."
         ),
     ),
     _refusal(

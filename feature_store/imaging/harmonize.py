@@ -146,7 +146,7 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
     Parameters
     ----------
     mask : ndarray of bool, shape (z, y, x)
-        On the grid of `volume`; not empty.
+        On the grid of `volume`.
     volume : CtVolume
         Where the mask lies.
     ct : HarmonizedCt
@@ -160,19 +160,17 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
     Raises
     ------
     CtGeometryError
-        If the mask is empty or not on the grid of `volume`, or the new grid has another direction.
+        If the mask is not on the grid of `volume`, or the new grid has another direction.
     """
-    if (
-        mask.shape != volume.hu.shape
-        or not mask.any()
-        or not np.allclose(ct.direction, volume.direction, atol=1e-9)
-    ):
+    if mask.shape != volume.hu.shape or not np.allclose(ct.direction, volume.direction, atol=1e-9):
         raise CtGeometryError(
             "mask-grid",
-            f"A mask of shape {mask.shape} with {np.count_nonzero(mask)} voxels cannot be "
-            f"resampled on a CT of shape {volume.hu.shape}: expected some voxels, equal shapes, "
-            "and a new grid of the same direction.",
+            f"A mask of shape {mask.shape} cannot be resampled on a CT of shape "
+            f"{volume.hu.shape}: expected equal shapes, and a new grid of the same direction.",
         )
+    if not mask.any():
+        nothing = slice(0, 0)
+        return BoxedMask(np.zeros((0, 0, 0), np.bool_), (nothing, nothing, nothing), ct.shape)
     start = volume.to_index(np.asarray(ct.origin_mm)[None])[0]
     step = ct.spacing_mm / np.asarray(volume.spacing_mm)
     nearest, box = [], []

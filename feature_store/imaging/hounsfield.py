@@ -16,6 +16,8 @@ from pydicom.dataset import Dataset
 
 OUTSIDE_IMAGE: np.float32 = np.float32(-np.inf)
 """What a padded pixel is in a `CtVolume` before the floor is applied."""
+NOT_MEASURED_HU = -1500.0
+"""Nothing that was measured lies below, whatever the noise: it is padding that is not named."""
 
 
 @dataclass(frozen=True)

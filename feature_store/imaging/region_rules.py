@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from feature_store.errors import RegionError
-from feature_store.rules import Between, OneOf, Rule, warning
+from feature_store.rules import Between, Rule, warning
 
 LEAST_VOXELS = 27
 """Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture.
 """
 GTV_VOXELS = (500, 1_500_000)
 """Plausible size of a GTV at 1 mm: 0.5 to 1500 cm3."""
+
+GTV_OUTSIDE_BODY = 0.05
+"""A contour may be drawn a little beyond the skin, and the skin be found a voxel beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +28,15 @@ class RegionFacts:
     ----------
     gtv_voxels : int
         Voxels of the GTV on the harmonised grid.
-    ring_cut_by_field_of_view : bool or None
-        Whether a ring would extend beyond the CT.
+    ring_share_beyond_ct : float or None
+        The largest share of a ring that lies beyond the CT.
+    gtv_outside_body : float or None
+        Share of the GTV outside the body.
     """
 
     gtv_voxels: int
-    ring_cut_by_field_of_view: bool | None = None
+    ring_share_beyond_ct: float | None = None
+    gtv_outside_body: float | None = None
 
 
 REGION_RULES = (
@@ -50,16 +56,30 @@ REGION_RULES = (
         "gtv_voxels",
         Between(*GTV_VOXELS),
         "a GTV of 0.5 to 1500 cm³",
-        lambda f: f"The GTV has {f.gtv_voxels / 1000:g} cm3, expected 0.5 to 1500 cm3.",
+        lambda f: (
+            f"The GTV has {f.gtv_voxels / 1000:g} cm3, expected 0.5 to 1500 cm3. Check that the "
+            "contour is the whole tumour and nothing else."
+        ),
+    ),
+    warning(
+        "gtv-outside-body",
+        "gtv_outside_body",
+        Between(None, GTV_OUTSIDE_BODY),
+        "a GTV within the body",
+        lambda f: (
+            f"{f.gtv_outside_body:.0%} of the GTV lie outside the body, expected at most "
+            f"{GTV_OUTSIDE_BODY:.0%}. Check that the contour lies on the tumour and not beside it."
+        ),
     ),
     warning(
         "ring-cut",
-        "ring_cut_by_field_of_view",
-        OneOf((False,)),
+        "ring_share_beyond_ct",
+        Between(None, 0),
         "tissue all around the GTV, as far as the ring reaches",
-        lambda _: (
-            "The CT ends within a ring around the GTV, expected tissue all around: the ring is "
-            "smaller there."
+        lambda f: (
+            f"The CT ends within a ring around the GTV: {f.ring_share_beyond_ct:.1%} of the ring "
+            "lie beyond it, expected none. What is left is measured. Send a CT that goes on "
+            "around the tumour, if there is one."
         ),
     ),
 )

@@ -52,22 +52,28 @@ class Regions:
         Voxels of each region, within its bounding box.
     beyond_image : mapping of Region to int
         Voxels of each region that the field of view cuts off.
+    whole : mapping of Region to int
+        Voxels that each region would have in a CT without end, of any tissue.
     """
 
     masks: Mapping[Region, BoxedMask]
     beyond_image: Mapping[Region, int]
+    whole: Mapping[Region, int]
 
     @property
-    def cut_by_field_of_view(self) -> bool:
-        """Whether a ring would extend beyond the image."""
-        return any(self.beyond_image.values())
+    def share_beyond_image(self) -> float:
+        """The largest share of a ring that would lie beyond the image, whatever tissue it holds."""
+        return max(
+            (beyond / self.whole[region] for region, beyond in self.beyond_image.items()),
+            default=0.0,
+        )
 
 
 def make_regions(
     gtv: BoxedMask,
     spacing_mm: float,
     ring_widths_mm: Sequence[float] = (6.0,),
-    body: BoxedMask | None = None,
+    within: BoxedMask | None = None,
 ) -> Regions:
     """Make the GTV and its rings.
 
@@ -82,9 +88,9 @@ def make_regions(
         Edge of a voxel in mm.
     ring_widths_mm : sequence of float
         Widths in mm: 3, 6 or 9.
-    body : BoxedMask, optional
-        What rings are clipped at, on the same grid; without it they go on beyond the patient's
-        skin.
+    within : BoxedMask, optional
+        The tissue that rings are kept to, on the same grid; without it they hold all that is
+        around, beyond the patient's skin too.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def make_regions(
     rings = {Region.ring(width): float(width) for width in ring_widths_mm}
     refuse(REGION_RULES, RegionFacts(gtv_voxels=gtv.count))
     gtv = gtv.tight()
-    masks, beyond = {Region.GTV: gtv}, {Region.GTV: 0}
+    masks, beyond, whole = {Region.GTV: gtv}, {Region.GTV: 0}, {Region.GTV: gtv.count}
     if rings:
         start, distance = _distance_mm(gtv, spacing_mm, max(rings.values()))
         stop = [s + n for s, n in zip(start, distance.shape, strict=True)]
@@ -109,19 +115,33 @@ def make_regions(
         inside = tuple(
             slice(part.start - a, part.stop - a) for part, a in zip((z, y, x), start, strict=True)
         )
-        within = body.cut((z, y, x)) if body else True
+        allowed = within.cut((z, y, x)) if within else True
         for region, width in rings.items():
             ring = (distance > 0) & (distance <= width + _DISTANCE_TOLERANCE)
-            beyond[region] = int(ring.sum()) - int(ring[inside].sum())
-            mask = BoxedMask(ring[inside] & within, (z, y, x), gtv.grid_shape)
+            whole[region] = int(ring.sum())
+            beyond[region] = whole[region] - int(ring[inside].sum())
+            mask = BoxedMask(ring[inside] & allowed, (z, y, x), gtv.grid_shape)
             if mask.count < LEAST_VOXELS:
                 raise RegionError(
                     "ring-too-small",
-                    f"The ring of {width:g} mm around the GTV has {mask.count} voxel(s), expected "
-                    f"at least {LEAST_VOXELS}. Check that the CT goes on around the tumour.",
+                    _too_small(width, mask.count, whole[region], kept=within is not None),
                 )
             masks[region] = mask.tight()
-    return Regions(masks, beyond)
+    return Regions(masks, beyond, whole)
+
+
+def _too_small(width_mm: float, count: int, whole: int, *, kept: bool) -> str:
+    found = f"The ring of {width_mm:g} mm around the GTV has {count} of its {whole} voxel(s) "
+    if kept:
+        return (
+            f"{found}within the tissue that ring_tissue keeps it to, expected at least "
+            f"{LEAST_VOXELS}. Look in the viewer what lies around the tumour: one within other "
+            "tissue has no such ring."
+        )
+    return (
+        f"{found}within the CT, expected at least {LEAST_VOXELS}. Check that the CT goes on around "
+        "the tumour."
+    )
 
 
 def _distance_mm(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.hounsfield import NOT_MEASURED_HU
 from feature_store.rules import Between, warning
 
 AIR_BELOW_HU = -700.0
@@ -34,6 +35,7 @@ class VoxelFacts:
     ----------
     air_share, soft_tissue_share : float
         Shares of the image's voxels, padding left out, below -700 HU and from -200 to 200 HU.
+        Padding is what is named so, and what lies below -1500 HU.
     gtv_90th_percentile_hu : float or None
         Of the GTV's voxels, padding left out; `None` where nothing is left.
     gtv_outside_image : int
@@ -63,12 +65,12 @@ def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: flo
         What padding and lower values count as, in HU.
     """
     hu = volume.hu
-    measured = int(np.isfinite(hu).sum()) or 1
+    measured = int(np.count_nonzero(hu > NOT_MEASURED_HU)) or 1
     low, high = SOFT_TISSUE_HU
     gtv = hu[gtv_mask]
-    inside = gtv[np.isfinite(gtv)]
+    inside = gtv[gtv > NOT_MEASURED_HU]
     return VoxelFacts(
-        air_share=float(np.count_nonzero(hu < AIR_BELOW_HU) - (hu.size - measured)) / measured,
+        air_share=float(np.count_nonzero((hu < AIR_BELOW_HU) & (hu > NOT_MEASURED_HU))) / measured,
         soft_tissue_share=float(np.count_nonzero((hu >= low) & (hu <= high))) / measured,
         gtv_90th_percentile_hu=float(np.percentile(inside, 90)) if inside.size else None,
         gtv_outside_image=int(gtv.size - inside.size),
@@ -128,9 +130,9 @@ VOXEL_RULES = (
         Between(None, 0),
         "a GTV within what the scanner measured",
         lambda f: (
-            f"{f.gtv_outside_image} voxel(s) of the GTV are marked as padding, expected none: the "
-            "GTV reaches beyond what the scanner measured, or Pixel Padding Value (0028,0120) "
-            "names a value of the patient. Check both."
+            f"{f.gtv_outside_image} voxel(s) of the GTV are padding (marked so, or below "
+            f"{NOT_MEASURED_HU:g} HU), expected none: the GTV reaches beyond what the scanner "
+            "measured, or Pixel Padding Value (0028,0120) names a value of the patient. Check both."
         ),
     ),
     warning(

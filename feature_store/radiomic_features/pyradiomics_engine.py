@@ -56,6 +56,11 @@ def extract_with_pyradiomics(
         If PyRadiomics refuses a region or leaves features out.
     """
     vectors, image = {}, ct.to_image()
+    if settings.normalize and settings.normalize_over == "body":
+        # PyRadiomics can normalise over the whole image only
+        cast: Any = SimpleITK.Cast
+        image = (cast(image, SimpleITK.sitkFloat64) - ct.mean_hu) / ct.sd_hu
+        image *= settings.normalize_scale
     for region, mask in regions.items():
         try:
             values = execute(image, mask.whole(), settings)

@@ -1,5 +1,5 @@
 """What the feature store says, as one flat table for a person or a program: features, scores,
-clinical, findings.
+tissues, clinical, findings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT, StoreError
-from feature_store.tables.rows import DEEP_FEATURES, STUDY
+from feature_store.tables.rows import DEEP_FEATURES, STUDY, TISSUE_COLUMNS
 from feature_store.tables.store import FeatureStore
 
 DEEP = "deep"
@@ -29,6 +29,7 @@ class Contents(StrEnum):
 
     FEATURES = "features"
     SCORES = "scores"
+    TISSUES = "tissues"
     CLINICAL = "clinical"
     FINDINGS = "findings"
 
@@ -36,6 +37,7 @@ class Contents(StrEnum):
 TABLES_OF = {
     Contents.FEATURES: ("radiomics", "deep"),
     Contents.SCORES: ("scores",),
+    Contents.TISSUES: ("radiomics",),
     Contents.CLINICAL: ("clinical",),
     Contents.FINDINGS: ("checks", "findings"),
 }
@@ -78,8 +80,8 @@ class StoreQuery:
     def __post_init__(self) -> None:
         fits = {
             "model": {Contents.SCORES},
-            "regions": {Contents.FEATURES},
-            "settings": {Contents.FEATURES},
+            "regions": {Contents.FEATURES, Contents.TISSUES},
+            "settings": {Contents.FEATURES, Contents.TISSUES},
             "network": {Contents.FEATURES},
             "newest": {Contents.FEATURES, Contents.SCORES},
         }
@@ -114,9 +116,9 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     -------
     DataFrame
         One row per study content (clinical: per patient; scores: per content and model; findings:
-        per suite and code of a content, clinical table or cohort), by centre and patient. Features
-        are columns ``<region>:<name>``, empty where a study lacks a region; survival probabilities
-        are columns ``survival_<days>``.
+        per suite and code of a content, clinical table or cohort; tissues: per region), by centre
+        and patient. Features are columns ``<region>:<name>``, empty where a study lacks a region;
+        survival probabilities are columns ``survival_<days>``.
 
     Raises
     ------
@@ -126,6 +128,8 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     """
     if query.contents is Contents.FEATURES:
         frame = _features(store, query)
+    elif query.contents is Contents.TISSUES:
+        frame = _tissues(store, query)
     elif query.contents is Contents.FINDINGS:
         frame = _findings(store, query.centers)
     else:
@@ -135,7 +139,7 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     if query.newest:
         by = ["center", "patient_key", *(["model_digest"] if "model_digest" in frame else [])]
         frame = frame.sort_values([WRITTEN_AT, "content_digest"]).drop_duplicates(by, keep="last")
-    order = [name for name in (*STUDY, "model_digest", "suite", "code") if name in frame]
+    order = [name for name in (*STUDY, "model_digest", "suite", "code", "region") if name in frame]
     return frame.sort_values(order, ignore_index=True)
 
 
@@ -144,6 +148,19 @@ def _flat(store: FeatureStore, table: str, centers: Sequence[str]) -> pd.DataFra
     front = [name for name in (*STUDY, "model_digest", WRITTEN_AT) if name in frame]
     rest = [str(name) for name in frame if name not in {*front, ROW_DIGEST}]
     return frame[[*front, *rest]]
+
+
+def _tissues(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
+    columns = [*STUDY, "region", "settings_digest", *TISSUE_COLUMNS, WRITTEN_AT]
+    frame: pd.DataFrame = _of_centers(
+        store, "radiomics", query.centers, columns=columns
+    ).to_pandas()
+    if query.regions:
+        frame = frame.loc[frame["region"].isin(query.regions)]
+    if query.settings is not None:
+        found = _digest(frame["settings_digest"], query.settings, "settings digest", "--settings")
+        frame = frame.loc[frame["settings_digest"] == found]
+    return frame
 
 
 def _findings(store: FeatureStore, centers: Sequence[str]) -> pd.DataFrame:
@@ -173,9 +190,14 @@ def _findings(store: FeatureStore, centers: Sequence[str]) -> pd.DataFrame:
 
 
 def _of_centers(
-    store: FeatureStore, table: str, centers: Sequence[str], *, must_have: bool = True
+    store: FeatureStore,
+    table: str,
+    centers: Sequence[str],
+    *,
+    must_have: bool = True,
+    columns: Sequence[str] | None = None,
 ) -> pa.Table:
-    parts = [store.rows(table, {"center": center}) for center in centers or (None,)]
+    parts = [store.rows(table, {"center": center}, columns) for center in centers or (None,)]
     absent = [center for center, part in zip(centers, parts, strict=False) if part.num_rows == 0]
     if must_have:
         there = store.rows(table, {}, ["center"]).column("center").to_pylist() if absent else ()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.expectations.checks import Check
 from feature_store.expectations.suites import SUITES
 from feature_store.imaging.ct_headers import Acquisition
+from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
 from feature_store.score import ScoreRow
@@ -28,12 +29,20 @@ DEEP_FEATURES = 512
 _REGION_CODES = frozenset({"no-gtv-voxels", *(rule.code for rule in SUITES["regions"])})
 
 _TEXT, _REAL = pa.string(), pa.float64()
+TISSUE_COLUMNS = tuple(f"{tissue}_share" for tissue in TissueShares.__dataclass_fields__)
+"""Columns of what a region holds; empty where an earlier release measured it."""
 _IDENTITY = [(name, _TEXT) for name in ("center", "patient_key", "study_key", "content_digest")]
 STUDY = ("center", "patient_key", "study_key", "content_digest")
 TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
     "radiomics": (
         (*STUDY, "region", "settings_digest"),
-        [*_IDENTITY, ("region", _TEXT), ("settings_digest", _TEXT), ("features", pa.list_(_REAL))],
+        [
+            *_IDENTITY,
+            ("region", _TEXT),
+            ("settings_digest", _TEXT),
+            ("features", pa.list_(_REAL)),
+            *((share, _REAL) for share in TISSUE_COLUMNS),
+        ],
     ),
     "deep_input": (STUDY, [*_IDENTITY, ("voxels", pa.binary())]),
     "deep": (
@@ -307,6 +316,12 @@ def acquisition_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     index = pd.Index([row["patient_key"] for row in rows], name="patient_key", dtype="object")
     values = [[row[name] for name in ACQUISITION_COLUMNS] for row in rows]
     return pd.DataFrame(values, index=index, columns=list(ACQUISITION_COLUMNS), dtype="object")
+
+
+def tissue_columns(shares: TissueShares | None) -> dict[str, float | None]:
+    """Return what a region holds as columns of the store; empty where it was not measured."""
+    values = (None,) * len(TISSUE_COLUMNS) if shares is None else astuple(shares)
+    return dict(zip(TISSUE_COLUMNS, values, strict=True))
 
 
 def row_of_acquisition(record: AcquisitionRecord) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import pyarrow as pa
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.expectations.checks import Check
 from feature_store.imaging.regions import Region
+from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
@@ -32,6 +33,7 @@ from feature_store.tables.rows import (
     DEEP_FEATURES,
     DEEP_INPUT_SHAPE,
     TABLES,
+    TISSUE_COLUMNS,
     AcquisitionRecord,
     acquisition_table,
     check_of,
@@ -44,6 +46,7 @@ from feature_store.tables.rows import (
     row_of_check,
     row_of_score,
     score_of,
+    tissue_columns,
 )
 
 __all__ = ["FeatureStore", "ScoreRow", "StoreError", "StudyIdentity"]
@@ -209,9 +212,13 @@ class FeatureStore:
         }
 
     def put_radiomics(
-        self, identity: StudyIdentity, vectors: Mapping[Region, FeatureVector]
+        self,
+        identity: StudyIdentity,
+        vectors: Mapping[Region, FeatureVector],
+        tissues: Mapping[Region, TissueShares] | None = None,
     ) -> None:
-        """Keep the radiomic features of a study's regions."""
+        """Keep the radiomic features of a study's regions, and what the regions hold."""
+        shares = tissues or {}
         self._write(
             "radiomics",
             [
@@ -220,6 +227,7 @@ class FeatureStore:
                     "region": str(region),
                     "settings_digest": vector.settings_digest,
                     "features": list(vector.as_dict().values()),
+                    **tissue_columns(shares.get(region)),
                 }
                 for region, vector in vectors.items()
             ],
@@ -313,11 +321,32 @@ class FeatureStore:
         Returns
         -------
         DataFrame
-            Index ``patient_key`` in order, columns as of `AcquisitionRecord`; studies of earlier
-            releases are absent.
+            Index ``patient_key`` in order, columns as of `AcquisitionRecord`, and what each region
+            holds as columns ``<region>:<share>``; studies of earlier releases are absent.
         """
         rows = self._read("acquisitions", {"center": center}).to_pylist()
-        return acquisition_table(newest_by(rows, ("center", "patient_key")))
+        table = acquisition_table(newest_by(rows, ("center", "patient_key")))
+        held: dict[str, dict[str, float]] = {}
+        for row in self.tissues(center).to_dict("records"):
+            shares = {f"{row['region']}:{share}": row[share] for share in TISSUE_COLUMNS}
+            held.setdefault(row["patient_key"], {}).update(shares)
+        return table.join(pd.DataFrame.from_dict(held, orient="index"))
+
+    def tissues(self, center: str | None) -> pd.DataFrame:
+        """Return what the regions of a centre's studies (`None`: of all) hold, of each region the
+        row written last.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``study_key``, ``content_digest``, ``patient_key``, ``region`` and
+            `TISSUE_COLUMNS`; regions measured by earlier releases are absent.
+        """
+        names = ["study_key", "content_digest", "patient_key", "region", *TISSUE_COLUMNS]
+        found = self._read("radiomics", {"center": center}, ["center", *names, WRITTEN_AT])
+        known = [row for row in found.to_pylist() if row[TISSUE_COLUMNS[0]] is not None]
+        newest = newest_by(known, ("center", "study_key", "region"))
+        return pd.DataFrame([[row[name] for name in names] for row in newest], columns=names)
 
     def put_check(self, check: Check) -> None:
         """Keep what came of a suite; an earlier one of the same suite and content is replaced."""

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def add_store_commands(commands: Any) -> None:
-    """Add ``query``, ``expectations`` and ``compact`` to the command line."""
+    """Add ``query``, ``expectations``, ``codes`` and ``compact`` to the command line."""
     query = commands.add_parser(
         "query",
         help=(
@@ -21,7 +21,9 @@ def add_store_commands(commands: Any) -> None:
         description="Read the feature store. Everything in it is under pseudonyms.",
     )
     query.add_argument(
-        "contents", choices=["features", "scores", "clinical", "findings"], help="what to read"
+        "contents",
+        choices=["features", "scores", "tissues", "clinical", "findings"],
+        help="what to read",
     )
     query.add_argument(
         "--center", action="append", default=[], help="only this centre; may be given several times"
@@ -81,6 +83,11 @@ def add_store_commands(commands: Any) -> None:
     )
     expectations.set_defaults(command=_expectations)
 
+    codes = commands.add_parser(
+        "codes", help="print deploy/codes.md: every code, what is expected, and what follows"
+    )
+    codes.set_defaults(command=_codes)
+
     compact = commands.add_parser(
         "compact",
         help=(
@@ -114,6 +121,14 @@ def _query(options: argparse.Namespace) -> int:
     from flows.commands.query import query_store  # noqa: PLC0415
 
     return query_store(options)
+
+
+def _codes(_options: argparse.Namespace) -> int:
+    from flows.settings import ExpectationsTable  # noqa: PLC0415
+    from validation_reports.expectation_pages.code_table import code_page  # noqa: PLC0415
+
+    print(code_page(ExpectationsTable().quarantine), end="")
+    return 0
 
 
 def _expectations(_options: argparse.Namespace) -> int:

@@ -76,6 +76,7 @@ def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[F
             of_newest_contents(work.store.checks(center.name)),
             tuple(work.registry.studies.summaries(center.name)),
             tuple(release for release in releases if release.center == center.name),
+            work.store.tissues(center.name),
         )
         for center in settings.centers()
     ]

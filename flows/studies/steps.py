@@ -33,6 +33,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import in_words
 from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.region_rules import RegionFacts
+from feature_store.imaging.regions import Region
 from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
@@ -190,10 +191,13 @@ def extract_features(
         )
     facts = RegionFacts(
         gtv_voxels=features.gtv_voxels,
-        ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
+        ring_share_beyond_ct=features.ring_share_beyond_ct,
+        gtv_outside_body=features.tissues[Region.GTV].outside,
     )
     findings = _judged(run, "regions", check_regions(facts, settings.expectations.quarantine))
-    run.store.put_radiomics(run.identity, features.vectors)
+    for region, shares in features.tissues.items():
+        get_run_logger().info("The region %s holds %s.", region, shares.in_words())
+    run.store.put_radiomics(run.identity, features.vectors, features.tissues)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
 

@@ -257,7 +257,7 @@ def compute_asked_for(folder: Path) -> None:
         check_regions(
             RegionFacts(
                 gtv_voxels=features.gtv_voxels,
-                ring_cut_by_field_of_view=features.ring_cut_by_field_of_view,
+                ring_share_beyond_ct=features.ring_share_beyond_ct,
             )
         )
         columns = {

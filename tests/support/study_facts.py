@@ -78,4 +78,4 @@ GOOD_VOXELS = VoxelFacts(
     gtv_outside_image=0,
     metal_influence=0.0,
 )
-GOOD_REGIONS = RegionFacts(gtv_voxels=12_000, ring_cut_by_field_of_view=False)
+GOOD_REGIONS = RegionFacts(gtv_voxels=12_000, ring_share_beyond_ct=0.0, gtv_outside_body=0.0)

@@ -1,9 +1,14 @@
-"""Random contours of one slice: ``python -m tests.torture.geometry --examples 20000``.
+"""Random contours of one slice, and random whole studies: ``python -m tests.torture.geometry
+--examples 20000 --studies 500``.
 
 Drawings are made for a mask, which must come out, with every fact that was drawn and no other.
 Scribbles are made for none: where the exclusive or and the union of what they enclose differ, that
 must be a fact or a refusal, and where they agree, they must be the mask. All are drawn from one
 seed. The last line is JSON: how many examples, and how often each fact and refusal occurred.
+
+Studies are written as DICOM files, encoded and spoilt in many ways, and read as the product reads
+them: every voxel's value, the GTV and its ring must lie at their places in the patient, or the code
+of what is wrong must be said.
 """
 
 from __future__ import annotations
@@ -13,7 +18,9 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from hypothesis import HealthCheck, given, seed, settings
@@ -36,6 +43,8 @@ from tests.support.contour_drawings import (
     scribbles,
     turns_seen,
 )
+from tests.support.drawn_studies import DrawnStudy, studies
+from tests.torture.drawn_study import check_study
 
 _UNITABLE = {SliceRefusal.OVERLAP, SliceRefusal.NEARLY_REPEATED, SliceRefusal.OVERLAPS_ITSELF}
 
@@ -44,10 +53,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it, and print what was seen."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=20000)
+    parser.add_argument("--studies", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    print(json.dumps(torture(options.examples, options.seed)))
+    found = torture(options.examples, options.seed)
+    print(json.dumps({**found, "studies": torture_studies(options.studies, options.seed)}))
     return 0
+
+
+def _long(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def torture_studies(examples: int, number: int) -> dict[str, int]:
+    """Check so many studies, and count how they ended: right, or by the code of a refusal."""
+    ended: Counter[str] = Counter()
+
+    @seed(number)
+    @_long(examples)
+    @given(studies())
+    def read(drawn: DrawnStudy) -> None:
+        with TemporaryDirectory() as folder:
+            ended[check_study(drawn, Path(folder))] += 1
+
+    if examples:
+        read()
+    return dict(ended.most_common())
 
 
 def torture(examples: int, number: int) -> dict[str, int | dict[str, int]]:
@@ -55,12 +91,7 @@ def torture(examples: int, number: int) -> dict[str, int | dict[str, int]]:
     wrong is raised, in its simplest form.
     """
     seen: Counter[str] = Counter()
-    long = settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    long = _long(examples)
 
     @seed(number)
     @long

@@ -33,6 +33,8 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/deploy/test_reading_the_store.py": "the snippets of a page against the store",
     "unit/dicom_node/scp/test_pynetdicom_defects.py": "defects of a library that the node lacks",
     "unit/feature_store/imaging/test_contour_drawings.py": "contours drawn at random, whole slices",
+    "unit/feature_store/imaging/test_drawn_studies.py": "whole studies drawn at random, as files",
+    "unit/feature_store/test_field_cases.py": "one study as hospitals spoil it, files to features",
     "unit/feature_store/tables/test_object_store.py": "the tables in a bucket instead of a folder",
     "unit/flows/commands/test_pyradiomics_parameters.py": "a command, a bundle and PyRadiomics",
     "unit/models/combined/test_no_leakage.py": "the whole training, with a signal and without",

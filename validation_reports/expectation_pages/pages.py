@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
@@ -24,7 +25,8 @@ from feature_store.expectations.suites import SUITE_TITLES, SUITES, suite
 from feature_store.rules import Finding, Severity
 
 INDEX_NAME = "index.html"
-_OF_STUDIES = ("study", "regions")
+OF_STUDIES = ("study", "contours", "voxels", "regions")
+"""Suites that judge single studies, which they can quarantine."""
 _NO_OTHER = "no other defect"
 """What is expected where loading refused a study, or another release found what is no rule now."""
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -44,12 +46,15 @@ class CenterChecks:
         Its studies as the registry has them.
     releases : tuple of Release
         What operators released.
+    tissues : DataFrame or None
+        What the regions of its studies hold, as `FeatureStore.tissues` returns it.
     """
 
     center: str
     checks: tuple[Check, ...]
     studies: tuple[StudySummary, ...]
     releases: tuple[Release, ...] = ()
+    tissues: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def write_pages(
     (folder / "suites").mkdir(exist_ok=True)
     for name in SUITES:
         text = json.dumps(
-            suite(name, quarantine if name in _OF_STUDIES else ()).to_json_dict(),
+            suite(name, quarantine if name in OF_STUDIES else ()).to_json_dict(),
             indent=1,
             default=str,
         )
@@ -129,6 +134,7 @@ def write_pages(
                 links=links,
                 suites=[_suite_table(name, one.checks, quarantine) for name in SUITES],
                 failing=_failing(one),
+                **_tissue_tables(one.tissues),
             ),
             encoding="utf-8",
         )
@@ -146,7 +152,7 @@ def _suite_table(
     name: str, checks: Sequence[Check], quarantine: Collection[str]
 ) -> dict[str, object]:
     own = [check for check in checks if check.suite == name]
-    of_studies = name in _OF_STUDIES
+    of_studies = name in OF_STUDIES
     if not own:
         note = "Nothing was held against it yet."
     elif of_studies:
@@ -176,6 +182,27 @@ def _suite_table(
         for code, severity in severities.items()
     ]
     return {"of_studies": of_studies, "title": SUITE_TITLES[name], "note": note, "rows": rows}
+
+
+def _tissue_tables(tissues: pd.DataFrame | None) -> dict[str, object]:
+    """Return the shares of each region's tissues: over all studies as median and extremes, and of
+    each study.
+    """
+    names = ("lung", "soft_tissue", "bone", "outside")
+    if tissues is None or tissues.empty:
+        return {"tissues": [], "tissues_of_studies": []}
+    columns = [f"{name}_share" for name in names]
+    regions = [
+        (region, len(rows), [(v.median(), v.min(), v.max()) for _, v in rows[columns].items()])
+        for region, rows in tissues.groupby("region")
+    ]
+    studies = tissues.sort_values(["study_key", "region"])
+    return {
+        "tissues": regions,
+        "tissues_of_studies": list(
+            studies[["study_key", "patient_key", "region", *columns]].itertuples(index=False)
+        ),
+    }
 
 
 def _failing(one: CenterChecks) -> list[_Failing]:

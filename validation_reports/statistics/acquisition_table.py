@@ -15,6 +15,7 @@ from validation_reports.not_estimable import NotEstimable
 
 Array = NDArray[np.float64]
 _CHARACTERISTICS = ("scanner", "tube voltage", "slice thickness", "kernel")
+_SHARE = "_share"
 UNKNOWN = "not known"
 REST = "others"
 MOST_LEVELS = 8
@@ -52,11 +53,26 @@ class ProtocolCharacteristic:
 
 
 @dataclass(frozen=True)
+class TissueMedian:
+    """Median share of a tissue in a region over the patients where it is known, and over the
+    training patients; `None` where it is not known of them.
+    """
+
+    region: str
+    tissue: str
+    median: float
+    median_training: float | None
+
+
+@dataclass(frozen=True)
 class AcquisitionTable:
-    """Scanners and protocols of a cohort, and how many training patients they are compared with."""
+    """Scanners and protocols of a cohort, how many training patients they are compared with, and
+    what the regions hold.
+    """
 
     characteristics: tuple[ProtocolCharacteristic, ...]
     n_training: int | None
+    tissues: tuple[TissueMedian, ...] = ()
 
 
 def describe_acquisitions(
@@ -67,7 +83,8 @@ def describe_acquisitions(
     Parameters
     ----------
     acquisitions : DataFrame or None, shape (n, any)
-        Columns as of `feature_store.tables.rows.AcquisitionRecord`; missing values are allowed.
+        Columns as of `feature_store.tables.rows.AcquisitionRecord`, and ``<region>:<share>``;
+        missing values are allowed.
     linear_predictor : ndarray, shape (n,)
         The cohort's scores.
     training : DataFrame or None, shape (m, any)
@@ -86,7 +103,25 @@ def describe_acquisitions(
             for name in _CHARACTERISTICS
         ),
         None if then is None else len(then),
+        _tissues(acquisitions, training),
     )
+
+
+def _tissues(now: pd.DataFrame, then: pd.DataFrame | None) -> tuple[TissueMedian, ...]:
+    found = []
+    for name in sorted(column for column in map(str, now) if column.endswith(_SHARE)):
+        region, _, share = name.partition(":")
+        values = pd.to_numeric(now[name]).dropna()
+        trained = (
+            pd.to_numeric(then[name]).dropna()
+            if then is not None and name in then
+            else pd.Series(dtype=float)
+        )
+        if not values.empty:
+            tissue = share.removesuffix(_SHARE).replace("_", " ")
+            median_training = None if trained.empty else float(trained.median())
+            found.append(TissueMedian(region, tissue, float(values.median()), median_training))
+    return tuple(found)
 
 
 def _labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,9 @@ def test_a_synthetic_study(tmp_path: Path) -> None:
     assert list(features.vectors) == [Region.GTV, Region.RING_3MM, Region.RING_6MM]
     assert features.gtv_voxels == 3 * int(study.gtv_mask.sum())
     assert features.gtv_voxels == pytest.approx(np.pi * 7**2 * 18, rel=0.06)
-    assert not features.ring_cut_by_field_of_view
+    assert features.ring_share_beyond_ct == 0
+    assert list(features.tissues) == list(features.vectors)
+    assert all(sum(astuple(shares)) == pytest.approx(1) for shares in features.tissues.values())
     assert features.deep_input.shape == (64, 64, 64)
     assert (
         features.vectors[Region.GTV].as_dict()["original_shape_VoxelVolume"] == features.gtv_voxels
@@ -52,7 +55,7 @@ def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:
     features = compute_features(
         load_study(read_study(*synthetic(tmp_path, 20)), "gtv.*"), ExtractionSettings()
     )
-    assert features.ring_cut_by_field_of_view
+    assert 0 < features.ring_share_beyond_ct < 1
 
 
 def test_a_gtv_of_remnants_is_a_verdict(tmp_path: Path) -> None:

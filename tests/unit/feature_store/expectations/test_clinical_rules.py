@@ -46,7 +46,7 @@ def test_a_repeated_patient_and_an_empty_table_are_critical() -> None:
     (finding,) = check_clinical([RECORD, RECORD])
     assert (finding.code, finding.sentence) == (
         "repeated-patient",
-        "2 rows repeat a patient, expected none.",
+        "2 rows repeat a patient, expected one row each. Keep one of them.",
     )
     (finding,) = check_clinical([])
     assert (finding.code, finding.severity) == ("no-patients", Severity.CRITICAL)

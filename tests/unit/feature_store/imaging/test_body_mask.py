@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feature_store.errors import RegionError
-from feature_store.imaging.body_mask import body_mask, lung_mask
+from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
 from tests.support.ct_volumes import ct_of
 
 
@@ -72,3 +72,11 @@ def test_lung_is_what_is_aerated_in_the_body() -> None:
     expected = np.zeros((4, 120, 160), dtype=bool)
     expected[:, 30:90, 20:75] = expected[:, 30:90, 85:140] = True
     assert np.mean(lung_mask(ct_of(hu)) != expected) < 0.002
+
+
+def test_some_slices_are_as_in_the_whole() -> None:
+    volume = ct_of(noisy_chest())
+    found, whole = body_on(volume, slice(1, 3)), body_mask(volume)
+    np.testing.assert_array_equal(found[1:3], whole[1:3])
+    assert not found[[0, 3]].any()
+    assert not body_on(ct_of(np.full((3, 8, 8), -1000.0)), slice(None)).any()

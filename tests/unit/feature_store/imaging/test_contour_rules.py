@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
 from feature_store.errors import ContourError
@@ -145,12 +146,16 @@ def test_contours_of_two_planes_on_one_slice_are_refused(load: Load) -> None:
         square(5, half=0.2),
         square(5)[:1] + np.array([500.0, 0, 0]),
         np.array([[20.0, 20, 16.4]]),
+        square(5, (-30, 20), half=0.2),
+        square(80, half=0.2),
     ],
 )
 def test_a_click_that_was_left_is_skipped(load: Load, voxels: int, remnant: Contour) -> None:
     study = load([*tumour(), remnant])
     assert study.gtv_mask.sum() == voxels
-    assert codes(study) == ["remnant-contour"]
+    assert study.contours.remnants == 1
+    assert codes(study)[0] == "remnant-contour"
+    assert set(codes(study)) <= {"remnant-contour", "empty-contoured-slice"}
 
 
 def test_a_gtv_of_clicks_is_refused(load: Load) -> None:
@@ -230,6 +235,28 @@ def test_the_offset_vector_moves_the_contours(load: Load, voxels: int) -> None:
     np.testing.assert_array_equal(study.gtv_mask, expected)
     assert codes(study) == ["contour-offset"]
     assert study.gtv_mask.sum() == voxels
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS:UserWarning")
+@pytest.mark.parametrize("kind", ["closed_planar", "CLOSED_PLANAR ", " Closed_Planar"])
+def test_the_type_is_read_whatever_its_case(load: Load, voxels: int, kind: str) -> None:
+    def spell(dataset: Dataset) -> None:
+        for contour in dataset.ROIContourSequence[0].ContourSequence:
+            with disable_value_validation():
+                contour.ContourGeometricType = kind
+
+    assert load(tumour(), spell).gtv_mask.sum() == voxels
+
+
+@pytest.mark.parametrize(("kind", "found"), [("OPEN_PLANAR", "OPEN_PLANAR"), (None, "none")])
+def test_a_contour_that_is_not_closed_is_refused_by_what_it_says(
+    load: Load, kind: str | None, found: str
+) -> None:
+    def spell(dataset: Dataset) -> None:
+        dataset.ROIContourSequence[0].ContourSequence[3].ContourGeometricType = kind
+
+    with pytest.raises(ContourError, match=rf"number 4\) .* CLOSED_PLANAR, found {found}\."):
+        load(tumour(), spell)
 
 
 def _broken_heart(dataset: Dataset) -> None:

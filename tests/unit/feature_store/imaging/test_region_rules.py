@@ -11,7 +11,7 @@ from feature_store.rules import refuse
 
 @pytest.mark.parametrize("voxels", [27, 400, 2_000_000])
 def test_an_unusual_gtv_is_not_refused(voxels: int) -> None:
-    refuse(REGION_RULES, RegionFacts(gtv_voxels=voxels, ring_cut_by_field_of_view=True))
+    refuse(REGION_RULES, RegionFacts(gtv_voxels=voxels, ring_share_beyond_ct=0.2))
 
 
 @pytest.mark.parametrize("voxels", [0, 26])

@@ -27,7 +27,7 @@ def test_a_ring_holds_what_is_within_its_width(spacing_mm: float) -> None:
         expected = (distance > 0) & (distance <= width + 1e-6)
         np.testing.assert_array_equal(regions.masks[region].whole(), expected)
         assert regions.masks[region].box == bounding_box(expected)
-    assert not regions.cut_by_field_of_view
+    assert regions.share_beyond_image == 0
 
 
 def test_voxels_beyond_the_image_are_counted() -> None:
@@ -38,7 +38,7 @@ def test_voxels_beyond_the_image_are_counted() -> None:
     lost = whole.masks[Region.RING_6MM].count - cut.masks[Region.RING_6MM].count
     assert lost > 0
     assert cut.beyond_image[Region.RING_6MM] == lost
-    assert cut.cut_by_field_of_view
+    assert cut.share_beyond_image == lost / whole.masks[Region.RING_6MM].count
     inner = (slice(10, -10),) * 3
     np.testing.assert_array_equal(
         whole.masks[Region.RING_6MM].whole()[inner], cut.masks[Region.RING_6MM].whole(), strict=True
@@ -71,9 +71,22 @@ def test_a_gtv_that_is_too_small_is_refused(voxels: int) -> None:
 
 
 def test_a_gtv_that_fills_the_image_has_no_ring() -> None:
-    with pytest.raises(RegionError, match="The ring of 6 mm around the GTV has 0 voxel") as caught:
+    with pytest.raises(
+        RegionError, match="The ring of 6 mm around the GTV has 0 of its 5040 voxel"
+    ) as caught:
         make_regions(BoxedMask.of(np.ones((8, 8, 8), dtype=bool)), 1.0)
     assert caught.value.code == "ring-too-small"
+
+
+def test_a_ring_without_the_tissue_it_is_kept_to_is_refused() -> None:
+    gtv, lung = np.zeros((30, 30, 30), dtype=bool), np.zeros((30, 30, 30), dtype=bool)
+    gtv[12:18, 12:18, 12:18] = True
+    lung[0:2] = True
+    nothing = slice(0, 0)
+    none = BoxedMask(np.zeros((0, 0, 0), dtype=bool), (nothing,) * 3, lung.shape)
+    for within in (BoxedMask.of(lung), none):
+        with pytest.raises(RegionError, match=r"has 0 of its .* that ring_tissue keeps"):
+            make_regions(BoxedMask.of(gtv), 1.0, (3,), within)
 
 
 def test_only_the_rings_of_the_method_exist() -> None:

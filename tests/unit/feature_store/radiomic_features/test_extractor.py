@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,15 @@ def test_values_are_those_of_pyradiomics_on_the_whole_image(
         ExtractionSettings(spacing_mm=2),
         ExtractionSettings(normalize=False),
         ExtractionSettings(normalize_scale=40),
+        ExtractionSettings(normalize_over="body"),
+        ExtractionSettings(normalize_over="body", normalize=False),
     ],
-    ids=["2 mm", "not normalised", "scale 40"],
+    ids=["2 mm", "not normalised", "scale 40", "over the body", "over nothing"],
 )
 def test_other_settings_too(other: ExtractionSettings) -> None:
     ct, masks = textured((24, 25, 26), 5, other.spacing_mm)
+    if other.normalize_over == "body":  # whose moments are not the image's
+        ct = replace(ct, mean_hu=ct.mean_hu + 150, sd_hu=0.6 * ct.sd_hu)
     assert_equal(
         extract(ct, boxed(masks), other), extract_with_pyradiomics(ct, boxed(masks), other)
     )

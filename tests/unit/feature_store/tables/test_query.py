@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from feature_store.imaging.regions import Region
+from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.keyed_table import StoreError
 from feature_store.tables.query import Contents, StoreQuery, ask
@@ -54,6 +55,18 @@ def test_scores_have_a_column_for_each_horizon_and_can_be_chosen_by_model(
         0.5,
     )
     assert "row_digest" not in frame
+
+
+def test_tissues_are_one_row_of_a_region(store: FeatureStore) -> None:
+    shares = {Region.RING_6MM: TissueShares(0.5, 0.25, 0.125, 0.125)}
+    store.put_radiomics(identity("B", 1), {Region.RING_6MM: vector(Region.RING_6MM, 1)}, shares)
+    frame = ask(store, StoreQuery(Contents.TISSUES, ("B",), regions=("ring_6mm",)))
+    assert "features" not in frame
+    names = ["patient_key", "lung_share", "soft_tissue_share", "bone_share", "outside_share"]
+    assert frame[names].iloc[0].tolist() == ["b01", 0.5, 0.25, 0.125, 0.125]
+    assert frame[names[1:]].iloc[1].isna().all()
+    by_settings = StoreQuery(Contents.TISSUES, settings=frame["settings_digest"].iloc[0][:8])
+    assert len(ask(store, by_settings)) == 5
 
 
 def test_findings_are_one_row_each_and_name_their_suite(store: FeatureStore) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,12 +17,13 @@ from pydicom.dataset import Dataset
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.imaging.reading import read_ct
 from feature_store.imaging.regions import Region
+from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
 from feature_store.tables.keyed_table import KeyedTable, StoreError
 from feature_store.tables.query import Contents, StoreQuery, ask
-from feature_store.tables.rows import STUDY, AcquisitionRecord, acquisition_record
+from feature_store.tables.rows import STUDY, TISSUE_COLUMNS, AcquisitionRecord, acquisition_record
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from tests.support.dicom_files import write_ct
 from tests.support.feature_stores import KVP, check
@@ -81,6 +82,27 @@ def test_radiomic_features_come_back_bit_for_bit(store: FeatureStore) -> None:
     np.testing.assert_array_equal(read, np.concatenate([one.values for one in written.values()]))
     assert store.features("A", REGIONS, "other settings").empty
     assert store.features("B", REGIONS, "s").empty
+
+
+def test_what_the_regions_hold_is_kept_beside_their_features(store: FeatureStore) -> None:
+    store.put_radiomics(identity(1), vectors(1))  # as an earlier release did
+    assert store.tissues("A").empty
+    shares = {
+        Region.GTV: TissueShares(0.0, 0.9, 0.1, 0.0),
+        Region.RING_6MM: TissueShares(0.6, 0.3, 0.05, 0.05),
+    }
+    store.put_radiomics(identity(1), vectors(1), shares)
+    store.put_radiomics(identity(2), vectors(2), shares)
+    found = store.tissues("A").set_index(["study_key", "region"])
+    assert len(found) == 4
+    for study in (identity(1), identity(2)):
+        for region, held in shares.items():
+            row = found.loc[(study.study_key, str(region)), list(TISSUE_COLUMNS)]
+            assert tuple(row) == astuple(held)
+    store.put_acquisition(identity(1), AcquisitionRecord(None, "SIEMENS", None, None, 120, 3))
+    table = store.acquisitions("A")
+    assert table["ring_6mm:lung_share"].tolist() == [0.6]
+    assert table["gtv:bone_share"].tolist() == [0.1]
 
 
 @pytest.mark.parametrize(

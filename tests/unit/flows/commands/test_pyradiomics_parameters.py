@@ -22,6 +22,7 @@ from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.extractor import extract
+from feature_store.radiomic_features.pyradiomics_parameters import parameter_file
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import load_study, prepared
 from flows.__main__ import main
@@ -93,6 +94,22 @@ def test_a_bundle_decides_the_parameters(
         "additionalInfo": False,
     }
     assert parameters["imageType"]["LoG"] == {"sigma": [1.0, 2.0, 3.0, 4.0, 5.0]}
+
+
+def test_what_pyradiomics_cannot_repeat_is_said_in_the_file(
+    frozen: Freeze, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = parameter_file(ExtractionSettings())
+    assert "ATTENTION" not in usual
+    settings = ExtractionSettings(normalize_over="body", ring_tissue="lung", normalize_scale=50)
+    assert main(["pyradiomics-parameters", str(frozen(settings.to_json(), settings.digest))]) == 0
+    text = capsys.readouterr().out
+    assert 'ATTENTION, normalize_over = "body": PyRadiomics can take mean and' in text
+    assert "(HU - mean) / sd * 50" in text
+    assert 'ATTENTION, ring_tissue = "lung"' in text
+    setting = yaml.safe_load(text)["setting"]
+    assert setting["normalize"] is False
+    assert setting["binWidth"] == 25
 
 
 def test_without_a_bundle_the_settings_file_decides(

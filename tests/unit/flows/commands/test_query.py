@@ -101,7 +101,7 @@ def test_versions_come_from_numbers_times_reports_and_bundles(
         (("scores", "--output", "x.xlsx"), 2, "names no format"),
         (("scores", "--output", "/nowhere/x.csv"), 1, "No such file or directory"),
         (("features", "--region", "ring"), 2, "There is no region 'ring': expected gtv, ring_3mm"),
-        (("clinical", "--region", "gtv"), 2, "regions chooses among features only"),
+        (("clinical", "--region", "gtv"), 2, "regions chooses among features and tissues only"),
         (("everything",), 2, "invalid choice: 'everything'"),
     ],
 )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dicom_node.registry.registry import Release, StudyState, StudySummary
@@ -100,3 +101,39 @@ def test_what_no_rule_of_this_release_says_is_shown_all_the_same(tmp_path: Path)
     assert page.count("no other defect") == 2
     assert page.count(cut.sentence) == 1
     assert old.sentence in page
+
+
+def test_a_page_shows_what_the_regions_hold(tmp_path: Path) -> None:
+    shares = [("study1", 0.5), ("study2", 0.7), ("study3", 0.8)]
+    tissues = pd.DataFrame(
+        [
+            {
+                "study_key": key,
+                "content_digest": "c",
+                "patient_key": f"of-{key}",
+                "region": "ring_6mm",
+                "lung_share": lung,
+                "soft_tissue_share": 0.9 - lung,
+                "bone_share": 0.06,
+                "outside_share": 0.04,
+            }
+            for key, lung in shares
+        ]
+    )
+    write_pages(tmp_path, [CenterChecks("B", (), (), (), tissues)], (), NOW, "0.1.0")
+    page = (tmp_path / "center-B.html").read_text()
+    assert '70.0 % <span class="soft">50.0 to 80.0</span>' in page
+    assert page.count("<code>ring_6mm</code>") == 1 + len(shares)
+
+
+def test_what_quarantines_a_study_is_shown_as_such_in_every_suite(tmp_path: Path) -> None:
+    found = (check("voxels", study(1)), check("contours", study(1)))
+    write_pages(tmp_path, [CenterChecks("B", found, ())], ("gtv-hu", "remnant-contour"), NOW, "1")
+    page = (tmp_path / "center-B.html").read_text()
+    for code, consequence in (
+        ("gtv-hu", "quarantined"),
+        ("remnant-contour", "quarantined"),
+        ("metal", "warning"),
+    ):
+        assert re.search(rf">{code}</code></td><td[^>]*>{consequence}</td>", page)
+        assert rows(page)[code] == (1, 0)

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 
 from tests.unit.validation_reports.conftest import made_acquisitions
-from validation_reports.statistics.acquisition_table import AcquisitionTable, describe_acquisitions
+from validation_reports.statistics.acquisition_table import (
+    AcquisitionTable,
+    TissueMedian,
+    describe_acquisitions,
+)
 
 
 def test_spellings_of_one_scanner_are_one_and_the_training_patients_stand_beside() -> None:
@@ -41,3 +45,19 @@ def test_spellings_of_one_scanner_are_one_and_the_training_patients_stand_beside
         52,
     )
     assert rest.n_training is None
+
+
+def test_what_the_rings_hold_is_told_as_medians_beside_those_of_the_training_patients() -> None:
+    table = made_acquisitions(5)
+    assert describe_acquisitions(table, np.zeros(5)).tissues == ()  # type: ignore[union-attr]
+    table["ring_6mm:lung_share"] = [0.1, 0.3, None, 0.5, 0.9]
+    table["ring_6mm:soft_tissue_share"] = 0.4
+    table["ring_3mm:bone_share"] = None
+    training = made_acquisitions(3)
+    training["ring_6mm:lung_share"] = [0.7, 0.8, None]
+    found = describe_acquisitions(table, np.zeros(5), training)
+    assert isinstance(found, AcquisitionTable)
+    assert found.tissues == (
+        TissueMedian("ring_6mm", "lung", 0.4, 0.75),
+        TissueMedian("ring_6mm", "soft tissue", 0.4, None),
+    )
