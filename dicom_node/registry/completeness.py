@@ -268,12 +268,12 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Notice, ...]:
         answer, words = choice.answers[evidence], IN_WORDS[evidence]
         if answer is Answer.NAMES_ANOTHER and choice.decided_by:
             sentence = (
-                f"the CT was chosen by {IN_WORDS[choice.decided_by]}; {words} name another CT "
-                "series, expected the same: check on which the GTV was drawn"
+                f"the CT was chosen by {IN_WORDS[choice.decided_by]}, but another CT series is "
+                f"meant by {words}: check on which the GTV was drawn"
             )
             notices.append(Notice(f"{code}-contradict", sentence))
         elif answer is Answer.NAMES_NONE_HERE and (is_met or evidence is Evidence.LISTED_SERIES):
-            sentence = f"{words} belong to no CT that is here, expected the one that is used"
+            sentence = f"no CT that is here is meant by {words}, expected the one that is used"
             notices.append(Notice(f"{code}-not-here", sentence))
     return tuple(notices)
 
