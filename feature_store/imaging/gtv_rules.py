@@ -177,7 +177,7 @@ def in_the_ct_that_is_listed(roi: Roi, structure_set: StructureSet, ct: CtHeader
     own, frames = roi.frame_of_reference_uid, ct.extent.frame_of_reference_uids
     listed = structure_set.listed_frame_uids
     (frame,) = frames if len(frames) == 1 else (None,)
-    if frame in {None, own} or own in listed or (listed and frame not in listed):
+    if frame in {None, own} or own in listed or frame not in listed:
         return roi
     return replace(roi, frame_of_reference_uid=frame) if structure_set.names(ct) else roi
 

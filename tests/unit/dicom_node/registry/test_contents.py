@@ -52,8 +52,10 @@ def test_both_orders_of_arrival_give_one_content_in_the_study_of_the_ct(
     assert bench.state(of_ct) == (StudyState.QUEUED, None)
     assert bench.state(of_drawn) == (
         StudyState.JOINED,
-        f"its RTSTRUCT was drawn on the CT of study {of_ct} of the same patient: the score and the "
-        "report are there",
+        (
+            f"its RTSTRUCT was drawn on the CT of study {of_ct} of the same patient: the score and "
+            "the report are there"
+        ),
     )
     _settle(bench)
     files = bench.registry.outbox.files(of_ct)
