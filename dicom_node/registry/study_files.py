@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.registry.ct_choice import Answer, Evidence, NameVerdict
+from dicom_node.registry.ct_choice import IN_WORDS, Answer, Evidence, NameVerdict
 from dicom_node.registry.decisions import Notice
 
 
@@ -46,6 +46,17 @@ class Choice:
     series_instance_uid: str
     decided_by: Evidence | None
     answers: Mapping[Evidence, Answer]
+
+    @property
+    def in_words(self) -> str:
+        """What was chosen, for a log: no name and no UID."""
+        gtv = {
+            NameVerdict.ONE: f"the GTV is ROI number {self.roi_number}, the one of its name",
+            NameVerdict.NONE: "no ROI has the GTV's name",
+            NameVerdict.SEVERAL: "several ROIs have the GTV's name",
+        }[self.roi_verdict]
+        how = f"chosen by {IN_WORDS[self.decided_by]}" if self.decided_by else "the only one here"
+        return f"{gtv}; the CT series is {how}"
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,8 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     headers, structure_set = reading.ct.headers, reading.rtstruct.structure_set
     run.store.put_acquisition(run.identity, acquisition_record(headers.acquisition))
     clinical = run.store.clinical_record(files.center, files.patient_key)
+    if files.choice is not None:
+        get_run_logger().info(files.choice.in_words)
     chosen = chosen_gtv(files)
     facts = study_facts(headers, structure_set, pattern, clinical, chosen)
     found = (*check_study(facts, quarantine), *how_completed(files))

@@ -192,6 +192,10 @@ def test_the_row_of_the_outbox_says_which_roi_and_which_ct_and_why(bench: Bench)
             Evidence.GEOMETRY: Answer.NAMES_IT,
         },
     )
+    assert choice.in_words == (
+        "the GTV is ROI number 1, the one of its name; the CT series is chosen by the Series "
+        "Instance UID that the RTSTRUCT lists"
+    )
 
 
 def test_a_requeue_chooses_the_gtv_by_the_rule_that_the_centre_has_now(bench: Bench) -> None:
