@@ -61,7 +61,7 @@ def manifest_of(
         return DrawnContours(
             contours=one["contours"],
             malformed=one["malformed"],
-            bounds_mm=tuple(one["bounds_mm"]) if one["bounds_mm"] else None,  # type: ignore[arg-type]
+            bounds_mm=tuple(one["bounds_mm"]) if one["bounds_mm"] else None,
             planes_mm=tuple((x, y, z) for x, y, z in one["planes_mm"]),
             sop_instance_uids=named(one["sop_instance_uids"]),
         )

@@ -85,7 +85,7 @@ def repeated_roi_numbers(dataset: Dataset) -> frozenset[int]:
 def whole_number(item: Dataset, keyword: str) -> int | None:
     """Return a whole number of an item; `None` where it has none, so that it belongs to no ROI."""
     try:
-        return int(item.get(keyword))  # type: ignore[arg-type]
+        return int(item.get(keyword))
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -126,7 +127,8 @@ def test_each_roi_has_its_own_frame_and_what_is_no_uid_names_nothing() -> None:
 
 def test_items_of_one_roi_are_joined_offsets_are_added_and_clicks_bound_nothing() -> None:
     dataset = rtstruct(["1.2.1.1.1"])
-    contours = [square(4.0, 6.0, 3.0), square(10.0, 12.0, 6.0), [(90, 90, 90), (91, 91, 91)]]
+    click = np.array([(90, 90, 90), (91, 91, 91)])
+    contours = [square(4.0, 6.0, 3.0), square(10.0, 12.0, 6.0), click]
     set_rois(dataset, FRAME, [("GTV-1", contours[:1]), ("again", contours[1:])])
     dataset.ROIContourSequence[1].ReferencedROINumber = 1
     dataset.ROIContourSequence[1].ContourSequence[0].add_new(0x30060045, "DS", [1, 2, 0.5])
