@@ -107,7 +107,7 @@ class Manifest:
     rois : tuple of Roi
         In the order of the Structure Set ROI Sequence.
     series : tuple of ListedSeries
-        The series that it lists.
+        The series that it lists, without those of other modalities.
     frame_of_reference_uids : tuple of str
         The frames that it lists (Referenced Frame of Reference Sequence).
     made_at : tuple of str
@@ -205,7 +205,10 @@ def _listed_series(frame: Dataset) -> Iterable[ListedSeries]:
     frame_uid = _uid(frame, tags.FRAME_OF_REFERENCE_UID)
     for study in items(frame, tags.RT_REFERENCED_STUDY_SEQUENCE):
         for series in items(study, tags.RT_REFERENCED_SERIES_SEQUENCE):
-            yield ListedSeries(_uid(series, tags.SERIES_INSTANCE_UID), frame_uid, _images(series))
+            images = _images(series)
+            # a series whose images are all of another modality is no CT
+            if images or not any(True for _ in items(series, tags.CONTOUR_IMAGE_SEQUENCE)):
+                yield ListedSeries(_uid(series, tags.SERIES_INSTANCE_UID), frame_uid, images)
 
 
 def drawn_contours(item: Dataset) -> DrawnContours:

@@ -157,6 +157,22 @@ def test_oblique_contours_have_a_point_in_their_plane() -> None:
     assert _manifest(dataset).planes_mm == {(0.0, 0.0, 0.0), (7.0, 0.0, 0.0)}
 
 
+def test_a_listed_series_of_another_modality_is_no_ct() -> None:
+    dataset = rtstruct(["1.2.1.1.1"])
+    (study,) = dataset.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence
+    pet, unknown = Dataset(), Dataset()
+    pet.SeriesInstanceUID, unknown.SeriesInstanceUID = "1.2.1.4", "1.2.1.5"
+    image = Dataset()
+    image.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.128"
+    image.ReferencedSOPInstanceUID = "1.2.1.4.1"
+    pet.ContourImageSequence, unknown.ContourImageSequence = [image], []
+    study.RTReferencedSeriesSequence += [pet, unknown]
+    assert _manifest(dataset).series == (
+        ListedSeries("1.2.1.1", FRAME, ("1.2.1.1.1",)),
+        ListedSeries("1.2.1.5", FRAME),
+    )
+
+
 def test_without_its_sequences_it_is_damaged() -> None:
     dataset = rtstruct(["1.2.1.1.1"])
     del dataset.ROIContourSequence
