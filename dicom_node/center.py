@@ -21,11 +21,13 @@ class Completeness(StrEnum):
     """What happens when the instances that an RTSTRUCT lists cannot all be had."""
 
     LENIENT = "lenient"
-    """After the quiet period the CT is matched by study, Frame of Reference and geometry, and
-    scored with a warning.
+    """After the quiet period the CT is matched by what the RTSTRUCT says of it, and scored with a
+    warning, also where its slices end within a ring.
     """
     STRICT = "strict"
-    """After the quiet period the study is reported as incomplete, with what is missing."""
+    """After the quiet period the study is reported as incomplete, with what is missing: listed
+    instances, or slices as far as the widest ring.
+    """
 
 
 class Role(StrEnum):
@@ -106,6 +108,11 @@ class Center:
         What happens when the instances that an RTSTRUCT lists cannot all be had.
     quiet_period_s : float
         Seconds without a new instance after which a study is no longer waited for.
+    longest_wait_s : float
+        Seconds after which it is decided even if instances still come.
+    beyond_gtv_mm : float
+        How far a CT without a usable list must go on beyond the GTV to be taken as whole, in mm: as
+        far as the widest ring.
     role : Role
         Training centres' features are extracted but not scored.
     return_to : ReturnDestination or None
@@ -135,6 +142,8 @@ class Center:
     gtv_pattern: str = r"gtv[-_ ]?(p|1|primary)?"
     completeness: Completeness = Completeness.LENIENT
     quiet_period_s: float = 60.0
+    longest_wait_s: float = 1800.0
+    beyond_gtv_mm: float = 9.0
     role: Role = Role.EXTERNAL
     return_to: ReturnDestination | None = None
     addresses: tuple[str, ...] = ()
@@ -185,6 +194,11 @@ class Center:
             raise ValueError(
                 f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than "
                 "0"
+            )
+        if self.longest_wait_s < self.quiet_period_s:
+            raise ValueError(
+                f"the longest wait of centre {self.name} is {self.longest_wait_s} s: use at least "
+                f"its quiet period, {self.quiet_period_s} s"
             )
         if self.qa_patient_id is not None and not _PATIENT_ID.fullmatch(self.qa_patient_id):
             raise ValueError(

@@ -51,6 +51,7 @@ class IncidentKind(StrEnum):
     TOO_MANY_ASSOCIATIONS = "too-many-associations"
     UNKNOWN_CERTIFICATE = "unknown-certificate"
     UNSUPPORTED_OBJECT = "unsupported-object"
+    SHARED_CT = "shared-ct"
 
 
 class NodeError(Exception):

@@ -78,6 +78,7 @@ class CenterTable(BaseModel):
     gtv_pattern: str = Center.gtv_pattern
     completeness: Completeness = Completeness.LENIENT
     quiet_period_s: float | None = Field(default=None, gt=0)
+    longest_wait_s: float | None = Field(default=None, gt=0)
     role: Role = Role.EXTERNAL
     return_to: ReturnTable | None = None
     addresses: tuple[str, ...] = ()
@@ -98,6 +99,8 @@ class NodeTable(BaseModel):
     folder: Path = Path("annulus-data")
     registry_url: str | None = None
     quiet_period_s: float = Field(default=60.0, gt=0)
+    longest_wait_s: float = Field(default=1800.0, gt=0)
+    beyond_gtv_mm: float = Field(default=9.0, ge=0)
     report_incomplete_after_s: float = Field(default=3600.0, gt=0)
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
@@ -175,7 +178,9 @@ class NodeSettings(BaseSettings):
                 ae_titles=table.ae_titles,
                 gtv_pattern=table.gtv_pattern,
                 completeness=table.completeness,
-                quiet_period_s=table.quiet_period_s or self.node.quiet_period_s,
+                quiet_period_s=quiet,
+                longest_wait_s=table.longest_wait_s or max(self.node.longest_wait_s, quiet),
+                beyond_gtv_mm=self.node.beyond_gtv_mm,
                 role=table.role,
                 return_to=ReturnDestination(**table.return_to.model_dump())
                 if table.return_to
@@ -189,6 +194,7 @@ class NodeSettings(BaseSettings):
                 ),
             )
             for name, table in self.center.items()
+            for quiet in (table.quiet_period_s or self.node.quiet_period_s,)
         )
 
     @classmethod

@@ -14,7 +14,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.deep_input import deep_input
-from feature_store.imaging.gtv_rules import select_gtv
+from feature_store.imaging.gtv_rules import ChosenGtv, in_the_ct_that_is_listed, select_gtv
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
 from feature_store.imaging.orientation import in_lps_order
 from feature_store.imaging.rasterize import rasterize
@@ -85,6 +85,7 @@ def load_study(
     reading: StudyReading,
     gtv_pattern: str,
     overlapping: OverlappingContours = OverlappingContours.REFUSE,
+    chosen: ChosenGtv | None = None,
 ) -> LoadedStudy:
     """Choose the GTV of a study that was read, make its volume, and rasterise the one on the other.
 
@@ -96,6 +97,8 @@ def load_study(
         Regular expression for the whole name of the GTV, without regard to case.
     overlapping : OverlappingContours
         What becomes of contours of one slice that overlap in part.
+    chosen : ChosenGtv, optional
+        The choice of the GTV that was made when the study was completed.
 
     Raises
     ------
@@ -103,7 +106,8 @@ def load_study(
         If the geometry, the pixels or the contour cannot be right.
     """
     structure_set = reading.rtstruct.structure_set
-    gtv = select_gtv(structure_set, gtv_pattern)
+    gtv = select_gtv(structure_set, gtv_pattern, chosen)
+    gtv = in_the_ct_that_is_listed(gtv, structure_set, reading.ct.headers)
     volume = ct_volume(reading.ct)
     drawn = rasterize(gtv, volume, overlapping)
     facts = contour_facts(gtv, drawn, volume)

@@ -27,9 +27,13 @@ MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
 """Longest RTSTRUCT whose contours are read into memory."""
 
 
+_LOCALIZERS: Final = frozenset(("LOCALIZER", "SCOUT", "TOPOGRAM"))
+"""Values of Image Type of a localizer: the standard's, and what some systems write instead."""
+
 _WANTED = frozenset(
     (
         tags.SPECIFIC_CHARACTER_SET,
+        tags.IMAGE_TYPE,
         tags.SOP_CLASS_UID,
         tags.SOP_INSTANCE_UID,
         tags.MODALITY,
@@ -92,12 +96,16 @@ class InstanceHeader:
         Frame of Reference UID (0020,0052).
     plane : Plane or None
         Where a CT slice lies; `None` when the dataset does not say so.
+    is_localizer : bool
+        Whether a CT instance is a localizer (scout) by its Image Type (PS3.3 C.8.2.1.1.1): it is
+        no slice of the volume.
     """
 
     identity: Identity
     modality: str
     frame_of_reference_uid: str | None
     plane: Plane | None
+    is_localizer: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,6 +161,7 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
         modality=text(elements, tags.MODALITY),
         frame_of_reference_uid=text(elements, tags.FRAME_OF_REFERENCE_UID) or None,
         plane=_plane(elements) if is_ct else None,
+        is_localizer=is_ct and _is_localizer(elements),
     )
     if identity.sop_class_uid != RT_STRUCTURE_SET_STORAGE:
         return ReceivedInstance(header, None)
@@ -163,20 +172,27 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
             identity,
         )
     whole, _ = scan(dataset, (), implicit=implicit)
-    return ReceivedInstance(header, read_manifest(whole, identity))
+    return ReceivedInstance(header, read_manifest(whole, identity, _encodings(elements)))
 
 
 def _identity(elements: Elements) -> Identity:
-    encodings = convert_encodings(text(elements, tags.SPECIFIC_CHARACTER_SET).split("\\"))
     return Identity(
         sop_instance_uid=text(elements, tags.SOP_INSTANCE_UID),
         sop_class_uid=text(elements, tags.SOP_CLASS_UID),
         study_instance_uid=text(elements, tags.STUDY_INSTANCE_UID),
         series_instance_uid=text(elements, tags.SERIES_INSTANCE_UID),
-        patient_id=decode_bytes(value_bytes(elements, tags.PATIENT_ID), encodings, set()).strip(
-            " \0"
-        ),
+        patient_id=decode_bytes(
+            value_bytes(elements, tags.PATIENT_ID), _encodings(elements), set()
+        ).strip(" \0"),
     )
+
+
+def _encodings(elements: Elements) -> list[str]:
+    return convert_encodings(text(elements, tags.SPECIFIC_CHARACTER_SET).split("\\"))
+
+
+def _is_localizer(elements: Elements) -> bool:
+    return not _LOCALIZERS.isdisjoint(text(elements, tags.IMAGE_TYPE).upper().split("\\"))
 
 
 def _plane(elements: Elements) -> Plane | None:

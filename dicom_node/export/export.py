@@ -20,7 +20,7 @@ from dicom_node.export.replacements import Replacements
 from dicom_node.network.commitment_messages import encode_dataset
 from dicom_node.registry.registry import InstanceFile, Registry, StudyState
 
-_NEVER_COMPLETE = frozenset((StudyState.RECEIVING, StudyState.INCOMPLETE))
+_NEVER_COMPLETE = frozenset((StudyState.RECEIVING, StudyState.INCOMPLETE, StudyState.JOINED))
 
 
 @dataclass(frozen=True)

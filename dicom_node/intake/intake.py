@@ -243,7 +243,30 @@ class Intake:
             records = list(self._records(files))
             self._registry.instances.add(records)
             added += len(records)
+        self._read_drawings_again()
         return Reindexed(added, len(known), len(unknown) - added)
+
+    def _read_drawings_again(self) -> None:
+        """Read the RTSTRUCTs again of which an earlier version did not keep what each ROI is."""
+        lacking = set(self._registry.instances.without_drawings())
+        for file in self._archive.files() if lacking else ():
+            if file.relative_path not in lacking:
+                continue
+            try:
+                received = _read_archived(file)
+            except ReceivedDataError as error:
+                self._registry.incidents.record(
+                    error.kind or IncidentKind.UNREADABLE_DATASET,
+                    str(error),
+                    file.center,
+                    file.instance_key,
+                )
+                continue
+            keys = self.keys(file.center, received.header.identity)
+            digest = content_sha256(file.path)
+            self._registry.instances.renew(
+                _record(file.center, keys, received, digest, file.relative_path)
+            )
 
     def keys(self, center: str, identity: Identity) -> Keys:
         """Return the pseudonyms of an instance; without a Patient ID the study stands for the

@@ -12,7 +12,7 @@ from dicom_node.registry.schema import centers
 
 
 class Centers:
-    """Which centres there are, and which of them want reports.
+    """Which centres there are, which of them want reports, and how each names the GTV.
 
     Parameters
     ----------
@@ -30,7 +30,9 @@ class Centers:
             for center in known:
                 connection.execute(
                     centers.insert().values(
-                        name=center.name, wants_reports=center.return_to is not None
+                        name=center.name,
+                        wants_reports=center.return_to is not None,
+                        gtv_pattern=center.gtv_pattern,
                     )
                 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, select, update
+from sqlalchemy import Connection, case, select, update
 
 from dicom_node.registry.database import Database
 from dicom_node.registry.schema import incidents as table
@@ -78,31 +78,8 @@ class Incidents:
         subject : str
             A pseudonym or an AE title.
         """
-        now = self._database.now()
-        row = self._database.insert(table).values(
-            kind=str(kind),
-            center=center or _NO_CENTER,
-            subject=subject,
-            sentence=sentence,
-            count=1,
-            first_at=now,
-            last_at=now,
-            reported=False,
-        )
         with self._database.write() as connection:
-            connection.execute(
-                row.on_conflict_do_update(
-                    index_elements=["kind", "center", "subject"],
-                    set_={
-                        "count": table.c.count + 1,
-                        "sentence": sentence,
-                        "last_at": now,
-                        "reported": case(
-                            (table.c.last_at < now - _NEWS_AFTER, False), else_=table.c.reported
-                        ),
-                    },
-                )
-            )
+            record_incident(self._database, connection, kind, sentence, center, subject)
 
     def latest(self, limit: int = 1000) -> list[Incident]:
         """Return the incidents, the latest first.
@@ -132,3 +109,38 @@ class Incidents:
                 Incident(**{**row, "center": row["center"] or None})
                 for row in connection.execute(query).mappings()
             ]
+
+
+def record_incident(
+    database: Database,
+    connection: Connection,
+    kind: str,
+    sentence: str,
+    center: str | None,
+    subject: str,
+) -> None:
+    """Record an incident in an open transaction; as `Incidents.record`."""
+    now = database.now()
+    row = database.insert(table).values(
+        kind=str(kind),
+        center=center or _NO_CENTER,
+        subject=subject,
+        sentence=sentence,
+        count=1,
+        first_at=now,
+        last_at=now,
+        reported=False,
+    )
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["kind", "center", "subject"],
+            set_={
+                "count": table.c.count + 1,
+                "sentence": sentence,
+                "last_at": now,
+                "reported": case(
+                    (table.c.last_at < now - _NEWS_AFTER, False), else_=table.c.reported
+                ),
+            },
+        )
+    )

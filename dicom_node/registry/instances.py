@@ -5,16 +5,21 @@ transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, case, delete, select, update
 
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.manifest import Manifest
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
+from dicom_node.errors import IncidentKind
+from dicom_node.registry.contents import studies_joined_with, study_contents
 from dicom_node.registry.database import Database
+from dicom_node.registry.incidents import record_incident
+from dicom_node.registry.manifest_record import manifest_text
 from dicom_node.registry.schema import damaged, instances, manifests, references, studies
 from dicom_node.registry.states import StudyState, decide_study
 
@@ -106,12 +111,46 @@ class Instances:
             self._lock_studies(connection, ordered, now)
             changed = self._mend(connection, ordered) | self._insert(connection, ordered, now)
             waiting = {one.study_key for one in ordered} - changed
-            _touch(connection, changed, now)
             for study_key in waiting:
                 is_waiting = and_(studies.c.study_key == study_key, studies.c.is_open)
                 connection.execute(update(studies).where(is_waiting).values(last_instance_at=now))
-            for study_key in sorted(changed):
-                decide_study(connection, study_key, now)
+            _decide(connection, changed, now)
+
+    def without_drawings(self) -> list[str]:
+        """Return the relative paths of RTSTRUCTs whose manifest an earlier version kept, without
+        what is drawn of each ROI.
+        """
+        query = (
+            select(instances.c.relative_path)
+            .join(manifests, manifests.c.instance_id == instances.c.id)
+            .where(manifests.c.drawn.is_(None))
+        )
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
+    def renew(self, record: InstanceRecord) -> None:
+        """Replace the manifest of an RTSTRUCT that is indexed, and decide its study if it is not
+        complete.
+        """
+        now = self._database.now()
+        with self._database.write(can_be_rebuilt=True) as connection:
+            self._lock_studies(connection, [record], now)
+            at = and_(
+                instances.c.center == record.center,
+                instances.c.instance_key == record.instance_key,
+            )
+            instance_id = connection.scalar(select(instances.c.id).where(at))
+            if instance_id is None or record.manifest is None:
+                return
+            connection.execute(delete(references).where(references.c.manifest_id == instance_id))
+            connection.execute(delete(manifests).where(manifests.c.instance_id == instance_id))
+            _insert_manifest(connection, instance_id, record.study_key, record.manifest)
+            is_undone = select(studies.c.study_key).where(
+                studies.c.study_key == record.study_key,
+                studies.c.state.in_((StudyState.RECEIVING, StudyState.INCOMPLETE)),
+            )
+            if connection.execute(is_undone).first():
+                _decide(connection, {record.study_key}, now)
 
     def note_damaged(
         self, center: str, study_key: str, patient_key: str, identity: Identity
@@ -156,6 +195,7 @@ class Instances:
         new = [one for one in records if (one.center, one.instance_key) not in here]
         if not new:
             return set()
+        self._tell_of_shared_ct(connection, new)
         connection.execute(instances.insert(), [_row(one, now) for one in new])
         for one in new:
             if one.manifest is not None:
@@ -182,12 +222,52 @@ class Instances:
     def _lock_studies(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
     ) -> None:
-        """Make the studies' rows where there are none, and hold them in order; last instances see
-        each other.
+        """Make the studies' rows where there are none, and hold them and the other studies of their
+        patients in order; last instances see each other.
         """
         by_study = {one.study_key: one for one in records}
-        for study_key, one in by_study.items():
-            self._lock_study(connection, one.center, study_key, one.patient_key, now)
+        patients = {(one.center, one.patient_key) for one in records}
+        others = {
+            key
+            for center, patient_key in patients
+            for key in connection.scalars(
+                select(studies.c.study_key).where(
+                    studies.c.center == center, studies.c.patient_key == patient_key
+                )
+            )
+        }
+        for study_key in sorted({*by_study, *others}):
+            if (one := by_study.get(study_key)) is not None:
+                self._lock_study(connection, one.center, study_key, one.patient_key, now)
+            else:
+                held = select(studies.c.study_key).where(studies.c.study_key == study_key)
+                connection.execute(held.with_for_update())
+
+    def _tell_of_shared_ct(self, connection: Connection, new: Sequence[InstanceRecord]) -> None:
+        """Record an incident for each study that brings CT instances which another centre sent."""
+        by_uid = {
+            one.header.identity.sop_instance_uid: one
+            for one in new
+            if one.header.identity.sop_class_uid == CT_IMAGE_STORAGE
+        }
+        row = instances.c
+        here = select(row.sop_instance_uid, row.center).where(row.sop_instance_uid.in_(by_uid))
+        shared = {
+            (by_uid[uid].center, by_uid[uid].study_key, other)
+            for uid, other in connection.execute(here)
+            if other != by_uid[uid].center
+        }
+        for center, study_key, other in sorted(shared):
+            record_incident(
+                self._database,
+                connection,
+                IncidentKind.SHARED_CT,
+                f"CT instances of this study came from centre {other} too, under the same SOP "
+                "Instance UIDs: one patient must not count at two centres, nor train and validate; "
+                "ask both whose patient it is, and exclude the other's study",
+                center,
+                study_key,
+            )
 
     def _lock_study(
         self, connection: Connection, center: str, study_key: str, patient_key: str, now: datetime
@@ -206,6 +286,7 @@ class Instances:
             is_open=True,
             received_at=now,
             last_instance_at=now,
+            open_since=now,
             updated_at=now,
         )
         connection.execute(row.on_conflict_do_nothing())
@@ -227,13 +308,37 @@ def _row(record: InstanceRecord, now: datetime) -> dict[str, object]:
         "content_sha256": record.content_sha256,
         "relative_path": record.relative_path,
         "received_at": now,
+        "is_localizer": record.header.is_localizer,
     }
 
 
+def _decide(connection: Connection, changed: Collection[str], now: datetime) -> None:
+    """Decide studies that something came for, and those that hang on them: a CT's, of which an
+    RTSTRUCT came in another study, and an RTSTRUCT's, whose CT came in another.
+    """
+    with_ct: set[str] = set()
+    with_rtstruct: set[str] = set()
+    for study_key in changed:
+        found = studies_joined_with(connection, study_key)
+        with_ct |= found[0]
+        with_rtstruct |= found[1]
+    opened = {*changed, *with_ct}
+    _touch(connection, opened, now)
+    for study_key in sorted(opened):
+        decide_study(connection, study_key, now)
+    for study_key in sorted(with_rtstruct - opened):
+        if not study_contents(connection, study_key).rtstructs:
+            decide_study(connection, study_key, now)
+
+
 def _touch(connection: Connection, study_keys: Iterable[str], now: datetime) -> None:
+    opened = {
+        "is_open": True,
+        "last_instance_at": now,
+        "open_since": case((studies.c.is_open, studies.c.open_since), else_=now),
+    }
     for study_key in study_keys:
-        at = studies.c.study_key == study_key
-        connection.execute(update(studies).where(at).values(is_open=True, last_instance_at=now))
+        connection.execute(update(studies).where(studies.c.study_key == study_key).values(opened))
 
 
 def _insert_manifest(
@@ -243,9 +348,8 @@ def _insert_manifest(
         manifests.insert().values(
             instance_id=instance_id,
             study_key=study_key,
-            frame_of_reference_uid=manifest.frame_of_reference_uid,
-            contour_bounds_mm=json.dumps(manifest.contour_bounds_mm),
             made_at=json.dumps(manifest.made_at),
+            drawn=manifest_text(manifest),
         )
     )
     listed = [

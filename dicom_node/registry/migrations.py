@@ -10,7 +10,7 @@ def upgrade(connection: Connection, metadata: MetaData) -> None:
     registry.
 
     In the first version a delivery belonged to a study that was received, which the report on a
-    centre does not.
+    centre does not. Columns that were added since may be empty, and are added here.
 
     Parameters
     ----------
@@ -19,6 +19,7 @@ def upgrade(connection: Connection, metadata: MetaData) -> None:
     metadata : MetaData
         The present tables, all of which are there.
     """
+    _add_what_is_new(connection, metadata)
     if not inspect(connection).get_foreign_keys("deliveries"):
         return
     if connection.dialect.name == "postgresql":
@@ -35,3 +36,21 @@ def upgrade(connection: Connection, metadata: MetaData) -> None:
     for table, rows in zip(tables, kept, strict=True):
         if rows:
             connection.execute(table.insert(), rows)
+
+
+def _add_what_is_new(connection: Connection, metadata: MetaData) -> None:
+    """Add columns and indexes that the tables of an earlier version lack."""
+    found = inspect(connection)
+    quoted = connection.dialect.identifier_preparer.quote
+    for table in metadata.sorted_tables:
+        here = {column["name"] for column in found.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in here:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(
+                    text(
+                        f"ALTER TABLE {quoted(table.name)} ADD COLUMN {quoted(column.name)} {kind}"
+                    )
+                )
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)

@@ -16,6 +16,7 @@ from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import StudyStateError, UnknownStudyError
 from dicom_node.registry.centers import wants_reports
 from dicom_node.registry.database import Database
+from dicom_node.registry.decisions import Notice
 from dicom_node.registry.deliveries import queue_report
 from dicom_node.registry.results import record_result, result_key
 from dicom_node.registry.schema import instances, outbox
@@ -28,6 +29,7 @@ from dicom_node.registry.states import (
     set_state,
     work_again,
 )
+from dicom_node.registry.study_files import InstanceFile, StudyFiles, choice_of, notices_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class OutboxItem:
         Which study.
     content_digest : str
         Digest of the RTSTRUCT and the chosen CT slices.
-    warnings : tuple of str
+    warnings : tuple of Notice
         What is unusual about how it was completed.
     attempts : int
         How often it has been claimed, this time included.
@@ -57,44 +59,10 @@ class OutboxItem:
     patient_key: str
     center: str
     content_digest: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Notice, ...]
     attempts: int
     flow_run_id: str | None
     created_at: datetime
-
-
-@dataclass(frozen=True)
-class InstanceFile:
-    """One archived instance."""
-
-    path: Path
-    content_sha256: str
-    sop_instance_uid: str
-
-
-@dataclass(frozen=True)
-class StudyFiles:
-    """The files of one study content.
-
-    Parameters
-    ----------
-    study_key, patient_key, center, content_digest : str
-        Which study and content.
-    rtstruct : InstanceFile
-        The RTSTRUCT.
-    ct : tuple of InstanceFile
-        The chosen slices, sorted by SOP Instance UID.
-    warnings : tuple of str
-        What is unusual about how it was completed.
-    """
-
-    study_key: str
-    patient_key: str
-    center: str
-    content_digest: str
-    rtstruct: InstanceFile
-    ct: tuple[InstanceFile, ...]
-    warnings: tuple[str, ...]
 
 
 class Outbox:
@@ -328,7 +296,7 @@ class Outbox:
             row = _content(connection, study_key, content_digest)
             keys = json.loads(row.instance_keys)
             query = select(instances).where(
-                instances.c.study_key == study_key, instances.c.center == row.center
+                instances.c.instance_key.in_(keys), instances.c.center == row.center
             )
             by_key = {one.instance_key: one for one in connection.execute(query)}
         missing = [key for key in keys if key not in by_key]
@@ -353,7 +321,8 @@ class Outbox:
             content_digest=row.content_digest,
             rtstruct=rtstruct,
             ct=tuple(ct),
-            warnings=tuple(json.loads(row.warnings)),
+            warnings=notices_of(row.warnings),
+            choice=choice_of(row.choice),
         )
 
     def counts(self) -> dict[str, int]:
@@ -385,7 +354,7 @@ def _item(row: Row[Any], attempts: int) -> OutboxItem:
         patient_key=row.patient_key,
         center=row.center,
         content_digest=row.content_digest,
-        warnings=tuple(json.loads(row.warnings)),
+        warnings=notices_of(row.warnings),
         attempts=attempts,
         flow_run_id=row.flow_run_id,
         created_at=row.created_at,

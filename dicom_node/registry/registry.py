@@ -12,14 +12,16 @@ from dicom_node.registry.database import Database
 from dicom_node.registry.deliveries import Deliveries, Delivery
 from dicom_node.registry.incidents import Incident, Incidents
 from dicom_node.registry.instances import InstanceRecord, Instances
-from dicom_node.registry.outbox import InstanceFile, Outbox, OutboxItem, StudyFiles
+from dicom_node.registry.outbox import Outbox, OutboxItem
 from dicom_node.registry.releases import Release, Releases
 from dicom_node.registry.results import Results
 from dicom_node.registry.states import OutboxState, StudyState
 from dicom_node.registry.studies import Studies, StudySummary
+from dicom_node.registry.study_files import Choice, InstanceFile, StudyFiles
 from dicom_node.settings import NodeTable
 
 __all__ = [
+    "Choice",
     "Commitments",
     "Deliveries",
     "Delivery",

@@ -21,9 +21,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION: Final = 2
-"""2 added `releases`, and deliveries that belong to no study; an older registry is brought up to it
-when opened.
+SCHEMA_VERSION: Final = 3
+"""2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
+and the choice of ROI and CT; an older registry is brought up to it when opened.
 """
 
 
@@ -58,6 +58,7 @@ centers = Table(
     metadata,
     Column("name", _CENTER, primary_key=True),
     Column("wants_reports", Boolean, nullable=False),
+    Column("gtv_pattern", Text),
 )
 
 studies = Table(
@@ -72,6 +73,9 @@ studies = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("last_instance_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # Since when it has been open, for the longest wait.
+    Column("open_since", UtcDateTime),
+    Index("studies_of_patient", "center", "patient_key"),
     Index("open_studies", "is_open", "center", "last_instance_at"),
 )
 
@@ -91,7 +95,9 @@ instances = Table(
     Column("content_sha256", _DIGEST, nullable=False),
     Column("relative_path", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("is_localizer", Boolean),
     UniqueConstraint("center", "instance_key"),
+    Index("instances_by_uid", "sop_instance_uid"),
     Index("instances_of_study", "study_key", "sop_instance_uid"),
 )
 
@@ -100,9 +106,9 @@ manifests = Table(
     metadata,
     Column("instance_id", ForeignKey("instances.id", ondelete="CASCADE"), primary_key=True),
     Column("study_key", ForeignKey("studies.study_key"), nullable=False, index=True),
-    Column("frame_of_reference_uid", _UID),
-    Column("contour_bounds_mm", Text),
     Column("made_at", Text, nullable=False),
+    # `manifest_text`; until a start has read the file again, a manifest of before has none.
+    Column("drawn", Text),
 )
 
 references = Table(
@@ -132,6 +138,8 @@ outbox = Table(
     Column("content_digest", _DIGEST, nullable=False),
     Column("instance_keys", Text, nullable=False),
     Column("warnings", Text, nullable=False),
+    # Which ROI and which CT, and why; what was enqueued before has none.
+    Column("choice", Text),
     Column("state", String(8), nullable=False),
     Column("owner", Text),
     Column("due_at", UtcDateTime, nullable=False),

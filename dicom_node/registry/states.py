@@ -10,17 +10,26 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, delete, select, update
 
-from dicom_node.center import Completeness
+from dicom_node.center import Center
 from dicom_node.errors import UnknownStudyError
-from dicom_node.registry.completeness import (
+from dicom_node.registry.completeness import decide
+from dicom_node.registry.contents import (
+    gtv_pattern_of,
+    has_rtstruct,
+    instance_keys,
+    rtstruct_manifest,
+    study_contents,
+)
+from dicom_node.registry.ct_choice import choose_roi
+from dicom_node.registry.decisions import (
     Complete,
     Contradictory,
     Decision,
     Incomplete,
+    Joined,
+    Policy,
     Waiting,
-    decide,
 )
-from dicom_node.registry.contents import instance_keys, is_manifest_met, study_contents
 from dicom_node.registry.schema import outbox, results, studies
 
 _log = logging.getLogger(__name__)
@@ -31,6 +40,8 @@ class StudyState(StrEnum):
 
     RECEIVING = "receiving"
     INCOMPLETE = "incomplete"
+    JOINED = "joined"
+    """Its RTSTRUCT was drawn on the CT of another study, which is the one that is scored."""
     QUEUED = "queued"
     HELD = "held"
     EXTRACTED = "extracted"
@@ -117,7 +128,7 @@ def state_of_outbox_row(connection: Connection, row: Row[Any]) -> tuple[StudySta
 
 
 def decide_study(
-    connection: Connection, study_key: str, now: datetime, completeness: Completeness | None = None
+    connection: Connection, study_key: str, now: datetime, quiet: Center | None = None
 ) -> None:
     """Decide a study and record the decision in its state and in the outbox.
 
@@ -129,18 +140,23 @@ def decide_study(
         The study.
     now : datetime
         The time of the decision, UTC.
-    completeness : Completeness, optional
-        The centre's rule, given when the quiet period has passed.
+    quiet : Center, optional
+        The centre with its rules, given when the quiet period has passed.
     """
     decision: Decision = Waiting()
-    if completeness is not None or is_manifest_met(connection, study_key):
-        contents = study_contents(connection, study_key)
-        decision = decide(
-            contents, completeness or Completeness.LENIENT, settled=completeness is not None
-        )
+    if quiet is not None or has_rtstruct(connection, study_key):
+        pattern = quiet.gtv_pattern if quiet else gtv_pattern_of(connection, study_key)
+        policy = Policy(quiet.completeness, quiet.beyond_gtv_mm) if quiet else None
+        decision = decide(study_contents(connection, study_key), pattern, policy)
     match decision:
         case Waiting():
             set_state(connection, study_key, StudyState.RECEIVING, None, now)
+        case Joined(other):
+            sentence = (
+                f"its RTSTRUCT was drawn on the CT of study {other} of the same patient: the "
+                "score and the report are there"
+            )
+            set_state(connection, study_key, StudyState.JOINED, sentence, now, is_open=False)
         case Incomplete(sentence):
             _log.info("study %s is incomplete: %s", study_key, sentence)
             set_state(connection, study_key, StudyState.INCOMPLETE, sentence, now, is_open=False)
@@ -167,12 +183,18 @@ def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now
         The time, UTC.
     """
     if row is None:
-        reopened = {"is_open": True, "last_instance_at": now}
+        reopened = {"is_open": True, "last_instance_at": now, "open_since": now}
         set_state(connection, study_key, StudyState.RECEIVING, None, now, **reopened)
         return
     done = and_(results.c.study_key == study_key, results.c.content_digest == row.content_digest)
     connection.execute(delete(results).where(done))
-    waiting = {"state": OutboxState.WAITING, "owner": None, "due_at": now, "sentence": None}
+    waiting = {
+        "state": OutboxState.WAITING,
+        "owner": None,
+        "due_at": now,
+        "sentence": None,
+        "choice": _gtv_chosen_anew(connection, row),
+    }
     connection.execute(update(outbox).where(outbox.c.id == row.id).values(waiting))
     set_state(connection, study_key, StudyState.QUEUED, None, now)
 
@@ -185,7 +207,7 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
     query = select(outbox).where(outbox.c.study_key == study_key, outbox.c.content_digest == digest)
     if connection.execute(query).first() is None:
         _log.info("study %s is complete with %d CT slices", study_key, len(complete.ct))
-        keys = instance_keys(connection, study_key)
+        keys = instance_keys(connection, {study_key, complete.rtstruct.study_key})
         uids = [complete.rtstruct.sop_instance_uid, *(one.sop_instance_uid for one in complete.ct)]
         connection.execute(
             outbox.insert().values(
@@ -197,6 +219,7 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
                 content_digest=digest,
                 instance_keys=json.dumps([keys[uid] for uid in uids]),
                 warnings=json.dumps(complete.warnings),
+                choice=json.dumps(_choice_record(complete)),
                 state=OutboxState.WAITING,
                 due_at=now,
                 attempts=0,
@@ -213,3 +236,26 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
         is_open=False,
         patient_key=complete.rtstruct.patient_key,
     )
+
+
+def _choice_record(complete: Complete) -> dict[str, Any]:
+    """Return which ROI and CT were chosen, and why, as the outbox keeps it."""
+    choice = complete.choice
+    return {
+        "roi_number": complete.gtv.roi.number,
+        "roi_verdict": complete.gtv.verdict,
+        "older_has_gtv": complete.older_has_gtv,
+        "series_instance_uid": choice.series_instance_uid,
+        "decided_by": choice.decided_by,
+        "answers": dict(choice.answers),
+    }
+
+
+def _gtv_chosen_anew(connection: Connection, row: Row[Any]) -> str | None:
+    """Return the choice of a content in the outbox, with the GTV by the centre's present rule."""
+    manifest = rtstruct_manifest(connection, row.center, json.loads(row.instance_keys)[0])
+    if row.choice is None or manifest is None:
+        return None
+    gtv = choose_roi(manifest, gtv_pattern_of(connection, row.study_key))
+    chosen = {"roi_number": gtv.roi.number, "roi_verdict": gtv.verdict}
+    return json.dumps({**json.loads(row.choice), **chosen})

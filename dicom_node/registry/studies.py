@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from dicom_node.center import Center
 from dicom_node.errors import IncidentKind
@@ -64,11 +64,14 @@ class Studies:
         now = self._database.now()
         with self._database.write() as connection:
             connection.execute(
-                update(studies).where(studies.c.is_open).values(last_instance_at=now)
+                update(studies)
+                .where(studies.c.is_open)
+                .values(last_instance_at=now, open_since=now)
             )
 
     def settle(self, center: Center) -> int:
-        """Decide the studies of a centre whose quiet period has passed.
+        """Decide the studies of a centre whose quiet period has passed, or that have been waited
+        for as long as that may be.
 
         Parameters
         ----------
@@ -84,7 +87,10 @@ class Studies:
         is_due = and_(
             studies.c.is_open.is_(True),
             studies.c.center == center.name,
-            studies.c.last_instance_at <= now - timedelta(seconds=center.quiet_period_s),
+            or_(
+                studies.c.last_instance_at <= now - timedelta(seconds=center.quiet_period_s),
+                studies.c.open_since <= now - timedelta(seconds=center.longest_wait_s),
+            ),
         )
         with self._database.read() as connection:
             due = list(connection.scalars(select(studies.c.study_key).where(is_due)))
@@ -96,7 +102,7 @@ class Studies:
                     .with_for_update()
                 )
                 if connection.execute(locked).first():
-                    decide_study(connection, study_key, now, center.completeness)
+                    decide_study(connection, study_key, now, center)
         return len(due)
 
     def overdue(self, after_s: float) -> list[tuple[str, str, str]]:

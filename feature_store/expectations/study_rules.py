@@ -21,7 +21,14 @@ from feature_store.imaging.acquisition_rules import (
 )
 from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.imaging.ct_rules import CT_RULES, CtFacts, ct_facts
-from feature_store.imaging.gtv_rules import GTV_RULES, GtvFacts, gtv_facts, matching_rois
+from feature_store.imaging.gtv_rules import (
+    GTV_RULES,
+    ChosenGtv,
+    GtvFacts,
+    gtv_facts,
+    in_the_ct_that_is_listed,
+    matching_rois,
+)
 from feature_store.imaging.structure_set import StructureSet
 from feature_store.rules import TRUE, Between, OneOf, warning
 
@@ -57,6 +64,7 @@ def study_facts(
     structure_set: StructureSet,
     gtv_pattern: str,
     clinical: ClinicalRecord | None,
+    chosen: ChosenGtv | None = None,
 ) -> StudyFacts:
     """Collect the facts of a study.
 
@@ -70,12 +78,27 @@ def study_facts(
         Regular expression for the whole name of the GTV, without regard to case.
     clinical : ClinicalRecord or None
         The patient's clinical record, if there is one.
+    chosen : ChosenGtv, optional
+        The choice of the GTV that was made when the study was completed.
     """
-    candidates = matching_rois(structure_set, gtv_pattern)
+    found = matching_rois(structure_set, gtv_pattern, chosen)
+    candidates = [in_the_ct_that_is_listed(roi, structure_set, headers) for roi in found]
+    of_gtv = gtv_facts(
+        candidates,
+        headers.extent,
+        structure_set.roi_names,
+        gtv_pattern,
+        older_rtstruct_has_it=chosen is not None and chosen.older_rtstruct_has_it,
+    )
+    as_drawn = [roi.frame_of_reference_uid for roi in found]
     return StudyFacts(
         **vars(ct_facts(headers)),
         **vars(acquisition_facts(headers)),
-        **vars(gtv_facts(candidates, headers.extent, structure_set.roi_names, gtv_pattern)),
+        **{
+            **vars(of_gtv),
+            "frame_of_reference_listed": as_drawn
+            == [roi.frame_of_reference_uid for roi in candidates],
+        },
         clinical_row=clinical is not None,
         age=clinical.age if clinical else None,
         histology=clinical.histology if clinical else None,

@@ -61,7 +61,9 @@ def drawn_rois(dataset: Dataset) -> dict[int, DrawnRoi]:
     """Return what is drawn of each ROI of an RTSTRUCT, by Referenced ROI Number (3006,0084)."""
     drawn: dict[int, DrawnRoi] = {}
     for item in dataset.get("ROIContourSequence") or ():
-        number = int(item.ReferencedROINumber)
+        number = whole_number(item, "ReferencedROINumber")
+        if number is None:
+            continue
         before = drawn.get(number, DrawnRoi((), 0))
         contours = tuple(map(drawn_contour, item.get("ContourSequence") or ()))
         drawn[number] = DrawnRoi(before.contours + contours, before.items + 1)
@@ -72,8 +74,20 @@ def repeated_roi_numbers(dataset: Dataset) -> frozenset[int]:
     """Return the ROI Numbers (3006,0022) that more than one ROI carries, whose contours cannot be
     told apart (PS3.3 C.8.8.5: unique within the structure set).
     """
-    counted = Counter(int(item.ROINumber) for item in dataset.get("StructureSetROISequence") or ())
-    return frozenset(number for number, count in counted.items() if count > 1)
+    counted = Counter(
+        whole_number(item, "ROINumber") for item in dataset.get("StructureSetROISequence") or ()
+    )
+    return frozenset(
+        number for number, count in counted.items() if number is not None and count > 1
+    )
+
+
+def whole_number(item: Dataset, keyword: str) -> int | None:
+    """Return a whole number of an item; `None` where it has none, so that it belongs to no ROI."""
+    try:
+        return int(item.get(keyword))
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def drawn_contour(item: Dataset) -> DrawnContour:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,10 +16,27 @@ import numpy.typing as npt
 from feature_store.errors import ContourError
 from feature_store.imaging.contour_relations import SliceContour
 from feature_store.imaging.ct_extent import CtExtent
+from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, StructureSet
-from feature_store.rules import TRUE, Between, OneOf, Rule, refuse
+from feature_store.rules import TRUE, Between, OneOf, Rule, refuse, warning
 
 _OUTSIDE_MM = 1e-3
+
+
+@dataclass(frozen=True)
+class ChosenGtv:
+    """Which ROI was chosen as the GTV when the study was completed.
+
+    Parameters
+    ----------
+    number : int or None
+        Its ROI Number; `None` unless exactly one ROI had the name.
+    older_rtstruct_has_it : bool
+        Whether this RTSTRUCT, the newest, has no ROI of that name, and an older one has.
+    """
+
+    number: int | None
+    older_rtstruct_has_it: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +66,11 @@ class GtvFacts:
         Contours that leave the CT.
     farthest_outside_mm : float
         By how much at most; 0 where none does.
+    frame_of_reference_listed : bool
+        Whether the candidates' frame is the CT's by what they say, and not because the RTSTRUCT,
+        whose list lacks theirs, lists this CT.
+    older_rtstruct_has_it : bool
+        Whether an older RTSTRUCT of the study has the GTV that this one lacks.
     """
 
     roi_names: tuple[str, ...]
@@ -63,6 +85,8 @@ class GtvFacts:
     same_frame_of_reference: bool
     contours_outside_ct: int
     farthest_outside_mm: float
+    frame_of_reference_listed: bool = True
+    older_rtstruct_has_it: bool = False
 
 
 def gtv_facts(
@@ -70,6 +94,8 @@ def gtv_facts(
     extent: CtExtent | None = None,
     roi_names: tuple[str, ...] = (),
     gtv_pattern: str = "",
+    *,
+    older_rtstruct_has_it: bool = False,
 ) -> GtvFacts:
     """Collect the facts of the ROIs that may be the GTV.
 
@@ -79,7 +105,7 @@ def gtv_facts(
         ROIs whose name matches the centre's rule.
     extent : CtExtent, optional
         The CT that they are drawn on; without it nothing is said to be amiss between the two.
-    roi_names, gtv_pattern
+    roi_names, gtv_pattern, older_rtstruct_has_it
         As in `GtvFacts`; what is told where there is not one candidate.
     """
     contours = [
@@ -118,17 +144,14 @@ def gtv_facts(
         ),
         contours_outside_ct=len(outside) - 1,
         farthest_outside_mm=max(outside),
+        older_rtstruct_has_it=older_rtstruct_has_it,
     )
 
 
-def matching_rois(structure_set: StructureSet, pattern: str) -> tuple[Roi, ...]:
-    """Return the ROIs whose whole name matches the regular expression `pattern`, ignoring case."""
-    rule = re.compile(pattern, re.IGNORECASE)
-    return tuple(roi for roi in structure_set.rois if rule.fullmatch(roi.name))
-
-
-def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
-    """Return the one ROI that is the GTV by the centre's rule.
+def matching_rois(
+    structure_set: StructureSet, pattern: str, chosen: ChosenGtv | None = None
+) -> tuple[Roi, ...]:
+    """Return the ROIs that may be the GTV.
 
     Parameters
     ----------
@@ -136,6 +159,45 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
         Where to look.
     pattern : str
         Regular expression for the whole ROI name, without regard to case.
+    chosen : ChosenGtv, optional
+        The choice that was made when the study was completed; by default the name alone decides.
+    """
+    rule = re.compile(pattern, re.IGNORECASE)
+    named = tuple(roi for roi in structure_set.rois if rule.fullmatch(roi.name))
+    if chosen is None or chosen.number is None:
+        return named
+    numbered = tuple(roi for roi in structure_set.rois if roi.number == chosen.number)
+    return tuple(roi for roi in numbered if roi in named) or numbered
+
+
+def in_the_ct_that_is_listed(roi: Roi, structure_set: StructureSet, ct: CtHeaders) -> Roi:
+    """Return a ROI in the CT's Frame of Reference where the RTSTRUCT means that in spite of what
+    the ROI says: it does not list the ROI's frame, but this CT's, and its series and instances.
+
+    Parameters
+    ----------
+    roi : Roi
+        The ROI.
+    structure_set : StructureSet
+        Its RTSTRUCT.
+    ct : CtHeaders
+        The slices.
+    """
+    own, frames = roi.frame_of_reference_uid, ct.extent.frame_of_reference_uids
+    listed = structure_set.listed_frame_uids
+    (frame,) = frames if len(frames) == 1 else (None,)
+    if frame in {None, own} or own in listed or frame not in listed:
+        return roi
+    return replace(roi, frame_of_reference_uid=frame) if structure_set.names(ct) else roi
+
+
+def select_gtv(structure_set: StructureSet, pattern: str, chosen: ChosenGtv | None = None) -> Roi:
+    """Return the one ROI that is the GTV.
+
+    Parameters
+    ----------
+    structure_set, pattern, chosen
+        As in `matching_rois`.
 
     Returns
     -------
@@ -145,10 +207,17 @@ def select_gtv(structure_set: StructureSet, pattern: str) -> Roi:
     Raises
     ------
     ContourError
-        If no ROI or more than one matches, or it has no contours, or one that encloses no area.
+        If no ROI or more than one may be it, or it has no contours, or one that encloses no area.
     """
-    found = matching_rois(structure_set, pattern)
-    refuse(GTV_RULES, gtv_facts(found, None, structure_set.roi_names, pattern))
+    found = matching_rois(structure_set, pattern, chosen)
+    facts = gtv_facts(
+        found,
+        None,
+        structure_set.roi_names,
+        pattern,
+        older_rtstruct_has_it=chosen is not None and chosen.older_rtstruct_has_it,
+    )
+    refuse(GTV_RULES, facts)
     return found[0]
 
 
@@ -192,6 +261,12 @@ def _choice_sentence(f: GtvFacts) -> str:
             f"{len(f.gtv_candidates)} ROIs could be the GTV: {rule}, found "
             f"{_names(f.gtv_candidates)}. Rename the others, or make the centre's gtv_pattern "
             "narrower."
+        )
+    if f.older_rtstruct_has_it:
+        return (
+            f"No ROI of the newest RTSTRUCT is the GTV: {rule}, found {_names(f.roi_names)}. An "
+            "older RTSTRUCT of the study has one: draw the GTV in the newest too, or export the "
+            "older one again, so that it becomes the newest."
         )
     return (
         f"No ROI is the GTV: {rule}, found {_names(f.roi_names)}. Rename the ROI, or mend the "
@@ -277,6 +352,17 @@ GTV_RULES = (
         lambda f: (
             f"ROI {_names(f.gtv_candidates)} is not in the Frame of Reference of the CT, expected "
             "the same, found another or none. Send the CT on which the contour was drawn."
+        ),
+    ),
+    warning(
+        "unlisted-frame-of-reference",
+        "frame_of_reference_listed",
+        TRUE,
+        "a GTV in a Frame of Reference that the RTSTRUCT lists",
+        lambda f: (
+            f"ROI {_names(f.gtv_candidates)} names a Frame of Reference that the RTSTRUCT itself "
+            "does not list, or none, expected the CT's, which it lists with this series and its "
+            "instances: the contours are taken to be drawn on this CT."
         ),
     ),
     _refusal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RTStructureSetStorage
 
 from feature_store.errors import ContourError, UnreadableInstance
-from feature_store.imaging.contour_items import DrawnRoi, drawn_rois, repeated_roi_numbers
-from feature_store.imaging.ct_headers import UNREADABLE
+from feature_store.imaging.contour_items import (
+    DrawnRoi,
+    drawn_rois,
+    repeated_roi_numbers,
+    whole_number,
+)
+from feature_store.imaging.ct_headers import UNREADABLE, CtHeaders
 
 CLOSED_TYPES = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})
 """Contour Geometric Types that enclose an area (PS3.3 C.8.8.6.3)."""
@@ -89,6 +95,8 @@ class StructureSet:
         In the order of the Structure Set ROI Sequence.
     referenced_sop_instance_uids : frozenset of str
         Images that it lists, for the series or for single contours.
+    listed_frame_uids, listed_series_uids : frozenset of str
+        Frames of Reference and series that it lists (Referenced Frame of Reference Sequence).
     """
 
     sop_instance_uid: str
@@ -97,6 +105,19 @@ class StructureSet:
     frame_of_reference_uid: str | None
     rois: tuple[Roi, ...]
     referenced_sop_instance_uids: frozenset[str]
+    listed_frame_uids: frozenset[str] = frozenset()
+    listed_series_uids: frozenset[str] = frozenset()
+
+    def names(self, ct: CtHeaders) -> bool:
+        """Say whether it lists a CT: its series and its instances, where it lists any."""
+        series = {one.series_instance_uid for one in ct.slices}
+        instances = {one.sop_instance_uid for one in ct.slices}
+        listed = (
+            (self.listed_series_uids, series),
+            (self.referenced_sop_instance_uids, instances),
+        )
+        said = [not here.isdisjoint(named) for named, here in listed if named]
+        return bool(said) and all(said)
 
     @property
     def roi_names(self) -> tuple[str, ...]:
@@ -140,15 +161,12 @@ def structure_set_of(dataset: Dataset) -> StructureSet:
 
 
 def _structure_set(dataset: Dataset) -> StructureSet:
-    frames = {
-        int(item.ROINumber): str(item.ReferencedFrameOfReferenceUID)
-        for item in dataset.StructureSetROISequence
-        if item.get("ReferencedFrameOfReferenceUID")
-    }
     drawn, shared_numbers = drawn_rois(dataset), repeated_roi_numbers(dataset)
     rois = []
     for item in dataset.StructureSetROISequence:
-        number = int(item.ROINumber)
+        number = whole_number(item, "ROINumber")
+        if number is None:
+            continue
         found = drawn.get(number, DrawnRoi((), 0))
         rois.append(
             Roi(
@@ -157,7 +175,7 @@ def _structure_set(dataset: Dataset) -> StructureSet:
                 contours=tuple(
                     np.empty((0, 3)) if one.points is None else one.points for one in found.contours
                 ),
-                frame_of_reference_uid=frames.get(number),
+                frame_of_reference_uid=str(item.get("ReferencedFrameOfReferenceUID") or "") or None,
                 geometric_types=tuple(
                     MALFORMED if one.points is None else one.geometric_type
                     for one in found.contours
@@ -168,27 +186,36 @@ def _structure_set(dataset: Dataset) -> StructureSet:
             )
         )
     shared = {roi.frame_of_reference_uid for roi in rois}
-    referenced = [
-        str(item.FrameOfReferenceUID)
-        for item in dataset.get("ReferencedFrameOfReferenceSequence") or ()
-    ]
+    frames = dataset.get("ReferencedFrameOfReferenceSequence") or ()
+    listed = [uid for frame in frames if (uid := str(frame.get("FrameOfReferenceUID") or ""))]
+    series = list(_listed_series(dataset))
     return StructureSet(
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
         study_instance_uid=str(dataset.StudyInstanceUID),
-        frame_of_reference_uid=shared.pop() if len(shared) == 1 else next(iter(referenced), None),
+        frame_of_reference_uid=shared.pop() if len(shared) == 1 else next(iter(listed), None),
         rois=tuple(rois),
-        referenced_sop_instance_uids=frozenset(_referenced_images(dataset)),
+        referenced_sop_instance_uids=frozenset(_referenced_images(dataset, series)),
+        listed_frame_uids=frozenset(listed),
+        listed_series_uids=frozenset(
+            uid for one in series if (uid := str(one.get("SeriesInstanceUID") or ""))
+        ),
     )
 
 
-def _referenced_images(dataset: Dataset) -> Iterable[str]:
+def _listed_series(dataset: Dataset) -> Iterable[Dataset]:
     for frame in dataset.get("ReferencedFrameOfReferenceSequence") or ():
         for study in frame.get("RTReferencedStudySequence") or ():
-            for series in study.get("RTReferencedSeriesSequence") or ():
-                for image in series.get("ContourImageSequence") or ():
-                    yield str(image.ReferencedSOPInstanceUID)
-    for roi in dataset.get("ROIContourSequence") or ():
-        for contour in roi.get("ContourSequence") or ():
-            for image in contour.get("ContourImageSequence") or ():
-                yield str(image.ReferencedSOPInstanceUID)
+            yield from study.get("RTReferencedSeriesSequence") or ()
+
+
+def _referenced_images(dataset: Dataset, series: Iterable[Dataset]) -> Iterable[str]:
+    contours = (
+        contour
+        for roi in dataset.get("ROIContourSequence") or ()
+        for contour in roi.get("ContourSequence") or ()
+    )
+    for holder in chain(series, contours):
+        for image in holder.get("ContourImageSequence") or ():
+            if uid := image.get("ReferencedSOPInstanceUID"):
+                yield str(uid)

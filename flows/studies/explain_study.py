@@ -27,7 +27,7 @@ from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import software_version
-from flows.studies.steps import ENGINES, read_archived
+from flows.studies.steps import ENGINES, chosen_gtv, read_archived
 from models.combined.explanation import Explanation, explain, occlusion_map
 
 
@@ -47,7 +47,8 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
     reading = read_archived(files)
     overlapping = OverlappingContours(work.settings.features.overlapping_contours)
-    study = load_study(reading, work.center(files.center).gtv_pattern, overlapping)
+    pattern = work.center(files.center).gtv_pattern
+    study = load_study(reading, pattern, overlapping, chosen_gtv(files))
     settings = work.settings
     features = compute_features(
         study,

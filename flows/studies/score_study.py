@@ -7,7 +7,7 @@ the dispatcher tries again).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from dicom_node.center import Role
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
+from feature_store.expectations.suites import Finding
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
 from flows.data.model_features import study_features
@@ -122,9 +123,7 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
             _, region_findings = extract_features(run, checked)
     except StudyDefect as defect:
         return _quarantine(work, files, None, defect)
-    sentence = (
-        f"features extracted{_warned((*files.warnings, *checked.findings, *region_findings))}"
-    )
+    sentence = f"features extracted{_warned(_told(checked.findings, region_findings))}"
     work.registry.outbox.finish(
         files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None
     )
@@ -146,10 +145,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             run = StudyRun(work, store, files)
             checked = check_and_load(run)
             features, region_findings = extract_features(run, checked)
-            warnings = (
-                *files.warnings,
-                *(finding.sentence for finding in (*checked.findings, *region_findings)),
-            )
+            warnings = _told(checked.findings, region_findings)
             risk, scored_at = score(run, checked, features, warnings)
             report = write_report(run, checked, risk, warnings, scored_at)
     except StudyDefect as defect:
@@ -276,6 +272,13 @@ def _risk_in_words(risk: Risk) -> str:
         f"{group} risk, linear predictor {risk.linear_predictor:+.3f}, predicted survival "
         f"{survival}"
     )
+
+
+def _told(findings: Iterable[Finding], of_regions: Iterable[Finding]) -> tuple[str, ...]:
+    """Return the sentences of all findings; what the regions were found to be says more than what
+    was foreseen of them under the same code.
+    """
+    return tuple({one.code: one.sentence for one in (*findings, *of_regions)}.values())
 
 
 def _warned(warnings: Sequence[object]) -> str:

@@ -31,6 +31,7 @@ from feature_store.expectations.suites import (
 )
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import in_words
+from feature_store.imaging.gtv_rules import ChosenGtv
 from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.regions import Region
@@ -138,6 +139,20 @@ def read_archived(files: StudyFiles) -> StudyReading:
     )
 
 
+def chosen_gtv(files: StudyFiles) -> ChosenGtv | None:
+    """Return the ROI that was chosen when the study was completed; `None` if none was kept then."""
+    choice = files.choice
+    return None if choice is None else ChosenGtv(choice.roi_number, choice.older_has_gtv)
+
+
+def how_completed(files: StudyFiles) -> tuple[Finding, ...]:
+    """Return what is unusual about how the study was completed, as warnings."""
+    return tuple(
+        Finding(Severity.WARNING, one.code, f"{one.sentence[:1].upper()}{one.sentence[1:]}.")
+        for one in files.warnings
+    )
+
+
 @study_task("check and load")
 def check_and_load(run: StudyRun) -> CheckedStudy:
     """Read and verify the files, hold the study against the expectations, and load it; what is
@@ -158,11 +173,15 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     headers, structure_set = reading.ct.headers, reading.rtstruct.structure_set
     run.store.put_acquisition(run.identity, acquisition_record(headers.acquisition))
     clinical = run.store.clinical_record(files.center, files.patient_key)
-    facts = study_facts(headers, structure_set, pattern, clinical)
-    findings = _judged(run, "study", check_study(facts, quarantine))
+    if files.choice is not None:
+        get_run_logger().info(files.choice.in_words)
+    chosen = chosen_gtv(files)
+    facts = study_facts(headers, structure_set, pattern, clinical, chosen)
+    found = (*check_study(facts, quarantine), *how_completed(files))
+    findings = _judged(run, "study", found)
     with _refusals_kept(run, "study", findings):
         overlapping = OverlappingContours(work.settings.features.overlapping_contours)
-        study = load_study(reading, pattern, overlapping)
+        study = load_study(reading, pattern, overlapping, chosen)
     get_run_logger().info(in_words(study.contours))
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
     voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)

@@ -99,10 +99,11 @@ def test_an_sts_patient_is_matched_after_the_quiet_period(
         node.kill()
     assert len(files.ct) == len(slices)
     (warning,) = files.warnings
+    assert warning.code == "list-unmet"
     assert (
-        f"of which 0 are here; matched with {len(slices)} slices by Frame of Reference and geometry"
-        in warning
-    )
+        f"of which 0 are here; matched with {len(slices)} slices by the Series Instance UID that "
+        "the RTSTRUCT lists"
+    ) in warning.sentence
 
 
 def _holds(archive: Path, count: int) -> bool:

@@ -102,7 +102,8 @@ def rtstruct(
     dataset = dataset_of(RT_STRUCTURE_SET_STORAGE, sop, study, series="1.2.1.9", patient=patient)
     dataset.Modality = "RTSTRUCT"
     dataset.StructureSetDate, dataset.StructureSetTime = made
-    set_listed_images(dataset, study, "1.2.1.1", frame, listed)
+    series = listed[0].rpartition(".")[0] if listed else "1.2.1.1"
+    set_listed_images(dataset, study, series, frame, listed)
     set_rois(dataset, frame, [("GTV-1", [square(*square_mm)])])
     return dataset
 

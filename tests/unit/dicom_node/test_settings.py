@@ -49,6 +49,18 @@ def test_the_file_is_read(file: Path) -> None:
     assert (alpha.completeness, alpha.quiet_period_s) == (Completeness.STRICT, 5.0)
     assert alpha.return_to == ReturnDestination("PACS", "pacs.example", 104)
     assert (beta.ae_titles, beta.quiet_period_s, beta.return_to) == (("BETA", "BETA2"), 7.0, None)
+    assert (alpha.longest_wait_s, beta.longest_wait_s, alpha.beyond_gtv_mm) == (1800, 1800, 9)
+
+
+def test_a_longest_wait_follows_a_longer_quiet_period_unless_a_centre_has_its_own(
+    file: Path,
+) -> None:
+    longer = FILE.replace("quiet_period_s = 5", "quiet_period_s = 3600").replace(
+        "quiet_period_s = 7", "quiet_period_s = 7\nlongest_wait_s = 700"
+    )
+    file.write_text(longer, encoding="utf-8")
+    alpha, beta = NodeSettings.load(file).centers()
+    assert (alpha.longest_wait_s, beta.longest_wait_s) == (3600, 700)
 
 
 def test_the_environment_wins_and_leaves_the_rest(

@@ -30,6 +30,27 @@ def test_a_slice_says_who_and_where_it_is(syntax: str) -> None:
     assert (header.plane.rows, header.plane.columns) == (8, 10)
 
 
+@pytest.mark.filterwarnings("ignore:.*VR CS")
+@pytest.mark.parametrize(
+    ("image_type", "is_localizer"),
+    [
+        (["ORIGINAL", "PRIMARY", "LOCALIZER"], True),
+        (["ORIGINAL", "PRIMARY", "localizer", "CT_SOM5 TOP"], True),
+        (["DERIVED", "SECONDARY", "SCOUT"], True),
+        (["ORIGINAL", "PRIMARY", "AXIAL"], False),
+        (None, False),
+    ],
+)
+def test_a_localizer_is_known_by_its_image_type(
+    image_type: list[str] | None, *, is_localizer: bool
+) -> None:
+    dataset = ct_slice(0)
+    if image_type is not None:
+        dataset.ImageType = image_type
+    for syntax in SYNTAXES:
+        assert read_instance(encode(dataset, syntax), syntax).header.is_localizer == is_localizer
+
+
 @pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("dataset", [ct_slice(0), rtstruct(["1.2.1.1.1"])], ids=["ct", "rtstruct"])
 def test_a_dataset_cut_at_any_byte_is_refused(dataset: Dataset, syntax: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect, text
 from dicom_node.registry.registry import StudyState, open_registry
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, releases, schema_versions
 from dicom_node.settings import NodeTable
-from tests.support.intake_bench import Bench, whole_study
+from tests.support.intake_bench import Bench, rtstruct, whole_study
 
 FIRST_VERSION = """
 CREATE TABLE deliveries (
@@ -85,3 +85,61 @@ def test_a_registry_of_the_first_schema_gains_what_it_lacks_and_keeps_its_rows(
         assert max(connection.execute(schema_versions.select()).scalars()) == SCHEMA_VERSION
         assert connection.execute(text("SELECT name FROM centers")).scalars().all() == ["alpha"]
     engine.dispose()
+
+
+ADDED_BY_THE_THIRD = {
+    "centers": ["gtv_pattern"],
+    "studies": ["open_since"],
+    "instances": ["is_localizer"],
+    "manifests": ["drawn"],
+    "outbox": ["choice"],
+}
+
+
+def _go_back_to_the_second_version(bench: Bench) -> None:
+    with bench.registry._database.write() as connection:
+        for index in ("studies_of_patient", "instances_by_uid"):
+            connection.exec_driver_sql(f"DROP INDEX {index}")
+        connection.exec_driver_sql("ALTER TABLE manifests ADD COLUMN contour_bounds_mm TEXT")
+        for table, columns in ADDED_BY_THE_THIRD.items():
+            for column in columns:
+                connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.exec_driver_sql("""UPDATE outbox SET warnings = '["a sentence of before"]'""")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 2")
+
+
+def test_a_registry_of_the_second_version_is_read_and_its_rtstructs_are_read_again(
+    bench: Bench,
+) -> None:
+    key = bench.complete(3)
+    slices, _ = whole_study()
+    apart = rtstruct([str(one.SOPInstanceUID) for one in slices], study="1.2.9", sop="1.2.9.9.1")
+    apart.PatientID = "P9"
+    for one in slices:
+        one.PatientID, one.StudyInstanceUID = "P9", "1.2.8"
+    bench.push(*slices)
+    bench.push(apart)
+    before = bench.registry.outbox.files(key)
+    _go_back_to_the_second_version(bench)
+    with bench.registry._database.write() as connection:  # as it was before they were matched
+        connection.exec_driver_sql(
+            f"DELETE FROM outbox WHERE study_key <> '{key}'"  # noqa: S608 - a pseudonym
+        )
+        connection.exec_driver_sql(
+            f"UPDATE studies SET state = 'incomplete' WHERE study_key <> '{key}'"  # noqa: S608
+        )
+    bench = bench.reopen()
+    assert bench.registry.instances.without_drawings() == []
+    after = bench.registry.outbox.files(key)
+    assert (after.ct, after.rtstruct) == (before.ct, before.rtstruct)
+    assert after.choice is None
+    assert [tuple(one) for one in after.warnings] == [("completed", "a sentence of before")]
+    assert {one.state for one in bench.registry.studies.summaries()} == {
+        StudyState.QUEUED,
+        StudyState.JOINED,
+    }
+    bench.registry.outbox.requeue(key)
+    assert bench.registry.outbox.files(key).choice is None
+    bench = bench.reopen()
+    assert bench.registry.outbox.counts()["waiting"] == 2
+    bench.close()

@@ -143,7 +143,7 @@ def test_a_newer_contour_is_a_new_content_and_the_older_result_does_not_hide_it(
     assert bench.state(first.study_key) == (StudyState.QUEUED, None)
     second = bench.claim()
     assert second.content_digest != first.content_digest
-    assert "2 RTSTRUCTs" in second.warnings[0]
+    assert [one.code for one in second.warnings] == ["several-rtstructs"]
     files = bench.registry.outbox.files(first.study_key)
     assert files.rtstruct.sop_instance_uid == "1.2.1.9.2"
     older = bench.registry.outbox.files(first.study_key, first.content_digest)

@@ -4,10 +4,16 @@ missing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from pydicom.dataset import Dataset
+
 from dicom_node.center import Completeness
 from dicom_node.errors import IncidentKind
-from dicom_node.registry.registry import StudyState
-from tests.support.intake_bench import Bench, center, ct_slice, rtstruct, whole_study
+from dicom_node.registry.ct_choice import Answer, Evidence, NameVerdict
+from dicom_node.registry.registry import Choice, StudyState
+from tests.support.dicom_datasets import set_rois, square
+from tests.support.intake_bench import FRAME, Bench, center, ct_slice, rtstruct, whole_study
 
 
 def test_a_quiet_study_is_settled_after_its_quiet_period_and_new_instances_reopen_it(
@@ -94,6 +100,164 @@ def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_
     assert study.state is StudyState.QUEUED
     files = bench.registry.outbox.files(study.study_key)
     assert {one.sop_instance_uid for one in files.ct} == {str(one.SOPInstanceUID) for one in slices}
-    assert files.warnings == (
-        "the RTSTRUCT lists 2 CT series: one is used, chosen by Frame of Reference and geometry",
+    assert [tuple(one) for one in files.warnings] == [
+        (
+            "several-series-listed",
+            (
+                "the RTSTRUCT lists 2 CT series: one is used, chosen by the Series Instance UID "
+                "that the RTSTRUCT lists"
+            ),
+        )
+    ]
+
+
+def _contoured_only(count: int = 12) -> tuple[list[Dataset], Dataset]:
+    """Return slices, and an RTSTRUCT that lists the one with its contour only."""
+    slices, _ = whole_study(count)
+    return slices, rtstruct([str(slices[5].SOPInstanceUID)], square_mm=(4.0, 6.0, 15.0))
+
+
+def test_a_list_of_contoured_slices_waits_for_quiet_and_a_later_slice_is_scored_anew(
+    bench: Bench,
+) -> None:
+    slices, drawn = _contoured_only()
+    bench.push(drawn, *slices[:11])
+    (study,) = bench.registry.studies.summaries()
+    assert study.state is StudyState.RECEIVING
+    strict = center(completeness=Completeness.STRICT)
+    bench.clock.advance(59)
+    assert bench.registry.studies.settle(strict) == 0
+    bench.clock.advance(1)
+    assert bench.registry.studies.settle(strict) == 1
+    first = bench.claim()
+    assert [one.code for one in first.warnings] == ["contoured-slices-listed"]
+    assert len(bench.registry.outbox.files(study.study_key).ct) == 11
+    bench.registry.outbox.finish(
+        first.study_key, first.content_digest, "m" * 64, StudyState.SCORED, None, None
     )
+    bench.push(slices[11])
+    assert bench.state(study.study_key)[0] is StudyState.RECEIVING
+    bench.clock.advance(60)
+    bench.registry.studies.settle(strict)
+    second = bench.claim()
+    assert second.content_digest != first.content_digest
+    assert len(bench.registry.outbox.files(study.study_key).ct) == 12
+    assert len(bench.registry.outbox.files(study.study_key, first.content_digest).ct) == 11
+
+
+def test_the_same_objects_again_settle_to_the_same_content(bench: Bench) -> None:
+    slices, drawn = _contoured_only()
+    bench.push(drawn, *slices)
+    bench.clock.advance(60)
+    bench.registry.studies.settle(center())
+    bench = bench.reopen()
+    bench.push(*slices, drawn)
+    bench.clock.advance(60)
+    bench.registry.studies.settle(center())
+    assert bench.registry.outbox.counts()["waiting"] == 1
+    bench.close()
+
+
+def test_objects_that_never_end_are_waited_for_as_long_as_that_may_be(bench: Bench) -> None:
+    patient = replace(center(), longest_wait_s=150.0)
+    slices, drawn = _contoured_only(20)
+    bench.push(drawn)
+    for number, one in enumerate(slices[:15]):
+        bench.clock.advance(30)
+        bench.push(one)
+        settled = bench.registry.studies.settle(patient)
+        assert settled == (number in {4, 10})
+        if settled:
+            assert bench.registry.outbox.counts()["waiting"] == (number == 10) + 1
+    # a node that was down gives a full wait again
+    bench.registry.studies.restart_quiet_periods()
+    bench.clock.advance(59)
+    assert bench.registry.studies.settle(patient) == 0
+
+
+def test_the_row_of_the_outbox_says_which_roi_and_which_ct_and_why(bench: Bench) -> None:
+    key = bench.complete()
+    choice = bench.registry.outbox.files(key).choice
+    assert choice == Choice(
+        roi_number=1,
+        roi_verdict=NameVerdict.ONE,
+        older_has_gtv=False,
+        series_instance_uid="1.2.1.1",
+        decided_by=Evidence.LISTED_SERIES,
+        answers={
+            Evidence.CONTOUR_IMAGES: Answer.SILENT,
+            Evidence.LISTED_SERIES: Answer.NAMES_IT,
+            Evidence.LISTED_IMAGES: Answer.NAMES_IT,
+            Evidence.FRAME_OF_REFERENCE: Answer.NAMES_IT,
+            Evidence.GEOMETRY: Answer.NAMES_IT,
+        },
+    )
+    assert choice.in_words == (
+        "the GTV is ROI number 1, the one of its name; the CT series is chosen by the Series "
+        "Instance UID that the RTSTRUCT lists"
+    )
+
+
+def test_a_requeue_chooses_the_gtv_by_the_rule_that_the_centre_has_now(bench: Bench) -> None:
+    bench.registry.centers.record([replace(center(), gtv_pattern="boost")])
+    key = bench.complete()
+    item = bench.claim()
+    chosen = bench.registry.outbox.files(key).choice
+    assert chosen is not None
+    assert (chosen.roi_number, chosen.roi_verdict) == (None, NameVerdict.NONE)
+    bench.registry.outbox.finish(
+        key, item.content_digest, None, StudyState.QUARANTINED, "no ROI is the GTV", None
+    )
+    bench.registry.centers.record([center()])
+    bench.registry.outbox.requeue(key)
+    chosen = bench.registry.outbox.files(key).choice
+    assert chosen is not None
+    assert (chosen.roi_number, chosen.roi_verdict) == (1, NameVerdict.ONE)
+
+
+def test_a_malformed_contour_of_another_roi_is_no_matter_for_the_node(bench: Bench) -> None:
+    slices, drawn = whole_study()
+    set_rois(drawn, FRAME, [("GTV-1", [square(4, 6, 3)]), ("Heart", [square(4, 6, 6)])])
+    drawn.ROIContourSequence[1].ContourSequence[0].ContourData = [1, 2, 3, 4]
+    bench.push(*slices, drawn)
+    assert bench.registry.incidents.latest() == []
+    assert bench.claim().warnings == ()
+
+
+def test_of_three_reconstructions_without_references_the_named_series_is_queued(
+    bench: Bench,
+) -> None:
+    three = {
+        series: [ct_slice(index, series=series) for index in range(12)]
+        for series in ("1.2.1.1", "1.2.1.2", "1.2.1.3")
+    }
+    drawn = rtstruct([], square_mm=(4.0, 6.0, 15.0))
+    for series in ("1.2.1.3", "1.2.1.1", "1.2.1.2"):
+        bench.push(*three[series])
+    bench.push(drawn)
+    bench.clock.advance(60)
+    bench.registry.studies.settle(center())
+    (study,) = bench.registry.studies.summaries()
+    files = bench.registry.outbox.files(study.study_key)
+    assert files.choice is not None
+    assert files.choice.series_instance_uid == "1.2.1.1"
+    assert {one.sop_instance_uid for one in files.ct} == {
+        str(one.SOPInstanceUID) for one in three["1.2.1.1"]
+    }
+
+
+def test_a_ct_that_two_centres_send_is_an_incident_once_and_both_are_kept(bench: Bench) -> None:
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    assert bench.registry.incidents.latest() == []
+    for _ in range(2):
+        bench.push(*slices, drawn, center_name="beta")
+    (incident,) = bench.registry.incidents.latest()
+    assert (incident.kind, incident.center) == (IncidentKind.SHARED_CT, "beta")
+    assert incident.sentence == (
+        "CT instances of this study came from centre alpha too, under the same SOP Instance UIDs: "
+        "one patient must not count at two centres, nor train and validate; ask both whose patient "
+        "it is, and exclude the other's study"
+    )
+    assert {one.study_key for one in bench.registry.studies.summaries("beta")} == {incident.subject}
+    assert bench.registry.outbox.counts()["waiting"] == 2

@@ -119,6 +119,12 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "ROI 'GTV-1' is not in the Frame of Reference of the CT",
     ),
     (
+        "unlisted-frame-of-reference",
+        WARNING,
+        {"frame_of_reference_listed": False},
+        "ROI 'GTV-1' names a Frame of Reference that the RTSTRUCT itself does not list",
+    ),
+    (
         "contour-outside-ct",
         CRITICAL,
         {"contours_outside_ct": 4, "farthest_outside_mm": 12.34},

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from feature_store.errors import ContourError, UnreadableInstance
 from feature_store.imaging.reading import read_rtstruct
 from feature_store.imaging.structure_set import MALFORMED, Roi
+from tests.support.dicom_datasets import set_listed_images
 from tests.support.dicom_files import FRAME_UID, write_ct, write_rtstruct
 
 SQUARE = np.array([[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]])
@@ -40,6 +41,34 @@ def test_contour_data_that_are_no_points_are_kept_as_such(tmp_path: Path) -> Non
     assert gtv.geometric_types == (MALFORMED, "CLOSED_PLANAR")
     assert [len(points) for points in gtv.contours] == [0, 4]
     assert ptv.geometric_types == ("CLOSED_PLANAR",)
+
+
+def _others_without_numbers_and_names(dataset: Dataset) -> None:
+    del dataset.StructureSetROISequence[1].ROINumber
+    del dataset.ROIContourSequence[1].ReferencedROINumber
+    dataset.ROIContourSequence[1].ContourSequence[0].ContourImageSequence = [Dataset()]
+
+
+def test_what_another_roi_lacks_is_no_matter(tmp_path: Path) -> None:
+    path = write_rtstruct(
+        tmp_path / "rs.dcm",
+        [("GTV", [SQUARE]), ("PTV", [SQUARE])],
+        spoil=_others_without_numbers_and_names,
+    )
+    (gtv,) = read_rtstruct(path).structure_set.rois
+    assert (gtv.name, len(gtv.contours), gtv.shares_its_number) == ("GTV", 1, False)
+
+
+def test_what_it_lists_is_read_apart_from_what_its_rois_say(tmp_path: Path) -> None:
+    def listing(dataset: Dataset) -> None:
+        set_listed_images(dataset, "1.2", "1.2.9", "1.2.3.77", ["1.2.9.1"])
+
+    path = write_rtstruct(tmp_path / "rs.dcm", [("GTV", [SQUARE])], spoil=listing)
+    structure_set = read_rtstruct(path).structure_set
+    assert structure_set.listed_frame_uids == {"1.2.3.77"}
+    assert structure_set.listed_series_uids == {"1.2.9"}
+    assert structure_set.frame_of_reference_uid == FRAME_UID
+    assert "1.2.9.1" in structure_set.referenced_sop_instance_uids
 
 
 def test_what_is_no_structure_set_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from prefect.logging import disable_run_logger
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from dicom_node.center import Completeness
+from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.tables.keyed_table import StoreError
@@ -21,6 +23,7 @@ from flows.settings import Settings
 from flows.studies import steps
 from tests.support import synthetic_studies as spoil
 from tests.support.archived_studies import archive_study
+from tests.support.intake_bench import Bench, center
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -165,3 +168,116 @@ def test_a_verdict_whose_findings_cannot_be_kept_is_none(
     (work.settings.node.folder / "feature_store").write_text("a file in place of the store")
     with pytest.raises(StoreError, match="cannot be"):
         tried(work, tmp_path, spoil.without_gtv)
+
+
+def _settled(
+    work: Installation, tmp_path: Path, spoiled: Callable[[Dataset], None]
+) -> tuple[str, Check, StudyFiles]:
+    """Archive a study with a spoiled RTSTRUCT, let the quiet period pass, and let it through the
+    first steps; return why it ended, what was found of the study, and its files.
+    """
+    files = spoil.write_study(tmp_path / "study", "PATIENT-ID")
+    structure = dcmread(files[-1])
+    spoiled(structure)
+    structure.save_as(files[-1])
+    bench = Bench(work.settings.node.folder)
+    bench.push(*map(dcmread, files))
+    bench.clock.advance(60)
+    bench.registry.studies.settle(center(completeness=Completeness.STRICT))
+    (summary,) = bench.registry.studies.summaries()
+    bench.close()
+    sentence = _refusal(work, summary.study_key)
+    study = next(one for one in work.store.checks("alpha") if one.suite == "study")
+    return sentence, study, work.registry.outbox.files(summary.study_key)
+
+
+def _roi(structure: Dataset, name: str) -> Dataset:
+    rois: list[Dataset] = structure.StructureSetROISequence
+    return next(roi for roi in rois if roi.ROIName == name)
+
+
+def _drawn(structure: Dataset, name: str) -> Dataset:
+    items: list[Dataset] = structure.ROIContourSequence
+    number = _roi(structure, name).ROINumber
+    return next(item for item in items if item.ReferencedROINumber == number)
+
+
+def test_a_list_of_the_contoured_slices_only_is_worked_on_whole_with_its_warning(
+    work: Installation, tmp_path: Path
+) -> None:
+    def gtv_only(structure: Dataset) -> None:
+        gtv = _drawn(structure, "GTV-1")
+        structure.StructureSetROISequence = [_roi(structure, "GTV-1")]
+        structure.ROIContourSequence = [gtv]
+        (frame,) = structure.ReferencedFrameOfReferenceSequence
+        series = frame.RTReferencedStudySequence[0].RTReferencedSeriesSequence[0]
+        series.ContourImageSequence = [one.ContourImageSequence[0] for one in gtv.ContourSequence]
+
+    sentence, study, files = _settled(work, tmp_path, gtv_only)
+    assert sentence == ""
+    assert len(files.ct) == 24
+    (found,) = (one for one in study.findings if one.code == "contoured-slices-listed")
+    assert "all of them with contours" in found.sentence
+    assert found.sentence.endswith("the whole series of 24 slices is used.")
+
+
+def test_a_frame_that_only_the_gtv_names_is_a_warning_where_all_else_names_the_ct(
+    work: Installation, tmp_path: Path
+) -> None:
+    def other_frame(structure: Dataset) -> None:
+        _roi(structure, "GTV-1").ReferencedFrameOfReferenceUID = "1.2.3.77"
+
+    sentence, study, _ = _settled(work, tmp_path, other_frame)
+    assert sentence == ""
+    (found,) = (one for one in study.findings if one.code == "unlisted-frame-of-reference")
+    assert found.sentence == (
+        "ROI 'GTV-1' names a Frame of Reference that the RTSTRUCT itself does not list, or none, "
+        "expected the CT's, which it lists with this series and its instances: the contours are "
+        "taken to be drawn on this CT."
+    )
+
+
+def test_two_rois_with_one_number_are_refused_whatever_the_node_chose(
+    work: Installation, tmp_path: Path
+) -> None:
+    def same_number(structure: Dataset) -> None:
+        number = _roi(structure, "GTV-1").ROINumber
+        drawn = _drawn(structure, "Lung_L")
+        _roi(structure, "Lung_L").ROINumber = drawn.ReferencedROINumber = number
+
+    sentence, study, files = _settled(work, tmp_path, same_number)
+    assert sentence.startswith("Another ROI has the same ROI Number (3006,0022) as 'GTV-1'")
+    assert study.findings[0].code == "repeated-roi-number"
+    assert files.choice is not None
+    assert files.choice.roi_number is not None
+
+
+def test_a_malformed_contour_matters_in_the_gtv_only(work: Installation, tmp_path: Path) -> None:
+    def in_the_lung(structure: Dataset) -> None:
+        _drawn(structure, "Lung_L").ContourSequence[0].ContourData = [1, 2, 3, 4]
+
+    assert _settled(work, tmp_path, in_the_lung)[0] == ""
+
+
+def test_a_malformed_contour_of_the_gtv_is_a_verdict(work: Installation, tmp_path: Path) -> None:
+    def in_the_gtv(structure: Dataset) -> None:
+        _drawn(structure, "GTV-1").ContourSequence[0].ContourData = [1, 2, 3, 4]
+
+    sentence, study, _ = _settled(work, tmp_path, in_the_gtv)
+    assert study.findings[0].code == "malformed-contour"
+    assert "of ROI 'GTV-1' (number 1) cannot be read as points" in sentence
+
+
+def test_the_newest_rtstruct_without_a_gtv_names_the_older_one_that_has_it(
+    work: Installation, tmp_path: Path
+) -> None:
+    files = spoil.write_study(tmp_path / "study", "PATIENT-ID")
+    archive_study(work.settings.node.folder, files, "alpha")
+    anew = spoil.without_gtv(spoil.drawn_anew(files))
+    bench = Bench(work.settings.node.folder)
+    bench.push(dcmread(anew[-1]))
+    (summary,) = bench.registry.studies.summaries()
+    bench.close()
+    sentence = _refusal(work, summary.study_key)
+    assert sentence.startswith("No ROI of the newest RTSTRUCT is the GTV")
+    assert "An older RTSTRUCT of the study has one: draw the GTV in the newest too" in sentence

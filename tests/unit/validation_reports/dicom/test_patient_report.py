@@ -197,6 +197,30 @@ def test_every_instance_is_evidence(pat1: tuple[list[Dataset], Dataset]) -> None
 
 
 @pytest.mark.real_data
+def test_a_contour_of_another_study_is_evidence_of_a_report_in_the_study_of_the_ct(
+    pat1: tuple[list[Dataset], Dataset],
+) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    rtstruct.StudyInstanceUID = "1.2.3.99"
+    report = _report(ct, rtstruct)
+    assert report.StudyInstanceUID == ct[0].StudyInstanceUID
+    evidence = {
+        str(item.StudyInstanceUID): [
+            str(one.ReferencedSOPInstanceUID)
+            for series in item.ReferencedSeriesSequence
+            for one in series.ReferencedSOPSequence
+        ]
+        for sequence in (
+            "CurrentRequestedProcedureEvidenceSequence",
+            "PertinentOtherEvidenceSequence",
+        )
+        for item in report.get(sequence) or ()
+    }
+    assert evidence["1.2.3.99"] == [rtstruct.SOPInstanceUID]
+    assert len(evidence[ct[0].StudyInstanceUID]) == len(ct)
+
+
+@pytest.mark.real_data
 def test_the_notice_is_absent_for_a_model_that_is_no_demonstration(
     pat1: tuple[list[Dataset], Dataset],
 ) -> None:

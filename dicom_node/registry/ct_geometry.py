@@ -1,0 +1,154 @@
+"""Where the slices of a CT series lie, what they hold, and whether one is missing. Pure
+functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from statistics import median
+
+from dicom_node.datasets.instance import Plane
+from dicom_node.datasets.manifest import Bounds, Point
+
+_COSINE_TOLERANCE = 1e-3
+_EDGE_TOLERANCE_MM = 0.01
+_GAP_RATIO = 1.5
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Parallel slices along their normal.
+
+    Parameters
+    ----------
+    normal : tuple of float
+        The unit vector across the slices.
+    depths_mm : tuple of float
+        Where they lie along it, ascending, each once.
+    """
+
+    normal: Point
+    depths_mm: tuple[float, ...]
+
+    @property
+    def spacing_mm(self) -> float:
+        """The usual distance of neighbours; 1 mm for a slice alone."""
+        gaps = [after - before for before, after in pairwise(self.depths_mm)]
+        return median(gaps) if gaps else 1.0
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether neighbours lie so far apart that a slice is missing between them."""
+        return any(
+            after - before > _GAP_RATIO * self.spacing_mm
+            for before, after in pairwise(self.depths_mm)
+        )
+
+    def depth_mm(self, point: Point) -> float:
+        """Return how far along the normal a point lies."""
+        return _dot(point, self.normal)
+
+    def bare(self, planes: Iterable[Plane], contoured: Iterable[Point]) -> int:
+        """Return how many of some slices have no contour.
+
+        Parameters
+        ----------
+        planes : iterable of Plane
+            The slices; a contour belongs to each that it lies within half a distance of.
+        contoured : iterable of Point
+            A point of each contour's plane.
+        """
+        drawn = sorted({round(self.depth_mm(point), 2) for point in contoured})
+        reach = self.spacing_mm / 2 + _EDGE_TOLERANCE_MM
+        return sum(
+            all(abs(self.depth_mm(plane.position) - depth) > reach for depth in drawn)
+            for plane in planes
+        )
+
+    def reach_mm(self, bounds: Bounds) -> float:
+        """Return how far the slices go on beyond a box, in mm, on the side where it is less."""
+        corners = [
+            self.depth_mm(corner) for corner in product(bounds[0:2], bounds[2:4], bounds[4:6])
+        ]
+        half = self.spacing_mm / 2
+        return min(
+            min(corners) - (self.depths_mm[0] - half), self.depths_mm[-1] + half - max(corners)
+        )
+
+
+def stack_of(planes: Sequence[Plane | None]) -> Stack | None:
+    """Return the slices of a series along their normal; `None` if they are not parallel, or one
+    does not say where it lies.
+
+    Parameters
+    ----------
+    planes : sequence of Plane or None
+        The slices, in any order.
+    """
+    known = [plane for plane in planes if plane is not None]
+    if not known or len(known) != len(planes):
+        return None
+    normal = known[0].normal
+    if any(abs(_dot(plane.normal, normal) - 1) > _COSINE_TOLERANCE for plane in known):
+        return None
+    return Stack(normal, tuple(sorted({round(_dot(one.position, normal), 3) for one in known})))
+
+
+def holds(planes: Sequence[Plane | None], bounds: Bounds | None) -> bool:
+    """Say whether the voxels of a series hold a box of contours whole."""
+    if bounds is None or stack_of(planes) is None:
+        return False
+    extent = series_extent_mm([plane for plane in planes if plane is not None])
+    return extent is not None and all(
+        extent[low] - _EDGE_TOLERANCE_MM <= bounds[low]
+        and bounds[low + 1] <= extent[low + 1] + _EDGE_TOLERANCE_MM
+        for low in (0, 2, 4)
+    )
+
+
+def series_extent_mm(planes: Sequence[Plane]) -> Bounds | None:
+    """Return the bounds of a series: whole pixels, and half a slice beyond the outermost slices.
+
+    Parameters
+    ----------
+    planes : sequence of Plane
+        The slices, in any order.
+
+    Returns
+    -------
+    tuple of float or None
+        x0, x1, y0, y1, z0, z1 in mm; `None` without slices.
+    """
+    if not planes:
+        return None
+    normal = planes[0].normal
+    depths = sorted({round(_dot(plane.position, normal), 3) for plane in planes})
+    half = Stack(normal, tuple(depths)).spacing_mm / 2
+    corners = [corner for plane in planes for corner in _corners(plane)]
+    lows = [min(corner[axis] for corner in corners) - half * abs(normal[axis]) for axis in range(3)]
+    highs = [
+        max(corner[axis] for corner in corners) + half * abs(normal[axis]) for axis in range(3)
+    ]
+    return (lows[0], highs[0], lows[1], highs[1], lows[2], highs[2])
+
+
+def _corners(plane: Plane) -> list[Point]:
+    """Return the outer corners of a slice's corner pixels (PS3.3 equation C.7.6.2.1-1)."""
+    along_row, along_column = plane.orientation[:3], plane.orientation[3:]
+    corners = []
+    for column in (-0.5, plane.columns - 0.5):
+        for row in (-0.5, plane.rows - 0.5):
+            x, y, z = (
+                plane.position[axis]
+                + along_row[axis] * plane.spacing[1] * column
+                + along_column[axis] * plane.spacing[0] * row
+                for axis in range(3)
+            )
+            corners.append((x, y, z))
+    return corners
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
