@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from dicom_node.archive.archive import Archive
 from dicom_node.clock import Clock, steady_clock
 from dicom_node.errors import IncidentKind, NodeError
-from dicom_node.intake.intake import Intake, Reindexed
+from dicom_node.intake.intake import Intake
+from dicom_node.intake.reindexing import Reindexed
 from dicom_node.network.tls import client_context, server_context
 from dicom_node.operations.exposition import NodeCollector, exposition
 from dicom_node.operations.health_server import HealthServer

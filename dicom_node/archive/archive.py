@@ -217,6 +217,11 @@ class Archive:
             relative = path.relative_to(self.instances)
             yield ArchivedFile(path, str(relative), relative.parts[0], relative.parts[1], path.stem)
 
+    def file_of(self, center: str, study_key: str, instance_key: str) -> ArchivedFile:
+        """Return where an instance lies; whether it does is not looked at."""
+        relative = f"{center}/{study_key}/{instance_key}.dcm"
+        return ArchivedFile(self.instances / relative, relative, center, study_key, instance_key)
+
     def set_aside(self, file: ArchivedFile) -> Path:
         """Move a file that cannot be an instance any more from the archive to the quarantine."""
         target = (
@@ -241,10 +246,15 @@ class Archive:
         ------
         LowDiskError
             If less than the minimum is free.
+        ArchiveError
+            If the file system does not say how much that is.
         """
         if not self._minimum_free_bytes:
             return
-        free = self.free_bytes()
+        try:
+            free = self.free_bytes()
+        except OSError as error:
+            raise as_archive_error(error) from error
         if free < self._minimum_free_bytes:
             raise LowDiskError(
                 f"the archive has {free} bytes of free disk left, expected at least "

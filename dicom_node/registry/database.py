@@ -25,10 +25,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 
 from dicom_node.clock import Clock
-from dicom_node.errors import RegistryUnavailableError
+from dicom_node.errors import NodeError, RegistryUnavailableError, UnstorableRecordError
 from dicom_node.registry.migrations import upgrade
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
 
@@ -86,6 +86,8 @@ class Database:
         ------
         RegistryUnavailableError
             If anything in it could not be done; then nothing of it was.
+        UnstorableRecordError
+            If that lies in a value, so that it could not be done at any time.
         """
         with self._turn, _as_node_error(), self._engine.connect() as connection:
             connection.execution_options(annulus_sync="NORMAL" if can_be_rebuilt else "FULL")
@@ -213,7 +215,14 @@ class Database:
 def _as_node_error() -> Iterator[None]:
     try:
         yield
+    except DataError as error:
+        raise UnstorableRecordError(
+            f"the registry cannot hold a record as it is ({type(error).__name__}): its object is "
+            "set aside; have it sent again from an undamaged copy"
+        ) from error
     except SQLAlchemyError as error:
+        if isinstance(error, StatementError) and isinstance(error.orig, NodeError):
+            raise error.orig from error
         # The driver's own words may hold values of a row, so only the kind of error is told.
         raise RegistryUnavailableError(
             f"the registry did not answer or did not commit ({type(error).__name__}): check that "

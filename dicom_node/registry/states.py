@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.center import Completeness
-from dicom_node.errors import UnknownStudyError
+from dicom_node.errors import NodeError, UnknownStudyError, where_raised
 from dicom_node.registry.completeness import (
     Complete,
     Contradictory,
@@ -134,10 +135,7 @@ def decide_study(
     """
     decision: Decision = Waiting()
     if completeness is not None or is_manifest_met(connection, study_key):
-        contents = study_contents(connection, study_key)
-        decision = decide(
-            contents, completeness or Completeness.LENIENT, settled=completeness is not None
-        )
+        decision = _decision(connection, study_key, completeness)
     match decision:
         case Waiting():
             set_state(connection, study_key, StudyState.RECEIVING, None, now)
@@ -149,6 +147,26 @@ def decide_study(
             set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
         case Complete():
             _enqueue(connection, study_key, decision, now)
+
+
+def _decision(
+    connection: Connection, study_key: str, completeness: Completeness | None
+) -> Decision:
+    """Return what is decided of a study, whatever its index holds: one that cannot be decided must
+    not keep others from being decided.
+    """
+    try:
+        contents = study_contents(connection, study_key)
+        return decide(
+            contents, completeness or Completeness.LENIENT, settled=completeness is not None
+        )
+    except (NodeError, SQLAlchemyError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the verdict is the study's, and recorded as its state
+        return Contradictory(
+            f"the study cannot be decided ({where_raised(error)}): send it again from the planning "
+            "system, and tell who maintains Annulus"
+        )
 
 
 def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now: datetime) -> None:

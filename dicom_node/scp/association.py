@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dicom_node.center import Center
+from dicom_node.errors import where_raised
 from dicom_node.network import command_set as dimse
 from dicom_node.network import pdu
 from dicom_node.network.pdu import AssociateRequest, PduType, ProtocolError
 from dicom_node.scp.admission import Rejection
 from dicom_node.scp.negotiation import Negotiated, negotiate
 from dicom_node.scp.pdu_stream import PduStream, PeerClosedError, PeerSilentError
-from dicom_node.scp.services import DimseServices, Message
+from dicom_node.scp.services import DimseServices, Message, StoreMessage
 from dicom_node.scp.state_machine import TRANSITIONS, Action, Event, State
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ _SILENCE = {
     State.ESTABLISHED: Event.ABORT_REQUEST,
     State.AWAITING_CLOSE: Event.TIMER_EXPIRED,
 }
-_UNRECOGNIZED_PDU, _INVALID_PARAMETER = 0x01, 0x06
+_UNEXPECTED, _UNRECOGNIZED_PDU, _INVALID_PARAMETER = 0x00, 0x01, 0x06
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class AcceptedAssociation:
         self._message: Message | None = None
         self._command = bytearray()
         self._command_context = 0
+        self._has_stored = False
         self.last_heard = time.monotonic()
         self._actions: dict[Action, Callable[[], Event | None]] = {
             Action.ANSWER_REQUEST: self._answer_request,
@@ -170,6 +172,12 @@ class AcceptedAssociation:
                 event = _SILENCE.get(self._state, Event.CLOSED)
             except OSError:
                 event = Event.CLOSED
+            except Exception as error:  # noqa: BLE001 - the peer hears of it
+                _log.error("%s: the association is aborted: %s", self._peer, where_raised(error))
+                self._abort_reason = _UNEXPECTED
+                self._is_in_step = False
+                is_open = self._state in {State.ESTABLISHED, State.AWAITING_OWN_RESPONSE}
+                event = Event.INVALID_PDU if is_open else Event.CLOSED
 
     def _next_event(self) -> Event:
         try:
@@ -234,7 +242,8 @@ class AcceptedAssociation:
 
     def _take_release(self) -> Event:
         self._stream.pour(self._length, _nowhere)
-        self._services.flush()
+        if self._has_stored:
+            self._services.flush()
         return Event.RELEASE_RESPONSE
 
     def _ignore(self) -> None:
@@ -311,6 +320,7 @@ class AcceptedAssociation:
         answer.
         """
         assert self._request is not None  # noqa: S101
+        self._has_stored |= isinstance(message, StoreMessage)
         try:
             for content, flags in message.answer():
                 self._send(

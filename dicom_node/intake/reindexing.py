@@ -1,0 +1,140 @@
+"""The registry follows the files: what a start or `reindex` does before anything is received."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from dicom_node.archive.archive import Archive, ArchivedFile
+from dicom_node.archive.part10 import content_sha256, read_meta
+from dicom_node.datasets.instance import ReceivedInstance, read_instance
+from dicom_node.datasets.quick_scan import DatasetWindow
+from dicom_node.errors import (
+    ConflictingContentError,
+    IdentityMismatchError,
+    IncidentKind,
+    NodeError,
+    ReceivedDataError,
+)
+from dicom_node.intake.names import Names, instance_record
+from dicom_node.intake.refusals import failure_of
+from dicom_node.registry.registry import InstanceRecord, Registry
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reindexed:
+    """What bringing the registry in line with the files did."""
+
+    added: int
+    missing: int
+    set_aside: int
+
+
+def reindex(
+    archive: Archive,
+    registry: Registry,
+    names: Names,
+    index: Callable[[Sequence[InstanceRecord]], int],
+) -> Reindexed:
+    """Bring the registry in line with the files, which are the truth.
+
+    Files that the registry does not know are indexed, entries whose files have gone are forgotten,
+    and files that cannot be instances are moved to the quarantine; the last two are incidents. One
+    file that cannot be read or indexed keeps no other from being so.
+
+    Parameters
+    ----------
+    archive : Archive
+        The files.
+    registry : Registry
+        Their index.
+    names : Names
+        Gives their pseudonyms.
+    index : callable
+        Indexes instances, and returns how many of them are.
+
+    Returns
+    -------
+    Reindexed
+        How many of each.
+
+    Raises
+    ------
+    RegistryUnavailableError
+        If the registry does not commit.
+    """
+    known = registry.instances.paths()
+    unknown: list[ArchivedFile] = []
+    for file in archive.files():
+        if file.relative_path in known:
+            known.discard(file.relative_path)
+        else:
+            unknown.append(file)
+    if known:
+        registry.instances.forget(known)
+        registry.incidents.record(
+            IncidentKind.MISSING_FILE,
+            f"{len(known)} instances are no longer in the archive: restore them or have them "
+            "sent again",
+            None,
+            "archive",
+        )
+    added = 0
+    for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
+        records = (_record_or_verdict(archive, registry, names, file) for file in files)
+        added += index([one for one in records if one is not None])
+    return Reindexed(added, len(known), len(unknown) - added)
+
+
+def _record_or_verdict(
+    archive: Archive, registry: Registry, names: Names, file: ArchivedFile
+) -> InstanceRecord | None:
+    """Return the record of an archived file, or record why there is none; what cannot be what its
+    path says is set aside.
+    """
+    failure: NodeError
+    try:
+        return _record_of(registry, names, file)
+    except ReceivedDataError as error:
+        failure = error
+        try:
+            archive.set_aside(file)
+        except OSError as trouble:
+            _log.error("a file could not be moved to the quarantine: %s", trouble.strerror)
+    except NodeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one file must not keep the node from starting
+        failure = failure_of(error)
+    kind = failure.kind or IncidentKind.PROCESSING_FAILURE
+    registry.incidents.record(kind, str(failure), file.center, file.study_key)
+    return None
+
+
+def _record_of(registry: Registry, names: Names, file: ArchivedFile) -> InstanceRecord:
+    received = _read_archived(file)
+    keys = names.keys(file.center, received.header.identity)
+    if (keys.study, keys.instance) != (file.study_key, file.instance_key):
+        raise IdentityMismatchError(
+            "a file of the archive does not lie where its identity belongs: have the instance "
+            "sent again"
+        )
+    if registry.instances.known(file.center, keys.instance) is not None:
+        raise ConflictingContentError(
+            "a file of the archive has the SOP Instance UID of another: the one that is indexed "
+            "stays"
+        )
+    return instance_record(
+        file.center, keys, received, content_sha256(file.path), file.relative_path
+    )
+
+
+def _read_archived(file: ArchivedFile) -> ReceivedInstance:
+    """Read an archived instance without its pixel data."""
+    meta, start = read_meta(file.path)
+    with file.path.open("rb") as opened:
+        length = max(file.path.stat().st_size - start, 0)
+        return read_instance(DatasetWindow(opened.fileno(), start, length), meta.transfer_syntax)
