@@ -20,6 +20,7 @@
     ├── UnknownStudyError(LookupError)        no such study or no such content of it
     ├── StudyStateError(ValueError)           not where an operator's request expects it
     ├── DeliveryError(ConnectionError)        a centre's AE did not take a report
+    │   └── UnreachableError                  it gives no association, or has stopped answering
     └── NodeAlreadyRunningError(RuntimeError) another node uses the same folder
 
 `DamagedInstanceError`, which carries what could be read, is in `dicom_node.datasets.identity`.
@@ -152,6 +153,10 @@ class StudyStateError(NodeError, ValueError):
 
 class DeliveryError(NodeError, ConnectionError):
     """A centre's AE did not take a report."""
+
+
+class UnreachableError(DeliveryError):
+    """A centre's AE gives no association, or has stopped answering on it."""
 
 
 class NodeAlreadyRunningError(NodeError, RuntimeError):

@@ -101,6 +101,8 @@ class NodeTable(BaseModel):
     report_incomplete_after_s: float = Field(default=3600.0, gt=0)
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
+    associations_of_a_center: int | None = Field(default=None, gt=0)
+    minimum_bytes_per_s: float = Field(default=1000.0, ge=0)
     network_timeout_s: float = Field(default=60.0, gt=0)
     request_timeout_s: float = Field(default=10.0, gt=0)
     maximum_object_bytes: int = Field(default=2**31, gt=0)
@@ -114,6 +116,13 @@ class NodeTable(BaseModel):
     tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
+
+    def share_of_a_center(self, centers: int) -> int:
+        """Return how many of the associations one of so many centres may have: half of them unless
+        said otherwise, all when it is the only one.
+        """
+        half = self.maximum_associations if centers < 2 else (self.maximum_associations + 1) // 2
+        return self.associations_of_a_center or half
 
     def resolved_registry_url(self) -> str:
         """Return the SQLAlchemy URL of the registry: SQLite in the node's folder unless one is

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from dicom_node.center import Center
 from dicom_node.errors import where_raised
+from dicom_node.intake.pace import Pace
 from dicom_node.network import command_set as dimse
 from dicom_node.network import pdu
 from dicom_node.network.pdu import AssociateRequest, PduType, ProtocolError
@@ -59,10 +60,13 @@ class Patience:
         9.1.5).
     silence_s : float
         Seconds without anything from a peer after which its association is aborted.
+    bytes_per_s : float
+        The slowest that a message may come on the whole, beyond `silence_s`; 0 is no limit.
     """
 
     request_s: float
     silence_s: float
+    bytes_per_s: float = 0.0
 
 
 class Doorkeeper(Protocol):
@@ -105,7 +109,8 @@ class AcceptedAssociation:
         self._doorkeeper = doorkeeper
         self._services = services
         self._patience = patience
-        self._stream = PduStream(connection, patience.request_s)
+        self._pace = Pace(patience.silence_s, patience.bytes_per_s)
+        self._stream = PduStream(connection, patience.request_s, self._pace)
         self._state = State.AWAITING_REQUEST
         self._is_in_step = True
         self._is_counted = False
@@ -189,6 +194,8 @@ class AcceptedAssociation:
         except PeerSilentError:
             return _SILENCE[self._state]
         self.last_heard = time.monotonic()
+        if not self.is_busy:
+            self._pace.begin()  # between messages a peer may be silent
         event = _EVENTS.get(kind)
         if event is None:
             return self._invalid(_UNRECOGNIZED_PDU, f"a PDU of the unknown type 0x{kind:02X}")
@@ -329,6 +336,7 @@ class AcceptedAssociation:
         finally:
             message.discard()
             self._message = None
+        self._pace.begin()
         self.last_heard = time.monotonic()
 
     def _drop_message(self) -> None:
