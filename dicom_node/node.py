@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dicom_node.archive.archive import Archive
-from dicom_node.center import ReturnDestination
-from dicom_node.clock import Clock, steady_clock
+from dicom_node.center import Correction, ReturnDestination
+from dicom_node.clock import Clock, steady_clock, utc_now
 from dicom_node.errors import IncidentKind, NodeError
 from dicom_node.intake.intake import Intake
 from dicom_node.intake.reindexing import Reindexed
@@ -19,6 +19,7 @@ from dicom_node.network.tls import client_context, server_context
 from dicom_node.operations.exposition import NodeCollector, exposition
 from dicom_node.operations.file_handles import budget, reserve
 from dicom_node.operations.health_server import HealthServer
+from dicom_node.operations.retention import Retention
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import open_registry
 from dicom_node.scp.commitment_service import CommitmentService
@@ -83,7 +84,17 @@ class Node:
         except NodeError:
             self._archive.close()
             raise
-        self.intake = Intake(self._archive, self.registry, key)
+        replacing = [
+            center.name for center in self._centers if center.corrections is Correction.REPLACE
+        ]
+        self.intake = Intake(self._archive, self.registry, key, replacing)
+        self._retention = Retention(
+            self._archive,
+            self.registry.incidents,
+            clock or utc_now,
+            node.quarantine_days,
+            node.incident_days,
+        )
         self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -218,9 +229,10 @@ class Node:
         )
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough, and tell of those that stay
-        incomplete.
+        """Decide the studies that have been quiet for long enough, tell of those that stay
+        incomplete, and forget what is too old.
         """
+        self._retention.keep_house()
         decided = sum(self.registry.studies.settle(center) for center in self._centers)
         for center, study, sentence in self.registry.studies.overdue(
             self._settings.report_incomplete_after_s

@@ -16,7 +16,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dicom_node.center import Center, Completeness, ObjectKind, ReturnDestination, Role
+from dicom_node.center import Center, Completeness, Correction, ObjectKind, ReturnDestination, Role
 from dicom_node.log_format import LogFormat
 
 TABLES = (
@@ -85,6 +85,7 @@ class CenterTable(BaseModel):
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
+    corrections: Correction = Correction.KEEP_FIRST
 
 
 class NodeTable(BaseModel):
@@ -116,6 +117,9 @@ class NodeTable(BaseModel):
     tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
+
+    quarantine_days: float = Field(default=90.0, ge=0)
+    incident_days: float = Field(default=365.0, ge=0)
 
     def share_of_a_center(self, centers: int) -> int:
         """Return how many of the associations one of so many centres may have: half of them unless
@@ -193,6 +197,7 @@ class NodeSettings(BaseSettings):
                 accepts=table.accepts,
                 qa_patient_id=table.qa_patient_id,
                 certificates=table.certificates,
+                corrections=table.corrections,
                 report_commitment_to=tuple(
                     ReturnDestination(**one.model_dump()) for one in table.report_commitment_to
                 ),

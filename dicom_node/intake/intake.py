@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dicom_node.archive.archive import Archive, InstanceLocks
 from dicom_node.archive.incoming_file import IncomingFile
@@ -56,9 +56,14 @@ class Intake:
         Where they are indexed.
     key : bytes
         The pseudonym key.
+    replacing : collection of str
+        The centres whose newer contents are used in place of older ones.
     """
 
-    def __init__(self, archive: Archive, registry: Registry, key: bytes) -> None:
+    def __init__(
+        self, archive: Archive, registry: Registry, key: bytes, replacing: Collection[str] = ()
+    ) -> None:
+        self._replacing = frozenset(replacing)
         self._archive = archive
         self._registry = registry
         self._key = key
@@ -218,7 +223,13 @@ class Intake:
                     "the first stays in use and the second is quarantined; give the changed object "
                     "a new UID at its source"
                 )
-            path = self._archive.publish(center, keys.study, keys.instance, incoming)
+            path = self._archive.publish(
+                center,
+                keys.study,
+                keys.instance,
+                incoming,
+                replace=center in self._replacing,
+            )
             self._indexer.submit(
                 instance_record(center, keys, received, incoming.content_sha256, path)
             )

@@ -18,6 +18,7 @@ from dicom_node.errors import (
     NodeError,
     ReceivedDataError,
 )
+from dicom_node.instance_versions import version_of
 from dicom_node.intake.names import Names, instance_record
 from dicom_node.intake.refusals import failure_of
 from dicom_node.registry.registry import InstanceRecord, Registry
@@ -84,20 +85,37 @@ def reindex(
             "archive",
         )
     added = 0
+    set_aside = 0
     for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
-        records = (_record_or_verdict(archive, registry, names, file) for file in files)
-        added += index([one for one in records if one is not None])
-    return Reindexed(added, len(known), len(unknown) - added)
+        newest = {file.instance_key: file for file in sorted(files, key=lambda file: file.version)}
+        records: list[InstanceRecord] = []
+        for file in newest.values():
+            verdict = _record_or_verdict(archive, registry, names, file)
+            if isinstance(verdict, InstanceRecord):
+                records.append(verdict)
+            else:
+                set_aside += verdict
+        indexed = index(records)
+        added += indexed
+        set_aside += len(records) - indexed
+    return Reindexed(added, len(known), set_aside)
 
 
 def _record_or_verdict(
     archive: Archive, registry: Registry, names: Names, file: ArchivedFile
-) -> InstanceRecord | None:
-    """Return the record of an archived file, or record why there is none; what cannot be what its
-    path says is set aside.
+) -> InstanceRecord | bool:
+    """Return the record of an archived file, or whether something was wrong with it, which is
+    recorded then; what cannot be what its path says is set aside.
     """
     failure: NodeError
     try:
+        known = registry.instances.known(file.center, file.instance_key)
+        if (
+            known is not None
+            and known.study_key == file.study_key
+            and file.version < version_of(known.relative_path)
+        ):
+            return False  # an older content, which stays kept
         return _record_of(registry, names, file)
     except ReceivedDataError as error:
         failure = error
@@ -111,18 +129,21 @@ def _record_or_verdict(
         failure = failure_of(error)
     kind = failure.kind or IncidentKind.PROCESSING_FAILURE
     registry.incidents.record(kind, str(failure), file.center, file.study_key)
-    return None
+    return True
 
 
 def _record_of(registry: Registry, names: Names, file: ArchivedFile) -> InstanceRecord:
-    received = _read_archived(file)
+    received = read_archived(file)
     keys = names.keys(file.center, received.header.identity)
     if (keys.study, keys.instance) != (file.study_key, file.instance_key):
         raise IdentityMismatchError(
             "a file of the archive does not lie where its identity belongs: have the instance "
             "sent again"
         )
-    if registry.instances.known(file.center, keys.instance) is not None:
+    known = registry.instances.known(file.center, keys.instance)
+    if known is not None and (
+        known.study_key != keys.study or file.version <= version_of(known.relative_path)
+    ):
         raise ConflictingContentError(
             "a file of the archive has the SOP Instance UID of another: the one that is indexed "
             "stays"
@@ -132,8 +153,14 @@ def _record_of(registry: Registry, names: Names, file: ArchivedFile) -> Instance
     )
 
 
-def _read_archived(file: ArchivedFile) -> ReceivedInstance:
-    """Read an archived instance without its pixel data."""
+def read_archived(file: ArchivedFile) -> ReceivedInstance:
+    """Read a file of the archive or of the quarantine without its pixel data.
+
+    Raises
+    ------
+    ReceivedDataError
+        If it is no instance.
+    """
     meta, start = read_meta(file.path)
     with file.path.open("rb") as opened:
         length = max(file.path.stat().st_size - start, 0)

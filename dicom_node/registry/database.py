@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,7 @@ from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _LOOK_S: Final = 0.02
+_OWNER_ONLY: Final = 0o600
 _SCHEMA_LOCK: Final = 0x414E4E55
 
 
@@ -230,14 +232,28 @@ def _as_node_error() -> Iterator[None]:
         ) from error
 
 
+def _own(file: Path) -> None:
+    """Let nobody else read the registry, which holds UIDs; SQLite gives its log the same mode.
+
+    A file that belongs to somebody else, or lies on a disk without modes, is left as it is.
+    """
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+        for one in (file, *(file.with_name(file.name + more) for more in ("-wal", "-shm"))):
+            if one.exists():
+                one.chmod(_OWNER_ONLY)
+
+
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(
             parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True
         )
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    if parsed.database and parsed.database != ":memory:":
+        file = Path(parsed.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _own(file)
     engine = create_engine(parsed, pool_size=10, max_overflow=30, hide_parameters=True)
 
     @event.listens_for(engine, "connect")

@@ -150,6 +150,25 @@ references = Table(
     Column("sop_instance_uid", _UID, primary_key=True),
 )
 
+replacements = Table(
+    "replacements",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("center", _CENTER, nullable=False),
+    Column("study_key", ForeignKey("studies.study_key"), nullable=False, index=True),
+    Column("instance_key", _KEY, nullable=False),
+    # The newest row of the outbox then: it and those before it are on older contents.
+    Column("last_content", Integer, nullable=False),
+    Column("old_path", Text, nullable=False),
+    Column("old_sha256", _DIGEST, nullable=False),
+    Column("new_sha256", _DIGEST, nullable=False),
+    Column("accepted_by", Characters(64), nullable=False),
+    Column("reason", Characters(300), nullable=False),
+    Column("replaced_at", UtcDateTime, nullable=False),
+    # None until the study has been decided with it, after its quiet period.
+    Column("decided_at", UtcDateTime),
+)
+
 damaged = Table(
     "damaged_instances",
     metadata,

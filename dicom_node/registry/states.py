@@ -22,7 +22,7 @@ from dicom_node.registry.completeness import (
     decide,
 )
 from dicom_node.registry.contents import instance_keys, is_manifest_met, study_contents
-from dicom_node.registry.schema import outbox, results, studies
+from dicom_node.registry.schema import outbox, replacements, results, studies
 
 _log = logging.getLogger(__name__)
 
@@ -134,8 +134,12 @@ def decide_study(
         The centre's rule, given when the quiet period has passed.
     """
     decision: Decision = Waiting()
-    if completeness is not None or is_manifest_met(connection, study_key):
+    is_changing = awaits_replacements(connection, study_key)
+    if completeness is not None or (not is_changing and is_manifest_met(connection, study_key)):
         decision = _decision(connection, study_key, completeness)
+    if is_changing and not isinstance(decision, (Waiting, Contradictory)):
+        undecided = and_(replacements.c.study_key == study_key, replacements.c.decided_at.is_(None))
+        connection.execute(update(replacements).where(undecided).values(decided_at=now))
     match decision:
         case Waiting():
             set_state(connection, study_key, StudyState.RECEIVING, None, now)
@@ -147,6 +151,16 @@ def decide_study(
             set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
         case Complete():
             _enqueue(connection, study_key, decision, now)
+
+
+def awaits_replacements(connection: Connection, study_key: str) -> bool:
+    """Say whether newer contents of a study's instances have come since it was last decided; until
+    it is quiet, and as long as old and new identities are mixed, it may hold some of either.
+    """
+    undecided = select(replacements.c.id).where(
+        replacements.c.study_key == study_key, replacements.c.decided_at.is_(None)
+    )
+    return connection.execute(undecided.limit(1)).first() is not None
 
 
 def _decision(

@@ -14,7 +14,9 @@ from tests.support.postgresql import PostgreSQL
 
 ON_BOTH = (
     "registry.",
+    "intake.test_acceptance",
     "intake.test_indexer",
+    "operations.test_retention",
     "intake.test_reindexing",
     "scp.test_poison",
     "stow.test_poison",

@@ -61,7 +61,7 @@ def test_a_file_that_meets_an_unforeseen_error_stays_and_the_others_are_indexed(
     bench.push(ct_slice(0), ct_slice(1))
     bad = _path_of(bench, 1)
     _forget_all(bench)
-    read = reindexing._read_archived
+    read = reindexing.read_archived
 
     def failing(file: ArchivedFile) -> ReceivedInstance:
         if file.relative_path == bad:
@@ -69,7 +69,7 @@ def test_a_file_that_meets_an_unforeseen_error_stays_and_the_others_are_indexed(
         return read(file)
 
     with monkeypatch.context() as patched:
-        patched.setattr(reindexing, "_read_archived", failing)
+        patched.setattr(reindexing, "read_archived", failing)
         done = bench.intake.reindex()
     assert (done.added, len(list(bench.archive.files()))) == (1, 2)
     (incident,) = bench.registry.incidents.latest()
