@@ -194,7 +194,8 @@ class Indexer:
             return len(group), group
         if self._is_registry_down(error):
             return 0, self._failed(error)
-        indexed, done = 0, []
+        indexed = 0
+        done: list[InstanceRecord] = []
         for record in group:
             error = error if len(group) == 1 else self._try([record])
             if error is None:

@@ -4,9 +4,12 @@ missing.
 
 from __future__ import annotations
 
+from sqlalchemy import select, update
+
 from dicom_node.center import Completeness
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.registry import StudyState
+from dicom_node.registry.schema import instances
 from tests.support.intake_bench import Bench, center, ct_slice, rtstruct, whole_study
 
 
@@ -97,3 +100,19 @@ def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_
     assert files.warnings == (
         "the RTSTRUCT lists 2 CT series: one is used, chosen by Frame of Reference and geometry",
     )
+
+
+def test_a_study_that_cannot_be_decided_keeps_no_other_from_it(bench: Bench) -> None:
+    bench.push(ct_slice(0), ct_slice(0, study="1.2.7", series="1.2.7.1"))
+    with bench.registry._database.write() as connection:
+        bad = select(instances.c.study_key).where(instances.c.series_instance_uid == "1.2.7.1")
+        poisoned = connection.scalars(bad).one()
+        at = instances.c.series_instance_uid == "1.2.7.1"
+        connection.execute(update(instances).where(at).values(plane='{"position": 1}'))
+    bench.clock.advance(61)
+    assert bench.registry.studies.settle(center()) == 2
+    states = {one.study_key: one for one in bench.registry.studies.summaries()}
+    assert states[poisoned].state is StudyState.QUARANTINED
+    assert "cannot be decided (TypeError at contents.py" in (states[poisoned].sentence or "")
+    others = [one.state for key, one in states.items() if key != poisoned]
+    assert others == [StudyState.INCOMPLETE]
