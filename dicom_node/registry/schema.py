@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     Boolean,
@@ -66,7 +66,7 @@ class Characters(TypeDecorator[str]):
         del dialect
         if value is None:
             return None
-        longest = self.impl_instance.length
+        longest = cast(String, self.impl_instance).length
         if (longest is not None and len(value) > longest) or not is_storable(value):
             raise UnstorableRecordError(
                 f"a text of {len(value)} characters cannot be kept in the registry: expected at "
