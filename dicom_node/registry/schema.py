@@ -25,9 +25,9 @@ from sqlalchemy.types import TypeEngine
 
 from dicom_node.errors import UnstorableRecordError
 
-SCHEMA_VERSION: Final = 2
-"""2 added `releases`, and deliveries that belong to no study; an older registry is brought up to it
-when opened.
+SCHEMA_VERSION: Final = 3
+"""2 added `releases`, and deliveries that belong to no study; 3 `replacements`; an older registry is
+brought up to it when opened.
 """
 
 
