@@ -26,8 +26,8 @@ from sqlalchemy.types import TypeEngine
 from dicom_node.errors import UnstorableRecordError
 
 SCHEMA_VERSION: Final = 3
-"""2 added `releases`, and deliveries that belong to no study; 3 `replacements`; an older registry is
-brought up to it when opened.
+"""2 added `releases`, and deliveries that belong to no study; 3 `replacements`; an older registry
+is brought up to it when opened.
 """
 
 
