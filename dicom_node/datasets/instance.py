@@ -180,8 +180,8 @@ def _identity(elements: Elements) -> Identity:
     )
 
 
-def _patient_id(elements: Elements) -> str:
-    """Return the Patient ID, read by its Specific Character Set (PS3.3 section C.12.1.1.2)."""
+def _encodings(elements: Elements) -> list[str]:
+    """Return the encodings of the Specific Character Set (PS3.3 section C.12.1.1.2)."""
     named = [
         one.strip().replace("ISO IR", "ISO_IR").replace("ISO-IR", "ISO_IR")
         for one in text(elements, tags.SPECIFIC_CHARACTER_SET).split("\\")
@@ -193,10 +193,13 @@ def _patient_id(elements: Elements) -> str:
             "one of PS3.3 section C.12.1.1.2, such as ISO_IR 100 or ISO_IR 192; mend the instance "
             "at its source and send it again"
         )
+    return convert_encodings(named)
+
+
+def _patient_id(elements: Elements) -> str:
+    encodings = _encodings(elements)
     try:
-        given = decode_bytes(
-            value_bytes(elements, tags.PATIENT_ID), convert_encodings(named), set()
-        ).strip(" \0")
+        given = decode_bytes(value_bytes(elements, tags.PATIENT_ID), encodings, set()).strip(" \0")
     except (LookupError, ValueError) as error:
         raise _no_patient_id() from error
     if len(given) > _LONGEST_PATIENT_ID or _CONTROL.search(given):

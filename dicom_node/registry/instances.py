@@ -5,12 +5,14 @@ transaction.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, delete, select, update
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.manifest import Manifest
@@ -179,12 +181,14 @@ class Instances:
         }
         if not newer:
             return
+        replaced: Counter[tuple[str, str]] = Counter()
         keys = [key for _, key in newer]
         for old in connection.execute(select(instances).where(row.instance_key.in_(keys))).all():
             one = newer.get((old.center, old.instance_key))
             if one is None or version_of(one.relative_path) <= version_of(old.relative_path):
                 continue
             connection.execute(delete(instances).where(row.id == old.id))
+            replaced[one.center, one.study_key] += 1
             last = newest_content(connection, one.study_key)
             connection.execute(
                 replacements.insert().values(
@@ -206,6 +210,8 @@ class Instances:
                 outbox.c.state.in_([OutboxState.WAITING, OutboxState.HELD]),
             )
             connection.execute(update(outbox).where(left).values(state=OutboxState.DONE))
+        for (center, study), count in replaced.items():
+            record(AuditEvent.CONTENT_REPLACED, center=center, study=study, instances=count)
 
     def _insert(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
