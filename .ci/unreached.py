@@ -24,6 +24,7 @@ CALLED_DECORATORS = ["@field_validator", "@model_validator", "@event.listens_for
 REACHED_BY_NAME = {
     "pydantic reads or calls it": "model_config settings_customise_sources",
     "SQLAlchemy reads or calls it": "impl cache_ok process_bind_param process_result_value "
+    "coerce_compared_value "
     "isolation_level",
     "http.server reads or calls it": "do_GET log_message server_version sys_version daemon_threads",
     "uvicorn reads it": "should_exit",
@@ -32,7 +33,7 @@ REACHED_BY_NAME = {
     "pydicom reads it": "is_implicit_VR is_little_endian reading_validation_mode",
     "Great Expectations reads it": "progress_bars",
     "Prefect reads a flow's parameters there": "__signature__",
-    "the with statement passes it": "trace traceback",
+    "the with statement passes it": "trace",
     "Region.ring makes it of the width that the settings ask for": "RING_3MM RING_9MM",
     "written to report.json, for who recomputes it": "degrees_of_freedom observed_high "
     "expected_high n_centers scaled_estimate scaled_standard_error youngest",

@@ -32,6 +32,9 @@ class AuditEvent(StrEnum):
     STUDY_REQUEUED = "study-requeued"
     REPORT_REDELIVERED = "report-redelivered"
     STUDY_EXPORTED = "study-exported"
+    CONTENT_REPLACED = "content-replaced"
+    QUARANTINE_CLEARED = "quarantine-cleared"
+    INCIDENTS_CLEARED = "incidents-cleared"
     STOW_ANSWERED = "stow-answered"
     STOW_REJECTED = "stow-rejected"
 

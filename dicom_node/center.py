@@ -30,6 +30,15 @@ class Completeness(StrEnum):
     """
 
 
+class Correction(StrEnum):
+    """What happens when a known SOP Instance UID comes with other content."""
+
+    KEEP_FIRST = "keep first"
+    """The first stays; the other is refused and quarantined until an operator accepts it."""
+    REPLACE = "replace"
+    """The newer one is used, after the quiet period of its study; the older bytes stay kept."""
+
+
 class Role(StrEnum):
     """What a centre's patients are used for."""
 
@@ -127,6 +136,8 @@ class Center:
     qa_patient_id : str or None
         Patient ID, of no patient, under which the centre's PACS keeps its validation reports;
         `None` sends it none.
+    corrections : Correction
+        What happens when a known SOP Instance UID comes with other content.
     certificates : tuple of str
         Its systems' TLS certificates, each by SHA-256 fingerprint or by a DNS or common name; empty
         is any.
@@ -151,6 +162,7 @@ class Center:
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
+    corrections: Correction = Correction.KEEP_FIRST
 
     @cached_property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

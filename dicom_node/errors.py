@@ -7,17 +7,20 @@
     │   ├── UnreadableDatasetError            no DICOM dataset, or no usable identity in it
     │   ├── DamagedInstanceError              cut off, or too little pixel data
     │   ├── IdentityMismatchError             the command or its context names another object
-    │   └── ConflictingContentError           a known SOP Instance UID with other content
+    │   ├── ConflictingContentError           a known SOP Instance UID with other content
+    │   └── ProcessingFailureError            an object met an error that nobody foresaw
     ├── OversizedObjectError(ValueError)      an object is longer than this node takes
     ├── UnsupportedClassError(ValueError)     an object of a SOP Class that its centre may not store
     ├── UnsupportedSyntaxError(ValueError)    an object in a transfer syntax that is not kept
     ├── ArchiveError(OSError)                 the archive cannot be written or is not ours
     │   └── LowDiskError                      too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
+    ├── UnstorableRecordError(ValueError)     no database can hold a value as it is
     ├── IdentifiablePixelsError(ValueError)   a study's pixels may show who the patient is
     ├── UnknownStudyError(LookupError)        no such study or no such content of it
     ├── StudyStateError(ValueError)           not where an operator's request expects it
     ├── DeliveryError(ConnectionError)        a centre's AE did not take a report
+    │   └── UnreachableError                  it gives no association, or has stopped answering
     └── NodeAlreadyRunningError(RuntimeError) another node uses the same folder
 
 `DamagedInstanceError`, which carries what could be read, is in `dicom_node.datasets.identity`.
@@ -27,7 +30,9 @@ name of a peer.
 
 from __future__ import annotations
 
+import traceback
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -52,6 +57,7 @@ class IncidentKind(StrEnum):
     UNKNOWN_CERTIFICATE = "unknown-certificate"
     UNSUPPORTED_OBJECT = "unsupported-object"
     SHARED_CT = "shared-ct"
+    PROCESSING_FAILURE = "processing-failure"
 
 
 class NodeError(Exception):
@@ -80,6 +86,12 @@ class ConflictingContentError(ReceivedDataError):
     """A known SOP Instance UID arrived with other content."""
 
     kind = IncidentKind.CONFLICTING_CONTENT
+
+
+class ProcessingFailureError(ReceivedDataError):
+    """An object met an error that nobody foresaw; it is kept in the quarantine."""
+
+    kind = IncidentKind.PROCESSING_FAILURE
 
 
 class OversizedObjectError(NodeError, ValueError):
@@ -118,6 +130,14 @@ class RegistryUnavailableError(NodeError, ConnectionError):
     kind = IncidentKind.REGISTRY_FAILURE
 
 
+class UnstorableRecordError(NodeError, ValueError):
+    """A value does not fit into the column that it belongs to; nothing of its transaction is kept,
+    and the same transaction would fail again.
+    """
+
+    kind = IncidentKind.PROCESSING_FAILURE
+
+
 class IdentifiablePixelsError(NodeError, ValueError):
     """A study cannot be exported without identity, because its pixels may show who the patient
     is.
@@ -136,5 +156,16 @@ class DeliveryError(NodeError, ConnectionError):
     """A centre's AE did not take a report."""
 
 
+class UnreachableError(DeliveryError):
+    """A centre's AE gives no association, or has stopped answering on it."""
+
+
 class NodeAlreadyRunningError(NodeError, RuntimeError):
     """Another node uses the same folder."""
+
+
+def where_raised(error: BaseException) -> str:
+    """Return the kind of an error and the line that raised it: its own words may hold values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{at}"

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dicom_node.archive.archive import Archive
-from dicom_node.clock import Clock, steady_clock
+from dicom_node.center import Correction, ReturnDestination
+from dicom_node.clock import Clock, steady_clock, utc_now
 from dicom_node.errors import IncidentKind, NodeError
-from dicom_node.intake.intake import Intake, Reindexed
+from dicom_node.intake.intake import Intake
+from dicom_node.intake.reindexing import Reindexed
 from dicom_node.network.tls import client_context, server_context
 from dicom_node.operations.exposition import NodeCollector, exposition
+from dicom_node.operations.file_handles import budget, reserve
 from dicom_node.operations.health_server import HealthServer
+from dicom_node.operations.retention import Retention
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import open_registry
 from dicom_node.scp.commitment_service import CommitmentService
-from dicom_node.scp.listener import Listener, ListenerSettings
+from dicom_node.scp.listener import SPARE_GUESTS, Listener, ListenerSettings
 from dicom_node.scp.services import DimseServices
 from dicom_node.scu.caller import Caller
-from dicom_node.scu.commitment_results import report_commitments
+from dicom_node.scu.commitment_results import destinations_of, report_commitments
 from dicom_node.scu.report_delivery import deliver_due
 from dicom_node.settings import NodeSettings
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers
+from dicom_node.stow.connections import most_connections
 
 if TYPE_CHECKING:
     from dicom_node.stow.server import StowServer
 
 _log = logging.getLogger(__name__)
 
+_STOP_S = 60.0
+_Wait = Callable[[threading.Event, float], object]
 _THIS_MACHINE = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
@@ -75,7 +84,17 @@ class Node:
         except NodeError:
             self._archive.close()
             raise
-        self.intake = Intake(self._archive, self.registry, key)
+        replacing = [
+            center.name for center in self._centers if center.corrections is Correction.REPLACE
+        ]
+        self.intake = Intake(self._archive, self.registry, key, replacing)
+        self._retention = Retention(
+            self._archive,
+            self.registry.incidents,
+            clock or utc_now,
+            node.quarantine_days,
+            node.incident_days,
+        )
         self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -96,7 +115,8 @@ class Node:
         Raises
         ------
         ValueError
-            If the settings name no centre, or none that could use the port of STOW-RS.
+            If the settings name no centre, or none that could use the port of STOW-RS, or the
+            process may not open as many files as the settings need.
         OSError
             If the port cannot be bound.
         """
@@ -108,6 +128,16 @@ class Node:
             node.maximum_associations,
             node.network_timeout_s,
             node.request_timeout_s,
+            node.minimum_bytes_per_s,
+            node.share_of_a_center(len(self._centers)),
+        )
+        destinations = destinations_of(self._centers)
+        reserve(
+            budget(
+                node.maximum_associations + SPARE_GUESTS,
+                0 if node.stow_port is None else most_connections(node.maximum_associations),
+                len(destinations),
+            )
         )
         commitment = CommitmentService(
             self.intake.verify,
@@ -133,10 +163,14 @@ class Node:
         if self._stow is not None:
             self._stow.start()
         waits = self.registry.wait_for_change
-        for name, work, wait in (
-            ("sweep", self.sweep, threading.Event.wait),
-            ("deliver", self.deliver, waits),
-        ):
+        workers: list[tuple[str, Callable[[], int], _Wait]] = [
+            ("sweep", self.sweep, threading.Event.wait)
+        ]
+        # One for each destination: a PACS that does not answer delays nobody else's reports.
+        for destination in destinations:
+            name = f"deliver-{destination.ae_title}"
+            workers.append((name, partial(self.deliver, destination), waits))
+        for name, work, wait in workers:
             thread = threading.Thread(
                 target=self._repeat, args=(work, wait), name=name, daemon=True
             )
@@ -177,6 +211,8 @@ class Node:
             node.maximum_object_bytes,
             node.maximum_associations,
             node.network_timeout_s,
+            node.minimum_bytes_per_s,
+            node.share_of_a_center(len(self._centers)),
         )
         if node.tls is None and node.stow_host not in _THIS_MACHINE:
             _log.warning(
@@ -189,12 +225,14 @@ class Node:
             port,
             server_context(node.tls),
             node.request_timeout_s,
+            node.maximum_associations,
         )
 
     def sweep(self) -> int:
-        """Decide the studies that have been quiet for long enough, and tell of those that stay
-        incomplete.
+        """Decide the studies that have been quiet for long enough, tell of those that stay
+        incomplete, and forget what is too old.
         """
+        self._retention.keep_house()
         decided = sum(self.registry.studies.settle(center) for center in self._centers)
         for center, study, sentence in self.registry.studies.overdue(
             self._settings.report_incomplete_after_s
@@ -202,14 +240,20 @@ class Node:
             self.registry.incidents.record(IncidentKind.INCOMPLETE_STUDY, sentence, center, study)
         return decided
 
-    def deliver(self) -> int:
-        """Send the reports that are due, and return how many were delivered."""
+    def deliver(self, destination: ReturnDestination) -> int:
+        """Send what is due to one AE, and return how many reports were delivered."""
         node = self._settings
         pauses = (node.delivery_first_retry_s, node.delivery_longest_retry_s)
         report_commitments(
-            self.registry.commitments, self._caller, self._centers, self.intake.verify, *pauses
+            self.registry.commitments,
+            self._caller,
+            self._centers,
+            self.intake.verify,
+            *pauses,
+            only=destination,
         )
-        return deliver_due(self.registry.deliveries, self._caller, self._centers, *pauses)
+        theirs = [center for center in self._centers if center.return_to == destination]
+        return deliver_due(self.registry.deliveries, self._caller, theirs, *pauses)
 
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""
@@ -218,8 +262,9 @@ class Node:
             self._stow.stop()
         if self._listener is not None:
             self._listener.stop()
+        deadline = time.monotonic() + _STOP_S
         for thread in self._threads:
-            thread.join(timeout=60)
+            thread.join(timeout=max(deadline - time.monotonic(), 0.0))
         if self._health is not None:
             self._health.stop()
         self.intake.stop()
@@ -253,9 +298,7 @@ class Node:
             )
         )
 
-    def _repeat(
-        self, work: Callable[[], int], wait: Callable[[threading.Event, float], object]
-    ) -> None:
+    def _repeat(self, work: Callable[[], int], wait: _Wait) -> None:
         """Do the work at least every sweep interval; an error of ours waits for the next turn,
         others end the node.
         """

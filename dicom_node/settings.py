@@ -16,7 +16,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dicom_node.center import Center, Completeness, ObjectKind, ReturnDestination, Role
+from dicom_node.center import Center, Completeness, Correction, ObjectKind, ReturnDestination, Role
 from dicom_node.log_format import LogFormat
 
 TABLES = (
@@ -86,6 +86,7 @@ class CenterTable(BaseModel):
     accepts: tuple[ObjectKind, ...] = tuple(ObjectKind)
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
+    corrections: Correction = Correction.KEEP_FIRST
 
 
 class NodeTable(BaseModel):
@@ -104,6 +105,8 @@ class NodeTable(BaseModel):
     report_incomplete_after_s: float = Field(default=3600.0, gt=0)
     sweep_interval_s: float = Field(default=1.0, gt=0)
     maximum_associations: int = Field(default=20, gt=0)
+    associations_of_a_center: int | None = Field(default=None, gt=0)
+    minimum_bytes_per_s: float = Field(default=1000.0, ge=0)
     network_timeout_s: float = Field(default=60.0, gt=0)
     request_timeout_s: float = Field(default=10.0, gt=0)
     maximum_object_bytes: int = Field(default=2**31, gt=0)
@@ -117,6 +120,16 @@ class NodeTable(BaseModel):
     tls: TlsTable | None = None
     delivery_first_retry_s: float = Field(default=5.0, gt=0)
     delivery_longest_retry_s: float = Field(default=900.0, gt=0)
+
+    quarantine_days: float = Field(default=90.0, ge=0)
+    incident_days: float = Field(default=365.0, ge=0)
+
+    def share_of_a_center(self, centers: int) -> int:
+        """Return how many of the associations one of so many centres may have: half of them unless
+        said otherwise, all when it is the only one.
+        """
+        half = self.maximum_associations if centers < 2 else (self.maximum_associations + 1) // 2
+        return self.associations_of_a_center or half
 
     def resolved_registry_url(self) -> str:
         """Return the SQLAlchemy URL of the registry: SQLite in the node's folder unless one is
@@ -189,6 +202,7 @@ class NodeSettings(BaseSettings):
                 accepts=table.accepts,
                 qa_patient_id=table.qa_patient_id,
                 certificates=table.certificates,
+                corrections=table.corrections,
                 report_commitment_to=tuple(
                     ReturnDestination(**one.model_dump()) for one in table.report_commitment_to
                 ),

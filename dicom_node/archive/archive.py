@@ -4,17 +4,22 @@ their index.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
-from dicom_node.archive.part10 import FileMeta, content_sha256
+from dicom_node.archive.part10 import FileMeta, content_sha256, read_meta
+from dicom_node.datasets.instance_versions import file_name, key_of, version_of
 from dicom_node.durable_files import sync, write_durably
 from dicom_node.errors import (
     ArchiveError,
@@ -24,6 +29,8 @@ from dicom_node.errors import (
 )
 
 _UNKNOWN = "unknown"
+_SET_ASIDE = "-unreadable"
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,11 @@ class ArchivedFile:
     center: str
     study_key: str
     instance_key: str
+
+    @property
+    def version(self) -> int:
+        """Which content of the instance it is: 0 is the first."""
+        return version_of(self.relative_path)
 
 
 class Archive:
@@ -59,6 +71,8 @@ class Archive:
         self._minimum_free_bytes = minimum_free_bytes
         self._is_durable = durable
         self._durable: set[Path] = set()
+        self._failures: Counter[Path] = Counter()
+        self._unproven: set[Path] = set()
         self._lock: IO[str] | None = None
         for path in (self._temporary, self.quarantined):
             path.mkdir(parents=True, exist_ok=True)
@@ -132,7 +146,13 @@ class Archive:
         return IncomingFile(self._temporary, meta, self.check_space, durable=self._is_durable)
 
     def publish(
-        self, center: str, study_key: str, instance_key: str, incoming: IncomingFile
+        self,
+        center: str,
+        study_key: str,
+        instance_key: str,
+        incoming: IncomingFile,
+        *,
+        replace: bool = False,
     ) -> str:
         """Give a received instance its name; when this returns, it survives a loss of power.
 
@@ -142,6 +162,8 @@ class Archive:
             The centre's name and the pseudonyms under which it is kept.
         incoming : IncomingFile
             The instance.
+        replace : bool
+            Whether other content than is here is kept beside it, as the instance's newer one.
 
         Returns
         -------
@@ -158,15 +180,22 @@ class Archive:
         ArchiveError
             If the file cannot be written.
         """
-        path = self.instances / center / study_key / f"{instance_key}.dcm"
-        is_new = self._publish(path, incoming)
-        if not is_new and content_sha256(path) != incoming.content_sha256:
-            raise ConflictingContentError(
-                "an instance was sent again under the same SOP Instance UID with other content: "
-                "the first content stays in use and the second is quarantined; give the changed "
-                "object a new UID at its source"
-            )
-        return f"{center}/{study_key}/{instance_key}.dcm"
+        folder = self.instances / center / study_key
+        path = folder / file_name(instance_key, 0)
+        version = 0
+        while True:
+            is_new = self._publish(path, incoming)
+            if is_new or content_sha256(path) == incoming.content_sha256:
+                return str(path.relative_to(self.instances))
+            version += 1
+            path = folder / file_name(instance_key, version)
+            if not replace and not path.exists():
+                raise ConflictingContentError(
+                    "an instance was sent again under the same SOP Instance UID with other "
+                    "content: the first content stays in use and the second is quarantined; give "
+                    "the changed object a new UID at its source, or accept the newer one with "
+                    "`python -m flows accept`"
+                )
 
     def quarantine(
         self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile
@@ -207,21 +236,54 @@ class Archive:
         if not path.exists() or content_sha256(path) != expected_sha256:
             return False
         if not self._is_durable:
-            sync(path)
-            sync(path.parent)
+            if self._failures[path]:
+                return False  # what could not be brought there once may say so once only
+            try:
+                sync(path)
+                sync(path.parent)
+            except OSError:
+                self._failures[path] += 1
+                raise
         return True
 
     def files(self) -> Iterator[ArchivedFile]:
         """Yield every instance file of the archive, in the order of their paths."""
         for path in sorted(self.instances.glob("*/*/*.dcm")):
             relative = path.relative_to(self.instances)
-            yield ArchivedFile(path, str(relative), relative.parts[0], relative.parts[1], path.stem)
+            yield ArchivedFile(
+                path, str(relative), relative.parts[0], relative.parts[1], key_of(path.name)
+            )
+
+    def refused(self, center: str, study_key: str) -> Iterator[ArchivedFile]:
+        """Yield what lies in the quarantine of a study and names its instance, the oldest first."""
+        folder = self.quarantined / center / study_key
+        found = [path for path in folder.glob("*-*.dcm") if not path.stem.endswith(_SET_ASIDE)]
+        for path in sorted(found, key=lambda one: (one.stat().st_mtime, one.name)):
+            key = path.stem.partition("-")[0]
+            yield ArchivedFile(path, path.name, center, study_key, key)
+
+    def accept(self, refused: ArchivedFile) -> str:
+        """Keep bytes of the quarantine as the newer content of their instance; return where they
+        lie then, as `publish` does.
+        """
+        meta, start = read_meta(refused.path)
+        with self.begin(meta) as incoming, refused.path.open("rb") as file:
+            file.seek(start)
+            while piece := file.read(_CHUNK_BYTES):
+                incoming.write(piece)
+            return self.publish(
+                refused.center, refused.study_key, refused.instance_key, incoming, replace=True
+            )
+
+    def file_of(self, center: str, study_key: str, instance_key: str) -> ArchivedFile:
+        """Return where an instance lies; whether it does is not looked at."""
+        relative = f"{center}/{study_key}/{instance_key}.dcm"
+        return ArchivedFile(self.instances / relative, relative, center, study_key, instance_key)
 
     def set_aside(self, file: ArchivedFile) -> Path:
         """Move a file that cannot be an instance any more from the archive to the quarantine."""
-        target = (
-            self.quarantined / file.center / file.study_key / f"{file.instance_key}-unreadable.dcm"
-        )
+        name = f"{file.instance_key}{_SET_ASIDE}.dcm"
+        target = self.quarantined / file.center / file.study_key / name
         target.parent.mkdir(parents=True, exist_ok=True)
         file.path.replace(target)
         self._make_durable(target.parent)
@@ -241,10 +303,15 @@ class Archive:
         ------
         LowDiskError
             If less than the minimum is free.
+        ArchiveError
+            If the file system does not say how much that is.
         """
         if not self._minimum_free_bytes:
             return
-        free = self.free_bytes()
+        try:
+            free = self.free_bytes()
+        except OSError as error:
+            raise as_archive_error(error) from error
         if free < self._minimum_free_bytes:
             raise LowDiskError(
                 f"the archive has {free} bytes of free disk left, expected at least "
@@ -254,32 +321,87 @@ class Archive:
     def _publish(self, path: Path, incoming: IncomingFile) -> bool:
         """Link a complete file under its name unless the name is taken; say whether it was.
 
-        A hard link publishes the file in one step and, unlike a rename, never replaces one.
+        A hard link publishes the file in one step and, unlike a rename, never replaces one. When
+        its folder cannot be brought to the disk, the link is taken back: an fsync tells of its
+        failure once, and only a new link makes the next one write the folder again.
         """
+        is_new = False
         try:
             if path.parent not in self._durable:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._make_durable(path.parent)
-            is_new = not path.exists()
-            if is_new:
+            before = self._failures[path.parent]
+            if path in self._unproven:
+                path.unlink(missing_ok=True)
+                self._unproven.discard(path)
+            if not path.exists():
                 incoming.seal()
                 is_new = _link(incoming.path, path)
             if self._is_durable:
-                sync(path.parent)
+                self._sync_folder(path.parent, before)
         except OSError as error:
+            if is_new:
+                self._take_back(path)
             raise as_archive_error(error) from error
         return is_new
 
+    def _take_back(self, path: Path) -> None:
+        """Remove a name that may not be on the disk, now or when it comes again."""
+        try:
+            path.unlink()
+        except OSError:
+            self._unproven.add(path)
+
+    def _sync_folder(self, folder: Path, failures_before: int) -> None:
+        """Bring the names in a folder to the disk.
+
+        Raises
+        ------
+        OSError
+            If that fails, or has failed for anybody since `failures_before`, who alone was told.
+        """
+        try:
+            sync(folder)
+        except OSError:
+            self._failures[folder] += 1
+            raise
+        if self._failures[folder] != failures_before:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
     def _make_durable(self, folder: Path) -> None:
         """Fsync the folders above a new folder once per process, so that its own name survives a
-        loss of power.
+        loss of power; one that does not is taken away, so that it is made anew.
         """
         for parent in (folder, *folder.parents):
             if parent in self._durable or not parent.is_relative_to(self.folder):
                 break
             if self._is_durable:
-                sync(parent.parent)
+                try:
+                    self._sync_folder(parent.parent, self._failures[parent.parent])
+                except OSError:
+                    with suppress(OSError):
+                        parent.rmdir()
+                    raise
             self._durable.add(parent)
+
+    def forget_refused(self, older_than_s: float) -> int:
+        """Remove from the quarantine what was refused so long ago, and return how many files.
+
+        What had been answered with success and was set aside later stays.
+
+        Parameters
+        ----------
+        older_than_s : float
+            Seconds since it came.
+        """
+        before = time.time() - older_than_s
+        removed = 0
+        for path in self.quarantined.glob("*/*/*.dcm"):
+            with suppress(OSError):
+                if not path.stem.endswith(_SET_ASIDE) and path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+        return removed
 
 
 def _link(source: Path, target: Path) -> bool:

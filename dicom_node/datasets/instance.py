@@ -4,15 +4,16 @@ received.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 from pydicom.dataelem import RawDataElement
 
 from dicom_node.datasets import tags
 from dicom_node.datasets.elements import Elements, numbers, scan, text, unsigned_short, value_bytes
-from dicom_node.datasets.identity import DamagedInstanceError, Identity
+from dicom_node.datasets.identity import DamagedInstanceError, Identity, is_uid
 from dicom_node.datasets.manifest import Manifest, read_manifest
 from dicom_node.datasets.quick_scan import DatasetWindow, Element
 from dicom_node.datasets.sop_classes import (
@@ -26,6 +27,10 @@ from dicom_node.errors import UnreadableDatasetError
 MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
 """Longest RTSTRUCT whose contours are read into memory."""
 
+_LONGEST_PATIENT_ID: Final = 64
+_LONGEST_TIME: Final = 26  # of VR DT, the longest of dates and times
+_MOST_FRAMES: Final = 1 << 31
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 _LOCALIZERS: Final = frozenset(("LOCALIZER", "SCOUT", "TOPOGRAM"))
 """Values of Image Type of a localizer: the standard's, and what some systems write instead."""
@@ -36,7 +41,6 @@ _WANTED = frozenset(
         tags.IMAGE_TYPE,
         tags.SOP_CLASS_UID,
         tags.SOP_INSTANCE_UID,
-        tags.MODALITY,
         tags.PATIENT_ID,
         tags.STUDY_INSTANCE_UID,
         tags.SERIES_INSTANCE_UID,
@@ -90,8 +94,6 @@ class InstanceHeader:
     ----------
     identity : Identity
         Who it is.
-    modality : str
-        Modality (0008,0060).
     frame_of_reference_uid : str or None
         Frame of Reference UID (0020,0052).
     plane : Plane or None
@@ -102,7 +104,6 @@ class InstanceHeader:
     """
 
     identity: Identity
-    modality: str
     frame_of_reference_uid: str | None
     plane: Plane | None
     is_localizer: bool = False
@@ -136,7 +137,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
     UnreadableDatasetError
         If it is no dataset, or lacks a usable identity.
     DamagedInstanceError
-        If it is cut off, or holds less pixel data or fewer contours than it must.
+        If it is cut off, holds less pixel data or fewer contours than it must, or a value that is
+        none of its kind.
     """
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise UnreadableDatasetError(
@@ -158,9 +160,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
         _check_pixel_data(elements, identity)
     header = InstanceHeader(
         identity=identity,
-        modality=text(elements, tags.MODALITY),
-        frame_of_reference_uid=text(elements, tags.FRAME_OF_REFERENCE_UID) or None,
-        plane=_plane(elements) if is_ct else None,
+        frame_of_reference_uid=_frame_of_reference(elements, identity),
+        plane=_plane(elements, identity) if is_ct else None,
         is_localizer=is_ct and _is_localizer(elements),
     )
     if identity.sop_class_uid != RT_STRUCTURE_SET_STORAGE:
@@ -172,7 +173,9 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
             identity,
         )
     whole, _ = scan(dataset, (), implicit=implicit)
-    return ReceivedInstance(header, read_manifest(whole, identity, _encodings(elements)))
+    manifest = read_manifest(whole, identity, _encodings(elements))
+    _check_times(manifest, identity)
+    return ReceivedInstance(header, manifest)
 
 
 def _identity(elements: Elements) -> Identity:
@@ -181,24 +184,92 @@ def _identity(elements: Elements) -> Identity:
         sop_class_uid=text(elements, tags.SOP_CLASS_UID),
         study_instance_uid=text(elements, tags.STUDY_INSTANCE_UID),
         series_instance_uid=text(elements, tags.SERIES_INSTANCE_UID),
-        patient_id=decode_bytes(
-            value_bytes(elements, tags.PATIENT_ID), _encodings(elements), set()
-        ).strip(" \0"),
+        patient_id=_patient_id(elements),
     )
 
 
 def _encodings(elements: Elements) -> list[str]:
-    return convert_encodings(text(elements, tags.SPECIFIC_CHARACTER_SET).split("\\"))
+    """Return the encodings of the Specific Character Set (PS3.3 section C.12.1.1.2)."""
+    named = [
+        one.strip().replace("ISO IR", "ISO_IR").replace("ISO-IR", "ISO_IR")
+        for one in text(elements, tags.SPECIFIC_CHARACTER_SET).split("\\")
+    ]
+    # pydicom would take the name of any codec of Python for a character set.
+    if not all(one in python_encoding for one in named):
+        raise DamagedInstanceError(
+            "the Specific Character Set (0008,0005) of an instance is no defined term: expected "
+            "one of PS3.3 section C.12.1.1.2, such as ISO_IR 100 or ISO_IR 192; mend the instance "
+            "at its source and send it again"
+        )
+    return convert_encodings(named)
 
 
 def _is_localizer(elements: Elements) -> bool:
     return not _LOCALIZERS.isdisjoint(text(elements, tags.IMAGE_TYPE).upper().split("\\"))
 
 
-def _plane(elements: Elements) -> Plane | None:
-    position = numbers(elements, tags.IMAGE_POSITION, 3)
-    orientation = numbers(elements, tags.IMAGE_ORIENTATION, 6)
-    spacing = numbers(elements, tags.PIXEL_SPACING, 2)
+def _patient_id(elements: Elements) -> str:
+    encodings = _encodings(elements)
+    try:
+        given = decode_bytes(value_bytes(elements, tags.PATIENT_ID), encodings, set()).strip(" \0")
+    except (LookupError, ValueError) as error:
+        raise _no_patient_id() from error
+    if len(given) > _LONGEST_PATIENT_ID or _CONTROL.search(given):
+        raise _no_patient_id()
+    return given
+
+
+def _no_patient_id() -> DamagedInstanceError:
+    return DamagedInstanceError(
+        f"the Patient ID (0010,0020) of an instance is none: expected at most "
+        f"{_LONGEST_PATIENT_ID} characters of its Specific Character Set, without control "
+        "characters (PS3.5 section 6.2, LO); mend the instance at its source and send it again"
+    )
+
+
+def _frame_of_reference(elements: Elements, identity: Identity) -> str | None:
+    uid = text(elements, tags.FRAME_OF_REFERENCE_UID)
+    if uid and not is_uid(uid):
+        raise DamagedInstanceError(_no_uid("Frame of Reference UID (0020,0052)"), identity)
+    return uid or None
+
+
+def _no_uid(what: str) -> str:
+    return (
+        f"the {what} of a received instance is no UID: expected digits and dots, at most 64 "
+        "characters (PS3.5 section 9.1); mend the instance at its source and send it again"
+    )
+
+
+def _check_times(manifest: Manifest, identity: Identity) -> None:
+    """Refuse an RTSTRUCT of which it cannot be told whether it is the newest."""
+    if any(len(one) > _LONGEST_TIME or _CONTROL.search(one) for one in manifest.made_at):
+        raise DamagedInstanceError(
+            "a date or time of an RTSTRUCT is none: expected VR DA and TM (PS3.5 section 6.2) in "
+            "(3006,0008), (3006,0009), (0008,0012) and (0008,0013); export it again",
+            identity,
+        )
+
+
+def _numbers(
+    elements: Elements, tag: int, count: int, what: str, identity: Identity
+) -> tuple[float, ...] | None:
+    try:
+        return numbers(elements, tag, count)
+    except ValueError as error:
+        raise DamagedInstanceError(
+            f"the {what} of a CT slice cannot be read: expected {count} decimal strings (PS3.5 "
+            "section 6.2); mend the instance at its source and send it again",
+            identity,
+        ) from error
+
+
+def _plane(elements: Elements, identity: Identity) -> Plane | None:
+    position = _numbers(elements, tags.IMAGE_POSITION, 3, "Image Position (0020,0032)", identity)
+    orientation = _numbers(
+        elements, tags.IMAGE_ORIENTATION, 6, "Image Orientation (0020,0037)", identity
+    )
+    spacing = _numbers(elements, tags.PIXEL_SPACING, 2, "Pixel Spacing (0028,0030)", identity)
     if position is None or orientation is None or spacing is None:
         return None
     return Plane(
@@ -222,8 +293,15 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
         unsigned_short(elements, tags.SAMPLES_PER_PIXEL, 1),
         unsigned_short(elements, tags.BITS_ALLOCATED, 16),
     )
-    frames = numbers(elements, tags.NUMBER_OF_FRAMES, 1) or (1.0,)
-    expected = (rows * columns * samples * int(frames[0]) * bits + 7) // 8
+    (frames,) = _numbers(
+        elements, tags.NUMBER_OF_FRAMES, 1, "Number of Frames (0028,0008)", identity
+    ) or (1.0,)
+    if not (frames.is_integer() and 0 < frames < _MOST_FRAMES):
+        raise DamagedInstanceError(
+            "the Number of Frames (0028,0008) of a CT slice is no number of frames: expected 1",
+            identity,
+        )
+    expected = (rows * columns * samples * int(frames) * bits + 7) // 8
     pixels = elements.get(tags.PIXEL_DATA)
     found = pixels.length if isinstance(pixels, (Element, RawDataElement)) else 0
     if not expected or found < expected:

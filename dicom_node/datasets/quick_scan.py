@@ -16,6 +16,13 @@ _UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 _LONG_FORM: Final = frozenset(
     (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 )
+_SHORT_FORM: Final = frozenset(
+    (b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN")
+) | frozenset((b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"))
+VALUE_REPRESENTATIONS: Final = frozenset(vr.decode() for vr in _LONG_FORM | _SHORT_FORM)
+"""All that there are (PS3.5 section 6.2)."""
+LONGEST_VALUE: Final = 4096
+"""Of a longer value only so much is read, which is too long for whatever it should be."""
 _LONGEST_HEADER: Final = 12
 _READ_AHEAD: Final = 32768
 _IMPLICIT: Final = Struct("<HHL")
@@ -102,7 +109,7 @@ def quick_scan(
     dataset : DatasetWindow
         The dataset.
     wanted : collection of int
-        Tags whose values are returned too, when they are short.
+        Tags whose values are returned too, their first 4096 bytes.
     implicit : bool
         Whether it is Implicit VR Little Endian (PS3.5 annex A.1) rather than Explicit (A.2).
     """
@@ -121,14 +128,14 @@ def quick_scan(
                 if len(head) < _LONGEST_HEADER:
                     return None
                 header, length = _LONGEST_HEADER, _LONG.unpack_from(head, 8)[0]
-            elif not vr.isalpha():
+            elif vr not in _SHORT_FORM:
                 return None
         tag = group << 16 | number
         position += header
         if tag <= last or length == _UNDEFINED_LENGTH or position + length > end:
             return None
-        is_wanted = tag in wanted and length <= _READ_AHEAD
-        elements[tag] = Element(length, dataset.at(position, length) if is_wanted else b"")
+        value = dataset.at(position, min(length, LONGEST_VALUE)) if tag in wanted else b""
+        elements[tag] = Element(length, value)
         position += length
         last = tag
     return elements

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from dicom_node.export.defined_terms import CHECKED, DEFINED_TERMS, is_plain
 from dicom_node.export.profile import ACTIONS, OPTIONS, Action
 from dicom_node.export.replacements import Replacements, plain_age
 from dicom_node.export.structure_names import plain_structure_name
@@ -80,9 +82,9 @@ class _Deidentifier:
         number = _number(dataset)
         for element in dataset:
             action = ACTIONS.get(int(element.tag))
-            if action is None or (element.VR == "SQ") is not (action is Action.DESCEND):
-                # An allowed tag that holds a sequence, or the other way round, is not what it is
-                # allowed for.
+            if action is None or element.VR not in dictionary_VR(element.tag).split(" or "):
+                # An allowed tag that holds something else (a sequence, a text instead of a number)
+                # is not what it is allowed for.
                 continue
             if action is Action.DESCEND:
                 value: object = [self.treated(item) for item in element.value or ()]
@@ -103,7 +105,14 @@ class _Deidentifier:
         return result
 
     def _kept(self, element: DataElement) -> object:
-        """Return the value, unless it is a text that repeats a name or a number of the patient."""
+        """Return the value, unless it is a text that repeats a name or a number of the patient, or
+        is no term, number or time of those that its attribute defines; of several, those stay that
+        are.
+        """
+        if element.VR in CHECKED or element.tag in DEFINED_TERMS:
+            given = _values(element)
+            plain = [one if is_plain(int(element.tag), element.VR, one) else "" for one in given]
+            return element.value if plain == given else plain if len(plain) > 1 else plain[0]
         if element.VR in _FREE_TEXT and not self._words.isdisjoint(
             word
             for value in _values(element)

@@ -13,13 +13,14 @@ from pydicom.dataset import Dataset
 from dicom_node.archive.part10 import FileMeta
 from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
-from dicom_node.errors import ArchiveError, NodeError, UnreadableDatasetError
+from dicom_node.errors import ArchiveError, NodeError, UnreadableDatasetError, where_raised
 from dicom_node.export.burned_in import check_pixels
 from dicom_node.export.deidentify import deidentified
 from dicom_node.export.replacements import Replacements
 from dicom_node.network.commitment_messages import encode_dataset
 from dicom_node.registry.registry import InstanceFile, Registry, StudyState
 
+_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 _NEVER_COMPLETE = frozenset((StudyState.RECEIVING, StudyState.INCOMPLETE, StudyState.JOINED))
 
 
@@ -76,7 +77,9 @@ class Exporter:
         replacements = Replacements(self.key, files.center, files.patient_key)
         target = self.folder / files.center / files.patient_key / study_key
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            # Pseudonymous is not anonymous: research data is for whoever exported it.
+            for folder in (target.parent.parent, target.parent, target):
+                folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             for one in instances:
                 self._write(target, _read(one), replacements)
         except OSError as error:
@@ -92,7 +95,13 @@ class Exporter:
         return target
 
     def _write(self, target: Path, original: Dataset, replacements: Replacements) -> None:
-        result = deidentified(original, replacements, self.keep_structures)
+        try:
+            result = deidentified(original, replacements, self.keep_structures)
+        except Exception as error:
+            raise UnreadableDatasetError(
+                f"a file of the archive holds a value that cannot be read ({where_raised(error)}): "
+                "nobody exports it"
+            ) from error
         if result.SOPClassUID not in {CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE}:
             raise UnreadableDatasetError(
                 "a study holds an instance that is neither CT nor RTSTRUCT: nobody exports it"
@@ -101,7 +110,11 @@ class Exporter:
         meta = FileMeta(str(result.SOPClassUID), str(result.SOPInstanceUID), syntax)
         path = target / f"{result.SOPInstanceUID}.dcm"
         part = path.with_suffix(".part")
-        part.write_bytes(meta.header() + encode_dataset(result, syntax))
+        part.unlink(missing_ok=True)
+        with open(  # noqa: PTH123 - takes the descriptor that was opened with the mode
+            os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE), "wb"
+        ) as file:
+            file.write(meta.header() + encode_dataset(result, syntax))
         # A file that is there is either the whole one or not there
         os.replace(part, path)  # noqa: PTH105
 

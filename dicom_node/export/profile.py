@@ -21,7 +21,9 @@ class Action(Enum):
     """What becomes of an attribute (PS3.15 table E.1-1a); whatever has no action is removed."""
 
     KEEP = auto()
-    """K: it stays as it is; a text that repeats a name or a number of the patient is emptied."""
+    """K: it stays as it is; a text that repeats a name or a number of the patient is emptied, and
+    so is what is no term, number or time of those that its attribute defines.
+    """
     EMPTY = auto()
     """Z: present without a value, as the information object asks for."""
     PSEUDONYM = auto()

@@ -10,9 +10,14 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
+from pydicom._uid_dict import UID_dictionary
+
 from dicom_node.pseudonym import keyed_digest
 
-_STANDARD_UIDS: Final = "1.2.840.10008."
+_DATE: Final = re.compile(
+    r"(\d{8})((?:(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?)?)(?:[-+]\d{4})?",
+    re.ASCII,
+)
 _LONGEST_SHIFT_DAYS: Final = 3650
 _OLDEST_YEARS: Final = 90
 _AGE: Final = re.compile(r"(\d{3})([DWMY])")
@@ -41,7 +46,7 @@ class Replacements:
         UIDs of the standard itself, which name classes and syntaxes, stay; an empty value stays
         empty.
         """
-        if not original or original.startswith(_STANDARD_UIDS):
+        if not original or original in UID_dictionary:
             return original
         digest = keyed_digest(self.key, "exported-uid", self.center, original)
         return f"2.25.{UUID(bytes=digest[:16], version=5).int}"
@@ -56,12 +61,15 @@ class Replacements:
         """Return a date (VR DA), or the date with its time (VR DT) in local time, moved; empty if
         it is none.
         """
+        found = _DATE.fullmatch(original.strip())
+        if found is None:
+            return ""
         try:
-            day = date.fromisoformat(f"{original[:4]}-{original[4:6]}-{original[6:8]}")
+            day = date.fromisoformat(found[1])
             moved = day - timedelta(days=self.days_earlier)
         except (ValueError, OverflowError):
             return ""
-        return f"{moved:%Y%m%d}".rjust(8, "0") + re.split(r"[-+]", original[8:], maxsplit=1)[0]
+        return f"{moved:%Y%m%d}".rjust(8, "0") + found[2]
 
 
 def plain_age(original: str) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dicom_node.errors import NodeError, RegistryUnavailableError
+from dicom_node.errors import NodeError, RegistryUnavailableError, where_raised
 from dicom_node.registry.registry import InstanceRecord
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ _GATHER_S: Final = 0.5  # a transaction costs as much processor time as receivin
 _RETRY_S: Final = 1.0
 _LARGEST_GROUP: Final = 500
 _MOST_WAITING: Final = 20_000
+_MOST_TRIES: Final = 3
 
 
 class Indexer:
@@ -32,16 +34,25 @@ class Indexer:
     Parameters
     ----------
     add : callable
-        Indexes some instances in one transaction, or none of them.
+        Indexes some instances in one transaction, or none of them; given none, it says whether the
+        registry commits.
+    set_aside : callable
+        Told of an instance that cannot be indexed though the registry commits others, and why.
     retry_s : float
         Seconds after which a registry that did not commit is tried again.
     """
 
     def __init__(
-        self, add: Callable[[Sequence[InstanceRecord]], None], retry_s: float = _RETRY_S
+        self,
+        add: Callable[[Sequence[InstanceRecord]], None],
+        set_aside: Callable[[InstanceRecord, Exception], None],
+        retry_s: float = _RETRY_S,
     ) -> None:
         self._add = add
+        self._set_aside = set_aside
         self._retry_s = retry_s
+        self._tries: Counter[str] = Counter()
+        self._began: float | None = None
         self._changed = threading.Condition()
         self._waiting: dict[str, InstanceRecord] = {}
         self._hurried = 0
@@ -85,8 +96,17 @@ class Indexer:
             elif len(self._waiting) == 1:
                 self._changed.notify_all()
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until everything that has been submitted so far is indexed; say whether it is."""
+    def flush(self, timeout_s: float, stuck_s: float | None = None) -> bool:
+        """Wait until everything that has been submitted so far is indexed; say whether it is.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Seconds that are waited at most.
+        stuck_s : float, optional
+            Seconds after which a transaction that does not end, or a registry that did not commit,
+            is not waited for.
+        """
         deadline = time.monotonic() + timeout_s
         with self._changed:
             mine = list(self._waiting.values())
@@ -96,13 +116,35 @@ class Indexer:
             self._changed.notify_all()
             try:
                 while any(self._waiting.get(one.instance_key) is one for one in mine):
-                    left = deadline - time.monotonic()
-                    if left <= 0:
+                    now = time.monotonic()
+                    left = deadline - now
+                    if stuck_s is not None:
+                        left = min(left, (self._began or now) + stuck_s - now)
+                    if left <= 0 or (stuck_s is not None and self._failure is not None):
                         return False
                     self._changed.wait(left)
             finally:
                 self._hurried -= 1
         return True
+
+    def index(self, records: Sequence[InstanceRecord]) -> int:
+        """Index instances in the caller's thread, and return how many of them are; those that
+        cannot be are set aside.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry does not commit.
+        """
+        waiting, done = list(records), 0
+        while waiting:
+            indexed, ended = self._index(waiting)
+            done += indexed
+            if not ended and self._failure is not None:
+                raise self._failure
+            keys = {one.instance_key for one in ended}
+            waiting = [one for one in waiting if one.instance_key not in keys]
+        return done
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Index what waits, and end the thread; what cannot be indexed now is found by the next
@@ -131,8 +173,10 @@ class Indexer:
                 if not self._hurried and self._failure is None:
                     self._changed.wait_for(lambda: self._hurried or self._is_stopping, _GATHER_S)
                 group = list(self._waiting.values())[:_LARGEST_GROUP]
-            done = self._index(group)
+                self._began = time.monotonic()
+            _, done = self._index(group)
             with self._changed:
+                self._began = None
                 for record in done:
                     if self._waiting.get(record.instance_key) is record:
                         del self._waiting[record.instance_key]
@@ -140,45 +184,60 @@ class Indexer:
                 if not done:
                     self._changed.wait_for(lambda: self._is_stopping, self._retry_s)
 
-    def _index(self, group: list[InstanceRecord]) -> list[InstanceRecord]:
-        """Index a group, or each of it where the group cannot; return what need not be tried
-        again.
+    def _index(self, group: list[InstanceRecord]) -> tuple[int, list[InstanceRecord]]:
+        """Index a group, or each of it where the group cannot; return how many are indexed, and
+        which need not be tried again.
         """
+        error = self._try(group)
+        if error is None:
+            self._failure = None
+            return len(group), group
+        if self._is_registry_down(error):
+            return 0, self._failed(error)
+        indexed = 0
+        done: list[InstanceRecord] = []
+        for record in group:
+            error = error if len(group) == 1 else self._try([record])
+            if error is None:
+                indexed += 1
+            elif self._is_registry_down(error):
+                self._failed(error)
+                return indexed, done
+            elif not self._is_hopeless(record, error):
+                continue
+            else:
+                self._set_aside(record, error)
+            self._tries.pop(record.instance_key, None)
+            done.append(record)
+        self._failure = None
+        return indexed, done
+
+    def _try(self, group: Sequence[InstanceRecord]) -> Exception | None:
         try:
             self._add(group)
-        except NodeError as error:
-            if len(group) == 1:
-                return self._failed(error)
-        else:
-            self._failure = None
-            return group
-        done: list[InstanceRecord] = []
-        failed: list[NodeError] = []
-        for record in group:
-            try:
-                self._add([record])
-            except NodeError as error:
-                failed.append(error)
-                if not done and len(failed) > 3:
-                    break
-            else:
-                done.append(record)
-        if not done:
-            return self._failed(failed[0])
-        self._failure = None
-        for one in failed:
-            _log.error(
-                "an instance is on the disk but could not be indexed; the next start tries again: "
-                "%s",
-                one,
-            )
-        return group
+        except Exception as error:  # noqa: BLE001 - one object must not end the thread; its verdict is recorded
+            return error
+        return None
 
-    def _failed(self, error: NodeError) -> list[InstanceRecord]:
+    def _is_registry_down(self, error: Exception) -> bool:
+        """Say whether the registry commits nothing at all, rather than these instances."""
+        return isinstance(error, RegistryUnavailableError) and self._try(()) is not None
+
+    def _is_hopeless(self, record: InstanceRecord, error: Exception) -> bool:
+        """Say whether there is no use in trying again: not after three times, and not at all where
+        the registry is not to blame.
+        """
+        self._tries[record.instance_key] += 1
+        return (
+            not isinstance(error, RegistryUnavailableError)
+            or self._tries[record.instance_key] >= _MOST_TRIES
+        )
+
+    def _failed(self, error: Exception) -> list[InstanceRecord]:
         if self._failure is None:
             _log.error(
                 "the registry does not take what is received, which is kept and tried again: %s",
-                error,
+                error if isinstance(error, NodeError) else where_raised(error),
             )
         self._failure = (
             error

@@ -6,31 +6,29 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import groupby
+from collections.abc import Collection, Sequence
 
-from dicom_node.archive.archive import Archive, ArchivedFile, InstanceLocks
+from dicom_node.archive.archive import Archive, InstanceLocks
 from dicom_node.archive.incoming_file import IncomingFile
-from dicom_node.archive.part10 import content_sha256, read_meta
 from dicom_node.audit import AuditEvent, record
-from dicom_node.datasets.identity import DamagedInstanceError, Identity
+from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.datasets.instance import ReceivedInstance, read_instance
-from dicom_node.datasets.quick_scan import DatasetWindow
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
-    IdentityMismatchError,
     IncidentKind,
     NodeError,
     ReceivedDataError,
     RegistryUnavailableError,
+    UnstorableRecordError,
+    where_raised,
 )
 from dicom_node.intake.announcement import StoreCommand, check_identity
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.indexer import Indexer
-from dicom_node.intake.refusals import status_of
+from dicom_node.intake.names import Names, instance_record
+from dicom_node.intake.refusals import failure_of, status_of
+from dicom_node.intake.reindexing import Reindexed, reindex
 from dicom_node.network.commitment_messages import (
     CLASS_INSTANCE_CONFLICT,
     NO_SUCH_INSTANCE,
@@ -39,30 +37,12 @@ from dicom_node.network.commitment_messages import (
     CommitmentRequest,
     Reference,
 )
-from dicom_node.pseudonym import instance_key, patient_key, pseudonym, study_key
+from dicom_node.pseudonym import instance_key
 from dicom_node.registry.registry import InstanceRecord, Registry
 
 _log = logging.getLogger(__name__)
 
-_REMEMBERED_STUDIES = 256
-
-
-@dataclass(frozen=True)
-class Keys:
-    """The pseudonyms of an instance."""
-
-    study: str
-    patient: str
-    instance: str
-
-
-@dataclass(frozen=True)
-class Reindexed:
-    """What bringing the registry in line with the files did."""
-
-    added: int
-    missing: int
-    set_aside: int
+_NO_STUDY = "objects of no known study"
 
 
 class Intake:
@@ -76,16 +56,20 @@ class Intake:
         Where they are indexed.
     key : bytes
         The pseudonym key.
+    replacing : collection of str
+        The centres whose newer contents are used in place of older ones.
     """
 
-    def __init__(self, archive: Archive, registry: Registry, key: bytes) -> None:
+    def __init__(
+        self, archive: Archive, registry: Registry, key: bytes, replacing: Collection[str] = ()
+    ) -> None:
+        self._replacing = frozenset(replacing)
         self._archive = archive
         self._registry = registry
         self._key = key
-        self._key_of_study = lru_cache(_REMEMBERED_STUDIES)(partial(study_key, key))
-        self._key_of_patient = lru_cache(_REMEMBERED_STUDIES)(partial(patient_key, key))
+        self._names = Names(key)
         self._locks = InstanceLocks()
-        self._indexer = Indexer(self._index)
+        self._indexer = Indexer(self._index, self._set_aside)
         self.metrics = Metrics()
 
     def begin(self, center: str, command: StoreCommand) -> IncomingFile:
@@ -109,6 +93,10 @@ class Intake:
         except (ArchiveError, RegistryUnavailableError) as error:
             self.refuse(center, error, None)
             raise
+        except Exception as error:  # nothing of one object may end its association
+            failure = failure_of(error)
+            self.refuse(center, failure, None)
+            raise failure from error
 
     def finish(self, center: str, command: StoreCommand, incoming: IncomingFile) -> None:
         """Keep an instance; when this returns it is on disk, and may be answered with success.
@@ -137,16 +125,22 @@ class Intake:
         except NodeError as error:
             self.refuse(center, error, incoming, received)
             raise
-        except OSError as error:
-            failure = ArchiveError(
-                f"the archive cannot be used ({error.strerror}): check its disk and permissions"
-            )
+        except Exception as error:  # nothing of one object may end its association
+            failure = failure_of(error)
             self.refuse(center, failure, incoming, received)
             raise failure from error
 
-    def flush(self, timeout_s: float = 30.0) -> bool:
-        """Wait until everything that was kept is indexed; say whether it is."""
-        return self._indexer.flush(timeout_s)
+    def flush(self, timeout_s: float = 30.0, stuck_s: float | None = None) -> bool:
+        """Wait until everything that was kept is indexed; say whether it is.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Seconds that are waited at most.
+        stuck_s : float, optional
+            Seconds after which a registry that commits nothing is not waited for.
+        """
+        return self._indexer.flush(timeout_s, stuck_s)
 
     @property
     def backlog(self) -> int:
@@ -179,13 +173,15 @@ class Intake:
         request : CommitmentRequest
             What it asks about.
         """
-        self.flush()
+        is_indexed = self.flush()
         committed: list[Reference] = []
         failed: list[tuple[Reference, int]] = []
         for one in request.references:
             reason = self._reason_against(center, one)
             if reason is None:
                 committed.append(one)
+            elif reason == NO_SUCH_INSTANCE and not is_indexed:
+                failed.append((one, PROCESSING_FAILURE))
             else:
                 failed.append((one, reason))
         return CommitmentReport(request.transaction_uid, tuple(committed), tuple(failed))
@@ -211,77 +207,11 @@ class Intake:
             return PROCESSING_FAILURE
 
     def reindex(self) -> Reindexed:
-        """Bring the registry in line with the files, which are the truth.
-
-        Files that the registry does not know are indexed, entries whose files have gone are
-        forgotten, and files that cannot be instances are moved to the quarantine; the last two are
-        incidents.
-
-        Returns
-        -------
-        Reindexed
-            How many of each.
-        """
-        known = self._registry.instances.paths()
-        unknown: list[ArchivedFile] = []
-        for file in self._archive.files():
-            if file.relative_path in known:
-                known.discard(file.relative_path)
-            else:
-                unknown.append(file)
-        if known:
-            self._registry.instances.forget(known)
-            self._registry.incidents.record(
-                IncidentKind.MISSING_FILE,
-                f"{len(known)} instances are no longer in the archive: restore them or have them "
-                "sent again",
-                None,
-                "archive",
-            )
-        added = 0
-        for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
-            records = list(self._records(files))
-            self._registry.instances.add(records)
-            added += len(records)
-        self._read_drawings_again()
-        return Reindexed(added, len(known), len(unknown) - added)
-
-    def _read_drawings_again(self) -> None:
-        """Read the RTSTRUCTs again of which an earlier version did not keep what each ROI is."""
-        lacking = set(self._registry.instances.without_drawings())
-        for file in self._archive.files() if lacking else ():
-            if file.relative_path not in lacking:
-                continue
-            try:
-                received = _read_archived(file)
-            except ReceivedDataError as error:
-                self._registry.incidents.record(
-                    error.kind or IncidentKind.UNREADABLE_DATASET,
-                    str(error),
-                    file.center,
-                    file.instance_key,
-                )
-                continue
-            keys = self.keys(file.center, received.header.identity)
-            digest = content_sha256(file.path)
-            self._registry.instances.renew(
-                _record(file.center, keys, received, digest, file.relative_path)
-            )
-
-    def keys(self, center: str, identity: Identity) -> Keys:
-        """Return the pseudonyms of an instance; without a Patient ID the study stands for the
-        patient.
-        """
-        return Keys(
-            study=self._key_of_study(center, identity.study_instance_uid),
-            patient=self._key_of_patient(center, identity.patient_id)
-            if identity.patient_id
-            else pseudonym(self._key, "patient-of-study", center, identity.study_instance_uid),
-            instance=instance_key(self._key, center, identity.sop_instance_uid),
-        )
+        """Bring the registry in line with the files; see `reindexing.reindex`."""
+        return reindex(self._archive, self._registry, self._names, self._indexer.index)
 
     def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
-        keys = self.keys(center, received.header.identity)
+        keys = self._names.keys(center, received.header.identity)
         with self._locks.of(keys.instance):
             known_study = self._indexer.study_of(keys.instance)
             if known_study is None:
@@ -293,8 +223,16 @@ class Intake:
                     "the first stays in use and the second is quarantined; give the changed object "
                     "a new UID at its source"
                 )
-            path = self._archive.publish(center, keys.study, keys.instance, incoming)
-            self._indexer.submit(_record(center, keys, received, incoming.content_sha256, path))
+            path = self._archive.publish(
+                center,
+                keys.study,
+                keys.instance,
+                incoming,
+                replace=center in self._replacing,
+            )
+            self._indexer.submit(
+                instance_record(center, keys, received, incoming.content_sha256, path)
+            )
             self.metrics.stored(center, incoming.length)
 
     def _index(self, records: Sequence[InstanceRecord]) -> None:
@@ -304,6 +242,32 @@ class Intake:
             (one.center, one.study_key) for one in records
         ).items():
             record(AuditEvent.INSTANCES_STORED, center=center, study=study, instances=count)
+
+    def _set_aside(self, indexed: InstanceRecord, error: Exception) -> None:
+        """Record that an instance on the disk cannot be indexed; where it lies in one of its
+        values, its file goes to the quarantine, otherwise the next start tries again.
+        """
+        sentence = (
+            "an instance is on the disk but cannot be indexed, and has been set aside: "
+            f"{error if isinstance(error, NodeError) else where_raised(error)}"
+        )
+        _log.error("%s: %s", indexed.center, sentence)
+        self._told(IncidentKind.PROCESSING_FAILURE, sentence, indexed.center, indexed.study_key)
+        if not isinstance(error, UnstorableRecordError):
+            return
+        try:
+            self._archive.set_aside(
+                self._archive.file_of(indexed.center, indexed.study_key, indexed.instance_key)
+            )
+        except OSError as failure:
+            _log.error("an instance could not be moved to the quarantine: %s", failure.strerror)
+
+    def _told(self, kind: IncidentKind, sentence: str, center: str, subject: str) -> None:
+        """Record an incident; that it cannot be recorded must not hide what it is about."""
+        try:
+            self._registry.incidents.record(kind, sentence, center, subject)
+        except NodeError as error:
+            _log.error("%s: an incident could not be recorded: %s", center, error)
 
     def refuse(
         self,
@@ -330,13 +294,17 @@ class Intake:
         self.metrics.refused(center, status_of(error))
         kind = error.kind or IncidentKind.ARCHIVE_FAILURE
         subject = "registry" if isinstance(error, RegistryUnavailableError) else "archive"
-        try:
-            if isinstance(error, ReceivedDataError) and incoming is not None:
-                subject = self._quarantine(center, error, incoming, received)
-            record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
-            self._registry.incidents.record(kind, str(error), center, subject)
-        except (NodeError, OSError) as failure:
-            _log.error("%s: the refusal could not be recorded: %s", center, failure)
+        if isinstance(error, ReceivedDataError):
+            subject = _NO_STUDY
+            if incoming is not None:
+                try:
+                    subject = self._quarantine(center, error, incoming, received)
+                except Exception as failure:  # noqa: BLE001 - the refusal is answered all the same
+                    _log.error(
+                        "%s: the refused bytes could not be kept: %s", center, where_raised(failure)
+                    )
+        record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
+        self._told(kind, str(error), center, subject)
 
     def _quarantine(
         self,
@@ -345,11 +313,11 @@ class Intake:
         incoming: IncomingFile,
         received: ReceivedInstance | None,
     ) -> str:
-        """Keep refused bytes, and return the pseudonym that the incident is about."""
+        """Keep refused bytes, and return the study that the incident is about."""
         identity = error.identity if isinstance(error, DamagedInstanceError) else None
         if received is not None:
             identity = received.header.identity
-        keys = self.keys(center, identity) if identity else None
+        keys = self._names.keys(center, identity) if identity else None
         self._archive.quarantine(
             center, keys.study if keys else None, keys.instance if keys else None, incoming
         )
@@ -359,54 +327,7 @@ class Intake:
             and keys is not None
         ):
             self._registry.instances.note_damaged(center, keys.study, keys.patient, error.identity)
-        return keys.instance if keys else f"content {incoming.content_sha256[:16]}"
-
-    def _records(self, files: Iterator[ArchivedFile]) -> Iterator[InstanceRecord]:
-        """Yield the records of archived files, and set aside those that cannot be what their path
-        says.
-        """
-        for file in files:
-            try:
-                received = _read_archived(file)
-                keys = self.keys(file.center, received.header.identity)
-                if (keys.study, keys.instance) != (file.study_key, file.instance_key):
-                    raise IdentityMismatchError(
-                        "a file of the archive does not lie where its identity belongs: have the "
-                        "instance sent again"
-                    )
-                if self._registry.instances.known(file.center, keys.instance) is not None:
-                    raise ConflictingContentError(
-                        "a file of the archive has the SOP Instance UID of another: the one that "
-                        "is indexed stays"
-                    )
-            except ReceivedDataError as error:
-                self._archive.set_aside(file)
-                kind = error.kind or IncidentKind.UNREADABLE_DATASET
-                self._registry.incidents.record(kind, str(error), file.center, file.instance_key)
-            else:
-                yield _record(
-                    file.center, keys, received, content_sha256(file.path), file.relative_path
-                )
-
-
-def _record(
-    center: str, keys: Keys, received: ReceivedInstance, content_sha256: str, relative_path: str
-) -> InstanceRecord:
-    return InstanceRecord(
-        center=center,
-        study_key=keys.study,
-        patient_key=keys.patient,
-        instance_key=keys.instance,
-        header=received.header,
-        manifest=received.manifest,
-        content_sha256=content_sha256,
-        relative_path=relative_path,
-    )
-
-
-def _read_archived(file: ArchivedFile) -> ReceivedInstance:
-    """Read an archived instance without its pixel data."""
-    meta, start = read_meta(file.path)
-    with file.path.open("rb") as opened:
-        length = max(file.path.stat().st_size - start, 0)
-        return read_instance(DatasetWindow(opened.fileno(), start, length), meta.transfer_syntax)
+        if keys is None:
+            return _NO_STUDY
+        known = self._registry.instances.known(center, keys.instance)
+        return known.study_key if known else keys.study

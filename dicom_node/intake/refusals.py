@@ -17,10 +17,12 @@ from dicom_node.errors import (
     LowDiskError,
     NodeError,
     OversizedObjectError,
+    ProcessingFailureError,
     RegistryUnavailableError,
     UnreadableDatasetError,
     UnsupportedClassError,
     UnsupportedSyntaxError,
+    where_raised,
 )
 
 SUCCESS = 0x0000
@@ -113,6 +115,18 @@ def status_of(error: NodeError) -> int:
         A failure status (0000,0900).
     """
     return refusal_of(error).status
+
+
+def failure_of(error: Exception) -> ArchiveError | ProcessingFailureError:
+    """Return the error of the node that stands for one that nobody foresaw."""
+    if isinstance(error, OSError):
+        return ArchiveError(
+            f"the archive cannot be used ({error.strerror}): check its disk and permissions"
+        )
+    return ProcessingFailureError(
+        f"an object could not be processed ({where_raised(error)}): it has been set aside; tell "
+        "who maintains Annulus"
+    )
 
 
 def is_delivered(status: int) -> bool:

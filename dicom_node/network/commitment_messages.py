@@ -173,12 +173,14 @@ def _transaction_uid(dataset: Dataset) -> str:
 
 def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
     items = dataset.get(keyword) or ()
+    if not all(isinstance(item, Dataset) for item in items):
+        raise ValueError(f"{keyword} is no sequence")
     found = tuple(
         Reference(
             str(item.get("ReferencedSOPClassUID", "")),
             str(item.get("ReferencedSOPInstanceUID", "")),
         )
-        for item in (items if not isinstance(items, (str, bytes)) else ())
+        for item in items
     )
     if len(found) > _MOST_REFERENCES or not all(
         is_uid(one.sop_class_uid) and is_uid(one.sop_instance_uid) for one in found

@@ -5,10 +5,11 @@ result.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select, tuple_, update
 
 from dicom_node.network.commitment_messages import CommitmentRequest, Reference
 from dicom_node.registry.database import Database
@@ -57,14 +58,26 @@ class Commitments:
         with self._database.write() as connection:
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_=again))
 
-    def due(self, limit: int = 100) -> list[PendingCommitment]:
-        """Return the requests whose result is due to be reported, the oldest first."""
+    def due(
+        self, askers: Collection[tuple[str, str]] | None = None, limit: int = 100
+    ) -> list[PendingCommitment]:
+        """Return the requests whose result is due to be reported, the oldest first.
+
+        Parameters
+        ----------
+        askers : collection of (str, str), optional
+            Only those of these centres' AE titles.
+        limit : int
+            At most so many.
+        """
         query = (
             select(table)
             .where(table.c.reported_at.is_(None), self._database.is_due(table.c.due_at))
             .order_by(table.c.id)
             .limit(limit)
         )
+        if askers is not None:
+            query = query.where(tuple_(table.c.center, table.c.ae_title).in_(list(askers)))
         with self._database.read() as connection:
             return [
                 PendingCommitment(

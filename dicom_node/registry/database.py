@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -25,16 +26,17 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 
 from dicom_node.clock import Clock
-from dicom_node.errors import RegistryUnavailableError
+from dicom_node.errors import NodeError, RegistryUnavailableError, UnstorableRecordError
 from dicom_node.registry.migrations import upgrade
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _LOOK_S: Final = 0.02
+_OWNER_ONLY: Final = 0o600
 _SCHEMA_LOCK: Final = 0x414E4E55
 
 
@@ -86,6 +88,8 @@ class Database:
         ------
         RegistryUnavailableError
             If anything in it could not be done; then nothing of it was.
+        UnstorableRecordError
+            If that lies in a value, so that it could not be done at any time.
         """
         with self._turn, _as_node_error(), self._engine.connect() as connection:
             connection.execution_options(annulus_sync="NORMAL" if can_be_rebuilt else "FULL")
@@ -213,12 +217,31 @@ class Database:
 def _as_node_error() -> Iterator[None]:
     try:
         yield
+    except DataError as error:
+        raise UnstorableRecordError(
+            f"the registry cannot hold a record as it is ({type(error).__name__}): its object is "
+            "set aside; have it sent again from an undamaged copy"
+        ) from error
     except SQLAlchemyError as error:
+        if isinstance(error, StatementError) and isinstance(error.orig, NodeError):
+            raise error.orig from error
         # The driver's own words may hold values of a row, so only the kind of error is told.
         raise RegistryUnavailableError(
             f"the registry did not answer or did not commit ({type(error).__name__}): check that "
             "its database is reachable, writable and not full"
         ) from error
+
+
+def _own(file: Path) -> None:
+    """Let nobody else read the registry, which holds UIDs; SQLite gives its log the same mode.
+
+    A file that belongs to somebody else, or lies on a disk without modes, is left as it is.
+    """
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+        for one in (file, *(file.with_name(file.name + more) for more in ("-wal", "-shm"))):
+            if one.exists():
+                one.chmod(_OWNER_ONLY)
 
 
 def _engine(url: str) -> Engine:
@@ -227,8 +250,10 @@ def _engine(url: str) -> Engine:
         return create_engine(
             parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True
         )
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    if parsed.database and parsed.database != ":memory:":
+        file = Path(parsed.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _own(file)
     engine = create_engine(parsed, pool_size=10, max_overflow=30, hide_parameters=True)
 
     @event.listens_for(engine, "connect")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, delete, select, update
 
 from dicom_node.registry.database import Database
 from dicom_node.registry.schema import incidents as table
 
 _NO_CENTER = ""
+_LONGEST_KIND, _LONGEST_CENTER, _LONGEST_SUBJECT, _LONGEST_SENTENCE = 64, 32, 200, 2000
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _NEWS_AFTER = timedelta(days=1)
 
 
@@ -65,7 +68,9 @@ class Incidents:
     def record(self, kind: str, sentence: str, center: str | None, subject: str) -> None:
         """Record an incident; one of the same kind, centre and subject is counted, not repeated.
 
-        An incident that comes back more than a day after it was last seen is reported again.
+        Whatever is told is kept, shortened and without control characters where it must be: what
+        says that something is wrong must not fail on it. An incident that comes back more than a
+        day after it was last seen is reported again.
 
         Parameters
         ----------
@@ -100,6 +105,12 @@ class Incidents:
         with self._database.write() as connection:
             connection.execute(update(table).where(table.c.id.in_(list(ids))).values(reported=True))
 
+    def forget(self, before: datetime) -> int:
+        """Remove the incidents that were last seen before a time, and return how many."""
+        old = delete(table).where(table.c.last_at < before)
+        with self._database.write() as connection:
+            return len(connection.execute(old.returning(table.c.id)).all())
+
     def _select(self, *, reported: bool | None, limit: int) -> list[Incident]:
         query = select(table).order_by(table.c.last_at.desc(), table.c.id.desc()).limit(limit)
         if reported is not None:
@@ -121,10 +132,11 @@ def record_incident(
 ) -> None:
     """Record an incident in an open transaction; as `Incidents.record`."""
     now = database.now()
+    sentence = _plain(sentence, _LONGEST_SENTENCE)
     row = database.insert(table).values(
-        kind=str(kind),
-        center=center or _NO_CENTER,
-        subject=subject,
+        kind=_plain(str(kind), _LONGEST_KIND),
+        center=_plain(center or _NO_CENTER, _LONGEST_CENTER),
+        subject=_plain(subject, _LONGEST_SUBJECT),
         sentence=sentence,
         count=1,
         first_at=now,
@@ -144,3 +156,7 @@ def record_incident(
             },
         )
     )
+
+
+def _plain(words: str, longest: int) -> str:
+    return _UNPRINTABLE.sub("?", words)[:longest]

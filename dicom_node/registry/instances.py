@@ -5,14 +5,17 @@ transaction.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, case, delete, select, update
 
+from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
+from dicom_node.datasets.instance_versions import version_of
 from dicom_node.datasets.manifest import Manifest
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.errors import IncidentKind
@@ -20,8 +23,16 @@ from dicom_node.registry.contents import studies_joined_with, study_contents
 from dicom_node.registry.database import Database
 from dicom_node.registry.incidents import record_incident
 from dicom_node.registry.manifest_record import manifest_text
-from dicom_node.registry.schema import damaged, instances, manifests, references, studies
-from dicom_node.registry.states import StudyState, decide_study
+from dicom_node.registry.schema import (
+    damaged,
+    instances,
+    manifests,
+    outbox,
+    references,
+    replacements,
+    studies,
+)
+from dicom_node.registry.states import OutboxState, StudyState, decide_study, newest_content
 
 _KNOWN_INSTANCE = (
     "SELECT study_key, sop_class_uid, content_sha256, relative_path FROM instances "
@@ -93,11 +104,22 @@ class Instances:
         with self._database.read() as connection:
             return set(connection.scalars(select(instances.c.relative_path)))
 
-    def add(self, records: Sequence[InstanceRecord]) -> None:
+    def add(
+        self, records: Sequence[InstanceRecord], accepted_by: str = "", reason: str = ""
+    ) -> None:
         """Index stored instances in one transaction, and decide each study once; what they complete
         gets its outbox row in it.
 
-        Idempotent: an instance that is known already changes nothing but the study's quiet period.
+        Idempotent: an instance that is known already changes nothing but the study's quiet period,
+        unless it is a newer content of it. That takes the place of the older, whose file stays, and
+        its study is decided after its quiet period, when all of them have come.
+
+        Parameters
+        ----------
+        records : sequence of InstanceRecord
+            The instances.
+        accepted_by, reason : str
+            Who accepted newer contents and why; empty for the policy of the centre.
 
         Raises
         ------
@@ -105,10 +127,12 @@ class Instances:
             If the transaction did not commit.
         """
         now = self._database.now()
-        unique = {(one.center, one.instance_key): one for one in records}
+        by_version = sorted(records, key=lambda one: version_of(one.relative_path))
+        unique = {(one.center, one.instance_key): one for one in by_version}
         ordered = sorted(unique.values(), key=lambda one: (one.study_key, one.instance_key))
         with self._database.write(can_be_rebuilt=True) as connection:
             self._lock_studies(connection, ordered, now)
+            self._replace(connection, ordered, (accepted_by, reason), now)
             changed = self._mend(connection, ordered) | self._insert(connection, ordered, now)
             waiting = {one.study_key for one in ordered} - changed
             for study_key in waiting:
@@ -179,6 +203,54 @@ class Instances:
         with self._database.write() as connection:
             for path in relative_paths:
                 connection.execute(delete(instances).where(instances.c.relative_path == path))
+
+    def _replace(
+        self,
+        connection: Connection,
+        records: Sequence[InstanceRecord],
+        accepted: tuple[str, str],
+        now: datetime,
+    ) -> None:
+        """Forget the older contents of instances that have a newer one, and remember what they
+        were.
+        """
+        row = instances.c
+        newer = {
+            (one.center, one.instance_key): one for one in records if version_of(one.relative_path)
+        }
+        if not newer:
+            return
+        replaced: Counter[tuple[str, str]] = Counter()
+        keys = [key for _, key in newer]
+        for old in connection.execute(select(instances).where(row.instance_key.in_(keys))).all():
+            one = newer.get((old.center, old.instance_key))
+            if one is None or version_of(one.relative_path) <= version_of(old.relative_path):
+                continue
+            connection.execute(delete(instances).where(row.id == old.id))
+            replaced[one.center, one.study_key] += 1
+            last = newest_content(connection, one.study_key)
+            connection.execute(
+                replacements.insert().values(
+                    last_content=last.id if last else 0,
+                    center=one.center,
+                    study_key=one.study_key,
+                    instance_key=one.instance_key,
+                    old_path=old.relative_path,
+                    old_sha256=old.content_sha256,
+                    new_sha256=one.content_sha256,
+                    accepted_by=accepted[0],
+                    reason=accepted[1],
+                    replaced_at=now,
+                )
+            )
+            # What was complete with the older content is not worked on any more.
+            left = and_(
+                outbox.c.study_key == one.study_key,
+                outbox.c.state.in_([OutboxState.WAITING, OutboxState.HELD]),
+            )
+            connection.execute(update(outbox).where(left).values(state=OutboxState.DONE))
+        for (center, study), count in replaced.items():
+            record(AuditEvent.CONTENT_REPLACED, center=center, study=study, instances=count)
 
     def _insert(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime

@@ -19,7 +19,7 @@ from dicom_node.registry.database import Database
 from dicom_node.registry.decisions import Notice
 from dicom_node.registry.deliveries import queue_report
 from dicom_node.registry.results import record_result, result_key
-from dicom_node.registry.schema import instances, outbox
+from dicom_node.registry.schema import instances, outbox, replacements
 from dicom_node.registry.states import (
     OutboxState,
     StudyState,
@@ -299,11 +299,20 @@ class Outbox:
                 instances.c.instance_key.in_(keys), instances.c.center == row.center
             )
             by_key = {one.instance_key: one for one in connection.execute(query)}
+            newer = select(replacements.c.instance_key).where(
+                replacements.c.study_key == study_key, replacements.c.last_content >= row.id
+            )
+            replaced = set(connection.scalars(newer))
         missing = [key for key in keys if key not in by_key]
         if missing:
             raise UnknownStudyError(
                 f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in "
                 "the archive: have the study sent again"
+            )
+        if not replaced.isdisjoint(keys):
+            raise UnknownStudyError(
+                f"the content of study {study_key} has been replaced by a newer one: it is decided "
+                "again after its quiet period, and worked on then"
             )
         record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=len(keys))
         rtstruct, *ct = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     Boolean,
@@ -20,10 +20,14 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.sql.operators import OperatorType
+from sqlalchemy.types import TypeEngine
+
+from dicom_node.errors import UnstorableRecordError
 
 SCHEMA_VERSION: Final = 3
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
-and the choice of ROI and CT; an older registry is brought up to it when opened.
+the choice of ROI and CT, and `replacements`; an older registry is brought up to it when opened.
 """
 
 
@@ -44,10 +48,42 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-_KEY = String(16)
-_DIGEST = String(64)
-_UID = String(64)
-_CENTER = String(32)
+class Characters(TypeDecorator[str]):
+    """A text of at most so many characters, on every database: SQLite alone would take any length,
+    and NUL, which PostgreSQL does not.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+        """Let a text of any length be looked for; it is found nowhere."""
+        del op, value
+        return String()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text, or say that it cannot be kept."""
+        del dialect
+        if value is None:
+            return None
+        longest = cast(String, self.impl_instance).length
+        if (longest is not None and len(value) > longest) or not is_storable(value):
+            raise UnstorableRecordError(
+                f"a text of {len(value)} characters cannot be kept in the registry: expected at "
+                f"most {longest}, without NUL"
+            )
+        return value
+
+
+def is_storable(value: str) -> bool:
+    """Say whether every database can hold a text: it has no NUL, and is Unicode."""
+    return "\0" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+
+
+_KEY = Characters(16)
+_DIGEST = Characters(64)
+_UID = Characters(64)
+_CENTER = Characters(32)
 
 metadata = MetaData()
 
@@ -118,6 +154,25 @@ references = Table(
         "manifest_id", ForeignKey("manifests.instance_id", ondelete="CASCADE"), primary_key=True
     ),
     Column("sop_instance_uid", _UID, primary_key=True),
+)
+
+replacements = Table(
+    "replacements",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("center", _CENTER, nullable=False),
+    Column("study_key", ForeignKey("studies.study_key"), nullable=False, index=True),
+    Column("instance_key", _KEY, nullable=False),
+    # The newest row of the outbox then: it and those before it are on older contents.
+    Column("last_content", Integer, nullable=False),
+    Column("old_path", Text, nullable=False),
+    Column("old_sha256", _DIGEST, nullable=False),
+    Column("new_sha256", _DIGEST, nullable=False),
+    Column("accepted_by", Characters(64), nullable=False),
+    Column("reason", Characters(300), nullable=False),
+    Column("replaced_at", UtcDateTime, nullable=False),
+    # None until the study has been decided with it, after its quiet period.
+    Column("decided_at", UtcDateTime),
 )
 
 damaged = Table(
@@ -204,7 +259,7 @@ commitment_requests = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("center", _CENTER, nullable=False),
-    Column("ae_title", String(16), nullable=False),
+    Column("ae_title", Characters(16), nullable=False),
     Column("transaction_uid", _UID, nullable=False),
     Column("refs", Text, nullable=False),
     Column("attempts", Integer, nullable=False),

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, case, delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.center import Center
-from dicom_node.errors import UnknownStudyError
+from dicom_node.errors import NodeError, UnknownStudyError, where_raised
 from dicom_node.registry.completeness import decide
 from dicom_node.registry.contents import (
     gtv_pattern_of,
@@ -30,7 +31,7 @@ from dicom_node.registry.decisions import (
     Policy,
     Waiting,
 )
-from dicom_node.registry.schema import outbox, results, studies
+from dicom_node.registry.schema import outbox, replacements, results, studies
 
 _log = logging.getLogger(__name__)
 
@@ -144,10 +145,12 @@ def decide_study(
         The centre with its rules, given when the quiet period has passed.
     """
     decision: Decision = Waiting()
-    if quiet is not None or has_rtstruct(connection, study_key):
-        pattern = quiet.gtv_pattern if quiet else gtv_pattern_of(connection, study_key)
-        policy = Policy(quiet.completeness, quiet.beyond_gtv_mm) if quiet else None
-        decision = decide(study_contents(connection, study_key), pattern, policy)
+    is_changing = awaits_replacements(connection, study_key)
+    if quiet is not None or (not is_changing and has_rtstruct(connection, study_key)):
+        decision = _decision(connection, study_key, quiet)
+    if is_changing and not isinstance(decision, (Waiting, Contradictory)):
+        undecided = and_(replacements.c.study_key == study_key, replacements.c.decided_at.is_(None))
+        connection.execute(update(replacements).where(undecided).values(decided_at=now))
     match decision:
         case Waiting():
             set_state(connection, study_key, StudyState.RECEIVING, None, now)
@@ -165,6 +168,33 @@ def decide_study(
             set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
         case Complete():
             _enqueue(connection, study_key, decision, now)
+
+
+def awaits_replacements(connection: Connection, study_key: str) -> bool:
+    """Say whether newer contents of a study's instances have come since it was last decided; until
+    it is quiet, and as long as old and new identities are mixed, it may hold some of either.
+    """
+    undecided = select(replacements.c.id).where(
+        replacements.c.study_key == study_key, replacements.c.decided_at.is_(None)
+    )
+    return connection.execute(undecided.limit(1)).first() is not None
+
+
+def _decision(connection: Connection, study_key: str, quiet: Center | None) -> Decision:
+    """Return what is decided of a study, whatever its index holds: one that cannot be decided must
+    not keep others from being decided.
+    """
+    try:
+        pattern = quiet.gtv_pattern if quiet else gtv_pattern_of(connection, study_key)
+        policy = Policy(quiet.completeness, quiet.beyond_gtv_mm) if quiet else None
+        return decide(study_contents(connection, study_key), pattern, policy)
+    except (NodeError, SQLAlchemyError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the verdict is the study's, and recorded as its state
+        return Contradictory(
+            f"the study cannot be decided ({where_raised(error)}): send it again from the planning "
+            "system, and tell who maintains Annulus"
+        )
 
 
 def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now: datetime) -> None:

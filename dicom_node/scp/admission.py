@@ -4,6 +4,7 @@ operator's sentence.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dicom_node.center import Center, center_by_ae_title
@@ -42,7 +43,7 @@ def admit(
     centers: tuple[Center, ...],
     ae_title: str,
     *,
-    is_full: bool,
+    has_place: Callable[[str], bool],
     certificate: PeerCertificate | None = None,
 ) -> Center | Rejection:
     """Return the calling centre, or why it may not come in now.
@@ -57,8 +58,8 @@ def admit(
         Who may call.
     ae_title : str
         Our AE title.
-    is_full : bool
-        Whether as many associations as allowed are open.
+    has_place : callable
+        Takes a place for a centre by its name, and says whether there was one.
     certificate : PeerCertificate, optional
         The peer's certificate, when it showed one.
     """
@@ -82,8 +83,11 @@ def admit(
             "AE title"
         )
         return Rejection(1, 1, 7, IncidentKind.WRONG_CALLED_AE, sentence, center.name)
-    if is_full:
-        sentence = f"{calling!r} was asked to come again: as many associations as allowed were open"
+    if not has_place(center.name):
+        sentence = (
+            f"{calling!r} was asked to come again: as many associations as allowed were open, in "
+            "all or of its centre"
+        )
         return Rejection(2, 3, 2, IncidentKind.TOO_MANY_ASSOCIATIONS, sentence, center.name)
     return center
 

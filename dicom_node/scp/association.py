@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dicom_node.center import Center
+from dicom_node.errors import where_raised
+from dicom_node.intake.pace import Pace
 from dicom_node.network import command_set as dimse
 from dicom_node.network import pdu
 from dicom_node.network.pdu import AssociateRequest, PduType, ProtocolError
 from dicom_node.scp.admission import Rejection
 from dicom_node.scp.negotiation import Negotiated, negotiate
 from dicom_node.scp.pdu_stream import PduStream, PeerClosedError, PeerSilentError
-from dicom_node.scp.services import DimseServices, Message
+from dicom_node.scp.services import DimseServices, Message, StoreMessage
 from dicom_node.scp.state_machine import TRANSITIONS, Action, Event, State
 
 _log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ _SILENCE = {
     State.ESTABLISHED: Event.ABORT_REQUEST,
     State.AWAITING_CLOSE: Event.TIMER_EXPIRED,
 }
-_UNRECOGNIZED_PDU, _INVALID_PARAMETER = 0x01, 0x06
+_UNEXPECTED, _UNRECOGNIZED_PDU, _INVALID_PARAMETER = 0x00, 0x01, 0x06
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,13 @@ class Patience:
         9.1.5).
     silence_s : float
         Seconds without anything from a peer after which its association is aborted.
+    bytes_per_s : float
+        The slowest that a message may come on the whole, beyond `silence_s`; 0 is no limit.
     """
 
     request_s: float
     silence_s: float
+    bytes_per_s: float = 0.0
 
 
 class Doorkeeper(Protocol):
@@ -104,7 +109,8 @@ class AcceptedAssociation:
         self._doorkeeper = doorkeeper
         self._services = services
         self._patience = patience
-        self._stream = PduStream(connection, patience.request_s)
+        self._pace = Pace(patience.silence_s, patience.bytes_per_s)
+        self._stream = PduStream(connection, patience.request_s, self._pace)
         self._state = State.AWAITING_REQUEST
         self._is_in_step = True
         self._is_counted = False
@@ -117,6 +123,7 @@ class AcceptedAssociation:
         self._message: Message | None = None
         self._command = bytearray()
         self._command_context = 0
+        self._has_stored = False
         self.last_heard = time.monotonic()
         self._actions: dict[Action, Callable[[], Event | None]] = {
             Action.ANSWER_REQUEST: self._answer_request,
@@ -170,6 +177,12 @@ class AcceptedAssociation:
                 event = _SILENCE.get(self._state, Event.CLOSED)
             except OSError:
                 event = Event.CLOSED
+            except Exception as error:  # noqa: BLE001 - the peer hears of it
+                _log.error("%s: the association is aborted: %s", self._peer, where_raised(error))
+                self._abort_reason = _UNEXPECTED
+                self._is_in_step = False
+                is_open = self._state in {State.ESTABLISHED, State.AWAITING_OWN_RESPONSE}
+                event = Event.INVALID_PDU if is_open else Event.CLOSED
 
     def _next_event(self) -> Event:
         try:
@@ -181,6 +194,8 @@ class AcceptedAssociation:
         except PeerSilentError:
             return _SILENCE[self._state]
         self.last_heard = time.monotonic()
+        if not self.is_busy:
+            self._pace.begin()  # between messages a peer may be silent
         event = _EVENTS.get(kind)
         if event is None:
             return self._invalid(_UNRECOGNIZED_PDU, f"a PDU of the unknown type 0x{kind:02X}")
@@ -234,7 +249,8 @@ class AcceptedAssociation:
 
     def _take_release(self) -> Event:
         self._stream.pour(self._length, _nowhere)
-        self._services.flush()
+        if self._has_stored:
+            self._services.flush()
         return Event.RELEASE_RESPONSE
 
     def _ignore(self) -> None:
@@ -311,6 +327,7 @@ class AcceptedAssociation:
         answer.
         """
         assert self._request is not None  # noqa: S101
+        self._has_stored |= isinstance(message, StoreMessage)
         try:
             for content, flags in message.answer():
                 self._send(
@@ -319,6 +336,7 @@ class AcceptedAssociation:
         finally:
             message.discard()
             self._message = None
+        self._pace.begin()
         self.last_heard = time.monotonic()
 
     def _drop_message(self) -> None:

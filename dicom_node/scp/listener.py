@@ -20,6 +20,7 @@ from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
 from dicom_node.certificate import PeerCertificate, peer_certificate
 from dicom_node.errors import NodeError
+from dicom_node.intake.places import Places
 from dicom_node.network.pdu import AssociateRequest
 from dicom_node.registry.registry import Incidents
 from dicom_node.scp.admission import Rejection, admit
@@ -33,7 +34,8 @@ _RECEIVE_BUFFER_BYTES = 1 << 20
 _POLL_S = 0.05
 _IDLE_S = 1.0
 _BREATH_S = 0.2
-_SPARE_GUESTS = 16
+SPARE_GUESTS = 16
+_STRANGERS = "callers of no centre"  # one row whatever their number: everybody may call
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class ListenerSettings:
         Seconds without anything from a peer after which its association is aborted.
     request_timeout_s : float
         Seconds that a peer has for its TLS handshake and again for its association request.
+    bytes_per_s : float
+        The slowest that a message may come on the whole, beyond `network_timeout_s`; 0 is no limit.
+    associations_of_a_center : int, optional
+        Of the associations, how many one centre may have; see `Places`.
     """
 
     ae_title: str
@@ -60,6 +66,8 @@ class ListenerSettings:
     maximum_associations: int = 20
     network_timeout_s: float = 60.0
     request_timeout_s: float = 10.0
+    bytes_per_s: float = 0.0
+    associations_of_a_center: int | None = None
 
 
 class Listener:
@@ -103,7 +111,11 @@ class Listener:
         self._incidents = incidents
         self._tls = tls
         self._lock = threading.Lock()
-        self._admitted = 0
+        self._places = Places(
+            settings.maximum_associations,
+            [center.name for center in centers],
+            settings.associations_of_a_center,
+        )
         self._guests: dict[_Guest, None] = {}
         self._associations: set[AcceptedAssociation] = set()
         self._listening: socket.socket | None = None
@@ -125,7 +137,7 @@ class Listener:
     @property
     def open_associations(self) -> int:
         """How many associations are open."""
-        return self._admitted
+        return self._places.taken
 
     def start(self) -> None:
         """Bind the port and accept associations; when this returns, the port is known.
@@ -179,23 +191,19 @@ class Listener:
         self, request: AssociateRequest, address: str, certificate: PeerCertificate | None = None
     ) -> Center | Rejection:
         """Let a caller in and count it, or record why not."""
-        with self._lock:
-            is_full = self._admitted >= self._settings.maximum_associations
-            answer = admit(
-                request,
-                address,
-                self._centers,
-                self._settings.ae_title,
-                is_full=is_full,
-                certificate=certificate,
-            )
-            if isinstance(answer, Center):
-                self._admitted += 1
+        answer = admit(
+            request,
+            address,
+            self._centers,
+            self._settings.ae_title,
+            has_place=self._places.take,
+            certificate=certificate,
+        )
         who = {"calling": request.calling, "address": address}
         if isinstance(answer, Rejection):
             self._services.metrics.association(answer.center, "rejected")
             record(AuditEvent.ASSOCIATION_REJECTED, **who, center=answer.center, kind=answer.kind)
-            self._record(answer, request.calling)
+            self._record(answer, request.calling if answer.center else _STRANGERS)
         else:
             self._services.metrics.association(answer.name, "accepted")
             record(AuditEvent.ASSOCIATION_OPENED, **who, center=answer.name)
@@ -203,14 +211,13 @@ class Listener:
 
     def leave(self, center: Center, calling: str, address: str) -> None:
         """Stop counting an association."""
-        with self._lock:
-            self._admitted -= 1
+        self._places.leave(center.name)
         record(AuditEvent.ASSOCIATION_CLOSED, calling=calling, address=address, center=center.name)
 
-    def _record(self, rejection: Rejection, calling: str) -> None:
+    def _record(self, rejection: Rejection, subject: str) -> None:
         _log.warning("association rejected: %s", rejection.sentence)
         try:
-            self._incidents.record(rejection.kind, rejection.sentence, rejection.center, calling)
+            self._incidents.record(rejection.kind, rejection.sentence, rejection.center, subject)
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 
@@ -246,7 +253,7 @@ class Listener:
         and 16 more.
         """
         with self._lock:
-            if len(self._guests) < self._settings.maximum_associations + _SPARE_GUESTS:
+            if len(self._guests) < self._settings.maximum_associations + SPARE_GUESTS:
                 return
             oldest = next(iter(self._guests))
             del self._guests[oldest]
@@ -266,7 +273,11 @@ class Listener:
                     connection, server_side=True, do_handshake_on_connect=False
                 )
                 secured.do_handshake()
-            patience = Patience(self._settings.request_timeout_s, self._settings.network_timeout_s)
+            patience = Patience(
+                self._settings.request_timeout_s,
+                self._settings.network_timeout_s,
+                self._settings.bytes_per_s,
+            )
             association = AcceptedAssociation(
                 guest.connection, address, guest, self._services, patience
             )

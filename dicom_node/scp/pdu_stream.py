@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from dicom_node.intake.pace import Pace
 from dicom_node.network.pdu import HEADER_BYTES
 
 BUFFER_BYTES: Final = 1 << 18
@@ -34,10 +35,15 @@ class PduStream:
         A connected socket, TLS or not.
     patience_s : float
         Seconds of silence after which `PeerSilentError` is raised.
+    pace : Pace, optional
+        How slowly it may send; slower is silence too.
     """
 
-    def __init__(self, connection: socket.socket, patience_s: float) -> None:
+    def __init__(
+        self, connection: socket.socket, patience_s: float, pace: Pace | None = None
+    ) -> None:
         self._connection = connection
+        self.pace = pace
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._start = self._end = 0
         self._deadline: float | None = None
@@ -129,6 +135,7 @@ class PduStream:
             if left <= 0:
                 raise PeerSilentError
             self._connection.settimeout(max(left, _SMALLEST_WAIT_S))
+        began = time.monotonic()
         try:
             count = self._connection.recv_into(self._buffer[self._end :])
         except TimeoutError as error:
@@ -138,3 +145,7 @@ class PduStream:
         if count == 0:
             raise PeerClosedError
         self._end += count
+        if self.pace is not None:
+            self.pace.heard(count, time.monotonic() - began)
+            if self.pace.is_too_slow:
+                raise PeerSilentError

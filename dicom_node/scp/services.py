@@ -4,12 +4,14 @@ answered and refused.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from dicom_node.center import Center
 from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, VERIFICATION
+from dicom_node.errors import where_raised
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.intake import Intake
@@ -18,12 +20,16 @@ from dicom_node.intake.refusals import SUCCESS, refusal_of
 from dicom_node.network import command_set as dimse
 from dicom_node.network import pdu
 from dicom_node.network.command_set import Command
-from dicom_node.scp.commitment_service import CommitmentService
+from dicom_node.scp.commitment_service import CommitmentService, Outcome
 from dicom_node.scp.negotiation import STORAGE_CLASSES, AcceptedContext
 
 _MAXIMUM_DATASET_BYTES = 1 << 23
 _SOP_CLASS_NOT_SUPPORTED = 0x0122
 _INVALID_ARGUMENT = 0x0115
+_PROCESSING_FAILURE = 0x0110
+_STUCK_S = 2.0
+
+_log = logging.getLogger(__name__)
 
 Outgoing = tuple[bytes, int]
 """A command set or a dataset to send, and the flags of its PDVs."""
@@ -134,13 +140,19 @@ class DatasetMessage:
             if self._command.field == dimse.N_ACTION_RQ
             else self._commitment.reported
         )
-        outcome = handle(
-            self._center,
-            self._calling,
-            self._command,
-            bytes(self._dataset),
-            self.context.transfer_syntax,
-        )
+        try:
+            outcome = handle(
+                self._center,
+                self._calling,
+                self._command,
+                bytes(self._dataset),
+                self.context.transfer_syntax,
+            )
+        except Exception as error:  # noqa: BLE001 - one message must not end its association
+            _log.error(
+                "%s: a request was not processed: %s", self._center.name, where_raised(error)
+            )
+            outcome = Outcome(_PROCESSING_FAILURE, "processing failure")
         yield dimse.response(self._command, outcome.status, outcome.comment), pdu.IS_COMMAND
         if outcome.report is not None:
             report = outcome.report()
@@ -179,9 +191,9 @@ class DimseServices:
 
     def flush(self) -> None:
         """Wait until what was received is in the registry, so that whoever asks after a release
-        finds it there.
+        finds it there; a registry that takes nothing is not waited for.
         """
-        self._intake.flush()
+        self._intake.flush(stuck_s=_STUCK_S)
 
     def begin(
         self, center: Center, calling: str, context: AcceptedContext, command: Command

@@ -15,7 +15,7 @@ from dicom_node.datasets.sop_classes import (
     TRANSFER_SYNTAXES,
     VERIFICATION,
 )
-from dicom_node.errors import DeliveryError
+from dicom_node.errors import DeliveryError, UnreachableError
 from dicom_node.intake.refusals import SUCCESS
 
 _TIMEOUT_S = 30.0
@@ -58,7 +58,7 @@ class Caller:
 
         Raises
         ------
-        DeliveryError
+        UnreachableError
             If it is not established.
         """
         entity = AE(ae_title=self.ae_title)
@@ -78,11 +78,11 @@ class Caller:
         if association.is_established:
             return association
         if association.is_rejected:
-            raise DeliveryError(
+            raise UnreachableError(
                 f"{destination_name(destination)} rejected our association: it must know the AE "
                 f"title {self.ae_title} and be called as {destination.ae_title}"
             )
-        raise DeliveryError(
+        raise UnreachableError(
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
             "check host, port and firewall, and that it takes Comprehensive 3D SR Storage for "
             "patients, and for the centre's own reports Comprehensive SR and Encapsulated PDF "

@@ -13,7 +13,7 @@ from pynetdicom import build_role
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center, ReturnDestination
 from dicom_node.datasets.sop_classes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
-from dicom_node.errors import DeliveryError
+from dicom_node.errors import DeliveryError, NodeError, UnreachableError, where_raised
 from dicom_node.network.commitment_messages import CommitmentReport, CommitmentRequest
 from dicom_node.registry.registry import Commitments
 from dicom_node.scu.caller import Caller, destination_name
@@ -28,8 +28,12 @@ def report_commitments(
     verify: Callable[[str, CommitmentRequest], CommitmentReport],
     first_retry_s: float,
     longest_retry_s: float,
+    only: ReturnDestination | None = None,
 ) -> int:
     """Report every commitment that is due; what is not taken is tried again, with doubled pauses.
+
+    An AE that gives no association or stops answering is not visited on: what else waits for it
+    waits as if it had failed too.
 
     Parameters
     ----------
@@ -43,36 +47,56 @@ def report_commitments(
         Centre's name and request -> report, made at the time of reporting.
     first_retry_s, longest_retry_s : float
         Seconds between attempts.
+    only : ReturnDestination, optional
+        Only what goes to this AE.
 
     Returns
     -------
     int
         How many were reported.
     """
-    by_name = {center.name: center for center in centers}
     reported = 0
-    for pending in commitments.due():
-        center = by_name.get(pending.center)
-        destination = center.commitment_destination(pending.ae_title) if center else None
-        if destination is None:
-            continue  # the settings have changed; should they come back, it is reported then
-        try:
-            _report(caller, destination, verify(pending.center, pending.request))
-        except DeliveryError as error:
-            _log.warning("%s: a commitment was not reported: %s", pending.center, error)
-            wait = min(first_retry_s * 2.0 ** min(pending.attempts, 32), longest_retry_s)
-            commitments.mark_failed(pending.id, str(error), wait)
-        else:
-            commitments.mark_reported(pending.id)
-            count = len(pending.request.references)
-            record(
-                AuditEvent.COMMITMENT_REPORTED,
-                center=pending.center,
-                called=pending.ae_title,
-                instances=count,
-            )
-            reported += 1
+    for destination, askers in destinations_of(centers).items():
+        if only is not None and destination != only:
+            continue
+        ended: UnreachableError | None = None
+        # Of who is no longer in the settings nothing is reported; should they come back, it is.
+        for pending in commitments.due(askers):
+            try:
+                if ended is not None:
+                    raise ended
+                _report(caller, destination, verify(pending.center, pending.request))
+            except DeliveryError as error:
+                if ended is None:
+                    _log.warning("%s: a commitment was not reported: %s", pending.center, error)
+                if isinstance(error, UnreachableError):
+                    ended = error
+                wait = min(first_retry_s * 2.0 ** min(pending.attempts, 32), longest_retry_s)
+                commitments.mark_failed(pending.id, str(error), wait)
+            else:
+                commitments.mark_reported(pending.id)
+                count = len(pending.request.references)
+                record(
+                    AuditEvent.COMMITMENT_REPORTED,
+                    center=pending.center,
+                    called=pending.ae_title,
+                    instances=count,
+                )
+                reported += 1
     return reported
+
+
+def destinations_of(centers: Iterable[Center]) -> dict[ReturnDestination, set[tuple[str, str]]]:
+    """Return every AE that something is sent to, and which AE titles of which centres take their
+    commitment results there.
+    """
+    found: dict[ReturnDestination, set[tuple[str, str]]] = {}
+    for center in centers:
+        for one in (*center.report_commitment_to, *filter(None, (center.return_to,))):
+            askers = found.setdefault(one, set())
+            if center.commitment_destination(one.ae_title) == one:
+                askers.add((center.name, one.ae_title))
+    return found
 
 
 def _report(caller: Caller, destination: ReturnDestination, report: CommitmentReport) -> None:
@@ -88,12 +112,19 @@ def _report(caller: Caller, destination: ReturnDestination, report: CommitmentRe
             f"({type(error).__name__}): it accepted no presentation context with our role, or "
             "closed the association"
         ) from error
+    except NodeError:
+        raise
+    except Exception as error:
+        raise DeliveryError(
+            f"a commitment's result could not be sent ({where_raised(error)}): tell who maintains "
+            "Annulus"
+        ) from error
     finally:
         _release(association)
     code = status.get("Status")
     if code != 0x0000:
         words = "no answer in time" if code is None else f"status 0x{code:04X}"
-        raise DeliveryError(
+        raise (UnreachableError if code is None else DeliveryError)(
             f"{destination_name(destination)} did not take a commitment's result: {words}"
         )
 

@@ -25,7 +25,7 @@ from dicom_node.datasets.sop_classes import (
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
 )
-from dicom_node.errors import DeliveryError
+from dicom_node.errors import DeliveryError, NodeError, UnreachableError, where_raised
 from dicom_node.intake.refusals import SUCCESS, is_delivered, is_warning
 from dicom_node.network.commitment_messages import (
     CommitmentReport,
@@ -53,9 +53,10 @@ def deliver_due(
     """Send every report that is due to its centre.
 
     A report that is not taken is due again after `first_retry_s`, doubled with every failure up to
-    `longest_retry_s`, for as long as it takes. Where the centre's AE offers storage commitment, a
-    report is delivered only when the AE has committed it; one that it took and did not commit
-    within a quarter of an hour is sent again.
+    `longest_retry_s`, for as long as it takes. An AE that gives no association or stops answering
+    is not visited on: what else waits for it waits as if it had failed too. Where the centre's AE
+    offers storage commitment, a report is delivered only when the AE has committed it; one that it
+    took and did not commit within a quarter of an hour is sent again.
 
     Parameters
     ----------
@@ -80,13 +81,22 @@ def deliver_due(
     delivered = 0
     for center, waiting in groupby(due, key=lambda delivery: delivery.center):
         visit = _Visit(deliveries, caller, center, destinations[center])
+        ended: UnreachableError | None = None
         for delivery in waiting:
             try:
+                if ended is not None:
+                    raise ended
                 delivered += visit.deliver(delivery)
             except DeliveryError as error:
-                _log.warning(
-                    "%s: report of study %s not delivered: %s", center, delivery.study_key, error
-                )
+                if ended is None:
+                    _log.warning(
+                        "%s: report of study %s not delivered: %s",
+                        center,
+                        delivery.study_key,
+                        error,
+                    )
+                if isinstance(error, UnreachableError):
+                    ended = error
                 deliveries.mark_failed(
                     delivery.id, str(error), _wait_s(delivery, first_retry_s, longest_retry_s)
                 )
@@ -109,7 +119,31 @@ class _Visit:
         self._reported = Event()
 
     def deliver(self, delivery: Delivery) -> int:
-        """Send a report; return 1 if it is delivered now, 0 if it waits to be committed."""
+        """Send a report; return 1 if it is delivered now, 0 if it waits to be committed.
+
+        Raises
+        ------
+        UnreachableError
+            If there is no association, or none any more.
+        DeliveryError
+            If this report is not taken.
+        """
+        try:
+            return self._deliver(delivery)
+        except UnreachableError:
+            raise
+        except DeliveryError as error:
+            if self._association is None or self._association.is_established:
+                raise
+            raise UnreachableError(str(error)) from error
+        except NodeError:
+            raise
+        except Exception as error:
+            raise DeliveryError(
+                f"the report could not be sent ({where_raised(error)}): tell who maintains Annulus"
+            ) from error
+
+    def _deliver(self, delivery: Delivery) -> int:
         if self._association is None or not self._association.is_established:
             self._association = self._caller.associate(
                 self._destination,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final
@@ -26,6 +27,8 @@ from dicom_node.center import Center
 from dicom_node.datasets.identity import is_uid
 from dicom_node.errors import NodeError
 from dicom_node.intake.intake import Intake
+from dicom_node.intake.pace import Pace
+from dicom_node.intake.places import Places
 from dicom_node.registry.registry import Incidents
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
@@ -38,6 +41,7 @@ _log = logging.getLogger(__name__)
 _RETRY_AFTER_S: Final = "60"
 _DRAIN_BYTES: Final = 1 << 23
 _DRAIN_S: Final = 5.0
+_UNKNOWN_SENDERS: Final = "STOW-RS"
 _ACCEPTABLE: Final = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
 
 
@@ -69,6 +73,10 @@ class StowService:
         Beyond so many at once a caller is asked to come again.
     silence_s : float
         Seconds without a byte of the body after which a request is ended.
+    bytes_per_s : float
+        The slowest that a body may come on the whole, beyond `silence_s`; 0 is no limit.
+    share : int, optional
+        Requests of one centre at once; see `Places`.
     """
 
     def __init__(
@@ -79,14 +87,16 @@ class StowService:
         maximum_object_bytes: int,
         maximum_requests: int,
         silence_s: float,
+        bytes_per_s: float = 0.0,
+        share: int | None = None,
     ) -> None:
         self._intake = intake
         self._callers = callers
         self._incidents = incidents
         self._maximum_object_bytes = maximum_object_bytes
-        self._maximum_requests = maximum_requests
         self._silence_s = silence_s
-        self._running = 0
+        self._bytes_per_s = bytes_per_s
+        self._places = Places(maximum_requests, callers.names, share)
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -101,18 +111,17 @@ class StowService:
         try:
             center = await to_thread.run_sync(self._identify, request)
             boundary = _check_head(request)
-            self._check_room()
+            self._take_place(center)
         except _RefusedError as refused:
             await _drain(request.stream())
             return _plain(refused.status, str(refused), refused.headers)
-        self._running += 1
         try:
             return await self._store(request, center, boundary)
         finally:
-            self._running -= 1
+            self._places.leave(center.name)
 
-    def _check_room(self) -> None:
-        if self._running >= self._maximum_requests:
+    def _take_place(self, center: Center) -> None:
+        if not self._places.take(center.name):
             sentence = "as many requests as allowed are running: send it again later"
             raise _RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": _RETRY_AFTER_S}
@@ -123,8 +132,9 @@ class StowService:
         upload = Upload(self._intake, center, study, boundary, self._maximum_object_bytes)
         address = _address(request)
         body = request.stream()
+        pace = Pace(self._silence_s, self._bytes_per_s)
         try:
-            while piece := await self._next_piece(body):
+            while piece := await _next_piece(body, pace):
                 await to_thread.run_sync(upload.feed, piece)
             outcomes = await to_thread.run_sync(upload.end)
         except MultipartError as error:
@@ -174,7 +184,8 @@ class StowService:
         self._intake.metrics.web_request(denial.center, denial.status)
         record(AuditEvent.STOW_REJECTED, address=address, center=denial.center, kind=denial.kind)
         try:
-            self._incidents.record(denial.kind, denial.sentence, denial.center, address)
+            # One row whatever their number: everybody may call, and none of them is known.
+            self._incidents.record(denial.kind, denial.sentence, denial.center, _UNKNOWN_SENDERS)
         except NodeError as error:
             _log.error("the rejection could not be recorded: %s", error)
 
@@ -191,10 +202,22 @@ class StowService:
             failed=failed,
         )
 
-    async def _next_piece(self, body: AsyncIterator[bytes]) -> bytes:
-        """Return the next piece of a body; empty at its end, which starlette marks so itself."""
-        async with asyncio.timeout(self._silence_s):
-            return await anext(body, b"")
+
+async def _next_piece(body: AsyncIterator[bytes], pace: Pace) -> bytes:
+    """Return the next piece of a body; empty at its end, which starlette marks so itself.
+
+    Raises
+    ------
+    TimeoutError
+        If it does not come, or everything comes too slowly.
+    """
+    began = time.monotonic()
+    async with asyncio.timeout(pace.silence_s):
+        piece = await anext(body, b"")
+    pace.heard(len(piece), time.monotonic() - began)
+    if pace.is_too_slow:
+        raise TimeoutError
+    return piece
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -47,6 +47,11 @@ class Callers:
     tokens : mapping of str to str
         Bearer tokens (RFC 6750) by the centre's name.
 
+    Attributes
+    ----------
+    names : frozenset of str
+        The centres that could come.
+
     Raises
     ------
     ValueError
@@ -56,6 +61,9 @@ class Callers:
     def __init__(self, centers: tuple[Center, ...], tokens: Mapping[str, str]) -> None:
         self._by_token = {_digest(tokens[one.name]): one for one in centers if one.name in tokens}
         self._with_certificates = tuple(one for one in centers if one.certificates)
+        self.names = frozenset(
+            one.name for one in (*self._by_token.values(), *self._with_certificates)
+        )
         if not self._by_token and not self._with_certificates:
             raise ValueError(
                 "stow_port is set, but no centre could use it: set ANNULUS_STOW_TOKEN_NAME in the "

@@ -5,7 +5,6 @@ patience.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 import time
@@ -16,11 +15,13 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dicom_node.certificate import peer_certificate
+from dicom_node.stow.connections import LimitedSocket, most_connections
 
 _BACKLOG: Final = 128
 _START_S: Final = 10.0
 _DRAIN_S: Final = 10
 _MAXIMUM_HEAD_BYTES: Final = 16384
+_REQUESTS: Final = 20
 
 
 class StowServer:
@@ -36,7 +37,9 @@ class StowServer:
     tls : ssl.SSLContext, optional
         With it nobody is listened to without TLS.
     request_timeout_s : float
-        Seconds that a connection has to begin a request.
+        Seconds that a connection has for the whole head of a request, the first and each after it.
+    maximum_requests : int
+        How many requests are answered at once; the number of connections follows from it.
 
     Raises
     ------
@@ -51,16 +54,15 @@ class StowServer:
         port: int,
         tls: ssl.SSLContext | None,
         request_timeout_s: float,
+        maximum_requests: int = _REQUESTS,
     ) -> None:
-        self._socket = socket.create_server(
-            (host, port),
-            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-            backlog=_BACKLOG,
+        self._socket = LimitedSocket.listening(
+            (host, port), most_connections(maximum_requests), _BACKLOG
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
-                http=_protocol(request_timeout_s),
+                http=_protocol(request_timeout_s, self._socket),
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -111,9 +113,9 @@ class StowServer:
         self._socket.close()
 
 
-def _protocol(request_timeout_s: float) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol, made to end silent connections and to tell the application of
-    certificates.
+def _protocol(request_timeout_s: float, listening: LimitedSocket) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol, made to end connections that ask for nothing, and to tell the
+    application of certificates.
     """
 
     class Protocol(H11Protocol):
@@ -123,10 +125,30 @@ def _protocol(request_timeout_s: float) -> type[asyncio.Protocol]:
                 **self.app_state,
                 "certificate": peer_certificate(transport.get_extra_info("ssl_object")),
             }
-            self.loop.call_later(request_timeout_s, self._end_unless_asked)
+            self._wait_for_head()
 
-        def _end_unless_asked(self) -> None:
-            if self.cycle is None:
-                self.transport.close()
+        def handle_events(self) -> None:
+            last = self.cycle
+            super().handle_events()
+            if self.cycle is not last:
+                self._set_busy(is_busy=True)
+
+        def on_response_complete(self) -> None:
+            self._set_busy(is_busy=False)
+            self._wait_for_head()
+            super().on_response_complete()
+
+        def _wait_for_head(self) -> None:
+            """Give the connection its time for the next request, however much of it drips in."""
+            self.loop.call_later(request_timeout_s, self._end_unless_asked, self.cycle)
+
+        def _end_unless_asked(self, last: object) -> None:
+            if self.cycle is last:
+                self.transport.abort()
+
+        def _set_busy(self, *, is_busy: bool) -> None:
+            connection = self.transport.get_extra_info("socket")
+            if connection is not None:
+                listening.set_busy(connection.fileno(), is_busy=is_busy)
 
     return Protocol

@@ -19,6 +19,7 @@ from dicom_node.errors import (
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Intake
 from dicom_node.intake.object_on_its_way import ObjectOnItsWay
+from dicom_node.intake.refusals import failure_of
 from dicom_node.stow.multipart import MultipartError, MultipartReader
 from dicom_node.stow.store_response import Outcome
 
@@ -187,6 +188,8 @@ class _Part:
             self._object = self._upload.receive(self._meta)
         except NodeError as error:
             self._refuse(error)
+        except Exception as error:  # noqa: BLE001 - one part must not end the request
+            self._refuse(failure_of(error))
         else:
             self._object.write(bytes(self._head[start:]))
         self._head.clear()

@@ -1,5 +1,5 @@
-"""The commands of ``python -m flows`` for operators: release, requeue, redeliver, and who released
-what.
+"""The commands of ``python -m flows`` for operators: release, accept, requeue, redeliver, and who
+released what.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def add_operator_commands(commands: Any) -> None:
-    """Add ``release``, ``releases``, ``requeue`` and ``redeliver`` to the command line."""
+    """Add ``release``, ``releases``, ``accept``, ``requeue`` and ``redeliver``."""
     release = commands.add_parser(
         "release", help="let a quarantined study be scored all the same; this is recorded"
     )
@@ -27,6 +27,16 @@ def add_operator_commands(commands: Any) -> None:
         "releases", help="list who released which study, when, why and in spite of what"
     )
     releases.set_defaults(command=_releases)
+
+    accept = commands.add_parser(
+        "accept", help="let the refused newer contents of a study take the place of the first"
+    )
+    accept.add_argument(
+        "study_key", metavar="STUDY", help="the study's pseudonym, as `python -m dicom_node status`"
+    )
+    accept.add_argument("--reason", required=True, help="why; no patient's data")
+    accept.add_argument("--by", required=True, metavar="NAME", help="who decides")
+    accept.set_defaults(command=_accept)
 
     requeue = commands.add_parser(
         "requeue", help="let held, failed, quarantined or incomplete studies be worked on again"
@@ -72,6 +82,19 @@ def _releases(_options: argparse.Namespace) -> int:
 
     lines = [release_in_words(release) for release in installation().registry.releases.recorded()]
     print("\n".join(lines or ["no study has been released"]))
+    return 0
+
+
+def _accept(options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from flows.installation import installation  # noqa: PLC0415
+    from flows.operators.accept_newer import accept_in, accepted_in_words  # noqa: PLC0415
+
+    try:
+        accepted = accept_in(installation(), options.study_key, options.reason, options.by)
+    except NodeError as error:
+        return _refused(error)
+    print(accepted_in_words(accepted))
     return 0
 
 

@@ -22,6 +22,7 @@ from prefect.schedules import Cron
 from flows.data.check_expectations import expectation_pages
 from flows.data.import_clinical import import_clinical
 from flows.dispatch.healing import ensure_healing
+from flows.operators.accept_newer import accept_newer
 from flows.operators.center_overview import center_overview
 from flows.operators.redeliver import redeliver
 from flows.operators.release_study import release_study
@@ -183,6 +184,13 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
             "by-hand",
             "Let a quarantined study be scored all the same, with what was found as warnings; "
             "this is recorded.",
+            ("operator",),
+        ),
+        Offer(
+            accept_newer,
+            "by-hand",
+            "Let the refused newer contents of a study's instances take the place of the first; "
+            "the older bytes stay kept, and this is recorded.",
             ("operator",),
         ),
         Offer(

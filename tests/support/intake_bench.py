@@ -175,13 +175,14 @@ class Bench:
     clock: SetClock = field(default_factory=SetClock)
     minimum_free_bytes: int = 0
     registry_url: str | None = None
+    replacing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.archive = Archive(self.folder, self.minimum_free_bytes)
         self.archive.open(key_fingerprint(KEY))
         url = self.registry_url or f"sqlite:///{self.folder / 'registry.sqlite'}"
         self.registry = Registry(url, self.archive.instances, self.clock)
-        self.intake = Intake(self.archive, self.registry, KEY)
+        self.intake = Intake(self.archive, self.registry, KEY, self.replacing)
 
     @property
     def services(self) -> DimseServices:
@@ -228,7 +229,9 @@ class Bench:
 
     def reopen(self) -> Bench:
         self.close()
-        bench = Bench(self.folder, self.clock, self.minimum_free_bytes, self.registry_url)
+        bench = Bench(
+            self.folder, self.clock, self.minimum_free_bytes, self.registry_url, self.replacing
+        )
         bench.intake.reindex()
         return bench
 

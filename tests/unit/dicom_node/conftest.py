@@ -14,6 +14,12 @@ from tests.support.postgresql import PostgreSQL
 
 ON_BOTH = (
     "registry.",
+    "intake.test_acceptance",
+    "intake.test_indexer",
+    "operations.test_retention",
+    "intake.test_reindexing",
+    "scp.test_poison",
+    "stow.test_poison",
     "scp.test_commitment_service",
     "scu.test_commitment_results",
     "scu.test_report_delivery",

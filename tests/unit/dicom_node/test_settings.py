@@ -9,6 +9,7 @@ import pytest
 from dicom_node.center import Completeness, ReturnDestination
 from dicom_node.settings import (
     NodeSettings,
+    NodeTable,
     SettingsError,
     pseudonym_key,
     settings_file,
@@ -142,3 +143,13 @@ def test_tokens_come_from_the_environment_by_the_centres_name(
     monkeypatch.setenv("ANNULUS_STOW_TOKEN_ALPHA", "a" * 23)
     with pytest.raises(SettingsError, match=r"ALPHA holds 23 characters, expected at least 24"):
         stow_tokens(centers)
+
+
+@pytest.mark.parametrize(
+    ("given", "centers", "share"),
+    [({}, 1, 20), ({}, 2, 10), ({"associations_of_a_center": 3}, 2, 3)],
+)
+def test_one_centre_has_its_share_of_the_associations(
+    given: dict[str, int], centers: int, share: int
+) -> None:
+    assert NodeTable(**given).share_of_a_center(centers) == share  # type: ignore[arg-type]

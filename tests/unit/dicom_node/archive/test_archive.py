@@ -4,7 +4,10 @@ key.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -175,3 +178,118 @@ def test_what_a_crash_left_half_written_is_removed(tmp_path: Path) -> None:
     archive.open("fingerprint")
     archive.close()
     assert list((archive.instances / ".tmp").iterdir()) == []
+
+
+def _failing_once(
+    monkeypatch: pytest.MonkeyPatch, which: Callable[[int], bool], times: int = 1
+) -> list[int]:
+    """Let the first fsyncs of what is chosen fail, as the kernel tells of a failure: once."""
+    failed: list[int] = []
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if len(failed) < times and which(descriptor):
+            failed.append(descriptor)
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    return failed
+
+
+def _is_folder(descriptor: int) -> bool:
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_no_success_follows_a_failed_fsync_of_a_folder_until_it_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    archive = Archive(tmp_path)
+    seen: list[int] = []
+
+    def nth_folder(descriptor: int) -> bool:
+        if _is_folder(descriptor):
+            seen.append(descriptor)
+        return len(seen) == number + 1
+
+    with monkeypatch.context() as patched:
+        failed = _failing_once(patched, nth_folder)
+        with pytest.raises(ArchiveError):
+            _keep(archive, _instance())
+        assert len(failed) == 1
+    assert list(archive.files()) == []  # so that only a new link, and its fsync, is a success
+    linked: list[Path] = []
+    link = os.link
+
+    def counted(source: Path, target: Path) -> None:
+        linked.append(target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", counted)
+    path = _keep(archive, _instance())
+    assert linked == [path]
+    archive.close()
+
+
+def test_what_was_linked_before_the_failure_is_no_success_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    _keep(archive, _instance(), "first")
+    other: list[str] = []
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        # While one waits for its folder, another's fsync of the same folder fails.
+        if _is_folder(descriptor) and not other:
+            other.append("began")
+            with monkeypatch.context() as patched:
+                _failing_once(patched, _is_folder)
+                with pytest.raises(ArchiveError):
+                    _keep(archive, _instance(), "third")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(ArchiveError):
+            _keep(archive, _instance(), "second")
+    assert [one.instance_key for one in archive.files()] == ["first"]
+    _keep(archive, _instance(), "second")
+    archive.close()
+
+
+def test_a_name_that_cannot_be_taken_back_is_no_success_when_it_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    _keep(archive, _instance(), "first")
+
+    def read_only(_path: Path, **_: bool) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        _failing_once(patched, _is_folder)
+        with archive.begin(_instance()) as incoming:
+            incoming.write(_instance().dataset)
+            with patched.context() as fixed:
+                fixed.setattr(Path, "unlink", read_only)
+                for _ in range(2):
+                    with pytest.raises(ArchiveError):
+                        archive.publish("alpha", "study", "second", incoming)
+            archive.publish("alpha", "study", "second", incoming)
+    archive.close()
+
+
+def test_the_quarantine_forgets_what_was_refused_long_ago_and_nothing_that_was_kept(
+    tmp_path: Path,
+) -> None:
+    archive = Archive(tmp_path)
+    old, new = _quarantine(archive, _instance(1)), _quarantine(archive, _instance(2))
+    _keep(archive, _instance())
+    aside = archive.set_aside(next(archive.files()))
+    for path in (old, aside):
+        os.utime(path, (0, 0))
+    assert archive.forget_refused(3600.0) == 1
+    assert (old.exists(), new.exists(), aside.exists()) == (False, True, True)
+    archive.close()

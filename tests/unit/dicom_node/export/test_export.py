@@ -4,6 +4,7 @@ named.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from pydicom.dataset import Dataset
 
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.export.export import Exporter, export_studies
-from tests.support.intake_bench import KEY, Bench, whole_study
+from tests.support.intake_bench import KEY, Bench, request, take, whole_study
+from tests.support.raw_values import with_value
 
 # Everything that names somebody or something in the study below; none of it may be in any byte that
 # goes out.
@@ -172,3 +174,26 @@ def test_one_study_that_cannot_go_stops_no_other_and_is_told(bench: Bench, tmp_p
     assert export_studies(
         Exporter(bench.registry, KEY, out, trust_derived=True), center="beta"
     ) == ([], [])
+
+
+def test_what_is_exported_is_readable_by_its_owner_only(exported: tuple[Bench, Path]) -> None:
+    _, folder = exported
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    folders = (folder, *folder.parents[:2])
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
+
+
+def test_a_value_that_nobody_can_read_stops_no_other_study(bench: Bench, tmp_path: Path) -> None:
+    bench.complete(2)
+    slices, drawn = whole_study()
+    bad = with_value(slices[0], 0x00180060, "DS", b"DOE")
+    for one in [*slices[1:], drawn]:
+        bench.push(one)
+    take(bench.intake, "alpha", replace(request(slices[0]), dataset=bad))
+    exporter = Exporter(bench.registry, KEY, tmp_path / "out", trust_derived=True)
+    done, refused = export_studies(exporter)
+    assert len(done) + len(refused) == 2
+    assert done, refused
+    for path in (tmp_path / "out").rglob("*.dcm"):
+        assert b"DOE" not in path.read_bytes()
+    assert not any("DOE" in one for one in refused)

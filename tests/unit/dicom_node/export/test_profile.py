@@ -13,6 +13,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from dicom_node.export.defined_terms import DEFINED_TERMS
 from dicom_node.export.deidentify import _IDENTIFIERS, deidentified
 from dicom_node.export.profile import ACTIONS, OPTIONS
 from dicom_node.export.replacements import Replacements
@@ -78,6 +79,8 @@ def _element(tag: int) -> DataElement | None:
         item.PatientName, item.StudyInstanceUID = SECRETS["PN"], SECRETS["UI"]
         return DataElement(tag, vr, [item])
     value = SECRETS.get(vr, "Secretname")
+    if tag in DEFINED_TERMS:
+        value = min(DEFINED_TERMS[tag])
     return DataElement(
         tag,
         vr,

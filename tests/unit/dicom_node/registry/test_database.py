@@ -75,3 +75,15 @@ def test_a_registry_that_cannot_be_reached_is_told_without_values(tmp_path: Path
     (tmp_path / "registry.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(RegistryUnavailableError, match=r"did not commit \(DatabaseError\): check"):
         open_registry(NodeTable(folder=tmp_path))
+
+
+@pytest.mark.sqlite_only
+def test_the_registry_is_readable_by_its_owner_only(bench: Bench) -> None:
+    bench.push(ct_slice(0))
+    files = list(bench.folder.glob("registry.sqlite*"))
+    assert len(files) == 3
+    assert {one.stat().st_mode & 0o777 for one in files} == {0o600}
+    bench.close()
+    (bench.folder / "registry.sqlite").chmod(0o644)  # as an earlier version left it
+    bench.reopen().close()
+    assert (bench.folder / "registry.sqlite").stat().st_mode & 0o777 == 0o600

@@ -7,11 +7,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pydicom.dataset import Dataset
+from sqlalchemy import select, update
 
 from dicom_node.center import Completeness
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.ct_choice import Answer, Evidence, NameVerdict
 from dicom_node.registry.registry import Choice, StudyState
+from dicom_node.registry.schema import instances
 from tests.support.dicom_datasets import set_rois, square
 from tests.support.intake_bench import FRAME, Bench, center, ct_slice, rtstruct, whole_study
 
@@ -261,3 +263,19 @@ def test_a_ct_that_two_centres_send_is_an_incident_once_and_both_are_kept(bench:
     )
     assert {one.study_key for one in bench.registry.studies.summaries("beta")} == {incident.subject}
     assert bench.registry.outbox.counts()["waiting"] == 2
+
+
+def test_a_study_that_cannot_be_decided_keeps_no_other_from_it(bench: Bench) -> None:
+    bench.push(ct_slice(0), ct_slice(0, study="1.2.7", series="1.2.7.1"))
+    with bench.registry._database.write() as connection:
+        bad = select(instances.c.study_key).where(instances.c.series_instance_uid == "1.2.7.1")
+        poisoned = connection.scalars(bad).one()
+        at = instances.c.series_instance_uid == "1.2.7.1"
+        connection.execute(update(instances).where(at).values(plane='{"position": 1}'))
+    bench.clock.advance(61)
+    assert bench.registry.studies.settle(center()) == 2
+    states = {one.study_key: one for one in bench.registry.studies.summaries()}
+    assert states[poisoned].state is StudyState.QUARANTINED
+    assert "cannot be decided (TypeError at contents.py" in (states[poisoned].sentence or "")
+    others = [one.state for key, one in states.items() if key != poisoned]
+    assert others == [StudyState.INCOMPLETE]

@@ -27,5 +27,5 @@ def test_an_ipv4_peer_is_the_same_on_a_socket_for_both_versions(
     address: str, refusal: IncidentKind | None
 ) -> None:
     alpha = replace(center("alpha"), ae_titles=("ALPHA",), addresses=("192.0.2.0/24",))
-    answer = admit(REQUEST, address, (alpha,), "ANNULUS", is_full=False)
+    answer = admit(REQUEST, address, (alpha,), "ANNULUS", has_place=lambda _: True)
     assert (answer.kind if isinstance(answer, Rejection) else None) is refusal

@@ -21,7 +21,9 @@ from dicom_node.datasets.sop_classes import (
     STORAGE_COMMITMENT,
     VERIFICATION,
 )
+from dicom_node.network.tls import server_context
 from dicom_node.scp.listener import Listener
+from dicom_node.settings import TlsTable
 from tests.support import wire
 from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, ct_slice, encode, request
@@ -350,3 +352,32 @@ def test_private_junk_and_odd_character_sets_are_kept_as_they_came(
         assert peer.status(wire.store(UID, content)) == 0x0000
     (file,) = bench.archive.files()
     assert file.path.read_bytes().endswith(content)
+
+
+@pytest.mark.parametrize(
+    ("suites", "is_heard"),
+    [
+        ("ECDHE-RSA-AES128-GCM-SHA256", True),
+        ("ECDHE-RSA-CHACHA20-POLY1305", True),
+        ("ECDHE-RSA-AES256-SHA384", False),  # CBC
+        ("AES128-GCM-SHA256", False),  # no forward secrecy
+        ("DHE-RSA-AES256-GCM-SHA384", False),
+    ],
+)
+def test_only_authenticated_encryption_with_forward_secrecy_is_spoken(
+    start: Start, certificates: Certificates, suites: str, *, is_heard: bool
+) -> None:
+    table = TlsTable(
+        certificate=certificates.folder / "server.pem", key=certificates.folder / "server.key"
+    )
+    listener = start(tls=server_context(table))
+    context = certificates.client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(suites)
+    raw = Wire.to(listener.port).connection
+    try:
+        with Wire(context.wrap_socket(raw, server_hostname="localhost")) as peer:
+            assert (peer.ask(wire.associate())[0] == wire.ACCEPT) is is_heard
+    except OSError:
+        assert not is_heard
+    raw.close()

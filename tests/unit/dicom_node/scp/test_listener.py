@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,12 @@ from dicom_node.datasets.sop_classes import (
 )
 from dicom_node.registry.registry import StudyState
 from dicom_node.scp.listener import Listener, ListenerSettings
-from tests.support.intake_bench import Bench, center, ct_slice, whole_study
+from tests.support import wire
+from tests.support.intake_bench import Bench, center, ct_slice, request, whole_study
 from tests.support.waiting import wait_until
+from tests.support.wire import Wire
+
+_ECHO = wire.data(wire.value(1, wire.echo_request(), is_command=True))
 
 
 @pytest.fixture
@@ -140,3 +145,85 @@ def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(
             bench.services,
             bench.registry.incidents,
         )
+
+
+def _start(bench: Bench, **more: Any) -> Listener:
+    settings = ListenerSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=4, **more)
+    known = (center("alpha"), center("beta"))
+    listener = Listener(settings, known, bench.services, bench.registry.incidents)
+    listener.start()
+    return listener
+
+
+def test_one_centre_has_its_share_and_the_other_is_let_in(bench: Bench) -> None:
+    listener = _start(bench, associations_of_a_center=2)
+    try:
+        held = [Wire.to(listener.port).open() for _ in range(2)]
+        with Wire.to(listener.port) as third:
+            kind, body = third.ask(wire.associate())
+            assert (kind, tuple(body[1:])) == (wire.REJECT, (2, 3, 2))
+        for _ in range(9):
+            with Wire.to(listener.port) as other:
+                assert other.ask(wire.associate(calling="BETA"))[0] == wire.ACCEPT
+                assert other.ask(wire.RELEASE)[0] == wire.RELEASED
+        for one in held:
+            one.connection.close()
+        wait_until(lambda: listener.open_associations == 0, 20, "the places are free")
+    finally:
+        listener.stop(drain_s=0.0)
+
+
+def test_an_association_on_which_a_message_drips_is_ended(bench: Bench) -> None:
+    listener = _start(bench, network_timeout_s=1.0, bytes_per_s=1000.0)
+    try:
+        whole = wire.store(str(ct_slice(0).SOPInstanceUID), request(ct_slice(0)).dataset)
+        with Wire.to(listener.port).open() as slow, Wire.to(listener.port).open() as patient:
+            slow.send(whole[:40])
+            began = time.monotonic()
+            for byte in whole[40:80]:
+                if listener.open_associations < 2:
+                    break
+                slow.send(bytes((byte,)))
+                if time.monotonic() - began < 1.0:
+                    # who is asked nothing may be silent in between, for less than the timeout
+                    assert patient.status(_ECHO) == 0x0000
+                time.sleep(0.2)
+            assert listener.open_associations < 2
+            assert time.monotonic() - began < 5
+        assert bench.registry.instances.paths() == set()
+    finally:
+        listener.stop(drain_s=0.0)
+
+
+def test_four_hundred_strangers_are_one_incident_that_counts(bench: Bench) -> None:
+    listener = _start(bench)
+    try:
+        for number in range(400):
+            with Wire.to(listener.port) as stranger:
+                assert stranger.ask(wire.associate(calling=f"X{number}"))[0] == wire.REJECT
+    finally:
+        listener.stop(drain_s=5.0)
+    wait_until(
+        lambda: [one.count for one in bench.registry.incidents.latest()] == [400], 20, "all of them"
+    )
+
+
+def test_a_release_waits_for_no_registry_that_is_locked(bench: Bench) -> None:
+    listener = _start(bench)
+    try:
+        with (
+            Wire.to(listener.port).open() as peer,
+            Wire.to(listener.port).open() as other,
+            bench.registry._database.write(),
+        ):
+            store = wire.store(str(ct_slice(0).SOPInstanceUID), request(ct_slice(0)).dataset)
+            assert other.status(store) == 0x0000
+            began = time.monotonic()
+            assert peer.ask(wire.RELEASE)[0] == wire.RELEASED
+            assert time.monotonic() - began < 1.0  # nothing was stored on it
+            assert other.ask(wire.RELEASE)[0] == wire.RELEASED
+            assert time.monotonic() - began < 5.0
+        assert bench.intake.flush()
+        assert len(bench.registry.instances.paths()) == 1
+    finally:
+        listener.stop(drain_s=0.0)

@@ -23,6 +23,7 @@ from dicom_node.datasets.sop_classes import (
 )
 from dicom_node.network.commitment_messages import CommitmentReport
 from dicom_node.registry.registry import StudyState
+from dicom_node.scu import report_delivery
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.report_delivery import deliver_due
 from tests.support.intake_bench import Bench, center, whole_study
@@ -239,3 +240,35 @@ def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(queued: Bench) 
     with _committing_pacs(port := free_port(), 0x0110, "silence"):
         assert _deliver(queued, port) == 1
     assert queued.registry.deliveries.undelivered() == []
+
+
+def test_a_failed_association_ends_the_visit_and_everything_that_waits_backs_off(
+    queued: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = {f"{number}" * 64: _report(tmp_path / f"{number}.dcm") for number in range(3)}
+    queued.registry.deliveries.queue("alpha", "centre-report", "m" * 64, more)
+    calls: list[int] = []
+    associate = Caller.associate
+
+    def counted(*arguments: Any, **more: Any) -> Any:
+        calls.append(1)
+        return associate(*arguments, **more)
+
+    monkeypatch.setattr(Caller, "associate", counted)
+    assert _deliver(queued, free_port()) == 0
+    assert len(calls) == 1
+    waiting = queued.registry.deliveries.undelivered()
+    assert [(due - queued.clock()).total_seconds() for _, _, due in waiting] == [5.0] * 4
+
+
+def test_an_error_that_nobody_foresaw_is_a_failed_attempt(
+    queued: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unforeseen(_path: Path) -> Dataset:
+        raise KeyError("PATIENT^NAME")
+
+    monkeypatch.setattr(report_delivery, "dcmread", unforeseen)
+    with _pacs(port := free_port()):
+        assert _deliver(queued, port) == 0
+    assert "could not be sent (KeyError at" in _failure(queued)
+    assert "PATIENT" not in _failure(queued)

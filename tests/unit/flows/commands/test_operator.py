@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.errors import ConflictingContentError
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.rules import Finding, Severity
@@ -18,7 +19,7 @@ from flows.installation import Installation, installation
 from flows.operators.requeue import RequeueRequest, requeue_studies
 from flows.settings import Settings
 from tests.support.feature_stores import check
-from tests.support.intake_bench import Bench, whole_study
+from tests.support.intake_bench import KEY, Bench, whole_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -155,3 +156,23 @@ def test_a_misspelt_code_is_an_error_that_names_those_that_there_are(
         SettingsError, match=r"gtv-name, kpv cannot be chosen: expected codes out of age, .*kvp"
     ):
         Settings.load()
+
+
+def test_refused_newer_contents_are_accepted_with_who_and_why(
+    run: Run, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", KEY.decode())
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    (study,) = bench.registry.studies.summaries()
+    asked = ("accept", study.study_key, "--by", "A. Manager", "--reason", "contours corrected")
+    code, said = run(*asked)
+    assert code == 1
+    assert "nothing newer of study" in said
+    drawn.ApprovalStatus = "APPROVED"
+    with pytest.raises(ConflictingContentError):
+        bench.push(drawn)
+    code, said = run(*asked)
+    assert (code, "1 instances of study" in said) == (0, True)
+    (study,) = bench.registry.studies.summaries()
+    assert study.state is StudyState.RECEIVING

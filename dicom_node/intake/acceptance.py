@@ -1,0 +1,111 @@
+"""An operator's way out for corrected data: newer contents that were refused take the place of the
+first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicom_node.archive.archive import Archive
+from dicom_node.archive.part10 import content_sha256
+from dicom_node.audit import AuditEvent, record
+from dicom_node.datasets.instance_versions import version_of
+from dicom_node.errors import ReceivedDataError, StudyStateError
+from dicom_node.intake.names import Names, instance_record
+from dicom_node.intake.reindexing import read_archived
+from dicom_node.registry.registry import InstanceRecord, Registry
+
+LONGEST_REASON = 300
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What an operator has accepted.
+
+    Parameters
+    ----------
+    study_key, center : str
+        The study.
+    instances : int
+        How many of its instances have a newer content.
+    """
+
+    study_key: str
+    center: str
+    instances: int
+
+
+def accept_newer(
+    archive: Archive, registry: Registry, names: Names, study_key: str, by: str, reason: str
+) -> Accepted:
+    """Let the newest refused content of each instance of a study take the place of the first.
+
+    The older bytes stay kept, so that commitments hold. The study is decided after its quiet
+    period, with a new content if it is complete.
+
+    Parameters
+    ----------
+    archive : Archive
+        Its quarantine holds what was refused.
+    registry : Registry
+        Where it is indexed, and recorded who accepted it.
+    names : Names
+        Gives pseudonyms.
+    study_key : str
+        The study's pseudonym.
+    by, reason : str
+        Who decides, and why; no patient's data.
+
+    Raises
+    ------
+    StudyStateError
+        If there is no such study, nothing of it was refused that is newer, or name or reason is
+        empty or too long.
+    ArchiveError
+        If a file cannot be written.
+    """
+    who, why = (" ".join(text.split()) for text in (by, reason))
+    for what, text, longest in (("name", who, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
+        if not 0 < len(text) <= longest:
+            raise StudyStateError(
+                f"the {what} of an acceptance has {len(text)} characters: expected 1 to {longest}, "
+                "no patient's data"
+            )
+    study = next((one for one in registry.studies.summaries() if one.study_key == study_key), None)
+    newer = _newer(archive, registry, names, study.center, study_key) if study else []
+    if study is None or not newer:
+        raise StudyStateError(
+            f"nothing newer of study {study_key} is in the quarantine: expected instances that "
+            "were refused because they were here with other content (C002)"
+        )
+    registry.instances.add(newer, who, why)
+    record(AuditEvent.CONTENT_REPLACED, center=study.center, study=study_key, instances=len(newer))
+    return Accepted(study_key, study.center, len(newer))
+
+
+def _newer(
+    archive: Archive, registry: Registry, names: Names, center: str, study_key: str
+) -> list[InstanceRecord]:
+    """Return the records of what is newer than what is indexed, kept in the archive already."""
+    # The oldest first, so that of several contents of one instance the newest stays.
+    refused = {one.instance_key: one for one in archive.refused(center, study_key)}
+    found: list[InstanceRecord] = []
+    for file in refused.values():
+        known = registry.instances.known(center, file.instance_key)
+        if known is None or known.study_key != study_key:
+            continue
+        try:
+            received = read_archived(file)
+            keys = names.keys(center, received.header.identity)
+            digest = content_sha256(file.path)
+        except ReceivedDataError:
+            continue  # it was refused because it is damaged
+        if (keys.study, keys.instance) != (study_key, file.instance_key):
+            continue
+        if digest == known.content_sha256:
+            continue
+        path = archive.accept(file)
+        if version_of(path) > version_of(known.relative_path):
+            found.append(instance_record(center, keys, received, digest, path))
+    return found

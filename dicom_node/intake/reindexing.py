@@ -1,0 +1,193 @@
+"""The registry follows the files: what a start or `reindex` does before anything is received."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from dicom_node.archive.archive import Archive, ArchivedFile
+from dicom_node.archive.part10 import content_sha256, read_meta
+from dicom_node.datasets.instance import ReceivedInstance, read_instance
+from dicom_node.datasets.instance_versions import version_of
+from dicom_node.datasets.quick_scan import DatasetWindow
+from dicom_node.errors import (
+    ConflictingContentError,
+    IdentityMismatchError,
+    IncidentKind,
+    NodeError,
+    ReceivedDataError,
+)
+from dicom_node.intake.names import Names, instance_record
+from dicom_node.intake.refusals import failure_of
+from dicom_node.registry.registry import InstanceRecord, Registry
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reindexed:
+    """What bringing the registry in line with the files did."""
+
+    added: int
+    missing: int
+    set_aside: int
+
+
+def reindex(
+    archive: Archive,
+    registry: Registry,
+    names: Names,
+    index: Callable[[Sequence[InstanceRecord]], int],
+) -> Reindexed:
+    """Bring the registry in line with the files, which are the truth.
+
+    Files that the registry does not know are indexed, entries whose files have gone are forgotten,
+    and files that cannot be instances are moved to the quarantine; the last two are incidents. One
+    file that cannot be read or indexed keeps no other from being so.
+
+    Parameters
+    ----------
+    archive : Archive
+        The files.
+    registry : Registry
+        Their index.
+    names : Names
+        Gives their pseudonyms.
+    index : callable
+        Indexes instances, and returns how many of them are.
+
+    Returns
+    -------
+    Reindexed
+        How many of each.
+
+    Raises
+    ------
+    RegistryUnavailableError
+        If the registry does not commit.
+    """
+    known = registry.instances.paths()
+    unknown: list[ArchivedFile] = []
+    for file in archive.files():
+        if file.relative_path in known:
+            known.discard(file.relative_path)
+        else:
+            unknown.append(file)
+    if known:
+        registry.instances.forget(known)
+        registry.incidents.record(
+            IncidentKind.MISSING_FILE,
+            f"{len(known)} instances are no longer in the archive: restore them or have them "
+            "sent again",
+            None,
+            "archive",
+        )
+    added = 0
+    set_aside = 0
+    for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
+        newest = {file.instance_key: file for file in sorted(files, key=lambda file: file.version)}
+        records: list[InstanceRecord] = []
+        for file in newest.values():
+            verdict = _record_or_verdict(archive, registry, names, file)
+            if isinstance(verdict, InstanceRecord):
+                records.append(verdict)
+            else:
+                set_aside += verdict
+        indexed = index(records)
+        added += indexed
+        set_aside += len(records) - indexed
+    _read_drawings_again(archive, registry, names)
+    return Reindexed(added, len(known), set_aside)
+
+
+def _record_or_verdict(
+    archive: Archive, registry: Registry, names: Names, file: ArchivedFile
+) -> InstanceRecord | bool:
+    """Return the record of an archived file, or whether something was wrong with it, which is
+    recorded then; what cannot be what its path says is set aside.
+    """
+    failure: NodeError
+    try:
+        known = registry.instances.known(file.center, file.instance_key)
+        if (
+            known is not None
+            and known.study_key == file.study_key
+            and file.version < version_of(known.relative_path)
+        ):
+            return False  # an older content, which stays kept
+        return _record_of(registry, names, file)
+    except ReceivedDataError as error:
+        failure = error
+        try:
+            archive.set_aside(file)
+        except OSError as trouble:
+            _log.error("a file could not be moved to the quarantine: %s", trouble.strerror)
+    except NodeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one file must not keep the node from starting
+        failure = failure_of(error)
+    kind = failure.kind or IncidentKind.PROCESSING_FAILURE
+    registry.incidents.record(kind, str(failure), file.center, file.study_key)
+    return True
+
+
+def _record_of(registry: Registry, names: Names, file: ArchivedFile) -> InstanceRecord:
+    received = read_archived(file)
+    keys = names.keys(file.center, received.header.identity)
+    if (keys.study, keys.instance) != (file.study_key, file.instance_key):
+        raise IdentityMismatchError(
+            "a file of the archive does not lie where its identity belongs: have the instance "
+            "sent again"
+        )
+    known = registry.instances.known(file.center, keys.instance)
+    if known is not None and (
+        known.study_key != keys.study or file.version <= version_of(known.relative_path)
+    ):
+        raise ConflictingContentError(
+            "a file of the archive has the SOP Instance UID of another: the one that is indexed "
+            "stays"
+        )
+    return instance_record(
+        file.center, keys, received, content_sha256(file.path), file.relative_path
+    )
+
+
+def _read_drawings_again(archive: Archive, registry: Registry, names: Names) -> None:
+    """Read the RTSTRUCTs again of which an earlier version did not keep what each ROI is."""
+    lacking = set(registry.instances.without_drawings())
+    for file in archive.files() if lacking else ():
+        if file.relative_path not in lacking:
+            continue
+        failure: NodeError
+        try:
+            received = read_archived(file)
+            keys = names.keys(file.center, received.header.identity)
+            digest = content_sha256(file.path)
+            registry.instances.renew(
+                instance_record(file.center, keys, received, digest, file.relative_path)
+            )
+            continue
+        except ReceivedDataError as error:
+            failure = error
+        except NodeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one file must not keep the node from starting
+            failure = failure_of(error)
+        kind = failure.kind or IncidentKind.PROCESSING_FAILURE
+        registry.incidents.record(kind, str(failure), file.center, file.instance_key)
+
+
+def read_archived(file: ArchivedFile) -> ReceivedInstance:
+    """Read a file of the archive or of the quarantine without its pixel data.
+
+    Raises
+    ------
+    ReceivedDataError
+        If it is no instance.
+    """
+    meta, start = read_meta(file.path)
+    with file.path.open("rb") as opened:
+        length = max(file.path.stat().st_size - start, 0)
+        return read_instance(DatasetWindow(opened.fileno(), start, length), meta.transfer_syntax)

@@ -1,0 +1,53 @@
+"""The flow `accept-newer`: an operator lets corrected data take the place of what came first."""
+
+from __future__ import annotations
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from dicom_node.archive.archive import Archive
+from dicom_node.intake.acceptance import Accepted
+from dicom_node.intake.acceptance import accept_newer as accept
+from dicom_node.intake.names import Names
+from dicom_node.settings import pseudonym_key
+from flows.installation import Installation, installation
+from flows.refusal import refusable_flow
+
+
+@refusable_flow(name="accept-newer", flow_run_name="{study_key}")
+def accept_newer(study_key: str, reason: str, accepted_by: str) -> State[None]:
+    """Let the refused newer contents of a study's instances take the place of the first ones. The
+    older bytes stay kept, the study is decided after its quiet period, and who accepted it is
+    recorded.
+
+    Parameters
+    ----------
+    study_key : str
+        The study's keyed pseudonym, as the node's status and the runs show it.
+    reason : str
+        Why, in up to 300 characters. No patient's data.
+    accepted_by : str
+        Who decides.
+    """
+    accepted = accept_in(installation(), study_key, reason, accepted_by)
+    return Completed(name="Accepted", message=accepted_in_words(accepted))
+
+
+def accept_in(work: Installation, study_key: str, reason: str, accepted_by: str) -> Accepted:
+    """Accept what was refused of a study.
+
+    Raises
+    ------
+    StudyStateError
+        If there is no such study, or nothing newer of it.
+    """
+    archive = Archive(work.settings.node.folder)
+    return accept(archive, work.registry, Names(pseudonym_key()), study_key, accepted_by, reason)
+
+
+def accepted_in_words(accepted: Accepted) -> str:
+    """Return an acceptance as a sentence."""
+    return (
+        f"{accepted.instances} instances of study {accepted.study_key} of centre "
+        f"{accepted.center} have their newer content: the study is decided after its quiet period"
+    )
