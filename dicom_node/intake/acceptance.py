@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from dicom_node.archive.archive import Archive
 from dicom_node.archive.part10 import content_sha256
-from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import ReceivedDataError, StudyStateError
 from dicom_node.intake.names import Names, instance_record
@@ -80,7 +79,6 @@ def accept_newer(
             "were refused because they were here with other content (C002)"
         )
     registry.instances.add(newer, who, why)
-    record(AuditEvent.CONTENT_REPLACED, center=study.center, study=study_key, instances=len(newer))
     return Accepted(study_key, study.center, len(newer))
 
 

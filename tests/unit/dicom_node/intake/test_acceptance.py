@@ -76,6 +76,16 @@ def test_a_patient_id_that_was_corrected_is_decided_after_the_quiet_period(
     assert bench.claim().content_digest == new.content_digest
 
 
+def test_what_takes_the_place_of_older_contents_is_in_the_audit_trail(
+    replacing: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    _scored(replacing)
+    with caplog.at_level("INFO", "dicom_node.audit"):
+        replacing.push(*_corrected())
+    replaced = [one for one in caplog.messages if one.startswith("content-replaced")]
+    assert sum(int(one.rpartition("instances=")[2]) for one in replaced) == 5
+
+
 def test_a_study_of_mixed_identities_waits_for_the_rest(replacing: Bench) -> None:
     bench = replacing
     _scored(bench)
