@@ -109,6 +109,9 @@ class ClinicalRecord:
         Days from the start of radiotherapy to death or censoring, above 0.
     event : bool
         `True` where the patient died.
+    confirmed : tuple of str
+        Codes of what was implausible in the follow-up of the table, and was confirmed when it was
+        imported.
 
     Raises
     ------
@@ -124,6 +127,7 @@ class ClinicalRecord:
     stage: str | None
     survival_days: float
     event: bool
+    confirmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.survival_days) and self.survival_days > 0):

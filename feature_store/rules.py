@@ -113,7 +113,8 @@ class Rule:
         Whether data that do not meet it can be worked on.
     releasable : bool
         Whether settings may make it a reason for quarantine, and an operator release the study all
-        the same. Data from which no features can be computed are never released.
+        the same; of a critical rule on a clinical table, whether the importer may confirm it. Data
+        from which no features can be computed are never released.
     error : type of StudyDefect
         What `refuse` raises.
     """

@@ -51,6 +51,7 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("stage", _TEXT),
             ("survival_days", _REAL),
             ("event", pa.bool_()),
+            ("confirmed", pa.list_(_TEXT)),
         ],
     ),
     "scores": (
@@ -160,8 +161,12 @@ def clinical_record_of(row: Mapping[str, Any]) -> ClinicalRecord:
     """Return the clinical record that a row of the clinical table holds."""
     content = {name: value for name, value in row.items() if name not in {WRITTEN_AT, ROW_DIGEST}}
     sex, histology = content.pop("sex"), content.pop("histology")
+    confirmed = tuple(content.pop("confirmed") or ())
     return ClinicalRecord(
-        **content, sex=sex and Sex(sex), histology=histology and Histology(histology)
+        **content,
+        sex=sex and Sex(sex),
+        histology=histology and Histology(histology),
+        confirmed=confirmed,
     )
 
 

@@ -16,9 +16,12 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from feature_store.clinical_records import ClinicalRecord
+from feature_store.expectations.follow_up_rules import follow_up_facts
+from feature_store.expectations.suites import check_follow_up
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
+from flows.data.follow_up import refuse_follow_up
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
@@ -157,6 +160,10 @@ def check_trainable(
             f"{len(records)} eligible clinical records, but no patient with both: push its studies "
             "and import its clinical table first."
         )
+    whole = source.clinical(request.center)
+    refuse_follow_up(
+        request.center, whole, check_follow_up(follow_up_facts(whole, min(HORIZONS)))
+    )
     survival = survival_of(records, patients.index)
     assign_folds(survival, SelectionSettings().n_folds, request.seed)
     split_patients(survival, NetworkTraining().held_out, request.seed)

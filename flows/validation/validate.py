@@ -16,6 +16,8 @@ from prefect.states import Completed
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
+from feature_store.clinical_records import ClinicalTableError
+from flows.data.follow_up import follow_up_findings, refuse_follow_up
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -81,7 +83,7 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         for center in centers:
             try:
                 cohorts.append(gather_cohort(work, cohort, center))
-            except CohortError as error:
+            except (CohortError, ClinicalTableError) as error:
                 get_run_logger().warning(str(error))
                 empty.append(str(error))
             step()
@@ -132,6 +134,9 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
+    records = work.store.clinical(center)
+    if records:
+        refuse_follow_up(center, records, follow_up_findings(work, records))
     studies = work.registry.studies.summaries(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
@@ -141,7 +146,7 @@ def gather_cohort(work: Installation, query: CohortQuery, center: str) -> Scored
     cohort = assemble_cohort(
         center,
         work.store.scores(work.bundle.digest, center),
-        work.store.clinical(center),
+        records,
         quarantined,
         horizons_of(work, query),
         work.bundle.model.baseline,
