@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult
+from validation_reports.report.follow_up_reach import too_short_follow_up
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import HorizonCalibration
 from validation_reports.statistics.cohort_shift import CohortShift, ShiftVerdict
@@ -44,12 +45,18 @@ class Line:
 
 def headline(report: ValidationReport) -> tuple[Line, ...]:
     """Return the five lines of a report's first screen, in reading order."""
-    return (
+    lines = (
         _ordering(report),
         _separation(report.overall),
         _prediction(report),
         _everywhere(report),
         _for_whom_not(report),
+    )
+    if (too_short := too_short_follow_up(report.centers)) is None:
+        return lines
+    return tuple(
+        line if line.verdict is Verdict.NOTE else Line(line.question, Verdict.UNKNOWN, too_short)
+        for line in lines
     )
 
 
@@ -98,6 +105,8 @@ def calibration_line(result: CenterResult) -> Line:
     horizon and the slope.
     """
     question = "Are the predicted risks right?"
+    if too_short := too_short_follow_up([result]):
+        return Line(question, Verdict.UNKNOWN, too_short)
     parts, right = [], []
     for days, found in result.calibration.horizons:
         if isinstance(found, HorizonCalibration):
