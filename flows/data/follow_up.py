@@ -4,24 +4,27 @@ before anything is concluded from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from dicom_node.settings import SettingsError
 from feature_store.clinical_records import ClinicalRecord, ClinicalTableError
-from feature_store.expectations.follow_up_rules import confirmed, follow_up_facts
-from feature_store.expectations.suites import Finding, Severity, check_follow_up
+from feature_store.expectations.follow_up_rules import (
+    FOLLOW_UP_RULES,
+    FollowUpFacts,
+    confirmed,
+    follow_up_facts,
+)
+from feature_store.rules import Severity, unmet
 from flows.installation import Installation
 from models.combined.combined_model import HORIZONS, CombinedModel
 from models.errors import ModelError
 
 
-def follow_up_findings(
-    work: Installation, records: Sequence[ClinicalRecord]
-) -> tuple[Finding, ...]:
-    """Hold the follow-up of a table against the rules, and against the training cohort's where a
-    model is pinned.
+def center_follow_up_facts(work: Installation, records: Sequence[ClinicalRecord]) -> FollowUpFacts:
+    """Collect the facts of a centre's follow-up, compared with the training cohort's where a model
+    is pinned.
 
     Parameters
     ----------
@@ -33,10 +36,8 @@ def follow_up_findings(
     try:
         model = work.bundle.model
     except (SettingsError, ModelError):  # a table may come before the model
-        return check_follow_up(follow_up_facts(records, min(HORIZONS)))
-    return check_follow_up(
-        follow_up_facts(records, min(model.horizons), expected_deaths(model, records))
-    )
+        return follow_up_facts(records, min(HORIZONS))
+    return follow_up_facts(records, min(model.horizons), expected_deaths(model, records))
 
 
 def expected_deaths(model: CombinedModel, records: Sequence[ClinicalRecord]) -> float:
@@ -49,9 +50,7 @@ def expected_deaths(model: CombinedModel, records: Sequence[ClinicalRecord]) -> 
     return float(np.sum(model.baseline.at(known) * days / known))
 
 
-def refuse_follow_up(
-    center: str, records: Sequence[ClinicalRecord], findings: Iterable[Finding]
-) -> None:
+def refuse_follow_up(center: str, records: Sequence[ClinicalRecord], facts: FollowUpFacts) -> None:
     """Refuse a centre whose kept follow-up cannot be days and was not confirmed at its import.
 
     Parameters
@@ -60,8 +59,8 @@ def refuse_follow_up(
         The centre.
     records : sequence of ClinicalRecord
         Its clinical table.
-    findings : iterable of Finding
-        What was found of its follow-up.
+    facts : FollowUpFacts
+        The facts of its follow-up.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def refuse_follow_up(
         With the sentence of each rule that is not met.
     """
     codes = {code for record in records for code in record.confirmed}
-    found = confirmed(findings, codes)
+    found = confirmed(unmet(FOLLOW_UP_RULES, facts), codes)
     if critical := [one.sentence for one in found if one.severity is Severity.CRITICAL]:
         raise ClinicalTableError(
             f"The clinical table of centre {center} cannot be used: {' '.join(critical)}"

@@ -17,7 +17,7 @@ from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from dicom_node.pseudonym import patient_key
+from dicom_node.pseudonym import clock_shift_s, patient_key
 from dicom_node.settings import pseudonym_key
 from feature_store.clinical_records import (
     ClinicalRecord,
@@ -27,8 +27,8 @@ from feature_store.clinical_records import (
 )
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.follow_up_rules import CONFIRMABLE, confirmed
-from feature_store.expectations.suites import Finding, Severity, check_clinical
-from flows.data.follow_up import follow_up_findings
+from feature_store.expectations.suites import Severity, check_clinical, check_follow_up
+from flows.data.follow_up import center_follow_up_facts
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.software_version import software_version
@@ -110,12 +110,20 @@ def _import(
     work: Installation, center: str, csv: Path, confirm: Collection[str] = frozenset()
 ) -> str:
     key = pseudonym_key()
-    table = read_clinical_csv(csv, center, lambda patient_id: patient_key(key, center, patient_id))
+    table = read_clinical_csv(
+        csv,
+        center,
+        lambda patient_id: patient_key(key, center, patient_id),
+        lambda patient: clock_shift_s(key, patient),
+    )
     kept = {record.patient_key: record for record in work.store.clinical(center)}
     whole = tuple((kept | {record.patient_key: record for record in table.records}).values())
     judged = {
         "clinical": (table.records, check_clinical(table.records)),
-        "follow-up": (whole, confirmed(follow_up_findings(work, whole), confirm)),
+        "follow-up": (
+            whole,
+            confirmed(check_follow_up(center_follow_up_facts(work, whole)), confirm),
+        ),
     }
     if not table.records:
         judged.pop("follow-up")

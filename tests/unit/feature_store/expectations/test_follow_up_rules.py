@@ -17,7 +17,7 @@ from feature_store.expectations.follow_up_rules import (
     follow_up_facts,
 )
 from feature_store.expectations.suites import check_follow_up
-from feature_store.rules import Severity
+from feature_store.rules import Severity, unmet
 from tests.support.real_data import real_data_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
@@ -49,7 +49,7 @@ def changed(change: Callable[[float], float]) -> list[ClinicalRecord]:
 
 
 def critical(records: list[ClinicalRecord], deaths: float | None = None) -> set[str]:
-    found = check_follow_up(follow_up_facts(records, 365, deaths))
+    found = unmet(FOLLOW_UP_RULES, follow_up_facts(records, 365, deaths))
     return {one.code for one in found if one.severity is Severity.CRITICAL}
 
 
@@ -84,6 +84,8 @@ def test_times_that_cannot_be_days_are_critical(name: str) -> None:
     change, codes = SPOILT[name]
     records = changed(change)
     assert codes <= critical(records, expected(records))
+    facts = follow_up_facts(records, 365, expected(records))
+    assert set(check_follow_up(facts)) == set(unmet(FOLLOW_UP_RULES, facts))
 
 
 def test_without_a_model_units_are_told_from_the_horizon_and_usual_survival() -> None:

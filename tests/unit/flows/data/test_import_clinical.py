@@ -11,7 +11,7 @@ from prefect.logging import disable_run_logger
 
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.expectations.checks import judged_codes
-from flows.data.follow_up import follow_up_findings, refuse_follow_up
+from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
 from flows.data.import_clinical import import_clinical
 from flows.installation import Installation, installation
 
@@ -84,10 +84,10 @@ def test_months_for_days_are_refused_and_can_be_confirmed(
     assert imported(tmp_path, MONTHS, "follow-up-unit")[0] == "Completed"
     records = work.store.clinical("B")
     assert {record.confirmed for record in records} == {("follow-up-unit",)}
-    found = follow_up_findings(work, records)
-    refuse_follow_up("B", records, found)
+    facts = center_follow_up_facts(work, records)
+    refuse_follow_up("B", records, facts)
     with pytest.raises(ClinicalTableError, match=r"centre B cannot be used: The longest of 10"):
-        refuse_follow_up("B", [replace(one, confirmed=()) for one in records], found)
+        refuse_follow_up("B", [replace(one, confirmed=()) for one in records], facts)
 
 
 def test_a_patient_more_is_judged_with_those_that_are_there(
