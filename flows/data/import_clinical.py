@@ -27,7 +27,12 @@ from feature_store.clinical_records import (
 )
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.follow_up_rules import CONFIRMABLE, confirmed
-from feature_store.expectations.suites import Severity, check_clinical, check_follow_up
+from feature_store.expectations.suites import (
+    Finding,
+    Severity,
+    check_clinical,
+    check_follow_up,
+)
 from flows.data.follow_up import center_follow_up_facts
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
