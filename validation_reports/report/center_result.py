@@ -22,6 +22,7 @@ from validation_reports.statistics.brier_score import (
     integrated_brier,
 )
 from validation_reports.statistics.calibration import Calibration, CalibrationSlope, calibrate
+from validation_reports.statistics.censoring import alive_on
 from validation_reports.statistics.cohort_shift import CohortShift, compare_with_training
 from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
 from validation_reports.statistics.discrimination import (
@@ -184,7 +185,7 @@ def analyse_center(
     confidence : float
         Of all intervals.
     """
-    survival, score = cohort.survival, cohort.linear_predictor
+    survival, score = alive_on(cohort.survival, horizons), cohort.linear_predictor
     predicted = {days: cohort.predicted_survival[days] for days in horizons}
     risk = {days: 1.0 - values for days, values in predicted.items()}
     concordance = harrell_c(survival, score, confidence)
@@ -256,7 +257,7 @@ def _comparisons(
 ) -> tuple[SignatureComparison, ...]:
     if cohort.signatures is None:
         return ()
-    survival, score = cohort.survival, cohort.linear_predictor
+    survival, score = alive_on(cohort.survival, horizons), cohort.linear_predictor
     found = []
     for name in cohort.signatures.columns:
         other = cohort.signatures[name].to_numpy(dtype=np.float64)

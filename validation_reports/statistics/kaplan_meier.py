@@ -177,8 +177,8 @@ def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
 
 
 def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
-    """Return the median with its interval; where the curve is flat at 0.5 it is the middle of that
-    step, as in R.
+    """Return the median with its interval as R prints a ``survfit``: where the curve is flat at 0.5
+    it is the middle of that step, or its beginning where the curve never falls below.
     """
     times = np.asarray(curve.days)
     median = _first_below_half(times, np.asarray(curve.survival))
@@ -210,15 +210,15 @@ def median_follow_up(survival: Survival) -> MedianTime | NotEstimable:
 
 
 def _first_below_half(times: Array, values: Array) -> float | None:
-    """Quantile rule of R's quantile.survfit for one half, `values` falling from 1."""
-    if not values.size or values.min() > 0.5 + _TOLERANCE:
+    """Rule of R's survival:::survmean for one half, `values` falling from 1."""
+    reached = values < 0.5 + _TOLERANCE
+    if not reached.any():
         return None
-    keep = np.concatenate([[True], np.diff(values) != 0])
-    steps, levels = times[keep], values[keep]
-    first = steps[int(np.argmax(levels <= 0.5 + _TOLERANCE))]
-    below = levels < 0.5 - _TOLERANCE
-    last = steps[int(np.argmax(below))] if below.any() else times[-1]
-    return float((first + last) / 2)
+    times, values = times[reached], values[reached]
+    below = values < values[0]
+    if abs(values[0] - 0.5) < _TOLERANCE and below.any():
+        return float((times[0] + times[int(np.argmax(below))]) / 2)
+    return float(times[0])
 
 
 def _curve(

@@ -6,7 +6,15 @@ import re
 
 import pytest
 
-from dicom_node.pseudonym import instance_key, key_fingerprint, patient_key, pseudonym, study_key
+from dicom_node.pseudonym import (
+    clock_shift_s,
+    image_key,
+    instance_key,
+    key_fingerprint,
+    patient_key,
+    pseudonym,
+    study_key,
+)
 from tests.support.intake_bench import KEY
 
 

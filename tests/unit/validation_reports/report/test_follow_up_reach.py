@@ -9,6 +9,7 @@ import numpy as np
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.render import render_html
 from validation_reports.report.latest_performance import center_performances
 from validation_reports.report.summary import Verdict, headline
@@ -56,3 +57,18 @@ def test_a_follow_up_that_ends_at_the_first_horizon_reaches_it() -> None:
         [replace(cohort, survival=Survival(days, event))], PROVENANCE, n_resamples=20
     )
     assert not any("No verdict" in line.answer for line in headline(report))
+
+
+def test_where_everybody_was_followed_to_the_last_horizon_the_living_are_its_controls() -> None:
+    cohort = made_cohort("A", 200, 6)
+    days = np.minimum(cohort.survival.days, 1095.0)
+    event = cohort.survival.event & (cohort.survival.days <= 1095)
+    (cut,) = build_report(
+        [replace(cohort, survival=Survival(days, event))], PROVENANCE, n_resamples=20
+    ).centers
+    (whole,) = build_report([cohort], PROVENANCE, n_resamples=20).centers
+    for found, full in ((cut.auc, whole.auc), (cut.brier, whole.brier)):
+        assert not isinstance(found[2][1], NotEstimable)
+        # nobody of these was censored before, so the cut takes no information on the horizon away
+        np.testing.assert_allclose(found[2][1].estimate, full[2][1].estimate, rtol=0.02)
+    assert not isinstance(cut.calibration.horizons[2][1], NotEstimable)

@@ -1,0 +1,25 @@
+"""Completeness of follow-up by hand, and accrual without a date."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from models.survival.survival_data import Survival
+from validation_reports.statistics.follow_up import Accrual, Completeness, accrual, completeness
+
+
+def test_completeness_counts_what_the_living_could_have_been_followed() -> None:
+    survival = Survival([100, 400, 200, 365], [True, False, False, False])
+    found = completeness(survival, (365,))
+    assert found == (
+        Completeness(365, pytest.approx((100 + 365 + 200 + 365) / (100 + 3 * 365)), 1),
+    )
+    assert completeness(Survival([500, 50], [False, True]), (365,))[0] == Completeness(365, 1.0, 0)
+
+
+def test_accrual_is_told_in_months() -> None:
+    months = pd.Series(["2020-11", None, "2021-02", "2020-12"])
+    assert accrual(months) == Accrual("2020-11", "2021-02", 4, 3)
+    assert accrual(pd.Series([None, None])) is None
+    assert accrual(None) is None
