@@ -34,6 +34,7 @@ from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
 from validation_reports.report_folder import write_report_files
+from validation_reports.statistics.margins import Margins
 
 REPORT_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
 POOL = "all-centers"
@@ -101,6 +102,8 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
             provenance(work, cohort),
             horizons=horizons_of(work, cohort),
             training=training_patients(work),
+            margins=Margins(*work.settings.validation.margins),
+            decision_thresholds=work.settings.validation.decision_thresholds,
         )
         step()
         folder = write_report(work, cohort, report, cohorts)

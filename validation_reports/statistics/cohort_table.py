@@ -21,6 +21,7 @@ from scipy import stats
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.follow_up import (
+    UNKNOWN_MONTHS,
     Accrual,
     Completeness,
     accrual,
@@ -73,8 +74,8 @@ class CohortColumn:
         Age in years.
     completeness : tuple of Completeness
         How completely patients were followed until each horizon.
-    accrual : Accrual or None
-        Over which months they were scanned; `None` where no month is known.
+    accrual : Accrual or NotEstimable
+        Over which months they were scanned.
     missing : tuple of (str, int)
         What is known of a patient, and of how many it is missing.
     counts : tuple of (str, tuple of int)
@@ -91,7 +92,7 @@ class CohortColumn:
     age: AgeSummary | NotEstimable
     counts: tuple[tuple[str, tuple[int, ...]], ...]
     completeness: tuple[Completeness, ...] = ()
-    accrual: Accrual | None = None
+    accrual: Accrual | NotEstimable = UNKNOWN_MONTHS
     missing: tuple[tuple[str, int], ...] = ()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from models.survival.survival_data import Survival
+from validation_reports.not_estimable import NotEstimable
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,11 @@ def completeness(survival: Survival, horizons: Iterable[int]) -> tuple[Completen
     return tuple(found)
 
 
-def accrual(months: pd.Series[str] | None) -> Accrual | None:
-    """Return over which months patients were scanned; `None` where no month is known.
+UNKNOWN_MONTHS = NotEstimable("No month of a planning CT is known.")
+
+
+def accrual(months: pd.Series[str] | None) -> Accrual | NotEstimable:
+    """Return over which months patients were scanned, if one is known.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def accrual(months: pd.Series[str] | None) -> Accrual | None:
     """
     known = [] if months is None else sorted(str(month) for month in months.dropna())
     if not known:
-        return None
+        return UNKNOWN_MONTHS
     (first_year, first_month), (year, month) = (
         (int(text[:4]), int(text[5:7])) for text in (known[0], known[-1])
     )

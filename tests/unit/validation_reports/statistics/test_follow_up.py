@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 
 from models.survival.survival_data import Survival
-from validation_reports.statistics.follow_up import Accrual, Completeness, accrual, completeness
+from validation_reports.statistics.follow_up import (
+    UNKNOWN_MONTHS,
+    Accrual,
+    Completeness,
+    accrual,
+    completeness,
+)
 
 
 def test_completeness_counts_what_the_living_could_have_been_followed() -> None:
@@ -21,5 +27,5 @@ def test_completeness_counts_what_the_living_could_have_been_followed() -> None:
 def test_accrual_is_told_in_months() -> None:
     months = pd.Series(["2020-11", None, "2021-02", "2020-12"])
     assert accrual(months) == Accrual("2020-11", "2021-02", 4, 3)
-    assert accrual(pd.Series([None, None])) is None
-    assert accrual(None) is None
+    assert accrual(pd.Series([None, None])) == UNKNOWN_MONTHS
+    assert accrual(None) == UNKNOWN_MONTHS

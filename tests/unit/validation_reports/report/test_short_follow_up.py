@@ -16,9 +16,8 @@ from validation_reports.report.summary import Verdict, headline
 from validation_reports.report.validation_report import build_report
 
 SENTENCE = (
-    "No verdict is given: the longest follow-up of 200 patients at {center} is {longest:g} days, "
-    "below the first horizon of 365 days. Check that the survival times are days, or validate "
-    "again when patients were followed for longer."
+    "No verdict is given: the longest follow-up is {longest:.0f} days at {center}, less than the first "
+    "horizon of 1 year. Check that the times are days."
 )
 
 
@@ -43,7 +42,7 @@ def test_one_centre_in_months_takes_the_verdict_from_the_pool_and_not_from_the_o
     good, months = made_cohort("A", 200, 4), in_months(made_cohort("B", 200, 5))
     report = build_report([good, months], PROVENANCE, n_resamples=20)
     assert {line.verdict for line in headline(report)} == {Verdict.UNKNOWN, Verdict.NOTE}
-    assert "200 patients at B" in headline(report)[0].answer
+    assert "days at B, less than" in headline(report)[0].answer
     at_a, at_b = center_performances(report, "one")
     assert at_b.calibration.answer.startswith("No verdict is given")
     assert not at_a.calibration.answer.startswith("No verdict is given")
