@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.not_estimable import NotEstimable
@@ -30,6 +31,7 @@ from validation_reports.statistics.discrimination import (
     Difference,
     UnoConcordance,
 )
+from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.kaplan_meier import MedianTime
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.statistics.proportional_hazards import ProportionalityTest
@@ -74,6 +76,7 @@ def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
                         for name in cohort.signatures.columns
                     }
                 ),
+                **_hazard(cohort),
                 "age": np.floor(cohort.covariates["age"].to_numpy(dtype=np.float64)),
             }
         )
@@ -81,6 +84,20 @@ def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
         table.insert(1, "patient", range(1, cohort.n + 1))
         tables.append(table)
     return str(pd.concat(tables).to_csv(index=False, float_format="%.17g", lineterminator="\n"))
+
+
+def _hazard(cohort: ScoredCohort) -> dict[str, NDArray[np.float64]]:
+    """Return the predicted cumulative hazard of each patient's follow-up, as far as the model knows
+    one, and whether a death fell into it.
+    """
+    if cohort.baseline is None:
+        return {}
+    days, last = cohort.survival.days, cohort.baseline.last_day
+    reached = cohort.baseline.at(np.minimum(days, last))
+    return {
+        "hazard": np.exp(cohort.linear_predictor) * reached,
+        "counted": (cohort.survival.event & (days <= last)).astype(np.float64),
+    }
 
 
 def expected_csv(report: ValidationReport) -> str:
@@ -104,9 +121,12 @@ def expected_csv(report: ValidationReport) -> str:
                 writer.writerow([name, part, format(value, ".17g"), _EXACT * value])
     for item in report.across_centers:
         if isinstance(item.pooled, PooledEffect):
-            mean, tau2 = item.pooled.scaled_estimate, item.pooled.tau_squared
-            writer.writerow(["", f"random effects {item.name}", format(mean, ".17g"), _ITERATED])
-            writer.writerow(["", f"tau2 {item.name}", format(tau2, ".17g"), _ITERATED])
+            for what, value in (
+                ("random effects", item.pooled.scaled_estimate),
+                ("standard error of the random effects", item.pooled.scaled_standard_error),
+                ("tau2", item.pooled.tau_squared),
+            ):
+                writer.writerow(["", f"{what} {item.name}", format(value, ".17g"), _ITERATED])
     return text.getvalue()
 
 
@@ -117,7 +137,9 @@ def _median(what: str, found: MedianTime | NotEstimable) -> Iterator[tuple[str, 
 
 
 def _limits(
-    what: str, found: HazardRatio | CalibrationSlope | Concordance, tolerance: float
+    what: str,
+    found: HazardRatio | CalibrationSlope | Concordance | HazardScaleRatio,
+    tolerance: float,
 ) -> Iterator[tuple[str, float, float]]:
     yield f"{what} lower", found.lower, tolerance * max(1.0, found.lower)
     yield f"{what} upper", found.upper, tolerance * max(1.0, found.upper)
@@ -204,6 +226,9 @@ def _of_horizons(result: CenterResult) -> Iterator[tuple[str, float, float]]:
 
 
 def _of_calibration(result: CenterResult) -> Iterator[tuple[str, float, float]]:
+    if isinstance(hazard := result.calibration.hazard, HazardScaleRatio):
+        yield "hazard O/E", hazard.estimate, _EXACT
+        yield from _limits("hazard O/E", hazard, _EXACT)
     for days, found in result.calibration.horizons:
         if isinstance(found, NotEstimable):
             continue

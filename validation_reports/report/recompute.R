@@ -78,7 +78,8 @@ delong <- function(d, horizon, other) {
   c(mean(difference), sqrt(var(rowMeans(difference)) / sum(case) + var(colMeans(difference)) / sum(control)))
 }
 
-# random effects by restricted maximum likelihood: variance between the centres and mean
+# random effects by restricted maximum likelihood: mean over the centres, its standard error by the modified
+# Hartung-Knapp rule, variance between the centres
 random_effects <- function(y, v) {
   slope <- function(t) {
     w <- 1 / (v + t)
@@ -92,19 +93,22 @@ random_effects <- function(y, v) {
     tau2 <- uniroot(slope, c(0, high), tol = 1e-14)$root
   }
   w <- 1 / (v + tau2)
-  c(sum(w * y) / sum(w), tau2)
+  m <- sum(w * y) / sum(w)
+  c(m, sqrt(max(1, sum(w * (y - m)^2) / (length(y) - 1)) / sum(w)), tau2)
 }
 
 # estimate and variance of each centre on the scale of pooling
 of_centers <- function(name) {
   day <- sub("^O/E at ([0-9]+) days$", "\\1", name)
   key <- c("Harrell's C" = "C", "Hazard ratio" = "log HR", "Calibration slope" = "slope")[name]
+  if (name == "O/E on the hazard scale") key <- "hazard O/E"
   if (is.na(key)) key <- paste0("O/E@", day)
   centers <- expected$center[expected$statistic == key & expected$center != ""]
   found <- vapply(centers, function(center) {
     d <- patients[patients$center == center, ]
     value <- statistic(key, d)
     if (key == "C") return(c(qlogis(value), (statistic("C standard error", d) / (value * (1 - value)))^2))
+    if (key == "hazard O/E") return(c(log(value), 1 / sum(d$counted)))
     if (key != paste0("O/E@", day)) return(c(value, statistic(paste(key, "standard error"), d)^2))
     at <- summary(survfit(Surv(days, event) ~ 1, d), times = as.numeric(day), extend = TRUE)
     c(log(value), (at$std.err / (1 - at$surv))^2)
@@ -138,9 +142,10 @@ statistic <- function(name, d) {
   risk <- if (is.na(horizon)) NULL else d[[paste0("risk_", parts[2])]]
   control <- coxph.control(eps = 1e-11, toler.chol = 1e-12, iter.max = 50)
   cox <- function(x) coxph(outcome ~ x, control = control)
-  if (grepl("^(random effects|tau2) ", name)) {
-    found <- of_centers(sub("^(random effects|tau2) ", "", name))
-    return(random_effects(found[1, ], found[2, ])[if (startsWith(name, "tau2")) 2 else 1])
+  pooled <- "^(random effects|standard error of the random effects|tau2) "
+  if (grepl(pooled, name)) {
+    found <- of_centers(sub(pooled, "", name))
+    return(random_effects(found[1, ], found[2, ])[match(substr(name, 1, 1), c("r", "s", "t"))])
   }
   if (grepl("^median ", name)) {
     part <- if (grepl(" (lower|upper)$", name)) sub(".* ", "", name) else " "
@@ -176,6 +181,9 @@ statistic <- function(name, d) {
     "slope lower" = , "slope upper" = statistic("slope", d) + z * statistic("slope standard error", d),
     "observed lower" = 1 - summary(survfit(outcome ~ 1, conf.type = "log-log"), times = horizon, extend = TRUE)$upper,
     "observed upper" = 1 - summary(survfit(outcome ~ 1, conf.type = "log-log"), times = horizon, extend = TRUE)$lower,
+    "hazard O/E" = sum(d$counted) / sum(d$hazard),
+    "hazard O/E lower" = qchisq(0.025, 2 * sum(d$counted)) / 2 / sum(d$hazard),
+    "hazard O/E upper" = qchisq(0.975, 2 * sum(d$counted) + 2) / 2 / sum(d$hazard),
     "IPA" = 1 - brier_at(d, horizon, risk) / brier_at(d, horizon, 1 - alive_at(d, horizon)),
     "ICI" = mean(smooth_errors(d, horizon, risk)),
     "E50" = median(smooth_errors(d, horizon, risk)),

@@ -42,8 +42,8 @@ TRIPOD_ITEMS = (
         "5b",
         "Data: dates",
         "patients",
-        "months of the planning CTs, where known; a person must give the end of follow-up, whose "
-        "date is not kept.",
+        "months that the planning CTs span, where known; a person must give the dates and the end "
+        "of follow-up, which are not kept.",
     ),
     TripodItem(
         "6a", "Setting and centres", "results", "number of centres; a person must add where."

@@ -30,12 +30,10 @@ class Completeness:
 
 @dataclass(frozen=True)
 class Accrual:
-    """First and last month of the planning CTs (``YYYY-MM``), how many months that spans, and of
-    how many patients a month is known.
+    """How many months the planning CTs span, and of how many patients a month is known; which
+    months is not told, as the first or last may be one patient's alone.
     """
 
-    first: str
-    last: str
     months: int
     n_known: int
 
@@ -81,4 +79,4 @@ def accrual(months: pd.Series[str] | None) -> Accrual | NotEstimable:
         (int(text[:4]), int(text[5:7])) for text in (known[0], known[-1])
     )
     spanned = 12 * (year - first_year) + month - first_month + 1
-    return Accrual(known[0], known[-1], spanned, len(known))
+    return Accrual(spanned, len(known))

@@ -16,8 +16,8 @@ from validation_reports.report.summary import Verdict, headline
 from validation_reports.report.validation_report import build_report
 
 SENTENCE = (
-    "No verdict is given: the longest follow-up is {longest:.0f} days at {center}, less than the first "
-    "horizon of 1 year. Check that the times are days."
+    "No verdict is given: the longest follow-up is {longest:.0f} days at {center}, less than the "
+    "first horizon of 1 year. Check that the times are days."
 )
 
 

@@ -39,7 +39,7 @@ def test_every_section_that_an_item_names_is_on_the_page() -> None:
             assert item.answer.startswith("A person must write")
         else:
             assert f'id="{item.section}"' in page, item
-    assert "2020-03 to 2021-07" in page
+    assert '17 months <span class="ci">(59 known)' in page
     assert "Follow-up complete, 1 year" in page
     assert "CT: convolution kernel" in page
 

@@ -109,6 +109,8 @@ def _is_as_before(now: Any, before: Any, path: str = "") -> None:
                 continue
             if path == ".centers[0].recalibration" and name == "horizons":
                 continue  # tried by cross-validation since
+            if name == "median" and before["label"] == "low risk" and 0.5 in _levels(before):
+                continue  # on a step that nobody left, R prints its beginning
             if name in {"lower", "upper"} and "at_risk" in before:
                 inside = [0 < survival < 1 for survival in before["survival"]]
                 now[name], part = (  # noqa: PLW2901
@@ -124,6 +126,10 @@ def _is_as_before(now: Any, before: Any, path: str = "") -> None:
         assert now == pytest.approx(before, rel=1e-9, abs=1e-12), path
     else:
         assert now == before, path
+
+
+def _levels(group: Any) -> list[float]:
+    return [round(level, 9) for level in group["curve"]["survival"]]
 
 
 def test_a_centre_at_the_end_of_its_range_does_not_stop_the_others() -> None:

@@ -26,6 +26,6 @@ def test_completeness_counts_what_the_living_could_have_been_followed() -> None:
 
 def test_accrual_is_told_in_months() -> None:
     months = pd.Series(["2020-11", None, "2021-02", "2020-12"])
-    assert accrual(months) == Accrual("2020-11", "2021-02", 4, 3)
+    assert accrual(months) == Accrual(4, 3)
     assert accrual(pd.Series([None, None])) == UNKNOWN_MONTHS
     assert accrual(None) == UNKNOWN_MONTHS
