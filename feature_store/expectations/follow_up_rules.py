@@ -13,7 +13,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -237,14 +237,21 @@ def _confirmable(code: str) -> str:
     return f" If the table is right, import it again with --confirm {code}."
 
 
-def _held(code: str, column: str, bounds: Between, expected: str, sentence: str, mend: str) -> Rule:
-    """Return a rule on what is implausible; the sentences are templates of the facts."""
+def _held(
+    code: str,
+    column: str,
+    bounds: Between,
+    expected: str,
+    found: Callable[[FollowUpFacts], str],
+    mend: str,
+) -> Rule:
+    """Return a rule on what is implausible."""
     return Rule(
         code,
         column,
         bounds,
         expected,
-        lambda facts: f"{sentence.format(f=facts)} {mend}{_confirmable(code)}",
+        lambda facts: f"{found(facts)} {mend}{_confirmable(code)}",
         releasable=True,
     )
 
@@ -308,8 +315,11 @@ FOLLOW_UP_RULES = (
         "thousands",
         Between(None, 0),
         "no times that look like thousands with a point",
-        "{f.thousands} of {f.n} survival times lie between 1 and 20 with decimals, while the "
-        "others are whole and below 1000: they look like thousands with a point, 1.095 for 1095.",
+        lambda f: (
+            f"{f.thousands} of {f.n} survival times lie between 1 and 20 with decimals, while the "
+            "others are whole and below 1000: they look like thousands with a point, 1.095 for "
+            "1095."
+        ),
         "Write days without a sign for thousands.",
     ),
     _held(
@@ -317,8 +327,10 @@ FOLLOW_UP_RULES = (
         "long",
         Between(None, 0),
         "no follow-up of more than 30 years",
-        "{f.long} of {f.n} survival times are longer than 30 years, the longest is "
-        "{f.longest_days:g} days, expected days from the start of radiotherapy.",
+        lambda f: (
+            f"{f.long} of {f.n} survival times are longer than 30 years, the longest is "
+            f"{f.longest_days:g} days, expected days from the start of radiotherapy."
+        ),
         "Mend them; hours must be divided by 24.",
     ),
     _held(
@@ -326,8 +338,10 @@ FOLLOW_UP_RULES = (
         "sentinels",
         Between(None, 0),
         "no times of nines that stand for a missing one",
-        "{f.sentinels} of {f.n} survival times are written as nines only, which usually stand for "
-        "a missing time.",
+        lambda f: (
+            f"{f.sentinels} of {f.n} survival times are written as nines only, which usually stand "
+            "for a missing time."
+        ),
         "Leave such rows out.",
     ),
     _held(
@@ -335,8 +349,10 @@ FOLLOW_UP_RULES = (
         "one_day_share",
         Between(None, 0.5),
         "deaths on different days",
-        "{f.one_day_share:.0%} of {f.n_events} deaths fall on the same day of follow-up, expected "
-        "at most half of them.",
+        lambda f: (
+            f"{f.one_day_share:.0%} of {f.n_events} deaths fall on the same day of follow-up, "
+            "expected at most half of them."
+        ),
         "Export the time of each patient.",
     ),
     _held(
@@ -344,8 +360,10 @@ FOLLOW_UP_RULES = (
         "event_share",
         Between(0.0, strict=True),
         "deaths among 20 or more patients",
-        "None of {f.n} patients died, though they were followed for {f.median_days:g} days at the "
-        "median, expected deaths.",
+        lambda f: (
+            f"None of {f.n} patients died, though they were followed for {f.median_days:g} days at "
+            "the median, expected deaths."
+        ),
         "Write 1 for patients who died.",
     ),
     _held(
@@ -353,8 +371,11 @@ FOLLOW_UP_RULES = (
         "dead_longer_lower",
         Between(None, 0.5),
         "deaths that come before the end of follow-up of the living",
-        "The dead have longer times than the living: in {f.dead_longer:.0%} of the pairs of a dead "
-        "and a living patient the dead one does, expected fewer than half. Events look inverted.",
+        lambda f: (
+            f"The dead have longer times than the living: in {f.dead_longer:.0%} of the pairs of a "
+            "dead and a living patient the dead one does, expected fewer than half. Events look "
+            "inverted."
+        ),
         "Write 1 for patients who died and 0 for those alive.",
     ),
     Rule(

@@ -81,7 +81,7 @@ def pool_centers() -> State[None]:
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation().with_model(cohort.model_digest).reading_now()
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
-    _refuse_training_centers(work, centers)
+    refuse_training_centers(work, centers)
     _check_patients(work, cohort, centers)
     images = find_same_images(work, centers)
     with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
@@ -113,7 +113,7 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     return Completed(message=" ".join([analysed, *empty]))
 
 
-def _refuse_training_centers(work: Installation, centers: list[str]) -> None:
+def refuse_training_centers(work: Installation, centers: list[str]) -> None:
     """Refuse to validate a model on a centre that trains; a comparison of bundles shows it as
     apparent.
     """

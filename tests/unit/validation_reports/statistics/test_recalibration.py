@@ -56,6 +56,6 @@ def test_it_is_the_same_whoever_comes_first_and_refused_where_parts_determine_no
     assert isinstance(mixed, Recalibration)
     for one, other in zip(whole.horizons, mixed.horizons, strict=True):
         np.testing.assert_allclose(one.predicted, other.predicted, rtol=1e-9)
-    only = Survival([100.0, 200.0, 300.0], [True, False, False])
+    only = Survival(np.array([100.0, 200.0, 300.0]), np.array([True, False, False]))
     slope = calibration_slope(survival, score)
     assert isinstance(recalibrate(only, [1.0, 2.0, 0.5], slope, (50,)), NotEstimable)
