@@ -109,7 +109,7 @@ def _is_as_before(now: Any, before: Any, path: str = "") -> None:
                 continue
             if path == ".centers[0].recalibration" and name == "horizons":
                 continue  # tried by cross-validation since
-            if name == "median" and before["label"] == "low risk" and 0.5 in _levels(before):
+            if name == "median" and before.get("label") == "low risk" and 0.5 in _levels(before):
                 continue  # on a step that nobody left, R prints its beginning
             if name in {"lower", "upper"} and "at_risk" in before:
                 inside = [0 < survival < 1 for survival in before["survival"]]
