@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from feature_store.study_identity import StudyIdentity
 
@@ -77,11 +78,11 @@ class StudyOrder:
             return self.read_at.get(identity, contents[identity])
 
         cts = self._cts(own)
-        acquired = [self.acquired_s.get(ct[0]) for ct in cts]
-        months = [self.month.get(ct[0]) for ct in cts]
+        acquired: list[Any] = [self.acquired_s.get(ct[0]) for ct in cts]
+        months: list[Any] = [self.month.get(ct[0]) for ct in cts]
         known = next((one for one in (acquired, months) if _tells_order(one)), None)
         if known is not None:
-            chosen = cts[known.index(min(moment for moment in known if moment is not None))]
+            chosen = cts[known.index(min(known))]
         else:
             chosen = min(cts, key=lambda ct: (min(map(read, ct)), ct[0].study_key))
         newest = max(chosen, key=lambda one: (read(one), one.content_digest))

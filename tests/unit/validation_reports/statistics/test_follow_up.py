@@ -19,9 +19,9 @@ from validation_reports.statistics.follow_up import (
 def test_completeness_counts_what_the_living_could_have_been_followed() -> None:
     survival = Survival(np.array([100.0, 400, 200, 365]), np.array([True, False, False, False]))
     found = completeness(survival, (365,))
-    assert found == (
-        Completeness(365, pytest.approx((100 + 365 + 200 + 365) / (100 + 3 * 365)), 1),
-    )
+    (until,) = found
+    assert until.share == pytest.approx((100 + 365 + 200 + 365) / (100 + 3 * 365))
+    assert (until.days, until.n_lost) == (365, 1)
     assert completeness(Survival(np.array([500.0, 50]), np.array([False, True])), (365,))[
         0
     ] == Completeness(365, 1.0, 0)
