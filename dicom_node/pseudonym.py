@@ -13,6 +13,7 @@ LENGTH = 16
 """
 
 _MINIMUM_KEY_BYTES = 16
+_LONGEST_SHIFT_S = 100 * 365 * 86400
 _DIGEST_BYTES = LENGTH * 5 // 8
 
 
@@ -79,6 +80,20 @@ def study_key(key: bytes, center: str, study_instance_uid: str) -> str:
 def instance_key(key: bytes, center: str, sop_instance_uid: str) -> str:
     """Return the pseudonym of an instance of `center` with the SOP Instance UID (0008,0018)."""
     return pseudonym(key, "instance", center, sop_instance_uid)
+
+
+def image_key(key: bytes, sop_instance_uid: str) -> str:
+    """Return the pseudonym of an instance with the SOP Instance UID (0008,0018), whichever centre
+    sent it: the same image is recognised at another centre.
+    """
+    return pseudonym(key, "image", sop_instance_uid)
+
+
+def clock_shift_s(key: bytes, patient: str) -> int:
+    """Return by how many seconds the clock of a patient is shifted: up to a hundred years, always
+    the same for one patient key.
+    """
+    return int.from_bytes(keyed_digest(key, "clock", patient)[:8], "big") % _LONGEST_SHIFT_S
 
 
 def key_fingerprint(key: bytes) -> str:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -59,11 +61,14 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "stage": ("stage", "Overall.Stage"),
     "survival_days": ("survival_days", "Survival.time"),
     "event": ("event", "deadstatus.event"),
+    "radiotherapy_start": ("radiotherapy_start",),
 }
 """Our name of each column, then the names that are accepted: ours, and those of TCIA
 NSCLC-Radiomics.
 """
 
+_OPTIONAL_COLUMNS = frozenset({"radiotherapy_start"})
+_CLOCK_ZERO = date(1970, 1, 1)
 _SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE}
 _HISTOLOGIES = {
     "adenocarcinoma": Histology.ADENOCARCINOMA,
@@ -109,6 +114,12 @@ class ClinicalRecord:
         Days from the start of radiotherapy to death or censoring, above 0.
     event : bool
         `True` where the patient died.
+    treatment_start_s : int or None
+        Start of the first day of radiotherapy in seconds on the patient's own clock, as of
+        `feature_store.imaging.image_marks`.
+    confirmed : tuple of str
+        Codes of what was implausible in the follow-up of the table, and was confirmed when it was
+        imported.
 
     Raises
     ------
@@ -124,6 +135,8 @@ class ClinicalRecord:
     stage: str | None
     survival_days: float
     event: bool
+    treatment_start_s: int | None = None
+    confirmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.survival_days) and self.survival_days > 0):
@@ -175,12 +188,35 @@ class ClinicalTable:
 
 
 def eligible(record: ClinicalRecord) -> Eligibility:
-    """Say whether a patient meets the paper's inclusion criteria that a clinical table can tell
-    (paper, patients).
+    """Say whether a patient can train a model: meets the paper's inclusion criteria that a
+    clinical table can tell (paper, patients).
 
-    Adenocarcinoma or squamous cell carcinoma, older than 18 years, with sex, stage and follow-up.
-    An age that is not recorded does not exclude: the public training table leaves it empty in 5 of
-    the 203 included patients.
+    Those of `analysable`, and a clinical record that is complete: with sex and stage. An age that
+    is not recorded does not exclude: the public training table leaves it empty in 5 of the 203
+    included patients.
+
+    Parameters
+    ----------
+    record : ClinicalRecord
+        The patient.
+
+    Returns
+    -------
+    Eligibility
+        The verdict with its reason.
+    """
+    verdict = analysable(record)
+    missing = [name for name in ("sex", "stage") if getattr(record, name) is None]
+    if verdict.eligible and missing:
+        return Eligibility(
+            False, f"the clinical record is not complete: {' and '.join(missing)} not recorded"
+        )
+    return verdict
+
+
+def analysable(record: ClinicalRecord) -> Eligibility:
+    """Say whether a patient can be validated on: adenocarcinoma or squamous cell carcinoma, older
+    than 18 years, with follow-up; who lacks sex or stage is left out only where they are used.
 
     Parameters
     ----------
@@ -207,15 +243,15 @@ def eligible(record: ClinicalRecord) -> Eligibility:
         return Eligibility(
             False, f"age is {record.age:g} years; included are patients older than {MINIMUM_AGE:g}"
         )
-    missing = [name for name in ("sex", "stage") if getattr(record, name) is None]
-    if missing:
-        return Eligibility(
-            False, f"the clinical record is not complete: {' and '.join(missing)} not recorded"
-        )
     return Eligibility(True, None)
 
 
-def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str]) -> ClinicalTable:
+def read_clinical_csv(
+    path: Path,
+    center: str,
+    pseudonymise: Callable[[str], str],
+    clock_shift_s: Callable[[str], int] = lambda _: 0,
+) -> ClinicalTable:
     """Read a centre's clinical table.
 
     Parameters
@@ -223,12 +259,16 @@ def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str
     path : Path
         CSV in UTF-8 with a header: ``patient_id, age, sex, histology, stage, survival_days,
         event``, or the names of TCIA NSCLC-Radiomics (``PatientID``, ``gender``, ``Histology``,
-        ``Overall.Stage``, ``Survival.time``, ``deadstatus.event``). Other columns are ignored.
-        Empty cells and ``NA`` are missing values.
+        ``Overall.Stage``, ``Survival.time``, ``deadstatus.event``). There may be a column
+        ``radiotherapy_start`` of dates like 2026-01-31. Other columns are ignored. Empty cells and
+        ``NA`` are missing values.
     center : str
         Name of the centre.
     pseudonymise : callable
         From Patient ID to patient key; the Patient ID goes no further than this.
+    clock_shift_s : callable
+        From patient key to the shift of the patient's own clock in seconds, on which alone the
+        start of radiotherapy is kept.
 
     Returns
     -------
@@ -248,7 +288,8 @@ def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str
     rejected: list[tuple[int, str]] = []
     for line, cells in rows:
         try:
-            record = _record(_Row(cells, place, len(header)), center, pseudonymise)
+            row = _Row(cells, place, len(header))
+            record = _record(row, center, pseudonymise, clock_shift_s)
         except ValueError as error:
             rejected.append((line, f"Line {line}: {error}."))
             continue
@@ -259,7 +300,19 @@ def read_clinical_csv(path: Path, center: str, pseudonymise: Callable[[str], str
             rejected.append(
                 (line, f"Line {line}: the patient occurs already in line {earlier}: keep one row.")
             )
+    _refuse_other_events(place, rows)
     return ClinicalTable(tuple(records.values()), tuple(rejected))
+
+
+def _refuse_other_events(place: Mapping[str, int], rows: list[tuple[int, list[str]]]) -> None:
+    """Refuse events of 1 and 2, of which only those of 1 would be read, as deaths."""
+    column = place["event"]
+    found = Counter(cells[column].strip() for _, cells in rows if len(cells) > column)
+    if found["1"] and found["2"] > 1 and not found["0"]:
+        raise ClinicalTableError(
+            "The column event holds 1 and 2 and no 0, expected 1 where the patient died and 0 "
+            "where follow-up ended before: write it so."
+        )
 
 
 class _Row:
@@ -280,17 +333,30 @@ class _Row:
             raise ValueError(f"{column} is empty, and a patient cannot be used without it")
         return value
 
+    def date(self, column: str) -> date | None:
+        value = self.text(column) if column in self._place else None
+        try:
+            return None if value is None else date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{column} is no date, expected one like 2026-01-31") from None
+
     def number(self, column: str) -> float | None:
         value = self.text(column)
         return None if value is None else _number(column, value)
 
 
-def _record(row: _Row, center: str, pseudonymise: Callable[[str], str]) -> ClinicalRecord:
-    patient_id = row.required("patient_id")
+def _record(
+    row: _Row,
+    center: str,
+    pseudonymise: Callable[[str], str],
+    clock_shift_s: Callable[[str], int],
+) -> ClinicalRecord:
+    key = pseudonymise(row.required("patient_id"))
+    start = row.date("radiotherapy_start")
     histology = row.text("histology")
     stage, sex = row.text("stage"), row.text("sex")
     return ClinicalRecord(
-        patient_key=pseudonymise(patient_id),
+        patient_key=key,
         center=center,
         age=row.number("age"),
         sex=None if sex is None else _one_of("sex", sex.lower(), _SEXES),
@@ -302,6 +368,9 @@ def _record(row: _Row, center: str, pseudonymise: Callable[[str], str]) -> Clini
         else _one_of("stage", stage.upper(), {known: known for known in _STAGES}),
         survival_days=_number("survival_days", row.required("survival_days")),
         event=_one_of("event", row.required("event").lower(), _EVENTS),
+        treatment_start_s=None
+        if start is None
+        else (start - _CLOCK_ZERO).days * 86400 + clock_shift_s(key),
     )
 
 
@@ -353,7 +422,7 @@ def _column_places(header: list[str]) -> dict[str, int]:
             )
         if found:
             place[column] = found[0]
-        else:
+        elif column not in _OPTIONAL_COLUMNS:
             missing.append(" or ".join(accepted))
     if missing:
         raise ClinicalTableError(

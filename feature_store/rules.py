@@ -113,7 +113,8 @@ class Rule:
         Whether data that do not meet it can be worked on.
     releasable : bool
         Whether settings may make it a reason for quarantine, and an operator release the study all
-        the same. Data from which no features can be computed are never released.
+        the same; of a critical rule on a clinical table, whether the importer may confirm it. Data
+        from which no features can be computed are never released.
     error : type of StudyDefect
         What `refuse` raises.
     """
@@ -165,10 +166,25 @@ def refuse(rules: Iterable[Rule], facts: object) -> None:
         If a rule needs a whole table.
     """
     for rule in rules:
-        value = fact(facts, rule.column)
-        if rule.severity is not Severity.CRITICAL or value is None:
-            continue
-        if not isinstance(rule.bounds, Between | OneOf):
-            raise TypeError(f"the rule {rule.code} judges a table, not one fact")
-        if not rule.bounds.holds(value):
+        if rule.severity is Severity.CRITICAL and not _is_met(rule, facts):
             raise rule.error(rule.code, rule.sentence(facts))
+
+
+def unmet(rules: Iterable[Rule], facts: object) -> tuple[Finding, ...]:
+    """Return what single facts do not meet, in the order of the rules; as `refuse`, it needs no
+    Great Expectations and says the same.
+    """
+    return tuple(
+        Finding(rule.severity, rule.code, rule.sentence(facts))
+        for rule in rules
+        if not _is_met(rule, facts)
+    )
+
+
+def _is_met(rule: Rule, facts: object) -> bool:
+    value = fact(facts, rule.column)
+    if value is None:
+        return True
+    if not isinstance(rule.bounds, Between | OneOf):
+        raise TypeError(f"the rule {rule.code} judges a table, not one fact")
+    return rule.bounds.holds(value)

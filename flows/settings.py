@@ -16,6 +16,7 @@ from dicom_node.settings import NodeSettings
 from feature_store.radiomic_features.settings import ExtractionSettings
 from models.combined.combat import MINIMUM_PATIENTS
 from models.network.augmentation import Augmentation
+from validation_reports.statistics.margins import Margins
 
 BY_HAND = "off"
 """Instead of a cron expression: no schedule."""
@@ -109,8 +110,8 @@ class CombatTable(BaseModel):
 
 
 class ValidationTable(BaseModel):
-    """``[validation]``: where reports go and at which times after the start of radiotherapy they
-    look.
+    """``[validation]``: where reports go, when they are made, and what was decided beforehand:
+    within which margins predicted risks are right, and at which thresholds use is judged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -122,6 +123,14 @@ class ValidationTable(BaseModel):
     pool_schedule: str = "0 4 * * *"
     timezone: str = "UTC"
     schedules: dict[str, str] = Field(default_factory=dict)
+    margins: tuple[float, float] = (0.8, 1.25)
+    decision_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+
+    @field_validator("margins")
+    @classmethod
+    def _are_margins(cls, value: tuple[float, float]) -> tuple[float, float]:
+        Margins(*value)
+        return value
 
     @field_validator("schedule", "pool_schedule")
     @classmethod

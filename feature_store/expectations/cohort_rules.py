@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.clinical_records import ClinicalRecord, analysable
 from feature_store.rules import Between, Rule, Severity
 from feature_store.score import ScoreRow
+from feature_store.study_identity import StudyIdentity
 
 ENOUGH_EVENTS = 100
 """Deaths that an external validation should have (Collins, Ogundimu, Altman 2016,
@@ -46,7 +47,7 @@ class CohortFacts:
     quarantined_share : float
         Share of the patients seen, all of whose studies are quarantined.
     several_contents : int
-        Patients of whom more than one study content was scored; the newest counts.
+        Patients of whom more than one study content was scored.
     """
 
     center: str
@@ -66,6 +67,7 @@ def cohort_facts(
     scores: Sequence[ScoreRow],
     records: Sequence[ClinicalRecord],
     quarantined: Collection[str],
+    counting: Collection[StudyIdentity] | None = None,
 ) -> CohortFacts:
     """Collect the facts of a cohort.
 
@@ -79,13 +81,17 @@ def cohort_facts(
         Its clinical table.
     quarantined : collection of str
         Patient keys of its quarantined studies.
+    counting : collection of StudyIdentity, optional
+        Of each patient the study content that counts; by default the one that was scored last.
     """
     newest = {
-        row.identity.patient_key: row for row in sorted(scores, key=lambda row: row.scored_at)
+        row.identity.patient_key: row
+        for row in sorted(scores, key=lambda row: row.scored_at)
+        if counting is None or row.identity in counting
     }
     by_patient = {record.patient_key: record for record in records}
     known = {key: by_patient[key] for key in newest if key in by_patient}
-    included = {key: record for key, record in known.items() if eligible(record).eligible}
+    included = {key: record for key, record in known.items() if analysable(record).eligible}
     n = len(included)
     only_quarantined = set(quarantined) - newest.keys()
     seen = len(newest) + len(only_quarantined)
@@ -209,7 +215,8 @@ COHORT_RULES = (
         "one scored study content per patient",
         lambda f: (
             f"{f.several_contents} patients have scores of more than one study content, expected "
-            "one each: the newest counts."
+            "one each: of several planning CTs the one acquired first counts, of several contents "
+            "of one CT the newest."
         ),
         Severity.WARNING,
     ),

@@ -21,6 +21,7 @@ from feature_store.clinical_records import ClinicalRecord
 from feature_store.expectations.clinical_rules import CLINICAL_RULES
 from feature_store.expectations.cohort_rules import COHORT_RULES, CohortFacts
 from feature_store.expectations.evaluation import ExpectationError, findings_of, gx_suite, raised
+from feature_store.expectations.follow_up_rules import FOLLOW_UP_RULES, FollowUpFacts
 from feature_store.expectations.study_rules import STUDY_RULES, StudyFacts
 from feature_store.imaging.contour_rules import CONTOUR_RULES, ContourFacts
 from feature_store.imaging.region_rules import REGION_RULES, RegionFacts
@@ -36,6 +37,7 @@ SUITES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         "voxels": VOXEL_RULES,
         "regions": REGION_RULES,
         "clinical": CLINICAL_RULES,
+        "follow-up": FOLLOW_UP_RULES,
         "cohort": COHORT_RULES,
     }
 )
@@ -47,6 +49,7 @@ SUITE_TITLES = MappingProxyType(
         "voxels": "The voxels of each study",
         "regions": "The regions of each study",
         "clinical": "The clinical table",
+        "follow-up": "The follow-up in the clinical table",
         "cohort": "The cohort under the pinned model",
     }
 )
@@ -104,6 +107,13 @@ def check_voxels(facts: VoxelFacts, quarantine: Collection[str] = ()) -> tuple[F
 def check_regions(facts: RegionFacts, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:
     """Hold a study's regions against the rules; as `check_study`."""
     return _check_facts("regions", facts, quarantine)
+
+
+def check_follow_up(facts: FollowUpFacts) -> tuple[Finding, ...]:
+    """Hold the follow-up of a clinical table against the rules; a critical finding says that its
+    times cannot be days, or its events no deaths, unless it is confirmed.
+    """
+    return _check_facts("follow-up", facts)
 
 
 def check_cohort(facts: CohortFacts) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ table.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
@@ -17,15 +17,18 @@ from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.expectations.checks import Check
 from feature_store.expectations.suites import SUITES
 from feature_store.imaging.ct_headers import Acquisition
+from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
+from feature_store.tables.study_order import StudyOrder
 
 DEEP_INPUT_SHAPE = (64, 64, 64)
 DEEP_FEATURES = 512
+_NO_ORDER = StudyOrder()
 _REGION_CODES = frozenset({"no-gtv-voxels", *(rule.code for rule in SUITES["regions"])})
 
 _TEXT, _REAL = pa.string(), pa.float64()
@@ -60,6 +63,8 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("stage", _TEXT),
             ("survival_days", _REAL),
             ("event", pa.bool_()),
+            ("treatment_start_s", pa.int64()),
+            ("confirmed", pa.list_(_TEXT)),
         ],
     ),
     "scores": (
@@ -87,6 +92,15 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("convolution_kernel", _TEXT),
             ("kvp", _REAL),
             ("slice_thickness_mm", _REAL),
+        ],
+    ),
+    "images": (
+        STUDY,
+        [
+            *_IDENTITY,
+            ("acquired_s", pa.int64()),
+            ("instances", pa.list_(_TEXT)),
+            ("pixels", pa.list_(_TEXT)),
         ],
     ),
     "checks": (
@@ -119,33 +133,84 @@ def identity_of(row: Mapping[str, Any]) -> StudyIdentity:
     return StudyIdentity(*(row[name] for name in STUDY))
 
 
-def newest_by(rows: Sequence[dict[str, Any]], by: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return for each value of `by` the row that was written last, ordered by patient key."""
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in sorted(rows, key=lambda row: (row[WRITTEN_AT], row["content_digest"])):
-        newest[tuple(row[name] for name in by)] = row
-    return sorted(newest.values(), key=lambda row: (row["patient_key"], row["center"]))
+def of_first_studies(
+    rows: Sequence[dict[str, Any]],
+    order: StudyOrder,
+    studies: Collection[StudyIdentity] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the row of the study content that counts of each patient, ordered by patient key.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        At most one of each content.
+    order : StudyOrder
+        What the store knows of the order of studies.
+    studies : collection of StudyIdentity, optional
+        The contents to choose from; all by default.
+    """
+    by_study = {identity_of(row): row for row in rows}
+    if studies is not None:
+        by_study = {study: by_study[study] for study in set(studies) & by_study.keys()}
+    first = order.first({study: row[WRITTEN_AT] for study, row in by_study.items()})
+    chosen = [by_study[one.identity] for one in first.values()]
+    return sorted(chosen, key=lambda row: (row["patient_key"], row["center"]))
 
 
-def feature_matrix(wanted: Mapping[str, Sequence[dict[str, Any]]]) -> pd.DataFrame:
+def row_of_images(marks: ImageMarks) -> dict[str, Any]:
+    """Return marks as columns of the store."""
+    return {
+        "acquired_s": marks.acquired_s,
+        "instances": list(marks.instances),
+        "pixels": list(marks.pixels),
+    }
+
+
+def marks_of(row: Mapping[str, Any]) -> ImageMarks:
+    """Return the marks that a row of the table of images holds."""
+    return ImageMarks(row["acquired_s"], tuple(row["instances"]), tuple(row["pixels"]))
+
+
+def study_order(
+    acquisitions: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any]]
+) -> StudyOrder:
+    """Return what rows of two tables say of the order of studies: a row of `acquisitions` stays as
+    it was first written, so its time is that of the first reading.
+    """
+    return StudyOrder(
+        {identity_of(row): row[WRITTEN_AT] for row in acquisitions},
+        {identity_of(row): row["month"] for row in acquisitions if row["month"] is not None},
+        {identity_of(row): row["acquired_s"] for row in images if row["acquired_s"] is not None},
+    )
+
+
+def feature_matrix(
+    wanted: Mapping[str, Sequence[dict[str, Any]]],
+    order: StudyOrder = _NO_ORDER,
+    studies: Collection[StudyIdentity] | None = None,
+) -> pd.DataFrame:
     """Return rows of features as one matrix.
 
     Parameters
     ----------
     wanted : mapping of str to sequence of mapping
         By the prefix of its columns (``gtv:``, ``deep:``), one row for each study content.
+    order : StudyOrder, optional
+        What the store knows of the order of studies.
+    studies : collection of StudyIdentity, optional
+        The contents to choose from; all by default.
 
     Returns
     -------
     DataFrame
-        Index ``patient_key`` in order. Of each patient the content that was written last counts;
-        contents that lack one of the prefixes are left out.
+        Index ``patient_key`` in order. Of each patient the CT that was acquired first counts, and
+        of it the content that was read last; contents that lack one of the prefixes are left out.
     """
     by_study = {prefix: {identity_of(row): row for row in rows} for prefix, rows in wanted.items()}
     complete = set.intersection(*map(set, by_study.values()))
     first = next(iter(by_study.values()))
-    chosen = newest_by([first[study] for study in complete], ("center", "patient_key"))
-    studies = [identity_of(row) for row in chosen]
+    chosen = of_first_studies([first[study] for study in complete], order, studies)
+    contents = [identity_of(row) for row in chosen]
     index = pd.Index([row["patient_key"] for row in chosen], name="patient_key", dtype="object")
     blocks = []
     for prefix, rows in by_study.items():
@@ -154,10 +219,10 @@ def feature_matrix(wanted: Mapping[str, Sequence[dict[str, Any]]]) -> pd.DataFra
             if prefix == "deep:"
             else FEATURE_NAMES
         )
-        values = np.array([rows[study]["features"] for study in studies], dtype=np.float64)
+        values = np.array([rows[study]["features"] for study in contents], dtype=np.float64)
         blocks.append(
             pd.DataFrame(
-                values.reshape(len(studies), len(names)),
+                values.reshape(len(contents), len(names)),
                 index=index,
                 columns=[prefix + name for name in names],
             )
@@ -169,8 +234,12 @@ def clinical_record_of(row: Mapping[str, Any]) -> ClinicalRecord:
     """Return the clinical record that a row of the clinical table holds."""
     content = {name: value for name, value in row.items() if name not in {WRITTEN_AT, ROW_DIGEST}}
     sex, histology = content.pop("sex"), content.pop("histology")
+    confirmed = tuple(content.pop("confirmed") or ())
     return ClinicalRecord(
-        **content, sex=sex and Sex(sex), histology=histology and Histology(histology)
+        **content,
+        sex=sex and Sex(sex),
+        histology=histology and Histology(histology),
+        confirmed=confirmed,
     )
 
 

@@ -8,7 +8,7 @@ settings digest that is part of the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.expectations.checks import Check
+from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.feature_vector import FeatureVector
@@ -32,6 +33,7 @@ from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable, StoreError
 from feature_store.tables.rows import (
     DEEP_FEATURES,
     DEEP_INPUT_SHAPE,
+    STUDY,
     TABLES,
     TISSUE_COLUMNS,
     AcquisitionRecord,
@@ -41,13 +43,17 @@ from feature_store.tables.rows import (
     clinical_record_of,
     feature_matrix,
     identity_of,
-    newest_by,
+    marks_of,
+    of_first_studies,
     row_of_acquisition,
     row_of_check,
+    row_of_images,
     row_of_score,
     score_of,
+    study_order,
     tissue_columns,
 )
+from feature_store.tables.study_order import StudyOrder
 
 __all__ = ["FeatureStore", "ScoreRow", "StoreError", "StudyIdentity"]
 
@@ -244,8 +250,8 @@ class FeatureStore:
     def deep_inputs(
         self, center: str | None
     ) -> tuple[tuple[StudyIdentity, ...], npt.NDArray[np.float32]]:
-        """Return the network's inputs of a centre (`None`: of all), for each patient of the content
-        written last.
+        """Return the network's inputs of a centre (`None`: of all), for each patient of the study
+        that counts.
 
         Returns
         -------
@@ -254,8 +260,8 @@ class FeatureStore:
         ndarray of float32, shape (n, 64, 64, 64)
             Their inputs.
         """
-        rows = newest_by(
-            self._read("deep_input", {"center": center}).to_pylist(), ("center", "patient_key")
+        rows = of_first_studies(
+            self._read("deep_input", {"center": center}).to_pylist(), self.study_order(center)
         )
         flat = [np.frombuffer(row["voxels"], dtype="<f4").reshape(DEEP_INPUT_SHAPE) for row in rows]
         inputs = np.stack(flat) if flat else np.empty((0, *DEEP_INPUT_SHAPE))
@@ -314,9 +320,31 @@ class FeatureStore:
         """Keep how a study's CT was acquired."""
         self._write("acquisitions", [{**asdict(identity), **row_of_acquisition(record)}])
 
-    def acquisitions(self, center: str | None) -> pd.DataFrame:
+    def put_images(self, identity: StudyIdentity, marks: ImageMarks) -> None:
+        """Keep what tells a study's CT from others."""
+        self._write("images", [{**asdict(identity), **row_of_images(marks)}])
+
+    def images(self, center: str | None) -> dict[StudyIdentity, ImageMarks]:
+        """Return the marks of the CTs of a centre (`None`: of all); studies of earlier releases are
+        absent.
+        """
+        rows = self._read("images", {"center": center}).to_pylist()
+        return {identity_of(row): marks_of(row) for row in rows}
+
+    def study_order(self, center: str | None) -> StudyOrder:
+        """Return what is known of the order of a centre's studies (`None`: of all)."""
+        names = ("acquisitions", "month"), ("images", "acquired_s")
+        acquisitions, images = (
+            self._read(table, {"center": center}, [*STUDY, WRITTEN_AT, column]).to_pylist()
+            for table, column in names
+        )
+        return study_order(acquisitions, images)
+
+    def acquisitions(
+        self, center: str | None, studies: Collection[StudyIdentity] | None = None
+    ) -> pd.DataFrame:
         """Return how the CTs of a centre's patients (`None`: of all) were acquired, each of the
-        content written last.
+        study that counts, or of those among `studies`.
 
         Returns
         -------
@@ -325,12 +353,14 @@ class FeatureStore:
             holds as columns ``<region>:<share>``; studies of earlier releases are absent.
         """
         rows = self._read("acquisitions", {"center": center}).to_pylist()
-        table = acquisition_table(newest_by(rows, ("center", "patient_key")))
+        first = of_first_studies(rows, self.study_order(center), studies)
+        counted = {row["study_key"] for row in first}
         held: dict[str, dict[str, float]] = {}
         for row in self.tissues(center).to_dict("records"):
-            shares = {f"{row['region']}:{share}": row[share] for share in TISSUE_COLUMNS}
-            held.setdefault(row["patient_key"], {}).update(shares)
-        return table.join(pd.DataFrame.from_dict(held, orient="index"))
+            if row["study_key"] in counted:
+                shares = {f"{row['region']}:{share}": row[share] for share in TISSUE_COLUMNS}
+                held.setdefault(row["patient_key"], {}).update(shares)
+        return acquisition_table(first).join(pd.DataFrame.from_dict(held, orient="index"))
 
     def tissues(self, center: str | None) -> pd.DataFrame:
         """Return what the regions of a centre's studies (`None`: of all) hold, of each region the
@@ -344,9 +374,12 @@ class FeatureStore:
         """
         names = ["study_key", "content_digest", "patient_key", "region", *TISSUE_COLUMNS]
         found = self._read("radiomics", {"center": center}, ["center", *names, WRITTEN_AT])
-        known = [row for row in found.to_pylist() if row[TISSUE_COLUMNS[0]] is not None]
-        newest = newest_by(known, ("center", "study_key", "region"))
-        return pd.DataFrame([[row[name] for name in names] for row in newest], columns=names)
+        known = found.to_pandas().dropna(subset=TISSUE_COLUMNS[:1])
+        newest = known.sort_values([WRITTEN_AT, "content_digest"]).drop_duplicates(
+            ["center", "study_key", "region"], keep="last"
+        )
+        in_order: pd.DataFrame = newest.sort_values(["patient_key", "center"], kind="stable")
+        return in_order[names].reset_index(drop=True)
 
     def put_check(self, check: Check) -> None:
         """Keep what came of a suite; an earlier one of the same suite and content is replaced."""
@@ -371,6 +404,7 @@ class FeatureStore:
         regions: Sequence[Region],
         settings_digest: str,
         network_digest: str | None = None,
+        studies: Collection[StudyIdentity] | None = None,
     ) -> pd.DataFrame:
         """Return the features of a centre's patients as one matrix.
 
@@ -384,13 +418,15 @@ class FeatureStore:
             Settings that they were extracted with.
         network_digest : str, optional
             Network whose deep features are wanted; none by default.
+        studies : collection of StudyIdentity, optional
+            Study contents to choose from; all by default.
 
         Returns
         -------
         DataFrame
             Index ``patient_key`` in order, columns ``<region>:<name>`` and ``deep:000`` to
-            ``deep:511``. Of each patient the content that was written last counts; one that lacks a
-            region or its deep features is left out.
+            ``deep:511``. Of each patient the study that counts (`StudyOrder.first`); a content that
+            lacks a region or its deep features is left out.
         """
         radiomics = self._read(
             "radiomics", {"center": center, "settings_digest": settings_digest}
@@ -404,7 +440,7 @@ class FeatureStore:
             wanted["deep:"] = self._read("deep", equal).to_pylist()
         if not wanted:
             raise ValueError("no features are asked for: name at least one region or a network")
-        return feature_matrix(wanted)
+        return feature_matrix(wanted, self.study_order(center), studies)
 
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
         if self._versions is not None:

@@ -54,6 +54,16 @@ def add_system_commands(commands: Any) -> None:
             "the drop folder)"
         ),
     )
+    clinical.add_argument(
+        "--confirm",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help=(
+            "what a refusal called implausible by this code is right in this table; may be given "
+            "several times"
+        ),
+    )
     clinical.set_defaults(command=_import_clinical)
 
     overview = commands.add_parser(
@@ -100,7 +110,7 @@ def _import_clinical(options: argparse.Namespace) -> int:
     from flows.data.import_clinical import import_clinical  # noqa: PLC0415
 
     csv = None if options.csv is None else str(options.csv.absolute())
-    return ended(import_clinical(options.center, csv, return_state=True))
+    return ended(import_clinical(options.center, csv, options.confirm, return_state=True))
 
 
 def _overview(_options: argparse.Namespace) -> int:

@@ -93,11 +93,14 @@ def check_center_cohort(work: Installation, center: str, model_digest: str) -> t
         for study in work.registry.studies.summaries(center)
         if study.state is StudyState.QUARANTINED
     ]
+    scores = work.store.scores(model_digest, center)
+    first = work.store.study_order(center).first({row.identity: row.scored_at for row in scores})
     return check_cohort(
         cohort_facts(
             center,
-            work.store.scores(model_digest, center),
+            scores,
             work.store.clinical(center),
             quarantined,
+            {study.identity for study in first.values()},
         )
     )

@@ -8,6 +8,8 @@ once it has been read.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +17,23 @@ from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from dicom_node.pseudonym import patient_key
+from dicom_node.pseudonym import clock_shift_s, patient_key
 from dicom_node.settings import pseudonym_key
-from feature_store.clinical_records import ClinicalTableError, read_clinical_csv
+from feature_store.clinical_records import (
+    ClinicalRecord,
+    ClinicalTable,
+    ClinicalTableError,
+    read_clinical_csv,
+)
 from feature_store.expectations.checks import Check, judged_codes
-from feature_store.expectations.suites import Severity, check_clinical
+from feature_store.expectations.follow_up_rules import CONFIRMABLE, confirmed
+from feature_store.expectations.suites import (
+    Finding,
+    Severity,
+    check_clinical,
+    check_follow_up,
+)
+from flows.data.follow_up import center_follow_up_facts
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.software_version import software_version
@@ -30,7 +44,9 @@ _WRITTEN_BEFORE_S = 2.0
 
 
 @refusable_flow(name="import-clinical", flow_run_name="{center}")
-def import_clinical(center: str, csv: str | None = None) -> State[None]:
+def import_clinical(
+    center: str, csv: str | None = None, confirm: Sequence[str] = ()
+) -> State[None]:
     """Read the clinical table of one centre.
 
     Parameters
@@ -40,8 +56,19 @@ def import_clinical(center: str, csv: str | None = None) -> State[None]:
     csv : str, optional
         Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default
         every CSV in the centre's drop folder is imported, oldest first.
+    confirm : sequence of str
+        Codes of what is implausible in the follow-up of a named table and right all the same.
     """
-    return _import_named(center, csv) if csv else _import_dropped(center)
+    if unknown := sorted(set(confirm) - CONFIRMABLE):
+        raise ClinicalTableError(
+            f"{', '.join(unknown)} cannot be confirmed: expected codes out of "
+            f"{', '.join(sorted(CONFIRMABLE))}."
+        )
+    if confirm and not csv:
+        raise ClinicalTableError(
+            "What is implausible is confirmed for one table, expected its CSV: name the file."
+        )
+    return _import_named(center, csv, confirm) if csv else _import_dropped(center)
 
 
 def dropped_files(work: Installation, center: str) -> list[Path]:
@@ -56,9 +83,9 @@ def dropped_files(work: Installation, center: str) -> list[Path]:
     return sorted(settled, key=lambda path: (written[path], path.name))
 
 
-def _import_named(center: str, csv: str) -> State[None]:
+def _import_named(center: str, csv: str, confirm: Sequence[str]) -> State[None]:
     work = installation()
-    return Completed(message=_import(work, work.center(center).name, Path(csv)))
+    return Completed(message=_import(work, work.center(center).name, Path(csv), confirm))
 
 
 def _import_dropped(center: str) -> State[None]:
@@ -84,22 +111,30 @@ def _import_dropped(center: str) -> State[None]:
     return refused(words) if refusals else Completed(message=words)
 
 
-def _import(work: Installation, center: str, csv: Path) -> str:
+def _import(
+    work: Installation, center: str, csv: Path, confirm: Collection[str] = frozenset()
+) -> str:
     key = pseudonym_key()
-    table = read_clinical_csv(csv, center, lambda patient_id: patient_key(key, center, patient_id))
-    findings = check_clinical(table.records)
-    work.store.put_check(
-        Check(
-            suite="clinical",
-            center=center,
-            study=None,
-            codes=judged_codes("clinical"),
-            findings=findings,
-            n=len(table.records),
-            checked_at=datetime.now(UTC),
-            software_version=software_version(),
-        )
+    table = read_clinical_csv(
+        csv,
+        center,
+        lambda patient_id: patient_key(key, center, patient_id),
+        lambda patient: clock_shift_s(key, patient),
     )
+    kept = {record.patient_key: record for record in work.store.clinical(center)}
+    whole = tuple((kept | {record.patient_key: record for record in table.records}).values())
+    judged = {
+        "clinical": (table.records, check_clinical(table.records)),
+        "follow-up": (
+            whole,
+            confirmed(check_follow_up(center_follow_up_facts(work, whole)), confirm),
+        ),
+    }
+    if not table.records:
+        judged.pop("follow-up")
+    for suite, (records, found) in judged.items():
+        _keep(work, center, suite, records, found)
+    findings = [finding for _, found in judged.values() for finding in found]
     critical = " ".join(
         finding.sentence for finding in findings if finding.severity is Severity.CRITICAL
     )
@@ -110,10 +145,36 @@ def _import(work: Installation, center: str, csv: Path) -> str:
         get_run_logger().warning(sentence)
     if critical:
         raise ClinicalTableError(critical)
-    work.store.put_clinical(table)
+    in_force = tuple(sorted({finding.code for finding in findings} & set(confirm)))
+    work.store.put_clinical(
+        ClinicalTable(
+            tuple(replace(record, confirmed=in_force) for record in table.records), table.rejected
+        )
+    )
     return (
         f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows "
         "rejected"
+    )
+
+
+def _keep(
+    work: Installation,
+    center: str,
+    suite: str,
+    records: Sequence[ClinicalRecord],
+    findings: tuple[Finding, ...],
+) -> None:
+    work.store.put_check(
+        Check(
+            suite=suite,
+            center=center,
+            study=None,
+            codes=judged_codes(suite),
+            findings=findings,
+            n=len(records),
+            checked_at=datetime.now(UTC),
+            software_version=software_version(),
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.study_features import StudyFeatures
+from feature_store.study_identity import StudyIdentity
 from flows.data.eligible_patients import eligible_patients, eligible_records
 from flows.installation import Installation
 from models.bundle.frozen_bundle import FrozenBundle
@@ -42,9 +43,20 @@ def study_features(bundle: FrozenBundle, features: StudyFeatures) -> dict[str, f
     return columns
 
 
-def stored_features(work: Installation, center: str) -> pd.DataFrame:
+def stored_features(
+    work: Installation, center: str, studies: Collection[StudyIdentity] | None = None
+) -> pd.DataFrame:
     """Return what the pinned bundle reads of a centre's patients, as it was kept when they were
     scored.
+
+    Parameters
+    ----------
+    work : Installation
+        Store and pinned model.
+    center : str
+        The centre.
+    studies : collection of StudyIdentity, optional
+        Study contents to choose from; all by default.
 
     Returns
     -------
@@ -57,6 +69,7 @@ def stored_features(work: Installation, center: str) -> pd.DataFrame:
         _regions(work.bundle),
         work.settings.extraction().digest,
         None if network is None else network.digest,
+        studies,
     )
 
 
@@ -97,9 +110,11 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
         A centre's patients.
     """
     model = work.bundle.model
-    table = stored_features(work, cohort.center)
+    studies = cohort.studies or None
+    table = stored_features(work, cohort.center, studies)
     keys = list(cohort.patient_keys)
-    cohort = replace(cohort, acquisitions=work.store.acquisitions(cohort.center).reindex(keys))
+    acquired = work.store.acquisitions(cohort.center, studies)
+    cohort = replace(cohort, acquisitions=acquired.reindex(keys))
     if not set(keys) <= set(table.index):
         return replace(cohort, baseline=model.baseline)
     chosen = table.loc[keys]

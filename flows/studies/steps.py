@@ -4,7 +4,7 @@ packages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 from pydicom.dataset import Dataset
 
+from dicom_node.pseudonym import clock_shift_s, image_key
 from dicom_node.registry.registry import StudyFiles
+from dicom_node.settings import SettingsError, pseudonym_key
 from feature_store.errors import StudyDefect
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.study_rules import study_facts
@@ -31,7 +33,9 @@ from feature_store.expectations.suites import (
 )
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import in_words
+from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.gtv_rules import ChosenGtv
+from feature_store.imaging.image_marks import ImageMarks, image_marks, pixel_digests
 from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.regions import Region
@@ -182,6 +186,7 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     with _refusals_kept(run, "study", findings):
         overlapping = OverlappingContours(work.settings.features.overlapping_contours)
         study = load_study(reading, pattern, overlapping, chosen)
+    run.store.put_images(run.identity, _marks(run, reading.ct.datasets, study.volume))
     get_run_logger().info(in_words(study.contours))
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
     voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
@@ -219,6 +224,18 @@ def extract_features(
     run.store.put_radiomics(run.identity, features.vectors, features.tissues)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings
+
+
+def _marks(run: StudyRun, datasets: Sequence[Dataset], volume: CtVolume) -> ImageMarks:
+    try:
+        key = pseudonym_key()
+    except SettingsError as error:
+        get_run_logger().warning(
+            f"The order of this study and its images cannot be marked: {error}."
+        )
+        return ImageMarks(None, (), pixel_digests(volume))
+    shift = clock_shift_s(key, run.files.patient_key)
+    return image_marks(datasets, volume, lambda uid: image_key(key, uid), shift)
 
 
 def _judged(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

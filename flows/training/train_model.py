@@ -4,6 +4,7 @@ a frozen bundle.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
 from feature_store.clinical_records import ClinicalRecord
+from feature_store.expectations.follow_up_rules import follow_up_facts
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
+from flows.data.follow_up import refuse_follow_up
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
@@ -39,7 +42,7 @@ from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 
 BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
-TABLES_READ = ("clinical", "deep_input", "radiomics")
+TABLES_READ = ("acquisitions", "clinical", "deep_input", "images", "radiomics")
 """Tables of the feature store that a bundle follows from."""
 INTENDED_USE = (
     "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer "
@@ -103,7 +106,10 @@ def train_model(request: TrainingRequest) -> State[None]:
     features = combined_model_features(work, request, source, network)
     model = fit_combined_model(request, features, records)
     compared = compared_region_features(work, request, source)
-    evidence = gather_evidence(request, features, compared, records, model, curve)
+    evidence = replace(
+        gather_evidence(request, features, compared, records, model, curve),
+        images=training_images(request, source, eligible_patients(features, records)),
+    )
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, records, model)
     digest = freeze(
@@ -157,6 +163,8 @@ def check_trainable(
             f"{len(records)} eligible clinical records, but no patient with both: push its studies "
             "and import its clinical table first."
         )
+    whole = source.clinical(request.center)
+    refuse_follow_up(request.center, whole, follow_up_facts(whole, min(HORIZONS)))
     survival = survival_of(records, patients.index)
     assign_folds(survival, SelectionSettings().n_folds, request.seed)
     split_patients(survival, NetworkTraining().held_out, request.seed)
@@ -301,6 +309,17 @@ def gather_evidence(
                 internal.out_of_bag,
             )
     return TrainingEvidence(curve, comparison, internal)
+
+
+def training_images(
+    request: TrainingRequest, source: FeatureStore, patients: pd.DataFrame
+) -> tuple[tuple[str, ...], ...]:
+    """Return the digests of the pixels of all CTs of the patients that train the model, so that a
+    validation recognises them.
+    """
+    used = set(patients.index)
+    marks = sorted(source.images(request.center).items())
+    return tuple(mark.pixels for study, mark in marks if study.patient_key in used and mark.pixels)
 
 
 def combat_reference(

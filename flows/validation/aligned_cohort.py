@@ -50,7 +50,10 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
             f"The bundle of {bundle.facts.name} holds no ComBat reference: train it with enabled = "
             "true in the [combat] table of the settings file, or validate without ComBat."
         )
-    table, keys = stored_features(work, cohort.center), list(cohort.patient_keys)
+    table, keys = (
+        stored_features(work, cohort.center, cohort.studies or None),
+        list(cohort.patient_keys),
+    )
     if absent := len(set(keys) - set(table.index)):
         raise CombatError(
             f"Centre {cohort.center} has no features by these settings of {absent} of {len(keys)} "

@@ -13,9 +13,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from dicom_node.center import Role
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
+from feature_store.clinical_records import ClinicalTableError
+from feature_store.study_identity import StudyIdentity
+from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -25,10 +29,12 @@ from flows.validation.artifacts import progress, show_report
 from flows.validation.cohort_query import CohortQuery
 from flows.validation.report_to_pacs import queue_center_report
 from validation_reports.cohort.assembly import assemble_cohort
+from validation_reports.cohort.same_images import SameImages, same_images
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
 from validation_reports.report_folder import write_report_files
+from validation_reports.statistics.margins import Margins
 
 REPORT_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
 POOL = "all-centers"
@@ -75,13 +81,15 @@ def pool_centers() -> State[None]:
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation().with_model(cohort.model_digest).reading_now()
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
+    refuse_training_centers(work, centers)
     _check_patients(work, cohort, centers)
+    images = find_same_images(work, centers)
     with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
         cohorts, empty = [], []
         for center in centers:
             try:
-                cohorts.append(gather_cohort(work, cohort, center))
-            except CohortError as error:
+                cohorts.append(gather_cohort(work, cohort, center, images[center]))
+            except (CohortError, ClinicalTableError) as error:
                 get_run_logger().warning(str(error))
                 empty.append(str(error))
             step()
@@ -94,6 +102,8 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
             provenance(work, cohort),
             horizons=horizons_of(work, cohort),
             training=training_patients(work),
+            margins=Margins(*work.settings.validation.margins),
+            decision_thresholds=work.settings.validation.decision_thresholds,
         )
         step()
         folder = write_report(work, cohort, report, cohorts)
@@ -101,6 +111,34 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         step()
     analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}{sent}"
     return Completed(message=" ".join([analysed, *empty]))
+
+
+def refuse_training_centers(work: Installation, centers: list[str]) -> None:
+    """Refuse to validate a model on a centre that trains; a comparison of bundles shows it as
+    apparent.
+    """
+    training = [name for name in centers if work.center(name).role is Role.TRAINING]
+    if training:
+        raise CohortError(
+            f"Centre {training[0]} is a training centre, expected external ones: on the patients "
+            "that trained it a model looks better than it is. Validate other centres; "
+            "`python -m flows compare` shows a training centre beside them, as apparent."
+        )
+
+
+def find_same_images(work: Installation, centers: list[str]) -> dict[str, SameImages]:
+    """Find whose images trained the pinned model, or are at another centre too."""
+    scored: dict[str, list[StudyIdentity]] = {}
+    for row in work.store.scores(work.bundle.digest, None):
+        scored.setdefault(row.identity.center, []).append(row.identity)
+    training = {
+        center.name
+        for center in work.settings.centers()
+        if center.role is Role.TRAINING and center.name == work.bundle.facts.training_center
+    }
+    return same_images(
+        centers, scored, work.store.images(None), training, work.bundle.evidence.images
+    )
 
 
 def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str]) -> None:
@@ -130,8 +168,13 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
-def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
+def gather_cohort(
+    work: Installation, query: CohortQuery, center: str, images: SameImages
+) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
+    records = work.store.clinical(center)
+    if records:
+        refuse_follow_up(center, records, center_follow_up_facts(work, records))
     studies = work.registry.studies.summaries(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
@@ -141,7 +184,7 @@ def gather_cohort(work: Installation, query: CohortQuery, center: str) -> Scored
     cohort = assemble_cohort(
         center,
         work.store.scores(work.bundle.digest, center),
-        work.store.clinical(center),
+        records,
         quarantined,
         horizons_of(work, query),
         work.bundle.model.baseline,
@@ -151,6 +194,9 @@ def gather_cohort(work: Installation, query: CohortQuery, center: str) -> Scored
             for study in reversed(studies)
             if study.patient_key not in quarantined
         },
+        work.store.study_order(center),
+        images.refused,
+        images.warnings,
     )
     get_run_logger().info(
         "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)

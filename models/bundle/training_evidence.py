@@ -23,8 +23,12 @@ class TrainingEvidence:
         Signatures of the regions (paper, Table 3).
     internal : InternalValidation or None
         Performance corrected for optimism, stability, redundancy.
+    images : tuple of tuple of str
+        By patient that trained it, digests of the pixels of the CT, by which it is recognised in a
+        validation; empty in bundles of earlier releases.
     """
 
     curve: tuple[Epoch, ...] = ()
     comparison: tuple[RegionResult, ...] = ()
     internal: InternalValidation | None = None
+    images: tuple[tuple[str, ...], ...] = ()

@@ -9,13 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.errors import SurvivalDataError
 
+_TIE_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
+
 
 @dataclass(frozen=True, eq=False)
 class Survival:
     """Right-censored survival times, bound once so that time and event cannot come apart.
 
     Anything array-like is accepted and kept as a read-only copy. Events may be given as booleans or
-    as 0 and 1.
+    as 0 and 1. Times that differ by rounding only are one time, as with R's `timefix`
+    (``survival::aeqSurv``).
 
     Parameters
     ----------
@@ -108,7 +111,21 @@ def _days(values: ArrayLike) -> NDArray[np.float64]:
             f"is {days[bad[0]]:g} in row {bad[0]} (rows counted from 0): leave out patients "
             "without follow-up."
         )
-    return days
+    return _joined_ties(days)
+
+
+def _joined_ties(days: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the times, of which each that follows another within R's tolerance is that one."""
+    if (days == np.rint(days)).all():  # whole days are far apart
+        return days
+    times = np.unique(days)
+    gaps = np.diff(times)
+    tied = (gaps <= _TIE_TOLERANCE) | (gaps / times.mean() <= _TIE_TOLERANCE)
+    if not tied.any():
+        return days
+    kept = times[np.concatenate([[True], ~tied])]
+    joined: NDArray[np.float64] = kept[np.searchsorted(kept, days, side="right") - 1]
+    return joined
 
 
 def _event(values: ArrayLike) -> NDArray[np.bool_]:

@@ -10,11 +10,17 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.report.validation_report import Provenance
 
 HORIZONS = (365, 730, 1095)
+MEDIAN = 550.0
+BASELINE = BaselineHazard(
+    np.arange(1.0, 2401.0), np.arange(1.0, 2401.0) * np.log(2) / MEDIAN, 2400.0
+)
+"""What the made-up patients die by: exponential survival."""
 PROVENANCE = Provenance(
     model_digest="ab" * 32,
     model_name="demo-nsclc 1.0",
@@ -42,7 +48,7 @@ def made_cohort(
     """
     random = np.random.default_rng(seed)
     score = random.normal(size=n)
-    rate = np.exp(effect * score) * np.log(2) / 550
+    rate = np.exp(effect * score) * np.log(2) / MEDIAN
     death = random.exponential(1 / rate)
     last_contact = random.uniform(900, 2400, size=n)
     days = np.maximum(1.0, np.round(np.minimum(death, last_contact)))
@@ -52,7 +58,7 @@ def made_cohort(
         survival=Survival(days, death <= last_contact),
         linear_predictor=score,
         high_risk=score > 0,
-        predicted_survival={t: np.exp(-np.exp(score) * np.log(2) / 550 * t) for t in HORIZONS},
+        predicted_survival={t: np.exp(-np.exp(score) * np.log(2) / MEDIAN * t) for t in HORIZONS},
         covariates=pd.DataFrame(
             {
                 "age": np.where(random.random(n) < 0.05, np.nan, random.normal(68, 9, size=n)),
@@ -62,5 +68,6 @@ def made_cohort(
             }
         ),
         excluded=excluded,
+        baseline=BASELINE,
         warnings=warnings or {},
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.clinical_records import ClinicalRecord, analysable
 from feature_store.tables.store import ScoreRow
+from feature_store.tables.study_order import FirstStudy, StudyOrder
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.cohort.scored_cohort import ScoredCohort
@@ -18,6 +19,14 @@ from validation_reports.cohort.selection import CohortSelection
 from validation_reports.errors import CohortError
 
 _EVERYBODY = CohortSelection()
+_NO_ORDER = StudyOrder()
+_DAY_S = 86400
+FIRST_CT = "the patient has more than one planning CT; the one acquired first counts"
+FIRST_READ = (
+    "the patient has more than one planning CT, of which it is not known which was acquired first; "
+    "the one that came first counts"
+)
+CT_AFTER_START = "the planning CT was acquired after the start of radiotherapy"
 NO_CLINICAL_ROW = "scored, but the centre's clinical table has no row for this patient"
 _FINISHED = ("scored", "extracted")
 """States of a study that another model, or none, was done with."""
@@ -37,6 +46,9 @@ def assemble_cohort(
     baseline: BaselineHazard | None = None,
     selection: CohortSelection = _EVERYBODY,
     unfinished: Mapping[str, str] | None = None,
+    order: StudyOrder = _NO_ORDER,
+    refused: Mapping[str, str] | None = None,
+    warnings: Mapping[str, Collection[str]] | None = None,
 ) -> ScoredCohort:
     """Join what is known of a centre's patients; whoever is left out is named with the reason.
 
@@ -45,7 +57,8 @@ def assemble_cohort(
     center : str
         The centre.
     scores : sequence of ScoreRow
-        Scores by one model; of several for a patient the newest counts.
+        Scores by one model; of several for a patient that of the CT which was acquired first
+        counts, and of its contents the one that was read last.
     records : sequence of ClinicalRecord
         The centre's clinical table.
     quarantined : mapping of str to str
@@ -59,6 +72,12 @@ def assemble_cohort(
     unfinished : mapping of str to str, optional
         State of the study by patient key, of whoever arrived and was not quarantined; without it
         nobody knows who has arrived.
+    order : StudyOrder, optional
+        What is known of the order of the patients' studies; without it, that of scoring.
+    refused : mapping of str to str, optional
+        Reason by patient key of whoever must not be analysed although scored.
+    warnings : mapping of str to collection of str, optional
+        By sentence, the patient keys whom it concerns, beside the warnings of the scores.
 
     Returns
     -------
@@ -70,10 +89,14 @@ def assemble_cohort(
     CohortError
         If nobody is left to analyse.
     """
-    score_of = {
-        score.identity.patient_key: score
-        for score in sorted(scores, key=lambda score: score.scored_at)
+    by_content = {score.identity: score for score in scores}
+    first = {
+        key: study
+        for (_, key), study in order.first(
+            {identity: score.scored_at for identity, score in by_content.items()}
+        ).items()
     }
+    score_of = {key: by_content[study.identity] for key, study in first.items()}
     record_of = {record.patient_key: record for record in records}
     excluded: dict[str, str] = {
         key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of
@@ -85,7 +108,9 @@ def assemble_cohort(
             excluded[key] = _not_scored(key, unfinished)
         elif key not in record_of:
             excluded[key] = NO_CLINICAL_ROW
-        elif (reason := eligible(record_of[key]).reason) is not None:
+        elif key in (refused or {}):
+            excluded[key] = (refused or {})[key]
+        elif (reason := analysable(record_of[key]).reason) is not None:
             excluded[key] = reason
         elif (outside := selection.reason_against(record_of[key], score_of[key])) is not None:
             excluded[key] = outside
@@ -124,8 +149,28 @@ def assemble_cohort(
             columns=["age", "sex", "histology", "stage"],
         ),
         excluded=tuple(sorted(excluded.items())),
-        warnings=Counter(warning for score, _ in chosen for warning in score.warnings),
+        warnings=Counter(
+            warning
+            for score, record in chosen
+            for warning in (
+                *score.warnings,
+                *_of_studies(first[record.patient_key], order, record),
+                *(one for one, keys in (warnings or {}).items() if record.patient_key in keys),
+            )
+        ),
+        studies=tuple(score.identity for score, _ in chosen),
     )
+
+
+def _of_studies(study: FirstStudy, order: StudyOrder, record: ClinicalRecord) -> list[str]:
+    """Return what must be said of the CT that counts."""
+    said = []
+    if study.n_cts > 1:
+        said.append(FIRST_CT if study.order_known else FIRST_READ)
+    acquired, start = order.acquired_s.get(study.identity), record.treatment_start_s
+    if acquired is not None and start is not None and acquired >= start + _DAY_S:
+        said.append(CT_AFTER_START)
+    return said
 
 
 def _survival(score: ScoreRow, days: int, baseline: BaselineHazard | None) -> float:

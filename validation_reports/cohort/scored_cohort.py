@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from feature_store.study_identity import StudyIdentity
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.errors import CohortError
@@ -53,6 +54,8 @@ class ScoredCohort:
         The features that the model reads.
     acquisitions : DataFrame or None, shape (n, any)
         Scanner, protocol and month, columns as of `feature_store.tables.rows.AcquisitionRecord`.
+    studies : tuple of StudyIdentity
+        The study content of each patient that was scored; empty where it is not known.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class ScoredCohort:
     signatures: pd.DataFrame | None = None
     features: pd.DataFrame | None = None
     acquisitions: pd.DataFrame | None = None
+    studies: tuple[StudyIdentity, ...] = ()
 
     def __post_init__(self) -> None:
         n = self.survival.n
@@ -169,6 +173,7 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         signatures=_joined([cohort.signatures for cohort in cohorts]),
         features=_joined([cohort.features for cohort in cohorts]),
         acquisitions=_joined([cohort.acquisitions for cohort in cohorts]),
+        studies=tuple(study for cohort in cohorts for study in cohort.studies),
     )
 
 

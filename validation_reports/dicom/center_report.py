@@ -159,6 +159,7 @@ def _statistics(result: CenterResult, confidence: float) -> list[sr.ContentItem]
     found += [estimate_item(concept.auc_concept(days), auc, confidence) for days, auc in result.auc]
     found.append(estimate_item(concept.HAZARD_RATIO, result.risk_groups.hazard_ratio, confidence))
     found.append(estimate_item(concept.CALIBRATION_SLOPE, result.calibration.slope, confidence))
+    found.append(estimate_item(concept.HAZARD_SCALE_RATIO, result.calibration.hazard, confidence))
     for days, at in result.calibration.horizons:
         ratio = at.ratio if isinstance(at, HorizonCalibration) else at
         found.append(estimate_item(concept.ratio_concept(days), ratio, confidence))

@@ -110,10 +110,7 @@ def performance_container(found: CenterPerformance | NotEstimable) -> sr.Contain
             estimate_item(
                 concept.CONCORDANCE, c, 0.95 if isinstance(c, NotEstimable) else c.confidence
             ),
-            text(
-                concept.CALIBRATION_VERDICT,
-                f"{found.calibration.verdict}: {found.calibration.answer}",
-            ),
+            text(concept.CALIBRATION_VERDICT, found.calibration_words),
             counted(concept.PATIENTS_ANALYSED, found.n),
             counted(concept.DEATHS, found.n_events),
             sr.DateContentItem(concept.VALIDATION_DATE, found.created_at.date(), _CONTAINS),

@@ -27,7 +27,9 @@ def decision_plot(curve: DecisionCurve, center: str) -> str:
             ((0.0,) * x.size, "treat none", INK, (0, (1, 1.5)), 1.2),
         ]
         if curve.by_stage:
-            lines.append((curve.by_stage, "treat stage III", STAGE_COLOUR, (0, (5, 1, 1, 1)), 1.4))
+            lines.append(
+                (curve.by_stage, "treat stage III-IV", STAGE_COLOUR, (0, (5, 1, 1, 1)), 1.4)
+            )
         for values, label, colour, style, width in lines:
             axes.plot(x, values, label=label, color=colour, linestyle=style, linewidth=width)
         top = max(0.02, *curve.model, *curve.treat_all)

@@ -192,6 +192,7 @@ def _refusals(result: CenterResult) -> list[str]:
         result.risk_groups.hazard_ratio,
         result.risk_groups.log_rank,
         result.calibration.slope,
+        result.calibration.hazard,
     ]
     for _, at_horizon in result.calibration.horizons:
         found.append(at_horizon)
@@ -229,6 +230,9 @@ def _methods(
                 note("Calibration groups", found.group_method)
                 note("Smooth calibration curve", found.smooth)
         note("Calibration slope", result.calibration.slope)
+        note("Observed / expected on the hazard scale", result.calibration.hazard)
+        for _, chance in result.ici_by_chance:
+            note("ICI of right predictions", chance)
         _note_performance(note, result)
     for statistic in across:
         note("Pooling of the centres", statistic.pooled)
@@ -240,6 +244,9 @@ def _note_performance(note: Callable[[str, object], None], result: CenterResult)
         note("Brier score", brier)
     for _, curve in result.decision:
         note("Net benefit", curve)
+        if isinstance(curve, DecisionCurve):
+            for threshold in curve.named:
+                note("Use at named thresholds", threshold)
     for statistic, found in (
         ("Integrated Brier score", result.integrated_brier),
         ("D-calibration", result.d_calibration),

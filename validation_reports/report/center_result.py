@@ -22,6 +22,7 @@ from validation_reports.statistics.brier_score import (
     integrated_brier,
 )
 from validation_reports.statistics.calibration import Calibration, CalibrationSlope, calibrate
+from validation_reports.statistics.censoring import alive_on
 from validation_reports.statistics.cohort_shift import CohortShift, compare_with_training
 from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
 from validation_reports.statistics.discrimination import (
@@ -33,6 +34,7 @@ from validation_reports.statistics.discrimination import (
     uno_c,
 )
 from validation_reports.statistics.drift import Drift, drift_over_time
+from validation_reports.statistics.ici_by_chance import IciByChance, ici_by_chance
 from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
 from validation_reports.statistics.precision import Precision, expected_precision
 from validation_reports.statistics.proportional_hazards import (
@@ -96,7 +98,9 @@ class CenterResult:
     proportionality : ProportionalityTest or NotEstimable
         Check of proportional hazards of the score.
     calibration : Calibration
-        Slope and, by horizon, observed against expected.
+        Slope and observed against expected, by horizon and on the hazard scale.
+    ici_by_chance : tuple of (int, IciByChance or NotEstimable)
+        Horizon in days and the ICI of a perfectly calibrated model; empty in reports of before.
     d_calibration : DistributionCalibration or NotEstimable
         Calibration of the whole distribution.
     recalibration : Recalibration or NotEstimable
@@ -153,6 +157,12 @@ class CenterResult:
     drift: Drift | NotEstimable
     excluded: tuple[tuple[str, tuple[str, ...]], ...]
     warnings: tuple[tuple[str, int], ...]
+    ici_by_chance: tuple[tuple[int, IciByChance | NotEstimable], ...] = ()
+
+    @property
+    def last_day(self) -> float:
+        """Longest follow-up in days."""
+        return max(group.curve.last_day for group in self.risk_groups.groups)
 
     @property
     def n_excluded(self) -> int:
@@ -168,6 +178,7 @@ def analyse_center(
     training: TrainingPatients | None = None,
     confidence: float = 0.95,
     n_resamples: int = N_RESAMPLES,
+    decision_thresholds: tuple[float, ...] = (),
 ) -> CenterResult:
     """Compute everything for one cohort.
 
@@ -183,12 +194,14 @@ def analyse_center(
         Whom to compare with.
     confidence : float
         Of all intervals.
+    decision_thresholds : tuple of float
+        Threshold probabilities at which a verdict on net benefit is asked for.
     """
-    survival, score = cohort.survival, cohort.linear_predictor
+    survival, score = alive_on(cohort.survival, horizons), cohort.linear_predictor
     predicted = {days: cohort.predicted_survival[days] for days in horizons}
     risk = {days: 1.0 - values for days, values in predicted.items()}
     concordance = harrell_c(survival, score, confidence)
-    calibration = calibrate(survival, score, predicted, confidence)
+    calibration = calibrate(survival, score, predicted, confidence, cohort.baseline)
     known = {
         name: found.standard_error
         for name, found in (("C", concordance), ("slope", calibration.slope))
@@ -218,7 +231,18 @@ def analyse_center(
         ),
         integrated_brier=integrated_brier(survival, score, cohort.baseline, max(horizons)),
         decision=tuple(
-            (days, decision_curve(survival, risk[days], days, _advanced(cohort)))
+            (
+                days,
+                decision_curve(
+                    survival,
+                    risk[days],
+                    days,
+                    _advanced(cohort),
+                    named=decision_thresholds,
+                    horizons=len(horizons),
+                    confidence=confidence,
+                ),
+            )
             for days in horizons
         ),
         added_value=added_value(survival, score, cohort.covariates["stage"], confidence),
@@ -247,6 +271,7 @@ def analyse_center(
             (reason, tuple(sorted(keys)))
             for reason, keys in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
         ),
+        ici_by_chance=ici_by_chance(survival, score, cohort.baseline, predicted, seed=seed),
         warnings=tuple(sorted(cohort.warnings.items(), key=lambda item: (-item[1], item[0]))),
     )
 
@@ -256,7 +281,7 @@ def _comparisons(
 ) -> tuple[SignatureComparison, ...]:
     if cohort.signatures is None:
         return ()
-    survival, score = cohort.survival, cohort.linear_predictor
+    survival, score = alive_on(cohort.survival, horizons), cohort.linear_predictor
     found = []
     for name in cohort.signatures.columns:
         other = cohort.signatures[name].to_numpy(dtype=np.float64)
@@ -275,8 +300,10 @@ def _comparisons(
 
 
 def _advanced(cohort: ScoredCohort) -> NDArray[np.bool_] | None:
-    """Return who has stage III, or `None` where a stage is not known."""
+    """Return who has stage III or IV, or `None` where a stage is not known."""
     stage = cohort.covariates["stage"]
     if stage.isna().any():
         return None
-    return np.array([str(value).upper().startswith("III") for value in stage], dtype=np.bool_)
+    return np.array(
+        [str(value).upper().startswith(("III", "IV")) for value in stage], dtype=np.bool_
+    )

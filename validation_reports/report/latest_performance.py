@@ -18,6 +18,7 @@ from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.summary import Line, calibration_line
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.margins import Margins, Verdict
 
 PERFORMANCE_NAME = "figures.json"
 """As it is called in every report so far."""
@@ -43,6 +44,8 @@ class CenterPerformance:
         Harrell's C.
     calibration : Line
         Whether the predicted risks are right there, as the report's first screen says it.
+    margins : Margins or None
+        Within which they count as right; `None` in files of before, whose verdicts had none.
     """
 
     center: str
@@ -53,6 +56,17 @@ class CenterPerformance:
     n_events: int
     concordance: Concordance | NotEstimable
     calibration: Line
+    margins: Margins | None = None
+
+    @property
+    def calibration_words(self) -> str:
+        """Verdict and answer in one sentence; a verdict that was given without margins is none."""
+        if self.margins is None:
+            return (
+                f"{Verdict.UNKNOWN}: {self.calibration.answer} This was judged before margins were "
+                "stated: validate the centre again."
+            )
+        return f"{self.calibration.verdict}: {self.calibration.answer}"
 
 
 def center_performances(report: ValidationReport, report_id: str) -> tuple[CenterPerformance, ...]:
@@ -74,7 +88,8 @@ def center_performances(report: ValidationReport, report_id: str) -> tuple[Cente
             n=result.n,
             n_events=result.n_events,
             concordance=result.concordance,
-            calibration=calibration_line(result),
+            calibration=calibration_line(result, report.margins),
+            margins=report.margins,
         )
         for result in report.centers
     )

@@ -9,6 +9,7 @@ from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import CalibrationSlope, HorizonCalibration
 from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.wording import interval
 
@@ -32,6 +33,7 @@ def _row(result: CenterResult) -> dict[str, str | int]:
         "C-index": _estimate(result.concordance),
         "hazard ratio": _estimate(result.risk_groups.hazard_ratio),
         "calibration slope": _estimate(result.calibration.slope),
+        "O/E, hazard scale": _estimate(result.calibration.hazard),
     }
     for days, found in result.calibration.horizons:
         ratio = found.ratio if isinstance(found, HorizonCalibration) else found
@@ -43,7 +45,9 @@ def _row(result: CenterResult) -> dict[str, str | int]:
     return row
 
 
-def _estimate(found: Concordance | HazardRatio | CalibrationSlope | NotEstimable) -> str:
+def _estimate(
+    found: Concordance | HazardRatio | CalibrationSlope | HazardScaleRatio | NotEstimable,
+) -> str:
     if isinstance(found, NotEstimable):
         return NOT_ESTIMABLE
     return interval(found.estimate, found.lower, found.upper)

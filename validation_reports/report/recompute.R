@@ -7,6 +7,12 @@ if (length(here) == 1) setwd(dirname(normalizePath(here)))
 patients <- read.csv("patients.csv", colClasses = c(center = "character"), na.strings = "", encoding = "UTF-8")
 expected <- read.csv("expected.csv", colClasses = c(center = "character"), encoding = "UTF-8")
 
+# who was censored on the day of a horizon was alive on it: deaths of a day come first
+patients$recorded <- patients$days
+horizons <- as.numeric(sub("^risk_", "", grep("^risk_", names(patients), value = TRUE)))
+on_horizon <- patients$event == 0 & patients$days %in% horizons
+patients$days[on_horizon] <- patients$days[on_horizon] + 1e-3
+
 # probability of not being censored before t ("-") or by t; on a day with both, deaths come first
 uncensored <- function(d) {
   times <- sort(unique(d$days[d$event == 0]))
@@ -17,12 +23,12 @@ uncensored <- function(d) {
        at = function(t) c(1, steps)[1 + findInterval(t, times)])
 }
 
-auc_at <- function(d, horizon) {
+auc_at <- function(d, horizon, score = d$lp) {
   g <- uncensored(d)
   case <- d$event == 1 & d$days <= horizon
   control <- d$days > horizon
   weight <- 1 / g$before(d$days[case])
-  wins <- outer(d$lp[case], d$lp[control], ">") + 0.5 * outer(d$lp[case], d$lp[control], "==")
+  wins <- outer(score[case], score[control], ">") + 0.5 * outer(score[case], score[control], "==")
   sum(weight * rowMeans(wins)) / sum(weight)
 }
 
@@ -35,10 +41,98 @@ brier_at <- function(d, horizon, risk) {
 
 alive_at <- function(d, horizon) summary(survfit(Surv(days, event) ~ 1, d), times = horizon, extend = TRUE)$surv
 
+# median and its ends as R prints them
+median_of <- function(time, event, part) {
+  found <- summary(survfit(Surv(time, event) ~ 1, conf.type = "log-log"))$table
+  unname(found[c(" " = "median", lower = "0.95LCL", upper = "0.95UCL")[[part]]])
+}
+
+# smoothed minus predicted risk of each patient (Austin 2020)
+smooth_errors <- function(d, horizon, risk) {
+  x <- log(-log1p(-risk))
+  k <- quantile(x, c(0.1, 0.5, 0.9))
+  cube <- function(knot) pmax(x - knot, 0)^3
+  bend <- (cube(k[1]) - (cube(k[2]) * (k[3] - k[1]) - cube(k[3]) * (k[2] - k[1])) / (k[3] - k[2])) / (k[3] - k[1])^2
+  fit <- coxph(Surv(days, event) ~ x + bend, data.frame(days = d$days, event = d$event, x = x, bend = bend),
+               control = coxph.control(eps = 1e-11, toler.chol = 1e-12, iter.max = 50))
+  none <- survfit(fit, newdata = data.frame(x = 0, bend = 0))
+  hazard <- summary(none, times = horizon, extend = TRUE)$cumhaz
+  abs(1 - exp(-hazard * exp(drop(cbind(x, bend) %*% coef(fit)))) - risk)
+}
+
+net_benefit <- function(d, horizon, risk, threshold) {
+  treated <- risk > threshold
+  if (!any(treated)) return(0)
+  alive <- alive_at(d[treated, ], horizon)
+  mean(treated) * ((1 - alive) - alive * threshold / (1 - threshold))
+}
+
+c_influence <- function(d, score) concordance(Surv(d$days, d$event) ~ score, reverse = TRUE, influence = 1)
+
+# DeLong's test among those whose state at the horizon is known: difference and its standard error
+delong <- function(d, horizon, other) {
+  case <- d$event == 1 & d$days <= horizon
+  control <- d$days > horizon
+  wins <- function(score) outer(score[case], score[control], ">") + 0.5 * outer(score[case], score[control], "==")
+  difference <- wins(d$lp) - wins(other)
+  c(mean(difference), sqrt(var(rowMeans(difference)) / sum(case) + var(colMeans(difference)) / sum(control)))
+}
+
+# random effects by restricted maximum likelihood: mean over the centres, its standard error by the modified
+# Hartung-Knapp rule, variance between the centres
+random_effects <- function(y, v) {
+  slope <- function(t) {
+    w <- 1 / (v + t)
+    m <- sum(w * y) / sum(w)
+    sum(w^2 * (y - m)^2) - sum(w) + sum(w^2) / sum(w)
+  }
+  tau2 <- 0
+  if (slope(0) > 0) {
+    high <- max(var(y), max(v))
+    while (slope(high) > 0) high <- 2 * high
+    tau2 <- uniroot(slope, c(0, high), tol = 1e-14)$root
+  }
+  w <- 1 / (v + tau2)
+  m <- sum(w * y) / sum(w)
+  c(m, sqrt(max(1, sum(w * (y - m)^2) / (length(y) - 1)) / sum(w)), tau2)
+}
+
+# estimate and variance of each centre on the scale of pooling
+of_centers <- function(name) {
+  day <- sub("^O/E at ([0-9]+) days$", "\\1", name)
+  key <- c("Harrell's C" = "C", "Hazard ratio" = "log HR", "Calibration slope" = "slope")[name]
+  if (name == "O/E on the hazard scale") key <- "hazard O/E"
+  if (is.na(key)) key <- paste0("O/E@", day)
+  centers <- expected$center[expected$statistic == key & expected$center != ""]
+  found <- vapply(centers, function(center) {
+    d <- patients[patients$center == center, ]
+    value <- statistic(key, d)
+    if (key == "C") return(c(qlogis(value), (statistic("C standard error", d) / (value * (1 - value)))^2))
+    if (key == "hazard O/E") return(c(log(value), 1 / sum(d$counted)))
+    if (key != paste0("O/E@", day)) return(c(value, statistic(paste(key, "standard error"), d)^2))
+    at <- summary(survfit(Surv(days, event) ~ 1, d), times = as.numeric(day), extend = TRUE)
+    c(log(value), (at$std.err / (1 - at$surv))^2)
+  }, c(0, 0))
+  found[, is.finite(found[1, ]) & is.finite(found[2, ]) & found[2, ] > 0, drop = FALSE]
+}
+
 interaction_p <- function(d, group) {
   d$group <- group
   d <- d[!is.na(d$group), ]
   anova(coxph(Surv(days, event) ~ lp + group, d), coxph(Surv(days, event) ~ lp * group, d))[2, 4]
+}
+
+# stages each of which has a death: letters are left out, then a group joins the next lower
+with_deaths <- function(stage, event) {
+  plain <- sub("[ABC]+$", "", stage)
+  stage <- ifelse(plain %in% sub("[ABC]+$", "", setdiff(stage, stage[event == 1])), plain, stage)
+  repeat {
+    names <- sort(unique(stage), method = "radix")
+    place <- which(!names %in% stage[event == 1])[1]
+    if (is.na(place) || length(names) == 1) return(stage)
+    pair <- names[max(place, 2) - 1:0]
+    stage[stage %in% pair] <- paste(pair, collapse = "+")
+  }
 }
 
 statistic <- function(name, d) {
@@ -48,11 +142,53 @@ statistic <- function(name, d) {
   risk <- if (is.na(horizon)) NULL else d[[paste0("risk_", parts[2])]]
   control <- coxph.control(eps = 1e-11, toler.chol = 1e-12, iter.max = 50)
   cox <- function(x) coxph(outcome ~ x, control = control)
+  pooled <- "^(random effects|standard error of the random effects|tau2) "
+  if (grepl(pooled, name)) {
+    found <- of_centers(sub(pooled, "", name))
+    return(random_effects(found[1, ], found[2, ])[match(substr(name, 1, 1), c("r", "s", "t"))])
+  }
+  if (grepl("^median ", name)) {
+    part <- if (grepl(" (lower|upper)$", name)) sub(".* ", "", name) else " "
+    whose <- sub(" (lower|upper)$", "", name)
+    if (whose == "median survival") return(median_of(d$recorded, d$event, part))
+    if (whose == "median follow-up") return(median_of(d$recorded, 1 - d$event, part))
+    group <- d[d$high == (whose == "median high risk"), ]
+    return(median_of(group$days, group$event, part))
+  }
+  if (grepl(" to ", parts[1])) {
+    other <- d[[paste0("signature_", sub(".* to ", "", parts[1]))]]
+    what <- sub(" to .*", "", parts[1])
+    return(switch(what,
+      "difference in C" = c_influence(d, d$lp)$concordance - c_influence(d, other)$concordance,
+      "standard error of the difference in C" =
+        sqrt(sum((c_influence(d, d$lp)$dfbeta - c_influence(d, other)$dfbeta)^2)),
+      "difference in AUC" = auc_at(d, horizon) - auc_at(d, horizon, other),
+      "DeLong" = delong(d, horizon, other)[1],
+      "standard error of DeLong" = delong(d, horizon, other)[2]))
+  }
+  if (startsWith(name, "net benefit")) {
+    return(net_benefit(d, horizon, risk, as.numeric(sub("net benefit ", "", parts[1]))))
+  }
+  z <- c(lower = -1, upper = 1)[sub(".* ", "", parts[1])] * qnorm(0.975)
   switch(parts[1],
     "n" = nrow(d),
     "deaths" = sum(d$event),
     "C" = concordance(outcome ~ d$lp, reverse = TRUE)$concordance,
     "C standard error" = sqrt(concordance(outcome ~ d$lp, reverse = TRUE)$var),
+    "C lower" = max(0, statistic("C", d) + z * statistic("C standard error", d)),
+    "C upper" = min(1, statistic("C", d) + z * statistic("C standard error", d)),
+    "HR lower" = , "HR upper" = exp(statistic("log HR", d) + z * statistic("log HR standard error", d)),
+    "slope lower" = , "slope upper" = statistic("slope", d) + z * statistic("slope standard error", d),
+    "observed lower" = 1 - summary(survfit(outcome ~ 1, conf.type = "log-log"), times = horizon, extend = TRUE)$upper,
+    "observed upper" = 1 - summary(survfit(outcome ~ 1, conf.type = "log-log"), times = horizon, extend = TRUE)$lower,
+    "hazard O/E" = sum(d$counted) / sum(d$hazard),
+    "hazard O/E lower" = qchisq(0.025, 2 * sum(d$counted)) / 2 / sum(d$hazard),
+    "hazard O/E upper" = qchisq(0.975, 2 * sum(d$counted) + 2) / 2 / sum(d$hazard),
+    "IPA" = 1 - brier_at(d, horizon, risk) / brier_at(d, horizon, 1 - alive_at(d, horizon)),
+    "ICI" = mean(smooth_errors(d, horizon, risk)),
+    "E50" = median(smooth_errors(d, horizon, risk)),
+    "E90" = unname(quantile(smooth_errors(d, horizon, risk), 0.9)),
+    "Emax" = max(smooth_errors(d, horizon, risk)),
     "Uno C" = concordance(outcome ~ d$lp, reverse = TRUE, timewt = "n/G2", ymax = horizon)$concordance,
     "AUC" = auc_at(d, horizon),
     "log HR" = unname(coef(cox(d$high))),
@@ -66,6 +202,7 @@ statistic <- function(name, d) {
     "Brier" = brier_at(d, horizon, risk),
     "stage LRT" = {
       known <- d[!is.na(d$stage), ]
+      known$stage <- with_deaths(known$stage, known$event)
       2 * (coxph(Surv(days, event) ~ stage + lp, known)$loglik[2] - coxph(Surv(days, event) ~ stage, known)$loglik[2])
     },
     "interaction sex" = interaction_p(d, d$sex),

@@ -4,33 +4,38 @@ for whom not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import HorizonCalibration
+from validation_reports.statistics.calibration_verdict import (
+    HAZARD_SCALE,
+    CalibrationVerdict,
+    judge_calibration,
+)
 from validation_reports.statistics.cohort_shift import CohortShift, ShiftVerdict
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.kaplan_meier import MedianTime
+from validation_reports.statistics.margins import LEVEL, Margins, Verdict
 from validation_reports.statistics.random_effects import PooledEffect
 from validation_reports.statistics.risk_groups import LogRank
 from validation_reports.statistics.subgroups import InteractionTest
-from validation_reports.wording import count, horizon_words, interval, months, p_words, percent
+from validation_reports.wording import (
+    count,
+    horizon_words,
+    interval,
+    months,
+    number,
+    p_words,
+    percent,
+)
 
 _CHANCE = 0.5
-_LEVEL = 0.05
-
-
-class Verdict(StrEnum):
-    """How a line of the summary is to be read; shown as a word, never by colour alone."""
-
-    YES = "yes"
-    PARTLY = "partly"
-    NO = "no"
-    UNKNOWN = "not shown"
-    NOTE = "note"
+DEATHS_FOR_ORDER = 8
+"""Below, one patient's death more or less decides whether the interval of C excludes chance."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,15 @@ class Line:
 
 def headline(report: ValidationReport) -> tuple[Line, ...]:
     """Return the five lines of a report's first screen, in reading order."""
-    return (
+    lines = (
         _ordering(report),
         _separation(report.overall),
-        _prediction(report),
+        calibration_line(report.overall, report.margins),
         _everywhere(report),
-        _for_whom_not(report),
     )
+    if short := _too_short(report.centers):
+        lines = tuple(Line(line.question, Verdict.UNKNOWN, short) for line in lines)
+    return (*lines, _for_whom_not(report))
 
 
 def _ordering(report: ValidationReport) -> Line:
@@ -60,6 +67,9 @@ def _ordering(report: ValidationReport) -> Line:
         return Line(question, Verdict.UNKNOWN, c.sentence)
     patients = f"{count(result.n, 'patient')} with {count(result.n_events, 'death')}"
     basis = f"C = {interval(c.estimate, c.lower, c.upper)} in {patients}"
+    if result.n_events < DEATHS_FOR_ORDER:
+        few = f"an order of fewer than {DEATHS_FOR_ORDER} deaths is not judged"
+        return Line(question, Verdict.UNKNOWN, f"{basis}; {few}.")
     if c.lower > _CHANCE:
         return Line(question, Verdict.YES, f"{basis}; better than chance (0.50).")
     if c.upper < _CHANCE:
@@ -70,13 +80,13 @@ def _ordering(report: ValidationReport) -> Line:
 def _separation(result: CenterResult) -> Line:
     question, groups = "Do the risk groups live differently?", result.risk_groups
     hr = groups.hazard_ratio
-    if isinstance(hr, NotEstimable):
-        return Line(question, Verdict.UNKNOWN, hr.sentence)
     test = (
         f", log-rank {p_words(groups.log_rank.p_value)}"
         if isinstance(groups.log_rank, LogRank)
         else ""
     )
+    if isinstance(hr, NotEstimable):
+        return Line(question, Verdict.UNKNOWN, f"{hr.sentence.removesuffix('.')}{test}.")
     medians = " against ".join(
         f"{months(group.median.days)} ({group.label})"
         if isinstance(group.median, MedianTime)
@@ -89,46 +99,73 @@ def _separation(result: CenterResult) -> Line:
     return Line(question, Verdict.NO if hr.upper < 1 else Verdict.UNKNOWN, answer)
 
 
-def _prediction(report: ValidationReport) -> Line:
-    return calibration_line(report.overall)
+def calibration_line(result: CenterResult, margins: Margins) -> Line:
+    """Say whether the predicted risks of one centre, or of the pool, are right within the margins.
 
-
-def calibration_line(result: CenterResult) -> Line:
-    """Say whether the predicted risks of one centre, or of the pool, are right: O/E at every
-    horizon and the slope.
+    Parameters
+    ----------
+    result : CenterResult
+        What was found there.
+    margins : Margins
+        How far from 1 slope and O/E are still right.
     """
     question = "Are the predicted risks right?"
-    parts, right = [], []
-    for days, found in result.calibration.horizons:
-        if isinstance(found, HorizonCalibration):
-            if not isinstance(found.ratio, NotEstimable):
-                right.append(found.ratio.lower <= 1 <= found.ratio.upper)
-            observed = percent(found.observed.estimate)
-            parts.append(
-                f"{percent(found.predicted)} predicted, {observed} observed at "
-                f"{horizon_words(days)}"
-            )
-    slope = result.calibration.slope
-    if not isinstance(slope, NotEstimable):
-        right.append(slope.lower <= 1 <= slope.upper)
-        parts.append(f"slope {interval(slope.estimate, slope.lower, slope.upper)}")
-    if not right:
-        return Line(
-            question,
-            Verdict.UNKNOWN,
-            "Too few deaths or too short a follow-up to compare predicted with observed risk.",
+    if short := _too_short((result,)):
+        return Line(question, Verdict.UNKNOWN, short)
+    found = judge_calibration(result.calibration, result.n_events, margins)
+    parts = [
+        f"{percent(at.predicted)} predicted, {percent(at.observed.estimate)} observed at "
+        f"{horizon_words(days)}"
+        for days, at in result.calibration.horizons
+        if isinstance(at, HorizonCalibration)
+    ]
+    parts += [
+        f"{name} {interval(value.estimate, value.lower, value.upper)}"
+        for name, value in (
+            ("slope", result.calibration.slope),
+            (HAZARD_SCALE, result.calibration.hazard),
         )
-    verdict = Verdict.YES if all(right) else Verdict.PARTLY if any(right) else Verdict.NO
-    answer = f"Deaths: {'; '.join(parts)}"
-    if verdict is Verdict.YES and (isinstance(slope, NotEstimable) or slope.lower <= 0):
-        # An interval that holds both 1 and 0 agrees with right predictions and with predictions
-        # that say nothing.
-        return Line(
-            question,
-            Verdict.UNKNOWN,
-            f"{answer}: too few deaths to tell right predictions from empty ones.",
-        )
-    return Line(question, verdict, f"{answer}.")
+        if not isinstance(value, NotEstimable)
+    ]
+    if not parts:
+        parts = ["too few or too short a follow-up to compare with the predicted risks"]
+    conclusion = _conclusion(found, result.n_events, margins)
+    return Line(question, found.verdict, f"Deaths: {'; '.join(parts)}. {conclusion}")
+
+
+def _conclusion(found: CalibrationVerdict, deaths: int, margins: Margins) -> str:
+    within = f"the margins {margins.words}"
+    if found.verdict is Verdict.YES:
+        return f"Every 95% interval lies inside {within}."
+    if found.verdict is Verdict.NO:
+        wrong = ", ".join(f"{one.name} {number(one.estimate)}" for one in found.wrong)
+        return f"Outside {within}, and not by chance (after Holm): {wrong}."
+    parts = list(found.missing or (f"Not every 95% interval lies inside {within}.",))
+    if found.deaths_needed is not None and found.deaths_needed > deaths:
+        needed = found.deaths_needed
+        parts.append(f"About {needed} deaths would show it, if they are right; here are {deaths}.")
+    elif found.deaths_needed is not None:
+        parts.append(f"{deaths} deaths would mostly have been enough, were they right.")
+    return " ".join(parts)
+
+
+def _too_short(results: Sequence[CenterResult]) -> str | None:
+    """Return why no verdict is given where nobody was followed until the first horizon, as in a
+    table whose times are not days.
+    """
+    short = [
+        result
+        for result in results
+        if result.calibration.horizons and result.last_day < result.calibration.horizons[0][0]
+    ]
+    if not short:
+        return None
+    words = ", ".join(f"{result.last_day:.0f} days at {result.center}" for result in short)
+    first = horizon_words(short[0].calibration.horizons[0][0])
+    return (
+        f"No verdict is given: the longest follow-up is {words}, less than the first horizon of "
+        f"{first}. Check that the times are days."
+    )
 
 
 def _everywhere(report: ValidationReport) -> Line:
@@ -178,7 +215,7 @@ def _everywhere(report: ValidationReport) -> Line:
 
 def _for_whom_not(report: ValidationReport) -> Line:
     question, result = "For whom not?", report.overall
-    parts = _weak_subgroups(result)
+    parts = _differing_subgroups(result)
     if isinstance(result.shift, CohortShift) and result.shift.verdict is not ShiftVerdict.ALIKE:
         parts.append(f"these patients are {result.shift.verdict}")
     if result.excluded:
@@ -201,25 +238,25 @@ def _for_whom_not(report: ValidationReport) -> Line:
     )
 
 
-def _weak_subgroups(result: CenterResult) -> list[str]:
-    """Say in which subgroups the score is not shown to order patients, and where its effect
-    differs.
-    """
-    known = [
-        (level.level, level.concordance)
-        for item in result.subgroups
-        for level in item.levels
-        if isinstance(level.concordance, Concordance)
-    ]
-    weak = [name for name, c in known if c.lower <= _CHANCE]
+def _differing_subgroups(result: CenterResult) -> list[str]:
+    """Say by what the score's effect differs beyond chance, and for whom it is then not shown."""
     parts = []
-    if weak and len(weak) < len(known):
-        parts.append(f"not shown to order these patients: {', '.join(weak)}")
-    differing = [
-        item.name
-        for item in result.subgroups
-        if isinstance(item.interaction, InteractionTest) and item.interaction.p_value < _LEVEL
-    ]
-    if differing:
-        parts.append(f"the score's effect differs by {', '.join(differing)}")
+    for item in result.subgroups:
+        test = item.interaction
+        if isinstance(test, NotEstimable) or not _is_beyond_chance(test):
+            continue
+        unshown = [
+            level.level
+            for level in item.levels
+            if not (
+                isinstance(level.concordance, Concordance) and level.concordance.lower > _CHANCE
+            )
+        ]
+        parts.append(f"the score's effect differs by {item.name}")
+        if unshown:
+            parts[-1] += f" and is not shown in {', '.join(unshown)}"
     return parts
+
+
+def _is_beyond_chance(test: InteractionTest) -> bool:
+    return test.adjusted_p_value is not None and test.adjusted_p_value < LEVEL

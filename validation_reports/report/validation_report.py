@@ -7,6 +7,7 @@ numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +27,17 @@ from validation_reports.statistics.calibration import (
 )
 from validation_reports.statistics.cohort_table import CohortTable, describe_cohorts
 from validation_reports.statistics.discrimination import Concordance
-from validation_reports.statistics.random_effects import PooledEffect, Scale, pool_random_effects
+from validation_reports.statistics.hazard_calibration import HazardScaleRatio
+from validation_reports.statistics.margins import Margins
+from validation_reports.statistics.new_center import pool_over_centers
+from validation_reports.statistics.random_effects import PooledEffect, Scale, can_be_pooled
 from validation_reports.statistics.risk_groups import HazardRatio
 
 SCHEMA_VERSION = 3
 POOL_LABEL = "All centres"
 POOLING = "all patients of all centres together, without regard to centre"
 CONFIDENCE = 0.95
+DEFAULT_MARGINS = Margins()
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,24 @@ class Provenance:
 
 @dataclass(frozen=True)
 class PooledStatistic:
-    """One statistic over the centres: its name, each centre's estimate with its interval, and the
-    random effects.
+    """One statistic over the centres.
+
+    Parameters
+    ----------
+    name : str
+        Which.
+    centers : tuple of (str, float, float, float)
+        Each centre that is pooled, with its estimate and interval.
+    pooled : PooledEffect or NotEstimable
+        The random effects.
+    left_out : tuple of (str, str)
+        Each other centre, and why it has no estimate that can be pooled.
     """
 
     name: str
     centers: tuple[tuple[str, float, float, float], ...]
     pooled: PooledEffect | NotEstimable
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,10 @@ class ValidationReport:
         Of all intervals.
     schema_version : int
         Of the JSON form.
+    margins : Margins
+        Within which slope and O/E count as right.
+    decision_thresholds : tuple of float
+        Threshold probabilities that were named beforehand.
     """
 
     provenance: Provenance
@@ -120,6 +140,8 @@ class ValidationReport:
     pooling: str = POOLING
     confidence: float = CONFIDENCE
     schema_version: int = SCHEMA_VERSION
+    margins: Margins = DEFAULT_MARGINS
+    decision_thresholds: tuple[float, ...] = ()
 
     @property
     def overall(self) -> CenterResult:
@@ -133,6 +155,9 @@ def build_report(
     horizons: Sequence[int] = (365, 730, 1095),
     training: TrainingPatients | None = None,
     n_resamples: int = N_RESAMPLES,
+    *,
+    margins: Margins = DEFAULT_MARGINS,
+    decision_thresholds: Sequence[float] = (),
 ) -> ValidationReport:
     """Compute a validation report.
 
@@ -148,6 +173,10 @@ def build_report(
         Whom the cohorts are compared with.
     n_resamples : int
         Of each bootstrap; its seed is that of `provenance`.
+    margins : Margins
+        Within which slope and O/E count as right.
+    decision_thresholds : sequence of float
+        Threshold probabilities, between 0 and 1, at which a verdict on net benefit is asked for.
 
     Returns
     -------
@@ -177,6 +206,7 @@ def build_report(
                 "horizons."
             )
     pooled = pool(cohorts, POOL_LABEL) if len(cohorts) > 1 else None
+    thresholds = tuple(sorted(set(decision_thresholds)))
 
     def analyse(cohort: ScoredCohort) -> CenterResult:
         return analyse_center(
@@ -186,6 +216,7 @@ def build_report(
             training=training,
             confidence=CONFIDENCE,
             n_resamples=n_resamples,
+            decision_thresholds=thresholds,
         )
 
     centers = tuple(analyse(cohort) for cohort in cohorts)
@@ -196,6 +227,8 @@ def build_report(
         pooled=analyse(pooled) if pooled else None,
         cohort_table=describe_cohorts(cohorts, pooled),
         across_centers=pool_centers(centers, days) if pooled else (),
+        margins=margins,
+        decision_thresholds=thresholds,
     )
 
 
@@ -233,7 +266,7 @@ def pool_centers(
     centers: Sequence[CenterResult], horizons: Sequence[int]
 ) -> tuple[PooledStatistic, ...]:
     """Pool C, hazard ratio, slope and O/E over the centres that have an estimate, each on its
-    scale.
+    scale; the others are named.
 
     Parameters
     ----------
@@ -255,6 +288,13 @@ def pool_centers(
             [(item.center, item.calibration.slope) for item in centers],
         ),
     ]
+    rows.append(
+        (
+            "O/E on the hazard scale",
+            Scale.LOG,
+            [(item.center, item.calibration.hazard) for item in centers],
+        )
+    )
     for place, days in enumerate(horizons):
         at = [(item.center, item.calibration.horizons[place][1]) for item in centers]
         rows.append(
@@ -267,28 +307,48 @@ def pool_centers(
                 ],
             )
         )
-    pooled = []
-    for name, scale, values in rows:
-        known = [
-            (center, value)
-            for center, value in values
-            if isinstance(value, Concordance | HazardRatio | CalibrationSlope | ObservedExpected)
-        ]
-        errors = [
-            value.log_standard_error
-            if isinstance(value, ObservedExpected)
-            else value.standard_error
-            for _, value in known
-        ]
-        effect = pool_random_effects(
-            [value.estimate for _, value in known], errors, scale, name, CONFIDENCE
-        )
-        pooled.append(
-            PooledStatistic(
-                name, tuple((c, v.estimate, v.lower, v.upper) for c, v in known), effect
-            )
-        )
-    return tuple(pooled)
+    return tuple(_pooled(name, scale, values) for name, scale, values in rows)
+
+
+def _pooled(name: str, scale: Scale, values: list[tuple[str, object]]) -> PooledStatistic:
+    known, left_out = [], []
+    for center, value in values:
+        if isinstance(value, NotEstimable):
+            left_out.append((center, value.sentence))
+        elif isinstance(
+            value,
+            Concordance | HazardRatio | CalibrationSlope | ObservedExpected | HazardScaleRatio,
+        ):
+            error = _standard_error(value)
+            if can_be_pooled(value.estimate, error, scale):
+                known.append((center, value, error))
+            else:
+                at_end = f"{name} is {value.estimate:.2f} there, at the end of its range."
+                left_out.append((center, at_end))
+    effect = pool_over_centers(
+        [value.estimate for _, value, _ in known],
+        [error for *_, error in known],
+        scale,
+        name,
+        CONFIDENCE,
+    )
+    return PooledStatistic(
+        name,
+        tuple((c, v.estimate, v.lower, v.upper) for c, v, _ in known),
+        effect,
+        tuple(left_out),
+    )
+
+
+def _standard_error(
+    value: Concordance | HazardRatio | CalibrationSlope | ObservedExpected | HazardScaleRatio,
+) -> float:
+    """Return the standard error that pooling takes: for ratios, of the logarithm."""
+    if isinstance(value, ObservedExpected):
+        return value.log_standard_error
+    if isinstance(value, HazardScaleRatio):
+        return 1 / math.sqrt(value.observed)
+    return value.standard_error
 
 
 _ADAPTER = TypeAdapter(ValidationReport)

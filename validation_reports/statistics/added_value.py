@@ -39,6 +39,9 @@ class AddedValue:
         Harrell's C of the score (first) and of stage in its order (second).
     likelihood_ratio, p_value : float
         Test of adding the score to a Cox model of stage, 1 degree of freedom.
+    stages : tuple of str
+        Stages as the Cox models have them: those of a stage that has no death of its own are joined
+        with their group, and groups without one with the next lower.
     adequacy : float
         Share of the joint likelihood ratio that stage has alone: near 1 the score adds little [1]_.
     method : str
@@ -51,6 +54,7 @@ class AddedValue:
     p_value: float
     adequacy: float
     method: str = ADDED_VALUE_METHOD
+    stages: tuple[str, ...] = ()
 
 
 def added_value(
@@ -80,10 +84,13 @@ def added_value(
     levels = sorted({str(level) for level in stage[known]})
     if len(levels) < 2:
         return NotEstimable(f"{what} is not estimated: all patients have stage {levels[0]}.")
+    grouped = _with_deaths([str(level) for level in stage[known]], chosen.event)
+    names = sorted(set(grouped))
     dummies = np.array(
-        [(stage[known] == level).to_numpy() for level in levels[1:]], dtype=np.float64
+        [[level == name for level in grouped] for name in names[1:]], dtype=np.float64
     ).T
-    alone, both = fitted(dummies, chosen), fitted(np.column_stack([dummies, score]), chosen)
+    alone = fitted(dummies, chosen) if len(names) > 1 else None
+    both = fitted(np.column_stack([dummies, score]), chosen) if len(names) > 1 else None
     if alone is None or both is None:
         return NotEstimable(
             f"{what} is not estimated: these deaths do not determine the effects of stage and "
@@ -99,7 +106,26 @@ def added_value(
         adequacy=2 * (alone.log_likelihood - alone.null_log_likelihood) / whole
         if whole > 0
         else 0.0,
+        stages=tuple(names),
     )
+
+
+def _with_deaths(stages: list[str], event: NDArray[np.bool_]) -> list[str]:
+    """Return stages each of which has a death: of a stage with a sub-stage that has none the
+    letters are left out, and a group that still has none joins the next lower, the lowest the next
+    higher.
+    """
+    alive = set(stages) - {stage for stage, died in zip(stages, event, strict=True) if died}
+    joined = {stage.rstrip("ABC") for stage in alive}
+    grouped = [stage.rstrip("ABC") if stage.rstrip("ABC") in joined else stage for stage in stages]
+    while True:
+        names = sorted(set(grouped))
+        dead = {stage for stage, died in zip(grouped, event, strict=True) if died}
+        place = next((at for at, name in enumerate(names) if name not in dead), None)
+        if place is None or len(names) == 1:
+            return grouped
+        pair = names[max(place, 1) - 1 : max(place, 1) + 1]
+        grouped = ["+".join(pair) if stage in pair else stage for stage in grouped]
 
 
 def _rank(stage: pd.Series[str], levels: list[str]) -> NDArray[np.float64]:

@@ -375,6 +375,11 @@ def _interval(values: Array, confidence: float) -> BootstrapInterval | NotEstima
             "statistic."
         )
     lower, upper = np.quantile(usable, ((1 - confidence) / 2, (1 + confidence) / 2))
+    if not upper > lower:
+        return NotEstimable(
+            "No bootstrap interval: every resample gives the same value, which says nothing of how "
+            "sure it is."
+        )
     return BootstrapInterval(float(lower), float(upper), int(usable.size))
 
 

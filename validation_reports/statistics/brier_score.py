@@ -30,6 +30,7 @@ INTEGRATED_METHOD = (
     "trapezoidal mean of the Brier score on a grid of 15 days from day 15 to the last horizon"
 )
 GRID_STEP = 15
+_NO_SPREAD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ def brier_score(
     weighed_at = np.where(survival.days > days, np.nextafter(float(days), np.inf), survival.days)
     influence = part - estimate + through_censoring(survival, part, weighed_at)
     error = float(np.std(influence, ddof=1) / np.sqrt(survival.n))
+    if not error > _NO_SPREAD:
+        return NotEstimable(
+            f"The Brier score at {days} days is {estimate:.3f} for every patient alike, so these "
+            "patients give it no interval."
+        )
     null = float(_parts(survival, np.full(survival.n, 1 - baseline.survival), days).mean())
     return BrierScore(
         days,

@@ -17,10 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.errors import NotConvergedError, TrainingError
-from models.survival.baseline_hazard import baseline_cumulative_hazard
+from models.survival.baseline_hazard import BaselineHazard, baseline_cumulative_hazard
 from models.survival.cox_regression import CoxFit, fit_cox
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
+from validation_reports.statistics.hazard_calibration import (
+    NOT_YET,
+    HazardScaleRatio,
+    hazard_scale_ratio,
+)
 from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 from validation_reports.statistics.one_covariate_cox import single_cox
 
@@ -33,6 +38,10 @@ MINIMUM_EVENTS_SMOOTH = 20
 RATIO_METHOD = (
     "observed by Kaplan-Meier over mean predicted; interval from Greenwood's variance on the log "
     "scale"
+)
+EDGE_RATIO_METHOD = (
+    "observed by Kaplan-Meier over mean predicted; everybody died, so the interval is the beta "
+    "product's"
 )
 SLOPE_METHOD = "coefficient of the linear predictor in a Cox regression, Efron ties, Wald interval"
 GROUP_METHOD = "groups of equal size by predicted risk; observed by Kaplan-Meier, log-log interval"
@@ -156,10 +165,25 @@ class CalibrationSlope:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The slope, and calibration at every horizon in days, ascending."""
+    """How right the predictions are.
+
+    Parameters
+    ----------
+    slope : CalibrationSlope or NotEstimable
+        Of the linear predictor.
+    horizons : tuple of (int, HorizonCalibration or NotEstimable)
+        Horizon in days, ascending, and calibration there.
+    hazard : HazardScaleRatio or NotEstimable
+        Observed over expected deaths on the hazard scale.
+    score_spread : float or None
+        Standard deviation of the linear predictor, on which the precision of a slope depends;
+        `None` in reports of before.
+    """
 
     slope: CalibrationSlope | NotEstimable
     horizons: tuple[tuple[int, HorizonCalibration | NotEstimable], ...]
+    hazard: HazardScaleRatio | NotEstimable = NOT_YET
+    score_spread: float | None = None
 
 
 def calibrate(
@@ -167,6 +191,7 @@ def calibrate(
     linear_predictor: ArrayLike,
     predicted_survival: Mapping[int, ArrayLike],
     confidence: float = 0.95,
+    baseline: BaselineHazard | None = None,
 ) -> Calibration:
     """Compare predictions with outcomes.
 
@@ -180,6 +205,8 @@ def calibrate(
         The frozen model's survival probabilities by horizon in days.
     confidence : float
         Of all intervals.
+    baseline : BaselineHazard, optional
+        The frozen model's baseline hazard, for what is compared on the hazard scale.
 
     Returns
     -------
@@ -194,7 +221,12 @@ def calibrate(
         )
         for days in sorted(predicted_survival)
     )
-    return Calibration(calibration_slope(survival, linear_predictor, confidence), horizons)
+    return Calibration(
+        calibration_slope(survival, linear_predictor, confidence),
+        horizons,
+        hazard_scale_ratio(survival, linear_predictor, baseline, confidence),
+        float(np.std(np.asarray(linear_predictor, dtype=np.float64))),
+    )
 
 
 def calibration_slope(
@@ -277,19 +309,14 @@ def smooth_calibration(
             f"A smooth curve is not estimated from {survival.n_events} deaths: at least "
             f"{MINIMUM_EVENTS_SMOOTH} are needed."
         )
-    if not ((predicted_survival > 0) & (predicted_survival < 1)).all():
-        return NotEstimable(
-            "A smooth curve is not estimated: a predicted survival is exactly 0 or 1."
-        )
+    basis = spline_of_survival(predicted_survival)
+    if isinstance(basis, NotEstimable):
+        return basis
     x = np.log(-np.log(predicted_survival))
     knots = np.quantile(x, _KNOTS)
-    if (np.diff(knots) <= 0).any():
-        return NotEstimable(
-            "A smooth curve is not estimated: too many patients have the same predicted risk."
-        )
     fit: CoxFit | None
     try:
-        fit = fit_cox(_spline(x, knots), survival)
+        fit = fit_cox(basis, survival)
     except (NotConvergedError, TrainingError):
         fit = None
     if fit is None or not (np.diag(fit.covariance) > 0).all():
@@ -297,7 +324,7 @@ def smooth_calibration(
             "A smooth curve is not estimated: its Cox regression has no finite solution."
         )
     linear_predictor = fit.linear_predictor
-    baseline = baseline_cumulative_hazard(linear_predictor(_spline(x, knots)), survival)
+    baseline = baseline_cumulative_hazard(linear_predictor(basis), survival)
 
     def smoothed(values: Array) -> Array:
         return 1.0 - baseline.survival(days, linear_predictor(_spline(values, knots)))
@@ -312,6 +339,23 @@ def smooth_calibration(
         predicted=tuple(float(value) for value in -np.expm1(-np.exp(grid))),
         observed=tuple(float(value) for value in smoothed(grid)),
     )
+
+
+def spline_of_survival(predicted_survival: Array) -> Array | NotEstimable:
+    """Return the spline basis of log(-log(predicted survival)), shape (n, 2), that a smooth curve
+    is fitted on.
+    """
+    if not ((predicted_survival > 0) & (predicted_survival < 1)).all():
+        return NotEstimable(
+            "A smooth curve is not estimated: a predicted survival is exactly 0 or 1."
+        )
+    x = np.log(-np.log(predicted_survival))
+    knots = np.quantile(x, _KNOTS)
+    if (np.diff(knots) <= 0).any():
+        return NotEstimable(
+            "A smooth curve is not estimated: too many patients have the same predicted risk."
+        )
+    return _spline(x, knots)
 
 
 def smooth_calibration_coefficients(survival: Survival, x: Array) -> Array:
@@ -338,6 +382,15 @@ def _ratio(
     if expected <= 0:
         return NotEstimable(
             "The ratio of observed to expected deaths is not estimated: no death was predicted."
+        )
+    if observed.standard_error == 0:
+        # Everybody died: Greenwood's variance is 0, and the interval that of the beta product
+        return ObservedExpected(
+            observed.estimate / expected,
+            observed.lower / expected,
+            observed.upper / expected,
+            float(np.log(observed.estimate / observed.lower)) / z,
+            EDGE_RATIO_METHOD,
         )
     ratio, error = observed.estimate / expected, observed.standard_error / observed.estimate
     return ObservedExpected(

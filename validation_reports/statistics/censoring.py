@@ -13,12 +13,29 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.survival.survival_data import Survival
 
 Array = NDArray[np.float64]
+
+
+_AFTER_DAY = 1e-3
+
+
+def alive_on(survival: Survival, horizons: Iterable[int]) -> Survival:
+    """Return the follow-up in which whoever was censored on the day of a horizon was followed just
+    beyond it: deaths of a day come first, so they were alive at the horizon.
+
+    Without this nobody is known to have lived where follow-up ends at the horizon for everybody.
+    """
+    on_horizon = ~survival.event & np.isin(survival.days, list(horizons))
+    if not on_horizon.any():
+        return survival
+    return Survival(survival.days + _AFTER_DAY * on_horizon, survival.event)
 
 
 def uncensored_before(survival: Survival) -> Array:

@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from validation_reports.cohort.training_patients import Array, TrainingPatients
-from validation_reports.not_estimable import NotEstimable, normal_quantile
-from validation_reports.statistics.time_dependent_auc import delong_variance, placements
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.time_dependent_auc import (
+    auc_limits,
+    delong_variance,
+    placements,
+)
 
 SHIFT_METHOD = (
     "population stability index over tenths of the training patients, beside what 99 of 100 "
@@ -238,9 +242,8 @@ def _membership(
         predicted[fold == number] = beta[0] + x[fold == number] @ beta[1:]
     found = placements(predicted[new == 1], predicted[new == 0])
     error = float(np.sqrt(delong_variance(found.of_cases, found.of_controls)))
-    reach = normal_quantile(confidence) * error
-    auc = found.estimate
-    return Membership(auc, max(0.0, auc - reach), min(1.0, auc + reach), confidence)
+    auc, training_n = found.estimate, training.linear_predictor.size
+    return Membership(auc, *auc_limits(auc, error, score.size, training_n, confidence), confidence)
 
 
 def _logistic(x: Array, y: Array) -> Array:

@@ -20,6 +20,13 @@ from scipy import stats
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.follow_up import (
+    UNKNOWN_MONTHS,
+    Accrual,
+    Completeness,
+    accrual,
+    completeness,
+)
 from validation_reports.statistics.kaplan_meier import (
     MedianTime,
     kaplan_meier,
@@ -65,6 +72,12 @@ class CohortColumn:
         Median overall survival in days by Kaplan-Meier.
     age : AgeSummary or NotEstimable
         Age in years.
+    completeness : tuple of Completeness
+        How completely patients were followed until each horizon.
+    accrual : Accrual or NotEstimable
+        Over which months they were scanned.
+    missing : tuple of (str, int)
+        What is known of a patient, and of how many it is missing.
     counts : tuple of (str, tuple of int)
         For each row of `CohortTable.levels`, in its order: the covariate and its counts by level.
     """
@@ -78,6 +91,9 @@ class CohortColumn:
     median_survival: MedianTime | NotEstimable
     age: AgeSummary | NotEstimable
     counts: tuple[tuple[str, tuple[int, ...]], ...]
+    completeness: tuple[Completeness, ...] = ()
+    accrual: Accrual | NotEstimable = UNKNOWN_MONTHS
+    missing: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +217,26 @@ def _column(cohort: ScoredCohort, levels: tuple[tuple[str, tuple[str, ...]], ...
         median_survival=median_time(kaplan_meier(cohort.survival)),
         age=_age(cohort.covariates["age"]),
         counts=tuple(counts),
+        completeness=completeness(cohort.survival, cohort.predicted_survival),
+        accrual=accrual(None if cohort.acquisitions is None else cohort.acquisitions["month"]),
+        missing=_missing(cohort),
     )
+
+
+def _missing(cohort: ScoredCohort) -> tuple[tuple[str, int], ...]:
+    """Return of how many patients what is missing; whoever lacks follow-up or the score is no part
+    of the cohort.
+    """
+    tables = {"": cohort.covariates} | (
+        {} if cohort.acquisitions is None else {"CT: ": cohort.acquisitions}
+    )
+    counted = [
+        (prefix + str(name).replace("_", " "), int(table[name].isna().sum()))
+        for prefix, table in tables.items()
+        for name in table.columns
+    ]
+    features = 0 if cohort.features is not None else cohort.n
+    return (*counted, ("features in the store, for all", features))
 
 
 def _age(values: pd.Series[float]) -> AgeSummary | NotEstimable:

@@ -21,12 +21,22 @@ from models.survival.concordance import compare_pairs
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.statistics.censoring import uncensored_before
+from validation_reports.statistics.edge_intervals import (
+    concordance_variance,
+    normal_holds,
+    pairs_by_chance,
+    score_limits,
+)
 
 Array = NDArray[np.float64]
 CONCORDANCE_METHOD = "Harrell's C; infinitesimal-jackknife standard error, normal interval"
 UNO_METHOD = (
     "Uno's C, deaths weighted by 1 / G(t-)²; infinitesimal-jackknife standard error, normal "
     "interval"
+)
+EDGE_METHOD = (
+    "interval by inverting the score test (Newcombe), because the normal one is too short so near "
+    "to 0 or 1 or from so few patients"
 )
 DIFFERENCE_METHOD = (
     "difference of two Harrell's C in the same patients; infinitesimal-jackknife standard error"
@@ -41,7 +51,8 @@ class Concordance:
     Parameters
     ----------
     estimate, standard_error, lower, upper : float
-        0.5 is chance, 1 is perfect order; the interval is cut to 0-1.
+        0.5 is chance, 1 is perfect order; the interval is normal where `normal_holds`, else that of
+        `concordance_limits`.
     confidence : float
         Of the interval.
     concordant, discordant, tied_score : int
@@ -136,7 +147,6 @@ def harrell_c(
         If there is not one finite score per patient.
     """
     score = _checked(survival, risk_score)
-    z = normal_quantile(confidence)
     if refusal := too_few_events("Harrell's C", survival.n_events, survival.n):
         return refusal
     pairs = compare_pairs(survival, score)
@@ -146,16 +156,20 @@ def harrell_c(
             "death."
         )
     estimate, error = pairs.estimate, pairs.standard_error
+    lower, upper = concordance_limits(
+        estimate, error, *pairs_by_chance(survival), survival.n_events, confidence
+    )
     return Concordance(
         estimate=estimate,
         standard_error=error,
-        lower=max(0.0, estimate - z * error),
-        upper=min(1.0, estimate + z * error),
+        lower=lower,
+        upper=upper,
         confidence=confidence,
         concordant=pairs.concordant,
         discordant=pairs.discordant,
         tied_score=pairs.tied_score,
         tied_time=pairs.tied_time,
+        method=_method(CONCORDANCE_METHOD, estimate, error),
     )
 
 
@@ -177,7 +191,6 @@ def uno_c(
         Of the interval.
     """
     score = _checked(survival, risk_score)
-    z = normal_quantile(confidence)
     counted = survival.event & (survival.days <= (np.inf if until is None else until))
     if refusal := too_few_events("Uno's C", int(counted.sum()), survival.n):
         return refusal
@@ -188,14 +201,47 @@ def uno_c(
             "Uno's C is not estimated: no two patients can be compared, as nobody outlived a death."
         )
     estimate, error = pairs.estimate, pairs.standard_error
-    return UnoConcordance(
-        estimate,
-        error,
-        max(0.0, estimate - z * error),
-        min(1.0, estimate + z * error),
-        confidence,
-        until,
+    lower, upper = concordance_limits(
+        estimate, error, *pairs_by_chance(survival, weight), int(counted.sum()), confidence
     )
+    return UnoConcordance(
+        estimate, error, lower, upper, confidence, until, _method(UNO_METHOD, estimate, error)
+    )
+
+
+def concordance_limits(
+    estimate: float,
+    standard_error: float,
+    pairs: float,
+    by_chance: float,
+    deaths: int,
+    confidence: float,
+) -> tuple[float, float]:
+    """Return the interval of a concordance: the normal one where it holds its level, else that of
+    `edge_intervals`.
+
+    Parameters
+    ----------
+    estimate, standard_error : float
+        The concordance.
+    pairs, by_chance : float
+        Of `pairs_by_chance`, added over the strata where there are any.
+    deaths : int
+        That were compared.
+    confidence : float
+        Of the interval.
+    """
+    if normal_holds(estimate, standard_error):
+        reach = normal_quantile(confidence) * standard_error
+        return max(0.0, estimate - reach), min(1.0, estimate + reach)
+    variance = concordance_variance(pairs, by_chance)
+    return score_limits(estimate, standard_error, variance, max(deaths - 1, 1), confidence)
+
+
+def _method(normal: str, estimate: float, error: float) -> str:
+    if normal_holds(estimate, error):
+        return normal
+    return f"{normal.removesuffix(', normal interval')}; {EDGE_METHOD}"
 
 
 def compare_concordance(

@@ -10,7 +10,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.margins import holm
 
 Array = NDArray[np.float64]
 DRIFT_METHOD = (
@@ -162,13 +163,11 @@ def _trend(name: str, month: Array, values: Array, confidence: float) -> Trend:
 def _adjusted(trends: list[Trend]) -> tuple[Trend, ...]:
     """Return the trends with p values after Holm [2]_, the smallest first."""
     ordered = sorted(trends, key=lambda trend: (trend.p_value, trend.name))
-    largest, found = 0.0, []
-    for place, trend in enumerate(ordered):
-        largest = max(largest, min(1.0, (len(ordered) - place) * trend.p_value))
-        found.append(
-            Trend(trend.name, trend.per_year, trend.lower, trend.upper, trend.p_value, largest)
-        )
-    return tuple(found)
+    adjusted = holm([trend.p_value for trend in ordered])
+    return tuple(
+        replace(trend, adjusted_p_value=p_value)
+        for trend, p_value in zip(ordered, adjusted, strict=True)
+    )
 
 
 def _periods(month: Array, score: Array, confidence: float) -> tuple[Period, ...]:

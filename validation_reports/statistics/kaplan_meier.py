@@ -12,6 +12,7 @@ References
 .. [2] Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data. 2nd ed. Wiley
     2002, section 1.4
    (interval on the log-log scale).
+.. [3] Fay MP, Brittain EH, Proschan MA. Biostatistics 2013;14:723-736 (beta product).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile
+from validation_reports.statistics.edge_intervals import survival_of_all, survival_of_none
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.integer]
@@ -41,8 +43,8 @@ class SurvivalCurve:
     survival, standard_error : tuple of float
         Probability of being alive just after each time, and its Greenwood standard error.
     lower, upper : tuple of float
-        Pointwise interval on the log-log scale; where the curve is 1 or 0 the interval is the point
-        itself.
+        Pointwise interval on the log-log scale; where the curve is 1 or 0, and that scale has no
+        interval, the beta product's [3]_.
     at_risk, deaths : tuple of int
         Patients at risk just before each time, and deaths at it.
     confidence : float
@@ -164,11 +166,13 @@ def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
         )
     position = int(np.searchsorted(curve.days, days, side="right")) - 1
     (at_risk,) = curve.number_at_risk([days])
-    if position < 0:
-        return SurvivalAt(days, 1.0, 0.0, 1.0, 1.0, at_risk)
+    survival = curve.survival[position] if position >= 0 else 1.0
+    if survival == 1:
+        lower = survival_of_all(at_risk, curve.confidence)
+        return SurvivalAt(days, 1.0, 0.0, lower, 1.0, at_risk)
     return SurvivalAt(
         days,
-        curve.survival[position],
+        survival,
         curve.standard_error[position],
         curve.lower[position],
         curve.upper[position],
@@ -177,8 +181,8 @@ def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
 
 
 def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
-    """Return the median with its interval; where the curve is flat at 0.5 it is the middle of that
-    step, as in R.
+    """Return the median with its interval as R prints a ``survfit``: where the curve is flat at 0.5
+    it is the middle of that step, or its beginning where the curve never falls below.
     """
     times = np.asarray(curve.days)
     median = _first_below_half(times, np.asarray(curve.survival))
@@ -187,11 +191,13 @@ def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
             f"The median is not reached: survival is still {curve.survival[-1]:.2f} at the longest "
             f"follow-up, {curve.last_day:g} days."
         )
-    # R has no interval where the curve has come to 0
-    known = np.asarray(curve.survival) > 0
+    # R has no interval where the curve has come to 0, and 1 itself where it has not yet fallen
+    survival = np.asarray(curve.survival)
+    known = survival > 0
+    lower = np.where(survival < 1, np.asarray(curve.lower), 1.0)
     return MedianTime(
         median,
-        _first_below_half(times[known], np.asarray(curve.lower)[known]),
+        _first_below_half(times[known], lower[known]),
         _first_below_half(times[known], np.asarray(curve.upper)[known]),
     )
 
@@ -210,15 +216,15 @@ def median_follow_up(survival: Survival) -> MedianTime | NotEstimable:
 
 
 def _first_below_half(times: Array, values: Array) -> float | None:
-    """Quantile rule of R's quantile.survfit for one half, `values` falling from 1."""
-    if not values.size or values.min() > 0.5 + _TOLERANCE:
+    """Rule of R's survival:::survmean for one half, `values` falling from 1."""
+    reached = values < 0.5 + _TOLERANCE
+    if not reached.any():
         return None
-    keep = np.concatenate([[True], np.diff(values) != 0])
-    steps, levels = times[keep], values[keep]
-    first = steps[int(np.argmax(levels <= 0.5 + _TOLERANCE))]
-    below = levels < 0.5 - _TOLERANCE
-    last = steps[int(np.argmax(below))] if below.any() else times[-1]
-    return float((first + last) / 2)
+    times, values = times[reached], values[reached]
+    below = values < values[0]
+    if abs(values[0] - 0.5) < _TOLERANCE and below.any():
+        return float((times[0] + times[int(np.argmax(below))]) / 2)
+    return float(times[0])
 
 
 def _curve(
@@ -231,12 +237,15 @@ def _curve(
 ) -> SurvivalCurve:
     with np.errstate(divide="ignore", invalid="ignore"):
         error = estimate * np.sqrt(_relative_variance(at_risk, deaths))
+    tail, none = (1 - confidence) / 2, estimate <= 0
+    lower = np.where(estimate < 1, limits[0], tail ** (1 / at_risk))
+    upper = limits[1] + none * (survival_of_none(at_risk, deaths, confidence) if none.any() else 0)
     return SurvivalCurve(
         days=_floats(days),
         survival=_floats(estimate),
         standard_error=_floats(np.where(estimate > 0, error, 0.0)),
-        lower=_floats(limits[0]),
-        upper=_floats(limits[1]),
+        lower=_floats(lower),
+        upper=_floats(upper),
         at_risk=tuple(int(n) for n in at_risk),
         deaths=tuple(int(d) for d in deaths),
         confidence=confidence,

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
+from validation_reports.statistics.margins import Verdict
+from validation_reports.statistics.named_thresholds import NamedThreshold, judge_threshold
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 NET_BENEFIT_METHOD = (
@@ -39,7 +41,9 @@ class DecisionCurve:
     model, treat_all : tuple of float
         Net benefit of treating by the model, and of treating everybody.
     by_stage : tuple of float
-        Net benefit of treating stage III only; empty where stages are not known.
+        Net benefit of treating stage III and IV only; empty where stages are not known.
+    named : tuple of NamedThreshold
+        What is shown at the thresholds that were named beforehand; empty where none were.
     method : str
         How it was computed.
     """
@@ -49,19 +53,15 @@ class DecisionCurve:
     model: tuple[float, ...]
     treat_all: tuple[float, ...]
     by_stage: tuple[float, ...]
+    named: tuple[NamedThreshold, ...] = ()
     method: str = NET_BENEFIT_METHOD
 
     @property
     def useful(self) -> tuple[float, ...]:
-        """Thresholds at which the model beats treating all, none and (where known) by stage."""
-        best = np.maximum(0.0, np.array(self.treat_all))
-        if self.by_stage:
-            best = np.maximum(best, self.by_stage)
-        return tuple(
-            t
-            for t, better in zip(self.thresholds, np.array(self.model) > best + 1e-12, strict=True)
-            if better
-        )
+        """Named thresholds at which the model is shown to beat treating all, none and (where known)
+        by stage.
+        """
+        return tuple(one.threshold for one in self.named if one.verdict is Verdict.YES)
 
 
 def decision_curve(
@@ -70,6 +70,10 @@ def decision_curve(
     days: int,
     advanced: ArrayLike | None = None,
     thresholds: tuple[float, ...] = THRESHOLDS,
+    named: tuple[float, ...] = (),
+    *,
+    horizons: int = 1,
+    confidence: float = 0.95,
 ) -> DecisionCurve | NotEstimable:
     """Compute net benefit [1]_: share treated x (observed risk of the treated - odds x the rest).
 
@@ -82,9 +86,15 @@ def decision_curve(
     days : int
         The horizon.
     advanced : array_like of bool, shape (n,), optional
-        Whether the patient has stage III.
+        Whether the patient has stage III or IV.
     thresholds : tuple of float
-        Threshold probabilities between 0 and 1.
+        Threshold probabilities between 0 and 1, for the curve.
+    named : tuple of float
+        Those that were named beforehand, for verdicts.
+    horizons : int
+        At how many of them verdicts are given.
+    confidence : float
+        Of the verdicts' intervals together.
     """
     deaths = int((survival.event & (survival.days <= days)).sum())
     if refusal := too_few_events(f"Net benefit at {days} days", deaths, survival.n):
@@ -94,6 +104,9 @@ def decision_curve(
     risk = np.asarray(predicted_risk, dtype=np.float64)
     everybody = np.ones(survival.n, dtype=np.bool_)
     stage = None if advanced is None else np.asarray(advanced, dtype=np.bool_)
+    alternatives = [("treat all", everybody), ("treat none", ~everybody)]
+    if stage is not None:
+        alternatives.append(("treat stage III-IV", stage))
     model = tuple(_benefit(survival, risk > threshold, days, threshold) for threshold in thresholds)
     return DecisionCurve(
         days,
@@ -103,6 +116,18 @@ def decision_curve(
         ()
         if stage is None
         else tuple(_benefit(survival, stage, days, threshold) for threshold in thresholds),
+        tuple(
+            judge_threshold(
+                survival,
+                risk,
+                days,
+                threshold,
+                alternatives,
+                at_once=len(named) * horizons,
+                confidence=confidence,
+            )
+            for threshold in named
+        ),
     )
 
 

@@ -1,4 +1,5 @@
-"""Centres pooled by random effects: mean, heterogeneity and what to expect at a new centre.
+"""Centres pooled by random effects as R does it: mean, heterogeneity and what to expect at a new
+centre, were the variance between centres known. `new_center` does without that assumption.
 
 References
 ----------
@@ -116,7 +117,7 @@ def pool_random_effects(
             f"at least {MINIMUM_CENTERS} are needed to tell how centres differ and what to expect "
             "at a new one."
         )
-    y, v = _on_scale(
+    y, v = on_scale(
         np.asarray(estimates, dtype=np.float64),
         np.asarray(standard_errors, dtype=np.float64),
         scale,
@@ -133,7 +134,7 @@ def pool_random_effects(
     typical = (k - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())
     q = float((fixed * (y - (fixed * y).sum() / fixed.sum()) ** 2).sum())
     ends = [
-        float(_from_scale(mean + side, scale))
+        float(from_scale(mean + side, scale))
         for side in (0.0, -t * error, t * error, -reach, reach)
     ]
     return PooledEffect(
@@ -178,14 +179,25 @@ def reml_tau_squared(y: ArrayLike, v: ArrayLike) -> float:
     return float(brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14))
 
 
-def _on_scale(estimate: Array, error: Array, scale: Scale) -> tuple[Array, Array]:
+def can_be_pooled(estimate: float, standard_error: float, scale: Scale) -> bool:
+    """Whether a centre's estimate has a finite value and a variance on the scale of pooling; at the
+    end of its range it has none.
+    """
+    if scale is Scale.LOGIT and not 0 < estimate < 1:
+        return False
+    return standard_error > 0 and (scale is not Scale.LOG or estimate > 0)
+
+
+def on_scale(estimate: Array, error: Array, scale: Scale) -> tuple[Array, Array]:
+    """Return estimates and variances, shape (k,), on the scale of pooling [3]_."""
     if scale is Scale.LOGIT:
         with np.errstate(divide="ignore", invalid="ignore"):
             return logit(estimate), (error / (estimate * (1 - estimate))) ** 2
     return (np.log(estimate) if scale is Scale.LOG else estimate), error**2
 
 
-def _from_scale(value: float, scale: Scale) -> float:
+def from_scale(value: float, scale: Scale) -> float:
+    """Return a value on the statistic's own scale."""
     if scale is Scale.LOGIT:
         return float(expit(value))
     return float(np.exp(value)) if scale is Scale.LOG else value

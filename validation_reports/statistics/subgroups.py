@@ -5,12 +5,13 @@ References
 ----------
 .. [1] Wang R, Lagakos SW, Ware JH, Hunter DJ, Drazen JM. N Engl J Med 2007;357:2189-2194
     (interaction tests).
+.. [2] Holm S. Scand J Stat 1979;6:65-70 (adjustment for the number of characteristics).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,11 +27,13 @@ from validation_reports.statistics.calibration import (
     calibrate_at,
 )
 from validation_reports.statistics.discrimination import Concordance, harrell_c
+from validation_reports.statistics.margins import holm
 from validation_reports.statistics.risk_groups import RiskGroups, compare_risk_groups
 
 Mask = NDArray[np.bool_]
 INTERACTION_METHOD = (
-    "likelihood-ratio test of score x subgroup in a Cox regression with both, Efron ties"
+    "likelihood-ratio test of score x subgroup in a Cox regression with both, Efron ties; Holm "
+    "over the characteristics"
 )
 AGE_LIMIT = 65.0
 
@@ -63,13 +66,26 @@ class Subgroup:
 
 @dataclass(frozen=True)
 class InteractionTest:
-    """Does the effect of the score differ between the levels: likelihood ratio, degrees of freedom,
-    p value.
+    """Does the effect of the score differ between the levels.
+
+    Parameters
+    ----------
+    likelihood_ratio : float
+        Test statistic.
+    degrees_of_freedom : int
+        Levels less one.
+    p_value : float
+        Of this test alone.
+    adjusted_p_value : float or None
+        After Holm over the characteristics tested; `None` in reports of before.
+    method : str
+        How it was computed.
     """
 
     likelihood_ratio: float
     degrees_of_freedom: int
     p_value: float
+    adjusted_p_value: float | None = None
     method: str = INTERACTION_METHOD
 
 
@@ -162,7 +178,25 @@ def analyse_subgroups(
                 name, levels, unknown, interaction_test(survival, score, tuple(present.values()))
             )
         )
-    return tuple(found)
+    return _after_holm(found)
+
+
+def _after_holm(analyses: list[SubgroupAnalysis]) -> tuple[SubgroupAnalysis, ...]:
+    """Adjust the interaction tests for their number [2]_."""
+    tested = [item for item in analyses if isinstance(item.interaction, InteractionTest)]
+    adjusted = dict(
+        zip(
+            (item.name for item in tested),
+            holm([vars(item.interaction)["p_value"] for item in tested]),
+            strict=True,
+        )
+    )
+    return tuple(
+        replace(item, interaction=replace(item.interaction, adjusted_p_value=adjusted[item.name]))
+        if isinstance(item.interaction, InteractionTest)
+        else item
+        for item in analyses
+    )
 
 
 def interaction_test(

@@ -24,7 +24,12 @@ from validation_reports.not_estimable import (
     too_few_events,
 )
 from validation_reports.statistics.censoring import through_censoring, uncensored_before
-from validation_reports.statistics.discrimination import Difference, paired_difference
+from validation_reports.statistics.discrimination import (
+    EDGE_METHOD,
+    Difference,
+    paired_difference,
+)
+from validation_reports.statistics.edge_intervals import auc_variance, normal_holds, score_limits
 
 Array = NDArray[np.float64]
 AUC_METHOD = (
@@ -47,7 +52,7 @@ class TimeDependentAuc:
     days : int
         The horizon.
     estimate, standard_error, lower, upper : float
-        0.5 is chance; the interval is cut to 0-1.
+        0.5 is chance; the interval is normal where `normal_holds`, else that of `auc_limits`.
     confidence : float
         Of the interval.
     cases, controls : int
@@ -106,21 +111,46 @@ def time_dependent_auc(
     TimeDependentAuc or NotEstimable
         R: ``timeROC(T, delta, marker, cause = 1, times = days, iid = TRUE)``.
     """
-    z = normal_quantile(confidence)
     if refusal := _refusal(f"The AUC at {days} days", survival, days):
         return refusal
     found = _auc(survival, np.asarray(risk_score, dtype=np.float64), days)
     estimate, error = found.estimate, found.standard_error
+    lower, upper = auc_limits(estimate, error, found.cases, found.controls, confidence)
     return TimeDependentAuc(
         days=days,
         estimate=estimate,
         standard_error=error,
-        lower=max(0.0, estimate - z * error),
-        upper=min(1.0, estimate + z * error),
+        lower=lower,
+        upper=upper,
         confidence=confidence,
         cases=found.cases,
         controls=found.controls,
+        method=AUC_METHOD
+        if normal_holds(estimate, error)
+        else f"{AUC_METHOD.removesuffix(', normal interval')}; {EDGE_METHOD}",
     )
+
+
+def auc_limits(
+    estimate: float, standard_error: float, cases: int, controls: int, confidence: float
+) -> tuple[float, float]:
+    """Return the interval of an AUC: the normal one where it holds its level, else that of
+    `edge_intervals`.
+
+    Parameters
+    ----------
+    estimate, standard_error : float
+        The AUC.
+    cases, controls : int
+        That were compared, together more than 2.
+    confidence : float
+        Of the interval.
+    """
+    if normal_holds(estimate, standard_error):
+        reach = normal_quantile(confidence) * standard_error
+        return max(0.0, estimate - reach), min(1.0, estimate + reach)
+    variance = auc_variance(cases, controls)
+    return score_limits(estimate, standard_error, variance, cases + controls - 2, confidence)
 
 
 def compare_auc(

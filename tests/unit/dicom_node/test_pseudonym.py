@@ -6,7 +6,15 @@ import re
 
 import pytest
 
-from dicom_node.pseudonym import instance_key, key_fingerprint, patient_key, pseudonym, study_key
+from dicom_node.pseudonym import (
+    clock_shift_s,
+    image_key,
+    instance_key,
+    key_fingerprint,
+    patient_key,
+    pseudonym,
+    study_key,
+)
 from tests.support.intake_bench import KEY
 
 
@@ -44,3 +52,14 @@ def test_a_short_key_and_an_empty_name_are_refused() -> None:
         pseudonym(b"x" * 15, "a")
     with pytest.raises(ValueError, match="at least one part"):
         pseudonym(KEY)
+
+
+def test_an_image_has_one_name_at_every_center_and_a_patient_one_clock() -> None:
+    assert image_key(KEY, "1.2.3") != image_key(KEY + b"2", "1.2.3")
+    assert image_key(KEY, "1.2.3") not in {
+        instance_key(KEY, "alpha", "1.2.3"),
+        image_key(KEY, "1.2.4"),
+    }
+    shifts = [clock_shift_s(KEY, patient) for patient in ("p", "p", "q")]
+    assert shifts[0] == shifts[1] != shifts[2]
+    assert all(0 <= shift < 100 * 365 * 86400 for shift in shifts)

@@ -171,3 +171,27 @@ def test_stages_are_grouped_as_in_the_subgroup_analysis() -> None:
 def test_a_record_without_follow_up_cannot_exist(days: float) -> None:
     with pytest.raises(ValueError, match="survival time"):
         with_(survival_days=days)
+
+
+def test_events_of_one_and_two_are_refused_as_a_whole(tmp_path: Path) -> None:
+    rows = [f"P{row},60,male,adeno,II,{row + 1},{1 + row % 2}\n" for row in range(6)]
+    with pytest.raises(ClinicalTableError, match="holds 1 and 2 and no 0, expected 1 where"):
+        read_clinical_csv(table_of(tmp_path, HEADER + "".join(rows)), "A", str)
+
+
+def test_the_start_of_radiotherapy_is_kept_on_the_clock_of_the_patient(tmp_path: Path) -> None:
+    header = HEADER.rstrip() + ",radiotherapy_start\n"
+    rows = "P,60,male,adeno,II,100,1,1970-01-03\nQ,60,male,adeno,II,100,1,\n"
+    rows += "R,60,male,adeno,II,100,1,3 January\n"
+    shifts = {"p": 500, "q": 0}
+    table = read_clinical_csv(
+        table_of(tmp_path, header + rows), "A", str.lower, lambda key: shifts[key]
+    )
+    assert [record.treatment_start_s for record in table.records] == [2 * 86400 + 500, None]
+    assert table.rejected == (
+        (4, "Line 4: radiotherapy_start is no date, expected one like 2026-01-31."),
+    )
+    (without,) = read_clinical_csv(
+        table_of(tmp_path, HEADER + "P,60,male,adeno,II,100,1\n"), "A", str
+    ).records
+    assert without.treatment_start_s is None

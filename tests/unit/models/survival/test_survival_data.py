@@ -53,3 +53,12 @@ def test_what_is_no_survival_data_is_refused(
 ) -> None:
     with pytest.raises(SurvivalDataError, match=sentence):
         Survival(days, event)  # type: ignore[arg-type]
+
+
+def test_times_that_differ_by_rounding_are_one_as_in_r() -> None:
+    # as survival::aeqSurv joins them in R
+    days = [1.0, 1.0 + 1e-9, 30.4375 * 12 + 1e-7, 365.25, 500.5]
+    joined = Survival(np.array(days), np.ones(5, bool)).days
+    assert joined.tolist() == [1.0, 1.0, 365.25, 365.25, 500.5]
+    apart = [1.0, 1.00001, 365.25, 365.26]
+    assert Survival(np.array(apart), np.ones(4, bool)).days.tolist() == apart

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from models.errors import SurvivalDataError
-from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import HORIZONS, PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
@@ -22,8 +21,7 @@ from validation_reports.report.r_check import expected_csv
 from validation_reports.report.summary import Verdict, headline
 from validation_reports.report.validation_report import build_report, from_json, to_json
 
-BASELINE = BaselineHazard(np.arange(1.0, 2401.0), np.arange(1.0, 2401.0) * np.log(2) / 550, 2400.0)
-COHORT = replace(made_cohort("A", 60, 1), baseline=BASELINE)
+COHORT = made_cohort("A", 60, 1)
 EVENT = COHORT.survival.event
 
 
@@ -44,8 +42,8 @@ HARD = {
     "no events": _with(event=np.zeros(60, bool)),
     "all events": _with(event=np.ones(60, bool)),
     "one risk group empty": _with(high_risk=np.zeros(60, bool)),
-    "five patients": replace(made_cohort("A", 5, 2), baseline=BASELINE),
-    "one patient": replace(made_cohort("A", 1, 2), baseline=BASELINE),
+    "five patients": made_cohort("A", 5, 2),
+    "one patient": made_cohort("A", 1, 2),
     "all tied scores": _flat(COHORT),
     "follow-up shorter than a horizon": _with(
         days=np.minimum(COHORT.survival.days, 400.0), event=EVENT
@@ -112,3 +110,79 @@ def test_impossible_times_are_refused_with_the_row(bad: float) -> None:
 def test_events_as_text_are_refused_with_a_sentence() -> None:
     with pytest.raises(SurvivalDataError, match="use 1 for death and 0 for censoring"):
         _with(event=np.array(["dead"] * 60))
+
+
+def _perfect(n: int) -> ScoredCohort:
+    cohort = made_cohort("A", n, 4)
+    order = np.argsort(np.argsort(-cohort.linear_predictor)) + 1.0
+    return replace(cohort, survival=Survival(order * 400, np.ones(n, bool)))
+
+
+SENTENCES = {
+    "six patients in perfect order": (
+        _perfect(6),
+        0,
+        "an order of fewer than 8 deaths is not judged.",
+    ),
+    "everybody dead by the horizon": (
+        _with(days=np.minimum(COHORT.survival.days, 700.0), event=np.ones(60, bool)),
+        2,
+        "100% observed at 2 years",
+    ),
+    "one group without deaths": (
+        _with(event=EVENT & COHORT.high_risk),
+        1,
+        "not estimated: none of the 29 patients at low risk died, log-rank p < 0.001.",
+    ),
+    "months for days": (
+        _with(days=COHORT.survival.days / 30.4),
+        2,
+        "the longest follow-up is 68 days at A, less than the first horizon of 1 year.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_the_sentence_that_must_stand_there(name: str) -> None:
+    cohort, line, sentence = SENTENCES[name]
+    report = build_report([cohort], PROVENANCE, n_resamples=50)
+    assert sentence in headline(report)[line].answer
+    assert not list(_intervals_of_width_zero(json.loads(to_json(report))))
+    if name == "six patients in perfect order":
+        assert headline(report)[0].answer.startswith("C = 1.00 (0.55–1.00) in 6 patients")
+    if name in {"six patients in perfect order", "months for days"}:
+        assert {found.verdict for found in headline(report)} <= {Verdict.UNKNOWN, Verdict.NOTE}
+
+
+def test_three_equal_centres_do_not_make_a_new_one_sure() -> None:
+    cohort = made_cohort("A", 60, 1)
+    cohorts = [
+        replace(cohort, center=name, patient_keys=tuple(f"{name}{i}" for i in range(60)))
+        for name in ("A", "B", "C")
+    ]
+    report = build_report(cohorts, PROVENANCE, n_resamples=50)
+    assert "expected at a new centre 0.56–0.77" in headline(report)[3].answer
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_no_interval_has_width_zero(name: str) -> None:
+    report = build_report([HARD[name]], PROVENANCE, n_resamples=50, decision_thresholds=(0.3, 0.5))
+    assert not list(_intervals_of_width_zero(json.loads(to_json(report))))
+
+
+def _intervals_of_width_zero(value: object, path: str = "") -> Iterator[str]:
+    """Yield where lower and upper limit are one; those of a median are days of follow-up, and may
+    be.
+    """
+    if isinstance(value, dict):
+        ends = value.get("lower"), value.get("upper")
+        median = set(value) == {"days", "lower", "upper"}
+        if not median and isinstance(ends[0], float) and ends[0] == ends[1]:
+            yield path
+        if isinstance(ends[0], list) and "at_risk" in value:
+            yield from (path for low, high in zip(*ends, strict=True) if low == high)
+        for name, part in value.items():
+            yield from _intervals_of_width_zero(part, f"{path}.{name}")
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _intervals_of_width_zero(part, f"{path}[{place}]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.report.summary import Verdict, headline
 from validation_reports.report.validation_report import (
@@ -9,6 +11,8 @@ from validation_reports.report.validation_report import (
     build_report,
 )
 from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.margins import Margins, holm
+from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.wording import interval
 
 
@@ -17,13 +21,15 @@ def test_the_headline_judges_by_the_interval(report: ValidationReport) -> None:
     assert [line.verdict for line in lines] == [
         Verdict.YES,
         Verdict.YES,
-        Verdict.YES,
+        Verdict.UNKNOWN,
         Verdict.PARTLY,
         Verdict.NOTE,
     ]
     c = report.overall.concordance
     assert isinstance(c, Concordance)
     assert interval(c.estimate, c.lower, c.upper) in lines[0].answer
+    assert "Not every 95% interval lies inside the margins 0.80–1.25." in lines[2].answer
+    assert "deaths would show it, if they are right; here are 124." in lines[2].answer
     assert "too few deaths at Gamma" in lines[3].answer
     assert "2 patients excluded" in lines[4].answer
 
@@ -43,8 +49,48 @@ def test_the_headline_does_not_claim_what_chance_explains() -> None:
     assert wrong[3].verdict is Verdict.UNKNOWN
 
 
-def test_so_few_deaths_that_any_slope_fits_prove_no_calibration() -> None:
-    few = headline(build_report([made_cohort("A", 9, 4)], PROVENANCE))[2]
+def test_right_risks_need_many_deaths_to_be_shown() -> None:
+    few = headline(build_report([made_cohort("A", 9, 4)], PROVENANCE, n_resamples=20))[2]
     assert few.verdict is Verdict.UNKNOWN, few.answer
-    assert "too few deaths to tell" in few.answer
-    assert "slope" in few.answer
+    assert "here are 6." in few.answer
+    many = build_report([made_cohort("A", 1500, 4)], PROVENANCE, n_resamples=20)
+    assert headline(many)[2].verdict is Verdict.YES
+    assert headline(many)[2].answer.endswith(
+        "Every 95% interval lies inside the margins 0.80–1.25."
+    )
+    strict = replace(many, margins=Margins(0.95, 1.05))
+    assert headline(strict)[2].verdict is Verdict.UNKNOWN
+
+
+def test_risks_that_are_wrong_are_named() -> None:
+    (line,) = [
+        line
+        for line in headline(
+            build_report([made_cohort("A", 300, 4, effect=0.4)], PROVENANCE, n_resamples=20)
+        )
+        if line.question == "Are the predicted risks right?"
+    ]
+    assert line.verdict is Verdict.NO
+    assert (
+        "Outside the margins 0.80–1.25, and not by chance (after Holm): slope 0.38" in line.answer
+    )
+
+
+def test_interactions_by_chance_are_not_in_the_headline() -> None:
+    report = build_report([made_cohort("A", 200, 21)], PROVENANCE, n_resamples=20)
+    found = {
+        item.name: item.interaction
+        for item in report.overall.subgroups
+        if isinstance(item.interaction, InteractionTest)
+    }
+    assert len(found) == 4
+    adjusted = holm([test.p_value for test in found.values()])
+    assert tuple(test.adjusted_p_value for test in found.values()) == adjusted
+    assert "differs by" not in headline(report)[4].answer
+    sure = replace(found["sex"], p_value=0.001, adjusted_p_value=0.004)
+    subgroups = tuple(
+        replace(item, interaction=sure) if item.name == "sex" else item
+        for item in report.overall.subgroups
+    )
+    changed = replace(report, centers=(replace(report.overall, subgroups=subgroups),))
+    assert "The score's effect differs by sex" in headline(changed)[4].answer

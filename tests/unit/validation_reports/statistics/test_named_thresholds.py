@@ -1,0 +1,93 @@
+"""Use is judged at thresholds that were named before, at all of them at once, against every
+alternative.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.survival.survival_data import Survival
+from tests.support.scored_cohorts import made_cohort
+from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.margins import Verdict
+from validation_reports.statistics.named_thresholds import NetBenefitDifference, judge_threshold
+from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
+
+
+def _risk(n: int, seed: int, days: int = 730, effect: float = 1.0):  # type: ignore[no-untyped-def]
+    cohort = made_cohort("A", n, seed, effect=effect)
+    return cohort.survival, 1 - cohort.predicted_survival[days]
+
+
+def test_the_differences_are_those_of_the_decision_curve() -> None:
+    survival, risk = _risk(120, 1)
+    curve = decision_curve(survival, risk, 730, risk > 0.6, (0.4,), named=(0.4,))
+    assert isinstance(curve, DecisionCurve)
+    against = dict(curve.named[0].differences)
+    for name, other in (
+        ("treat all", curve.treat_all[0]),
+        ("treat none", 0.0),
+        ("treat stage III-IV", curve.by_stage[0]),
+    ):
+        found = against[name]
+        assert isinstance(found, NetBenefitDifference)
+        assert found.estimate == pytest.approx(curve.model[0] - other)
+        assert found.lower < found.estimate < found.upper
+
+
+def test_the_standard_error_is_that_of_drawn_cohorts() -> None:
+    found = [
+        dict(
+            judge_threshold(
+                *_risk(150, seed), 730, 0.5, [("treat all", np.ones(150, bool))], at_once=1
+            ).differences
+        )["treat all"]
+        for seed in range(200)
+    ]
+    known = [one for one in found if isinstance(one, NetBenefitDifference)]
+    spread = np.std([one.estimate for one in known])
+    half = np.mean([one.upper - one.estimate for one in known])
+    assert half / 1.976 == pytest.approx(spread, rel=0.15)
+
+
+def test_a_good_score_is_of_use_and_more_thresholds_make_wider_intervals() -> None:
+    survival, risk = _risk(800, 3)
+    one, four = (
+        decision_curve(survival, risk, 730, named=named) for named in ((0.5,), (0.3, 0.4, 0.5, 0.6))
+    )
+    assert isinstance(one, DecisionCurve)
+    assert isinstance(four, DecisionCurve)
+    assert one.useful == (0.5,)
+    width = [
+        vars(dict(curve.named[place].differences)["treat all"])["upper"]
+        for curve, place in ((one, 0), (four, 2))
+    ]
+    assert width[1] > width[0]
+
+
+def test_a_score_that_says_nothing_is_not_of_use() -> None:
+    useful = 0
+    for seed in range(60):
+        survival, risk = _risk(60, seed, effect=0.0)
+        curve = decision_curve(survival, risk, 730, named=(0.3, 0.5), horizons=3)
+        useful += isinstance(curve, DecisionCurve) and bool(curve.useful)
+    assert useful <= 3
+
+
+def test_without_a_named_threshold_there_is_no_verdict() -> None:
+    survival, risk = _risk(800, 3)
+    curve = decision_curve(survival, risk, 730)
+    assert isinstance(curve, DecisionCurve)
+    assert curve.named == curve.useful == ()
+
+
+def test_who_treats_the_same_patients_is_not_compared() -> None:
+    survival = Survival(np.arange(1.0, 21) * 50, np.ones(20, bool))
+    found = judge_threshold(
+        survival, np.full(20, 0.9), 400, 0.5, [("treat all", np.ones(20, bool))], at_once=1
+    )
+    (_, refused), *_ = found.differences
+    assert isinstance(refused, NotEstimable)
+    assert "treat the same patients" in refused.sentence
+    assert found.verdict is Verdict.UNKNOWN
