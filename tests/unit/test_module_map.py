@@ -40,6 +40,7 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/test_module_map.py": "this map",
     "unit/validation_reports/report/test_hard_cohorts.py": "whole reports of cohorts at the edge",
     "unit/validation_reports/statistics/test_interval_coverage.py": "intervals of all statistics",
+    "unit/validation_reports/statistics/test_verdict_errors.py": "verdicts over simulated cohorts",
 }
 """Test files under tests/unit that mirror no module, and what they cross."""
 
