@@ -34,8 +34,8 @@ REACHED_BY_NAME = {
     "Prefect reads a flow's parameters there": "__signature__",
     "the with statement passes it": "trace traceback",
     "Region.ring makes it of the width that the settings ask for": "RING_3MM RING_9MM",
-    "written to report.json, for who recomputes it": "degrees_of_freedom observed_high "
-    "expected_high n_centers scaled_estimate scaled_standard_error youngest",
+    "written to report.json, for who recomputes it": "observed_high "
+    "expected_high n_centers youngest",
     "written to a bundle's model.json": "n_unusable",
     "column of the registry, kept for who looks into it": "first_at",
     "documents a row of the table of answers (PS3.4)": "clause",
