@@ -79,8 +79,9 @@ bench-store: install  ## what a study costs in feature store and registry; ARGS=
 bench-validation: install  ## the bootstrap against lifelines and scikit-survival, and a whole report; ARGS=--quick leaves out n = 100 000
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_validation $(ARGS)
 
-coverage-validation: install  ## how often the intervals of a report hold the truth, over 500 simulated cohorts
-	$(BIN)/python -m tests.benchmarks.interval_coverage
+coverage-validation: install  ## how often the intervals of a report hold the truth and its verdicts are wrong, over simulated cohorts
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.interval_coverage; intervals=$$?; \
+		OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.verdict_errors $(ARGS) && exit $$intervals
 
 test: install  ## every test, on all cores; what a missing peer or missing real data skips is said in one line
 	$(PYTEST) tests/unit tests/oracles $(ARGS)

@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.interval_coverage`` takes 500 cohorts of 250 patients; each share
 should be 92 to 98%. The truth of C, AUC and Brier score is that of 40 000 patients made in the same
-way.
+way. Then come C and AUC by size and the intervals over centres, 2000 cohorts each
+(`coverage_by_size`, `coverage_over_centers`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import numpy as np
 
 from models.survival.survival_data import Survival
+from tests.benchmarks import coverage_by_size, coverage_over_centers
 from validation_reports.statistics.bootstrap import resample
 from validation_reports.statistics.brier_score import brier_score
 from validation_reports.statistics.calibration import calibrate
@@ -104,17 +106,26 @@ def _uno_truth() -> float:
 
 
 def main() -> int:
-    """Simulate, print one JSON line last; return 1 where a share is outside 92 to 98%."""
-    found = coverage(COHORTS)
+    """Simulate, print one JSON line last; return 1 where a share is not as promised."""
+    found, by_size, over_centers = (
+        coverage(COHORTS),
+        coverage_by_size.coverage_by_size(),
+        coverage_over_centers.coverage_over_centers(),
+    )
     print(
         json.dumps(
             {
                 "cohorts": COHORTS,
                 "coverage": {name: round(share, 3) for name, share in found.items()},
+                "cohorts_by_size": coverage_by_size.COHORTS,
+                "by_size_held_and_refused": by_size,
+                "over_centers": over_centers,
             }
         )
     )
-    return 0 if all(LOWEST <= share <= HIGHEST for share in found.values()) else 1
+    held = all(LOWEST <= share <= HIGHEST for share in found.values())
+    held &= coverage_by_size.holds(by_size) and coverage_over_centers.holds(over_centers)
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

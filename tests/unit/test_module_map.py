@@ -45,6 +45,7 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/validation_reports/report/test_hard_cohorts.py": "whole reports of cohorts at the edge",
     "unit/validation_reports/report/test_short_follow_up.py": "reports of too short a follow-up",
     "unit/validation_reports/statistics/test_interval_coverage.py": "intervals of all statistics",
+    "unit/validation_reports/statistics/test_verdict_errors.py": "verdicts over simulated cohorts",
 }
 """Test files under tests/unit that mirror no module, and what they cross."""
 

@@ -49,7 +49,7 @@ class Line:
 
 def headline(report: ValidationReport) -> tuple[Line, ...]:
     """Return the five lines of a report's first screen, in reading order."""
-    lines = (
+    lines: tuple[Line, ...] = (
         _ordering(report),
         _separation(report.overall),
         calibration_line(report.overall, report.margins),

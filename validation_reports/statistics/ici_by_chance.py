@@ -48,8 +48,6 @@ class IciByChance:
         The horizon.
     mean, upper : float
         Mean, and what it exceeds in 5 of 100 such cohorts.
-    n_draws : int
-        Drawn cohorts that determined a curve.
     method : str
         How it was computed.
     """
@@ -57,7 +55,6 @@ class IciByChance:
     days: int
     mean: float
     upper: float
-    n_draws: int
     method: str = CHANCE_METHOD
 
 
@@ -211,4 +208,4 @@ def _summary(days: int, values: list[float], draws: int) -> IciByChance | NotEst
             f"The ICI by chance at {days} days is not simulated: only {len(values)} of {draws} "
             "drawn cohorts determine a curve there."
         )
-    return IciByChance(days, float(np.mean(values)), float(np.quantile(values, 0.95)), len(values))
+    return IciByChance(days, float(np.mean(values)), float(np.quantile(values, 0.95)))

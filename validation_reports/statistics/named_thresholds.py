@@ -39,7 +39,6 @@ NAMED_METHOD = (
 class NetBenefitDifference:
     """Net benefit of the model less that of an alternative, with its simultaneous interval."""
 
-    alternative: str
     estimate: float
     lower: float
     upper: float
@@ -122,7 +121,7 @@ def judge_threshold(
         parts = by_model - _benefit_parts(survival, others, days, threshold)
         estimate = float(parts.mean())
         half = reach * float(parts.std()) / np.sqrt(max(n - 1, 1))
-        found.append((name, NetBenefitDifference(name, estimate, estimate - half, estimate + half)))
+        found.append((name, NetBenefitDifference(estimate, estimate - half, estimate + half)))
     return NamedThreshold(threshold, tuple(found))
 
 

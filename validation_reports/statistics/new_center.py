@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +112,7 @@ def new_center_limits(y: Array, v: Array, confidence: float = 0.95) -> tuple[flo
     confidence : float
         Of the interval.
     """
-    random, levels = np.random.default_rng(_SEED), (np.arange(DRAWS) + 0.5) / DRAWS
-    chi = stats.chi2.ppf(random.permutation(levels), y.size - 1)
-    center, around = (stats.norm.ppf(random.permutation(levels)) for _ in range(2))
+    chi, center, around = _draws(y.size)
     most = max(float(np.var(y, ddof=1)), float(v.max())) * 1e6
     grid = np.concatenate([[0.0], np.geomspace(float(v.min()) * 1e-4, most, _STEPS)])
     weight = 1 / (v + grid[:, None])
@@ -124,3 +123,14 @@ def new_center_limits(y: Array, v: Array, confidence: float = 0.95) -> tuple[flo
     drawn += around / np.sqrt(np.interp(tau2, grid, weight.sum(axis=1)))
     low, high = np.quantile(drawn, ((1 - confidence) / 2, (1 + confidence) / 2))
     return float(low), float(high)
+
+
+@lru_cache
+def _draws(k: int) -> tuple[Array, Array, Array]:
+    """Return chi-squares with k - 1 degrees of freedom and two standard normals, each shape
+    (DRAWS,).
+    """
+    random, levels = np.random.default_rng(_SEED), (np.arange(DRAWS) + 0.5) / DRAWS
+    chi = stats.chi2.ppf(random.permutation(levels), k - 1)
+    one, other = (stats.norm.ppf(random.permutation(levels)) for _ in range(2))
+    return chi, one, other

@@ -14,13 +14,14 @@ from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from tests.unit.validation_reports.conftest import made_acquisitions
 from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.page.render import render_html
-from validation_reports.report.summary import Verdict, headline
+from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import (
     ValidationReport,
     build_report,
     from_json,
     to_json,
 )
+from validation_reports.statistics.margins import Verdict
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

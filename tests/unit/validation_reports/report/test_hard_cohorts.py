@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from tests.support.scored_cohorts import HORIZONS, PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.page.render import render_html
 from validation_reports.report.r_check import expected_csv
-from validation_reports.report.summary import Verdict, headline
+from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import build_report, from_json, to_json
+from validation_reports.statistics.margins import Verdict
 
 COHORT = made_cohort("A", 60, 1)
 EVENT = COHORT.survival.event
@@ -114,7 +116,7 @@ def test_events_as_text_are_refused_with_a_sentence() -> None:
 
 def _perfect(n: int) -> ScoredCohort:
     cohort = made_cohort("A", n, 4)
-    order = np.argsort(np.argsort(-cohort.linear_predictor)) + 1.0
+    order = np.argsort(np.argsort(-cohort.linear_predictor)).astype(np.float64) + 1
     return replace(cohort, survival=Survival(order * 400, np.ones(n, bool)))
 
 
@@ -175,7 +177,7 @@ def _intervals_of_width_zero(value: object, path: str = "") -> Iterator[str]:
     be.
     """
     if isinstance(value, dict):
-        ends = value.get("lower"), value.get("upper")
+        ends: tuple[Any, Any] = value.get("lower"), value.get("upper")
         median = set(value) == {"days", "lower", "upper"}
         if not median and isinstance(ends[0], float) and ends[0] == ends[1]:
             yield path

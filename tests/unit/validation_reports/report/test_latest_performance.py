@@ -4,6 +4,7 @@ sentence.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,26 @@ def test_the_newest_report_of_the_centre_and_model_counts(
     assert (alpha.report_id, beta.report_id) == ("20260305-alpha", "20260304-both")
     assert alpha == center_performances(replace(report, provenance=later), "20260305-alpha")[0]
     assert isinstance(beta.concordance, NotEstimable)
+
+
+def test_a_verdict_of_before_margins_is_none(tmp_path: Path, report: ValidationReport) -> None:
+    _kept(tmp_path, "20260304-both", report)
+    path = tmp_path / "20260304-both" / "figures.json"
+    now = latest_performance(tmp_path, "Alpha", DIGEST)
+    assert isinstance(now, CenterPerformance)
+    assert now.calibration_words == f"{now.calibration.verdict}: {now.calibration.answer}"
+    assert "the margins 0.80–1.25" in now.calibration_words
+    of_before = json.loads(path.read_text())
+    for one in of_before:
+        del one["margins"]
+        one["calibration"] |= {"verdict": "partly", "answer": "Deaths: some."}
+    path.write_text(json.dumps(of_before))
+    before = latest_performance(tmp_path, "Alpha", DIGEST)
+    assert isinstance(before, CenterPerformance)
+    assert before.calibration_words == (
+        "not shown: Deaths: some. This was judged before margins were stated: validate the centre "
+        "again."
+    )
 
 
 def test_without_a_report_there_is_a_sentence(tmp_path: Path, report: ValidationReport) -> None:

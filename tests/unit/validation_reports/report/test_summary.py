@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
-from validation_reports.report.summary import Verdict, headline
+from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import (
     ValidationReport,
     build_report,
 )
 from validation_reports.statistics.discrimination import Concordance
-from validation_reports.statistics.margins import Margins, holm
+from validation_reports.statistics.margins import Margins, Verdict, holm
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.wording import interval
 

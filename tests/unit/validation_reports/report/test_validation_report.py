@@ -135,7 +135,7 @@ def _levels(group: Any) -> list[float]:
 def test_a_centre_at_the_end_of_its_range_does_not_stop_the_others() -> None:
     cohorts = [made_cohort(name, 60, seed) for name, seed in (("A", 1), ("B", 2), ("C", 3))]
     perfect = made_cohort("Perfect", 20, 4)
-    order = np.argsort(np.argsort(-perfect.linear_predictor)) + 1.0
+    order = np.argsort(np.argsort(-perfect.linear_predictor)).astype(np.float64) + 1
     perfect = replace(perfect, survival=Survival(order * 100, np.ones(20, bool)))
     report = build_report([*cohorts, perfect], PROVENANCE, n_resamples=20)
     c = next(item for item in report.across_centers if item.name == "Harrell's C")

@@ -92,9 +92,13 @@ def test_lifelines_is_imported_by_the_curve_that_it_draws_and_not_before() -> No
 def test_everybody_dead_is_zero_survival_at_any_later_day() -> None:
     curve = kaplan_meier(Survival(np.array([5.0, 7.0]), np.array([True, True])))
     exact = 1 - 0.025**0.5  # Clopper and Pearson, none of two
-    assert survival_at(curve, 100) == SurvivalAt(100, 0.0, 0.0, 0.0, pytest.approx(exact), 0)
-    at_start = SurvivalAt(1, 1.0, 0.0, pytest.approx(0.025**0.5), 1.0, 2)
-    assert survival_at(curve, 1) == at_start
+    late, early = survival_at(curve, 100), survival_at(curve, 1)
+    assert isinstance(late, SurvivalAt)
+    assert isinstance(early, SurvivalAt)
+    assert (late.survival, late.lower, late.at_risk) == (0.0, 0.0, 0)
+    assert late.upper == pytest.approx(exact)
+    assert (early.survival, early.upper, early.at_risk) == (1.0, 1.0, 2)
+    assert early.lower == pytest.approx(1 - exact)
 
 
 def test_medians_on_a_step_and_unreached() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import made_cohort
@@ -15,7 +16,9 @@ from validation_reports.statistics.named_thresholds import NetBenefitDifference,
 from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
 
 
-def _risk(n: int, seed: int, days: int = 730, effect: float = 1.0):  # type: ignore[no-untyped-def]
+def _risk(
+    n: int, seed: int, days: int = 730, effect: float = 1.0
+) -> tuple[Survival, NDArray[np.float64]]:
     cohort = made_cohort("A", n, seed, effect=effect)
     return cohort.survival, 1 - cohort.predicted_survival[days]
 
@@ -79,7 +82,8 @@ def test_without_a_named_threshold_there_is_no_verdict() -> None:
     survival, risk = _risk(800, 3)
     curve = decision_curve(survival, risk, 730)
     assert isinstance(curve, DecisionCurve)
-    assert curve.named == curve.useful == ()
+    assert not curve.named
+    assert not curve.useful
 
 
 def test_who_treats_the_same_patients_is_not_compared() -> None:
