@@ -111,7 +111,8 @@ class CombatTable(BaseModel):
 
 class ValidationTable(BaseModel):
     """``[validation]``: where reports go, when they are made, and what was decided beforehand:
-    within which margins predicted risks are right, and at which thresholds use is judged.
+    within which margins predicted risks are right, and at which thresholds use is judged; whether
+    each report is laid out as PDF too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -125,6 +126,7 @@ class ValidationTable(BaseModel):
     schedules: dict[str, str] = Field(default_factory=dict)
     margins: tuple[float, float] = (0.8, 1.25)
     decision_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    pdf: bool = True
 
     @field_validator("margins")
     @classmethod

@@ -1,5 +1,5 @@
-"""The files of a report: page, PDF, JSON, and what R needs to compute it again; page and PDF come
-from the JSON alone.
+"""The files of a report: page, PDF, JSON, every survival curve in full, and what R needs to compute
+it again; page and PDF come from the JSON alone.
 
 Last come the few numbers that structured reports of patients quote, so that they are seen only of a
 whole report.
@@ -18,11 +18,13 @@ from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.errors import ReportFormatError
 from validation_reports.page.pdf import write_pdf
 from validation_reports.page.render import render_html
+from validation_reports.report.curves import curves_csv
 from validation_reports.report.latest_performance import write_center_performances
 from validation_reports.report.r_check import expected_csv, patients_csv, script
 from validation_reports.report.validation_report import ValidationReport, from_json, to_json
 
 JSON_NAME, PAGE_NAME, PDF_NAME = "report.json", "report.html", "report.pdf"
+CURVES_NAME = "curves.csv"
 R_FOLDER = "r-check"
 
 
@@ -32,6 +34,7 @@ def write_report_files(
     cohorts: Sequence[ScoredCohort],
     *,
     whole_centers: bool = True,
+    pdf: bool = True,
 ) -> str | None:
     """Write a report into a new folder.
 
@@ -46,11 +49,13 @@ def write_report_files(
     whole_centers : bool
         Whether they are all patients of their centres; what was found in some of them is not quoted
         to every patient.
+    pdf : bool
+        Whether a PDF is laid out, which takes longer than everything else.
 
     Returns
     -------
     str or None
-        Why there is no PDF, if there is none.
+        Why there is no PDF, if one was asked for and there is none.
 
     Raises
     ------
@@ -64,24 +69,27 @@ def write_report_files(
     write_durably(check / "patients.csv", patients_csv(cohorts).encode())
     write_durably(check / "expected.csv", expected_csv(report).encode())
     write_durably(check / "recompute.R", script().encode())
-    without_pdf = _render(folder, report)
+    write_durably(folder / CURVES_NAME, curves_csv(cohorts, report.horizons).encode())
+    without_pdf = _render(folder, report, pdf=pdf)
     if whole_centers:
         write_center_performances(folder, report)
     return without_pdf
 
 
-def render_again(stored: Path) -> str | None:
+def render_again(stored: Path, *, pdf: bool = True) -> str | None:
     """Write page and PDF anew beside a stored ``report.json``, from it alone.
 
     Parameters
     ----------
     stored : Path
         The JSON file, or the folder that holds it.
+    pdf : bool
+        Whether a PDF is laid out.
 
     Returns
     -------
     str or None
-        Why there is no PDF, if there is none.
+        Why there is no PDF, if one was asked for and there is none.
 
     Raises
     ------
@@ -95,10 +103,10 @@ def render_again(stored: Path) -> str | None:
         raise ReportFormatError(
             f"The stored report {path.name} cannot be read: give a report.json."
         ) from error
-    return _render(path.parent, from_json(text))
+    return _render(path.parent, from_json(text), pdf=pdf)
 
 
-def _render(folder: Path, report: ValidationReport) -> str | None:
+def _render(folder: Path, report: ValidationReport, *, pdf: bool) -> str | None:
     page = render_html(report)
     write_durably(folder / PAGE_NAME, page.encode())
-    return write_pdf(page, folder / PDF_NAME)
+    return write_pdf(page, folder / PDF_NAME) if pdf else None

@@ -4,10 +4,16 @@ horizons in years.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from validation_reports.not_estimable import NotEstimable
 
 _DAYS_PER_YEAR = 365.25
 _DAYS_PER_MONTH = _DAYS_PER_YEAR / 12
+_REFUSED = " is not estimated"
+_AT_DAYS = re.compile(r"(.+) at (\d+) days")
+_PATTERN = re.compile(r"matches (?P<quote>['\"]).*?(?P=quote)(?=[,.;:\s]|$)")
 
 
 def number(value: float, decimals: int = 2) -> str:
@@ -55,9 +61,50 @@ def horizon_words(days: float) -> str:
     return f"{days:g} days"
 
 
+def figure_words(name: str) -> str:
+    """Name a figure over centres as readers do: ``O/E at 1 year`` for ``O/E at 365 days``."""
+    at = _AT_DAYS.fullmatch(name)
+    return f"{at[1]} at {horizon_words(int(at[2]))}" if at else name
+
+
 def count(n: int, noun: str) -> str:
     """Write a count with its noun in the right number."""
     return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def joined_refusals(sentences: Iterable[str]) -> list[str]:
+    """Return refusals, once each; those with one reason as one sentence that names all figures.
+
+    Parameters
+    ----------
+    sentences : iterable of str
+        "Harrell's C is not estimated from 3 deaths in 4 patients: ..." and the like.
+    """
+    figures: dict[str, list[str]] = {}
+    for sentence in dict.fromkeys(sentences):
+        figure, same, reason = sentence.partition(_REFUSED)
+        figures.setdefault(reason if same else sentence, []).append(figure if same else "")
+    joined = []
+    for reason, of in figures.items():
+        if of == [""]:
+            joined.append(reason)
+        elif len(of) == 1:
+            joined.append(f"{of[0]}{_REFUSED}{reason}")
+        else:
+            names = [of[0], *(_inside_a_sentence(name) for name in of[1:])]
+            joined.append(f"{', '.join(names[:-1])} and {names[-1]} are not estimated{reason}")
+    return joined
+
+
+def without_patterns(sentence: str) -> str:
+    """Return a sentence without the regular expression that it quotes, which the centre's settings
+    hold and no clinician reads.
+    """
+    return _PATTERN.sub("matches the centre's gtv_pattern", sentence)
+
+
+def _inside_a_sentence(name: str) -> str:
+    return name if name.startswith(("Harrell", "Uno", "Brier")) else name[0].lower() + name[1:]
 
 
 def refusal(value: object) -> str | None:

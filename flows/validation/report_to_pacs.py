@@ -63,7 +63,7 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
     )
     if not is_new:
         return f"the PACS of {center.name} has been sent these findings before"
-    without_pdf = "" if len(objects) > 1 else ", without the PDF, which cannot be made here"
+    without_pdf = "" if len(objects) > 1 else ", without the PDF, of which there is none here"
     return f"queued for the PACS of {center.name}{without_pdf}"
 
 

@@ -214,7 +214,11 @@ def write_report(
     moment = report.provenance.created_at.strftime("%Y%m%dT%H%M%S%fZ")
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
     if without_pdf := write_report_files(
-        folder, report, cohorts, whole_centers=cohort.takes_whole_centers
+        folder,
+        report,
+        cohorts,
+        whole_centers=cohort.takes_whole_centers,
+        pdf=work.settings.validation.pdf,
     ):
         get_run_logger().warning(without_pdf)
     show_report(work, _slug(cohort), report, folder.name)

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.errors import TrainingError
+from models.survival.pair_counts import patients_pairs
 from models.survival.risk_sets import Array
 from models.survival.survival_data import Survival
 
 _NORMAL_975 = 1.959963984540054
-_BLOCK = 512
-"""Deaths that are compared with everybody at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +66,12 @@ class ComparedPairs:
         return float(np.sqrt((self.influence**2).sum()))
 
 
-def compare_pairs(survival: Survival, score: Array, weight: Array | None = None) -> ComparedPairs:
+def compare_pairs(
+    survival: Survival,
+    score: ArrayLike,
+    weight: Array | None = None,
+    strata: ArrayLike | None = None,
+) -> ComparedPairs:
     """Compare every death with everybody who outlived it.
 
     A pair is comparable when the earlier time is a death; a patient who is censored on the day of a
@@ -81,29 +85,41 @@ def compare_pairs(survival: Survival, score: Array, weight: Array | None = None)
         Higher for patients who die earlier.
     weight : ndarray, shape (n,), optional
         Weight of each death; a death of weight 0 is not compared. All weigh 1 by default.
+    strata : array_like, shape (n,), optional
+        Only patients of one stratum are compared with each other; the estimate is over all their
+        pairs. R: ``concordance(Surv(days, event) ~ score + strata(s))``.
     """
-    days, event = survival.days, survival.event
+    points = np.asarray(score, dtype=np.float64)
+    if strata is None:
+        return _of_one_stratum(survival, points, weight)
+    labels = np.asarray(strata)
     credit, pairs = np.zeros(survival.n), np.zeros(survival.n)
-    concordant = discordant = tied_score = tied_time = 0
-    died = np.flatnonzero(event if weight is None else event & (weight > 0))
-    for start in range(0, died.size, _BLOCK):
-        rows = died[start : start + _BLOCK]
-        same_day = days == days[rows, None]
-        comparable = (days > days[rows, None]) | (same_day & ~event)
-        higher = comparable & (score[rows, None] > score)
-        tied = comparable & (score[rows, None] == score)
-        concordant += int(higher.sum())
-        tied_score += int(tied.sum())
-        discordant += int(comparable.sum() - higher.sum() - tied.sum())
-        tied_time += int((same_day & event).sum()) - rows.size
-        own = np.ones(rows.size) if weight is None else weight[rows]
-        share = (higher + 0.5 * tied) * own[:, None]
-        counted = comparable * own[:, None]
-        credit += share.sum(axis=0)
-        credit[rows] += share.sum(axis=1)
-        pairs += counted.sum(axis=0)
-        pairs[rows] += counted.sum(axis=1)
-    return ComparedPairs(credit, pairs, concordant, discordant, tied_score, tied_time // 2)
+    kinds = np.zeros(4, dtype=np.int64)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        within = None if weight is None else weight[rows]
+        found = _of_one_stratum(survival.subset(rows), points[rows], within)
+        credit[rows], pairs[rows] = found.credit, found.pairs
+        kinds += (found.concordant, found.discordant, found.tied_score, found.tied_time)
+    return ComparedPairs(credit, pairs, *(int(count) for count in kinds))
+
+
+def _of_one_stratum(survival: Survival, score: Array, weight: Array | None) -> ComparedPairs:
+    order = np.lexsort((~survival.event, survival.days))
+    days = survival.days[order]
+    _, rank = np.unique(score[order], return_inverse=True)
+    credit, pairs, kinds = np.zeros(survival.n), np.zeros(survival.n), np.zeros(4, dtype=np.int64)
+    patients_pairs(
+        np.ones(survival.n) if weight is None else np.asarray(weight, dtype=np.float64)[order],
+        np.r_[np.flatnonzero(np.r_[True, days[1:] != days[:-1]]), days.size].astype(np.int64),
+        survival.event[order],
+        rank.astype(np.int64) + 1,
+        credit,
+        pairs,
+        kinds,
+    )
+    place = np.argsort(order)
+    return ComparedPairs(credit[place], pairs[place], *(int(count) for count in kinds))
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,7 @@ def training_concordance(survival: Survival, score: ArrayLike) -> TrainingConcor
     TrainingError
         If no two patients can be compared.
     """
-    pairs = compare_pairs(survival, np.asarray(score, dtype=np.float64))
+    pairs = compare_pairs(survival, score)
     if pairs.total == 0:
         raise TrainingError(
             "No two patients can be compared, as nobody outlived a death: train on more patients."

@@ -95,7 +95,12 @@ class UnivariateCox:
     estimable: NDArray[np.bool_]
 
 
-def fit_cox(covariates: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON) -> CoxFit:
+def fit_cox(
+    covariates: ArrayLike,
+    survival: Survival,
+    ties: Ties = Ties.EFRON,
+    strata: ArrayLike | None = None,
+) -> CoxFit:
     """Fit a Cox model by Newton's method with step halving.
 
     Parameters
@@ -106,6 +111,9 @@ def fit_cox(covariates: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON) 
         Follow-up of the same patients in the same order.
     ties : Ties
         Treatment of deaths on the same day.
+    strata : array_like, shape (n,), optional
+        Each stratum has a baseline hazard of its own: a death is compared with the patients of its
+        stratum alone. R: ``coxph(Surv(days, event) ~ x + strata(s))``.
 
     Returns
     -------
@@ -122,21 +130,20 @@ def fit_cox(covariates: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON) 
     means, scale = x.mean(axis=0), x.std(axis=0)
     if not (scale > 0).all():
         raise TrainingError("A covariate of the Cox model is constant: leave it out.")
-    sets = RiskSets.of(survival, ties)
-    z = ((x - means) / scale)[sets.order]
-    beta = np.zeros(z.shape[1])
-    value, gradient, information = _derivatives(sets, z, beta)
+    parts = _parts((x - means) / scale, survival, ties, strata)
+    beta = np.zeros(x.shape[1])
+    value, gradient, information = _derivatives(parts, beta)
     null = value
     for _ in range(_MAX_ITERATIONS):
         step = _newton_step(information, gradient)
         if gradient @ step < _TOLERANCE * max(1.0, abs(value)):
             covariance = np.linalg.inv(information) / np.outer(scale, scale)
             return CoxFit(beta / scale, covariance, means, float(value), float(null))
-        beta, value, gradient, information = _ascend(sets, z, beta, step, value)
+        beta, value, gradient, information = _ascend(parts, beta, step, value)
         if np.abs(beta).max() > _LARGEST_EFFECT:
             break
     raise NotConvergedError(
-        f"The Cox model of {z.shape[1]} covariates in {survival.n} patients with "
+        f"The Cox model of {x.shape[1]} covariates in {survival.n} patients with "
         f"{survival.n_events} deaths has no finite estimate, because a covariate separates early "
         "from late deaths perfectly: use fewer covariates or more patients."
     )
@@ -219,17 +226,37 @@ def _covariates(values: ArrayLike, survival: Survival) -> Array:
     return x
 
 
-def _derivatives(sets: RiskSets, z: Array, beta: Array) -> tuple[float, Array, Array]:
-    """Log-likelihood, gradient (p,) and information (p, p) of one model."""
-    eta = z @ beta
-    shift = eta.max()
-    weights = np.exp(eta - shift)
-    s0 = sets.sums(weights)
-    mean = sets.sums(weights[:, None] * z) / s0[:, None]
-    square = sets.sums(weights[:, None, None] * z[:, :, None] * z[:, None, :]) / s0[:, None, None]
-    value = float((eta[sets.deaths] - shift - np.log(s0)).sum())
-    gradient = (z[sets.deaths] - mean).sum(axis=0)
-    return value, gradient, square.sum(axis=0) - mean.T @ mean
+def _parts(
+    z: Array, survival: Survival, ties: Ties, strata: ArrayLike | None
+) -> list[tuple[RiskSets, Array]]:
+    """Return the risk sets and the covariates, sorted by time, of every stratum with deaths."""
+    if strata is None:
+        sets = RiskSets.of(survival, ties)
+        return [(sets, z[sets.order])]
+    labels, parts = np.asarray(strata), []
+    if not survival.n_events:
+        RiskSets.of(survival, ties)  # refuses with its sentence
+    for label in np.unique(labels[survival.event]):
+        rows = np.flatnonzero(labels == label)
+        sets = RiskSets.of(survival.subset(rows), ties)
+        parts.append((sets, z[rows][sets.order]))
+    return parts
+
+
+def _derivatives(parts: list[tuple[RiskSets, Array]], beta: Array) -> tuple[float, Array, Array]:
+    """Log-likelihood, gradient (p,) and information (p, p) of one model, summed over the strata."""
+    total, gradient, information = 0.0, np.zeros(beta.size), np.zeros((beta.size, beta.size))
+    for sets, z in parts:
+        eta = z @ beta
+        shift = eta.max()
+        weights = np.exp(eta - shift)
+        s0 = sets.sums(weights)
+        mean = sets.sums(weights[:, None] * z) / s0[:, None]
+        square = sets.sums(weights[:, None, None] * z[:, :, None] * z[:, None, :])
+        total += float((eta[sets.deaths] - shift - np.log(s0)).sum())
+        gradient += (z[sets.deaths] - mean).sum(axis=0)
+        information += (square / s0[:, None, None]).sum(axis=0) - mean.T @ mean
+    return total, gradient, information
 
 
 def _column_derivatives(sets: RiskSets, z: Array, beta: Array) -> tuple[Array, Array, Array]:
@@ -256,12 +283,12 @@ def _newton_step(information: Array, gradient: Array) -> Array:
 
 
 def _ascend(
-    sets: RiskSets, z: Array, beta: Array, step: Array, value: float
+    parts: list[tuple[RiskSets, Array]], beta: Array, step: Array, value: float
 ) -> tuple[Array, float, Array, Array]:
     """Take the step, halved until the likelihood does not fall."""
     for _ in range(_MAX_HALVINGS):
         trial = beta + step
-        new, gradient, information = _derivatives(sets, z, trial)
+        new, gradient, information = _derivatives(parts, trial)
         if new >= value - 1e-12 * abs(value):
             return trial, new, gradient, information
         step = step / 2

@@ -9,17 +9,23 @@ resamples and is extrapolated to 1000, ours takes all
       `models`, because
 lifelines' own is Breslow's even after Efron's fit. scikit-survival is told that only equal scores
 are tied; by default it takes scores within 1e-8 for ties, which among 100 000 patients happens.
+
+A report without PDF is timed in processor seconds, so that threads do not flatter it, at 5000 and
+at 100 patients; one of 100 000 patients has a process of its own, for its memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,8 +36,9 @@ from numpy.typing import NDArray
 from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.report.validation_report import build_report
-from validation_reports.report_folder import write_report_files
+from validation_reports.report_folder import JSON_NAME, PAGE_NAME, write_report_files
 from validation_reports.statistics.bootstrap import N_RESAMPLES, resample
 
 Array = NDArray[np.float64]
@@ -157,21 +164,84 @@ def report_seconds() -> float:
     return min(times[1:])
 
 
+def _cohort(n: int) -> ScoredCohort:
+    """Return n patients with everything that a report can look at, single signatures included."""
+    cohort, random = made_cohort("A", n, 1), np.random.default_rng(SEED)
+    columns = {
+        name: cohort.linear_predictor + random.normal(size=n) for name in ("gtv", "ring", "deep")
+    }
+    return replace(cohort, signatures=pd.DataFrame(columns))
+
+
+def _write(cohort: ScoredCohort) -> tuple[float, float]:
+    """Return the megabytes of page and JSON of a report without PDF."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report"
+        write_report_files(path, build_report([cohort], PROVENANCE), [cohort], pdf=False)
+        return tuple((path / name).stat().st_size / 1e6 for name in (PAGE_NAME, JSON_NAME))  # type: ignore[return-value]
+
+
+def report_cpu_ratio() -> tuple[float, tuple[float, float]]:
+    """Return the processor time of a report of 5000 patients over that of one of 100, the smallest
+    of three each, and the megabytes of its page and JSON.
+    """
+    least = {}
+    for n in (100, 5000):
+        cohort, times = _cohort(n), []
+        _write(cohort)
+        for _ in range(3):
+            start = time.process_time()
+            sizes = _write(cohort)
+            times.append(time.process_time() - start)
+        least[n] = min(times)
+        print(f"a report of {n} patients without PDF: {least[n]:.2f} s of processor", flush=True)
+    return least[5000] / least[100], sizes
+
+
+def large_report() -> tuple[float, float]:
+    """Return seconds and peak megabytes of a report of 100 000 patients without PDF."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.bench_validation", "--one-report", "100000"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    seconds, megabytes = (float(word) for word in done.stdout.split()[-2:])
+    return seconds, megabytes
+
+
 def main() -> int:
     """Run the comparison and print one JSON line last; return 1 where values differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="leave out 100 000 patients")
+    parser.add_argument("--one-report", type=int, metavar="N", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.one_report:
+        start = time.perf_counter()
+        _write(_cohort(options.one_report))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"{time.perf_counter() - start:.1f} {peak:.0f}")
+        return 0
     warnings.filterwarnings("ignore")
     print(f"started {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", flush=True)
     found = {n: compare(n) for n in NAIVE_RESAMPLES if n <= 1000 or not options.quick}
     identical = all(same for _, same in found.values())
     ratios = {str(n): round(ratio) for n, (ratio, _) in found.items()}
-    print(
-        json.dumps(
-            {"ratio": ratios, "identical": identical, "report_s": round(report_seconds(), 2)}
-        )
-    )
+    numbers: dict[str, object] = {
+        "ratio": ratios,
+        "identical": identical,
+        "report_s": round(report_seconds(), 2),
+    }
+    cpu_ratio, (page_mb, json_mb) = report_cpu_ratio()
+    numbers |= {
+        "report_cpu_ratio_5000_to_100": round(cpu_ratio, 2),
+        "page_5000_mb": round(page_mb, 2),
+        "json_5000_mb": round(json_mb, 2),
+    }
+    if not options.quick:
+        seconds, megabytes = large_report()
+        numbers |= {"n100000_s": round(seconds), "n100000_mb": round(megabytes)}
+    print(json.dumps(numbers))
     return 0 if identical else 1
 
 

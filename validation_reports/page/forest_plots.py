@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from validation_reports.page.plots import HIGH_COLOUR, INK, LOW_COLOUR, drawing, svg
+from validation_reports.page.plots import GRID, HIGH_COLOUR, INK, LOW_COLOUR, drawing, svg
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import PooledStatistic
+from validation_reports.statistics.calibration import CalibrationSlope
 from validation_reports.statistics.discrimination import Concordance
+from validation_reports.statistics.hazard_calibration import HazardScaleRatio
+from validation_reports.statistics.margins import Margins
 from validation_reports.statistics.random_effects import PooledEffect, Scale
 from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import SubgroupAnalysis
-from validation_reports.wording import interval
+from validation_reports.statistics.within_centers import WithinCenters
+from validation_reports.wording import figure_words, interval, limits
 
 _COARSE = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 _FINE = (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2)
@@ -25,28 +29,46 @@ class Statistic(StrEnum):
 
     CONCORDANCE = "Harrell's C"
     HAZARD_RATIO = "the hazard ratio"
+    HAZARD_SCALE = "O/E on the hazard scale"
+    SLOPE = "the calibration slope"
 
 
-def forest_plot(results: Sequence[CenterResult], statistic: Statistic) -> str:
-    """Draw one statistic of each centre and of the pool, with the intervals as text beside them."""
+Shown = CenterResult | WithinCenters
+_Estimate = Concordance | HazardRatio | HazardScaleRatio | CalibrationSlope
+_AXES = {
+    Statistic.CONCORDANCE: "Harrell's C (0.5 is chance)",
+    Statistic.HAZARD_RATIO: "Hazard ratio, high against low risk",
+    Statistic.HAZARD_SCALE: "O/E, hazard scale (1 is right)",
+    Statistic.SLOPE: "Calibration slope (1 is right)",
+}
+
+
+def forest_plot(results: Sequence[Shown], statistic: Statistic, margins: Margins) -> str:
+    """Draw one statistic of each centre, within centres and of the plain pool, with the intervals
+    as text beside them; where there are margins, they are shaded.
+    """
     with drawing((3.3, 0.95 + 0.34 * len(results))) as figure:
         axes = figure.subplots()
         rows = list(range(len(results)))[::-1]
         found = [_statistic(result, statistic) for result in results]
-        for row, value in zip(rows, found, strict=True):
-            pooled = row == 0 and len(results) > 1
-            _row(axes, row, value, highlighted=pooled, line=LOW_COLOUR, width=1.8, size=7)
+        together = any(isinstance(result, WithinCenters) for result in results)
+        for row, value, result in zip(rows, found, results, strict=True):
+            first = isinstance(result, WithinCenters) or (
+                not together and row == 0 and len(results) > 1
+            )
+            _row(axes, row, value, highlighted=first, line=LOW_COLOUR, width=1.8, size=7)
+        if statistic in (Statistic.HAZARD_SCALE, Statistic.SLOPE):
+            axes.axvspan(margins.lower, margins.upper, color=GRID, alpha=0.45, linewidth=0)
         axes.set(
             yticks=rows,
             ylim=(-0.6, len(results) - 0.4),
-            yticklabels=[f"{_short(result.center)} (n = {result.n})" for result in results],
+            yticklabels=[f"{_label(result)} (n = {result.n})" for result in results],
         )
-        if statistic is Statistic.CONCORDANCE:
-            axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set(xlabel="Harrell's C (0.5 is chance)")
-        else:
-            axes.axvline(1, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set(xlabel="Hazard ratio, high against low risk", xscale="log")
+        reference = 0.5 if statistic is Statistic.CONCORDANCE else 1
+        axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.set(xlabel=_AXES[statistic])
+        if statistic in (Statistic.HAZARD_RATIO, Statistic.HAZARD_SCALE):
+            axes.set(xscale="log")
             _log_axis(axes, found)
         _bare(axes)
         return svg(
@@ -112,12 +134,12 @@ def pooled_plot(statistic: PooledStatistic) -> str:
                 marker="|",
             )
             _beside(axes, -1, interval(effect.estimate, effect.lower, effect.upper))
-            _beside(axes, -2, f"({effect.prediction_lower:.2f}–{effect.prediction_upper:.2f})")
+            _beside(axes, -2, limits(effect.prediction_lower, effect.prediction_upper))
         count = len(names)
         axes.set(
             yticks=[last - row for row in range(count)], yticklabels=[name[:22] for name in names]
         )
-        axes.set(ylim=(last - count + 0.4, last + 0.6), xlabel=statistic.name)
+        axes.set(ylim=(last - count + 0.4, last + 0.6), xlabel=figure_words(statistic.name))
         if isinstance(effect, PooledEffect) and effect.scale is Scale.LOG:
             axes.set_xscale("log")
             low, high = axes.get_xlim()
@@ -132,18 +154,19 @@ def pooled_plot(statistic: PooledStatistic) -> str:
         )
 
 
-def _statistic(result: CenterResult, statistic: Statistic) -> object:
-    return (
-        result.concordance
-        if statistic is Statistic.CONCORDANCE
-        else result.risk_groups.hazard_ratio
-    )
+def _statistic(result: Shown, statistic: Statistic) -> object:
+    return {
+        Statistic.CONCORDANCE: result.concordance,
+        Statistic.HAZARD_RATIO: result.risk_groups.hazard_ratio,
+        Statistic.HAZARD_SCALE: result.calibration.hazard,
+        Statistic.SLOPE: result.calibration.slope,
+    }[statistic]
 
 
 def _row(
     axes: Any, y: float, found: object, *, highlighted: bool, line: str, width: float, size: float
 ) -> None:
-    if isinstance(found, Concordance | HazardRatio):
+    if isinstance(found, _Estimate):
         axes.plot([found.lower, found.upper], [y, y], color=line, linewidth=width)
         axes.plot(
             [found.estimate],
@@ -160,11 +183,11 @@ def _row(
 
 def _log_axis(axes: Any, ratios: Sequence[object]) -> None:
     """Let the axis hold 0.5 to 2 and every interval, of which what lies beyond 0.05-50 is cut."""
-    known = [ratio for ratio in ratios if isinstance(ratio, HazardRatio)]
+    known = [ratio for ratio in ratios if isinstance(ratio, HazardRatio | HazardScaleRatio)]
     low = min([0.5, *(max(ratio.lower, 0.05) for ratio in known)])
     high = max([2.0, *(min(ratio.upper, 50.0) for ratio in known)])
     axes.set_xlim(low / 1.1, high * 1.1)
-    _log_ticks(axes, low, high, _COARSE)
+    _log_ticks(axes, low, high, _COARSE if high / low > 6 else _FINE)
 
 
 def _log_ticks(axes: Any, low: float, high: float, marks: Sequence[float]) -> None:
@@ -187,6 +210,11 @@ def _bare(axes: Any) -> None:
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+
+
+def _label(result: Shown) -> str:
+    name = result.center
+    return name[0].upper() + name[1:] if isinstance(result, WithinCenters) else _short(name)
 
 
 def _short(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from validation_reports.page.plots import INK, LOW_COLOUR, drawing, svg
+from validation_reports.page.plots import INK, LOW_COLOUR, drawing, legend_below, svg
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.wording import horizon_words
@@ -35,15 +35,13 @@ def decision_plot(curve: DecisionCurve, center: str) -> str:
         top = max(0.02, *curve.model, *curve.treat_all)
         axes.set(
             xlim=(0, 1),
-            ylim=(-0.25 * top, 1.35 * top),
+            ylim=(-0.25 * top, 1.1 * top),
             xlabel="Threshold probability of death",
             ylabel="Net benefit per patient",
             title=horizon_words(curve.days),
         )
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
-        axes.legend(
-            frameon=False, fontsize=7.5, loc="upper right", handlelength=2.4, borderaxespad=0.1
-        )
+        legend_below(axes)
         words = f"Decision curve at {horizon_words(curve.days)}, {center}"
         return svg(figure, f"decision-{curve.days}-{center}", words)
 

@@ -89,7 +89,14 @@ def survival_plot(result: CenterResult, finish: Finish | None = None) -> str:
         )
         top.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         if groups:
-            top.legend(frameon=False, loc="upper right", handlelength=2.6)
+            # Above the axes, where no curve runs
+            top.legend(
+                frameon=False,
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                handlelength=2.6,
+                borderaxespad=0.2,
+            )
         _number_at_risk(table, groups, ticks)
         words = f"Kaplan-Meier curves of overall survival by risk group, {result.center}"
         return (finish or svg)(figure, f"km-{result.center}", words)
@@ -154,11 +161,23 @@ def calibration_plot(
         )
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
-        axes.legend(
-            frameon=False, fontsize=8, loc="upper left", handlelength=1.8, borderaxespad=0.2
-        )
+        legend_below(axes)
         words = f"Calibration at {horizon_words(found.days)}, {center}"
         return (finish or svg)(figure, f"calibration-{found.days}-{center}", words)
+
+
+def legend_below(axes: Any) -> None:
+    """Put the legend below the axes, where it hides no curve and no interval."""
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        loc="upper center",
+        bbox_to_anchor=(0.45, -0.17),
+        ncols=2,
+        handlelength=1.8,
+        columnspacing=1.2,
+        borderaxespad=0.2,
+    )
 
 
 def _draw_curve(axes: Any, group: RiskGroup) -> None:
@@ -178,6 +197,8 @@ def _draw_curve(axes: Any, group: RiskGroup) -> None:
         label=f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})",
     )
     axes.fill_between(months, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
+    if group.curve.n_times:  # so many marks would hide the curve
+        return
     leaving = -np.diff(np.concatenate([group.curve.at_risk, [0]]))
     censored = leaving > np.asarray(group.curve.deaths)
     axes.plot(

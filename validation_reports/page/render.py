@@ -36,16 +36,17 @@ from validation_reports.page.small_survival_plot import small_survival_plot
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.summary import headline
 from validation_reports.report.tripod import TRIPOD_ITEMS
-from validation_reports.report.validation_report import PooledStatistic, ValidationReport
+from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.bootstrap import Bootstrap
 from validation_reports.statistics.calibration import HorizonCalibration
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
-from validation_reports.statistics.random_effects import PooledEffect
 from validation_reports.wording import (
     count,
+    figure_words,
     horizon_words,
+    joined_refusals,
     limits,
     months,
     number,
@@ -79,18 +80,22 @@ def render_html(report: ValidationReport) -> str:
             report=report,
             provenance=report.provenance,
             results=results,
-            sections=[*([report.pooled] if report.pooled else []), *report.centers],
+            sections=results,
             overall=report.overall,
             lines=headline(report),
             table=report.cohort_table,
             created=f"{created:%d %B %Y, %H:%M} UTC".lstrip("0"),
             # Our own SVG
-            forests=[Markup(forest_plot(results, statistic)) for statistic in Statistic],  # noqa: S704
+            forests=[
+                Markup(forest_plot(report.rows, statistic, report.margins))  # noqa: S704
+                for statistic in Statistic
+            ],
             pooled_plots=_pooled_plots(report),
+            without=_left_out(report),
             tripod=TRIPOD_ITEMS,
             refusals={result.center: _refusals(result) for result in results},
             plots={result.center: _plots(result) for result in results},
-            methods=_methods(results, report.across_centers),
+            methods=_methods(report),
             confidence=percent(report.confidence),
         )
     )
@@ -111,6 +116,7 @@ def _environment() -> Environment:
         months=months,
         horizon=horizon_words,
         refusal=refusal,
+        figure=figure_words,
     )
     environment.globals.update(limits=limits, count=count)
     return environment
@@ -177,7 +183,22 @@ def _pooled_plots(report: ValidationReport) -> list[Markup]:
     return [
         _with_data(pooled_plot(item), download(pooled_data(item), f"{item.name}.csv"))
         for item in report.across_centers
-        if isinstance(item.pooled, PooledEffect)
+        if item.centers
+    ]
+
+
+def _left_out(report: ValidationReport) -> list[str]:
+    """Return, one sentence a centre, what is pooled without it."""
+    figures: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
+    for item in report.across_centers:
+        for center, why in item.left_out:
+            figures.setdefault(center, []).append(figure_words(item.name))
+            # Why a figure is not estimated stands in the centre's own part
+            reasons.setdefault(center, []).extend([] if "not estimated" in why else [why])
+    return [
+        f"Pooled without {center}: {', '.join(names)}. {' '.join(reasons[center])}".strip()
+        for center, names in figures.items()
     ]
 
 
@@ -199,14 +220,13 @@ def _refusals(result: CenterResult) -> list[str]:
         if isinstance(at_horizon, HorizonCalibration):
             found += [at_horizon.ratio, at_horizon.smooth]
     found += [*(b for _, b in result.brier), *(d for _, d in result.decision), result.bootstrap]
-    return list(dict.fromkeys(value.sentence for value in found if isinstance(value, NotEstimable)))
+    return joined_refusals(value.sentence for value in found if isinstance(value, NotEstimable))
 
 
-def _methods(
-    results: list[CenterResult], across: tuple[PooledStatistic, ...]
-) -> list[tuple[str, str]]:
+def _methods(report: ValidationReport) -> list[tuple[str, str]]:
     """Return each statistic with its method, as the results themselves name it."""
     methods: dict[str, str] = {}
+    results = [*report.centers, *([report.pooled] if report.pooled else [])]
 
     def note(statistic: str, found: object) -> None:
         if not isinstance(found, NotEstimable):
@@ -234,8 +254,16 @@ def _methods(
         for _, chance in result.ici_by_chance:
             note("ICI of right predictions", chance)
         _note_performance(note, result)
-    for statistic in across:
-        note("Pooling of the centres", statistic.pooled)
+    if report.within:
+        note("Concordance within centres", report.within.concordance)
+        note("Hazard ratio within centres", report.within.risk_groups.hazard_ratio)
+        note("Difference of the curves within centres", report.within.risk_groups.log_rank)
+        note("Calibration slope within centres", report.within.calibration.slope)
+        for _, at in report.within.calibration.horizons:
+            if isinstance(at, HorizonCalibration):
+                note("Observed / expected over centres", at.ratio)
+    for statistic in report.across_centers:
+        note("Random effects over the centres", statistic.pooled)
     return list(methods.items())
 
 

@@ -24,9 +24,9 @@ from validation_reports.statistics.subgroups import Subgroup
 from validation_reports.wording import count
 
 _STYLES = {"low risk": (LOW_COLOUR, ""), "high risk": (HIGH_COLOUR, ' stroke-dasharray="6 3"')}
-_WIDTH, _HEIGHT = 300.0, 300.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 292.0, 24.0, 206.0
-_FIRST_ROW, _ROW = 266.0, 15.0
+_WIDTH, _HEIGHT = 300.0, 330.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 292.0, 54.0, 236.0
+_FIRST_ROW, _ROW = 296.0, 15.0
 Point = tuple[float, float]
 
 
@@ -109,7 +109,7 @@ def _curve(group: RiskGroup, last: float) -> str:
         for at, value, left, deaths in zip(
             x, group.curve.survival, gone, group.curve.deaths, strict=True
         )
-        if left > deaths
+        if left > deaths and not group.curve.n_times
     ]
     return (
         f'<path d="{_path([*upper, *reversed(lower)])}Z" fill="{colour}" fill-opacity="0.16"/>'
@@ -120,11 +120,11 @@ def _curve(group: RiskGroup, last: float) -> str:
 
 def _legend(row: int, group: RiskGroup) -> str:
     colour, dashes = _STYLES[group.label]
-    y = _TOP + 12 + 14 * row
+    y = 29 + 14 * row  # above the axes, where no curve runs
     words = f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})"
     return (
-        f'<path d="M{_RIGHT - 172:g} {y - 4:g}h22" stroke="{colour}" stroke-width="1.8"{dashes}/>'
-        + _text(_RIGHT - 146, y, words, "start", size=10)
+        f'<path d="M{_LEFT:g} {y - 4:g}h22" stroke="{colour}" stroke-width="1.8"{dashes}/>'
+        + _text(_LEFT + 26, y, words, "start", size=10)
     )
 
 

@@ -50,6 +50,7 @@ from validation_reports.statistics.time_dependent_auc import (
     delong,
     time_dependent_auc,
 )
+from validation_reports.wording import without_patterns
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def analyse_center(
     }
     reasons: dict[str, list[str]] = {}
     for key, reason in cohort.excluded:
-        reasons.setdefault(reason, []).append(key)
+        reasons.setdefault(without_patterns(reason), []).append(key)
     return CenterResult(
         center=cohort.center,
         n=cohort.n,

@@ -1,5 +1,5 @@
-"""One row per centre and one for the pool: what a table of the Prefect UI or a terminal shows of a
-report.
+"""One row per centre, one within centres and one for the plain pool: what a table of the Prefect UI
+or a terminal shows of a report.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from validation_reports.statistics.calibration import CalibrationSlope, HorizonC
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.risk_groups import HazardRatio
+from validation_reports.statistics.within_centers import WithinCenters
 from validation_reports.wording import interval
 
 NOT_ESTIMABLE = "not estimable"
 
 
 def center_rows(report: ValidationReport) -> list[dict[str, str | int]]:
-    """Return the main numbers of each centre, and of the pool where there is one, as text with
+    """Return the main numbers of each centre, within centres and of the plain pool, as text with
     intervals.
     """
-    results = [*report.centers, *([report.pooled] if report.pooled else [])]
-    return [_row(result) for result in results]
+    return [_row(result) for result in report.rows]
 
 
-def _row(result: CenterResult) -> dict[str, str | int]:
+def _row(result: CenterResult | WithinCenters) -> dict[str, str | int]:
     row: dict[str, str | int] = {
         "centre": result.center,
         "patients": result.n,
         "deaths": result.n_events,
-        "left out": result.n_excluded,
+        "left out": result.n_excluded if isinstance(result, CenterResult) else "",
         "C-index": _estimate(result.concordance),
         "hazard ratio": _estimate(result.risk_groups.hazard_ratio),
         "calibration slope": _estimate(result.calibration.slope),

@@ -39,6 +39,7 @@ from validation_reports.statistics.random_effects import PooledEffect
 from validation_reports.statistics.risk_groups import HazardRatio, LogRank
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc
+from validation_reports.statistics.within_centers import WithinCenters
 
 SCRIPT = Path(__file__).parent / "recompute.R"
 _EXACT, _ITERATED = 1e-10, 1e-6
@@ -127,7 +128,36 @@ def expected_csv(report: ValidationReport) -> str:
                 ("tau2", item.pooled.tau_squared),
             ):
                 writer.writerow(["", f"{what} {item.name}", format(value, ".17g"), _ITERATED])
+    for center, statistic, value, tolerance in _within_centers(report):
+        writer.writerow([center, statistic, format(value, ".17g"), tolerance])
     return text.getvalue()
+
+
+def _within_centers(report: ValidationReport) -> Iterator[tuple[str, str, float, float]]:
+    """Give the figures within centres, and those without each, under the name of that centre."""
+    if report.within:
+        for statistic, value, tolerance in _within(report.within):
+            yield "", f"within {statistic}", value, tolerance
+    for center, without in zip(report.centers, report.leave_one_out, strict=False):
+        for statistic, value, tolerance in _within(without):
+            yield center.center, f"without {statistic}", value, tolerance
+
+
+def _within(found: WithinCenters) -> Iterator[tuple[str, float, float]]:
+    if isinstance(c := found.concordance, Concordance):
+        yield "C", c.estimate, _EXACT
+        yield "C standard error", c.standard_error, _EXACT
+    if isinstance(hr := found.risk_groups.hazard_ratio, HazardRatio):
+        yield "log HR", hr.log_estimate, _ITERATED
+        yield "log HR standard error", hr.standard_error, _ITERATED
+    if isinstance(test := found.risk_groups.log_rank, LogRank):
+        yield "log-rank", test.chi_square, _EXACT * max(1.0, test.chi_square)
+    if isinstance(slope := found.calibration.slope, CalibrationSlope):
+        yield "slope", slope.estimate, _ITERATED
+        yield "slope standard error", slope.standard_error, _ITERATED
+    for days, at in found.calibration.horizons:
+        if not isinstance(at, NotEstimable) and isinstance(at.ratio, ObservedExpected):
+            yield f"O/E@{days}", at.ratio.estimate, _EXACT
 
 
 def _median(what: str, found: MedianTime | NotEstimable) -> Iterator[tuple[str, float]]:

@@ -116,6 +116,30 @@ of_centers <- function(name) {
   found[, is.finite(found[1, ]) & is.finite(found[2, ]) & found[2, ] > 0, drop = FALSE]
 }
 
+# main figures from comparisons within centres alone
+within_centers <- function(name, d, horizon) {
+  control <- coxph.control(eps = 1e-11, toler.chol = 1e-12, iter.max = 50)
+  cox <- function(x) coxph(Surv(d$days, d$event) ~ x + strata(d$center), control = control)
+  order <- function() concordance(Surv(days, event) ~ lp + strata(center), d, reverse = TRUE)
+  switch(name,
+    "C" = order()$concordance,
+    "C standard error" = sqrt(order()$var),
+    "log HR" = unname(coef(cox(d$high))),
+    "log HR standard error" = sqrt(vcov(cox(d$high))[1, 1]),
+    "log-rank" = survdiff(Surv(days, event) ~ high + strata(center), d)$chisq,
+    "slope" = unname(coef(cox(d$lp))),
+    "slope standard error" = sqrt(vcov(cox(d$lp))[1, 1]),
+    "O/E" = {
+      # a centre where nobody was followed until the horizon is left out
+      known <- Filter(function(x) max(x$days) >= horizon || min(survfit(Surv(days, event) ~ 1, x)$surv) == 0,
+                      split(d, d$center))
+      deaths <- vapply(known, function(x) nrow(x) * (1 - alive_at(x, horizon)), 0)
+      sum(deaths) / sum(vapply(known, function(x) sum(x[[paste0("risk_", horizon)]]), 0))
+    },
+    stop("unknown statistic within centres ", name)
+  )
+}
+
 interaction_p <- function(d, group) {
   d$group <- group
   d <- d[!is.na(d$group), ]
@@ -146,6 +170,10 @@ statistic <- function(name, d) {
   if (grepl(pooled, name)) {
     found <- of_centers(sub(pooled, "", name))
     return(random_effects(found[1, ], found[2, ])[match(substr(name, 1, 1), c("r", "s", "t"))])
+  }
+  if (startsWith(name, "within ")) return(within_centers(sub("^within ", "", parts[1]), patients, horizon))
+  if (startsWith(name, "without ")) {
+    return(within_centers(sub("^without ", "", parts[1]), patients[patients$center != d$center[1], ], horizon))
   }
   if (grepl("^median ", name)) {
     part <- if (grepl(" (lower|upper)$", name)) sub(".* ", "", name) else " "

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult
+from validation_reports.report.every_center import (
+    CHANCE,
+    DEATHS_FOR_ORDER,
+    EveryCenter,
+    judge_centers,
+)
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import HorizonCalibration
 from validation_reports.statistics.calibration_verdict import (
@@ -20,9 +26,9 @@ from validation_reports.statistics.cohort_shift import CohortShift, ShiftVerdict
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.kaplan_meier import MedianTime
 from validation_reports.statistics.margins import LEVEL, Margins, Verdict
-from validation_reports.statistics.random_effects import PooledEffect
 from validation_reports.statistics.risk_groups import LogRank
 from validation_reports.statistics.subgroups import InteractionTest
+from validation_reports.statistics.within_centers import WithinCenters
 from validation_reports.wording import (
     count,
     horizon_words,
@@ -32,10 +38,6 @@ from validation_reports.wording import (
     p_words,
     percent,
 )
-
-_CHANCE = 0.5
-DEATHS_FOR_ORDER = 8
-"""Below, one patient's death more or less decides whether the interval of C excludes chance."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ class Line:
 
 def headline(report: ValidationReport) -> tuple[Line, ...]:
     """Return the five lines of a report's first screen, in reading order."""
+    every = judge_centers(report)
     lines: tuple[Line, ...] = (
         _ordering(report),
-        _separation(report.overall),
-        calibration_line(report.overall, report.margins),
-        _everywhere(report),
+        _separation(report.first),
+        _prediction(report, every),
+        Line("Does it hold at every centre?", every.verdict, every.answer),
     )
     if short := _too_short(report.centers):
         lines = tuple(Line(line.question, Verdict.UNKNOWN, short) for line in lines)
@@ -61,23 +64,40 @@ def headline(report: ValidationReport) -> tuple[Line, ...]:
 
 
 def _ordering(report: ValidationReport) -> Line:
-    question, result = "Does the score order patients?", report.overall
+    question, result = "Does the score order patients?", report.first
     c = result.concordance
     if isinstance(c, NotEstimable):
         return Line(question, Verdict.UNKNOWN, c.sentence)
     patients = f"{count(result.n, 'patient')} with {count(result.n_events, 'death')}"
     basis = f"C = {interval(c.estimate, c.lower, c.upper)} in {patients}"
+    if isinstance(result, WithinCenters):
+        basis += f", compared within {count(result.n_centers, 'centre')}"
     if result.n_events < DEATHS_FOR_ORDER:
         few = f"an order of fewer than {DEATHS_FOR_ORDER} deaths is not judged"
         return Line(question, Verdict.UNKNOWN, f"{basis}; {few}.")
-    if c.lower > _CHANCE:
-        return Line(question, Verdict.YES, f"{basis}; better than chance (0.50).")
-    if c.upper < _CHANCE:
-        return Line(question, Verdict.NO, f"{basis}; worse than chance (0.50).")
-    return Line(question, Verdict.UNKNOWN, f"{basis}; chance (0.50) lies inside the interval.")
+    pool = _unlike_the_pool(report, c)
+    if c.lower > CHANCE:
+        return Line(question, Verdict.YES, f"{basis}; better than chance (0.50).{pool}")
+    if c.upper < CHANCE:
+        return Line(question, Verdict.NO, f"{basis}; worse than chance (0.50).{pool}")
+    answer = f"{basis}; chance (0.50) lies inside the interval.{pool}"
+    return Line(question, Verdict.UNKNOWN, answer)
 
 
-def _separation(result: CenterResult) -> Line:
+def _unlike_the_pool(report: ValidationReport, within: Concordance) -> str:
+    """Warn where the plain pool tells of another order, because it compares centres too."""
+    if report.within is None or report.pooled is None:
+        return ""
+    plain = report.pooled.concordance
+    if isinstance(plain, NotEstimable) or within.lower <= plain.estimate <= within.upper:
+        return ""
+    return (
+        f" The plain pool has C = {number(plain.estimate)}, because it also compares patients of "
+        "different centres."
+    )
+
+
+def _separation(result: CenterResult | WithinCenters) -> Line:
     question, groups = "Do the risk groups live differently?", result.risk_groups
     hr = groups.hazard_ratio
     test = (
@@ -93,24 +113,38 @@ def _separation(result: CenterResult) -> Line:
         else f"not reached ({group.label})"
         for group in reversed(groups.groups)
     )
-    answer = f"HR = {interval(hr.estimate, hr.lower, hr.upper)}{test}; median survival {medians}."
+    answer = f"HR = {interval(hr.estimate, hr.lower, hr.upper)}{test}"
+    answer += f"; median survival {medians}." if medians else ", compared within centres."
     if hr.lower > 1:
         return Line(question, Verdict.YES, answer)
     return Line(question, Verdict.NO if hr.upper < 1 else Verdict.UNKNOWN, answer)
 
 
-def calibration_line(result: CenterResult, margins: Margins) -> Line:
-    """Say whether the predicted risks of one centre, or of the pool, are right within the margins.
+def _prediction(report: ValidationReport, every: EveryCenter) -> Line:
+    """Say whether the risks are right over the centres; not where a centre shows that they are
+    wrong.
+    """
+    line = calibration_line(report.first, report.margins)
+    wrong = list(dict.fromkeys(center for center, one in every.wrong if one.name != "C"))
+    if line.verdict is not Verdict.YES or not wrong:
+        return line
+    answer = f"{line.answer} But that is their mean: not at {', '.join(wrong)}."
+    return Line(line.question, Verdict.UNKNOWN, answer)
+
+
+def calibration_line(result: CenterResult | WithinCenters, margins: Margins) -> Line:
+    """Say whether the predicted risks of one centre, or within centres, are right within the
+    margins.
 
     Parameters
     ----------
-    result : CenterResult
+    result : CenterResult or WithinCenters
         What was found there.
     margins : Margins
         How far from 1 slope and O/E are still right.
     """
     question = "Are the predicted risks right?"
-    if short := _too_short((result,)):
+    if isinstance(result, CenterResult) and (short := _too_short((result,))):
         return Line(question, Verdict.UNKNOWN, short)
     found = judge_calibration(result.calibration, result.n_events, margins)
     parts = [
@@ -168,51 +202,6 @@ def _too_short(results: Sequence[CenterResult]) -> str | None:
     )
 
 
-def _everywhere(report: ValidationReport) -> Line:
-    question = "Does it hold at every centre?"
-    known = [
-        (result.center, result.concordance)
-        for result in report.centers
-        if isinstance(result.concordance, Concordance)
-    ]
-    unknown = [
-        result.center for result in report.centers if isinstance(result.concordance, NotEstimable)
-    ]
-    if len(report.centers) == 1:
-        return Line(
-            question, Verdict.UNKNOWN, f"Only one centre was looked at: {report.centers[0].center}."
-        )
-    if not known:
-        return Line(question, Verdict.UNKNOWN, "No centre alone has enough deaths.")
-    lowest, highest = (pick(known, key=lambda item: item[1].estimate) for pick in (min, max))
-    answer = (
-        f"C from {lowest[1].estimate:.2f} ({lowest[0]}) to {highest[1].estimate:.2f} ({highest[0]})"
-        if len(known) > 1
-        else f"C {lowest[1].estimate:.2f} ({lowest[0]})"
-    )
-    unshown = [name for name, c in known if c.lower <= _CHANCE]
-    if unshown:
-        answer += f"; not shown to beat chance at {', '.join(unshown)}"
-    if unknown:
-        answer += f"; too few deaths at {', '.join(unknown)}"
-    pooled = next(
-        (item.pooled for item in report.across_centers if item.name == "Harrell's C"), None
-    )
-    if isinstance(pooled, PooledEffect):
-        answer += (
-            "; expected at a new centre "
-            f"{pooled.prediction_lower:.2f}–{pooled.prediction_upper:.2f}"
-        )
-    verdict = (
-        Verdict.YES
-        if not unshown and not unknown
-        else Verdict.PARTLY
-        if len(unshown) < len(known)
-        else Verdict.UNKNOWN
-    )
-    return Line(question, verdict, answer + ".")
-
-
 def _for_whom_not(report: ValidationReport) -> Line:
     question, result = "For whom not?", report.overall
     parts = _differing_subgroups(result)
@@ -248,9 +237,7 @@ def _differing_subgroups(result: CenterResult) -> list[str]:
         unshown = [
             level.level
             for level in item.levels
-            if not (
-                isinstance(level.concordance, Concordance) and level.concordance.lower > _CHANCE
-            )
+            if not (isinstance(level.concordance, Concordance) and level.concordance.lower > CHANCE)
         ]
         parts.append(f"the score's effect differs by {item.name}")
         if unshown:

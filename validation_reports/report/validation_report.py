@@ -19,6 +19,7 @@ from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.errors import CohortError, ReportFormatError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult, analyse_center
+from validation_reports.report.centers_together import figures_within
 from validation_reports.statistics.bootstrap import N_RESAMPLES
 from validation_reports.statistics.calibration import (
     CalibrationSlope,
@@ -32,9 +33,10 @@ from validation_reports.statistics.margins import Margins
 from validation_reports.statistics.new_center import pool_over_centers
 from validation_reports.statistics.random_effects import PooledEffect, Scale, can_be_pooled
 from validation_reports.statistics.risk_groups import HazardRatio
+from validation_reports.statistics.within_centers import WithinCenters
 
 SCHEMA_VERSION = 3
-POOL_LABEL = "All centres"
+POOL_LABEL = "Plain pool"
 POOLING = "all patients of all centres together, without regard to centre"
 CONFIDENCE = 0.95
 DEFAULT_MARGINS = Margins()
@@ -129,6 +131,11 @@ class ValidationReport:
         Within which slope and O/E count as right.
     decision_thresholds : tuple of float
         Threshold probabilities that were named beforehand.
+    within : WithinCenters or None
+        Main figures from comparisons within centres; `None` for a single centre, and in reports of
+        before.
+    leave_one_out : tuple of WithinCenters
+        The same without each centre in turn; empty below three centres.
     """
 
     provenance: Provenance
@@ -142,11 +149,28 @@ class ValidationReport:
     schema_version: int = SCHEMA_VERSION
     margins: Margins = DEFAULT_MARGINS
     decision_thresholds: tuple[float, ...] = ()
+    within: WithinCenters | None = None
+    leave_one_out: tuple[WithinCenters, ...] = ()
 
     @property
     def overall(self) -> CenterResult:
-        """The pool, or the only centre."""
+        """The plain pool, or the only centre."""
         return self.pooled or self.centers[0]
+
+    @property
+    def first(self) -> CenterResult | WithinCenters:
+        """What the first screen tells: the figures within centres, or the only centre's; in reports
+        of before the plain pool's.
+        """
+        return self.within or self.overall
+
+    @property
+    def rows(self) -> tuple[CenterResult | WithinCenters, ...]:
+        """Each centre, then within them, then the plain pool: the rows of what is shown over
+        centres.
+        """
+        together = (self.within, self.pooled)
+        return (*self.centers, *(found for found in together if found is not None))
 
 
 def build_report(
@@ -220,6 +244,7 @@ def build_report(
         )
 
     centers = tuple(analyse(cohort) for cohort in cohorts)
+    within, without_each = figures_within(cohorts, days, CONFIDENCE) if pooled else (None, ())
     return ValidationReport(
         provenance=provenance,
         horizons=days,
@@ -229,6 +254,8 @@ def build_report(
         across_centers=pool_centers(centers, days) if pooled else (),
         margins=margins,
         decision_thresholds=thresholds,
+        within=within,
+        leave_one_out=without_each,
     )
 
 

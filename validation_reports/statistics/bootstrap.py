@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from models.survival import pair_counts
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable
 from validation_reports.statistics import bootstrap_calibration, bootstrap_discrimination
@@ -32,6 +33,9 @@ from validation_reports.statistics.one_covariate_cox import single_cox
 Array = NDArray[np.float64]
 N_RESAMPLES = 1000
 RESAMPLES_AT_ONCE = 25
+_BYTES_A_PLACE, _MOST_BYTES = 32, 500_000_000
+"""What a patient of a resample takes while it is drawn and counted, and what all threads may take.
+"""
 LEAST_USABLE = 0.9
 """Share of the resamples that must give a value before an interval is shown."""
 _SAME_SHAPE = 1e-9
@@ -158,7 +162,8 @@ def resample(
             )
             for block, start in enumerate(range(0, n_resamples, RESAMPLES_AT_ONCE))
         ]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+    at_once = max(1, _MOST_BYTES // (_BYTES_A_PLACE * RESAMPLES_AT_ONCE * survival.n))
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, at_once)) as threads:
         parts = list(threads.map(lambda take: cohort.statistics(take()), blocks))
     c, slope, auc, ici, curves = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Resamples(cohort.horizons, c, slope, auc, ici, cohort.splines.predicted, curves)
@@ -269,6 +274,7 @@ class _Cohort:
         ici, curves = np.full((size, h), np.nan), np.full((size, h, CURVE_POINTS), np.nan)
         counts, splines = self._counts(rows), self.splines
         horizons = np.array(self.horizons, dtype=np.float64)
+        pair_counts.concordances(counts, self.day_starts, self.event, self.rank, concordance)
         bootstrap_discrimination.block(
             counts,
             self.day_starts,
@@ -277,7 +283,6 @@ class _Cohort:
             self.rank,
             self.score_order,
             horizons,
-            concordance,
             auc,
         )
         bootstrap_calibration.block(

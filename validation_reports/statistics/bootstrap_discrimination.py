@@ -1,15 +1,11 @@
-"""The order of the patients in each resample, compiled: concordance and AUCs, nothing sorted again.
+"""The AUCs of each resample, compiled; nothing is sorted again.
 
 A resample is how often each patient was drawn. Patients are in the order of their time (deaths
 before censorings on the same day); `rank` is the place of a patient's score among the distinct
-scores. All counts are whole numbers, so the concordance is exact.
+scores.
 
 One entry, `block`, stands with all that it calls in this file, because numba's cache of compiled
 code sees a change only in the file of the function that is called.
-
-References
-----------
-.. [1] Fenwick PM. Softw Pract Exp 1994;24:327-336 (the tree of counts).
 """
 
 from __future__ import annotations
@@ -24,73 +20,6 @@ from feature_store.compiled import compiled
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Counts = NDArray[np.int32]
-
-
-@compiled
-def concordance(
-    counts: Counts,
-    day_starts: Integers,
-    event: NDArray[np.bool_],
-    rank: Integers,
-    tree: Counts,
-    here: Counts,
-) -> float:
-    """Return Harrell's C of one resample; NaN where nobody can be compared.
-
-    Parameters
-    ----------
-    counts : ndarray of int32, shape (n,)
-        How often each patient was drawn.
-    day_starts : ndarray of int, shape (k + 1,)
-        First patient of each distinct day, and n.
-    event : ndarray of bool, shape (n,)
-        Who died.
-    rank : ndarray of int, shape (n,)
-        Rank of the score, from 1.
-    tree, here : ndarray of int32, shape (m + 1,)
-        Room for m ranks.
-    """
-    tree[:] = 0
-    here[:] = 0
-    size = tree.size
-    total = 0
-    double_credit = 0
-    later = 0
-    for day in range(day_starts.size - 2, -1, -1):
-        start, stop = day_starts[day], day_starts[day + 1]
-        deaths_end = start
-        while deaths_end < stop and event[deaths_end]:
-            deaths_end += 1
-        # who is censored on a day of death outlived it
-        for i in range(deaths_end, stop):
-            weight = counts[i]
-            if weight > 0:
-                later += weight
-                place = rank[i]
-                here[place] += weight
-                while place < size:
-                    tree[place] += weight
-                    place += place & -place
-        for i in range(start, deaths_end):
-            weight = counts[i]
-            if weight > 0:
-                below = 0
-                place = rank[i] - 1
-                while place > 0:
-                    below += tree[place]
-                    place -= place & -place
-                total += weight * later
-                double_credit += weight * (2 * below + here[rank[i]])
-        for i in range(start, deaths_end):
-            weight = counts[i]
-            if weight > 0:
-                later += weight
-                place = rank[i]
-                here[place] += weight
-                while place < size:
-                    tree[place] += weight
-                    place += place & -place
-    return double_credit / (2.0 * total) if total > 0 else math.nan
 
 
 @compiled
@@ -109,8 +38,14 @@ def horizon_aucs(
 
     Parameters
     ----------
-    counts, day_starts, event, rank : ndarray
-        As of `concordance`.
+    counts : ndarray of int32, shape (n,)
+        How often each patient was drawn.
+    day_starts : ndarray of int, shape (k + 1,)
+        First patient of each distinct day, and n.
+    event : ndarray of bool, shape (n,)
+        Who died.
+    rank : ndarray of int, shape (n,)
+        Rank of the score, from 1.
     days : ndarray, shape (n,)
         Times, ascending.
     score_order : ndarray of int, shape (n,)
@@ -176,10 +111,9 @@ def block(
     rank: Integers,
     score_order: Integers,
     horizons: Array,
-    concordances: Array,
     aucs: Array,
 ) -> None:
-    """Write concordance and AUCs of a block of resamples.
+    """Write the AUCs of a block of resamples.
 
     Parameters
     ----------
@@ -187,14 +121,11 @@ def block(
         How often each patient was drawn in each resample.
     day_starts, days, event, rank, score_order, horizons : ndarray
         As of `horizon_aucs`.
-    concordances, aucs : ndarray, shape (B,), (B, h)
+    aucs : ndarray, shape (B, h)
         Where they go.
     """
-    levels = rank[score_order[days.size - 1]]
-    tree, here = np.empty(levels + 1, dtype=np.int32), np.empty(levels + 1, dtype=np.int32)
     weight = np.empty(days.size)
     for b in range(counts.shape[0]):
-        concordances[b] = concordance(counts[b], day_starts, event, rank, tree, here)
         horizon_aucs(
             counts[b], day_starts, days, event, score_order, rank, horizons, weight, aucs[b]
         )

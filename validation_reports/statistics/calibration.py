@@ -230,9 +230,14 @@ def calibrate(
 
 
 def calibration_slope(
-    survival: Survival, linear_predictor: ArrayLike, confidence: float = 0.95
+    survival: Survival,
+    linear_predictor: ArrayLike,
+    confidence: float = 0.95,
+    strata: ArrayLike | None = None,
 ) -> CalibrationSlope | NotEstimable:
-    """Estimate the calibration slope; R: ``coxph(Surv(days, event) ~ lp)``."""
+    """Estimate the calibration slope; R: ``coxph(Surv(days, event) ~ lp)``, with ``+ strata(s)``
+    where each stratum has a baseline hazard of its own.
+    """
     score = np.asarray(linear_predictor, dtype=np.float64)
     z = normal_quantile(confidence)
     if refusal := too_few_events("The calibration slope", survival.n_events, survival.n):
@@ -241,7 +246,7 @@ def calibration_slope(
         return NotEstimable(
             "The calibration slope is not estimated: all patients have the same score."
         )
-    fit = single_cox(score, survival)
+    fit = single_cox(score, survival, strata)
     if fit is None:
         return NotEstimable(
             "The calibration slope is not estimated: these deaths do not determine it."

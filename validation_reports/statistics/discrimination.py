@@ -118,7 +118,10 @@ class Difference:
 
 
 def harrell_c(
-    survival: Survival, risk_score: ArrayLike, confidence: float = 0.95
+    survival: Survival,
+    risk_score: ArrayLike,
+    confidence: float = 0.95,
+    strata: ArrayLike | None = None,
 ) -> Concordance | NotEstimable:
     """Estimate Harrell's C of a score that is higher for patients who die earlier.
 
@@ -135,11 +138,13 @@ def harrell_c(
         The linear predictor, finite.
     confidence : float
         Of the interval.
+    strata : array_like, shape (n,), optional
+        Only patients of one stratum are compared with each other.
 
     Returns
     -------
     Concordance or NotEstimable
-        R: ``concordance(Surv(days, event) ~ score, reverse = TRUE)``.
+        R: ``concordance(Surv(days, event) ~ score, reverse = TRUE)``, with ``+ strata(s)``.
 
     Raises
     ------
@@ -149,7 +154,7 @@ def harrell_c(
     score = _checked(survival, risk_score)
     if refusal := too_few_events("Harrell's C", survival.n_events, survival.n):
         return refusal
-    pairs = compare_pairs(survival, score)
+    pairs = compare_pairs(survival, score, strata=strata)
     if pairs.total == 0:
         return NotEstimable(
             "Harrell's C is not estimated: no two patients can be compared, as nobody outlived a "
@@ -157,7 +162,7 @@ def harrell_c(
         )
     estimate, error = pairs.estimate, pairs.standard_error
     lower, upper = concordance_limits(
-        estimate, error, *pairs_by_chance(survival), survival.n_events, confidence
+        estimate, error, *_by_chance(survival, strata), survival.n_events, confidence
     )
     return Concordance(
         estimate=estimate,
@@ -236,6 +241,15 @@ def concordance_limits(
         return max(0.0, estimate - reach), min(1.0, estimate + reach)
     variance = concordance_variance(pairs, by_chance)
     return score_limits(estimate, standard_error, variance, max(deaths - 1, 1), confidence)
+
+
+def _by_chance(survival: Survival, strata: ArrayLike | None) -> tuple[float, float]:
+    """Return `pairs_by_chance`, added over the strata."""
+    if strata is None:
+        return pairs_by_chance(survival)
+    labels = np.asarray(strata)
+    found = [pairs_by_chance(survival.subset(labels == label)) for label in np.unique(labels)]
+    return sum(pairs for pairs, _ in found), sum(by_chance for _, by_chance in found)
 
 
 def _method(normal: str, estimate: float, error: float) -> str:

@@ -30,6 +30,10 @@ from validation_reports.statistics.edge_intervals import survival_of_all, surviv
 Array = NDArray[np.float64]
 Counts = NDArray[np.integer]
 _TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
+SHOWN_TIMES = 400
+"""Times of a curve beyond which the eye sees no difference, as a plot is some 400 points wide."""
+_QUARTER = 3 * 365.25 / 12
+"""Days of three months, of which the ticks of every plot are multiples."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class SurvivalCurve:
         Patients at risk just before each time, and deaths at it.
     confidence : float
         Of the interval.
+    n_times : int
+        Distinct times of the whole curve where only some are kept (`thinned`), else 0.
     """
 
     days: tuple[float, ...]
@@ -59,6 +65,7 @@ class SurvivalCurve:
     at_risk: tuple[int, ...]
     deaths: tuple[int, ...]
     confidence: float
+    n_times: int = 0
 
     def number_at_risk(self, days: Sequence[float]) -> tuple[int, ...]:
         """Return how many patients were still followed just before each of `days`."""
@@ -155,6 +162,57 @@ def kaplan_meier(survival: Survival, confidence: float = 0.95) -> SurvivalCurve:
     return _curve(days, at_risk, deaths, estimate, (lower, upper), confidence)
 
 
+def thinned(curve: SurvivalCurve, most: int = SHOWN_TIMES) -> SurvivalCurve:
+    """Return a curve as the eye sees it: a long one at some of its times, a short one as it is.
+
+    Kept are times at equal steps of survival and of time, the last one, and the first after every
+    third month, so that the numbers at risk under a plot stay exact. Each kept entry is that of the
+    whole curve.
+
+    Parameters
+    ----------
+    curve : SurvivalCurve
+        With every time.
+    most : int
+        A curve of no more times is kept whole.
+    """
+    if len(curve.days) <= most:
+        return curve
+    days, fallen = np.asarray(curve.days), 1.0 - np.asarray(curve.survival)
+    months = np.arange(0.0, days[-1], _QUARTER)
+    level = np.linspace(0.0, fallen[-1], most // 2)
+    even = np.linspace(days[0], days[-1], most // 4)
+    last = days.size - 1
+    kept = np.unique(
+        np.minimum(
+            np.concatenate(
+                [
+                    [0, last],
+                    np.searchsorted(days, months, side="left"),
+                    np.searchsorted(fallen, level, side="left"),
+                    np.searchsorted(days, even, side="left"),
+                ]
+            ),
+            last,
+        )
+    ).tolist()
+
+    def some(values: Sequence[float]) -> tuple[float, ...]:
+        return tuple(values[place] for place in kept)
+
+    return SurvivalCurve(
+        days=some(curve.days),
+        survival=some(curve.survival),
+        standard_error=some(curve.standard_error),
+        lower=some(curve.lower),
+        upper=some(curve.upper),
+        at_risk=tuple(curve.at_risk[place] for place in kept),
+        deaths=tuple(curve.deaths[place] for place in kept),
+        confidence=curve.confidence,
+        n_times=days.size,
+    )
+
+
 def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
     """Read a curve at a horizon; beyond the longest follow-up there is no estimate unless everybody
     has died.
@@ -246,8 +304,8 @@ def _curve(
         standard_error=_floats(np.where(estimate > 0, error, 0.0)),
         lower=_floats(lower),
         upper=_floats(upper),
-        at_risk=tuple(int(n) for n in at_risk),
-        deaths=tuple(int(d) for d in deaths),
+        at_risk=tuple(at_risk.astype(np.int64).tolist()),
+        deaths=tuple(deaths.astype(np.int64).tolist()),
         confidence=confidence,
     )
 
@@ -258,4 +316,4 @@ def _relative_variance(at_risk: Counts, deaths: Counts) -> Array:
 
 
 def _floats(values: Array) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+    return tuple(np.asarray(values, dtype=np.float64).tolist())

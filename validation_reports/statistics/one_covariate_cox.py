@@ -25,7 +25,9 @@ class Coefficient:
     standard_error: float
 
 
-def single_cox(covariate: ArrayLike, survival: Survival) -> Coefficient | None:
+def single_cox(
+    covariate: ArrayLike, survival: Survival, strata: ArrayLike | None = None
+) -> Coefficient | None:
     """Fit a Cox model with Efron ties; `None` where the likelihood has no maximum or hardly any
     curvature.
 
@@ -35,10 +37,12 @@ def single_cox(covariate: ArrayLike, survival: Survival) -> Coefficient | None:
         Finite, not constant.
     survival : Survival
         Follow-up of the same n patients.
+    strata : array_like, shape (n,), optional
+        As for `fit_cox`.
     """
     x = np.asarray(covariate, dtype=np.float64)
     try:
-        fit = fit_cox(x[:, None], survival)
+        fit = fit_cox(x[:, None], survival, strata=strata)
     except (NotConvergedError, TrainingError):
         return None
     estimate, variance = float(fit.coefficients[0]), float(fit.covariance[0, 0])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
@@ -21,6 +22,7 @@ from validation_reports.statistics.kaplan_meier import (
     SurvivalCurve,
     median_time,
     shown_curve,
+    thinned,
 )
 from validation_reports.statistics.one_covariate_cox import single_cox
 
@@ -69,7 +71,7 @@ class LogRank:
 
 @dataclass(frozen=True)
 class RiskGroup:
-    """One risk group: its size, deaths, curve and median survival."""
+    """One risk group: its size, deaths, curve (thinned for the eye) and median survival."""
 
     label: str
     n: int
@@ -125,15 +127,21 @@ def compare_risk_groups(
 
 
 def hazard_ratio(
-    survival: Survival, high: NDArray[np.bool_], confidence: float = 0.95
+    survival: Survival,
+    high: NDArray[np.bool_],
+    confidence: float = 0.95,
+    strata: ArrayLike | None = None,
 ) -> HazardRatio | NotEstimable:
     """Estimate the hazard ratio of high over low risk; there is none while a group is empty or
     without deaths.
+
+    With strata each has a baseline hazard of its own; R: ``coxph(Surv(days, event) ~ high +
+    strata(s))``.
     """
     z = normal_quantile(confidence)
     if refusal := _refusal("The hazard ratio", survival, high, needs_deaths=True):
         return refusal
-    fit = single_cox(high, survival)
+    fit = single_cox(high, survival, strata)
     reach = float("inf") if fit is None else abs(fit.estimate) + z * fit.standard_error
     if fit is None or reach > _LARGEST_LOG_RATIO:
         return NotEstimable("The hazard ratio is not estimated: these deaths do not determine it.")
@@ -148,37 +156,58 @@ def hazard_ratio(
     )
 
 
-def log_rank(survival: Survival, high: NDArray[np.bool_]) -> LogRank | NotEstimable:
-    """Test whether the two groups have the same survival [1]_, by lifelines; the variance at tied
-    deaths is hypergeometric.
+def log_rank(
+    survival: Survival, high: NDArray[np.bool_], strata: ArrayLike | None = None
+) -> LogRank | NotEstimable:
+    """Test whether the two groups have the same survival [1]_; the variance at tied deaths is
+    hypergeometric.
+
+    With strata, observed less expected deaths and their variances are added up over them.
+
+    Parameters
+    ----------
+    survival : Survival
+        Follow-up of n patients.
+    high : ndarray of bool, shape (n,)
+        Whether the patient is at high risk.
+    strata : array_like, shape (n,), optional
+        Only patients of one stratum are compared.
+
+    Returns
+    -------
+    LogRank or NotEstimable
+        R: ``survdiff(Surv(days, event) ~ high + strata(s))``.
     """
     if refusal := _refusal("The log-rank test", survival, high, needs_deaths=False):
         return refusal
-    times = np.unique(survival.days[survival.event])
-    at_risk, at_risk_high = _at_risk(survival.days, times), _at_risk(survival.days[high], times)
-    deaths = _deaths(survival.days[survival.event], times)
-    together = (at_risk_high > 0) & (at_risk_high < at_risk)
-    if not (together & (deaths < at_risk)).any():
+    labels = np.zeros(survival.n) if strata is None else np.asarray(strata)
+    parts = [
+        _expected_deaths(survival.subset(labels == label), high[labels == label])
+        for label in np.unique(labels)
+    ]
+    expected, variance = (sum(column) for column in zip(*parts, strict=True))
+    if not variance > 0:
         return NotEstimable(
             "The log-rank test has no variance: the groups were never at risk together at a death."
         )
-    from lifelines.statistics import logrank_test  # noqa: PLC0415 - slow to import
+    observed = int(survival.event[high].sum())
+    chi_square = float((observed - expected) ** 2 / variance)
+    return LogRank(chi_square, float(chdtrc(1, chi_square)), observed, float(expected))
 
-    with np.errstate(all="ignore"):  # lifelines would leave numpy's warnings switched off
-        test = logrank_test(
-            survival.days[high], survival.days[~high], survival.event[high], survival.event[~high]
-        )
-    return LogRank(
-        chi_square=float(test.test_statistic),
-        p_value=float(test.p_value),
-        observed_high=int(survival.event[high].sum()),
-        expected_high=float((deaths * (at_risk_high / at_risk)).sum()),
-    )
+
+def _expected_deaths(survival: Survival, high: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the deaths expected at high risk if both groups died alike, and their variance."""
+    times = np.unique(survival.days[survival.event])
+    at_risk, at_risk_high = _at_risk(survival.days, times), _at_risk(survival.days[high], times)
+    deaths = _deaths(survival.days[survival.event], times)
+    share = at_risk_high / at_risk
+    left = (at_risk - deaths) / np.maximum(at_risk - 1, 1)
+    return float((deaths * share).sum()), float((deaths * share * (1 - share) * left).sum())
 
 
 def _group(label: str, survival: Survival, confidence: float) -> RiskGroup:
     curve = shown_curve(survival, confidence)
-    return RiskGroup(label, survival.n, survival.n_events, curve, median_time(curve))
+    return RiskGroup(label, survival.n, survival.n_events, thinned(curve), median_time(curve))
 
 
 def _refusal(

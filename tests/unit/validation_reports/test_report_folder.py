@@ -25,6 +25,7 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
         pytest.skip(without_pdf)
     assert without_pdf is None
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
+        "curves.csv",
         "figures.json",
         "r-check/expected.csv",
         "r-check/patients.csv",
@@ -45,6 +46,23 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
     assert (alone / "report.pdf").stat().st_size > 10_000
     with pytest.raises(FileExistsError):
         write_report_files(folder, report, [COHORT])
+
+
+def test_a_report_can_be_written_without_pdf(tmp_path: Path) -> None:
+    report = build_report([COHORT], PROVENANCE, n_resamples=50)
+    assert write_report_files(tmp_path / "report", report, [COHORT], pdf=False) is None
+    assert not (tmp_path / "report" / "report.pdf").exists()
+    assert main(["--without-pdf", str(tmp_path / "report")]) == 0
+    assert not (tmp_path / "report" / "report.pdf").exists()
+
+
+def test_page_and_json_of_5000_patients_stay_small(tmp_path: Path) -> None:
+    cohort = made_cohort("A", 5000, 1)
+    report = build_report([cohort], PROVENANCE, n_resamples=50)
+    write_report_files(tmp_path / "report", report, [cohort], pdf=False)
+    for name in ("report.html", "report.json"):
+        assert (tmp_path / "report" / name).stat().st_size < 2e6, name
+    assert "complete in curves.csv" in (tmp_path / "report" / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from validation_reports.wording import horizon_words, interval, p_words
+from validation_reports.wording import (
+    horizon_words,
+    interval,
+    joined_refusals,
+    p_words,
+    without_patterns,
+)
 
 
 def test_wording() -> None:
@@ -16,3 +22,24 @@ def test_wording() -> None:
         "5 years",
         "100 days",
     ]
+
+
+def test_refusals_with_one_reason_are_one_sentence() -> None:
+    reason = " from 3 deaths in 4 patients: at least 5 deaths are needed."
+    few = [f"{what} is not estimated{reason}" for what in ("Harrell's C", "Uno's C", "The slope")]
+    assert joined_refusals([*few, few[0], "There is no curve."]) == [
+        f"Harrell's C, Uno's C and the slope are not estimated{reason}",
+        "There is no curve.",
+    ]
+    assert joined_refusals(few[:1]) == few[:1]
+
+
+def test_no_regular_expression_is_shown_to_clinicians() -> None:
+    sentence = (
+        "No ROI is the GTV: expected one ROI whose whole name matches {}, found 'CTV', 'BODY'. "
+        "Rename the ROI."
+    )
+    for pattern in (r"GTV[-_ ]?(1|p)?", "it's(GTV), one"):
+        shown = without_patterns(sentence.format(repr(pattern)))
+        assert shown == sentence.format("the centre's gtv_pattern")
+    assert without_patterns("The slices are 7.5 mm apart.") == "The slices are 7.5 mm apart."

@@ -54,7 +54,7 @@ def test_a_weight_of_a_half_halves_the_pairs_and_leaves_the_estimate(
     assert half.concordant == plain.concordant
 
 
-def test_more_deaths_than_are_compared_at_once_give_the_same_pairs() -> None:
+def test_the_order_of_the_patients_does_not_matter() -> None:
     random = np.random.default_rng(2)
     days, score = random.integers(1, 400, 1300).astype(float), random.normal(size=1300)
     survival = Survival(days, random.random(1300) < 0.9)
@@ -66,6 +66,21 @@ def test_more_deaths_than_are_compared_at_once_give_the_same_pairs() -> None:
     np.testing.assert_array_equal(one.credit[shuffled], two.credit)
     np.testing.assert_array_equal(one.pairs[shuffled], two.pairs)
     assert one.tied_time == two.tied_time > 0
+
+
+def test_strata_compare_nobody_across_them() -> None:
+    random = np.random.default_rng(3)
+    days, score = random.integers(1, 60, 90).astype(float), random.integers(0, 9, 90).astype(float)
+    survival, centre = Survival(days, random.random(90) < 0.7), np.repeat(["a", "b", "c"], 30)
+    apart = [
+        compare_pairs(survival.subset(centre == name), score[centre == name]) for name in "abc"
+    ]
+    found = compare_pairs(survival, score, strata=centre)
+    np.testing.assert_array_equal(found.pairs, np.concatenate([one.pairs for one in apart]))
+    assert found.concordant == sum(one.concordant for one in apart)
+    assert found.total == sum(one.total for one in apart)
+    expected = sum(one.estimate * one.total for one in apart) / found.total
+    assert found.estimate == pytest.approx(expected, rel=1e-14)
 
 
 def test_concordance_by_hand() -> None:

@@ -118,7 +118,7 @@ def test_every_plot_has_units_a_description_and_the_numbers_at_risk(
     assert found["Kaplan-Meier curves"] == 4 + sum(level.n_events > 0 for level in levels)
     assert found["Flow of"] == 3, "the centres, where the reasons are listed"
     assert found["Calibration at"] == found["Decision curve"] == 3 * 3, "two centres and the pool"
-    assert page.count('class="data" download=') == 4 + 9 + 9 + 3 + 4, (
+    assert page.count('class="data" download=') == 4 + 9 + 9 + 3 + 4 + 7, (
         "each of them; forests and curves of subgroups"
     )
     assert all('role="img" aria-label="' in plot for plot in plots)

@@ -142,9 +142,9 @@ def test_a_centre_at_the_end_of_its_range_does_not_stop_the_others() -> None:
     assert [name for name, *_ in c.centers] == ["A", "B", "C"]
     assert isinstance(c.pooled, PooledEffect)
     assert c.left_out == (("Perfect", "Harrell's C is 1.00 there, at the end of its range."),)
-    assert "Harrell&#39;s C is pooled without Perfect (Harrell&#39;s C is 1.00" in render_html(
-        report
-    )
+    page = render_html(report)
+    assert "Pooled without Perfect: Harrell&#39;s C, " in page
+    assert "Harrell&#39;s C is 1.00 there, at the end of its range." in page
 
 
 def test_margins_and_thresholds_are_kept_with_the_report() -> None:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from models.survival.survival_data import Survival
 from tests.support import ROOT
+from tests.unit.validation_reports.conftest import scored_patients
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.kaplan_meier import (
+    SHOWN_TIMES,
     MedianTime,
     SurvivalAt,
     SurvivalCurve,
@@ -24,6 +26,7 @@ from validation_reports.statistics.kaplan_meier import (
     median_time,
     shown_curve,
     survival_at,
+    thinned,
 )
 
 FOLLOW_UP = st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=60)
@@ -119,3 +122,18 @@ def test_numbers_at_risk() -> None:
         Survival(np.array([10.0, 10, 20, 30]), np.array([True, False, True, False]))
     )
     assert curve.number_at_risk([0, 10, 10.5, 30, 31]) == (4, 4, 2, 1, 0)
+
+
+def test_a_long_curve_is_thinned_for_the_eye_and_keeps_the_numbers_at_risk() -> None:
+    survival, _ = scored_patients(3000)
+    whole = kaplan_meier(survival)
+    thin = thinned(whole)
+    assert thinned(kaplan_meier(survival.subset(np.arange(100)))).n_times == 0
+    assert thin.n_times == len(whole.days)
+    assert len(thin.days) <= SHOWN_TIMES
+    assert thin.last_day == whole.last_day
+    ticks = [quarter * 3 * 365.25 / 12 for quarter in range(40)]
+    assert thin.number_at_risk(ticks) == whole.number_at_risk(ticks)
+    places = np.searchsorted(thin.days, whole.days, side="right") - 1
+    drawn = np.asarray(thin.survival)[places]
+    assert np.abs(drawn - whole.survival).max() < 1 / 150

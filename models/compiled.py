@@ -1,0 +1,21 @@
+"""The one place of this package where numba is asked to compile.
+
+`models` imports no other package of the project, so the two lines stand here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def compiled(function: _Function) -> _Function:
+    """Compile a function on its first call, without the interpreter lock.
+
+    The machine code is kept for later processes, beside the source or in the user's cache folder.
+    """
+    return cast("_Function", numba.njit(cache=True, nogil=True)(function))
