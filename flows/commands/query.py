@@ -17,7 +17,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.tables.query import TABLES_OF, Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
-from flows.data.named_versions import versions_named_in
+from flows.named_versions import versions_named_in
 from flows.settings import Settings
 
 _SUFFIXES = {
