@@ -23,6 +23,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.guarded_table import GuardedTable, StoreError
 from feature_store.tables.storage_errors import in_words
+from feature_store.tables.table_defects import TableDefect
 
 WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
@@ -335,6 +336,10 @@ class KeyedTable:
         now = datetime.now(UTC)
         full = [{**row, WRITTEN_AT: now, ROW_DIGEST: _digest(row)} for row in rows]
         return pa.Table.from_pylist(full, schema=self._full_schema())
+
+    def defects(self) -> tuple[TableDefect, ...]:
+        """Return what is wrong with the table as a whole; see `GuardedTable.defects`."""
+        return self.guard.defects()
 
     def repair(self, *, harmless_only: bool = False) -> list[str]:
         """Mend the table while nobody else writes to it, and say what was done; see

@@ -320,3 +320,19 @@ def test_what_cannot_be_right_is_refused(store: FeatureStore) -> None:
         store.put_deep(identity(), np.full(512, np.nan), "n")
     with pytest.raises(ValueError, match="expected \\(64, 64, 64\\)"):
         store.put_deep_input(identity(), np.zeros((64, 64), np.float32))
+
+
+def test_a_study_that_is_written_beside_its_computing_is_one_version_of_each_table(
+    tmp_path: Path,
+) -> None:
+    store = FeatureStore(tmp_path / "store")
+    for number in (1, 2):
+        study = identity(number)
+        with store.writing_beside() as beside:
+            for suite in ("study", "contours", "voxels", "regions"):
+                beside.put_check(check(suite, study))
+            beside.put_check(check("study", study, KVP))  # in place of the first
+            beside.put_score(score(number))
+        assert store.versions() == {"checks": number, "scores": number}
+        suites = {one.suite: one.findings for one in store.checks(None, study)}
+        assert suites == {"study": (KVP,), "contours": (), "voxels": (), "regions": ()}
