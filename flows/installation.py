@@ -70,7 +70,11 @@ class Installation:
         """Return this installation with the feature store as it is now, whatever is written
         meanwhile.
         """
-        return replace(self, store_versions=self.store.versions())
+        return self.reading(self.store.versions())
+
+    def reading(self, versions: Mapping[str, int]) -> Installation:
+        """Return this installation with the feature store as it was at these versions."""
+        return replace(self, store_versions=versions)
 
     def with_model(self, digest: str | None) -> Installation:
         """Return this installation with the bundle of that digest pinned instead: the one pinned,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from validation_reports.report_folder import JSON_NAME
 
 
 class VersionsError(ValueError):
-    """A file names no versions of the feature store."""
+    """A file or a time names no versions of the feature store."""
 
 
 def versions_named_in(path: Path) -> dict[str, int]:
@@ -86,6 +87,26 @@ def newest_of(named: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, version in versions.items():
             newest[name] = max(version, newest.get(name, version))
     return newest
+
+
+def moment_of(text: str) -> datetime:
+    """Return the time that a person has given in place of a report.
+
+    Raises
+    ------
+    VersionsError
+        If it is no time, or has no zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise VersionsError(
+            f"--as-of {text} is neither a file that exists nor a time: expected a report.json, the "
+            "folder of a report or bundle, or a time such as 2026-01-31T12:00Z."
+        ) from None
+    if moment.tzinfo is None:
+        raise VersionsError(f"The time {text} has no zone: end it with Z for UTC, or with +01:00.")
+    return moment
 
 
 def _candidates(settings: Settings) -> list[Path]:

@@ -129,6 +129,21 @@ def add_store_commands(commands: Any) -> None:
     )
     check.set_defaults(command=_check_store)
 
+    docs = actions.add_parser(
+        "data-docs",
+        help=(
+            "run the suites on a study, or on a centre's clinical table and cohort, as Checkpoints "
+            "of Great Expectations, and write their results and Data Docs"
+        ),
+    )
+    about = docs.add_mutually_exclusive_group(required=True)
+    about.add_argument("--study", metavar="KEY", help="the study's pseudonym")
+    about.add_argument("--center", help="the centre, as the settings file names it")
+    docs.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder of the project"
+    )
+    docs.set_defaults(command=_data_docs)
+
 
 def _query(options: argparse.Namespace) -> int:
     # The store's libraries take seconds to import
@@ -192,3 +207,22 @@ def _check_store(options: argparse.Namespace) -> int:
         return 1
     print("\n".join(found or [*told, "The store is what it should be."]))
     return 1 if found else 0
+
+
+def _data_docs(options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from feature_store.errors import FeatureStoreError  # noqa: PLC0415
+    from flows.data.gx_project import center_data_docs, study_data_docs  # noqa: PLC0415
+    from flows.installation import installation  # noqa: PLC0415
+
+    work = installation()
+    try:
+        if options.study:
+            page = study_data_docs(work, options.study, options.output)
+        else:
+            page = center_data_docs(work, options.center, options.output)
+    except (FeatureStoreError, NodeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(page)
+    return 0

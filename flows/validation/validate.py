@@ -22,6 +22,7 @@ from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
+from flows.validation.as_of import Arrivals, AsOf, as_of
 from flows.validation.cohort_query import CohortQuery
 from flows.validation.report_to_pacs import queue_center_report
 from validation_reports.cohort.assembly import assemble_cohort
@@ -73,14 +74,16 @@ def pool_centers() -> State[None]:
 
 
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
-    work = installation().with_model(cohort.model_digest).reading_now()
+    work = installation().with_model(cohort.model_digest)
+    view = AsOf(work.store.versions()) if cohort.as_of is None else as_of(work, cohort.as_of)
+    work = work.reading(view.versions)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     _check_patients(work, cohort, centers)
     with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
         cohorts, empty = [], []
         for center in centers:
             try:
-                cohorts.append(gather_cohort(work, cohort, center))
+                cohorts.append(gather_cohort(work, cohort, center, view))
             except CohortError as error:
                 get_run_logger().warning(str(error))
                 empty.append(str(error))
@@ -130,32 +133,43 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
-def gather_cohort(work: Installation, query: CohortQuery, center: str) -> ScoredCohort:
+def gather_cohort(work: Installation, query: CohortQuery, center: str, view: AsOf) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
+    arrivals = (
+        arrivals_now(work, center)
+        if view.arrivals is None
+        else view.arrivals.get(center, Arrivals())
+    )
+    cohort = assemble_cohort(
+        center,
+        work.store.scores(work.bundle.digest, center),
+        work.store.clinical(center),
+        arrivals.quarantined,
+        horizons_of(work, query),
+        work.bundle.model.baseline,
+        query.selection(),
+        arrivals.unfinished,
+    )
+    get_run_logger().info(
+        "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)
+    )
+    return with_model_inputs(work, cohort)
+
+
+def arrivals_now(work: Installation, center: str) -> Arrivals:
+    """Return who of a centre has arrived, as the registry has it now."""
     studies = work.registry.studies.summaries(center)
     quarantined = {
         study.patient_key: study.sentence or "no reason recorded"
         for study in studies
         if study.state is StudyState.QUARANTINED
     }
-    cohort = assemble_cohort(
-        center,
-        work.store.scores(work.bundle.digest, center),
-        work.store.clinical(center),
-        quarantined,
-        horizons_of(work, query),
-        work.bundle.model.baseline,
-        query.selection(),
-        {
-            study.patient_key: str(study.state)
-            for study in reversed(studies)
-            if study.patient_key not in quarantined
-        },
-    )
-    get_run_logger().info(
-        "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)
-    )
-    return with_model_inputs(work, cohort)
+    unfinished = {
+        study.patient_key: str(study.state)
+        for study in reversed(studies)
+        if study.patient_key not in quarantined
+    }
+    return Arrivals(quarantined, unfinished)
 
 
 @task(name="write report", cache_policy=NO_CACHE)
