@@ -19,6 +19,7 @@ from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmoniz
 from feature_store.imaging.orientation import in_lps_order
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import StudyReading
+from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.regions import Region, make_regions
 from feature_store.imaging.structure_set import Roi, StructureSet
 from feature_store.imaging.tissues import TissueShares, tissue_shares
@@ -181,3 +182,12 @@ def _slices_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: fl
     found = np.flatnonzero(gtv_mask.any(axis=(1, 2)))
     more = int(np.ceil(reach_mm / volume.spacing_mm[2])) + 1
     return slice(max(0, int(found[0]) - more), int(found[-1]) + more + 1)
+
+
+def region_facts(features: StudyFeatures) -> RegionFacts:
+    """Return what the expectations on the regions are held against."""
+    return RegionFacts(
+        gtv_voxels=features.gtv_voxels,
+        ring_share_beyond_ct=features.ring_share_beyond_ct,
+        gtv_outside_body=features.tissues[Region.GTV].outside,
+    )

@@ -11,6 +11,7 @@ from dicom_node.center import Center
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError
 from feature_store.tables.store import FeatureStore
+from flows.named_versions import newest_named_versions
 from flows.settings import Settings
 from models.bundle.frozen_bundle import FrozenBundle, load
 
@@ -38,7 +39,10 @@ class Installation:
     @cached_property
     def store(self) -> FeatureStore:
         """The feature store."""
-        newest = FeatureStore(self.settings.store_location())
+        newest = FeatureStore(
+            self.settings.store_location(),
+            known_versions=lambda: newest_named_versions(self.settings),
+        )
         return newest if self.store_versions is None else newest.pinned(self.store_versions)
 
     @cached_property
@@ -66,7 +70,11 @@ class Installation:
         """Return this installation with the feature store as it is now, whatever is written
         meanwhile.
         """
-        return replace(self, store_versions=self.store.versions())
+        return self.reading(self.store.versions())
+
+    def reading(self, versions: Mapping[str, int]) -> Installation:
+        """Return this installation with the feature store as it was at these versions."""
+        return replace(self, store_versions=versions)
 
     def with_model(self, digest: str | None) -> Installation:
         """Return this installation with the bundle of that digest pinned instead: the one pinned,

@@ -71,6 +71,31 @@ class Results:
         with self._database.read() as connection:
             return list(connection.scalars(query))
 
+    def rows_promised(self) -> list[tuple[str, str, str | None]]:
+        """Return what was recorded as scored or extracted of each study's newest content, unless it
+        waits in the outbox: study key, content digest and model digest (`None`: extracted).
+        """
+        newest = select(func.max(outbox.c.id)).group_by(outbox.c.study_key)
+        query = (
+            select(results.c.study_key, results.c.content_digest, results.c.model_digest)
+            .join(
+                outbox,
+                (outbox.c.study_key == results.c.study_key)
+                & (outbox.c.content_digest == results.c.content_digest),
+            )
+            .where(
+                outbox.c.id.in_(newest),
+                outbox.c.state == OutboxState.DONE,
+                results.c.state.in_([StudyState.SCORED, StudyState.EXTRACTED]),
+            )
+            .order_by(outbox.c.id)
+        )
+        with self._database.read() as connection:
+            return [
+                (study, content, model or None)
+                for study, content, model in connection.execute(query)
+            ]
+
 
 def result_key(study_key: str, content_digest: str, model_digest: str | None) -> dict[str, str]:
     """Return the columns that name a result, and the report on it."""

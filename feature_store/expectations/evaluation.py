@@ -68,13 +68,13 @@ def _evaluate(name: str, rules: Sequence[Rule], table: pd.DataFrame) -> dict[str
 
 def gx_suite(name: str, rules: Sequence[Rule]) -> Any:
     """Return rules as a `great_expectations.ExpectationSuite`."""
-    return _great_expectations().ExpectationSuite(
+    return great_expectations().ExpectationSuite(
         name=name, expectations=[_gx_expectation(rule) for rule in rules]
     )
 
 
 def _gx_expectation(rule: Rule) -> Any:
-    kinds = _great_expectations().expectations
+    kinds = great_expectations().expectations
     common: dict[str, Any] = {
         "severity": str(rule.severity),
         "meta": {"code": rule.code, "expected": rule.expected, "releasable": rule.releasable},
@@ -96,7 +96,8 @@ def _gx_expectation(rule: Rule) -> Any:
 
 
 @cache
-def _great_expectations() -> Any:
+def great_expectations() -> Any:
+    """Return the library, which takes seconds to import."""
     os.environ.setdefault(
         "GX_ANALYTICS_ENABLED", "false"
     )  # read at import: nothing is reported to anybody
@@ -108,7 +109,7 @@ def _great_expectations() -> Any:
 
 @cache
 def _batch_definition() -> Any:
-    context = _great_expectations().get_context(mode="ephemeral")
+    context = great_expectations().get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("annulus").add_dataframe_asset("table")
     return asset.add_batch_definition_whole_dataframe("whole table")

@@ -133,6 +133,11 @@ def check_clinical(records: Iterable[ClinicalRecord]) -> tuple[Finding, ...]:
     return findings_of("clinical", CLINICAL_RULES, table, lambda rule, count: rule.sentence(count))
 
 
+def facts_table(name: str, facts: object) -> pd.DataFrame:
+    """Return facts as the one row that the rules of a suite are held against."""
+    return pd.DataFrame([{rule.column: fact(facts, rule.column) for rule in SUITES[name]}])
+
+
 def waive(findings: Iterable[Finding], waivers: Mapping[str, str]) -> tuple[Finding, ...]:
     """Return findings, of which those that an operator has waived are warnings.
 
@@ -156,5 +161,5 @@ def waive(findings: Iterable[Finding], waivers: Mapping[str, str]) -> tuple[Find
 
 def _check_facts(name: str, facts: object, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:
     rules: Sequence[Rule] = raised(SUITES[name], quarantine)
-    table = pd.DataFrame([{rule.column: fact(facts, rule.column) for rule in rules}])
+    table = facts_table(name, facts)
     return findings_of(name, rules, table, lambda rule, _: rule.sentence(facts))

@@ -16,6 +16,8 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from feature_store.tables.table_folder import TableFolder
+
 FOLDER = "_compaction_lease"
 """Within the folder of the table; readers and cleaning leave folders that begin so alone."""
 LEASE = timedelta(hours=1)
@@ -70,12 +72,22 @@ def _take(place: str, storage_options: Mapping[str, str], owner: str) -> bool:
 
 def _open(place: str, storage_options: Mapping[str, str]) -> DeltaTable:
     options = dict(storage_options) or None
+    folder = TableFolder(place, storage_options)
     try:
-        return DeltaTable(place, storage_options=options)
+        table = DeltaTable(place, storage_options=options)
+        folder.bring_to_disk(int(table.version()))
     except TableNotFoundError:
         with contextlib.suppress(DeltaError):  # another process may have made it in the same moment
             DeltaTable.create(place, _SCHEMA, mode="ignore", storage_options=options)
         return DeltaTable(place, storage_options=options)
+    except (DeltaError, ValueError):
+        # A power cut tore it, and ended whoever held it: what is kept here is worth nothing then.
+        if folder.local is None:
+            raise
+        folder.local.rename(folder.local.with_name(f"{FOLDER}_torn_{secrets.token_hex(4)}"))
+        folder.forget_synced()
+        return _open(place, storage_options)
+    return table
 
 
 def _row(owner: str, until: datetime) -> pa.Table:

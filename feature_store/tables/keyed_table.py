@@ -11,18 +11,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, Schema
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake import DeltaTable, PostCommitHookProperties, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError
 
-from feature_store.errors import FeatureStoreError
 from feature_store.tables.compaction_lease import compaction_lease
+from feature_store.tables.guarded_table import GuardedTable, StoreError
 from feature_store.tables.storage_errors import in_words
+from feature_store.tables.table_defects import TableDefect
 
 WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
@@ -32,10 +33,9 @@ _LEAST_HOURS = 1
 """Files that another process has just begun to write are younger than this, and are never removed.
 """
 _FOREVER = "interval 36500 days"
-
-
-class StoreError(FeatureStoreError, RuntimeError):
-    """A table of the feature store cannot be read or written as asked."""
+_CHECKPOINT_EVERY = 100
+_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+"""A checkpoint is written here, after what it sums up is on the disk."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class KeyedTable:
     compact_every : int or None
         Versions after which small files are joined; `None` for tables whose rows are large files of
         their own.
+    known_version : callable
+        Says which version is known to have been there, from what names versions; `None` for none.
     """
 
     uri: str
@@ -66,21 +68,22 @@ class KeyedTable:
     partition: str = "center"
     storage_options: Mapping[str, str] = field(default_factory=dict)
     compact_every: int | None = 100
+    known_version: Callable[[], int | None] = field(default=lambda: None, compare=False)
+    guard: GuardedTable = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        guard = GuardedTable(self.uri, self.storage_options, self.known_version)
+        object.__setattr__(self, "guard", guard)
 
     def version(self) -> int | None:
         """Return the newest version; `None` while nothing has been written."""
-        table = self._open(None)
-        return None if table is None else int(table.version())
+        return self.guard.version()
 
     def version_at(self, moment: datetime) -> int | None:
-        """Return the newest version that was there at an aware moment; `None` if nothing had been
-        written.
+        """Return the newest version that was there at an aware moment; see
+        `GuardedTable.version_at`.
         """
-        table = self._open(None)
-        if table is None:
-            return None
-        table.load_as_version(moment)
-        return int(table.version()) or None  # before its first rows, version 0 is the answer
+        return self.guard.version_at(moment)
 
     def is_readable(self, version: int) -> bool:
         """Say whether the files of a version are still there."""
@@ -112,37 +115,42 @@ class KeyedTable:
         predicate = " AND ".join(f"target.{name} = source.{name}" for name in self.key)
         # a literal lets Delta Lake see that writers of other partitions do not conflict
         predicate = f"target.{self.partition} = {_literal(rows[0][self.partition])} AND {predicate}"
+        self.guard.require_sound()
         for attempt in range(_ATTEMPTS):
-            table = self._open_or_create()
-            before = table.version()
+            table = self.guard.open_for_writing() or self._open_or_create()
+            before = int(table.version())
             try:
                 self._evolve(table)
                 # without streaming, the keys' smallest and largest values are known and other files
                 # are not read
-                merge = table.merge(source, predicate, "source", "target", streamed_exec=False)
+                merge = table.merge(
+                    source,
+                    predicate,
+                    "source",
+                    "target",
+                    streamed_exec=False,
+                    post_commithook_properties=_NO_HOOKS,
+                )
                 merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
                 merge.when_not_matched_insert_all().execute()
+                # also where nothing was new: who wrote the same before may have died at this point
+                self.guard.folder.bring_to_disk(int(table.version()))
             except CommitFailedError:
                 time.sleep(
                     min(_LONGEST_WAIT_S, 0.01 * 2**attempt) * (0.5 + secrets.randbelow(1000) / 1000)
                 )
-            except (DeltaError, OSError) as error:
+            except (DeltaError, OSError, ValueError) as error:
                 raise StoreError(
-                    f"The table {self._name} cannot be written: {in_words(error)}."
+                    f"The table {self.guard.name} cannot be written: {self.guard.trouble(error)}."
                 ) from error
             else:
-                is_new_version = table.version() > before
-                if (
-                    is_new_version
-                    and self.compact_every is not None
-                    and table.version() % self.compact_every == 0
-                ):
-                    self.compact()
+                self.guard.keep_open(table)
+                self._keep_up(before, int(table.version()))
                 return
         raise StoreError(
-            f"The table {self._name} could not be written in {_ATTEMPTS} attempts, expected to be "
-            "the only writer in one of them: other processes write to it without pause. Start "
-            "fewer at once."
+            f"The table {self.guard.name} could not be written in {_ATTEMPTS} attempts, expected "
+            "to be the only writer in one of them: other processes write to it without pause. "
+            "Start fewer at once."
         )
 
     def read(
@@ -173,7 +181,7 @@ class KeyedTable:
             If there is no such version, newer software wrote it, or the files cannot be read.
         """
         schema = self._schema_of(columns)
-        table = self._open(version)
+        table = self.guard.open(version)
         if table is None:
             return schema.empty_table()
         wanted = {name: value for name, value in equal.items() if value is not None}
@@ -186,14 +194,12 @@ class KeyedTable:
             # not to_pyarrow_table: its filters fail where a file's smallest and largest text differ
             rows = pa.table(table.scan(columns=present, predicate=predicate or None))
         except (DeltaError, OSError, pa.ArrowException) as error:
+            if damage := self.guard.damage():
+                raise StoreError(damage) from error
             if version is not None and "not found" in str(error):
-                raise StoreError(
-                    f"Version {version} of the table {self._name} is gone: a compaction removed "
-                    "files that only it used. Ask for a version that a report or bundle names, or "
-                    "for a newer one."
-                ) from error
+                raise self.guard.gone(version) from error
             raise StoreError(
-                f"The table {self._name} cannot be read: {in_words(error)}."
+                f"The table {self.guard.name} cannot be read: {in_words(error)}."
             ) from error
         for name in schema.names:
             if name in absent:
@@ -221,21 +227,24 @@ class KeyedTable:
         StoreError
             If the table cannot be read or written.
         """
-        if self.compact_every is None or self._open(None) is None:
+        if self.guard.open(None) is None:
+            return True
+        self.guard.require_sound(anew=True)
+        if self.compact_every is None:
             return True
         try:
             with compaction_lease(self.uri, self.storage_options) as is_free:
-                table = self._open(
-                    None
-                )  # as it is under the lease: who held it before may have compacted
+                # as it is under the lease: who held it before may have compacted
+                table = self.guard.open(None)
                 if is_free and table is not None:
-                    table.optimize.compact()
+                    table.optimize.compact(post_commithook_properties=_NO_HOOKS)
+                    self.guard.folder.bring_to_disk(int(table.version()))
                 return is_free
         except CommitFailedError:
             return False  # somebody writes: a later compaction will do
-        except (DeltaError, OSError) as error:
+        except (DeltaError, OSError, ValueError) as error:
             raise StoreError(
-                f"The table {self._name} cannot be compacted: {in_words(error)}."
+                f"The table {self.guard.name} cannot be compacted: {in_words(error)}."
             ) from error
 
     def remove_old(self, keep_days: float, keep_versions: Sequence[int], *, dry_run: bool) -> int:
@@ -260,27 +269,36 @@ class KeyedTable:
         StoreError
             If the files cannot be looked through.
         """
-        table = self._open(None)
+        table = self.guard.open(None)
         if table is None:
             return 0
-        there = [version for version in keep_versions if version <= table.version()]
+        self.guard.require_sound(anew=True)
+        newest = int(table.version())
+        late = [version for version in keep_versions if version > newest]
+        if late:
+            raise StoreError(
+                f"The table {self.guard.name} ends with version {newest}, and version {max(late)} "
+                "must stay: nothing is removed before `python -m flows store check` finds nothing."
+            )
+        there = [version for version in keep_versions if self.guard.has(version)]
         try:
+            # what replaced the files that go must outlive them
+            self.guard.folder.bring_to_disk(newest)
             removed = table.vacuum(
                 retention_hours=max(_LEAST_HOURS, round(keep_days * 24)),
                 enforce_retention_duration=False,
                 dry_run=dry_run,
                 full=True,
-                keep_versions=sorted({*there, int(table.version())}),
+                keep_versions=sorted({*there, newest}),
+                post_commithook_properties=_NO_HOOKS,
             )
-        except (DeltaError, OSError) as error:
+            if not dry_run:
+                self.guard.folder.bring_to_disk(self.version() or newest)
+        except (DeltaError, OSError, ValueError) as error:
             raise StoreError(
-                f"The table {self._name} cannot be cleaned: {in_words(error)}."
+                f"The table {self.guard.name} cannot be cleaned: {in_words(error)}."
             ) from error
         return len(removed)
-
-    @property
-    def _name(self) -> str:
-        return self.uri.rstrip("/").rsplit("/", 1)[-1]
 
     def _schema_of(self, columns: Sequence[str] | None) -> pa.Schema:
         schema = self._full_schema()
@@ -302,9 +320,9 @@ class KeyedTable:
         ]
         if strange:
             raise StoreError(
-                f"The table {self._name} has columns that this version of Annulus does not know as "
-                f"they are there: {', '.join(strange)}. It was written by a newer version: run "
-                "that one, or a version of the store from before the upgrade."
+                f"The table {self.guard.name} has columns that this version of Annulus does not "
+                f"know as they are there: {', '.join(strange)}. It was written by a newer version: "
+                "run that one, or a version of the store from before the upgrade."
             )
         return [column for name, column in ours.items() if name not in there]
 
@@ -319,70 +337,76 @@ class KeyedTable:
         full = [{**row, WRITTEN_AT: now, ROW_DIGEST: _digest(row)} for row in rows]
         return pa.Table.from_pylist(full, schema=self._full_schema())
 
-    def _open(self, version: int | None) -> DeltaTable | None:
-        try:
-            return DeltaTable(
-                self.uri, version=version, storage_options=dict(self.storage_options) or None
-            )
-        except TableNotFoundError:
-            if version is None:
-                return None
-            raise StoreError(
-                f"The table {self._name} does not exist, expected version {version} of it."
-            ) from None
-        except DeltaError as error:
-            newest = None if version is None else self.version()
-            if newest is not None and version is not None and version > newest:
-                raise StoreError(
-                    f"The table {self._name} has no version {version} yet: ask for one from 0 to "
-                    f"{newest}."
-                ) from error
-            which = "" if version is None else f" at version {version}"
-            raise StoreError(
-                f"The table {self._name} cannot be opened{which}: {error}. Restore the store from "
-                "a backup, or ask for a version that it has."
-            ) from error
-        except OSError as error:
-            raise StoreError(
-                f"The table {self._name} cannot be opened: {in_words(error)}."
-            ) from error
+    def defects(self) -> tuple[TableDefect, ...]:
+        """Return what is wrong with the table as a whole; see `GuardedTable.defects`."""
+        return self.guard.defects()
+
+    def repair(self, *, harmless_only: bool = False) -> list[str]:
+        """Mend the table while nobody else writes to it, and say what was done; see
+        `GuardedTable.repair`.
+        """
+        return self.guard.repair(self._rebuild, harmless_only=harmless_only)
+
+    def _rebuild(self, rows: pa.Table) -> None:
+        """Make the table, and put rows into it; of a key, the row that was written last."""
+        self._create()
+        if not rows.num_rows:
+            return
+        table = DeltaTable(self.uri, storage_options=dict(self.storage_options) or None)
+        newest = {
+            tuple(row[name] for name in self.key): row
+            for row in sorted(rows.to_pylist(), key=lambda row: row[WRITTEN_AT])
+        }
+        again = pa.Table.from_pylist(list(newest.values()), schema=self._full_schema())
+        same = " AND ".join(f"target.{name} = source.{name}" for name in self.key)
+        table.merge(again, same, "source", "target").when_not_matched_insert_all().execute()
+
+    def _keep_up(self, before: int, version: int) -> None:
+        """Sum up the log and join small files, each time so many versions were written."""
+        if self.compact_every and version // self.compact_every > before // self.compact_every:
+            self.compact()
+        if version // _CHECKPOINT_EVERY > before // _CHECKPOINT_EVERY:
+            table = self.guard.open(None)
+            if table is not None:
+                table.create_checkpoint()
+                self.guard.folder.bring_checkpoint_to_disk(int(table.version()))
 
     def _open_or_create(self) -> DeltaTable:
-        table = self._open(None)
+        table = self.guard.open(None)
         if table is not None:
             return table
         try:
-            DeltaTable.create(
-                self.uri,
-                self._full_schema(),
-                mode="ignore",
-                partition_by=[self.partition],
-                storage_options=dict(self.storage_options) or None,
-                configuration={
-                    # statistics of the key columns only: they choose files, those of values never
-                    # would
-                    "delta.dataSkippingNumIndexedCols": str(len(self.key)),
-                    # reports name versions, so no version is ever cleaned away
-                    "delta.logRetentionDuration": _FOREVER,
-                    "delta.deletedFileRetentionDuration": _FOREVER,
-                },
-            )
-        except (
-            DeltaError,
-            OSError,
-        ) as error:  # another process may have made it in the same moment
-            table = self._open(None)
+            self._create()
+        except (DeltaError, OSError) as error:
+            # another process may have made it in the same moment
+            table = self.guard.open(None)
             if table is None:
                 raise StoreError(
-                    f"The table {self._name} cannot be made: {in_words(error)}."
+                    f"The table {self.guard.name} cannot be made: {in_words(error)}."
                 ) from error
             return table
-        made = self._open(None)
+        made = self.guard.open(None)
         if made is None:
             raise StoreError(
-                f"The table {self._name} was made and is not there: check the store's disk."
+                f"The table {self.guard.name} was made and is not there: check the store's disk."
             )
         return made
+
+    def _create(self) -> None:
+        DeltaTable.create(
+            self.uri,
+            self._full_schema(),
+            mode="ignore",
+            partition_by=[self.partition],
+            storage_options=dict(self.storage_options) or None,
+            configuration={
+                # statistics of the key columns only: they choose files, those of values never would
+                "delta.dataSkippingNumIndexedCols": str(len(self.key)),
+                # reports name versions, so no version is ever cleaned away
+                "delta.logRetentionDuration": _FOREVER,
+                "delta.deletedFileRetentionDuration": _FOREVER,
+            },
+        )
 
 
 def _literal(value: str) -> str:

@@ -8,10 +8,12 @@ settings digest that is part of the key.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.background_writes import BackgroundWrites
-from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable, StoreError
+from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable
 from feature_store.tables.rows import (
     DEEP_FEATURES,
     DEEP_INPUT_SHAPE,
@@ -54,6 +57,7 @@ from feature_store.tables.rows import (
     tissue_columns,
 )
 from feature_store.tables.study_order import StudyOrder
+from feature_store.tables.table_defects import TableDefect
 
 __all__ = ["FeatureStore", "ScoreRow", "StoreError", "StudyIdentity"]
 
@@ -74,8 +78,9 @@ class FeatureStore:
         empty.
     storage_options : mapping of str to str, optional
         Access to an object store, as `deltalake` takes it.
-    writes : BackgroundWrites, optional
-        What writes; by default the caller does, and waits.
+    known_versions : callable, optional
+        Returns the newest version of each table that something names: a store that ends before is
+        an older back-up, and is not written to.
     """
 
     def __init__(
@@ -83,9 +88,11 @@ class FeatureStore:
         location: Path | str,
         versions: Mapping[str, int] | None = None,
         storage_options: Mapping[str, str] | None = None,
-        writes: BackgroundWrites | None = None,
+        known_versions: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
-        self._writes = writes
+        self._writes: BackgroundWrites | None = None
+        self._waiting: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._known = cache(known_versions)
         self._location = str(location).rstrip("/")
         self._versions = None if versions is None else dict(versions)
         self._options = dict(storage_options or {})
@@ -96,6 +103,7 @@ class FeatureStore:
                 pa.schema(columns),
                 storage_options=self._options,
                 compact_every=None if name == "deep_input" else 100,
+                known_version=lambda name=name: self._known().get(name),  # type: ignore[misc]
             )
             for name, (key, columns) in TABLES.items()
         }
@@ -154,13 +162,16 @@ class FeatureStore:
     def pinned(self, versions: Mapping[str, int] | None = None) -> FeatureStore:
         """Return a read-only store that stays at `versions`, or at the present ones."""
         return FeatureStore(
-            self._location, self.versions() if versions is None else versions, self._options
+            self._location,
+            self.versions() if versions is None else versions,
+            self._options,
+            self._known,
         )
 
     @contextmanager
     def writing_beside(self) -> Iterator[FeatureStore]:
         """Yield this store with writes that go on beside the caller's work; reads may not see them
-        before the end.
+        before the end. At the end they are on the disk.
 
         Raises
         ------
@@ -168,7 +179,13 @@ class FeatureStore:
             At the end, in place of whatever else was raised within, if rows could not be written.
         """
         with BackgroundWrites() as writes:
-            yield FeatureStore(self._location, self._versions, self._options, writes)
+            beside, waiting = copy.copy(self), dict[tuple[str, ...], dict[str, Any]]()
+            vars(beside).update(_writes=writes, _waiting=waiting)
+            try:
+                yield beside
+            finally:
+                if waiting:
+                    writes.give(self._tables["checks"].upsert, list(waiting.values()))
 
     def compact(self) -> tuple[str, ...]:
         """Join the small files that single studies leave; rows and earlier versions stay as they
@@ -208,6 +225,44 @@ class FeatureStore:
             )
             for name, table in self._tables.items()
         }
+
+    def defects(self) -> tuple[TableDefect, ...]:
+        """Return what is wrong with the tables as a whole.
+
+        Raises
+        ------
+        StoreError
+            If their files cannot be looked through.
+        """
+        return tuple(defect for table in self._tables.values() for defect in table.defects())
+
+    def repair(self, *, harmless_only: bool = False) -> list[str]:
+        """Mend the tables while nobody else writes to them, and say what was done.
+
+        Parameters
+        ----------
+        harmless_only : bool
+            Whether to mend only what a power cut leaves of writes that nobody was told of, which
+            may be done at any time.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be mended.
+        """
+        return [
+            done
+            for table in self._tables.values()
+            for done in table.repair(harmless_only=harmless_only)
+        ]
+
+    def studies_with_rows(self, table: str, digest: str | None = None) -> set[tuple[str, ...]]:
+        """Return which study contents have rows in a table: study key and content digest, and the
+        digest in the column `digest` if one is named.
+        """
+        columns = ["study_key", "content_digest", *([] if digest is None else [digest])]
+        rows = self._read(table, {}, columns)
+        return set(zip(*(rows.column(name).to_pylist() for name in columns), strict=True))
 
     def gone(self, versions: Mapping[str, int]) -> dict[str, int]:
         """Return those of the named versions of tables that cannot be read any more."""
@@ -449,6 +504,10 @@ class FeatureStore:
             )
         if self._writes is None:
             self._tables[table].upsert(rows)
+        elif table == "checks":
+            # the suites of one study come one after the other, and are one version
+            key = (*STUDY, "suite")
+            self._waiting.update({tuple(row[name] for name in key): row for row in rows})
         else:
             self._writes.give(self._tables[table].upsert, rows)
 

@@ -17,7 +17,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.tables.query import TABLES_OF, Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
-from flows.data.named_versions import versions_named_in
+from flows.named_versions import moment_of, versions_named_in
 from flows.settings import Settings
 
 _SUFFIXES = {
@@ -96,9 +96,9 @@ def versions_asked(
     Raises
     ------
     QueryArgumentError
-        If a version is no number or of a table that is not read, or a time has no zone.
+        If a version is no number or of a table that is not read.
     VersionsError
-        If a file names no versions.
+        If a file names no versions, or a time has no zone.
     """
     if pairs and as_of is not None:
         raise QueryArgumentError("--version and --as-of both say what to read: give one of them.")
@@ -106,7 +106,7 @@ def versions_asked(
         return (
             versions_named_in(Path(as_of))
             if Path(as_of).exists()
-            else store.versions_at(_moment(as_of))
+            else store.versions_at(moment_of(as_of))
         )
     if not pairs:
         return store.versions()
@@ -127,21 +127,6 @@ def versions_asked(
             )
         versions[table] = int(number)
     return versions
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise QueryArgumentError(
-            f"--as-of {text} is neither a file that exists nor a time: expected a report.json, the "
-            "folder of a report or bundle, or a time such as 2026-01-31T12:00Z."
-        ) from None
-    if moment.tzinfo is None:
-        raise QueryArgumentError(
-            f"The time {text} has no zone: end it with Z for UTC, or with +01:00."
-        )
-    return moment
 
 
 def write(frame: pd.DataFrame, form: str, output: Path | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def add_store_commands(commands: Any) -> None:
-    """Add ``query``, ``expectations``, ``codes`` and ``compact`` to the command line."""
+    """Add ``query``, ``expectations``, ``codes``, ``compact`` and ``store``."""
     query = commands.add_parser(
         "query",
         help=(
@@ -115,6 +115,42 @@ def add_store_commands(commands: Any) -> None:
     )
     compact.set_defaults(command=_compact)
 
+    store = commands.add_parser(
+        "store", help="check whether the feature store is what it should be, and mend it"
+    )
+    actions = store.add_subparsers(required=True, metavar="action")
+    check = actions.add_parser(
+        "check",
+        help=(
+            "say what is wrong with the tables, which reports cannot be made again, and which "
+            "studies the registry calls done that have no rows"
+        ),
+    )
+    check.add_argument(
+        "--repair",
+        action="store_true",
+        help=(
+            "mend it, while nothing writes to the store: what was there is set aside in the "
+            "tables' folders, and lost rows are made again"
+        ),
+    )
+    check.set_defaults(command=_check_store)
+
+    docs = actions.add_parser(
+        "data-docs",
+        help=(
+            "run the suites on a study, or on a centre's clinical table and cohort, as Checkpoints "
+            "of Great Expectations, and write their results and Data Docs"
+        ),
+    )
+    about = docs.add_mutually_exclusive_group(required=True)
+    about.add_argument("--study", metavar="KEY", help="the study's pseudonym")
+    about.add_argument("--center", help="the centre, as the settings file names it")
+    docs.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder of the project"
+    )
+    docs.set_defaults(command=_data_docs)
+
 
 def _query(options: argparse.Namespace) -> int:
     # The store's libraries take seconds to import
@@ -160,4 +196,48 @@ def _compact(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print("\n".join(lines))
+    return 0
+
+
+def _check_store(options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from feature_store.errors import FeatureStoreError  # noqa: PLC0415
+    from flows.data.check_store import (  # noqa: PLC0415
+        repair_store,
+        store_findings,
+        unrepeatable,
+    )
+    from flows.installation import installation  # noqa: PLC0415
+    from flows.named_versions import VersionsError  # noqa: PLC0415
+
+    work = installation()
+    try:
+        if options.repair:
+            for done in repair_store(work):
+                print(done)
+        found = store_findings(work)
+        told = [] if found else unrepeatable(work)
+    except (FeatureStoreError, NodeError, VersionsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n".join(found or [*told, "The store is what it should be."]))
+    return 1 if found else 0
+
+
+def _data_docs(options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from feature_store.errors import FeatureStoreError  # noqa: PLC0415
+    from flows.data.gx_project import center_data_docs, study_data_docs  # noqa: PLC0415
+    from flows.installation import installation  # noqa: PLC0415
+
+    work = installation()
+    try:
+        if options.study:
+            page = study_data_docs(work, options.study, options.output)
+        else:
+            page = center_data_docs(work, options.center, options.output)
+    except (FeatureStoreError, NodeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(page)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from flows.commands.ended import ended
@@ -14,7 +15,7 @@ def add_validation_commands(commands: Any) -> None:
         "validate", help="write the validation report of one or more centres"
     )
     validate.add_argument(
-        "centers", nargs="+", metavar="center", help="centres; several are also pooled"
+        "centers", nargs="*", metavar="center", help="centres; several are also pooled"
     )
     validate.add_argument(
         "--name", default="ad-hoc", help="name of the report (default: %(default)s)"
@@ -25,6 +26,14 @@ def add_validation_commands(commands: Any) -> None:
         help=(
             "align each centre's features with the training centre's by ComBat first; the report "
             "says so"
+        ),
+    )
+    validate.add_argument(
+        "--as-of",
+        metavar="WHAT",
+        help=(
+            "a report's folder or report.json: make it again from what it read, without naming "
+            "centres; or a time with its zone (2026-01-31T12:00Z): validate what was there then"
         ),
     )
     validate.set_defaults(command=_validate)
@@ -40,10 +49,33 @@ def add_validation_commands(commands: Any) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    from flows.installation import installation  # noqa: PLC0415
+    from flows.validation.as_of import query_again, report_file  # noqa: PLC0415
     from flows.validation.cohort_query import CohortQuery  # noqa: PLC0415
     from flows.validation.validate import validate_cohort  # noqa: PLC0415
+    from validation_reports.errors import CohortError  # noqa: PLC0415
 
-    query = CohortQuery(name=options.name, centers=options.centers, combat=options.combat)
+    file = report_file(installation(), options.as_of) if options.as_of else None
+    if bool(options.centers) == (file is not None):
+        print(
+            "Name the centres to validate, or with --as-of a report that is there to be made "
+            "again; not both.",
+            file=sys.stderr,
+        )
+        return 2
+    if file is None:
+        query = CohortQuery(
+            name=options.name,
+            centers=options.centers,
+            combat=options.combat,
+            as_of=options.as_of,
+        )
+    else:
+        try:
+            query = query_again(file)
+        except CohortError as error:
+            print(error, file=sys.stderr)
+            return 1
     return ended(validate_cohort(query, return_state=True))
 
 

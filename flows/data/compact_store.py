@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feature_store.tables.store import FeatureStore
-from flows.data.named_versions import VersionsError, named_versions, versions_named_in
+from flows.named_versions import VersionsError, named_versions, newest_of, versions_named_in
 from flows.settings import Settings
 
 
@@ -53,7 +53,13 @@ def compact_store(
         raise CompactionError(
             f"Nothing was compacted, as versions that it names might be lost: {error}"
         ) from error
-    store = FeatureStore(settings.store_location())
+    known = newest_of(versions for _, versions in named)
+    store = FeatureStore(settings.store_location(), known_versions=lambda: known)
+    if defects := store.defects():
+        raise CompactionError(
+            "Nothing was compacted, as the store is not what it should be. "
+            + " ".join(defect.sentence for defect in defects)
+        )
     busy = store.compact()
     removed = store.remove_old_files(
         30.0 if keep_days is None else keep_days,

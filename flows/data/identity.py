@@ -1,8 +1,9 @@
-"""The identity under which the feature store keeps a study of the node."""
+"""What the node says of a study in the words of the feature store."""
 
 from __future__ import annotations
 
 from dicom_node.registry.registry import StudyFiles
+from feature_store.imaging.gtv_rules import ChosenGtv
 from feature_store.tables.store import StudyIdentity
 
 
@@ -14,3 +15,9 @@ def identity_of(files: StudyFiles) -> StudyIdentity:
         study_key=files.study_key,
         content_digest=files.content_digest,
     )
+
+
+def chosen_gtv(files: StudyFiles) -> ChosenGtv | None:
+    """Return the ROI that was chosen when the study was completed; `None` if none was kept then."""
+    choice = files.choice
+    return None if choice is None else ChosenGtv(choice.roi_number, choice.older_has_gtv)

@@ -79,6 +79,7 @@ def dispatch(work: Installation) -> None:
     )
     workers: list[BaseProcess] = []
     housekeeping = Housekeeping(work)
+    housekeeping.check_store()  # before anybody writes to it
     settings = work.settings.prefect
     try:
         while not stop.is_set():

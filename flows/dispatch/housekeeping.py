@@ -1,5 +1,5 @@
 """What the dispatcher does beside scoring: shows incidents and the overview, imports dropped
-clinical tables.
+clinical tables, checks the feature store.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -20,7 +21,10 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.states import Crashed
 
+from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudySummary
+from feature_store.errors import FeatureStoreError
+from flows.data.check_store import repair_store, store_findings
 from flows.data.import_clinical import dropped_files, import_clinical
 from flows.installation import Installation
 from flows.operators.center_overview import show_overview
@@ -32,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 ORPHANED = "the process of this run ended before the study was finished; another run takes it up"
 _LOOK_INTO_FOLDERS_EVERY_S = 5.0
+_CHECK_STORE_AT_HOUR = 1
+"""In the time zone of the validations, before the first of them."""
 
 
 class Housekeeping:
@@ -47,10 +53,31 @@ class Housekeeping:
         self._work = work
         self._shown: Sequence[StudySummary] | None = None
         self._overview_due = self._folders_due = self._orphans_due = 0.0
+        self._store_due: datetime | None = None
+        self._store_findings: list[str] = []
+
+    def check_store(self) -> None:
+        """Mend what a power cut left, have lost rows made again, and keep what else is wrong for
+        the Prefect UI; at start, and every night.
+        """
+        now = datetime.now(ZoneInfo(self._work.settings.validation.timezone))
+        if self._store_due is not None and now < self._store_due:
+            return
+        tonight = now.replace(hour=_CHECK_STORE_AT_HOUR, minute=0, second=0, microsecond=0)
+        self._store_due = tonight if now < tonight else tonight + timedelta(days=1)
+        try:
+            for done in repair_store(self._work, harmless_only=True):
+                logger.warning("feature store: %s", done)
+            self._store_findings = store_findings(self._work)
+        except (FeatureStoreError, NodeError) as error:
+            self._store_findings = [str(error)]
+        for sentence in self._store_findings:
+            logger.error("feature store: %s", sentence)
 
     def do_what_is_due(self) -> None:
         """Do it; a Prefect server that stops answering meanwhile only puts it off."""
         try:
+            self.check_store()
             self._report_incidents()
             self._close_orphans()
             self._show_overview()
@@ -75,6 +102,10 @@ class Housekeeping:
             )
         if incidents:
             self._work.registry.incidents.mark_reported([incident.id for incident in incidents])
+
+        while self._store_findings:
+            report_incident("feature-store", "all", self._store_findings[0], 1, return_state=True)
+            del self._store_findings[0]
 
     def _close_orphans(self) -> None:
         """Mark runs as crashed whose worker died before the outbox knew of them: no lease is left

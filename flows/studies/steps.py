@@ -34,18 +34,21 @@ from feature_store.expectations.suites import (
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import in_words
 from feature_store.imaging.ct_volume import CtVolume
-from feature_store.imaging.gtv_rules import ChosenGtv
 from feature_store.imaging.image_marks import ImageMarks, image_marks, pixel_digests
 from feature_store.imaging.reading import StudyReading, read_study
-from feature_store.imaging.region_rules import RegionFacts
-from feature_store.imaging.regions import Region
 from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
-from feature_store.study_features import LoadedStudy, StudyFeatures, compute_features, load_study
+from feature_store.study_features import (
+    LoadedStudy,
+    StudyFeatures,
+    compute_features,
+    load_study,
+    region_facts,
+)
 from feature_store.tables.rows import acquisition_record
 from feature_store.tables.store import FeatureStore
-from flows.data.identity import identity_of
+from flows.data.identity import chosen_gtv, identity_of
 from flows.installation import Installation
 from flows.software_version import software_version
 
@@ -143,12 +146,6 @@ def read_archived(files: StudyFiles) -> StudyReading:
     )
 
 
-def chosen_gtv(files: StudyFiles) -> ChosenGtv | None:
-    """Return the ROI that was chosen when the study was completed; `None` if none was kept then."""
-    choice = files.choice
-    return None if choice is None else ChosenGtv(choice.roi_number, choice.older_has_gtv)
-
-
 def how_completed(files: StudyFiles) -> tuple[Finding, ...]:
     """Return what is unusual about how the study was completed, as warnings."""
     return tuple(
@@ -213,12 +210,9 @@ def extract_features(
             settings.features.ring_widths_mm,
             engine=ENGINES[settings.features.engine],
         )
-    facts = RegionFacts(
-        gtv_voxels=features.gtv_voxels,
-        ring_share_beyond_ct=features.ring_share_beyond_ct,
-        gtv_outside_body=features.tissues[Region.GTV].outside,
+    findings = _judged(
+        run, "regions", check_regions(region_facts(features), settings.expectations.quarantine)
     )
-    findings = _judged(run, "regions", check_regions(facts, settings.expectations.quarantine))
     for region, shares in features.tissues.items():
         get_run_logger().info("The region %s holds %s.", region, shares.in_words())
     run.store.put_radiomics(run.identity, features.vectors, features.tissues)

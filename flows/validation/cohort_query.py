@@ -56,6 +56,11 @@ class CohortQuery(BaseModel):
             "Align each centre's features with the training centre's by ComBat and score again."
         ),
     )
+    as_of: str | None = Field(
+        default=None,
+        description="Look as an earlier report did (the name of its folder), or as of a time with "
+        "its zone, like 2026-01-31T12:00Z; by default at what is there now.",
+    )
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
 
     @model_validator(mode="after")
@@ -69,8 +74,10 @@ class CohortQuery(BaseModel):
 
     @property
     def takes_whole_centers(self) -> bool:
-        """Whether it takes every patient of its centres, with the scores that they were given."""
-        return not self.combat and self.selection() == CohortSelection()
+        """Whether it takes every patient of its centres as they are now, with the scores that they
+        were given.
+        """
+        return not self.combat and self.as_of is None and self.selection() == CohortSelection()
 
     def selection(self) -> CohortSelection:
         """Return the criteria as the statistics take them."""

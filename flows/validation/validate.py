@@ -26,6 +26,7 @@ from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
+from flows.validation.as_of import Arrivals, AsOf, as_of
 from flows.validation.cohort_query import CohortQuery
 from flows.validation.report_to_pacs import queue_center_report
 from validation_reports.cohort.assembly import assemble_cohort
@@ -79,7 +80,9 @@ def pool_centers() -> State[None]:
 
 
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
-    work = installation().with_model(cohort.model_digest).reading_now()
+    work = installation().with_model(cohort.model_digest)
+    view = AsOf(work.store.versions()) if cohort.as_of is None else as_of(work, cohort.as_of)
+    work = work.reading(view.versions)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     refuse_training_centers(work, centers)
     _check_patients(work, cohort, centers)
@@ -88,7 +91,7 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         cohorts, empty = [], []
         for center in centers:
             try:
-                cohorts.append(gather_cohort(work, cohort, center, images[center]))
+                cohorts.append(gather_cohort(work, cohort, center, view, images[center]))
             except (CohortError, ClinicalTableError) as error:
                 get_run_logger().warning(str(error))
                 empty.append(str(error))
@@ -169,31 +172,26 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(
-    work: Installation, query: CohortQuery, center: str, images: SameImages
+    work: Installation, query: CohortQuery, center: str, view: AsOf, images: SameImages
 ) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
     records = work.store.clinical(center)
     if records:
         refuse_follow_up(center, records, center_follow_up_facts(work, records))
-    studies = work.registry.studies.summaries(center)
-    quarantined = {
-        study.patient_key: study.sentence or "no reason recorded"
-        for study in studies
-        if study.state is StudyState.QUARANTINED
-    }
+    arrivals = (
+        arrivals_now(work, center)
+        if view.arrivals is None
+        else view.arrivals.get(center, Arrivals())
+    )
     cohort = assemble_cohort(
         center,
         work.store.scores(work.bundle.digest, center),
         records,
-        quarantined,
+        arrivals.quarantined,
         horizons_of(work, query),
         work.bundle.model.baseline,
         query.selection(),
-        {
-            study.patient_key: str(study.state)
-            for study in reversed(studies)
-            if study.patient_key not in quarantined
-        },
+        arrivals.unfinished,
         work.store.study_order(center),
         images.refused,
         images.warnings,
@@ -202,6 +200,22 @@ def gather_cohort(
         "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)
     )
     return with_model_inputs(work, cohort)
+
+
+def arrivals_now(work: Installation, center: str) -> Arrivals:
+    """Return who of a centre has arrived, as the registry has it now."""
+    studies = work.registry.studies.summaries(center)
+    quarantined = {
+        study.patient_key: study.sentence or "no reason recorded"
+        for study in studies
+        if study.state is StudyState.QUARANTINED
+    }
+    unfinished = {
+        study.patient_key: str(study.state)
+        for study in reversed(studies)
+        if study.patient_key not in quarantined
+    }
+    return Arrivals(quarantined, unfinished)
 
 
 @task(name="write report", cache_policy=NO_CACHE)

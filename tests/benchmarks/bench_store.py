@@ -2,9 +2,12 @@
 
 A feature store with 100, 1000 and 4000 studies of random numbers (``ARGS="--sizes 100"`` for half a
 minute): the CPU seconds that the rows of one more study take, the bytes of a row of each table, and
-the CPU seconds to read all features and scores. Then the registry on SQLite: CPU seconds and bytes
-for a study of 100 slices after its reception, and those of the expectations. The last line is JSON;
-`deploy/capacity.md` goes on from it.
+the CPU seconds to read all features and scores. Then a store that is filled as in operation, one
+study at a time, so that each study is a version of each table: the CPU seconds of one study when
+there are 100 versions and when there are 5000, and their ratio, which must not be above 1.5
+(``ARGS="--versions 1000"`` takes minutes instead of half an hour, and names its ratio after it).
+Then the registry on SQLite: CPU seconds and bytes for a study of 100 slices after its reception,
+and those of the expectations. The last line is JSON; `deploy/capacity.md` goes on from it.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ from tests.support.study_facts import GOOD, GOOD_REGIONS
 REGIONS = (Region.GTV, Region.RING_6MM)
 TABLES = ("radiomics", "deep_input", "deep", "scores", "checks")
 ONE_BY_ONE = 12
+FEW_VERSIONS = 100
+HIGHEST_RATIO = 1.5
+MEASURED = 50
+"""Studies of which the median is taken, at few versions and at many."""
 INPUTS = 50
 RANDOM = np.random.default_rng(1)
 
@@ -53,17 +60,26 @@ def main() -> None:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[100, 1000, 4000], help="studies in the store"
     )
-    sizes: list[int] = sorted(parser.parse_args().sizes)
+    parser.add_argument(
+        "--versions", type=int, default=5000, help="studies that are written one by one; 0: none"
+    )
+    options = parser.parse_args()
+    sizes: list[int] = sorted(options.sizes)
     result: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder:
         result.update(store_costs(Path(folder) / "store", sizes))
         result.update(registry_costs(Path(folder) / "node"))
+        if options.versions:
+            result.update(version_costs(Path(folder) / "one by one", options.versions))
     check_study(GOOD)
     result["expectations_s"] = round(
         median(seconds(lambda: (check_study(GOOD), check_regions(GOOD_REGIONS))) for _ in range(9)),
         3,
     )
     print(json.dumps(result))
+    ratio = result.get(f"write_ratio_{options.versions}_to_{FEW_VERSIONS}", 0.0)
+    if isinstance(ratio, float) and ratio > HIGHEST_RATIO:
+        raise SystemExit(f"a study costs {ratio} times as much: expected {HIGHEST_RATIO} at most")
 
 
 def store_costs(folder: Path, sizes: list[int]) -> dict[str, object]:
@@ -93,6 +109,30 @@ def store_costs(folder: Path, sizes: list[int]) -> dict[str, object]:
         for name in TABLES
     }
     return {"add_s": add_s, "features_s": read_s, "scores_s": query_s, "bytes_per_study": sizes_of}
+
+
+def version_costs(folder: Path, versions: int) -> dict[str, object]:
+    """Return CPU seconds of a study's rows after 100 and after many studies that were written one
+    by one, and their ratio.
+    """
+    store = FeatureStore(folder)
+    times = []
+    for number in range(versions + MEASURED):
+        times.append(seconds(lambda number=number: write_beside(store, number)))  # type: ignore[misc]
+        if number % 500 == 0:
+            print(f"{number} studies, one at a time: {times[-1]:.3f} s", flush=True)
+    few = median(times[FEW_VERSIONS : FEW_VERSIONS + MEASURED])
+    many = median(times[versions : versions + MEASURED])
+    return {
+        "one_by_one_s": {FEW_VERSIONS: round(few, 4), versions: round(many, 4)},
+        f"write_ratio_{versions}_to_{FEW_VERSIONS}": round(many / few, 2),
+    }
+
+
+def write_beside(store: FeatureStore, number: int) -> None:
+    """Write the rows of one study beside its computing, as the flow does."""
+    with store.writing_beside() as beside:
+        add(beside, number)
 
 
 def fill(store: FeatureStore, start: int, end: int) -> None:

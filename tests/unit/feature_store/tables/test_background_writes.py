@@ -9,7 +9,7 @@ import pytest
 
 from feature_store.errors import StudyDefect
 from feature_store.tables.background_writes import BackgroundWrites
-from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.store import FeatureStore
 from tests.support.feature_stores import KVP, check, identity
 

@@ -13,7 +13,8 @@ import pytest
 from deltalake import DeltaTable
 
 from feature_store.tables.compaction_lease import compaction_lease
-from feature_store.tables.keyed_table import KeyedTable, StoreError
+from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.keyed_table import KeyedTable
 
 SCHEMA = pa.schema(
     [("center", pa.string()), ("key", pa.string()), ("values", pa.list_(pa.float64()))]

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from deploy.local.processes import free_port
-from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.store import FeatureStore
 from tests.support.feature_stores import fill

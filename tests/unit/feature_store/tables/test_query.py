@@ -12,7 +12,7 @@ import pytest
 from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.query import Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
 from tests.support.feature_stores import MODEL_ONE, MODEL_TWO, filled_store, identity, vector

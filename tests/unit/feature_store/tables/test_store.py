@@ -21,7 +21,8 @@ from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
-from feature_store.tables.keyed_table import KeyedTable, StoreError
+from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.keyed_table import KeyedTable
 from feature_store.tables.query import Contents, StoreQuery, ask
 from feature_store.tables.rows import STUDY, TISSUE_COLUMNS, AcquisitionRecord, acquisition_record
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
@@ -325,7 +326,7 @@ def test_a_damaged_table_is_a_sentence(tmp_path: Path) -> None:
     log = tmp_path / "store" / "scores" / "_delta_log"
     for file in log.glob("*.json"):
         file.write_text("{ not json")
-    with pytest.raises(StoreError, match="The table scores cannot be opened"):
+    with pytest.raises(StoreError, match=r"scores has 0 missing and 2 unreadable entries"):
         store.scores("m", None)
 
 
@@ -342,3 +343,19 @@ def test_what_cannot_be_right_is_refused(store: FeatureStore) -> None:
         store.put_deep(identity(), np.full(512, np.nan), "n")
     with pytest.raises(ValueError, match="expected \\(64, 64, 64\\)"):
         store.put_deep_input(identity(), np.zeros((64, 64), np.float32))
+
+
+def test_a_study_that_is_written_beside_its_computing_is_one_version_of_each_table(
+    tmp_path: Path,
+) -> None:
+    store = FeatureStore(tmp_path / "store")
+    for number in (1, 2):
+        study = identity(number)
+        with store.writing_beside() as beside:
+            for suite in ("study", "contours", "voxels", "regions"):
+                beside.put_check(check(suite, study))
+            beside.put_check(check("study", study, KVP))  # in place of the first
+            beside.put_score(score(number))
+        assert store.versions() == {"checks": number, "scores": number}
+        suites = {one.suite: one.findings for one in store.checks(None, study)}
+        assert suites == {"study": (KVP,), "contours": (), "voxels": (), "regions": ()}

@@ -17,7 +17,7 @@ from dicom_node.center import Completeness
 from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect
 from feature_store.expectations.checks import Check, judged_codes
-from feature_store.tables.keyed_table import StoreError
+from feature_store.tables.guarded_table import StoreError
 from flows.installation import Installation
 from flows.settings import Settings
 from flows.studies import steps

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from validation_reports.report_folder import JSON_NAME
 
 
 class VersionsError(ValueError):
-    """A file names no versions of the feature store."""
+    """A file or a time names no versions of the feature store."""
 
 
 def versions_named_in(path: Path) -> dict[str, int]:
@@ -57,13 +59,61 @@ def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]
     VersionsError
         If one of them cannot be read, so that nobody knows what it names.
     """
+    for file in _candidates(settings):
+        if versions := _versions_of(file):
+            yield file.parent, versions
+
+
+def newest_named_versions(settings: Settings) -> dict[str, int]:
+    """Return the newest version of each table that a report or bundle names; those that cannot be
+    read are passed over.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where reports and bundle are.
+    """
+    found = []
+    for file in _candidates(settings):
+        with contextlib.suppress(VersionsError):
+            found.append(_versions_of(file))
+    return newest_of(found)
+
+
+def newest_of(named: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the newest version of each table among several sets of versions."""
+    newest: dict[str, int] = {}
+    for versions in named:
+        for name, version in versions.items():
+            newest[name] = max(version, newest.get(name, version))
+    return newest
+
+
+def moment_of(text: str) -> datetime:
+    """Return the time that a person has given in place of a report.
+
+    Raises
+    ------
+    VersionsError
+        If it is no time, or has no zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise VersionsError(
+            f"--as-of {text} is neither a file that exists nor a time: expected a report.json, the "
+            "folder of a report or bundle, or a time such as 2026-01-31T12:00Z."
+        ) from None
+    if moment.tzinfo is None:
+        raise VersionsError(f"The time {text} has no zone: end it with Z for UTC, or with +01:00.")
+    return moment
+
+
+def _candidates(settings: Settings) -> list[Path]:
     candidates = sorted(settings.reports_folder().rglob(JSON_NAME))
     if settings.model.bundle is not None:
         candidates += sorted(settings.model.bundle.parent.glob(f"*/{MANIFEST}"))
-    candidates += [bundle / MANIFEST for bundle in settings.model.earlier.values()]
-    for file in candidates:
-        if versions := _versions_of(file):
-            yield file.parent, versions
+    return candidates + [bundle / MANIFEST for bundle in settings.model.earlier.values()]
 
 
 def _versions_of(file: Path) -> dict[str, int]:

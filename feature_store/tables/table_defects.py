@@ -1,0 +1,344 @@
+"""What is wrong with a table as a whole, each kind in one sentence, and how it is mended.
+
+Found from the files alone, because the library that reads them takes an empty commit for one that
+did nothing and a table without its log for one that was never written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.dataset
+from deltalake import CommitProperties, DeltaTable
+
+from feature_store.tables.table_folder import LAST_CHECKPOINT, LOG, Listing, TableFolder
+
+LOST = "annulus.lost"
+"""Mark of a commit that keeps the number of a version that was lost."""
+MEND = "`python -m flows store check --repair`"
+
+
+class Damage(StrEnum):
+    """Kinds of damage to a table; the first two cost nothing that was acknowledged."""
+
+    TORN_COMMIT = "torn-commit"
+    TORN_CHECKPOINT = "torn-checkpoint"
+    LOG_MISSING = "log-missing"
+    LOG_BROKEN = "log-broken"
+    FILE_MISSING = "file-missing"
+    OLDER = "older"
+
+
+HARMLESS = frozenset({Damage.TORN_COMMIT, Damage.TORN_CHECKPOINT})
+
+
+@dataclass(frozen=True)
+class TableDefect:
+    """One thing that is wrong with a table.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    damage : Damage
+        Its kind.
+    sentence : str
+        What is wrong, and how to mend it.
+    files : tuple of str
+        The files that it is about, relative to the table.
+    """
+
+    table: str
+    damage: Damage
+    sentence: str
+    files: tuple[str, ...] = ()
+
+
+def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableDefect, ...]:
+    """Return what is wrong with a table; nothing, if it is sound.
+
+    Parameters
+    ----------
+    folder : TableFolder
+        The table.
+    known : int, optional
+        The newest version that is known to have been there, from reports and bundles.
+
+    Raises
+    ------
+    OSError
+        If the folder or the object store cannot be looked through.
+    """
+    there, name = folder.listing(), _name(folder)
+    if not there.commits and not there.checkpoints:
+        if there.data:
+            return (
+                TableDefect(
+                    name,
+                    Damage.LOG_MISSING,
+                    f"The table {name} has {len(there.data)} files of rows and no log ({LOG}), "
+                    "which says which of them count: it is damaged, not empty. Restore the folder "
+                    f"{LOG} from a back-up, or have the log made anew from the rows with {MEND}.",
+                ),
+            )
+        return _older(name, None, known)
+    found = _log_defects(folder, there, name)
+    if found:
+        return found
+    table = _opened(folder)
+    return (*_file_defects(table, there, name), *_older(name, int(table.version()), known))
+
+
+def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableDefect, ...]:
+    bad = [
+        path for path in there.checkpoints.values() if not _is_whole_parquet(folder, there, path)
+    ]
+    whole = {version for version, path in there.checkpoints.items() if path not in bad}
+    if LAST_CHECKPOINT in there.sizes and _checkpoint_named(folder) not in whole:
+        bad.append(LAST_CHECKPOINT)
+    start = max(whole, default=-1)
+    newest = max([start, *there.commits])
+    gone = [one for one in range(start + 1, newest + 1) if one not in there.commits]
+    torn = {
+        one
+        for one in range(start + 1, newest + 1)
+        if one in there.commits and _actions(folder, one) is None
+    }
+    unfinished: list[int] = []
+    for one in range(newest, start, -1):
+        if not gone and not _has_its_rows(folder, one, there):
+            unfinished.insert(0, one)
+        else:
+            break
+    is_all_torn = start < 0 and len(torn) == newest + 1
+    if gone or not torn.issubset(unfinished) or (is_all_torn and there.data):
+        what = f"{len(gone)} missing and {len(torn)} unreadable entries"
+        return (
+            TableDefect(
+                name,
+                Damage.LOG_BROKEN,
+                f"The log of the table {name} has {what} among its versions {start + 1} to "
+                f"{newest}, so that nobody can say which rows count. Restore the folder {LOG} from "
+                f"a back-up, or have the log made anew from the rows with {MEND}.",
+            ),
+        )
+    defects = []
+    if unfinished:
+        which = " and ".join(map(str, unfinished))
+        defects.append(
+            TableDefect(
+                name,
+                Damage.TORN_COMMIT,
+                f"The newest version of the table {name} ({which}) is empty, torn or without its "
+                "rows, as a power cut leaves a write that was not finished and that nobody was "
+                f"told of: version {unfinished[0] - 1} is the newest that is whole. {MEND} sets it "
+                "aside.",
+                tuple(there.commits[one] for one in unfinished),
+            )
+        )
+    if bad:
+        defects.append(
+            TableDefect(
+                name,
+                Damage.TORN_CHECKPOINT,
+                f"A summary of the log of the table {name} is empty or torn, as a power cut leaves "
+                f"one; the log itself is whole. {MEND} sets it aside.",
+                tuple(bad),
+            )
+        )
+    return tuple(defects)
+
+
+def _file_defects(table: DeltaTable, there: Listing, name: str) -> tuple[TableDefect, ...]:
+    live = pa.table(table.get_add_actions(flatten=True))
+    expected = {
+        unquote(path): int(size)
+        for path, size in zip(
+            live.column("path").to_pylist(), live.column("size_bytes").to_pylist(), strict=True
+        )
+    }
+    bad = sorted(path for path, size in expected.items() if there.sizes.get(path) != size)
+    if not bad:
+        return ()
+    empty = sum(path in there.sizes for path in bad)
+    return (
+        TableDefect(
+            name,
+            Damage.FILE_MISSING,
+            f"{len(bad) - empty} of the {len(expected)} files of rows of the table {name} are "
+            f"missing and {empty} are empty or cut short, which no clean-up does. Restore them "
+            f"from a back-up, or give their rows up with {MEND}: studies are then scored again, "
+            "clinical tables must be imported again.",
+            tuple(bad),
+        ),
+    )
+
+
+def _older(name: str, newest: int | None, known: int | None) -> tuple[TableDefect, ...]:
+    if known is None or (newest is not None and known <= newest):
+        return ()
+    found = "is not there" if newest is None else f"ends with version {newest}"
+    return (
+        TableDefect(
+            name,
+            Damage.OLDER,
+            f"The table {name} {found}, and reports or bundles name its version {known}: the store "
+            "is an older back-up than they are, or another store. Restore the newer one, or go on "
+            f"from this one with {MEND}: the versions in between are then given up for good.",
+        ),
+    )
+
+
+def repair(
+    folder: TableFolder,
+    defect: TableDefect,
+    known: int | None,
+    rebuild: Callable[[pa.Table], None],
+) -> str:
+    """Mend one thing, and say what was done; nothing is deleted, but set aside in ``_set_aside``.
+
+    Parameters
+    ----------
+    folder : TableFolder
+        The table, which nobody else writes to.
+    defect : TableDefect
+        What is wrong with it.
+    known : int or None
+        The newest version that is known to have been there.
+    rebuild : callable
+        Writes rows, those of all files, as a new table; of a key, the row that was written last
+        stays.
+
+    Raises
+    ------
+    OSError, DeltaError
+        If the files cannot be moved or written.
+    """
+    name = _name(folder)
+    match defect.damage:
+        case Damage.TORN_COMMIT | Damage.TORN_CHECKPOINT:
+            where = _set_aside(folder, defect.files)
+            done = f"{name}: {len(defect.files)} files of the log set aside in {where}"
+        case Damage.LOG_MISSING | Damage.LOG_BROKEN:
+            there = folder.listing()
+            rows = _all_rows(folder, there.data)
+            where = _set_aside(
+                folder, [*there.data, *(path for path in there.sizes if path.startswith(LOG))]
+            )
+            rebuild(rows)
+            done = f"{name}: log made anew from {len(there.data)} files; what was there is {where}"
+        case Damage.FILE_MISSING:
+            there = folder.listing()
+            where = _set_aside(folder, [path for path in defect.files if path in there.sizes])
+            _opened(folder).repair()
+            done = f"{name}: {len(defect.files)} files of rows given up"
+        case Damage.OLDER:
+            rebuild(pa.table({}))
+            table = _opened(folder)
+            first = int(table.version()) + 1
+            _mark_lost(table, int(known or 0))
+            done = f"{name}: versions {first} to {known} marked as lost"
+    folder.forget_synced()
+    folder.bring_all_to_disk()
+    return done
+
+
+def is_lost(folder: TableFolder, version: int) -> bool:
+    """Say whether a version stands for one that was lost with a newer store."""
+    try:
+        actions = folder.actions(version)
+    except (OSError, ValueError):
+        return False
+    return any(LOST in action.get("commitInfo", {}) for action in actions)
+
+
+def _mark_lost(table: DeltaTable, until: int) -> None:
+    for _ in range(int(table.version()), until):
+        table.create_write_transaction(
+            [],
+            "append",
+            table.schema(),
+            partition_by=list(table.metadata().partition_columns),
+            commit_properties=CommitProperties(
+                custom_metadata={LOST: datetime.now(UTC).isoformat()}
+            ),
+        )
+        table.update_incremental()
+
+
+def _set_aside(folder: TableFolder, paths: Iterable[str]) -> str:
+    """Move files out of sight of readers and of the clean-up, and return where."""
+    files, where = folder.files(), f"_set_aside/{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    for path in paths:
+        parent, _, last = path.rpartition("/")
+        # a partition's folder keeps its name, as it is part of what the rows say
+        place = f"{where}/{parent.removeprefix('_')}"
+        if folder.local is not None:
+            files.create_dir(place, recursive=True)
+        files.move(path, f"{place}/{last}")
+    return where
+
+
+def _all_rows(folder: TableFolder, paths: Iterable[str]) -> pa.Table:
+    """Return the rows of all files that can be read, with the columns that the folders name."""
+    files = folder.files()
+    whole = []
+    for path in sorted(paths):
+        try:
+            rows = pa.dataset.dataset(path, filesystem=files, format="parquet").to_table()
+        except (pa.ArrowException, OSError):
+            continue  # cut short by the same accident: its rows are made again
+        for part in path.split("/")[:-1]:
+            name, _, value = part.partition("=")
+            if name not in rows.column_names:
+                rows = rows.append_column(name, pa.array([unquote(value)] * rows.num_rows))
+        whole.append(rows)
+    return pa.concat_tables(whole, promote_options="permissive") if whole else pa.table({})
+
+
+def _opened(folder: TableFolder) -> DeltaTable:
+    return DeltaTable(folder.uri, storage_options=dict(folder.storage_options) or None)
+
+
+def _actions(folder: TableFolder, version: int) -> list[dict[str, Any]] | None:
+    try:
+        return folder.actions(version)
+    except ValueError:
+        return None
+
+
+def _has_its_rows(folder: TableFolder, version: int, there: Listing) -> bool:
+    """Say whether a commit can be read and the files that it brought are there."""
+    actions = _actions(folder, version)
+    added = [action["add"] for action in actions or () if "add" in action]
+    return actions is not None and all(
+        there.sizes.get(unquote(file["path"])) == file["size"] for file in added
+    )
+
+
+def _checkpoint_named(folder: TableFolder) -> int | None:
+    with folder.files().open_input_stream(LAST_CHECKPOINT) as stream:
+        content = stream.read()
+    try:
+        return int(json.loads(content)["version"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_whole_parquet(folder: TableFolder, there: Listing, path: str) -> bool:
+    if there.sizes[path] < 12:
+        return False
+    with folder.files().open_input_file(path) as file:
+        file.seek(there.sizes[path] - 4)
+        return bool(file.read(4) == b"PAR1")
+
+
+def _name(folder: TableFolder) -> str:
+    return folder.uri.rstrip("/").rsplit("/", 1)[-1]

@@ -1,0 +1,231 @@
+"""The files of one Delta table: what is in its folder or under its URL, and bringing them to the
+disk.
+
+`deltalake` syncs nothing: a commit that it calls done is in the memory of the machine, and a power
+cut takes it. On a local disk, a write is done here only when its data files, its entry of the log
+and the folders of both are on the disk, and those of every commit before it, because a log with a
+gap cannot be read. An object store promises that by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow.fs
+from deltalake.fs import DeltaStorageHandler
+
+LOG = "_delta_log"
+LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"
+_COMMIT = re.compile(rf"{LOG}/(\d{{20}})\.json")
+_CHECKPOINT = re.compile(rf"{LOG}/(\d{{20}})\.checkpoint.*\.parquet")
+_SYNCED: dict[Path, int] = {}
+"""The newest version of each table that this process has brought to the disk."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is in the folder of a table.
+
+    Parameters
+    ----------
+    commits, checkpoints : mapping of int to str
+        Files of the log by the version that they end with.
+    data : frozenset of str
+        Parquet files of rows, relative to the table.
+    sizes : mapping of str to int
+        Bytes of every file, the log's too.
+    """
+
+    commits: Mapping[int, str]
+    checkpoints: Mapping[int, str]
+    data: frozenset[str]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TableFolder:
+    """The folder, or the prefix in an object store, of one Delta table.
+
+    Parameters
+    ----------
+    uri : str
+        Folder or URL.
+    storage_options : mapping of str to str
+        Access to an object store, as `deltalake` takes it.
+    """
+
+    uri: str
+    storage_options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def local(self) -> Path | None:
+        """The folder; `None` in an object store."""
+        return None if "://" in self.uri else Path(self.uri)
+
+    def files(self) -> pyarrow.fs.FileSystem:
+        """Return a file system whose root is the table."""
+        if self.local is not None:
+            return pyarrow.fs.SubTreeFileSystem(
+                str(self.local.absolute()), pyarrow.fs.LocalFileSystem()
+            )
+        handler = DeltaStorageHandler(self.uri, dict(self.storage_options) or None)
+        return pyarrow.fs.PyFileSystem(handler)
+
+    def listing(self) -> Listing:
+        """Return what is there.
+
+        Raises
+        ------
+        OSError
+            If the folder or the object store cannot be looked through.
+        """
+        # Not allow_not_found: the handler of object stores knows it only for the folder itself.
+        if self.local is not None and not self.local.is_dir():
+            return Listing({}, {}, frozenset(), {})
+        found = self.files().get_file_info(
+            pyarrow.fs.FileSelector("", recursive=True, allow_not_found=True)
+        )
+        sizes = {one.path.lstrip("/"): int(one.size) for one in found if one.is_file}
+        return Listing(
+            commits=dict(_by_version(_COMMIT, sizes)),
+            checkpoints=dict(_by_version(_CHECKPOINT, sizes)),
+            data=frozenset(
+                path
+                for path in sizes
+                if path.endswith(".parquet") and not path.startswith(("_", "."))
+            ),
+            sizes=sizes,
+        )
+
+    def has_rows(self) -> bool:
+        """Say whether there are files of rows, whatever the log says."""
+        return bool(self.listing().data)
+
+    def is_whole(self, version: int) -> bool:
+        """Say whether a local log still ends with this version and more than its name is there.
+
+        A power cut leaves an empty file where a commit was not synced, which `deltalake` reads as a
+        commit that did nothing.
+        """
+        if self.local is None:
+            return True
+        try:
+            return (self.local / commit_file(version)).stat().st_size > 0
+        except FileNotFoundError:
+            return (self.local / checkpoint_file(version)).exists()
+
+    def actions(self, version: int) -> list[dict[str, Any]]:
+        """Return the actions of one commit.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the log has no such entry.
+        ValueError
+            If the entry is torn or empty.
+        """
+        with self.files().open_input_stream(commit_file(version)) as stream:
+            content = stream.read().decode()
+        actions = [json.loads(line) for line in content.splitlines() if line.strip()]
+        if not actions or not all(isinstance(action, dict) for action in actions):
+            raise ValueError(f"{commit_file(version)} says nothing")
+        return actions
+
+    def bring_to_disk(self, version: int) -> None:
+        """Bring every commit up to a version to the local disk: data, log and folders.
+
+        Parameters
+        ----------
+        version : int
+            The version that must not be lost any more.
+
+        Raises
+        ------
+        OSError
+            If the disk does not take it.
+        """
+        if self.local is None:
+            return
+        root = self.local.absolute()
+        since = _SYNCED.get(root)
+        if since is None:
+            # whoever wrote before may have died before it synced
+            self.bring_all_to_disk()
+        elif since < version:
+            _sync_files(
+                root, [path for one in range(since + 1, version + 1) for path in self._of(one)]
+            )
+        _SYNCED[root] = max(version, _SYNCED.get(root, version))
+
+    def bring_all_to_disk(self) -> None:
+        """Bring every file of the table to the local disk, whoever wrote it."""
+        if self.local is not None:
+            root = self.local.absolute()
+            _sync_files(root, [path for path in root.rglob("*") if path.is_file()])
+
+    def bring_checkpoint_to_disk(self, version: int) -> None:
+        """Bring the checkpoint of a version to the local disk, and what points to it."""
+        if self.local is not None:
+            root = self.local.absolute()
+            _sync_files(root, [root / checkpoint_file(version), root / LAST_CHECKPOINT])
+
+    def forget_synced(self) -> None:
+        """Have the next write bring all files to the disk, as the log was replaced."""
+        if self.local is not None:
+            _SYNCED.pop(self.local.absolute(), None)
+
+    def _of(self, version: int) -> Iterator[Path]:
+        """Yield the files that a commit brought, its entry of the log last."""
+        assert self.local is not None  # noqa: S101 - asked of a local table only
+        try:
+            actions = self.actions(version)
+        except FileNotFoundError:
+            return  # cleaned away since, below a checkpoint
+        root = self.local.absolute()
+        yield from (root / unquote(action["add"]["path"]) for action in actions if "add" in action)
+        yield root / commit_file(version)
+
+
+def commit_file(version: int) -> str:
+    """Return the name of a commit's entry in the log, relative to the table."""
+    return f"{LOG}/{version:020d}.json"
+
+
+def checkpoint_file(version: int) -> str:
+    """Return the name of a checkpoint of the log, relative to the table."""
+    return f"{LOG}/{version:020d}.checkpoint.parquet"
+
+
+def _by_version(pattern: re.Pattern[str], paths: Mapping[str, int]) -> Iterator[tuple[int, str]]:
+    for path in sorted(paths):
+        if found := pattern.fullmatch(path):
+            yield int(found[1]), path
+
+
+def _sync_files(root: Path, paths: list[Path]) -> None:
+    """Sync files, then every folder between them and the one that holds the table's store."""
+    folders = {root, root.parent, root.parent.parent}
+    for path in paths:
+        try:
+            sync(path)
+        except FileNotFoundError:
+            continue  # removed by a clean-up meanwhile: no version that counts needs it
+        folders |= {parent for parent in path.parents if parent.is_relative_to(root)}
+    for folder in sorted(folders, reverse=True):
+        sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Bring the bytes of a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

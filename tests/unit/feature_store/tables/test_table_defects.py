@@ -1,0 +1,205 @@
+"""Each damage to a table is one sentence in words, nothing is written or removed meanwhile, and
+each can be mended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.keyed_table import KeyedTable
+from feature_store.tables.table_defects import HARMLESS, Damage
+from feature_store.tables.table_folder import commit_file
+
+SCHEMA = pa.schema([("center", pa.string()), ("key", pa.string()), ("value", pa.float64())])
+NEWEST = 4
+
+
+def table_at(folder: Path | str, known: int | None = None) -> KeyedTable:
+    return KeyedTable(
+        str(folder), ("center", "key"), SCHEMA, compact_every=None, known_version=lambda: known
+    )
+
+
+def row(key: str, value: float = 1.0) -> dict[str, object]:
+    return {"center": "A/B", "key": key, "value": value}
+
+
+def keys(table: KeyedTable, version: int | None = None) -> list[str]:
+    return sorted(table.read({}, ["key"], version).column("key").to_pylist())
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound") / "scores"
+    table = table_at(folder)
+    for number in range(NEWEST):
+        table.upsert([row(f"k{number}")])
+    return folder
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path) -> Path:
+    shutil.copytree(sound, tmp_path / "scores")
+    return tmp_path / "scores"
+
+
+def data_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("center=*/*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def empty_newest(folder: Path) -> None:
+    os.truncate(folder / commit_file(NEWEST), 0)
+
+
+def torn_newest(folder: Path) -> None:
+    os.truncate(folder / commit_file(NEWEST), 300)
+
+
+def newest_without_rows(folder: Path) -> None:
+    data_files(folder)[-1].unlink()
+
+
+def torn_checkpoint(folder: Path) -> None:
+    DeltaTable(folder).create_checkpoint()
+    for path in folder.glob("_delta_log/*.checkpoint.parquet"):
+        os.truncate(path, 0)
+
+
+def torn_in_the_middle(folder: Path) -> None:
+    os.truncate(folder / commit_file(2), 100)
+
+
+def gap(folder: Path) -> None:
+    (folder / commit_file(2)).unlink()
+
+
+def no_log(folder: Path) -> None:
+    shutil.rmtree(folder / "_delta_log")
+
+
+def empty_log(folder: Path) -> None:
+    for path in (folder / "_delta_log").iterdir():
+        path.unlink()
+
+
+def missing_file(folder: Path) -> None:
+    data_files(folder)[0].unlink()
+
+
+def empty_file(folder: Path) -> None:
+    os.truncate(data_files(folder)[0], 0)
+
+
+ALL = {f"k{number}" for number in range(NEWEST)}
+WITHOUT_NEWEST, WITHOUT_FIRST = ALL - {f"k{NEWEST - 1}"}, ALL - {"k0"}
+
+
+@pytest.mark.parametrize(
+    ("harm", "damage", "words", "left"),
+    [
+        (empty_newest, Damage.TORN_COMMIT, "version 3 is the newest that is whole", WITHOUT_NEWEST),
+        (torn_newest, Damage.TORN_COMMIT, "empty, torn or without its rows", WITHOUT_NEWEST),
+        (newest_without_rows, Damage.TORN_COMMIT, "without its rows", WITHOUT_NEWEST),
+        (torn_checkpoint, Damage.TORN_CHECKPOINT, "the log itself is whole", ALL),
+        (torn_in_the_middle, Damage.LOG_BROKEN, "0 missing and 1 unreadable", ALL),
+        (gap, Damage.LOG_BROKEN, "1 missing and 0 unreadable", ALL),
+        (no_log, Damage.LOG_MISSING, "it is damaged, not empty", ALL),
+        (empty_log, Damage.LOG_MISSING, "it is damaged, not empty", ALL),
+        (missing_file, Damage.FILE_MISSING, "1 of the 4 files", WITHOUT_FIRST),
+        (empty_file, Damage.FILE_MISSING, "1 are empty or cut short", WITHOUT_FIRST),
+    ],
+)
+def test_each_damage_is_a_sentence_stops_writes_and_clean_up_and_is_mended(
+    folder: Path, harm: Callable[[Path], None], damage: Damage, words: str, left: set[str]
+) -> None:
+    harm(folder)
+    table = table_at(folder)
+    before = sorted(folder.rglob("*"))
+    (defect,) = table.defects()
+    assert defect.damage is damage
+    assert words in defect.sentence
+    for attempt in (
+        lambda: table.upsert([row("new")]),
+        table.compact,
+        lambda: table.remove_old(0, [], dry_run=False),
+    ):
+        with pytest.raises(StoreError) as refusal:
+            attempt()
+        said = str(refusal.value)
+        assert defect.sentence in said
+        assert "unknown" not in said
+        assert "gone" not in said
+    assert sorted(folder.rglob("*")) == before
+    assert (table.repair(harmless_only=True) != []) is (damage in HARMLESS)
+    table.repair()
+    assert table.defects() == ()
+    assert set(keys(table)) == left
+    table.upsert([row("new")])
+    assert set(keys(table_at(folder))) == left | {"new"}
+    if damage is not Damage.TORN_CHECKPOINT:
+        assert any(folder.glob("_set_aside/*/*")) or damage is Damage.FILE_MISSING
+
+
+@pytest.mark.parametrize("harm", [no_log, empty_log, empty_newest, missing_file])
+def test_damage_never_reads_as_an_empty_table(folder: Path, harm: Callable[[Path], None]) -> None:
+    harm(folder)
+    with pytest.raises(StoreError, match="store check --repair"):
+        table_at(folder).read({})
+
+
+def test_of_rows_written_twice_the_later_stays_when_the_log_is_made_anew(folder: Path) -> None:
+    table_at(folder).upsert([row("k0", 7.0)])
+    no_log(folder)
+    table = table_at(folder)
+    table.repair()
+    found = {one["key"]: one["value"] for one in table.read({}).to_pylist()}
+    assert found == {"k0": 7.0, "k1": 1.0, "k2": 1.0, "k3": 1.0}
+
+
+def test_an_older_back_up_is_not_written_to_until_the_versions_between_are_given_up(
+    folder: Path,
+) -> None:
+    table = table_at(folder, known=9)
+    (defect,) = table.defects()
+    assert defect.damage is Damage.OLDER
+    assert "ends with version 4, and reports or bundles name its version 9" in defect.sentence
+    for attempt in (
+        lambda: table.upsert([row("new")]),
+        lambda: table.remove_old(0, [9], dry_run=False),
+        lambda: table_at(folder).remove_old(0, [9], dry_run=False),
+    ):
+        with pytest.raises(StoreError, match="version 4"):
+            attempt()
+    assert len(keys(table)) == NEWEST  # what is there may be read
+    assert table.repair() == ["scores: versions 5 to 9 marked as lost"]
+    table.upsert([row("new")])
+    assert table.version() == 10  # so that no report reads what it did not see
+    with pytest.raises(StoreError, match="Version 9 of the table scores was lost when an older"):
+        table.read({}, version=9)
+    assert keys(table, 4) == sorted(ALL)
+
+
+def test_a_table_that_reports_name_and_that_is_not_there_is_no_empty_table(tmp_path: Path) -> None:
+    table = table_at(tmp_path / "scores", known=3)
+    with pytest.raises(StoreError, match="is not there, and reports or bundles name its version 3"):
+        table.upsert([row("new")])
+    table.repair()
+    table.upsert([row("new")])
+    assert table.version() == 4
+
+
+def test_a_version_whose_files_nobody_removed_is_not_called_gone(folder: Path) -> None:
+    table = table_at(folder)
+    table.upsert([row("k0", 2.0)])
+    data_files(folder)[0].unlink()
+    with pytest.raises(StoreError, match="no clean-up has removed them"):
+        table.read({}, version=1)
+    assert len(keys(table)) == NEWEST
