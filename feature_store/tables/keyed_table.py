@@ -337,6 +337,21 @@ class KeyedTable:
         full = [{**row, WRITTEN_AT: now, ROW_DIGEST: _digest(row)} for row in rows]
         return pa.Table.from_pylist(full, schema=self._full_schema())
 
+    def bring_to_disk(self, version: int) -> None:
+        """Bring every commit up to a version to the disk, whoever wrote it.
+
+        Raises
+        ------
+        StoreError
+            If the disk does not take it.
+        """
+        try:
+            self.guard.folder.bring_to_disk(version)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"The table {self.guard.name} cannot be brought to the disk: {in_words(error)}."
+            ) from error
+
     def defects(self) -> tuple[TableDefect, ...]:
         """Return what is wrong with the table as a whole; see `GuardedTable.defects`."""
         return self.guard.defects()

@@ -104,10 +104,6 @@ class TableFolder:
             sizes=sizes,
         )
 
-    def has_rows(self) -> bool:
-        """Say whether there are files of rows, whatever the log says."""
-        return bool(self.listing().data)
-
     def is_whole(self, version: int) -> bool:
         """Say whether a local log still ends with this version and more than its name is there.
 

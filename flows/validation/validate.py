@@ -75,8 +75,8 @@ def pool_centers() -> State[None]:
 
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation().with_model(cohort.model_digest)
-    view = AsOf(work.store.versions()) if cohort.as_of is None else as_of(work, cohort.as_of)
-    work = work.reading(view.versions)
+    view = None if cohort.as_of is None else as_of(work, cohort.as_of)
+    work = work.reading_now() if view is None else work.reading(view.versions)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     _check_patients(work, cohort, centers)
     with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
@@ -133,11 +133,13 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
-def gather_cohort(work: Installation, query: CohortQuery, center: str, view: AsOf) -> ScoredCohort:
+def gather_cohort(
+    work: Installation, query: CohortQuery, center: str, view: AsOf | None = None
+) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
     arrivals = (
         arrivals_now(work, center)
-        if view.arrivals is None
+        if view is None or view.arrivals is None
         else view.arrivals.get(center, Arrivals())
     )
     cohort = assemble_cohort(
