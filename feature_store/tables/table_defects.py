@@ -76,7 +76,7 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
     folder : TableFolder
         The table.
     known : int, optional
-        The newest version that is known to have been there, from reports and bundles.
+        The newest version that is known to have been there, from reports.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def _older(name: str, newest: int | None, known: int | None) -> tuple[TableDefec
         TableDefect(
             name,
             Damage.OLDER,
-            f"The table {name} {found}, and reports or bundles name its version {known}: the store "
+            f"The table {name} {found}, and reports name its version {known}: the store "
             "is an older back-up than they are, or another store. Restore the newer one, or go on "
             f"from this one with {MEND}: the versions in between are then given up for good.",
         ),
