@@ -25,6 +25,8 @@ from feature_store.tables.guarded_table import GuardedTable, StoreError
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_defects import TableDefect
 
+__all__ = ["ROW_DIGEST", "WRITTEN_AT", "KeyedTable", "StoreError"]
+
 WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40

@@ -128,7 +128,7 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
         for one in range(start + 1, newest + 1)
         if one in there.commits and _actions(folder, one) is None
     }
-    unfinished = []
+    unfinished: list[int] = []
     for one in range(newest, start, -1):
         if not unseen and not _has_its_rows(folder, one, there):
             unfinished.insert(0, one)

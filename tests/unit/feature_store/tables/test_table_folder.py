@@ -32,7 +32,8 @@ def test_a_power_cut_at_any_moment_takes_no_row_that_was_acknowledged(
     monkeypatch.setattr("feature_store.tables.keyed_table._CHECKPOINT_EVERY", 4)
     luck = Random(1)
     acknowledged: list[str] = []
-    lost, healed, states = [], 0, 0
+    lost: list[str] = []
+    healed = states = 0
 
     def cut(fate: Random | None) -> None:
         nonlocal healed, states
