@@ -13,7 +13,7 @@ SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 \
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture soak fuzz fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture power-loss soak fuzz fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -54,6 +54,9 @@ bench-ingest: install  ## ingest against Orthanc and storescp, interleaved; ARGS
 torture: install  ## 200 sudden deaths under push, then the same with lost registry, moved clock and full disk; ARGS="--kills 20"
 	for trouble in nothing registry clock disk; do \
 		$(BIN)/python -m tests.torture.crash --with $$trouble $(ARGS) || exit 1; done
+
+power-loss: install  ## power cuts under the feature store at its fsyncs, over 100 scores; ARGS="--scores 20" for a short one
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.power_loss $(ARGS)
 
 soak: install  ## 300 studies through the whole system while its parts are killed; ARGS="--studies 30" for a short one
 	$(BIN)/python -m tests.torture.soak $(ARGS)

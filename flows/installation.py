@@ -68,9 +68,9 @@ class Installation:
 
     def reading_now(self) -> Installation:
         """Return this installation with the feature store as it is now, whatever is written
-        meanwhile.
+        meanwhile; what it reads is on the disk.
         """
-        return self.reading(self.store.versions())
+        return self.reading(self.store.durable_versions())
 
     def reading(self, versions: Mapping[str, int]) -> Installation:
         """Return this installation with the feature store as it was at these versions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,27 +65,21 @@ def named_versions(settings: Settings) -> Iterator[tuple[Path, Mapping[str, int]
 
 
 def newest_named_versions(settings: Settings) -> dict[str, int]:
-    """Return the newest version of each table that a report or bundle names; those that cannot be
-    read are passed over.
+    """Return the newest version of each table that a report names; reports that cannot be read are
+    passed over.
+
+    Bundles do not count: the store that one was trained from may be another hospital's.
 
     Parameters
     ----------
     settings : Settings
-        Where reports and bundle are.
+        Where reports are.
     """
-    found = []
-    for file in _candidates(settings):
-        with contextlib.suppress(VersionsError):
-            found.append(_versions_of(file))
-    return newest_of(found)
-
-
-def newest_of(named: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Return the newest version of each table among several sets of versions."""
     newest: dict[str, int] = {}
-    for versions in named:
-        for name, version in versions.items():
-            newest[name] = max(version, newest.get(name, version))
+    for file in _reports(settings):
+        with contextlib.suppress(VersionsError):
+            for name, version in _versions_of(file).items():
+                newest[name] = max(version, newest.get(name, version))
     return newest
 
 
@@ -109,8 +103,12 @@ def moment_of(text: str) -> datetime:
     return moment
 
 
+def _reports(settings: Settings) -> list[Path]:
+    return sorted(settings.reports_folder().rglob(JSON_NAME))
+
+
 def _candidates(settings: Settings) -> list[Path]:
-    candidates = sorted(settings.reports_folder().rglob(JSON_NAME))
+    candidates = _reports(settings)
     if settings.model.bundle is not None:
         candidates += sorted(settings.model.bundle.parent.glob(f"*/{MANIFEST}"))
     return candidates + [bundle / MANIFEST for bundle in settings.model.earlier.values()]

@@ -25,6 +25,8 @@ from feature_store.tables.guarded_table import GuardedTable, StoreError
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_defects import TableDefect
 
+__all__ = ["ROW_DIGEST", "WRITTEN_AT", "KeyedTable", "StoreError"]
+
 WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40
@@ -274,12 +276,6 @@ class KeyedTable:
             return 0
         self.guard.require_sound(anew=True)
         newest = int(table.version())
-        late = [version for version in keep_versions if version > newest]
-        if late:
-            raise StoreError(
-                f"The table {self.guard.name} ends with version {newest}, and version {max(late)} "
-                "must stay: nothing is removed before `python -m flows store check` finds nothing."
-            )
         there = [version for version in keep_versions if self.guard.has(version)]
         try:
             # what replaced the files that go must outlive them
@@ -336,6 +332,21 @@ class KeyedTable:
         now = datetime.now(UTC)
         full = [{**row, WRITTEN_AT: now, ROW_DIGEST: _digest(row)} for row in rows]
         return pa.Table.from_pylist(full, schema=self._full_schema())
+
+    def bring_to_disk(self, version: int) -> None:
+        """Bring every commit up to a version to the disk, whoever wrote it.
+
+        Raises
+        ------
+        StoreError
+            If the disk does not take it.
+        """
+        try:
+            self.guard.folder.bring_to_disk(version)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"The table {self.guard.name} cannot be brought to the disk: {in_words(error)}."
+            ) from error
 
     def defects(self) -> tuple[TableDefect, ...]:
         """Return what is wrong with the table as a whole; see `GuardedTable.defects`."""

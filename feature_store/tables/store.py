@@ -117,6 +117,20 @@ class FeatureStore:
         found = {name: table.version() for name, table in self._tables.items()}
         return {name: version for name, version in found.items() if version is not None}
 
+    def durable_versions(self) -> dict[str, int]:
+        """Return the version of each table, which no power cut takes any more; for what will name
+        them.
+
+        Raises
+        ------
+        StoreError
+            If the disk does not take them, or a table is damaged.
+        """
+        versions = self.versions()
+        for name, version in versions.items():
+            self._tables[name].bring_to_disk(version)
+        return versions
+
     def versions_at(self, moment: datetime) -> dict[str, int]:
         """Return the version that each table had at an aware moment; tables that were not there yet
         are left out.

@@ -18,7 +18,14 @@ import pyarrow as pa
 import pyarrow.dataset
 from deltalake import CommitProperties, DeltaTable
 
-from feature_store.tables.table_folder import LAST_CHECKPOINT, LOG, Listing, TableFolder
+from feature_store.tables.table_folder import (
+    LAST_CHECKPOINT,
+    LOG,
+    Listing,
+    TableFolder,
+    checkpoint_file,
+    commit_file,
+)
 
 LOST = "annulus.lost"
 """Mark of a commit that keeps the number of a version that was lost."""
@@ -69,7 +76,7 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
     folder : TableFolder
         The table.
     known : int, optional
-        The newest version that is known to have been there, from reports and bundles.
+        The newest version that is known to have been there, from reports.
 
     Raises
     ------
@@ -77,6 +84,8 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
         If the folder or the object store cannot be looked through.
     """
     there, name = folder.listing(), _name(folder)
+    if not there.commits and there.data:
+        there = folder.listing()  # another process may have made the table between log and rows
     if not there.commits and not there.checkpoints:
         if there.data:
             return (
@@ -93,7 +102,7 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
     if found:
         return found
     table = _opened(folder)
-    return (*_file_defects(table, there, name), *_older(name, int(table.version()), known))
+    return (*_file_defects(folder, table, there, name), *_older(name, int(table.version()), known))
 
 
 def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableDefect, ...]:
@@ -101,11 +110,19 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
         path for path in there.checkpoints.values() if not _is_whole_parquet(folder, there, path)
     ]
     whole = {version for version, path in there.checkpoints.items() if path not in bad}
-    if LAST_CHECKPOINT in there.sizes and _checkpoint_named(folder) not in whole:
-        bad.append(LAST_CHECKPOINT)
+    if LAST_CHECKPOINT in there.sizes:
+        named = _checkpoint_named(folder)
+        # one that was written since the listing is there
+        if named not in whole and (
+            named is None or named in there.checkpoints or not _is_there(folder, named)
+        ):
+            bad.append(LAST_CHECKPOINT)
     start = max(whole, default=-1)
     newest = max([start, *there.commits])
-    gone = [one for one in range(start + 1, newest + 1) if one not in there.commits]
+    unseen = [one for one in range(start + 1, newest + 1) if one not in there.commits]
+    # a folder that is written to meanwhile may not show an entry that is there
+    seen = folder.sizes_of(map(commit_file, unseen)) if unseen else {}
+    gone = [one for one in unseen if commit_file(one) not in seen]
     torn = {
         one
         for one in range(start + 1, newest + 1)
@@ -113,7 +130,7 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
     }
     unfinished: list[int] = []
     for one in range(newest, start, -1):
-        if not gone and not _has_its_rows(folder, one, there):
+        if not unseen and not _has_its_rows(folder, one, there):
             unfinished.insert(0, one)
         else:
             break
@@ -156,7 +173,9 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
     return tuple(defects)
 
 
-def _file_defects(table: DeltaTable, there: Listing, name: str) -> tuple[TableDefect, ...]:
+def _file_defects(
+    folder: TableFolder, table: DeltaTable, there: Listing, name: str
+) -> tuple[TableDefect, ...]:
     live = pa.table(table.get_add_actions(flatten=True))
     expected = {
         unquote(path): int(size)
@@ -164,10 +183,13 @@ def _file_defects(table: DeltaTable, there: Listing, name: str) -> tuple[TableDe
             live.column("path").to_pylist(), live.column("size_bytes").to_pylist(), strict=True
         )
     }
-    bad = sorted(path for path, size in expected.items() if there.sizes.get(path) != size)
+    suspect = [path for path, size in expected.items() if there.sizes.get(path) != size]
+    # the table may have been opened at a version that is newer than the listing
+    now = folder.sizes_of(suspect) if suspect else {}
+    bad = sorted(path for path in suspect if now.get(path) != expected[path])
     if not bad:
         return ()
-    empty = sum(path in there.sizes for path in bad)
+    empty = sum(path in now for path in bad)
     return (
         TableDefect(
             name,
@@ -189,7 +211,7 @@ def _older(name: str, newest: int | None, known: int | None) -> tuple[TableDefec
         TableDefect(
             name,
             Damage.OLDER,
-            f"The table {name} {found}, and reports or bundles name its version {known}: the store "
+            f"The table {name} {found}, and reports name its version {known}: the store "
             "is an older back-up than they are, or another store. Restore the newer one, or go on "
             f"from this one with {MEND}: the versions in between are then given up for good.",
         ),
@@ -330,6 +352,10 @@ def _checkpoint_named(folder: TableFolder) -> int | None:
         return int(json.loads(content)["version"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _is_there(folder: TableFolder, checkpoint: int) -> bool:
+    return bool(folder.sizes_of([checkpoint_file(checkpoint)]))
 
 
 def _is_whole_parquet(folder: TableFolder, there: Listing, path: str) -> bool:

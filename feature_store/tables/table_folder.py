@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,10 @@ class TableFolder:
         # Not allow_not_found: the handler of object stores knows it only for the folder itself.
         if self.local is not None and not self.local.is_dir():
             return Listing({}, {}, frozenset(), {})
-        found = self.files().get_file_info(
-            pyarrow.fs.FileSelector("", recursive=True, allow_not_found=True)
-        )
-        sizes = {one.path.lstrip("/"): int(one.size) for one in found if one.is_file}
+        # The log first: what others commit meanwhile has its rows before its entry.
+        sizes = self._sizes(LOG)
+        rows = self._sizes("")
+        sizes |= {path: size for path, size in rows.items() if not path.startswith(f"{LOG}/")}
         return Listing(
             commits=dict(_by_version(_COMMIT, sizes)),
             checkpoints=dict(_by_version(_CHECKPOINT, sizes)),
@@ -104,9 +104,15 @@ class TableFolder:
             sizes=sizes,
         )
 
-    def has_rows(self) -> bool:
-        """Say whether there are files of rows, whatever the log says."""
-        return bool(self.listing().data)
+    def sizes_of(self, paths: Iterable[str]) -> dict[str, int]:
+        """Return the bytes of those of some files that are there now."""
+        found = self.files().get_file_info(list(paths))
+        return {one.path.lstrip("/"): int(one.size) for one in found if one.is_file}
+
+    def _sizes(self, under: str) -> dict[str, int]:
+        selector = pyarrow.fs.FileSelector(under, recursive=True, allow_not_found=True)
+        found = self.files().get_file_info(selector)
+        return {one.path.lstrip("/"): int(one.size) for one in found if one.is_file}
 
     def is_whole(self, version: int) -> bool:
         """Say whether a local log still ends with this version and more than its name is there.

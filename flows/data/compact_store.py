@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feature_store.tables.store import FeatureStore
-from flows.named_versions import VersionsError, named_versions, newest_of, versions_named_in
+from flows.named_versions import (
+    VersionsError,
+    named_versions,
+    newest_named_versions,
+    versions_named_in,
+)
 from flows.settings import Settings
 
 
@@ -53,8 +58,9 @@ def compact_store(
         raise CompactionError(
             f"Nothing was compacted, as versions that it names might be lost: {error}"
         ) from error
-    known = newest_of(versions for _, versions in named)
-    store = FeatureStore(settings.store_location(), known_versions=lambda: known)
+    store = FeatureStore(
+        settings.store_location(), known_versions=lambda: newest_named_versions(settings)
+    )
     if defects := store.defects():
         raise CompactionError(
             "Nothing was compacted, as the store is not what it should be. "

@@ -77,7 +77,7 @@ def as_of(work: Installation, what: str) -> AsOf:
     except VersionsError as error:
         raise CohortError(str(error)) from error
     made = _read(file)
-    return AsOf(versions, {one.center: _arrivals(one.excluded) for one in made.centers})
+    return AsOf(versions, {one.center: arrivals_in(one.excluded) for one in made.centers})
 
 
 def report_file(work: Installation, what: str) -> Path | None:
@@ -131,7 +131,7 @@ def _read(file: Path) -> _Report:
         raise CohortError(f"{file} cannot be read as a report: {error}") from error
 
 
-def _arrivals(excluded: tuple[tuple[str, tuple[str, ...]], ...]) -> Arrivals:
+def arrivals_in(excluded: tuple[tuple[str, tuple[str, ...]], ...]) -> Arrivals:
     """Return who had arrived, by the reasons for which a report leaves patients out."""
     quarantined, unfinished = {}, {}
     for reason, keys in excluded:

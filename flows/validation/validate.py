@@ -81,8 +81,8 @@ def pool_centers() -> State[None]:
 
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation().with_model(cohort.model_digest)
-    view = AsOf(work.store.versions()) if cohort.as_of is None else as_of(work, cohort.as_of)
-    work = work.reading(view.versions)
+    view = None if cohort.as_of is None else as_of(work, cohort.as_of)
+    work = work.reading_now() if view is None else work.reading(view.versions)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     refuse_training_centers(work, centers)
     _check_patients(work, cohort, centers)
@@ -91,7 +91,7 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         cohorts, empty = [], []
         for center in centers:
             try:
-                cohorts.append(gather_cohort(work, cohort, center, view, images[center]))
+                cohorts.append(gather_cohort(work, cohort, center, images[center], view))
             except (CohortError, ClinicalTableError) as error:
                 get_run_logger().warning(str(error))
                 empty.append(str(error))
@@ -172,7 +172,11 @@ def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
 
 @task(name="gather cohort", cache_policy=NO_CACHE)
 def gather_cohort(
-    work: Installation, query: CohortQuery, center: str, view: AsOf, images: SameImages
+    work: Installation,
+    query: CohortQuery,
+    center: str,
+    images: SameImages,
+    view: AsOf | None = None,
 ) -> ScoredCohort:
     """Join the scores, clinical records and quarantines of one centre."""
     records = work.store.clinical(center)
@@ -180,7 +184,7 @@ def gather_cohort(
         refuse_follow_up(center, records, center_follow_up_facts(work, records))
     arrivals = (
         arrivals_now(work, center)
-        if view.arrivals is None
+        if view is None or view.arrivals is None
         else view.arrivals.get(center, Arrivals())
     )
     cohort = assemble_cohort(

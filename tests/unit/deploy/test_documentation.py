@@ -161,7 +161,9 @@ def test_every_command_and_option_is_documented(program: str) -> None:
     entries = {
         name: entry
         for entry in section.split("\n- ")
-        for name in re.findall(r"^`python -m \w+ ([\w-]+)", entry)
+        # a command, or a command and its action
+        for pattern in (r"^`python -m \w+ ([\w-]+)", r"^`python -m \w+ ([\w-]+ [a-z-]+)`")
+        for name in re.findall(pattern, entry)
     }
     assert _commands(program) <= entries.keys()
     for words, action in _leaves(PARSERS[program]):

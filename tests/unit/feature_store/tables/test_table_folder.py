@@ -33,7 +33,7 @@ def test_a_power_cut_at_any_moment_takes_no_row_that_was_acknowledged(
     luck = Random(1)
     acknowledged: list[str] = []
     lost: list[str] = []
-    healed, states = 0, 0
+    healed = states = 0
 
     def cut(fate: Random | None) -> None:
         nonlocal healed, states

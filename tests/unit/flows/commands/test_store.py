@@ -13,6 +13,7 @@ from feature_store.imaging.regions import Region
 from feature_store.tables.query import Contents
 from feature_store.tables.store import FeatureStore
 from flows.commands.store import add_store_commands
+from flows.installation import installation
 from tests.support.feature_stores import identity, vector
 from tests.unit.flows.commands.conftest import Run
 
@@ -62,3 +63,41 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
     monkeypatch.setenv("ANNULUS_MODEL__EARLIER", json.dumps({"a" * 64: str(elsewhere)}))
     assert "2 reports and bundles name versions that stay" in run("compact")[1]
     assert "expected 0 or more days" in run("compact", "--keep-days", "-1")[2]
+
+
+def test_the_check_says_what_is_wrong_and_mends_it(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folder / "checked"
+    monkeypatch.setenv("ANNULUS_NODE__FOLDER", str(place))
+    installation.cache_clear()
+    store = FeatureStore(place / "feature_store")
+    store.put_radiomics(identity("B", 1), {Region.GTV: vector(Region.GTV, 1)})
+    assert run("store", "check") == (0, "The store is what it should be.\n", "")
+    report = place / "reports" / "late" / "report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text(json.dumps({"provenance": {"store_versions": {"radiomics": 3}}}))
+    elsewhere = place / "trained elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "manifest.json").write_text('{"facts": {"store_versions": {"radiomics": 99}}}')
+    monkeypatch.setenv("ANNULUS_MODEL__EARLIER", json.dumps({"a" * 64: str(elsewhere)}))
+    installation.cache_clear()
+    code, out, _ = run("store", "check")
+    assert code == 1
+    assert "ends with version 1, and reports name its version 3" in out
+    code, _, err = run("compact", "--keep-days", "0")
+    assert code == 1
+    assert "Nothing was compacted, as the store is not what it should be." in err
+    code, out, _ = run("store", "check", "--repair")
+    assert code == 0
+    assert "radiomics: versions 2 to 3 marked as lost" in out
+    assert "late names radiomics 3, which cannot be read any more" in out
+    installation.cache_clear()
+
+
+def test_a_report_to_be_made_again_and_centres_are_not_both_named(run: Run) -> None:
+    installation.cache_clear()
+    code, _, err = run("validate", "--as-of", "2026-01-31T12:00Z")
+    assert code == 2
+    assert "Name the centres to validate" in err
+    installation.cache_clear()

@@ -26,7 +26,6 @@ from feature_store.imaging.image_marks import ImageMarks
 from feature_store.tables.rows import AcquisitionRecord
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from flows.installation import Installation
-from flows.validation.as_of import AsOf
 from flows.validation.cohort_query import CohortQuery
 from flows.validation.validate import (
     find_same_images,
@@ -138,9 +137,8 @@ def work(tmp_path: Path) -> Installation:
 def gathered(work: Installation, *centers: str) -> list[ScoredCohort]:
     images = find_same_images(work, list(centers))
     query = CohortQuery(centers=list(centers))
-    view = AsOf(work.store.versions())
     with disable_run_logger():
-        return [gather_cohort.fn(work, query, center, view, images[center]) for center in centers]
+        return [gather_cohort.fn(work, query, center, images[center]) for center in centers]
 
 
 @pytest.fixture(autouse=True)
