@@ -84,7 +84,8 @@ bench-validation: install  ## the bootstrap against lifelines and scikit-surviva
 
 coverage-validation: install  ## how often the intervals of a report hold the truth and its verdicts are wrong, over simulated cohorts
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.interval_coverage; intervals=$$?; \
-		OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.verdict_errors $(ARGS) && exit $$intervals
+		OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.every_center_errors; centers=$$?; \
+		OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.verdict_errors $(ARGS) && exit $$((intervals + centers))
 
 test: install  ## every test, on all cores; what a missing peer or missing real data skips is said in one line
 	$(PYTEST) tests/unit tests/oracles $(ARGS)
