@@ -37,6 +37,7 @@ from models.combined.combined_model import train_combined_model
 from models.survival.survival_data import Survival
 from tests.support.intake_bench import Bench
 from validation_reports.cohort.assembly import NOT_ARRIVED, NOT_SCORED
+from validation_reports.cohort.same_images import SameImages
 from validation_reports.errors import CohortError
 from validation_reports.report.validation_report import ValidationReport, build_report, to_json
 from validation_reports.report_folder import JSON_NAME, write_report_files
@@ -130,7 +131,7 @@ def report_of(work: Installation, query: CohortQuery, view: AsOf) -> ValidationR
     bundle = work.bundle
     work = with_bundle(work.reading(view.versions), bundle)
     with disable_run_logger():
-        cohort = gather_cohort.fn(work, query, "alpha", view)
+        cohort = gather_cohort.fn(work, query, "alpha", SameImages(), view)
     report = build_report(
         [cohort], provenance(work, query), horizons=(365, 730), training=training_patients(work)
     )
