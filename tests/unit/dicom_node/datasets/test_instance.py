@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
+from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.datasets.instance import ReceivedInstance, read_instance
-from dicom_node.datasets.quick_scan import DatasetWindow
 from dicom_node.datasets.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.errors import ReceivedDataError, UnreadableDatasetError
 from tests.support.intake_bench import FRAME, ct_slice, encode, rtstruct
