@@ -6,6 +6,7 @@ for is passed over without being kept, so that memory does not grow with what wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from struct import Struct
 from typing import Final, NamedTuple
@@ -27,16 +28,18 @@ EXPLICIT: Final = Struct("<HH2sH")
 LONG: Final = Struct("<L")
 DEEPEST_NESTING: Final = 100
 """Sequences within sequences of undefined length that are followed."""
+MOST_HEADS: Final = 10_000_000
+"""Elements and items that are looked at one by one, which empty items in a row are not."""
 
 _DELIMITERS: Final = 0xFFFE
 _ITEM: Final = 0xFFFEE000
 _ITEM_DELIMITER: Final = 0xFFFEE00D
 _SEQUENCE_DELIMITER: Final = 0xFFFEE0DD
-_EMPTY_ITEMS: Final = (
-    b"\xfe\xff\x00\xe0\0\0\0\0",
-    b"\xfe\xff\x00\xe0\xff\xff\xff\xff\xfe\xff\x0d\xe0\0\0\0\0",
+_ITEM_TAG: Final = b"\xfe\xff\x00\xe0"
+_EMPTY_ITEMS: Final = re.compile(
+    rb"(?:\xfe\xff\x00\xe0(?:\x00{4}|\xff{4}\xfe\xff\x0d\xe0\x00{4}))++"
 )
-_AT_A_TIME: Final = 1024
+_READ_AHEAD: Final = 32768
 _SEQUENCES: Final = (b"SQ", b"UN", b"")
 
 
@@ -44,8 +47,8 @@ class MalformedDatasetError(ValueError):
     """The bytes are no elements, or end too early; its text is what to do about it."""
 
 
-class NestingError(MalformedDatasetError):
-    """Sequences lie in each other more deeply than is followed."""
+class ExcessiveDatasetError(MalformedDatasetError):
+    """It holds more than is looked at: sequences in each other, or elements."""
 
 
 class Head(NamedTuple):
@@ -109,6 +112,9 @@ class ElementStream:
     def __init__(self, window: DatasetWindow) -> None:
         self.window = window
         self._position = 0
+        self._heads = 0
+        self._ahead = b""
+        self._ahead_at = 0
 
     def elements(self, item: Item) -> Iterator[Head]:
         """Return the elements of an item that `items` has just given.
@@ -179,8 +185,8 @@ class ElementStream:
         ------
         MalformedDatasetError
             If it has no end.
-        NestingError
-            If the sequences in it lie too deeply in each other.
+        ExcessiveDatasetError
+            If there is more of it than is looked at.
         """
         self._position = head.at
         # of each open sequence and item in turn whether it is implicit: the last one is read on
@@ -193,7 +199,7 @@ class ElementStream:
             if self._position > head.limit:
                 raise self._malformed()
             if len(levels) > 2 * DEEPEST_NESTING:
-                raise NestingError(
+                raise ExcessiveDatasetError(
                     f"a dataset holds sequences that lie in each other {DEEPEST_NESTING} times and "
                     "more: expected less; mend the instance at its source and send it again"
                 )
@@ -226,59 +232,73 @@ class ElementStream:
 
     def _head(self, limit: int, *, implicit: bool) -> Head:
         """Return the head of the next element, which must end before `limit`."""
-        raw = self.window.at(self._position, LONGEST_HEADER)
-        if len(raw) < IMPLICIT.size:
-            raise self._malformed()
-        group, number, representation, length = EXPLICIT.unpack_from(raw)
+        offset = self._come_to(limit)
         at = self._position + IMPLICIT.size
-        if implicit or group == _DELIMITERS or not _is_representation(representation):
-            # some systems change to the other encoding within a sequence
-            group, number, length = IMPLICIT.unpack_from(raw)
-            representation, implicit = b"", True
-        elif representation in LONG_FORM:
-            if len(raw) < LONGEST_HEADER:
-                raise self._malformed()
-            (length,) = LONG.unpack_from(raw, IMPLICIT.size)
-            at += LONG.size
+        representation = b""
+        if implicit:
+            group, number, length = IMPLICIT.unpack_from(self._ahead, offset)
+        else:
+            group, number, representation, length = EXPLICIT.unpack_from(self._ahead, offset)
+            if group == _DELIMITERS or not _is_representation(representation):
+                # some systems change to the other encoding within a sequence
+                group, number, length = IMPLICIT.unpack_from(self._ahead, offset)
+                representation, implicit = b"", True
+            elif representation in LONG_FORM:
+                if len(self._ahead) < offset + LONGEST_HEADER:
+                    raise self._malformed()
+                (length,) = LONG.unpack_from(self._ahead, offset + IMPLICIT.size)
+                at += LONG.size
         if at > limit or (length != UNDEFINED_LENGTH and at + length > limit):
             raise self._malformed()
         return Head(group << 16 | number, representation, at, length, limit, implicit)
 
     def _item_head(self, limit: int) -> tuple[int, int]:
         """Return the tag and the length of the next item or delimiter, and move behind its head."""
-        raw = self.window.at(self._position, IMPLICIT.size)
-        if len(raw) < IMPLICIT.size or self._position + IMPLICIT.size > limit:
-            raise self._malformed()
-        group, number, length = IMPLICIT.unpack(raw)
+        offset = self._come_to(limit)
+        group, number, length = IMPLICIT.unpack_from(self._ahead, offset)
         self._position += IMPLICIT.size
         return group << 16 | number, length
+
+    def _come_to(self, limit: int) -> int:
+        """Count one head more, and return where in what is read ahead it lies."""
+        self._heads += 1
+        if self._heads > MOST_HEADS:
+            raise ExcessiveDatasetError(
+                f"a dataset holds more than {MOST_HEADS} elements and items in its sequences: "
+                "expected at most so many; mend the instance at its source and send it again"
+            )
+        offset = self._position - self._ahead_at
+        if not 0 <= offset <= len(self._ahead) - LONGEST_HEADER:
+            self._ahead = self.window.at(self._position, _READ_AHEAD)
+            self._ahead_at, offset = self._position, 0
+        if len(self._ahead) < offset + IMPLICIT.size or self._position + IMPLICIT.size > limit:
+            raise self._malformed()
+        return offset
 
     def _is_implicit(self, *, implicit: bool) -> bool:
         """Say whether an item is implicit, which it may be in an explicit sequence (PS3.5 section
         6.2.2).
         """
+        if implicit:
+            return True
         first = self.window.at(self._position, IMPLICIT.size)
-        return implicit or (
+        return (
             len(first) == IMPLICIT.size
             and first[:2] != b"\xfe\xff"
             and not _is_representation(first[4:6])
         )
 
-    def _empty_items(self, end: int) -> int:
-        """Move behind the empty items that follow, and return how many they are."""
-        count = 0
-        if not self.window.at(self._position, len(_EMPTY_ITEMS[-1])).startswith(_EMPTY_ITEMS):
+    def _empty_items(self, limit: int) -> int:
+        """Move behind the empty items that follow and are at hand; return how many they are."""
+        offset = self._position - self._ahead_at
+        if not 0 <= offset < len(self._ahead):
             return 0
-        for empty in _EMPTY_ITEMS:
-            while self._position + len(empty) <= end:
-                size = min(_AT_A_TIME, (end - self._position) // len(empty)) * len(empty)
-                piece = self.window.at(self._position, size)
-                same = _repetitions(piece, empty)
-                count += same
-                self._position += same * len(empty)
-                if same * len(empty) < size or not same:
-                    break
-        return count
+        last = min(len(self._ahead), limit - self._ahead_at)
+        found = _EMPTY_ITEMS.match(self._ahead, offset, last)
+        if found is None:
+            return 0
+        self._position = self._ahead_at + found.end()
+        return self._ahead.count(_ITEM_TAG, offset, found.end())
 
     def _malformed(self) -> MalformedDatasetError:
         return MalformedDatasetError(
@@ -288,16 +308,3 @@ class ElementStream:
 
 def _is_representation(two: bytes) -> bool:
     return len(two) == 2 and 0x40 < two[0] < 0x5B and 0x40 < two[1] < 0x5B
-
-
-def _repetitions(piece: bytes, pattern: bytes) -> int:
-    """Return how often a pattern is repeated from the start of a piece on."""
-    if not piece.startswith(pattern):
-        return 0
-    found, step = 0, len(piece) // len(pattern)
-    while step:
-        if piece.startswith(pattern * step, found * len(pattern)):
-            found += step
-        else:
-            step //= 2
-    return found

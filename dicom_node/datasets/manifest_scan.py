@@ -18,10 +18,10 @@ from dicom_node.datasets.contour_points import ContourPoints, read_points
 from dicom_node.datasets.element_stream import (
     UNDEFINED_LENGTH,
     ElementStream,
+    ExcessiveDatasetError,
     Head,
     Item,
     MalformedDatasetError,
-    NestingError,
 )
 from dicom_node.datasets.elements import LONGEST_VALUE, Element, Elements, text, text_of
 from dicom_node.datasets.identity import DamagedInstanceError, Identity, is_uid
@@ -188,7 +188,7 @@ def read_manifest(
         )
     try:
         return _ManifestScan(stream, encodings).manifest(elements)
-    except (_TooManyError, NestingError) as error:
+    except (_TooManyError, ExcessiveDatasetError) as error:
         raise DamagedInstanceError(str(error), identity) from error
     except (LookupError, ValueError) as error:  # ROI names that are none of their character set too
         raise DamagedInstanceError(
