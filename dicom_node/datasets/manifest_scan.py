@@ -213,9 +213,7 @@ class _ManifestScan:
             rois=self._rois(elements[tags.STRUCTURE_SET_ROI_SEQUENCE].head, drawn),
             series=series,
             frame_of_reference_uids=frames,
-            made_at=(
-                *(text(elements, tag) for tag in tags.STRUCTURE_SET + tags.INSTANCE_CREATION),
-            ),  # type: ignore[arg-type]
+            made_at=_made_at(elements),
         )
 
     def _rois(self, sequence: Head, drawn: Mapping[int, _Drawn]) -> tuple[Roi, ...]:
