@@ -81,7 +81,7 @@ class Item(NamedTuple):
 
     Parameters
     ----------
-    count : int
+    repeats : int
         How many; all of them are empty when they are more than one.
     end : int
         Where it ends, at the latest if it is delimited.
@@ -91,7 +91,7 @@ class Item(NamedTuple):
         Whether its elements are encoded without value representations.
     """
 
-    count: int
+    repeats: int
     end: int
     delimited: bool
     implicit: bool
@@ -124,7 +124,7 @@ class ElementStream:
         MalformedDatasetError
             If there are bytes that are none, or one reaches beyond the item.
         """
-        if item.count > 1:
+        if item.repeats > 1:
             return
         while True:
             if self._position >= item.end:

@@ -219,7 +219,7 @@ class _ManifestScan:
     def _rois(self, sequence: Head, drawn: Mapping[int, _Drawn]) -> tuple[Roi, ...]:
         rois: list[Roi] = []
         for item in self._stream.items(sequence):
-            if len(rois) + item.count > MOST_ROIS:
+            if len(rois) + item.repeats > MOST_ROIS:
                 raise _TooManyError(MOST_ROIS, "ROIs")
             values = self._values(item, _OF_ROI)
             number = _integer(values.get(tags.ROI_NUMBER, b""))
@@ -239,7 +239,7 @@ class _ManifestScan:
                     self._images.sorted_values(of_it.images),
                 ),
             )
-            rois += [roi] * item.count
+            rois += [roi] * item.repeats
         return tuple(rois)
 
     def _listed(self, sequence: Element | None) -> tuple[tuple[str, ...], tuple[ListedSeries, ...]]:
@@ -285,11 +285,11 @@ class _ManifestScan:
             )
             # a series whose images are all of another modality is no CT
             if named.images or not named.items:
-                if len(found) + item.count > most:
+                if len(found) + item.repeats > most:
                     raise _TooManyError(MOST_LISTED, "series")
                 uid = _uid(values.get(tags.SERIES_INSTANCE_UID, b""))
                 images = self._images.sorted_values(named.images)
-                found += [ListedSeries(uid, None, images)] * item.count
+                found += [ListedSeries(uid, None, images)] * item.repeats
 
     def _all_drawn(self, sequence: Head) -> dict[int, _Drawn]:
         """Return what is drawn by Referenced ROI Number."""
@@ -311,7 +311,7 @@ class _ManifestScan:
     def _draw(self, drawn: _Drawn, contours: Head) -> None:
         """Add contours to what is drawn of a ROI."""
         for item in self._stream.items(contours):
-            drawn.contours += item.count
+            drawn.contours += item.repeats
             named, data = _Named(), _Data()
             values = self._values(
                 item,
@@ -324,7 +324,7 @@ class _ManifestScan:
             drawn.images |= named.images
             points = _moved(data.points, text_of(values.get(tags.CONTOUR_OFFSET_VECTOR, b"")))
             if points is None:
-                drawn.malformed += item.count
+                drawn.malformed += item.repeats
             elif points.count >= _FEWEST_POINTS:
                 drawn.bounds_mm = around(drawn.bounds_mm, points.bounds_mm)
                 drawn.planes |= self._planes.bit(points.plane_mm)
@@ -336,7 +336,7 @@ class _ManifestScan:
     def _name_images(self, named: _Named, images: Head) -> None:
         """Add the CT instances of a Contour Image Sequence (3006,0016) to those that are named."""
         for item in self._stream.items(images):
-            named.items += item.count
+            named.items += item.repeats
             values = self._values(item, _OF_IMAGE)
             uid = _uid(values.get(tags.REFERENCED_SOP_INSTANCE_UID, b""))
             if uid and text_of(values.get(tags.REFERENCED_SOP_CLASS_UID, b"")) in _CT_OR_UNSAID:

@@ -66,7 +66,7 @@ def _of_stream(stream: ElementStream, heads: Iterator[Head]) -> list[object]:
         if head.tag in NESTING:
             items: list[list[object]] = []
             for item in stream.items(head):
-                items += [_of_stream(stream, stream.elements(item)) for _ in range(item.count)]
+                items += [_of_stream(stream, stream.elements(item)) for _ in range(item.repeats)]
             found.append((head.tag, items))
         else:
             found.append((head.tag, stream.window.at(head.at, head.length)))
@@ -126,7 +126,7 @@ def test_empty_items_in_a_row_come_together() -> None:
     counts = []
     for item in stream.items(head):
         assert list(stream.elements(item)) == []
-        counts.append(item.count)
+        counts.append(item.repeats)
     assert sum(counts) == 60_000
     assert len(counts) < 200
 
