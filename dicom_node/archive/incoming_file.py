@@ -14,7 +14,7 @@ from typing import Final, Self
 from uuid import uuid4
 
 from dicom_node.archive.part10 import FileMeta
-from dicom_node.datasets.quick_scan import DatasetWindow
+from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.errors import ArchiveError, LowDiskError
 
 _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
-from pydicom.dataelem import RawDataElement
 
 from dicom_node.datasets import tags
+from dicom_node.datasets.dataset_window import DatasetBytes, DatasetWindow
+from dicom_node.datasets.element_stream import UNDEFINED_LENGTH, ElementStream
 from dicom_node.datasets.elements import Elements, numbers, scan, text, unsigned_short, value_bytes
 from dicom_node.datasets.identity import DamagedInstanceError, Identity, is_uid
-from dicom_node.datasets.manifest import Manifest, read_manifest
-from dicom_node.datasets.quick_scan import DatasetWindow, Element
+from dicom_node.datasets.manifest import Manifest
+from dicom_node.datasets.manifest_scan import SEQUENCES, read_manifest
 from dicom_node.datasets.sop_classes import (
     CT_IMAGE_STORAGE,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -25,7 +26,7 @@ from dicom_node.datasets.sop_classes import (
 from dicom_node.errors import UnreadableDatasetError
 
 MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
-"""Longest RTSTRUCT whose contours are read into memory."""
+"""Longest RTSTRUCT whose contours are read."""
 
 _LONGEST_PATIENT_ID: Final = 64
 _LONGEST_TIME: Final = 26  # of VR DT, the longest of dates and times
@@ -53,8 +54,11 @@ _WANTED = frozenset(
         tags.ROWS,
         tags.COLUMNS,
         tags.BITS_ALLOCATED,
+        *tags.STRUCTURE_SET,
+        *tags.INSTANCE_CREATION,
     )
 )
+_LOCATED = SEQUENCES | {tags.PIXEL_DATA}
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
             "VR Little Endian; send it uncompressed"
         )
     implicit = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
-    elements, damage = scan(dataset, _WANTED, implicit=implicit)
+    window = DatasetBytes(dataset) if isinstance(dataset, bytes) else dataset
+    elements, damage = scan(window, _WANTED, _LOCATED, implicit=implicit)
     try:
         identity = _identity(elements)
     except UnreadableDatasetError as error:
@@ -166,14 +171,13 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
     )
     if identity.sop_class_uid != RT_STRUCTURE_SET_STORAGE:
         return ReceivedInstance(header, None)
-    if len(dataset) > MAXIMUM_RTSTRUCT_BYTES:
+    if len(window) > MAXIMUM_RTSTRUCT_BYTES:
         raise DamagedInstanceError(
-            f"an RTSTRUCT has {len(dataset)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: "
+            f"an RTSTRUCT has {len(window)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: "
             "export fewer or coarser structures",
             identity,
         )
-    whole, _ = scan(dataset, (), implicit=implicit)
-    manifest = read_manifest(whole, identity, _encodings(elements))
+    manifest = read_manifest(ElementStream(window), elements, identity, _encodings(elements))
     _check_times(manifest, identity)
     return ReceivedInstance(header, manifest)
 
@@ -303,7 +307,7 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
         )
     expected = (rows * columns * samples * int(frames) * bits + 7) // 8
     pixels = elements.get(tags.PIXEL_DATA)
-    found = pixels.length if isinstance(pixels, (Element, RawDataElement)) else 0
+    found = pixels.head.length if pixels and pixels.head.length != UNDEFINED_LENGTH else 0
     if not expected or found < expected:
         raise DamagedInstanceError(
             f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x "

@@ -9,9 +9,9 @@ from itertools import groupby
 
 from dicom_node.archive.archive import Archive, ArchivedFile
 from dicom_node.archive.part10 import content_sha256, read_meta
+from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.datasets.instance import ReceivedInstance, read_instance
 from dicom_node.datasets.instance_versions import version_of
-from dicom_node.datasets.quick_scan import DatasetWindow
 from dicom_node.errors import (
     ConflictingContentError,
     IdentityMismatchError,

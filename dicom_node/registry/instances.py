@@ -34,6 +34,7 @@ from dicom_node.registry.schema import (
 )
 from dicom_node.registry.states import OutboxState, StudyState, decide_study, newest_content
 
+_ROWS_AT_A_TIME = 1000
 _KNOWN_INSTANCE = (
     "SELECT study_key, sop_class_uid, content_sha256, relative_path FROM instances "
     "WHERE center = :center AND instance_key = :instance_key"
@@ -424,9 +425,12 @@ def _insert_manifest(
             drawn=manifest_text(manifest),
         )
     )
-    listed = [
-        {"manifest_id": instance_id, "sop_instance_uid": uid}
-        for uid in manifest.referenced_sop_instance_uids
-    ]
-    if listed:
-        connection.execute(references.insert(), listed)
+    uids = manifest.referenced_sop_instance_uids
+    for start in range(0, len(uids), _ROWS_AT_A_TIME):  # what is executed is copied several times
+        connection.execute(
+            references.insert(),
+            [
+                {"manifest_id": instance_id, "sop_instance_uid": uid}
+                for uid in uids[start : start + _ROWS_AT_A_TIME]
+            ],
+        )

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from dicom_node.datasets.manifest import DrawnContours, ListedSeries, Manifest, Roi
@@ -22,15 +21,19 @@ def manifest_text(manifest: Manifest) -> str:
     """
     number = {uid: at for at, uid in enumerate(manifest.referenced_sop_instance_uids)}
 
-    def numbered(record: Any) -> dict[str, Any]:
+    def fields(record: DrawnContours | ListedSeries | Roi) -> dict[str, Any]:
+        # not `asdict`, which would copy every plane and every instance before they become text
+        return {field: getattr(record, field) for field in record.__dataclass_fields__}
+
+    def numbered(record: DrawnContours | ListedSeries) -> dict[str, Any]:
         return {
-            **asdict(record),
+            **fields(record),
             "sop_instance_uids": [number[u] for u in record.sop_instance_uids],
         }
 
     return json.dumps(
         {
-            "rois": [{**asdict(roi), "drawn": numbered(roi.drawn)} for roi in manifest.rois],
+            "rois": [{**fields(roi), "drawn": numbered(roi.drawn)} for roi in manifest.rois],
             "series": [numbered(one) for one in manifest.series],
             "frames": manifest.frame_of_reference_uids,
         },

@@ -3,8 +3,9 @@ tests.benchmarks.bench_ingest``.
 
 One study of 200 CT slices and an RTSTRUCT, 105 MB, is pushed by ``storescu`` and by ``dcmsend`` on
 one and on four associations; TCP_NODELAY=1 for all. Each push goes to a server with an empty
-folder. The last line is JSON; its ratios are theirs over ours in seconds: larger than 1 is faster
-than they are.
+folder. The last line is JSON; its ratios are theirs over ours in seconds, and in processor seconds
+of the servers: larger than 1 is faster than they are. ``mem_any_object_mb`` is the most that one
+object of a hard structure adds to the memory of what takes it in.
 """
 
 from __future__ import annotations
@@ -27,19 +28,24 @@ from statistics import median
 import numpy as np
 
 from tests.benchmarks.ingest_servers import (
+    CONFIGURATIONS,
     SERVERS,
     Server,
     cpu_seconds,
     idle_associations,
 )
 from tests.benchmarks.ingest_study import write_large_object, write_study
+from tests.benchmarks.object_memory import memory_of
 from tests.support.dcmtk import ENVIRONMENT
+from tests.support.large_objects import STRUCTURES, write_structure
 from tests.support.processes import memory
 
 CLIENTS = {
     "storescu": ["-aet", "BENCH", "-aec", "ANNULUS"],
     "dcmsend": ["-aet", "BENCH", "-aec", "ANNULUS", "--no-uid-checks"],
 }
+HARD_BYTES = 64_000_000
+_INDEXING_S = 1.0
 IDLE = 100
 IDLE_S = 10.0
 
@@ -57,12 +63,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = write_study(folder / "study", slices=200, seed=1)
         megabytes = sum(file.stat().st_size for file in files) / 1e6
         print(f"{len(files)} objects, {megabytes:.0f} MB, {options.rounds} rounds, median seconds")
-        seconds = _rounds(folder, files, options.rounds)
-        _print_table(seconds)
+        for server, what in CONFIGURATIONS.items():
+            print(f"{server:14} {what}")
+        seconds, cpu = _rounds(folder, files, options.rounds)
+        _print_table(seconds, "s")
+        _print_table(cpu, "CPU s")
         result = {
             "orthanc_1": _ratio(seconds, "orthanc", "ours", 1),
             "orthanc_4": _ratio(seconds, "orthanc", "ours", 4),
             "storescp_deferred": _ratio(seconds, "storescp", "ours-deferred", 1),
+            "cpu_ratio_orthanc": _ratio(cpu, "orthanc", "ours", 1),
+            "mem_any_object_mb": _memory_of_hard_objects(folder),
             "mem_500mb_mb": _memory_of_a_large_object(folder),
             "idle100_cpu_pct": _idle_cost(folder),
         }
@@ -73,21 +84,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 Seconds = dict[tuple[str, str, int], list[float]]
 
 
-def _rounds(folder: Path, files: list[Path], rounds: int) -> Seconds:
-    """Return the seconds of every push by server, client and number of associations."""
+def _rounds(folder: Path, files: list[Path], rounds: int) -> tuple[Seconds, Seconds]:
+    """Return the seconds of every push by server, client and number of associations, and the
+    processor seconds of the server with those of its children that have ended.
+    """
     seconds: Seconds = defaultdict(list)
+    cpu: Seconds = defaultdict(list)
     generator = np.random.default_rng(0)
     for _ in range(rounds):
         for client in CLIENTS:
             for associations in (1, 4):
                 for name in generator.permutation(list(SERVERS)):
                     with _fresh(SERVERS[name], folder) as server:
+                        before = cpu_seconds(server.pid)
                         taken = _push(client, server.port, files, associations)
+                        time.sleep(_INDEXING_S)  # what is done after the last answer counts too
+                        used = cpu_seconds(server.pid) - before
                         assert server.count() == len(files), (
                             f"{name} kept {server.count()} of {len(files)}"
                         )
                     seconds[str(name), client, associations].append(taken)
-    return seconds
+                    cpu[str(name), client, associations].append(used)
+    return seconds, cpu
 
 
 @contextmanager
@@ -140,13 +158,30 @@ def _ratio(seconds: Seconds, theirs: str, ours: str, associations: int) -> float
     return round(median(pairs), 2)
 
 
-def _print_table(seconds: Seconds) -> None:
+def _print_table(seconds: Seconds, unit: str) -> None:
     for (server, client, associations), taken in sorted(seconds.items()):
         spread = f"{min(taken):.2f}-{max(taken):.2f}"
         print(
-            f"{server:14} {client:9} {associations} association(s)  {median(taken):6.2f} s  "
+            f"{server:14} {client:9} {associations} association(s)  {median(taken):6.2f} {unit}  "
             f"({spread})"
         )
+
+
+def _memory_of_hard_objects(folder: Path) -> float:
+    """Return the most that one object of a hard structure adds to the peak of memory, in MB."""
+    most = 0.0
+    for what in ("a CT of 500 MB", *STRUCTURES):
+        path = folder / "hard.dcm"
+        if what in STRUCTURES:
+            write_structure(path, what, HARD_BYTES)
+        else:
+            write_large_object(path, megabytes=500)
+        found = memory_of(path)
+        path.unlink()
+        print(f"{what:18} {found['mb']} MB, {found['cpu_s']} CPU s, {found['verdict']}")
+        assert found["verdict"] == "kept"
+        most = max(most, float(found["mb"]))
+    return most
 
 
 def _memory_of_a_large_object(folder: Path) -> float:

@@ -89,12 +89,19 @@ SERVERS: dict[str, Callable[[Path], Server]] = {
     "orthanc": orthanc,
     "storescp": storescp,
 }
+CONFIGURATIONS: dict[str, str] = {
+    "ours": "durable: each answer waits for the disk",
+    "ours-deferred": "durable = false: the disk is not waited for",
+    "orthanc": "as tests/support/orthanc.py configures it",
+    "storescp": "--fork, the disk is not waited for",
+}
+"""How each is set up, in words."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used."""
+    """Return the processor time that a process has used, and its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def idle_associations(port: int, count: int) -> list[socket.socket]:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
+from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.datasets.instance import ReceivedInstance, read_instance
-from dicom_node.datasets.quick_scan import DatasetWindow
 from dicom_node.datasets.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.errors import ReceivedDataError, UnreadableDatasetError
 from tests.support.intake_bench import FRAME, ct_slice, encode, rtstruct
@@ -178,6 +178,7 @@ def test_what_is_no_uid_names_no_instance(listed: str) -> None:
     assert whole.manifest.referenced_sop_instance_uids == ("1.2.3",)
 
 
+@pytest.mark.filterwarnings("ignore:Found unknown escape sequence:UserWarning")
 @given(
     st.sampled_from([0x00080005, 0x00080016, 0x00080018, 0x00100020, 0x0020000D, 0x0020000E])
     | st.sampled_from([0x00200032, 0x00200037, 0x00200052, 0x00280002, 0x00280008, 0x00280010])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from dicom_node.archive.part10 import read_meta
+from dicom_node.datasets.dataset_window import DatasetWindow
+from dicom_node.datasets.instance import read_instance
 from dicom_node.intake import intake
 from dicom_node.scp.listener import Listener
 from tests.support import wire
 from tests.support.intake_bench import Bench, ct_slice, request
+from tests.support.large_objects import write_structure
 from tests.support.raw_values import CANNOT_BE, with_value
 from tests.support.wire import Wire, context, data, value
 
@@ -89,3 +96,26 @@ def test_a_request_for_commitment_that_is_no_sequence_is_answered(start: Start) 
         message = data(value(1, asked, is_command=True)) + data(value(1, dataset, is_command=False))
         assert peer.status(message) == 0x0115
         assert peer.status(_store(0)) == 0x0000
+
+
+def test_a_hard_object_that_is_read_delays_no_echo(start: Start, tmp_path: Path) -> None:
+    path = write_structure(tmp_path / "hard.dcm", "undefined lengths", 3_000_000)
+    meta, begin = read_meta(path)
+
+    def read() -> None:
+        with path.open("rb") as file:
+            window = DatasetWindow(file.fileno(), begin, path.stat().st_size - begin)
+            read_instance(window, meta.transfer_syntax)
+
+    echo = data(value(1, wire.echo_request(), is_command=True))
+    delays: list[float] = []
+    with Wire.to(start().port).open() as peer:
+        reading = threading.Thread(target=read)
+        reading.start()
+        while reading.is_alive():
+            begun = time.monotonic()
+            assert peer.status(echo) == 0x0000
+            delays.append(time.monotonic() - begun)
+        reading.join()
+    assert len(delays) >= 3
+    assert max(delays) < 0.2
