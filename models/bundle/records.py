@@ -2,6 +2,8 @@
 validates itself, so its fields say all that a file of it must hold.
 
 A field whose metadata say ``inline`` is written as the fields of its own value, beside the others.
+One whose metadata say ``later`` came after the first bundles: it is left out while it has its
+default, so that a bundle of before is frozen again to the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ def to_record(part: Any) -> Any:
     if is_dataclass(part):
         record: dict[str, Any] = {}
         for item in fields(part):
-            value = to_record(getattr(part, item.name))
+            found = getattr(part, item.name)
+            if item.metadata.get("later") and found == item.default:
+                continue
+            value = to_record(found)
             record.update(value if item.metadata.get("inline") else {item.name: value})
         return record
     if isinstance(part, np.ndarray):

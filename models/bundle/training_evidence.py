@@ -4,7 +4,7 @@ much is optimism.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.combined.optimism import InternalValidation
 from models.combined.region_comparison import RegionResult
@@ -31,4 +31,4 @@ class TrainingEvidence:
     curve: tuple[Epoch, ...] = ()
     comparison: tuple[RegionResult, ...] = ()
     internal: InternalValidation | None = None
-    images: tuple[tuple[str, ...], ...] = ()
+    images: tuple[tuple[str, ...], ...] = field(default=(), metadata={"later": True})
