@@ -8,10 +8,14 @@ INSTALLED := $(VENV)/.installed
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
-# One thread a process: the tests use the cores by running beside each other, a file in one process. The integration tests
-# start whole installations, whose processes use the cores themselves, and run one after the other. At most eight: a process that trains needs a gigabyte.
-PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 \
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# Whatever the machine says, bytecode is kept: without it each process that scores compiles TensorFlow's sources anew, for ten seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
+# One thread a process: the tests use the cores by running beside each other, a file in one process. At most eight: a process that
+# trains needs a gigabyte. The tests of installations mostly wait for other processes, and need more than two gigabytes each: two at once.
+PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+ON_ALL_CORES := --numprocesses logical --maxprocesses 8
+TWO_AT_ONCE := --numprocesses 2
 
 .PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture power-loss soak fuzz fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
@@ -88,18 +92,18 @@ coverage-validation: install  ## how often the intervals of a report hold the tr
 		OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.verdict_errors $(ARGS) && exit $$((intervals + centers))
 
 test: install  ## every test, on all cores; what a missing peer or missing real data skips is said in one line
-	$(PYTEST) tests/unit tests/oracles $(ARGS)
-	$(BIN)/python -m pytest tests/integration $(ARGS)
+	$(PYTEST) $(ON_ALL_CORES) tests/unit tests/oracles $(ARGS)
+	$(PYTEST) $(TWO_AT_ONCE) tests/integration $(ARGS)
 
 test-fast: install  ## the tests that start no server and take no long time, on all cores
-	$(PYTEST) -m "not server and not slow" tests/unit tests/oracles $(ARGS)
+	$(PYTEST) $(ON_ALL_CORES) -m "not server and not slow" tests/unit tests/oracles $(ARGS)
 
 test-on-servers: install  ## the integration tests with registry and Prefect on PostgreSQL and features in an object store
-	$(BIN)/python -m pytest --on-servers tests/integration $(ARGS)
+	$(PYTEST) $(TWO_AT_ONCE) --on-servers tests/integration $(ARGS)
 
 coverage: install  ## branch coverage of every room by the tests without tests/integration; fails below its floor
 	rm -f .coverage .coverage.*
-	$(PYTEST) --cov --cov-report= tests/unit tests/oracles $(ARGS)
+	$(PYTEST) $(ON_ALL_CORES) --cov --cov-report= tests/unit tests/oracles $(ARGS)
 	$(BIN)/python -m tests.coverage_by_room
 
 check: lint  ## what .ci/run checks besides the tests

@@ -17,6 +17,20 @@ from tests.support.postgresql import PostgreSQL, programs
 from tests.support.real_data import real_data_folder
 
 INTEGRATION = ROOT / "tests" / "integration"
+INTEGRATION_TIMEOUT_S = 1800
+"""A test of an installation waits for many things, one after the other."""
+LONGEST_FIRST = (
+    "test_real_studies.py",
+    "test_bad_input.py",
+    "test_new_user.py",
+    "test_outgrown.py",
+    "test_torture.py",
+    "test_deployments.py",
+    "test_cohort_runners.py",
+    "test_one_reading.py",
+)
+"""The files of tests/integration that take minutes, so that the processes that share them end
+together."""
 SERVERS = frozenset({"postgresql", "object_store"})
 """The fixtures that start a server; everything under tests/integration starts one too."""
 
@@ -38,12 +52,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     takes long, so that the cores end together.
     """
     for item in items:
+        if item.path.is_relative_to(INTEGRATION):
+            item.add_marker(pytest.mark.timeout(INTEGRATION_TIMEOUT_S))
         if item.path.is_relative_to(INTEGRATION) or not SERVERS.isdisjoint(_fixtures(item)):
             item.add_marker(pytest.mark.server)
         if "network" in _fixtures(item):
             item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {INTEGRATION / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: (item.path not in slow, place.get(item.path, len(place))))
 
 
 def _fixtures(item: pytest.Item) -> frozenset[str]:

@@ -11,12 +11,21 @@ from pathlib import Path
 import pytest
 
 from deploy.local.processes import LocalSystem
+from tests.support import waiting
 from tests.support.frozen_test_bundle import freeze_test_bundle
 from tests.support.node_process import NodeWithPacs
 from tests.support.object_store import ObjectStore
 from tests.support.orthanc import Orthanc
 from tests.support.postgresql import PostgreSQL
 from tests.support.running_installation import NewInstallation, Place, Running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """Let the waits last longer than on a quiet machine: the cores are shared with other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiting, "PATIENCE", 4.0)
+        yield
 
 
 @pytest.fixture
@@ -86,7 +95,7 @@ def prefect_port(
         )
     with LocalSystem(tmp_path_factory.mktemp("prefect"), environment) as system:
         system.start_prefect_server()
-        system.wait_for_prefect()
+        system.wait_for_prefect(600)
         yield system.prefect_port
 
 

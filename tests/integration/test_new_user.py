@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.support.synthetic_studies import without_gtv, write_study
 from tests.support.waiting import wait_until
 from tests.support.web import ask
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 CENTERS = {"A": "training", "B": "external", "C": "external"}
 PATIENTS = 3
@@ -73,6 +74,10 @@ class User:
         body = {"artifacts": {"key": {"any_": [key]}}, "sort": "CREATED_DESC", "limit": 1}
         found: list[dict[str, Any]] = ask(f"{self.url}/api/artifacts/filter", body)
         return found[0] if found else None
+
+    def has_artifact(self, key: str) -> bool:
+        """Say whether there is an artifact with a key."""
+        return self.artifact(key) is not None
 
 
 @pytest.fixture
@@ -180,7 +185,7 @@ def test_the_first_hour_of_a_new_user(
             "validation-early-report": "document.querySelector('a[href$=\"report.html\"]')",
             "center-overview": "document.body.innerText.includes('oldest waiting')",
         }.items():
-            wait_until(lambda key=key: user.artifact(key) is not None, 30, key)  # type: ignore[misc]
+            wait_until(partial(user.has_artifact, key), 60, key)
             page.open(f"{user.url}/artifacts/artifact/{(user.artifact(key) or {})['id']}", shown)
             _keep(page, tmp_path, key)
             if key.endswith("-report"):

@@ -20,7 +20,7 @@ from tests.support.synthetic_studies import write_study
 from tests.support.waiting import wait_until
 from tests.support.web import ask
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 PATIENTS = 2
 POOL = "annulus"
@@ -37,7 +37,7 @@ def running(
     }
     with LocalSystem(tmp_path / "prefect", settings) as server:
         server.start_prefect_server()
-        server.wait_for_prefect()
+        server.wait_for_prefect(600)
         one = Running(
             tmp_path / "installation",
             server.prefect_port,

@@ -43,6 +43,6 @@ def test_every_study_is_scored_and_delivered_once_while_parts_are_killed(
     for name in (SETTINGS_VARIABLE, PSEUDONYM_KEY_VARIABLE, "PREFECT_API_URL"):
         monkeypatch.setenv(name, "")  # so that what the soak sets is taken back
     pace = Pace(kill_after_s=(0.5, 3.0), api_hangs_s=5.0, pacs_down_s=5.0)
-    result = soak(tmp_path, studies=6, seed=1, limit_s=400.0, pace=pace)
+    result = soak(tmp_path, studies=6, seed=1, limit_s=1200.0, pace=pace)
     assert (result["scored"], result["delivered"], result["twice"]) == (6, 6, 0)
     assert result["kills"] > 0

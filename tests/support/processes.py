@@ -16,7 +16,7 @@ from tests.support import ROOT
 
 
 def run_module(
-    environment: Mapping[str, str], *module_and_arguments: str, timeout_s: float = 500
+    environment: Mapping[str, str], *module_and_arguments: str, timeout_s: float = 1500
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python -m`` with a module and its arguments in an installation's environment, to its
     end.
