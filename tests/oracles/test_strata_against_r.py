@@ -58,6 +58,7 @@ def test_of_the_real_patients(oracle: Path, tmp_path: Path, peer: Callable[[str]
     _agrees(named[["days", "event", "lp", "high", "center"]], tmp_path, peer("Rscript"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [False, True])
 def test_of_made_patients(tied: bool, tmp_path: Path, peer: Callable[[str], str]) -> None:
     parts = []

@@ -192,7 +192,8 @@ def status_of(body: bytes) -> int:
 
 def store(sop_instance_uid: str, dataset: bytes, **more: str) -> bytes:
     """A whole C-STORE in presentation context 3, in PDUs of at most 16 kB."""
-    pdus = [data(value(3, store_request(sop_instance_uid, **more), is_command=True))]  # type: ignore[arg-type]
+    request = store_request(sop_instance_uid, **more)  # type: ignore[arg-type]
+    pdus = [data(value(3, request, is_command=True))]
     for start in range(0, len(dataset), 16000):
         piece = dataset[start : start + 16000]
         pdus.append(data(value(3, piece, is_command=False, is_last=start + 16000 >= len(dataset))))

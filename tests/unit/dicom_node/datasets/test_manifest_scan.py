@@ -28,6 +28,7 @@ def _read(path: Path) -> ReceivedInstance:
         return read_instance(DatasetWindow(file.fileno(), start, length), meta.transfer_syntax)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", STRUCTURES)
 def test_memory_does_not_grow_with_an_object(what: str, tmp_path: Path) -> None:
     peaks = []
@@ -52,6 +53,7 @@ def test_points_in_pieces_are_those_of_one_piece(tmp_path: Path) -> None:
     assert drawn.planes_mm == ((-123.45, -98.7, 55.5),)
 
 
+@pytest.mark.slow
 def test_empty_items_take_no_time(tmp_path: Path) -> None:
     path = write_structure(tmp_path / "empty.dcm", "empty items", 16 * MB)
     start = time.process_time()

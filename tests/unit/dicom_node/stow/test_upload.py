@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from dicom_node.archive.part10 import read_meta
 from dicom_node.stow.multipart import MultipartError
 from dicom_node.stow.store_response import store_response
@@ -26,6 +28,7 @@ def test_of_a_large_object_no_more_than_a_boundary_is_held_back(bench: Bench) ->
     assert max(held) < 100
 
 
+@pytest.mark.slow
 def test_whatever_a_body_is_made_of_it_is_answered_and_nothing_is_left_over(bench: Bench) -> None:
     whole = stow_body(
         part10_file(ct_slice(0)), part10_file(ct_slice(1)), part10_file(whole_study()[1])

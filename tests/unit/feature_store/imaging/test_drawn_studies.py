@@ -7,12 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.support.drawn_studies import DrawnStudy, studies
 from tests.torture.drawn_study import check_study
 
 
+@pytest.mark.slow
 @settings(
     max_examples=50,
     deadline=None,

@@ -47,11 +47,11 @@ def test_padding_and_all_below_the_floor_are_the_floor(floor: float) -> None:
     assert found.hu.dtype == np.float32
 
 
-def _image(representation: int, bits: int = 16, **elements: object) -> Dataset:
+def _image(representation: int, bits: int = 16, **elements: bytes | int) -> Dataset:
     image = Dataset()
     image.BitsAllocated, image.PixelRepresentation = bits, representation
     for keyword, value in elements.items():
-        kind = "UN" if isinstance(value, bytes) else "SS" if value < 0 else "US"  # type: ignore[operator]
+        kind = "UN" if isinstance(value, bytes) else "SS" if value < 0 else "US"
         image.add_new(keyword, kind, value)
     return image
 

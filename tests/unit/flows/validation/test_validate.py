@@ -4,6 +4,7 @@ table whose times cannot be days.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,10 +90,11 @@ def records(center: str, unit_days: float = 1.0) -> list[ClinicalRecord]:
     ]
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Installation:
-    """Two external centres and the training centre; nobody is anywhere twice yet."""
-    store = FeatureStore(tmp_path / "store")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two external centres and the training centre; nobody is anywhere twice."""
+    folder = tmp_path_factory.mktemp("filled") / "store"
+    store = FeatureStore(folder)
     for center in ("B", "C"):
         for number in range(N):
             put(
@@ -104,6 +106,13 @@ def work(tmp_path: Path) -> Installation:
             )
         store.put_clinical(ClinicalTable(tuple(records(center)), ()))
     store.put_images(study("T", 0), ImageMarks(1, ("trained",), ("trained",)))
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path, filled: Path) -> Installation:
+    """An installation with a copy of that store."""
+    store = FeatureStore(shutil.copytree(filled, tmp_path / "store"))
     centers = [
         SimpleNamespace(name=name, role=Role.TRAINING if name == "T" else Role.EXTERNAL)
         for name in ("B", "C", "T")

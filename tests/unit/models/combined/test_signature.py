@@ -132,4 +132,5 @@ def test_settings_out_of_range(wrong: dict[str, object]) -> None:
 
 
 def test_a_rule_may_be_given_by_its_name() -> None:
-    assert SelectionSettings(lambda_rule="1se").lambda_rule is LambdaRule.ONE_STANDARD_ERROR  # type: ignore[arg-type]
+    settings = SelectionSettings(lambda_rule="1se")  # type: ignore[arg-type]
+    assert settings.lambda_rule is LambdaRule.ONE_STANDARD_ERROR

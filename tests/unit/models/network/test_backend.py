@@ -42,6 +42,7 @@ def test_half_precision_needs_a_gpu_and_a_wish() -> None:
     assert precision_policy(mixed=False, gpu=True) == "float32"
 
 
+@pytest.mark.slow
 def test_mixed_precision_keeps_weights_sums_and_output_whole() -> None:
     from models.network.backend import keras, precision
     from models.network.se_resnet import build_se_resnet

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from tests.unit.validation_reports.conftest import made_acquisitions
@@ -56,6 +57,7 @@ class _Outline(HTMLParser):
             assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_from_json(report: ValidationReport, page: str) -> None:
     assert render_html(from_json(to_json(report))) == page
 
@@ -85,6 +87,7 @@ def test_the_first_screen_comes_first_and_the_notice_before_it(page: str) -> Non
     assert visible.count("<li><span class=") == 5
 
 
+@pytest.mark.slow
 def test_no_notice_for_a_model_that_is_no_demonstration(report: ValidationReport) -> None:
     plain = render_html(replace(report, provenance=replace(PROVENANCE, demonstration=False)))
     assert "emonstration" not in plain
@@ -138,6 +141,7 @@ def test_a_single_hopeless_centre_still_gives_a_page() -> None:
     assert "not estimable" in page
 
 
+@pytest.mark.slow
 def test_scanners_and_drift_stand_in_the_report_and_come_back_from_its_json() -> None:
     plain, table = made_cohort("Alpha", 60, 1), made_acquisitions(60)
     features = pd.DataFrame({"gtv:a": np.random.default_rng(1).normal(size=60)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 
@@ -49,6 +50,14 @@ def _lines(*cohorts: ScoredCohort) -> tuple[ValidationReport, tuple[Line, ...]]:
     return report, headline(report)
 
 
+THREE = [_cohort(name, 60, seed) for seed, name in enumerate("ABC")]
+
+
+@functools.cache
+def _three() -> ValidationReport:
+    return build_report(THREE, PROVENANCE, n_resamples=20)
+
+
 def test_centres_with_opposite_errors_are_not_right_on_average() -> None:
     report, lines = _lines(
         *(
@@ -67,6 +76,7 @@ def test_centres_with_opposite_errors_are_not_right_on_average() -> None:
     assert "after Holm over all centres." in lines[3].answer
 
 
+@pytest.mark.slow
 def test_an_order_of_the_centres_is_no_order_of_the_patients() -> None:
     report, lines = _lines(
         *(
@@ -91,6 +101,7 @@ def test_an_order_of_the_centres_is_no_order_of_the_patients() -> None:
     assert lines[3].verdict is not Verdict.YES
 
 
+@pytest.mark.slow
 def test_three_large_centres_that_are_right_are_a_yes() -> None:
     cohort = _cohort("A", 4000, 7)
     cohorts = [
@@ -104,6 +115,7 @@ def test_three_large_centres_that_are_right_are_a_yes() -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_centres_show_their_own_figures_and_no_difference() -> None:
     report, lines = _lines(_cohort("A", 150, 1), _cohort("B", 120, 2))
     assert lines[3].verdict is Verdict.UNKNOWN
@@ -115,15 +127,15 @@ def test_two_centres_show_their_own_figures_and_no_difference() -> None:
     assert alone[3].answer.endswith("One centre cannot show how centres differ.")
 
 
+@pytest.mark.slow
 def test_a_centre_is_left_out_in_turn_and_the_page_shows_it() -> None:
-    cohorts = [_cohort(name, 90, seed) for seed, name in enumerate("ABC")]
-    report, _ = _lines(*cohorts)
+    report = _three()
     assert [without.center for without in report.leave_one_out] == [
         "without A",
         "without B",
         "without C",
     ]
-    rest = build_report(cohorts[1:], PROVENANCE, n_resamples=20).within
+    rest = build_report(THREE[1:], PROVENANCE, n_resamples=20).within
     assert rest is not None
     assert report.leave_one_out[0].concordance == rest.concordance
     assert report.leave_one_out[0].calibration == rest.calibration
@@ -133,8 +145,9 @@ def test_a_centre_is_left_out_in_turn_and_the_page_shows_it() -> None:
     assert "without A" in page
 
 
+@pytest.mark.slow
 def test_a_report_of_before_has_no_figures_within_centres_and_stays_readable() -> None:
-    report, _ = _lines(*(_cohort(name, 60, seed) for seed, name in enumerate("ABC")))
+    report = _three()
     stored = json.loads(to_json(report))
     del stored["within"], stored["leave_one_out"]
     before = from_json(json.dumps(stored))
@@ -143,6 +156,7 @@ def test_a_report_of_before_has_no_figures_within_centres_and_stays_readable() -
     assert render_html(before)
 
 
+@pytest.mark.slow
 def test_a_centre_without_estimates_is_named() -> None:
     cohorts = [_cohort(name, 80, seed) for seed, name in enumerate("ABC")]
     report, lines = _lines(*cohorts, _cohort("Tiny", 4, 9))

@@ -4,6 +4,7 @@ mean nothing.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +21,12 @@ from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.page.render import render_html
 from validation_reports.report.r_check import expected_csv
 from validation_reports.report.summary import headline
-from validation_reports.report.validation_report import build_report, from_json, to_json
+from validation_reports.report.validation_report import (
+    ValidationReport,
+    build_report,
+    from_json,
+    to_json,
+)
 from validation_reports.statistics.margins import Verdict
 
 COHORT = made_cohort("A", 60, 1)
@@ -63,6 +69,13 @@ HARD = {
         event=np.ones(60, bool),
     ),
 }
+QUICK = frozenset({"no events", "one patient", "five patients", "one risk group empty"})
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in HARD]
+
+
+@functools.cache
+def _report_of(name: str) -> ValidationReport:
+    return build_report([HARD[name]], PROVENANCE, n_resamples=50, decision_thresholds=(0.3, 0.5))
 
 
 def _numbers(value: object, path: str = "") -> Iterator[tuple[str, float]]:
@@ -76,9 +89,9 @@ def _numbers(value: object, path: str = "") -> Iterator[tuple[str, float]]:
         yield path, value
 
 
-@pytest.mark.parametrize("name", HARD)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_hard_cohort_gives_a_report_with_sentences(name: str) -> None:
-    report = build_report([HARD[name]], PROVENANCE, n_resamples=50)
+    report = _report_of(name)
     text = to_json(report)
     assert from_json(text) == report
     assert all(abs(number) < 1e6 for _, number in _numbers(json.loads(text))), (
@@ -156,6 +169,7 @@ def test_the_sentence_that_must_stand_there(name: str) -> None:
         assert {found.verdict for found in headline(report)} <= {Verdict.UNKNOWN, Verdict.NOTE}
 
 
+@pytest.mark.slow
 def test_three_equal_centres_do_not_make_a_new_one_sure() -> None:
     cohort = made_cohort("A", 60, 1)
     cohorts = [
@@ -169,10 +183,9 @@ def test_three_equal_centres_do_not_make_a_new_one_sure() -> None:
     assert "At a new centre slope, O/E on the hazard scale, " in line.answer
 
 
-@pytest.mark.parametrize("name", HARD)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_interval_has_width_zero(name: str) -> None:
-    report = build_report([HARD[name]], PROVENANCE, n_resamples=50, decision_thresholds=(0.3, 0.5))
-    assert not list(_intervals_of_width_zero(json.loads(to_json(report))))
+    assert not list(_intervals_of_width_zero(json.loads(to_json(_report_of(name)))))
 
 
 def _intervals_of_width_zero(value: object, path: str = "") -> Iterator[str]:

@@ -71,6 +71,7 @@ def _run(folder: Path, report: ValidationReport, rscript: str) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 @pytest.mark.peers
 def test_r_confirms_the_report(
     tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]
@@ -97,6 +98,7 @@ def test_r_confirms_the_report(
     assert f"{n} of {n} numbers agree" in found.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.peers
 def test_r_tells_of_a_wrong_number(
     tmp_path: Path, report: ValidationReport, peer: Callable[[str], str]

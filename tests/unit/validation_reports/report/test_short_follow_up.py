@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
@@ -41,6 +42,7 @@ def test_months_for_days_give_no_verdict_and_say_why() -> None:
     assert (found.calibration.verdict, found.calibration.answer) == (Verdict.UNKNOWN, sentence)
 
 
+@pytest.mark.slow
 def test_one_centre_in_months_takes_the_verdict_from_the_pool_and_not_from_the_other() -> None:
     good, months = made_cohort("A", 200, 4), in_months(made_cohort("B", 200, 5))
     report = build_report([good, months], PROVENANCE, n_resamples=20)

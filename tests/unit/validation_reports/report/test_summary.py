@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import (
@@ -34,6 +36,7 @@ def test_the_headline_judges_by_the_interval(report: ValidationReport) -> None:
     assert "2 patients excluded" in lines[4].answer
 
 
+@pytest.mark.slow
 def test_the_headline_does_not_claim_what_chance_explains() -> None:
     noise = headline(build_report([made_cohort("A", 60, 11, effect=0.0)], PROVENANCE))
     assert noise[0].verdict is Verdict.UNKNOWN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
@@ -30,6 +31,7 @@ def _scanned(cohort: ScoredCohort) -> ScoredCohort:
     )
 
 
+@pytest.mark.slow
 def test_every_section_that_an_item_names_is_on_the_page() -> None:
     cohorts = [_scanned(made_cohort(name, 60, seed)) for name, seed in (("A", 1), ("B", 2))]
     page = render_html(build_report(cohorts, PROVENANCE, n_resamples=20))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.benchmarks.coverage_by_size import coverage_by_size
 from tests.benchmarks.coverage_over_centers import coverage_over_centers
 from tests.benchmarks.verdict_errors import (
@@ -15,6 +17,7 @@ from tests.benchmarks.verdict_errors import (
 from validation_reports.statistics.margins import Verdict
 
 
+@pytest.mark.slow
 def test_verdicts_are_seldom_wrong() -> None:
     """The short form of `make coverage-validation`: few cohorts, so wide limits."""
     for share in shares(WORLDS[:2], RIGHT, (24, 150), 60, Verdict.NO).values():
@@ -27,6 +30,7 @@ def test_verdicts_are_seldom_wrong() -> None:
     assert max(called_of_use((24, 150), 40).values()) <= 0.1
 
 
+@pytest.mark.slow
 def test_small_cohorts_and_few_centres_have_honest_intervals() -> None:
     for by_size in coverage_by_size(40).values():
         for name, (share, refused) in by_size.items():
