@@ -69,6 +69,7 @@ def reindex(
         If the registry does not commit.
     """
     known = registry.instances.paths()
+    was_empty = registry.is_new and not registry.studies.summaries()
     unknown: list[ArchivedFile] = []
     for file in archive.files():
         if file.relative_path in known:
@@ -98,7 +99,7 @@ def reindex(
         indexed = index(records)
         added += indexed
         set_aside += len(records) - indexed
-    if registry.is_new and added:
+    if was_empty and added:
         _tell_of_a_new_registry(registry, added)
     _read_drawings_again(archive, registry, names)
     return Reindexed(added, len(known), set_aside)

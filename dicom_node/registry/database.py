@@ -210,7 +210,7 @@ class Database:
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
     def check(self) -> None:
-        """Look through the whole file of a registry on SQLite, about a second for each gigabyte;
+        """Look through the whole file of a registry on SQLite, some seconds for each gigabyte;
         PostgreSQL minds its own.
 
         Raises

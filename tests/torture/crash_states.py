@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +40,7 @@ from tests.support.dicom_datasets import set_pixels
 from tests.support.disk_recorder import record_disk
 from tests.support.intake_bench import SetClock, ct_slice, encode, rtstruct
 from tests.support.kept_instances import kept_instances
+from tests.support.memory_folder import memory_folder
 from tests.support.node_process import KEY, NodeProcess
 from tests.support.recorded_disk import Contents, Recording, State, crash_states
 from tests.support.settings_tables import center_table
@@ -342,15 +342,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     number, _, parts = options.part.partition("/")
     part = slice(int(number) - 1, None, int(parts))
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of ours is made in it
-    with tempfile.TemporaryDirectory(
-        prefix="crash-states-", dir=memory if memory.is_dir() else None
-    ) as name:
-        reception = receive(Path(name))
+    with memory_folder("crash-states-") as folder:
+        reception = receive(folder)
         if options.without:
             recording = reception.recording.without_syncs(of_folders=options.without == "folders")
             reception = Reception(recording, reception.sent, reception.studies)
-        verdict = examine(reception, Path(name), part, options.every)
+        verdict = examine(reception, folder, part, options.every)
     for one in verdict.examples[:20]:
         print(one)
     verdict.examples.clear()

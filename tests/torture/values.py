@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, token_variable
 from tests.support import wire
 from tests.support.intake_bench import ct_slice, rtstruct
 from tests.support.kept_instances import kept_instances
+from tests.support.memory_folder import memory_folder
 from tests.support.node_process import KEY, NodeProcess
 from tests.support.postgresql import PostgreSQL, programs
 from tests.support.processes import run_module
@@ -56,7 +56,6 @@ _CONTEXTS = (
     context(11, _COMMITMENT, _IMPLICIT),
 )
 _GROUP = 20  # objects of one association or one body
-_GROUPS_OF_A_STUDY = 3
 _NODE = (
     "quiet_period_s = 3600\nnetwork_timeout_s = 30\nsweep_interval_s = 0.5\nminimum_free_bytes = 0"
 )
@@ -121,7 +120,7 @@ class _Sender:
             self._over_dimse()
 
     def _over_dimse(self) -> None:
-        with Wire.to(self._node.port, patience_s=30.0) as peer:
+        with Wire.to(self._node.port, patience_s=120.0) as peer:
             if peer.ask(wire.associate(contexts=_CONTEXTS))[0] != wire.ACCEPT:
                 self._seen.problems.append("a good caller is not let in any more")
                 return
@@ -252,7 +251,7 @@ class _Sender:
             files.append(FileMeta(*said).header() + one.content)
         request = stow_request(self._stow_port, *files)
         try:
-            with urlopen(request, timeout=60) as answer:
+            with urlopen(request, timeout=300) as answer:
                 told = json.loads(answer.read())
         except HTTPError as error:
             what = "; ".join(one.spoiled for one in sent)
@@ -296,12 +295,11 @@ class _Sender:
 
     def _tree(self) -> tuple[Tree, str]:
         self._made += 1
-        study = f"1.9.{self._group // _GROUPS_OF_A_STUDY + 1}"
-        slices = [ct_slice(index, study=study, series=f"{study}.1") for index in range(3)]
-        if self._random.random() < 0.5:
-            one = ct_slice(0, study=study, series=f"{study}.1")
-        else:
-            one = rtstruct([str(image.SOPInstanceUID) for image in slices], study=study)
+        study, patient = f"1.9.{self._group}", f"P{self._group}"
+        first = ct_slice(0, study=study, series=f"{study}.1", patient=patient)
+        listed = [str(first.SOPInstanceUID), f"{study}.1.2", f"{study}.1.3"]
+        drawn = rtstruct(listed, study=study, patient=patient)
+        one = self._random.choice((first, drawn))
         one.SOPInstanceUID = self._uid()
         one.SpecificCharacterSet = "ISO_IR 100"
         one.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
@@ -381,15 +379,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = {}
     for number, registry in enumerate(chosen):
         count, seed = options.count // len(chosen), options.seed + number
-        with tempfile.TemporaryDirectory(prefix="values-") as name:
+        with memory_folder("values-") as folder:
             if registry == "sqlite":
-                results[registry] = values(Path(name) / "node", count, seed)
+                results[registry] = values(folder / "node", count, seed)
                 continue
             if (binaries := programs()) is None:
                 parser.error("PostgreSQL is not installed (apt-get install postgresql)")
             with PostgreSQL(binaries) as server:
                 url = server.new_schema()
-                results[registry] = values(Path(name) / "node", count, seed, url)
+                results[registry] = values(folder / "node", count, seed, url)
     for seen in results.values():
         for problem in seen.problems:
             print(problem)

@@ -31,7 +31,7 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/deploy/test_documentation.py": "every page against every command, setting and room",
     "unit/deploy/test_manifests.py": "image, Compose, Kubernetes and systemd against the code",
     "unit/deploy/test_reading_the_store.py": "the snippets of a page against the store",
-    "unit/dicom_node/scp/test_failing_disk.py": "errors of the disk, at each step of an association",
+    "unit/dicom_node/scp/test_failing_disk.py": "errors of the disk, at each step of it",
     "unit/dicom_node/scp/test_poison.py": "bad values over an association, to the registry",
     "unit/dicom_node/scp/test_pynetdicom_defects.py": "defects of a library that the node lacks",
     "unit/dicom_node/stow/test_poison.py": "bad parts of a body, to the registry",

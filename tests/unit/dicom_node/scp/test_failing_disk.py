@@ -142,10 +142,10 @@ def test_a_temporary_file_that_cannot_be_removed_is_logged_and_left_to_the_next_
         _wait_for_the_end(peer)
         disk.heal()
         assert len(list((bench.archive.instances / ".tmp").iterdir())) == 1
-        with bench.archive.begin(read_part10(next(bench.archive.files()).path)) as incoming:
-            with monkeypatch.context() as patched:
-                patched.setattr(os, "close", failing_close)
-                incoming.discard()
+        incoming = bench.archive.begin(read_part10(next(bench.archive.files()).path))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "close", failing_close)
+            incoming.discard()
         assert not incoming.path.exists()
         assert _push(peer, 2) == 0
     words = [one.message for one in caplog.records if "temporary file" in one.message]
