@@ -27,6 +27,7 @@ from pathlib import Path
 from unittest import mock
 from urllib.request import urlopen
 
+import pytest
 from pydicom.dataset import Dataset
 
 from deploy.local.processes import free_port
@@ -343,7 +344,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     number, _, parts = options.part.partition("/")
     part = slice(int(number) - 1, None, int(parts))
     with memory_folder("crash-states-") as folder:
-        reception = receive(folder)
+        try:
+            reception = receive(folder)
+        except (pytest.skip.Exception, pytest.fail.Exception) as error:
+            parser.error(str(error))
         if options.without:
             recording = reception.recording.without_syncs(of_folders=options.without == "folders")
             reception = Reception(recording, reception.sent, reception.studies)

@@ -23,7 +23,7 @@ from tests.support.recorded_disk import (
     Write,
     crash_states,
 )
-from tests.support.system_calls import SystemCall, read_calls
+from tests.support.system_calls import SystemCall, read_calls, strace
 
 A, B = 1, 2
 
@@ -200,3 +200,20 @@ def test_a_call_says_its_numbers_and_texts() -> None:
     assert call == SystemCall("pwrite64", f'{FD}, "{_hex("ab")}", 2, 4096', 2, 0, 0)
     assert (call.texts, call.numbers) == ((b"ab",), (2, 4096))
     assert call.descriptors == (("3", "/disk/a"),)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [(None, "strace is not installed"), ("#!/bin/sh\nexit 1\n", "may not watch processes")],
+)
+def test_where_calls_cannot_be_watched_it_is_said_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, reason: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("ANNULUS_REQUIRE_PEERS", raising=False)
+    monkeypatch.delenv("ANNULUS_REQUIRE_STRACE", raising=False)
+    if program is not None:
+        (tmp_path / "strace").write_text(program)
+        (tmp_path / "strace").chmod(0o700)
+    with pytest.raises(pytest.skip.Exception, match=reason):
+        strace(tmp_path / "calls")
