@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
+from tests.support.memory_folder import memory_folder
 from tests.support.postgresql import PostgreSQL
 from tests.torture.crash import torture
 from tests.torture.crash_states import Reception, examine, receive
@@ -44,20 +45,22 @@ def reception(tmp_path_factory: pytest.TempPathFactory) -> Reception:
 
 
 def test_every_acknowledged_object_is_found_in_what_a_crash_may_leave(
-    reception: Reception, tmp_path: Path
+    reception: Reception,
 ) -> None:
-    verdict = examine(reception, tmp_path, slice(0, None, 30), every=8)
+    with memory_folder("crash-states-") as folder:
+        verdict = examine(reception, folder, slice(0, None, 30), every=12)
     assert verdict.examples == []
     assert verdict.acknowledged == 13
     assert verdict.is_good
-    assert verdict.started > 30
+    assert verdict.started >= 20
 
 
 @pytest.mark.parametrize("of_folders", [False, True], ids=["files", "folders"])
-def test_a_missing_fsync_is_found(reception: Reception, tmp_path: Path, of_folders: bool) -> None:
+def test_a_missing_fsync_is_found(reception: Reception, of_folders: bool) -> None:
     recording = reception.recording.without_syncs(of_folders=of_folders)
     planted = Reception(recording, reception.sent, reception.studies)
-    verdict = examine(planted, tmp_path, slice(0, None, 200), every=8)
+    with memory_folder("crash-states-") as folder:
+        verdict = examine(planted, folder, slice(0, None, 200), every=48)
     assert verdict.losses > 0
 
 

@@ -211,14 +211,7 @@ class _Sender:
         what = (
             f"commitment, {spoil(tree, self._random)}" if self._random.random() < 0.8 else "sound"
         )
-        elements = {
-            0x0003: _COMMITMENT.encode(),
-            0x0100: wire.us(0x130),
-            0x0110: wire.us(1),
-            0x0800: wire.us(0),
-            0x1001: b"1.2.840.10008.1.20.1.1",
-            0x1008: wire.us(1),
-        }
+        elements = wire.commitment_elements()
         if self._random.random() < 0.3:
             elements[self._random.choice((0x1001, 0x1008))] = self._random.randbytes(3)
         dataset = encoded(tree, implicit=True, undefined=self._random.random() < 0.3)
