@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8
 TWO_AT_ONCE := --numprocesses 2
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture power-loss soak fuzz fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -59,6 +59,9 @@ torture: install  ## 200 sudden deaths under push, then the same with lost regis
 	for trouble in nothing registry clock disk; do \
 		$(BIN)/python -m tests.torture.crash --with $$trouble $(ARGS) || exit 1; done
 
+crash-states: install  ## every state that a crash may leave of a reception, and a start in each; ARGS="--part 1/10" for a tenth of them
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.crash_states $(ARGS)
+
 power-loss: install  ## power cuts under the feature store at its fsyncs, over 100 scores; ARGS="--scores 20" for a short one
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.power_loss $(ARGS)
 
@@ -67,6 +70,9 @@ soak: install  ## 300 studies through the whole system while its parts are kille
 
 fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node; ARGS="--count 200000"
 	$(BIN)/python -m tests.torture.fuzz $(ARGS)
+
+fuzz-values: install  ## 20000 objects with random values at a live node, on SQLite and PostgreSQL; ARGS="--count 1000"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.values $(ARGS)
 
 fuzz-geometry: install  ## 20000 random slices of contours, 500 random studies: right, or it is said why not; ARGS="--examples 1000 --studies 50"
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.geometry $(ARGS)

@@ -15,6 +15,7 @@
     ├── ArchiveError(OSError)                 the archive cannot be written or is not ours
     │   └── LowDiskError                      too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
+    │   └── DamagedRegistryError              what it holds cannot be read, and must be mended
     ├── UnstorableRecordError(ValueError)     no database can hold a value as it is
     ├── IdentifiablePixelsError(ValueError)   a study's pixels may show who the patient is
     ├── UnknownStudyError(LookupError)        no such study or no such content of it
@@ -128,6 +129,10 @@ class RegistryUnavailableError(NodeError, ConnectionError):
     """The registry did not commit."""
 
     kind = IncidentKind.REGISTRY_FAILURE
+
+
+class DamagedRegistryError(RegistryUnavailableError):
+    """The registry's own files or tables are damaged; trying again does not help."""
 
 
 class UnstorableRecordError(NodeError, ValueError):

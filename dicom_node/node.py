@@ -21,14 +21,14 @@ from dicom_node.operations.file_handles import budget, reserve
 from dicom_node.operations.health_server import HealthServer
 from dicom_node.operations.retention import Retention
 from dicom_node.pseudonym import key_fingerprint
-from dicom_node.registry.registry import open_registry
+from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.scp.commitment_service import CommitmentService
 from dicom_node.scp.listener import SPARE_GUESTS, Listener, ListenerSettings
 from dicom_node.scp.services import DimseServices
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import destinations_of, report_commitments
 from dicom_node.scu.report_delivery import deliver_due
-from dicom_node.settings import NodeSettings
+from dicom_node.settings import NodeSettings, NodeTable
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers
 from dicom_node.stow.connections import most_connections
@@ -41,6 +41,16 @@ _log = logging.getLogger(__name__)
 _STOP_S = 60.0
 _Wait = Callable[[threading.Event, float], object]
 _THIS_MACHINE = frozenset(("127.0.0.1", "::1", "localhost"))
+
+
+def _whole_registry(node: NodeTable, clock: Clock) -> Registry:
+    registry = open_registry(node, clock)
+    try:
+        registry.check()
+    except NodeError:
+        registry.close()
+        raise
+    return registry
 
 
 class Node:
@@ -80,7 +90,7 @@ class Node:
         self._archive = Archive(node.folder, node.minimum_free_bytes, durable=node.durable)
         self._archive.open(key_fingerprint(key))
         try:
-            self.registry = open_registry(node, clock or steady_clock())
+            self.registry = _whole_registry(node, clock or steady_clock())
         except NodeError:
             self._archive.close()
             raise

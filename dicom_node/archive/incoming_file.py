@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,10 @@ from dicom_node.archive.part10 import FileMeta
 from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.errors import ArchiveError, LowDiskError
 
+_log = logging.getLogger(__name__)
+
 _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}
+_NO_HANDLE: Final = {errno.EMFILE, errno.ENFILE}
 _CHECK_SPACE_EVERY: Final = 1 << 25
 
 
@@ -109,11 +113,25 @@ class IncomingFile:
         return DatasetWindow(self._descriptor, self._start, self.length)
 
     def discard(self) -> None:
-        """Close and remove the temporary file; what was published under another name stays."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-            self.path.unlink(missing_ok=True)
+        """Close and remove the temporary file; what was published under another name stays.
+
+        One that cannot be removed, as on a disk that has become read-only, is left to the next
+        start: the answer to the peer is right all the same.
+        """
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        try:
+            try:
+                os.close(descriptor)
+            finally:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error(
+                "a temporary file could not be removed (%s), the next start does it; check the "
+                "archive's disk",
+                error.strerror,
+            )
 
     def _write_all(self, piece: bytes | memoryview) -> None:
         written = os.write(self._descriptor, piece)
@@ -123,5 +141,10 @@ class IncomingFile:
 
 def as_archive_error(error: OSError) -> ArchiveError:
     """Return the error of the node that stands for an error of the file system."""
+    if error.errno in _NO_HANDLE:
+        return ArchiveError(
+            f"the archive cannot be used ({error.strerror}): let the node's process open more "
+            "files (LimitNOFILE of its systemd unit, or ulimit -n)"
+        )
     kind = LowDiskError if error.errno in _NO_SPACE else ArchiveError
     return kind(f"the archive cannot be written ({error.strerror}): check its disk and permissions")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dicom_node.archive.incoming_file import as_archive_error
 from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.errors import (
     ArchiveError,
@@ -120,9 +121,7 @@ def status_of(error: NodeError) -> int:
 def failure_of(error: Exception) -> ArchiveError | ProcessingFailureError:
     """Return the error of the node that stands for one that nobody foresaw."""
     if isinstance(error, OSError):
-        return ArchiveError(
-            f"the archive cannot be used ({error.strerror}): check its disk and permissions"
-        )
+        return as_archive_error(error)
     return ProcessingFailureError(
         f"an object could not be processed ({where_raised(error)}): it has been set aside; tell "
         "who maintains Annulus"

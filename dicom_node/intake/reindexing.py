@@ -69,6 +69,7 @@ def reindex(
         If the registry does not commit.
     """
     known = registry.instances.paths()
+    was_empty = registry.is_new and not registry.studies.summaries()
     unknown: list[ArchivedFile] = []
     for file in archive.files():
         if file.relative_path in known:
@@ -98,8 +99,22 @@ def reindex(
         indexed = index(records)
         added += indexed
         set_aside += len(records) - indexed
+    if was_empty and added:
+        _tell_of_a_new_registry(registry, added)
     _read_drawings_again(archive, registry, names)
     return Reindexed(added, len(known), set_aside)
+
+
+def _tell_of_a_new_registry(registry: Registry, added: int) -> None:
+    """Record that the archive was here before its registry, so that a loss is not overlooked."""
+    instances = "1 instance" if added == 1 else f"{added} instances"
+    sentence = (
+        f"the registry was empty and has been made anew from {instances} of the archive: studies "
+        "are decided and scored again, and their reports sent again. If it should not have been "
+        "empty, stop, put it back from a back-up, and run `python -m dicom_node reindex`"
+    )
+    _log.warning("%s", sentence)
+    registry.incidents.record(IncidentKind.REGISTRY_FAILURE, sentence, None, "registry")
 
 
 def _record_or_verdict(

@@ -20,16 +20,22 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    inspect,
     make_url,
     or_,
     select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
 from dicom_node.clock import Clock
-from dicom_node.errors import NodeError, RegistryUnavailableError, UnstorableRecordError
+from dicom_node.errors import (
+    DamagedRegistryError,
+    NodeError,
+    RegistryUnavailableError,
+    UnstorableRecordError,
+)
 from dicom_node.registry.migrations import upgrade
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
 
@@ -38,6 +44,9 @@ _LONGEST_WAIT: Final = timedelta(days=1)
 _LOOK_S: Final = 0.02
 _OWNER_ONLY: Final = 0o600
 _SCHEMA_LOCK: Final = 0x414E4E55
+_DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+_UNDEFINED_TABLE: Final = "42P01"
+"""PostgreSQL's name of the error (its manual, appendix A)."""
 
 
 class Database:
@@ -52,12 +61,20 @@ class Database:
 
     Raises
     ------
+    DamagedRegistryError
+        If its file is no database or its tables are not whole.
     RegistryUnavailableError
         If the registry cannot be opened, or was made by a newer version.
+
+    Attributes
+    ----------
+    is_new : bool
+        Whether there was no registry before.
     """
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.now = clock
+        self.is_new = False
         self._engine = _engine(url)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._file = self._engine.url.database if self._is_sqlite else None
@@ -140,6 +157,8 @@ class Database:
                 self._kept.connection = own
             row_found: tuple[Any, ...] | None = own.execute(query, parameters).fetchone()
         except sqlite3.Error as error:
+            if _is_damage(error):
+                raise _damaged(f"its file cannot be read ({type(error).__name__})") from error
             raise RegistryUnavailableError(
                 f"the registry did not answer ({type(error).__name__}): check that its database is "
                 "reachable"
@@ -190,8 +209,30 @@ class Database:
         """Return the dialect's INSERT, which knows ON CONFLICT."""
         return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
+    def check(self) -> None:
+        """Look through the whole file of a registry on SQLite, some seconds for each gigabyte;
+        PostgreSQL minds its own.
+
+        Raises
+        ------
+        DamagedRegistryError
+            If a part of it cannot be read.
+        """
+        if not self._is_sqlite:
+            return
+        with self.read() as connection:
+            found = connection.scalar(text("PRAGMA quick_check(1)"))
+        if found != "ok":
+            raise _damaged("a page of its file is not what it must be")
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, so that SQLite writes its log back and removes it; those that
+        other threads kept go with them.
+        """
+        own = getattr(self._kept, "connection", None)
+        if own is not None:
+            own.close()
+            del self._kept.connection
         self._engine.dispose()
 
     def _create_tables(self) -> None:
@@ -200,6 +241,7 @@ class Database:
                 connection.execute(
                     text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SCHEMA_LOCK}
                 )
+            self._check_tables(connection)
             metadata.create_all(connection)
             upgrade(connection, metadata)
             connection.execute(
@@ -211,6 +253,40 @@ class Database:
                 f"the registry has schema version {newest}, expected at most {SCHEMA_VERSION}: it "
                 "was used by a newer version of Annulus; run that one"
             )
+
+    def _check_tables(self, connection: Connection) -> None:
+        """Refuse a registry of this version that lacks a table: made anew, it would be empty, and
+        nobody would hear of what is lost.
+        """
+        here = set(inspect(connection).get_table_names())
+        self.is_new = schema_versions.name not in here
+        if self.is_new and not here.isdisjoint(metadata.tables):
+            raise _damaged(f"it lacks its table {schema_versions.name}")
+        if self.is_new:
+            return
+        lacking = sorted(metadata.tables.keys() - here)
+        newest = max(connection.scalars(select(schema_versions.c.version)), default=0)
+        if lacking and newest == SCHEMA_VERSION:
+            tables = "table" if len(lacking) == 1 else "tables"
+            raise _damaged(f"it lacks its {tables} {', '.join(lacking)}")
+
+
+def _damaged(what: str) -> DamagedRegistryError:
+    return DamagedRegistryError(
+        f"the registry is damaged: {what}. Stop everything that uses it and put it back from a "
+        "back-up; without one, move it away (registry.sqlite, -wal and -shm, or the schema on "
+        "PostgreSQL). Then `python -m dicom_node reindex` indexes what the archive holds: "
+        "deploy/operations.md, Restore"
+    )
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    """Say whether an error of a driver means that the registry itself is not whole."""
+    if isinstance(error, sqlite3.Error):
+        # Extended codes hold the kind of error in their last byte.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return code in _DAMAGED or str(error).startswith("no such table")
+    return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
 
 
 @contextmanager
@@ -225,6 +301,8 @@ def _as_node_error() -> Iterator[None]:
     except SQLAlchemyError as error:
         if isinstance(error, StatementError) and isinstance(error.orig, NodeError):
             raise error.orig from error
+        if isinstance(error, DBAPIError) and _is_damage(error.orig):
+            raise _damaged(f"it cannot be read ({type(error.orig).__name__})") from error
         # The driver's own words may hold values of a row, so only the kind of error is told.
         raise RegistryUnavailableError(
             f"the registry did not answer or did not commit ({type(error).__name__}): check that "

@@ -96,6 +96,15 @@ class Registry:
         """Wait until there may be something new to do; see `Database.wait_for_change`."""
         self._database.wait_for_change(stop, timeout_s)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there was no registry before this process opened it."""
+        return self._database.is_new
+
+    def check(self) -> None:
+        """Look for damage; see `Database.check`."""
+        self._database.check()
+
     def close(self) -> None:
         """Close every connection to the database."""
         self._database.close()

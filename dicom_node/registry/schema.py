@@ -28,6 +28,7 @@ from dicom_node.errors import UnstorableRecordError
 SCHEMA_VERSION: Final = 3
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
 the choice of ROI and CT, and `replacements`; an older registry is brought up to it when opened.
+A new table needs a new version: one that a registry of this version lacks is damage.
 """
 
 

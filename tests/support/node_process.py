@@ -43,6 +43,8 @@ class NodeProcess:
         The node's folder; by default in `folder`.
     module : sequence of str
         What ``python -m`` runs, with its first arguments.
+    before : sequence of str
+        What the command begins with, where another program runs it.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class NodeProcess:
         centers: str = center_table("alpha"),
         data: Path | None = None,
         module: Sequence[str] = ("dicom_node",),
+        before: Sequence[str] = (),
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
@@ -62,7 +65,7 @@ class NodeProcess:
         self.settings.write_text(
             f"[node]\nport = {self.port}\nfolder = '{self.data}'\n{node}\n{centers}"
         )
-        self._module = module
+        self._command = (*before, sys.executable, "-m", *module)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -86,7 +89,7 @@ class NodeProcess:
         already = self._said().count(_READY)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._module, "--settings", str(self.settings)],
+                [*self._command, "--settings", str(self.settings)],
                 cwd=ROOT,
                 env={**os.environ, PSEUDONYM_KEY_VARIABLE: KEY, "TCP_NODELAY": "1"},
                 stderr=log,

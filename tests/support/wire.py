@@ -109,6 +109,18 @@ def store_request(
     )
 
 
+def commitment_elements() -> dict[int, bytes]:
+    """The command elements of an N-ACTION that requests storage commitment."""
+    return {
+        0x0003: b"1.2.840.10008.1.20.1",
+        0x0100: us(0x130),
+        0x0110: us(1),
+        0x0800: us(0),
+        0x1001: b"1.2.840.10008.1.20.1.1",
+        0x1008: us(1),
+    }
+
+
 def value(context_id: int, content: bytes, *, is_command: bool, is_last: bool = True) -> bytes:
     """A presentation data value."""
     return (

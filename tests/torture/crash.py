@@ -29,8 +29,8 @@ from pydicom.dataset import Dataset
 from dicom_node.registry.registry import StudyState
 from tests.support import wire
 from tests.support.intake_bench import ct_slice, encode, request, rtstruct
+from tests.support.kept_instances import kept_instances
 from tests.support.node_process import NodeProcess
-from tests.support.part10 import read_part10
 from tests.support.wire import Wire, context
 
 SENDERS = 4
@@ -218,12 +218,7 @@ def _verdict(node: NodeProcess, senders: list[Sender]) -> dict[str, int | str]:
     """Compare what was acknowledged with what is there."""
     acknowledged = {uid: digest for one in senders for uid, digest in one.acknowledged.items()}
     with node.registry() as registry:
-        indexed = registry.instances.paths()
-        kept = {}
-        for path in node.archive.glob("*/*/*.dcm"):
-            if str(path.relative_to(node.archive)) in indexed:
-                instance = read_part10(path)
-                kept[instance.sop_instance_uid] = instance.content_sha256
+        kept = kept_instances(registry, node.archive)
         studies = registry.studies.summaries()
         rows = sum(registry.outbox.counts().values())
         queued = sum(one.state is StudyState.QUEUED for one in studies)

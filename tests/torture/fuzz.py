@@ -172,16 +172,7 @@ def _parts() -> tuple[tuple[int, bytes, bytes], ...]:
     slices, drawn = whole_study(2)
     store = wire.store_request(str(slices[0].SOPInstanceUID))
     structure = wire.store_request(str(drawn.SOPInstanceUID), _RTSTRUCT)
-    action = wire.command(
-        {
-            0x0003: _COMMITMENT.encode(),
-            0x0100: wire.us(0x130),
-            0x0110: wire.us(1),
-            0x0800: wire.us(0),
-            0x1001: b"1.2.840.10008.1.20.1.1",
-            0x1008: wire.us(1),
-        }
-    )
+    action = wire.command(wire.commitment_elements())
     asked = request_dataset("1.2.3.4", [Reference(_CT, str(slices[0].SOPInstanceUID))])
     return (
         (1, wire.echo_request(), b""),

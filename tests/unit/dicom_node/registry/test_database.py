@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.errors import RegistryUnavailableError
+from dicom_node.errors import DamagedRegistryError, RegistryUnavailableError
 from dicom_node.registry.registry import open_registry
 from dicom_node.registry.schema import SCHEMA_VERSION, schema_versions
 from dicom_node.settings import NodeTable
@@ -72,8 +72,14 @@ def test_the_registry_of_a_newer_version_is_refused(bench: Bench) -> None:
 
 
 def test_a_registry_that_cannot_be_reached_is_told_without_values(tmp_path: Path) -> None:
+    (tmp_path / "registry.sqlite").mkdir()
+    with pytest.raises(RegistryUnavailableError, match=r"not commit \(OperationalError\): check"):
+        open_registry(NodeTable(folder=tmp_path))
+
+
+def test_a_file_that_is_no_database_is_damaged_and_told_without_values(tmp_path: Path) -> None:
     (tmp_path / "registry.sqlite").write_bytes(b"this is no database" * 100)
-    with pytest.raises(RegistryUnavailableError, match=r"did not commit \(DatabaseError\): check"):
+    with pytest.raises(DamagedRegistryError, match=r"cannot be read \(DatabaseError\)\. Stop"):
         open_registry(NodeTable(folder=tmp_path))
 
 
