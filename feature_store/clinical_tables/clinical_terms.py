@@ -28,6 +28,7 @@ _ALIVE = frozenset(
         "not dead", "alive with tumor", "alive tumor free", "no death",
     }
 )  # fmt: skip
+_CAUSE = re.compile(r"(dead|died|deceased|death|alive) (?:of|from|due to|with|without) [a-z ]+")
 _ONE = frozenset({"1", "yes", "y", "true", "t", "ja", "oui", "checked"})
 _ZERO = frozenset({"0", "no", "n", "false", "f", "nein", "nee", "non", "unchecked"})
 _CODE_AND_WORD = re.compile(r"([01]) ?[:=\-.)] ?(\D+)")
@@ -73,8 +74,8 @@ def read_events(
             if word in _ONE | _ZERO:
                 raise ClinicalTableError(
                     f"The column {column} holds {shown(cells[line])} in line {line}, which may "
-                    "mean dead or alive: write dead and alive, or call the column event where 1 "
-                    "means that the patient died."
+                    "mean dead or alive: write dead and alive, or say under codes in the "
+                    "[clinical] table of the settings file what it means."
                 )
     return read_each(cells, lambda cell: _died(_word(cell), one_is_dead))
 
@@ -89,12 +90,10 @@ def _died(word: str, one_is_dead: bool | None) -> bool | None:
         # cBioPortal's 1:DECEASED and 0:LIVING
         said = _died(found[2].strip(), None)
         return said if said is (found[1] == "1") else None
-    if word in _DEAD:
-        return True
-    if word in _ALIVE:
-        return False
-    if one_is_dead is None:
+    cause = _CAUSE.fullmatch(word)
+    plain = cause[1] if cause else word
+    if plain in _DEAD or plain in _ALIVE:
+        return plain in _DEAD
+    if one_is_dead is None or plain not in _ONE | _ZERO:
         return None
-    if word in _ONE:
-        return one_is_dead
-    return not one_is_dead if word in _ZERO else None
+    return one_is_dead is (plain in _ONE)

@@ -70,8 +70,8 @@ def read_dates(
     for line, cell in cells.items():
         if isinstance(cell, str) and _SHORT_YEAR.fullmatch(text_of(cell)):
             raise ClinicalTableError(
-                f"The column {column} holds {shown.date(cell)} in line {line}, a year of two "
-                "digits, expected dates like 2026-01-31: write years with four digits."
+                f"The column {column} holds {shown.dated(cell)} in line {line}, a year of "
+                "two digits, expected dates like 2026-01-31: write years with four digits."
             )
     order = _order(column, cells, order, shown)
     return read_each(cells, lambda cell: _date(cell, order, epoch))
@@ -90,15 +90,16 @@ def _order(
     if days and months:
         raise ClinicalTableError(
             f"The column {column} has the day first in line {days[0]} "
-            f"({shown.date(cells[days[0]])}) and the month first in line {months[0]} "
-            f"({shown.date(cells[months[0]])}): write all dates like 2026-01-31."
+            f"({shown.dated(cells[days[0]])}) and the month first in line {months[0]} "
+            f"({shown.dated(cells[months[0]])}): write all dates like 2026-01-31."
         )
     told: Order | None = "day-first" if days else "month-first" if months else None
     if order is not None and told is not None and told != order:
         line = (days or months)[0]
         raise ClinicalTableError(
-            f"The column {column} holds {shown.date(cells[line])} in line {line}, which is {told}, "
-            f"expected {order} as the [clinical] table of the settings file says: mend either."
+            f"The column {column} holds {shown.dated(cells[line])} in line {line}, which is "
+            f"{told}, expected {order} as the [clinical] table of the settings file says: mend "
+            "either."
         )
     order = order or told
     open_lines = [line for line, (first, second) in parts.items() if first != second]
@@ -106,7 +107,7 @@ def _order(
         line = open_lines[0]
         raise ClinicalTableError(
             f"Nothing in the column {column} tells day from month, such as in line {line} "
-            f"({shown.date(cells[line])}): write dates like 2026-01-31, or say dates = "
+            f"({shown.dated(cells[line])}): write dates like 2026-01-31, or say dates = "
             '"day-first" or "month-first" in the [clinical] table of the settings file.'
         )
     return order or "day-first"

@@ -101,6 +101,13 @@ def refuse_other_header(
                 f"The header seems to be in line {number} of the clinical table, expected it in "
                 f"line {header_line}: delete the lines above it."
             )
+    own = {name.lower() for name in names if known(name)}
+    for number, cells in below:
+        if sum(isinstance(cell, str) and cell.strip().lower() in own for cell in cells) >= 3:
+            raise ClinicalTableError(
+                f"The header of the clinical table stands again in line {number}, as if a second "
+                "table began there, expected one table in one file: delete the line, or part them."
+            )
     first = [str(cells[0]) for _, cells in below[:_LOOK_AT_LINES] if cells]
     if here < 3 and sum(map(known, first)) >= 3:
         raise ClinicalTableError(

@@ -61,8 +61,8 @@ class FollowUpColumns:
         for name, values in (("start", self.start), ("death", self.death), ("last", self.last)):
             if line in values.unreadable and self._needs(name):
                 raise ValueError(
-                    f"{self.names[name]} is {shown.date(values.unreadable[line])}, expected a date "
-                    "like 2026-01-31"
+                    f"{self.names[name]} is {shown.dated(values.unreadable[line])}, expected a "
+                    "date like 2026-01-31"
                 )
             if line in values.values and values.values[line] > self.today:
                 raise ValueError(f"{self.names[name]} lies in the future")

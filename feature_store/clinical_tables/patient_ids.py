@@ -9,7 +9,7 @@ from datetime import date
 
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.header import words_of
-from feature_store.clinical_tables.sheet import Cell, text_of
+from feature_store.clinical_tables.sheet import Cell, FormattedNumber, text_of
 
 _SHORTENED = re.compile(r"\d+(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
 _AS_FLOAT = re.compile(r"\d+\.0+")
@@ -33,8 +33,8 @@ def patient_id(cell: Cell, *, guessed_encoding: bool) -> str:
     """
     if _is_spoilt(cell):
         raise ValueError(
-            "the Patient ID is a date or a number with decimals, expected it as in the PACS: "
-            "format the column as text, and mend it"
+            "the Patient ID is a date, or a number with decimals or a format, expected it as in "
+            "the PACS: format the column as text, and mend it"
         )
     text = cell.replace("\ufeff", "").strip() if isinstance(cell, str) else text_of(cell)
     if _SHORTENED.fullmatch(text):
@@ -46,6 +46,8 @@ def patient_id(cell: Cell, *, guessed_encoding: bool) -> str:
         raise ValueError(
             "the Patient ID stands in quotes or after an apostrophe, expected it as in the PACS"
         )
+    if not text.isprintable():
+        raise ValueError("the Patient ID holds a character that cannot be seen: write it anew")
     if _AS_FLOAT.fullmatch(text):
         raise ValueError(
             "the Patient ID ends with .0, as software writes a number, expected it as in the PACS: "
@@ -66,7 +68,9 @@ def patient_id(cell: Cell, *, guessed_encoding: bool) -> str:
 
 
 def _is_spoilt(cell: Cell) -> bool:
-    return isinstance(cell, date) or (isinstance(cell, float) and not cell.is_integer())
+    return isinstance(cell, date | FormattedNumber) or (
+        isinstance(cell, float) and not cell.is_integer()
+    )
 
 
 def refuse_repeating(header: Sequence[str], ids: Mapping[int, str]) -> None:

@@ -32,6 +32,7 @@ from feature_store.clinical_tables.header import Column, columns_of, meaning_of,
 from feature_store.clinical_tables.histology_terms import read_histology
 from feature_store.clinical_tables.numbers import SIGNS, decimal_signs, read_numbers
 from feature_store.clinical_tables.patient_ids import patient_id, refuse_repeating
+from feature_store.clinical_tables.required_columns import refuse_missing
 from feature_store.clinical_tables.sheet import (
     Cell,
     Line,
@@ -53,16 +54,6 @@ _DICOM_AGE = re.compile(r"0*(\d{1,3})Y")
 _REPEATED = "the patient occurs already in line {}: keep one row."
 _TOLD = 5
 """Of unreadable values so many are named."""
-_EXPECTED = {
-    Field.PATIENT_ID: "patient_id (PatientID, record_id …)",
-    Field.AGE: "age",
-    Field.SEX: "sex (gender)",
-    Field.HISTOLOGY: "histology",
-    Field.STAGE: "stage (Overall.Stage)",
-    Field.SURVIVAL: "survival_days (Survival.time, OS_MONTHS …) or dates of start of radiotherapy, "
-    "death and last contact",
-    Field.EVENT: "event (deadstatus.event, OS_STATUS …)",
-}
 
 
 @dataclass(frozen=True)
@@ -137,7 +128,7 @@ def read_clinical_table(
     else:
         sheet = read_text(content, known)
     columns = columns_of(sheet.header, conventions)
-    _refuse_missing(sheet, columns, conventions)
+    refuse_missing(sheet, columns, conventions)
     refuse_nothing_below(sheet.header_line, sheet.lines)
     return _Reader(sheet, columns, conventions).reading(center, pseudonymise, clock_shift_s)
 
@@ -256,7 +247,7 @@ class _Reader:
             lines = sorted(values.unreadable.keys() - rejected)
             if not lines:
                 continue
-            say = self._shown.date if field is Field.START else self._shown
+            say = self._shown.dated if field is Field.START else self._shown
             told = [f"{say(values.unreadable[line])} in line {line}" for line in lines[:_TOLD]]
             more = f" and {len(lines) - _TOLD} more" if len(lines) > _TOLD else ""
             sentences.append(
@@ -343,8 +334,6 @@ class _Reader:
         )
 
 
-_MAY_LACK = (Field.AGE, Field.SEX, Field.HISTOLOGY, Field.STAGE)
-"""Columns that a centre may say its tables do not have."""
 _ROLES = {
     "survival": Field.SURVIVAL,
     "event": Field.EVENT,
@@ -367,36 +356,3 @@ def _refuse_other_unit(column: Column, cells: Mapping[int, Cell]) -> None:
                 f"The column {column.name} is in {_unit(column)} by its name and in {unit} by line "
                 f"{line}: say the unit in its name, such as survival_{unit}, and delete the line."
             )
-
-
-def _refuse_missing(
-    sheet: Sheet, columns: Mapping[Field, tuple[Column, ...]], conventions: Conventions
-) -> None:
-    dated = Field.START in columns and (Field.DEATH in columns or Field.LAST_CONTACT in columns)
-    given = {*columns, *(field for field in _MAY_LACK if conventions.columns.get(field) == "")}
-    if dated:
-        given.add(Field.SURVIVAL)
-        if Field.DEATH in columns and Field.LAST_CONTACT in columns:
-            given.add(Field.EVENT)
-    missing = [words for field, words in _EXPECTED.items() if field not in given]
-    if not missing:
-        return
-    if len(sheet.header) == 1:
-        raise ClinicalTableError(
-            f"The header of the clinical table in line {sheet.header_line} is one cell: expected "
-            "names parted by commas, semicolons, tabs or vertical bars, and quotes around single "
-            "cells only. Save the table again as CSV."
-        )
-    others = [name for name in sheet.header if name and meaning_of(name) is None]
-    listed = (
-        f" Its other columns are {', '.join(others[:12])}{' …' * (len(others) > 12)}."
-        if others and len(columns) >= 2
-        else ""
-    )
-    raise ClinicalTableError(
-        f"The clinical table lacks {len(missing)} column{'s' * (len(missing) > 1)}: "
-        f"{'; '.join(missing)}. Its header in line {sheet.header_line} has {len(sheet.header)} "
-        f"column{'s' * (len(sheet.header) != 1)}.{listed} Add the missing ones, with empty cells "
-        "where nothing is known, or say in the [clinical] table of the settings file which column "
-        "is which."
-    )

@@ -10,6 +10,11 @@ from feature_store.clinical_records import ClinicalTableError
 Cell = str | float | date
 """Text as it is written; a number or a date only where the file itself says that it is one."""
 
+
+class FormattedNumber(float):
+    """A number that a workbook shows otherwise, such as 17 as ``P-0017``."""
+
+
 _MISSING = frozenset(
     {
         "", "na", "nan", "n/a", "n.a.", "n.a", "#n/a", "none", "null", "nil", "unknown", "unk", ".",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 
 from feature_store.clinical_tables.sheet import Cell, text_of
 
@@ -29,7 +30,8 @@ _WORDS = """a about aden adeno adenoca adenocarcinoma adenosquamous ago ajcc ali
     positive possible possibly primary probable probably progression r1 recurrent refused relapse
     right s sarcomatoid scc sclc see separate small solid squamous stable stage still suspected t
     text the tis to true tumor tumour type uicc unclear undetermined undifferentiated unk unknown
-    unspecified unsure up v value well withdrawn without x y year years yes young zero"""
+    unspecified unsure up v value well withdrawn without x y year years yes young zero ref div
+    name num"""
 _CLINICAL_WORDS = frozenset(_WORDS.split())
 """A cell of words is shown when all of them are of these; any other may be a name."""
 _UNITS_AND_ROMAN = re.compile(r"[ivx]+[abc]?|[tnmcpyr]{1,2}[x0-4]?|[a-c]|e", re.IGNORECASE)
@@ -51,12 +53,14 @@ class ShownValues:
 
     def __call__(self, cell: Cell) -> str:
         """Return the cell between quotes, or how long it is where it may identify a patient."""
+        if isinstance(cell, date):
+            return "a date"
         text = text_of(cell)
         if self._may_identify(text):
             return f"a text of {len(text)} characters"
         return f"'{text}'"
 
-    def date(self, cell: Cell) -> str:
+    def dated(self, cell: Cell) -> str:
         """Return a date without its year."""
         text = text_of(cell)
         short = _YEAR.sub("…", text, count=1)

@@ -13,11 +13,20 @@ from openpyxl import load_workbook
 
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.delimited_text import Known, refuse_other_header
-from feature_store.clinical_tables.sheet import EXCEL_EPOCH, Cell, Line, Sheet, fitted
+from feature_store.clinical_tables.sheet import (
+    EXCEL_EPOCH,
+    Cell,
+    FormattedNumber,
+    Line,
+    Sheet,
+    fitted,
+)
 
 _EPOCH_1904 = date(1904, 1, 1)
 _MANY_LINES = 100_000
 _ZEROS = re.compile(r"0{2,}")
+_LITERAL = re.compile(r"\"|\\|[0#]-[0#]")
+"""What of a number format stands beside the digits."""
 _EXACT_DIGITS = 10**15
 
 
@@ -145,6 +154,8 @@ def _number(value: float, number_format: str) -> Cell:
     if isinstance(value, int) and _ZEROS.fullmatch(number_format):
         # shown with leading zeros, as an identifier has them
         return str(value).zfill(len(number_format))
+    if _LITERAL.search(number_format):
+        return FormattedNumber(value)
     return f"{value:.15G}" if abs(value) >= _EXACT_DIGITS else float(value)
 
 

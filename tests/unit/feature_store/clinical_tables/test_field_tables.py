@@ -111,6 +111,9 @@ READ_RIGHT: dict[str, str | bytes] = {
     + TWO.replace(",1\n", ",yes\n").replace(",0\n", ",No\n"),
     "alive inverted": OURS.replace("event", "alive")
     + TWO.replace(",1\n", ",no\n").replace(",0\n", ",1\n"),
+    "causes of death": OURS + TWO.replace(",1\n", ",Died of lung cancer\n").replace(
+        ",0\n", ",Alive with disease\n"
+    ),
     "dates in ISO": (
         DATED + "P1,66.5,m,adeno,IIIA,2020-01-01,2020-12-31,\n"
         "P2,70,f,squamous,II,2020-01-01T08:30:00,,2022-06-19\n"
@@ -268,6 +271,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "The header of the clinical table in line 1 is one cell: expected names parted by commas",
     ),
     "blanks of a fixed width": ((OURS + TWO).replace(",", "   "), "in line 1 is one cell"),
+    "a second table below": (
+        OURS + TWO + ",,,,,,\nControls,,,,,,\n" + OURS + TWO,
+        "The header of the clinical table stands again in line 6, as if a second table began",
+    ),
     "a quote left open": (OURS + TWO.replace("male", '"male', 1), "cannot be read in line 3"),
     "UTF-16 without a mark": ((OURS + TWO).encode("utf-16-le"), "UTF-16 without byte-order mark"),
     "a PDF": (b"%PDF-1.7\n", "The clinical table is a PDF, expected CSV or .xlsx. Save the table"),
@@ -307,6 +314,10 @@ REJECTED: dict[str, tuple[str, str]] = {
     "a shortened identifier": (
         OURS + TWO.replace("P2", "1.2E+11"),
         "the Patient ID was shortened by a spreadsheet (1.2E+11)",
+    ),
+    "an identifier with a hidden character": (
+        OURS + TWO.replace("P2", "P\u200b2"),
+        "the Patient ID holds a character that cannot be seen",
     ),
     "an identifier as a number": (OURS + TWO.replace("P2", "1002.0"), "ends with .0"),
     "a line commented out": (OURS + TWO.replace("P2", "#P2"), "it has a comment or the name of"),
@@ -482,6 +493,9 @@ def test_identifiers_keep_the_zeros_that_excel_shows(tmp_path: Path) -> None:
     content = workbook(lambda book: setattr(book.active["A2"], "number_format", "00000"), rows)
     reading = read(tmp_path, content)
     assert [one.patient_key for one in reading.table.records] == ["00017", "18"]
+    content = workbook(lambda book: setattr(book.active["A2"], "number_format", '"P"0000'), rows)
+    ((line, sentence),) = read(tmp_path, content).table.rejected
+    assert (line, "a number with decimals or a format" in sentence) == (2, True)
 
 
 def hidden(book: Workbook) -> None:

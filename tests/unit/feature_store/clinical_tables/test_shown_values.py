@@ -28,7 +28,7 @@ def test_what_may_identify_a_patient_is_told_by_its_length(cell: str) -> None:
 
 
 def test_a_date_is_shown_without_its_year() -> None:
-    assert SHOWN.date("03/04/1951") == "'03/04/…'"
-    assert SHOWN.date("3 April 1951") == "'3 April …'"
-    assert SHOWN.date("1951-13-45T00:00") == "'…-13-45T00:00'"
-    assert SHOWN.date("Jansen 1951") == "a text of 8 characters"
+    assert SHOWN.dated("03/04/1951") == "'03/04/…'"
+    assert SHOWN.dated("3 April 1951") == "'3 April …'"
+    assert SHOWN.dated("1951-13-45T00:00") == "'…-13-45T00:00'"
+    assert SHOWN.dated("Jansen 1951") == "a text of 8 characters"
