@@ -30,6 +30,7 @@ TABLES = (
     "prefect",
     "expectations",
     "system",
+    "clinical",
 )
 """Every table that the settings file may hold; the node reads `node` and `center`."""
 

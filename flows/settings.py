@@ -13,6 +13,8 @@ from pydantic_settings import SettingsConfigDict
 
 from dicom_node.center import Role
 from dicom_node.settings import NodeSettings
+from feature_store.clinical_tables.code_words import is_understood
+from feature_store.clinical_tables.conventions import CODED, COLUMN_NAMES, Conventions
 from feature_store.radiomic_features.settings import ExtractionSettings
 from models.combined.combat import MINIMUM_PATIENTS
 from models.network.augmentation import Augmentation
@@ -182,6 +184,48 @@ class PrefectTable(BaseModel):
     overview_every_s: float = Field(default=60.0, gt=0)
 
 
+class ClinicalConventionsTable(BaseModel):
+    """``[clinical.NAME]``: what a centre's clinical tables do not say by themselves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    codes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    dates: Literal["day-first", "month-first"] | None = None
+    decimal: Literal["comma", "point"] | None = None
+    sheet: str | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _are_columns(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(set(value) - set(COLUMN_NAMES)):
+            raise ValueError(
+                f"{', '.join(unknown)} is no column: expected names out of "
+                f"{', '.join(COLUMN_NAMES)}"
+            )
+        absent = {name for name, column in value.items() if not column}
+        if needed := sorted(absent & {"patient_id"}):
+            raise ValueError(f"{', '.join(needed)} is needed: name the column that holds it")
+        return value
+
+    @field_validator("codes")
+    @classmethod
+    def _are_understood(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        fields = {str(field): field for field in CODED}
+        for name, meanings in value.items():
+            if name not in fields:
+                raise ValueError(
+                    f"{name} has no codes: expected columns out of {', '.join(fields)}"
+                )
+            for word in meanings.values():
+                if not is_understood(fields[name], word):
+                    raise ValueError(
+                        f"{word!r} is not understood as {name}: expected a word of "
+                        "deploy/clinical-table.md, or unknown"
+                    )
+        return value
+
+
 class SystemTable(BaseModel):
     """``[system]``: what `make up` starts beside node and dispatcher on this machine."""
 
@@ -205,6 +249,16 @@ class Settings(NodeSettings):
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()
     system: SystemTable = SystemTable()
+    clinical: dict[str, ClinicalConventionsTable] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _clinical_tables_are_of_centers(self) -> Self:
+        if unknown := sorted(set(self.clinical) - set(self.center)):
+            raise ValueError(
+                f"[clinical.{unknown[0]}] names no centre of this file, which has "
+                f"{', '.join(self.center) or 'none'}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _schedules_name_centers(self) -> Self:
@@ -227,6 +281,11 @@ class Settings(NodeSettings):
     def reports_folder(self) -> Path:
         """Return the folder that validation reports are written to."""
         return self.validation.reports or self.node.folder / "reports"
+
+    def clinical_conventions(self, center: str) -> Conventions:
+        """Return what a centre says of its clinical tables."""
+        found = self.clinical.get(center)
+        return Conventions() if found is None else Conventions(**found.model_dump())
 
     def clinical_drop_folder(self, center: str) -> Path:
         """Return the folder in which a centre's clinical CSV is left to be imported."""

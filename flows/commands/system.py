@@ -5,6 +5,7 @@ tables, overview.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def add_system_commands(commands: Any) -> None:
     deployments.set_defaults(command=_deployments)
 
     clinical = commands.add_parser(
-        "import-clinical", help="read a centre's clinical CSV into the feature store"
+        "import-clinical", help="read a centre's clinical table into the feature store"
     )
     clinical.add_argument("center", help="name of the centre in the settings file")
     clinical.add_argument(
@@ -50,7 +51,8 @@ def add_system_commands(commands: Any) -> None:
         type=Path,
         nargs="?",
         help=(
-            "the CSV file; patient identifiers are replaced by pseudonyms (default: what lies in "
+            "the table, CSV or Excel (.xlsx); patient identifiers are replaced by pseudonyms "
+            "(default: what lies in "
             "the drop folder)"
         ),
     )
@@ -63,6 +65,11 @@ def add_system_commands(commands: Any) -> None:
             "what a refusal called implausible by this code is right in this table; may be given "
             "several times"
         ),
+    )
+    clinical.add_argument(
+        "--check",
+        action="store_true",
+        help="only show what would be read, and what is wrong with it; keep nothing",
     )
     clinical.set_defaults(command=_import_clinical)
 
@@ -107,10 +114,35 @@ def _deployments(options: argparse.Namespace) -> int:
 
 
 def _import_clinical(options: argparse.Namespace) -> int:
+    if options.check:
+        return _check_clinical(options)
     from flows.data.import_clinical import import_clinical  # noqa: PLC0415
 
     csv = None if options.csv is None else str(options.csv.absolute())
     return ended(import_clinical(options.center, csv, options.confirm, return_state=True))
+
+
+def _check_clinical(options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from feature_store.errors import FeatureStoreError  # noqa: PLC0415
+    from flows.data.import_clinical import check_table, dropped_files  # noqa: PLC0415
+    from flows.installation import installation  # noqa: PLC0415
+
+    work = installation()
+    center = work.center(options.center).name
+    files = [options.csv] if options.csv else dropped_files(work, center)
+    if not files:
+        print("The drop folder holds no table, expected one: name a file.", file=sys.stderr)
+        return 1
+    good = True
+    for file in files:
+        try:
+            lines, accepted = check_table(work, center, file, options.confirm)
+        except (FeatureStoreError, NodeError) as error:
+            lines, accepted = [str(error)], False
+        print("\n".join([str(file), *lines]))
+        good = good and accepted
+    return 0 if good else 1
 
 
 def _overview(_options: argparse.Namespace) -> int:

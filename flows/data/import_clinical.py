@@ -1,7 +1,6 @@
-"""The flow `import-clinical`: a centre's clinical CSV into the feature store, pseudonymised on the
-way.
+"""The flow `import-clinical`: a centre's clinical table into the feature store, under pseudonyms.
 
-A CSV is named, or left in the centre's drop folder: there it goes to ``imported`` or ``refused``
+A table is named, or left in the centre's drop folder: there it goes to ``imported`` or ``refused``
 once it has been read.
 """
 
@@ -23,7 +22,13 @@ from feature_store.clinical_records import (
     ClinicalRecord,
     ClinicalTable,
     ClinicalTableError,
-    read_clinical_csv,
+)
+from feature_store.clinical_tables.preview import preview_lines
+from feature_store.clinical_tables.reading import TableReading, read_clinical_table
+from feature_store.clinical_tables.rejected_rows import (
+    REJECTED_ENDING,
+    rejected_rows_file,
+    write_rejected_rows,
 )
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.follow_up_rules import CONFIRMABLE, confirmed
@@ -39,6 +44,7 @@ from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.software_version import software_version
 
 IMPORTED, REFUSED_FILES = "imported", "refused"
+_TABLE_ENDINGS = {".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
 _WRITTEN_BEFORE_S = 2.0
 """A file that was written to more recently may still be growing."""
 
@@ -54,8 +60,8 @@ def import_clinical(
     center : str
         The centre's name in the settings file.
     csv : str, optional
-        Path of the CSV file; its columns are described in ``deploy/clinical-table.md``. By default
-        every CSV in the centre's drop folder is imported, oldest first.
+        Path of the table, delimited text or an Excel workbook, as ``deploy/clinical-table.md``
+        describes it. By default every table in the centre's drop folder is imported, oldest first.
     confirm : sequence of str
         Codes of what is implausible in the follow-up of a named table and right all the same.
     """
@@ -66,21 +72,33 @@ def import_clinical(
         )
     if confirm and not csv:
         raise ClinicalTableError(
-            "What is implausible is confirmed for one table, expected its CSV: name the file."
+            "What is implausible is confirmed for one table, expected its file: name the file."
         )
     return _import_named(center, csv, confirm) if csv else _import_dropped(center)
 
 
 def dropped_files(work: Installation, center: str) -> list[Path]:
-    """Return the CSV files that wait in a centre's drop folder and are no longer written to, oldest
+    """Return the tables that wait in a centre's drop folder and are no longer written to, oldest
     first.
     """
     folder = work.settings.clinical_drop_folder(center)
     written = (
-        {path: path.stat().st_mtime for path in folder.glob("*.csv")} if folder.is_dir() else {}
+        {path: path.stat().st_mtime for path in folder.iterdir() if _is_table(path)}
+        if folder.is_dir()
+        else {}
     )
     settled = [path for path, at in written.items() if time.time() - at >= _WRITTEN_BEFORE_S]
     return sorted(settled, key=lambda path: (written[path], path.name))
+
+
+def _is_table(path: Path) -> bool:
+    """Say whether a file of a drop folder is a table, and none of ours or of an open Excel."""
+    return (
+        path.suffix.lower() in _TABLE_ENDINGS
+        and not path.name.startswith((".", "~$"))
+        and not path.name.endswith(REJECTED_ENDING)
+        and path.is_file()
+    )
 
 
 def _import_named(center: str, csv: str, confirm: Sequence[str]) -> State[None]:
@@ -95,7 +113,7 @@ def _import_dropped(center: str) -> State[None]:
     if not files:
         folder = work.settings.clinical_drop_folder(name)
         raise ClinicalTableError(
-            f"The drop folder of centre {name} holds no CSV file: expected one in {folder}, or "
+            f"The drop folder of centre {name} holds no table: expected one in {folder}, or "
             "name one with -p csv=..."
         )
     done, refusals = [], []
@@ -114,13 +132,102 @@ def _import_dropped(center: str) -> State[None]:
 def _import(
     work: Installation, center: str, csv: Path, confirm: Collection[str] = frozenset()
 ) -> str:
+    reading = _read(work, center, csv)
+    table, rejected_file = reading.table, _written_beside(csv, reading)
+    judged = _judged(work, center, table, confirm)
+    for suite, (records, found) in judged.items():
+        _keep(work, center, suite, records, found)
+    findings = [finding for _, found in judged.values() for finding in found]
+    for sentence in [
+        *reading.sheet.remarks,
+        *reading.warnings,
+        *(sentence for _, sentence in table.rejected),
+        *(finding.sentence for finding in findings),
+    ]:
+        get_run_logger().warning(sentence)
+    if critical := _critical(table, findings):
+        raise ClinicalTableError(critical)
+    in_force = tuple(sorted({finding.code for finding in findings} & set(confirm)))
+    work.store.put_clinical(
+        ClinicalTable(
+            tuple(replace(record, confirmed=in_force) for record in table.records), table.rejected
+        )
+    )
+    n, wrong = len(table.records), len(table.rejected)
+    return " ".join(
+        [
+            f"{n} patient{'s' * (n != 1)} of centre {center} imported, {wrong} "
+            f"row{'s' * (wrong != 1)} rejected"
+            + (f": {rejected_file}" if wrong else "")
+            + "." * bool(reading.warnings),
+            *reading.warnings,
+        ]
+    )
+
+
+def check_table(
+    work: Installation, center: str, csv: Path, confirm: Collection[str] = ()
+) -> tuple[list[str], bool]:
+    """Say what an import would read of a table, and keep nothing.
+
+    Parameters
+    ----------
+    work : Installation
+        What is known of the centre's patients already is judged with the table.
+    center : str
+        The centre.
+    csv : Path
+        The table.
+    confirm : collection of str
+        Codes of what is implausible and would be confirmed.
+
+    Returns
+    -------
+    lines : list of str
+        What was taken for what, counts, first rows and what is wrong, without identity.
+    accepted : bool
+        Whether an import would keep it.
+
+    Raises
+    ------
+    ClinicalTableError
+        If the table as a whole cannot be read.
+    """
+    reading = _read(work, work.center(center).name, csv)
+    judged = _judged(work, center, reading.table, confirm)
+    findings = [finding for _, found in judged.values() for finding in found]
+    refusal = _critical(reading.table, findings)
+    warned = [one.sentence for one in findings if one.severity is not Severity.CRITICAL]
+    ending = f"It would be refused: {refusal}" if refusal else "It would be imported."
+    return [*preview_lines(reading), *warned, "", f"{ending} Nothing was kept."], not refusal
+
+
+def _read(work: Installation, center: str, csv: Path) -> TableReading:
     key = pseudonym_key()
-    table = read_clinical_csv(
+    return read_clinical_table(
         csv,
         center,
         lambda patient_id: patient_key(key, center, patient_id),
         lambda patient: clock_shift_s(key, patient),
+        work.settings.clinical_conventions(center),
     )
+
+
+def _written_beside(csv: Path, reading: TableReading) -> str:
+    """Write the rejected rows beside their table; return where they are, in words."""
+    try:
+        file = write_rejected_rows(csv, reading)
+    except OSError as error:
+        return f"they could not be written beside the table ({error.strerror})"
+    return f"they are in {file}"
+
+
+def _judged(
+    work: Installation, center: str, table: ClinicalTable, confirm: Collection[str]
+) -> dict[str, tuple[tuple[ClinicalRecord, ...], tuple[Finding, ...]]]:
+    """Return by suite what was looked at and what was found; the follow-up is judged together with
+    that of the patients who are there already.
+    """
     kept = {record.patient_key: record for record in work.store.clinical(center)}
     whole = tuple((kept | {record.patient_key: record for record in table.records}).values())
     judged = {
@@ -132,29 +239,15 @@ def _import(
     }
     if not table.records:
         judged.pop("follow-up")
-    for suite, (records, found) in judged.items():
-        _keep(work, center, suite, records, found)
-    findings = [finding for _, found in judged.values() for finding in found]
-    critical = " ".join(
-        finding.sentence for finding in findings if finding.severity is Severity.CRITICAL
-    )
-    for sentence in [
-        *(sentence for _, sentence in table.rejected),
-        *(finding.sentence for finding in findings),
-    ]:
-        get_run_logger().warning(sentence)
-    if critical:
-        raise ClinicalTableError(critical)
-    in_force = tuple(sorted({finding.code for finding in findings} & set(confirm)))
-    work.store.put_clinical(
-        ClinicalTable(
-            tuple(replace(record, confirmed=in_force) for record in table.records), table.rejected
-        )
-    )
-    return (
-        f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows "
-        "rejected"
-    )
+    return judged
+
+
+def _critical(table: ClinicalTable, findings: Sequence[Finding]) -> str:
+    """Return why a table is refused; where no row is usable, with what is wrong in the first."""
+    sentences = [one.sentence for one in findings if one.severity is Severity.CRITICAL]
+    if not table.records and table.rejected:
+        sentences.append(table.rejected[0][1])
+    return " ".join(sentences)
 
 
 def _keep(
@@ -185,5 +278,8 @@ def _put_away(path: Path, folder: str, sentence: str | None) -> None:
     kept = path.parent / folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{path.name}"
     kept.parent.mkdir(exist_ok=True)
     path.rename(kept)
+    if (rejected := rejected_rows_file(path)).exists():
+        rejected.rename(rejected_rows_file(kept))
     if sentence is not None:
-        kept.with_suffix(".txt").write_text(sentence + "\n", encoding="utf-8")
+        reason = kept.with_name(f"{kept.stem}{'.reason' * (kept.suffix == '.txt')}.txt")
+        reason.write_text(sentence + "\n", encoding="utf-8")

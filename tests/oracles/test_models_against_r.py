@@ -17,7 +17,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from feature_store.clinical_records import eligible, read_clinical_csv
+from feature_store.clinical_records import eligible
+from feature_store.clinical_tables.reading import read_clinical_table
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.combined.feature_selection import fit_z_score, select_univariate
 from models.survival.baseline_hazard import baseline_cumulative_hazard
@@ -132,9 +133,9 @@ def test_univariate_cox_of_the_training_set_of_the_paper(lung1: Lung1, real_data
     """The 203 patients with adenocarcinoma or squamous cell carcinoma, of whom 201 have
     features.
     """
-    table = read_clinical_csv(
+    table = read_clinical_table(
         real_data / "lung1" / "clinical.csv", "A", lambda patient_id: patient_id
-    )
+    ).table
     records = {record.patient_key: record for record in table.records if eligible(record).eligible}
     assert (len(records), sum(record.event for record in records.values())) == (203, 184)
     features = pd.concat([lung1.train, lung1.test]).sort_index()

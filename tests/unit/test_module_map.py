@@ -38,6 +38,7 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/dicom_node/test_damaged_registry.py": "a damaged registry, from the start to the cure",
     "unit/feature_store/imaging/test_contour_drawings.py": "contours drawn at random, whole slices",
     "unit/feature_store/imaging/test_drawn_studies.py": "whole studies drawn at random, as files",
+    "unit/feature_store/clinical_tables/test_field_tables.py": "tables as people have them",
     "unit/feature_store/test_field_cases.py": "one study as hospitals spoil it, files to features",
     "unit/feature_store/tables/test_object_store.py": "the tables in a bucket instead of a folder",
     "unit/flows/commands/test_pyradiomics_parameters.py": "a command, a bundle and PyRadiomics",

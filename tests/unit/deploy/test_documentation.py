@@ -103,14 +103,14 @@ def _shown() -> list[str]:
 
 
 def _settings(model: type[BaseModel], table: str = "") -> Iterator[tuple[str, str]]:
-    """Yield table and key of every setting; a centre's table is called `center.B`, as in the
-    example.
+    """Yield table and key of every setting; a centre's tables are called `center.B` and
+    `clinical.B`, as in the example.
     """
     for name, field in model.model_fields.items():
         inner = [one for one in _models_in(field.annotation) if one is not model]
         here = f"{table}.{name}" if table else name
         if inner:
-            yield from _settings(inner[0], "center.B" if here == "center" else here)
+            yield from _settings(inner[0], f"{here}.B" if here in {"center", "clinical"} else here)
         else:
             yield table, name
 

@@ -21,8 +21,10 @@ from dicom_node.settings import (
     SettingsError,
     TlsTable,
 )
+from feature_store.clinical_tables.conventions import Conventions
 from flows.settings import (
     AugmentationTable,
+    ClinicalConventionsTable,
     FeaturesTable,
     ModelTable,
     PrefectTable,
@@ -33,6 +35,7 @@ from flows.settings import (
 from models.network.augmentation import Augmentation
 from tests.support import ROOT
 
+CENTER = "[center.B]\nae_titles = ['B']\n"
 EXAMPLE = ROOT / "deploy" / "settings.example.toml"
 TABLE_MODELS: dict[str, type[BaseModel]] = {
     "node": NodeTable,
@@ -46,6 +49,7 @@ TABLE_MODELS: dict[str, type[BaseModel]] = {
     "validation": ValidationTable,
     "prefect": PrefectTable,
     "system": SystemTable,
+    "clinical.B": ClinicalConventionsTable,
 }
 
 
@@ -96,6 +100,15 @@ def test_every_table_has_an_owner() -> None:
         ("[validation]\ntimezone = 'Mars/Olympus'\n", "Mars/Olympus is not a time zone"),
         ("[validation]\nmargins = [0.8, 0.9]\n", "the margins are 0.8 and 0.9"),
         ("[validation]\ndecision_thresholds = [30]\n", "less than 1"),
+        ("[clinical.B]\ndates = 'day-first'\n", "[clinical.B] names no centre of this file"),
+        (f"{CENTER}[clinical.B]\ncolumns = {{ name = 'N' }}\n", "name is no column: expected"),
+        (f"{CENTER}[clinical.B]\ncolumns = {{ patient_id = '' }}\n", "patient_id is needed"),
+        (f"{CENTER}[clinical.B]\ncodes = {{ age = {{ 1 = 'old' }} }}\n", "age has no codes"),
+        (
+            f"{CENTER}[clinical.B]\ncodes = {{ event = {{ 1 = 'yes' }} }}\n",
+            "'yes' is not understood as event",
+        ),
+        (f"{CENTER}[clinical.B]\ndates = 'american'\n", "clinical.B.dates"),
         ("[validation]\nschedules = { B = '0 1 * * *' }\n", "validation.schedules names B"),
     ],
 )
@@ -144,3 +157,18 @@ def test_a_center_is_validated_when_its_own_schedule_says(tmp_path: Path) -> Non
     validation = Settings.load(file).validation
     assert [validation.schedule_of(center) for center in "BCD"] == ["0 5 * * 1", None, "0 1 * * *"]
     assert validation.pooled_schedule() is None
+
+
+def test_a_centre_s_conventions_reach_the_reader_of_its_tables(tmp_path: Path) -> None:
+    file = tmp_path / "annulus.toml"
+    file.write_text(
+        f"{CENTER}[clinical.B]\ncolumns = {{ survival_months = 'OS', stage = '' }}\n"
+        "codes = { sex = { 1 = 'male' }, histology = { 9 = 'unknown' } }\ndecimal = 'comma'\n"
+    )
+    settings = Settings.load(file)
+    assert settings.clinical_conventions("B") == Conventions(
+        columns={"survival_months": "OS", "stage": ""},
+        codes={"sex": {"1": "male"}, "histology": {"9": "unknown"}},
+        decimal="comma",
+    )
+    assert settings.clinical_conventions("C") == Conventions()

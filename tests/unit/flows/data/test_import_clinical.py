@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from prefect.logging import disable_run_logger
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.expectations.checks import judged_codes
 from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
-from flows.data.import_clinical import import_clinical
+from flows.data.import_clinical import check_table, dropped_files, import_clinical
 from flows.installation import Installation, installation
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
@@ -58,6 +59,9 @@ def test_a_table_that_cannot_be_used_is_kept_as_such(work: Installation, tmp_pat
     name, message = imported(tmp_path, "P1,66,male,adenocarcinoma,II,none,1\n")
     assert name == "Refused"
     assert message is not None
+    assert message.endswith(
+        "Line 2: survival_days is empty, and a patient cannot be used without it."
+    )
     (check,) = work.store.checks("B")
     (finding,) = check.findings
     assert (finding.code, check.n) == ("no-patients", 0)
@@ -114,3 +118,92 @@ def test_only_what_is_implausible_can_be_confirmed(work: Installation, tmp_path:
     assert state.message is not None
     assert "name the file" in state.message
     assert work.store.clinical("B") == ()
+
+
+MIXED = (
+    "P1,66,male,adenocarcinoma,II,400,1\nP2,66,male,adenocarcinoma,X,500,0\n"
+    "P3,66,male,adenocarcinoma,II,soon,1\n"
+)
+
+
+def test_rejected_rows_come_back_beside_the_table_for_its_owner_only(
+    work: Installation, tmp_path: Path
+) -> None:
+    file = tmp_path / "b.csv.rejected.csv"
+    os.umask(os.umask(0o022))
+    assert imported(tmp_path, MIXED) == (
+        "Completed",
+        (
+            f"2 patients of centre B imported, 1 row rejected: they are in {file}. 1 value of "
+            "stage could not be read and counts as not recorded: 'X' in line 3."
+        ),
+    )
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text(encoding="utf-8-sig").splitlines() == [
+        f"line,what is wrong,{HEAD.strip()}",
+        (
+            '4,"Line 4: survival_days is a text of 4 characters, expected a number.",'
+            "P3,66,male,adenocarcinoma,II,soon,1"
+        ),
+    ]
+    assert len(work.store.clinical("B")) == 2
+    file.write_text(file.read_text(encoding="utf-8-sig").replace(",soon,", ",700,"))
+    with disable_run_logger():
+        assert import_clinical.fn("B", str(file)).name == "Completed"
+    assert len(work.store.clinical("B")) == 3
+    assert imported(tmp_path, MIXED.replace("soon", "600"))[0] == "Completed"
+    assert not file.exists()
+
+
+def test_a_check_shows_what_would_be_read_and_keeps_nothing(
+    work: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "b.csv").write_text(
+        HEAD.replace("survival_days", "OS_MONTHS,dfs")
+        + MIXED.replace(",400,", ",13.5,9,")
+        .replace(",500,", ",21.0,9,")
+        .replace(",soon,", ",soon,9,")
+    )
+    lines, accepted = check_table(work, "B", tmp_path / "b.csv")
+    text = "\n".join(lines)
+    assert accepted
+    assert (
+        "survival_days from OS_MONTHS, in months from the start of radiotherapy, times 30.4375"
+        in text
+    )
+    assert "not read: dfs" in text
+    assert "2 patients can be imported, 1 row would be rejected." in text
+    assert "  66, male, adenocarcinoma, II, 411, died" in lines
+    assert "  follow-up: 411 to 639 days, median 525; 1 of 2 died" in lines
+    assert "Line 4: OS_MONTHS is a text of 4 characters, expected a number." in lines
+    assert lines[-1] == "It would be imported. Nothing was kept."
+    assert not any(patient in text for patient in ("P1", "P2", "P3"))
+    assert work.store.clinical("B") == ()
+    assert work.store.checks("B") == ()
+    assert [path.name for path in tmp_path.glob("b.csv*")] == ["b.csv"]
+    (tmp_path / "b.csv").write_text(HEAD + MONTHS)
+    lines, accepted = check_table(work, "B", tmp_path / "b.csv")
+    assert not accepted
+    assert lines[-1].startswith(
+        "It would be refused: The longest of 10 survival times is 45.5 days"
+    )
+    assert check_table(work, "B", tmp_path / "b.csv", ["follow-up-unit"])[1]
+
+
+def test_a_drop_folder_takes_tables_of_every_form_and_leaves_our_own_files(
+    work: Installation,
+) -> None:
+    folder = work.settings.clinical_drop_folder("B")
+    folder.mkdir(parents=True)
+    for name in ("a.CSV", "b.xlsx", "c.xls", "~$b.xlsx", ".a.csv", "a.csv.rejected.csv", "d.part"):
+        (folder / name).write_text(HEAD + MIXED)
+        os.utime(folder / name, (1e9, 1e9))
+    assert [path.name for path in dropped_files(work, "B")] == ["a.CSV", "b.xlsx", "c.xls"]
+    for name in ("b.xlsx", "c.xls"):
+        (folder / name).unlink()
+    with disable_run_logger():
+        state = import_clinical.fn("B")
+    assert state.name == "Completed"
+    (rejected, table) = sorted((folder / "imported").iterdir(), key=lambda path: -len(path.name))
+    assert table.name.endswith("-a.CSV")
+    assert rejected.name == f"{table.name}.rejected.csv"

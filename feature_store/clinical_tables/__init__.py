@@ -1,0 +1,1 @@
+"""Clinical tables as people have them: what a file says, column by column, as clinical records."""

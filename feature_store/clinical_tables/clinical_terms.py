@@ -1,0 +1,99 @@
+"""Sex and vital status in the words that tables use for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from feature_store.clinical_records import ClinicalTableError, Sex
+from feature_store.clinical_tables.column_values import ColumnValues, read_each
+from feature_store.clinical_tables.sheet import Cell, text_of
+from feature_store.clinical_tables.shown_values import ShownValues
+
+_SEXES = {
+    **dict.fromkeys(("male", "m", "man", "men", "männlich", "mannlich", "homme"), Sex.MALE),
+    **dict.fromkeys(("female", "f", "woman", "weiblich", "w", "vrouw", "v", "femme"), Sex.FEMALE),
+}
+_DEAD = frozenset(
+    {
+        "dead", "deceased", "died", "death", "expired", "exitus", "dead of disease", "dod",
+        "died of disease", "dead of other cause", "dead of other causes", "dead from other causes",
+        "dead with tumor", "dead tumor free", "patient died", "deceased patient",
+    }
+)  # fmt: skip
+_ALIVE = frozenset(
+    {
+        "alive", "living", "alive with disease", "alive without disease", "awd", "ned",
+        "alive no evidence of disease", "no evidence of disease", "still alive", "lives",
+        "not dead", "alive with tumor", "alive tumor free", "no death",
+    }
+)  # fmt: skip
+_CAUSE = re.compile(r"(dead|died|deceased|death|alive) (?:of|from|due to|with|without) [a-z ]+")
+_ONE = frozenset({"1", "yes", "y", "true", "t", "ja", "oui", "checked"})
+_ZERO = frozenset({"0", "no", "n", "false", "f", "nein", "nee", "non", "unchecked"})
+_CODE_AND_WORD = re.compile(r"([01]) ?[:=\-.)] ?(\D+)")
+
+
+def read_sex(cell: Cell) -> Sex | None:
+    """Return the sex that a cell says; numbers say none, as they mean different ones."""
+    return _SEXES.get(text_of(cell).lower().rstrip("."))
+
+
+def read_events(
+    column: str, cells: Mapping[int, Cell], one_is_dead: bool | None, shown: ShownValues
+) -> ColumnValues[bool]:
+    """Read a column that says who died.
+
+    Parameters
+    ----------
+    column : str
+        Its name, for sentences.
+    cells : mapping of int to Cell
+        Its cells by line.
+    one_is_dead : bool or None
+        Whether 1 and yes mean that the patient died, by the column's name; `None` where that is
+        open.
+    shown : ShownValues
+        Says cells.
+
+    Raises
+    ------
+    ClinicalTableError
+        If the column holds 1 and 2, or 1 or yes where that may mean either.
+    """
+    words = {line: _word(cell) for line, cell in cells.items()}
+    twos = [line for line, word in words.items() if word == "2"]
+    if len(twos) > 1 and any(word == "1" for word in words.values()):
+        zero = " and no 0" if "0" not in words.values() else ", such as in line " + str(twos[0])
+        raise ClinicalTableError(
+            f"The column {column} holds 1 and 2{zero}, expected 1 where the patient died and 0 "
+            "where follow-up ended before: write it so."
+        )
+    if one_is_dead is None:
+        for line, word in words.items():
+            if word in _ONE | _ZERO:
+                raise ClinicalTableError(
+                    f"The column {column} holds {shown(cells[line])} in line {line}, which may "
+                    "mean dead or alive: write dead and alive, or say under codes in the "
+                    "[clinical] table of the settings file what it means."
+                )
+    return read_each(cells, lambda cell: _died(_word(cell), one_is_dead))
+
+
+def _word(cell: Cell) -> str:
+    text = text_of(cell).lower()
+    return text[:-2] if re.fullmatch(r"\d\.0", text) else text
+
+
+def _died(word: str, one_is_dead: bool | None) -> bool | None:
+    if found := _CODE_AND_WORD.fullmatch(word):
+        # cBioPortal's 1:DECEASED and 0:LIVING
+        said = _died(found[2].strip(), None)
+        return said if said is (found[1] == "1") else None
+    cause = _CAUSE.fullmatch(word)
+    plain = cause[1] if cause else word
+    if plain in _DEAD or plain in _ALIVE:
+        return plain in _DEAD
+    if one_is_dead is None or plain not in _ONE | _ZERO:
+        return None
+    return one_is_dead is (plain in _ONE)
