@@ -112,7 +112,7 @@ class CombatTable(BaseModel):
 class ValidationTable(BaseModel):
     """``[validation]``: where reports go, when they are made, and what was decided beforehand:
     within which margins predicted risks are right, and at which thresholds use is judged; whether
-    each report is laid out as PDF too.
+    each report is laid out as PDF too, and whether what leaves with it may single patients out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,6 +127,7 @@ class ValidationTable(BaseModel):
     margins: tuple[float, float] = (0.8, 1.25)
     decision_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     pdf: bool = True
+    disclose: Literal["exact", "safe"] = "safe"
 
     @field_validator("margins")
     @classmethod
@@ -227,6 +228,10 @@ class Settings(NodeSettings):
     def reports_folder(self) -> Path:
         """Return the folder that validation reports are written to."""
         return self.validation.reports or self.node.folder / "reports"
+
+    def records_folder(self) -> Path:
+        """Return the folder in which each report's exact record stays."""
+        return self.node.folder / "report_records"
 
     def clinical_drop_folder(self, center: str) -> Path:
         """Return the folder in which a centre's clinical CSV is left to be imported."""
