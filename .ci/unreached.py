@@ -35,7 +35,6 @@ REACHED_BY_NAME = {
     "Prefect reads a flow's parameters there": "__signature__",
     "the with statement passes it": "trace",
     "Region.ring makes it of the width that the settings ask for": "RING_3MM RING_9MM",
-    "written to report.json, for who recomputes it": "observed_high expected_high youngest",
     "written to a bundle's model.json": "n_unusable",
     "stands in figures.json of before": "PARTLY",
     "column of the registry, kept for who looks into it": "first_at",

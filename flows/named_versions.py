@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from feature_store.tables.store import FeatureStore
 from flows.settings import Settings
 from models.bundle.frozen_bundle import MANIFEST
 from validation_reports.report_folder import JSON_NAME
@@ -100,11 +101,36 @@ def moment_of(text: str) -> datetime:
         ) from None
     if moment.tzinfo is None:
         raise VersionsError(f"The time {text} has no zone: end it with Z for UTC, or with +01:00.")
+    if moment > datetime.now(UTC):
+        raise VersionsError(
+            f"The time {text} is still to come, and what is there now may not be what is there "
+            "then: give a time that has passed, or leave --as-of out."
+        )
     return moment
 
 
+def versions_at(store: FeatureStore, text: str) -> dict[str, int]:
+    """Return the version that each table had at the time that a person has given.
+
+    Raises
+    ------
+    VersionsError
+        If it is no time, or nothing had been written then.
+    """
+    found = store.versions_at(moment_of(text))
+    if not found:
+        raise VersionsError(
+            f"At {text} nothing had been written to the feature store: give a later time."
+        )
+    return found
+
+
 def _reports(settings: Settings) -> list[Path]:
-    return sorted(settings.reports_folder().rglob(JSON_NAME))
+    # a report that was handed over and deleted here can be made again from its record
+    return [
+        *sorted(settings.reports_folder().rglob(JSON_NAME)),
+        *sorted(settings.records_folder().glob("*.json")),
+    ]
 
 
 def _candidates(settings: Settings) -> list[Path]:

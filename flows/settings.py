@@ -114,7 +114,7 @@ class CombatTable(BaseModel):
 class ValidationTable(BaseModel):
     """``[validation]``: where reports go, when they are made, and what was decided beforehand:
     within which margins predicted risks are right, and at which thresholds use is judged; whether
-    each report is laid out as PDF too.
+    each report is laid out as PDF too, and whether what leaves with it may single patients out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -129,6 +129,7 @@ class ValidationTable(BaseModel):
     margins: tuple[float, float] = (0.8, 1.25)
     decision_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     pdf: bool = True
+    disclose: Literal["exact", "safe"] = "safe"
 
     @field_validator("margins")
     @classmethod
@@ -286,6 +287,10 @@ class Settings(NodeSettings):
         """Return what a centre says of its clinical tables."""
         found = self.clinical.get(center)
         return Conventions() if found is None else Conventions(**found.model_dump())
+
+    def records_folder(self) -> Path:
+        """Return the folder in which each report's exact record stays."""
+        return self.node.folder / "report_records"
 
     def clinical_drop_folder(self, center: str) -> Path:
         """Return the folder in which a centre's clinical CSV is left to be imported."""

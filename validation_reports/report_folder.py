@@ -33,6 +33,7 @@ def write_report_files(
     report: ValidationReport,
     cohorts: Sequence[ScoredCohort],
     *,
+    of_rows: ValidationReport | None = None,
     whole_centers: bool = True,
     pdf: bool = True,
 ) -> str | None:
@@ -45,7 +46,10 @@ def write_report_files(
     report : ValidationReport
         What `build_report` found.
     cohorts : sequence of ScoredCohort
-        The patients it was found in; exported without identity for the check in R.
+        The patients it was found in, or those that leave; exported without identity for the check
+        in R.
+    of_rows : ValidationReport, optional
+        What these patients give, where the report gives other numbers than they do.
     whole_centers : bool
         Whether they are all patients of their centres; what was found in some of them is not quoted
         to every patient.
@@ -67,7 +71,7 @@ def write_report_files(
     check = folder / R_FOLDER
     check.mkdir()
     write_durably(check / "patients.csv", patients_csv(cohorts).encode())
-    write_durably(check / "expected.csv", expected_csv(report).encode())
+    write_durably(check / "expected.csv", expected_csv(of_rows or report, report).encode())
     write_durably(check / "recompute.R", script().encode())
     write_durably(folder / CURVES_NAME, curves_csv(cohorts, report.horizons).encode())
     without_pdf = _render(folder, report, pdf=pdf)

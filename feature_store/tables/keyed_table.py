@@ -13,11 +13,18 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, PostCommitHookProperties, Schema
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Schema,
+    Transaction,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from feature_store.tables.compaction_lease import compaction_lease
@@ -35,7 +42,15 @@ _LEAST_HOURS = 1
 """Files that another process has just begun to write are younger than this, and are never removed.
 """
 _FOREVER = "interval 36500 days"
-_CHECKPOINT_EVERY = 100
+_REMOVED, _BRIEFLY = "delta.deletedFileRetentionDuration", "interval 1 seconds"
+"""Checkpoints would list every file that was ever joined, and each write would read them; what may
+be removed is decided from the versions that must stay readable (`KeyedTable.remove_old`).
+"""
+_CHECKPOINT_EVERY = 20
+_JOIN_EVERY = 20
+"""Versions after which the newest small files are joined among themselves: a write opens the log
+and its files: it costs the more, the more entries since the last checkpoint and files there are.
+"""
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 """A checkpoint is written here, after what it sums up is on the disk."""
 
@@ -58,8 +73,7 @@ class KeyedTable:
     storage_options : mapping of str to str
         Access to an object store, as `deltalake` takes it.
     compact_every : int or None
-        Versions after which small files are joined; `None` for tables whose rows are large files of
-        their own.
+        Versions after which all small files are joined, and not only the newest; `None` for never.
     known_version : callable
         Says which version is known to have been there, from what names versions; `None` for none.
     """
@@ -69,7 +83,7 @@ class KeyedTable:
     schema: pa.Schema
     partition: str = "center"
     storage_options: Mapping[str, str] = field(default_factory=dict)
-    compact_every: int | None = 100
+    compact_every: int | None = 400
     known_version: Callable[[], int | None] = field(default=lambda: None, compare=False)
     guard: GuardedTable = field(init=False, compare=False, repr=False)
 
@@ -114,27 +128,13 @@ class KeyedTable:
         if not rows:
             return
         source = self._source(rows)
-        predicate = " AND ".join(f"target.{name} = source.{name}" for name in self.key)
-        # a literal lets Delta Lake see that writers of other partitions do not conflict
-        predicate = f"target.{self.partition} = {_literal(rows[0][self.partition])} AND {predicate}"
         self.guard.require_sound()
         for attempt in range(_ATTEMPTS):
             table = self.guard.open_for_writing() or self._open_or_create()
             before = int(table.version())
             try:
                 self._evolve(table)
-                # without streaming, the keys' smallest and largest values are known and other files
-                # are not read
-                merge = table.merge(
-                    source,
-                    predicate,
-                    "source",
-                    "target",
-                    streamed_exec=False,
-                    post_commithook_properties=_NO_HOOKS,
-                )
-                merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
-                merge.when_not_matched_insert_all().execute()
+                self._put(table, source)
                 # also where nothing was new: who wrote the same before may have died at this point
                 self.guard.folder.bring_to_disk(int(table.version()))
             except CommitFailedError:
@@ -154,6 +154,66 @@ class KeyedTable:
             "to be the only writer in one of them: other processes write to it without pause. "
             "Start fewer at once."
         )
+
+    def _put(self, table: DeltaTable, source: pa.Table) -> None:
+        """Commit rows to a table as it is open, unless they are all there.
+
+        Rows whose keys are new are appended: a MERGE reads all columns of every file that may hold
+        one of the keys, this only the keys.
+        """
+        there = self._digests(table, source)
+        keys = _keys(source, self.key)
+        if all(
+            there.get(key) == digest
+            for key, digest in zip(keys, source.column(ROW_DIGEST).to_pylist(), strict=True)
+        ):
+            return
+        center = source.column(self.partition)[0].as_py()
+        # an append conflicts with nothing by itself: by this, of two writers of one partition that
+        # have looked at the same version, the second begins again
+        properties = CommitProperties(
+            app_transactions=[Transaction(f"keys of {center}", int(table.version()) + 1)]
+        )
+        if there.keys().isdisjoint(keys):
+            write_deltalake(
+                table,
+                source,
+                mode="append",
+                commit_properties=properties,
+                post_commithook_properties=_NO_HOOKS,
+            )
+            return
+        # a literal lets Delta Lake see that writers of other partitions do not conflict
+        same = " AND ".join(
+            [
+                f"target.{self.partition} = {_literal(center)}",
+                *(f"target.{name} = source.{name}" for name in self.key),
+            ]
+        )
+        # without streaming, the keys' smallest and largest values are known and other files are
+        # not read
+        merge = table.merge(
+            source,
+            same,
+            "source",
+            "target",
+            streamed_exec=False,
+            commit_properties=properties,
+            post_commithook_properties=_NO_HOOKS,
+        )
+        merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
+        merge.when_not_matched_insert_all().execute()
+
+    def _digests(self, table: DeltaTable, source: pa.Table) -> dict[tuple[str, ...], str]:
+        """Return the digests of the rows that a table has of the keys of others."""
+        one = {name: set(source.column(name).to_pylist()) for name in self.key}
+        predicate = " AND ".join(
+            f"{name} = {_literal(next(iter(values)))}"
+            for name, values in one.items()
+            if len(values) == 1
+        )
+        there = pa.table(table.scan(columns=[*self.key, ROW_DIGEST], predicate=predicate))
+        return dict(zip(_keys(there, self.key), there.column(ROW_DIGEST).to_pylist(), strict=True))
 
     def read(
         self,
@@ -232,14 +292,18 @@ class KeyedTable:
         if self.guard.open(None) is None:
             return True
         self.guard.require_sound(anew=True)
-        if self.compact_every is None:
-            return True
+        return self.compact_every is None or self._join(None)
+
+    def _join(self, target_bytes: int | None) -> bool:
+        """Join files that are smaller than so many bytes (by default as many as a table says)."""
         try:
             with compaction_lease(self.uri, self.storage_options) as is_free:
                 # as it is under the lease: who held it before may have compacted
                 table = self.guard.open(None)
                 if is_free and table is not None:
-                    table.optimize.compact(post_commithook_properties=_NO_HOOKS)
+                    table.optimize.compact(
+                        target_size=target_bytes, post_commithook_properties=_NO_HOOKS
+                    )
                     self.guard.folder.bring_to_disk(int(table.version()))
                 return is_free
         except CommitFailedError:
@@ -276,7 +340,10 @@ class KeyedTable:
             return 0
         self.guard.require_sound(anew=True)
         newest = int(table.version())
-        there = [version for version in keep_versions if self.guard.has(version)]
+        # what the versions since then read was there then, or has been written since
+        since = self.version_at(datetime.now(UTC) - timedelta(days=keep_days))
+        wanted = {*keep_versions, *(() if since is None else (since,))}
+        there = [version for version in wanted if self.guard.has(version)]
         try:
             # what replaced the files that go must outlive them
             self.guard.folder.bring_to_disk(newest)
@@ -327,6 +394,8 @@ class KeyedTable:
         absent = self._absent_columns(table)
         if absent:
             table.alter.add_columns(absent)
+        if table.metadata().configuration.get(_REMOVED) != _BRIEFLY:
+            table.alter.set_table_properties({_REMOVED: _BRIEFLY})
 
     def _source(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         now = datetime.now(UTC)
@@ -375,12 +444,24 @@ class KeyedTable:
     def _keep_up(self, before: int, version: int) -> None:
         """Sum up the log and join small files, each time so many versions were written."""
         if self.compact_every and version // self.compact_every > before // self.compact_every:
-            self.compact()
+            self._join(None)
+        elif self.compact_every and version // _JOIN_EVERY > before // _JOIN_EVERY:
+            # twice what they have together, so that a row is not copied each time
+            self._join(2 * _JOIN_EVERY * self._newest_bytes())
         if version // _CHECKPOINT_EVERY > before // _CHECKPOINT_EVERY:
             table = self.guard.open(None)
             if table is not None:
                 table.create_checkpoint()
                 self.guard.folder.bring_checkpoint_to_disk(int(table.version()))
+
+    def _newest_bytes(self) -> int:
+        """Return the size of the file that was written last."""
+        table = self.guard.open(None)
+        if table is None:
+            return 0
+        files = pa.table(table.get_add_actions(flatten=True))
+        times = files.column("modification_time").to_pylist()
+        return int(max(zip(times, files.column("size_bytes").to_pylist(), strict=True))[1])
 
     def _open_or_create(self) -> DeltaTable:
         table = self.guard.open(None)
@@ -415,9 +496,13 @@ class KeyedTable:
                 "delta.dataSkippingNumIndexedCols": str(len(self.key)),
                 # reports name versions, so no version is ever cleaned away
                 "delta.logRetentionDuration": _FOREVER,
-                "delta.deletedFileRetentionDuration": _FOREVER,
+                _REMOVED: _BRIEFLY,
             },
         )
+
+
+def _keys(rows: pa.Table, key: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(rows.column(name).to_pylist() for name in key), strict=True))
 
 
 def _literal(value: str) -> str:

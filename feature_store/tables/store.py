@@ -102,7 +102,6 @@ class FeatureStore:
                 key,
                 pa.schema(columns),
                 storage_options=self._options,
-                compact_every=None if name == "deep_input" else 100,
                 known_version=lambda name=name: self._known().get(name),  # type: ignore[misc]
             )
             for name, (key, columns) in TABLES.items()

@@ -17,7 +17,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.tables.query import TABLES_OF, Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
-from flows.named_versions import moment_of, versions_named_in
+from flows.named_versions import versions_at, versions_named_in
 from flows.settings import Settings
 
 _SUFFIXES = {
@@ -105,8 +105,8 @@ def versions_asked(
     if as_of is not None:
         return (
             versions_named_in(Path(as_of))
-            if Path(as_of).exists()
-            else store.versions_at(moment_of(as_of))
+            if as_of and Path(as_of).exists()
+            else versions_at(store, as_of)
         )
     if not pairs:
         return store.versions()

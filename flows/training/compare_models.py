@@ -21,6 +21,8 @@ from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
 from models.survival.survival_data import Survival
+from validation_reports.disclosure.roc_points import comparison_that_leaves
+from validation_reports.disclosure.what_leaves import Disclosure
 from validation_reports.page.comparison_plots import roc_plot
 from validation_reports.report.model_comparison import (
     ScoreComparison,
@@ -61,6 +63,8 @@ def compare_models(request: ComparisonRequest) -> State[None]:
         bundle.check_extraction(work.settings.extraction().digest)
     names = [work.center(name).name for name in dict.fromkeys(request.centers)]
     found = compare_on(work, (bundles[0], bundles[1]), names)
+    if Disclosure(work.settings.validation.disclose) is Disclosure.SAFE:
+        found = [comparison_that_leaves(one) for one in found]
     request.folder.mkdir(parents=True, exist_ok=True)
     (request.folder / "comparison.json").write_text(comparisons_to_json(found), encoding="utf-8")
     for one in found:

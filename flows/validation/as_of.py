@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from flows.installation import Installation
-from flows.named_versions import VersionsError, moment_of, versions_named_in
+from flows.named_versions import VersionsError, versions_at, versions_named_in
 from flows.validation.cohort_query import CohortQuery
 from validation_reports.cohort.assembly import NOT_SCORED, QUARANTINED, UNFINISHED
 from validation_reports.errors import CohortError
@@ -72,7 +72,7 @@ def as_of(work: Installation, what: str) -> AsOf:
     try:
         file = report_file(work, what)
         if file is None:
-            return AsOf(work.store.versions_at(moment_of(what)))
+            return AsOf(versions_at(work.store, what))
         versions = versions_named_in(file)
     except VersionsError as error:
         raise CohortError(str(error)) from error
@@ -81,12 +81,17 @@ def as_of(work: Installation, what: str) -> AsOf:
 
 
 def report_file(work: Installation, what: str) -> Path | None:
-    """Return the ``report.json`` that is meant; `None` where nothing of that name is there."""
+    """Return the record of the report that is meant, or its ``report.json`` where that is exact;
+    `None` where nothing of that name is there.
+    """
+    records = work.settings.records_folder()
     for place in (Path(what), work.settings.reports_folder() / what):
         for file in (place / JSON_NAME, place):
             if file.is_file():
-                return file
-    return None
+                record = records / f"{file.absolute().parent.name}.json"
+                return record if file.name == JSON_NAME and record.is_file() else file
+    record = records / f"{Path(what).name}.json"
+    return record if record.is_file() else None
 
 
 def query_again(file: Path) -> CohortQuery:
@@ -122,13 +127,21 @@ class _Report(BaseModel):
 
     provenance: _Provenance
     centers: tuple[_Center, ...]
+    disclosed: str = ""
 
 
 def _read(file: Path) -> _Report:
     try:
-        return _Report.model_validate_json(file.read_text(encoding="utf-8"))
+        found = _Report.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CohortError(f"{file} cannot be read as a report: {error}") from error
+    if found.disclosed:
+        raise CohortError(
+            f"{file} holds what may leave with a report, and does not name who was left out: "
+            "expected its exact record, which stays in report_records in the node's folder of the "
+            "installation that made it. Make it again there, or bring that file here and name it."
+        )
+    return found
 
 
 def arrivals_in(excluded: tuple[tuple[str, tuple[str, ...]], ...]) -> Arrivals:

@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.center import Role
+from dicom_node.durable_files import write_durably
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
@@ -32,8 +33,14 @@ from flows.validation.report_to_pacs import queue_center_report
 from validation_reports.cohort.assembly import assemble_cohort
 from validation_reports.cohort.same_images import SameImages, same_images
 from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.disclosure.what_leaves import Disclosure, Leaving, what_leaves
 from validation_reports.errors import CohortError, ValidationReportError
-from validation_reports.report.validation_report import Provenance, ValidationReport, build_report
+from validation_reports.report.validation_report import (
+    Provenance,
+    ValidationReport,
+    build_report,
+    to_json,
+)
 from validation_reports.report_folder import write_report_files
 from validation_reports.statistics.margins import Margins
 
@@ -109,8 +116,9 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
             decision_thresholds=work.settings.validation.decision_thresholds,
         )
         step()
-        folder = write_report(work, cohort, report, cohorts)
-        sent = f"; {deliver_report(work, report, folder)}" if to_pacs else ""
+        leaving = what_leaves(report, cohorts, Disclosure(work.settings.validation.disclose))
+        folder = write_report(work, cohort, report, leaving)
+        sent = f"; {deliver_report(work, leaving.report, folder)}" if to_pacs else ""
         step()
     analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}{sent}"
     return Completed(message=" ".join([analysed, *empty]))
@@ -224,22 +232,25 @@ def arrivals_now(work: Installation, center: str) -> Arrivals:
 
 @task(name="write report", cache_policy=NO_CACHE)
 def write_report(
-    work: Installation, cohort: CohortQuery, report: ValidationReport, cohorts: list[ScoredCohort]
+    work: Installation, cohort: CohortQuery, report: ValidationReport, leaving: Leaving
 ) -> Path:
     """Write page, PDF, JSON and R check into a new folder, and show the main numbers in the Prefect
-    UI.
+    UI; the record of what was found stays inside.
     """
     moment = report.provenance.created_at.strftime("%Y%m%dT%H%M%S%fZ")
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
+    record = work.settings.records_folder() / f"{folder.name}.json"
+    write_durably(record, to_json(report).encode())
     if without_pdf := write_report_files(
         folder,
-        report,
-        cohorts,
+        leaving.report,
+        leaving.cohorts,
+        of_rows=leaving.of_rows,
         whole_centers=cohort.takes_whole_centers,
         pdf=work.settings.validation.pdf,
     ):
         get_run_logger().warning(without_pdf)
-    show_report(work, _slug(cohort), report, folder.name)
+    show_report(work, _slug(cohort), leaving.report, folder.name)
     return folder
 
 

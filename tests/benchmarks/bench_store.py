@@ -21,7 +21,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,8 @@ FEW_VERSIONS = 100
 HIGHEST_RATIO = 1.5
 MEASURED = 50
 """Studies of which the median is taken, at few versions and at many."""
+JOINED = 400
+"""Studies of which the mean is taken, so that the joining of files is in it."""
 INPUTS = 50
 RANDOM = np.random.default_rng(1)
 
@@ -63,6 +66,12 @@ def main() -> None:
     parser.add_argument(
         "--versions", type=int, default=5000, help="studies that are written one by one; 0: none"
     )
+    parser.add_argument(
+        "--fill-further",
+        type=Path,
+        metavar="FOLDER",
+        help="write one by one in this folder, and go on where an earlier call was stopped",
+    )
     options = parser.parse_args()
     sizes: list[int] = sorted(options.sizes)
     result: dict[str, object] = {}
@@ -70,7 +79,8 @@ def main() -> None:
         result.update(store_costs(Path(folder) / "store", sizes))
         result.update(registry_costs(Path(folder) / "node"))
         if options.versions:
-            result.update(version_costs(Path(folder) / "one by one", options.versions))
+            filled = options.fill_further or Path(folder) / "one by one"
+            result.update(version_costs(filled, options.versions))
     check_study(GOOD)
     result["expectations_s"] = round(
         median(seconds(lambda: (check_study(GOOD), check_regions(GOOD_REGIONS))) for _ in range(9)),
@@ -113,18 +123,23 @@ def store_costs(folder: Path, sizes: list[int]) -> dict[str, object]:
 
 def version_costs(folder: Path, versions: int) -> dict[str, object]:
     """Return CPU seconds of a study's rows after 100 and after many studies that were written one
-    by one, and their ratio.
+    by one, and their ratio; a folder that an earlier call was stopped in is filled further.
     """
-    store = FeatureStore(folder)
-    times = []
-    for number in range(versions + MEASURED):
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "seconds.json"
+    times: list[float] = json.loads(kept.read_text()) if kept.exists() else []
+    store = FeatureStore(folder / "store")
+    for number in range(len(times), versions + MEASURED):
         times.append(seconds(lambda number=number: write_beside(store, number)))  # type: ignore[misc]
+        if number % 50 == 49:
+            kept.write_text(json.dumps(times))
         if number % 500 == 0:
             print(f"{number} studies, one at a time: {times[-1]:.3f} s", flush=True)
-    few = median(times[FEW_VERSIONS : FEW_VERSIONS + MEASURED])
-    many = median(times[versions : versions + MEASURED])
+    few, many = (median(times[start : start + MEASURED]) for start in (FEW_VERSIONS, versions))
     return {
         "one_by_one_s": {FEW_VERSIONS: round(few, 4), versions: round(many, 4)},
+        "with_joining_s": round(mean(times[-JOINED:]), 4),
+        "one_by_one_deep_input": "64 x 64 x 64 of one value each, which compress to kilobytes",
         f"write_ratio_{versions}_to_{FEW_VERSIONS}": round(many / few, 2),
     }
 
@@ -132,7 +147,7 @@ def version_costs(folder: Path, versions: int) -> dict[str, object]:
 def write_beside(store: FeatureStore, number: int) -> None:
     """Write the rows of one study beside its computing, as the flow does."""
     with store.writing_beside() as beside:
-        add(beside, number)
+        add(beside, number, np.full((64, 64, 64), number, dtype=np.float32))
 
 
 def fill(store: FeatureStore, start: int, end: int) -> None:
@@ -166,8 +181,10 @@ def fill(store: FeatureStore, start: int, end: int) -> None:
                 store._write("deep_input", [{**study, "voxels": voxels().tobytes()}])
 
 
-def add(store: FeatureStore, number: int) -> None:
-    """Write the rows of one study, as the flow does."""
+def add(
+    store: FeatureStore, number: int, network_input: np.ndarray[Any, Any] | None = None
+) -> None:
+    """Write the rows of one study, as the flow does; by default with a network input of noise."""
     study = identity(number)
     for one in checks(study):
         store.put_check(one)
@@ -176,7 +193,7 @@ def add(store: FeatureStore, number: int) -> None:
         for region in REGIONS
     }
     store.put_radiomics(study, vectors)
-    store.put_deep_input(study, voxels())
+    store.put_deep_input(study, voxels() if network_input is None else network_input)
     store.put_deep(study, np.array(values(512)), "n")
     store.put_score(score(number))
 

@@ -162,7 +162,7 @@ def _plots(result: CenterResult) -> dict[str, Markup | list[Markup]]:
             Markup(small_survival_plot(level, analysis.name, name))  # noqa: S704 - our own SVG
             for analysis in result.subgroups
             for level in analysis.levels
-            if level.n_events
+            if level.n_events and level.risk_groups.groups
         ],
         "subgroup_survival_data": Markup(  # noqa: S704 - our own link
             download(subgroup_survival_data(result), f"subgroup-survival-{name}.csv")

@@ -4,6 +4,7 @@ cohort.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,8 +163,8 @@ class CenterResult:
 
     @property
     def last_day(self) -> float:
-        """Longest follow-up in days."""
-        return max(group.curve.last_day for group in self.risk_groups.groups)
+        """Longest follow-up in days; infinite where no curve is shown."""
+        return max((group.curve.last_day for group in self.risk_groups.groups), default=math.inf)
 
     @property
     def n_excluded(self) -> int:

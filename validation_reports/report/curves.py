@@ -37,6 +37,8 @@ def curves_csv(cohorts: Sequence[ScoredCohort], horizons: Sequence[int]) -> str:
     """
     pooled = [pool(cohorts, POOL_LABEL)] if len(cohorts) > 1 else []
     tables = [table for cohort in (*cohorts, *pooled) for table in _curves(cohort, horizons)]
+    if not tables:
+        tables = [pd.DataFrame(columns=["centre", "subgroup", "level", "group", *_COLUMNS])]
     return str(pd.concat(tables).to_csv(index=False, lineterminator="\n"))
 
 

@@ -84,6 +84,8 @@ def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
         table = table.sort_values(["days", "lp"], kind="stable")
         table.insert(1, "patient", range(1, cohort.n + 1))
         tables.append(table)
+    if not tables:
+        return "center,patient,days,event,lp,high\n"
     return str(pd.concat(tables).to_csv(index=False, float_format="%.17g", lineterminator="\n"))
 
 
@@ -101,17 +103,37 @@ def _hazard(cohort: ScoredCohort) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def expected_csv(report: ValidationReport) -> str:
-    """Return the numbers that `recompute.R` compares with: centre (empty for the pool), statistic,
-    value, tolerance.
+def expected_csv(report: ValidationReport, reported: ValidationReport | None = None) -> str:
+    """Return the numbers that `recompute.R` compares with.
+
+    Parameters
+    ----------
+    report : ValidationReport
+        What the rows of `patients_csv` give.
+    reported : ValidationReport, optional
+        The report that the rows are handed over with, if they are rounded and it gives others.
+
+    Returns
+    -------
+    str
+        Columns centre (empty for the pool), statistic, value, tolerance, and what is reported.
     """
+    told = {(center, name): value for center, name, value, _ in _rows(reported or report)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["center", "statistic", "value", "tolerance"])
+    writer.writerow(["center", "statistic", "value", "tolerance", "reported"])
+    for center, name, value, tolerance in _rows(report):
+        same = told.get((center, name))
+        shown = "" if same is None else format(same, ".17g")
+        writer.writerow([center, name, format(value, ".17g"), tolerance, shown])
+    return text.getvalue()
+
+
+def _rows(report: ValidationReport) -> Iterator[tuple[str, str, float, float]]:
     for result in (*report.centers, *([report.pooled] if report.pooled else [])):
         name = "" if result is report.pooled else result.center
         for statistic, value, tolerance in _numbers(result):
-            writer.writerow([name, statistic, format(value, ".17g"), tolerance])
+            yield name, statistic, value, tolerance
     for column in report.cohort_table.columns:
         name = "" if report.pooled and column.center == report.pooled.center else column.center
         for what, found in (
@@ -119,7 +141,7 @@ def expected_csv(report: ValidationReport) -> str:
             ("median follow-up", column.follow_up),
         ):
             for part, value in _median(what, found):
-                writer.writerow([name, part, format(value, ".17g"), _EXACT * value])
+                yield name, part, value, _EXACT * value
     for item in report.across_centers:
         if isinstance(item.pooled, PooledEffect):
             for what, value in (
@@ -127,10 +149,8 @@ def expected_csv(report: ValidationReport) -> str:
                 ("standard error of the random effects", item.pooled.scaled_standard_error),
                 ("tau2", item.pooled.tau_squared),
             ):
-                writer.writerow(["", f"{what} {item.name}", format(value, ".17g"), _ITERATED])
-    for center, statistic, value, tolerance in _within_centers(report):
-        writer.writerow([center, statistic, format(value, ".17g"), tolerance])
-    return text.getvalue()
+                yield "", f"{what} {item.name}", value, _ITERATED
+    yield from _within_centers(report)
 
 
 def _within_centers(report: ValidationReport) -> Iterator[tuple[str, str, float, float]]:

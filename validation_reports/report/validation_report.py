@@ -136,6 +136,8 @@ class ValidationReport:
         before.
     leave_one_out : tuple of WithinCenters
         The same without each centre in turn; empty below three centres.
+    disclosed : str
+        What is rounded in it; empty where nothing is.
     """
 
     provenance: Provenance
@@ -151,6 +153,7 @@ class ValidationReport:
     decision_thresholds: tuple[float, ...] = ()
     within: WithinCenters | None = None
     leave_one_out: tuple[WithinCenters, ...] = ()
+    disclosed: str = ""
 
     @property
     def overall(self) -> CenterResult:

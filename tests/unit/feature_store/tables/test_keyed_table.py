@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.guarded_table import StoreError
@@ -79,6 +81,51 @@ def test_small_files_are_joined_now_and_then_and_versions_stay(tmp_path: Path) -
         untouched.upsert([row(str(number))])
     untouched.compact()
     assert len(DeltaTable(untouched.uri).file_uris()) == 5
+
+
+def test_the_newest_small_files_are_joined_more_often_and_checkpoints_stay_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feature_store.tables.keyed_table._JOIN_EVERY", 4)
+    monkeypatch.setattr("feature_store.tables.keyed_table._CHECKPOINT_EVERY", 4)
+    table = table_at(tmp_path)
+    for number in range(12):
+        table.upsert([row(str(number))])
+    assert len(DeltaTable(table.uri).file_uris()) <= 6
+    assert table.read({}).num_rows == 12
+    assert table.read({}, version=2).num_rows == 2  # the files that were joined are still there
+
+
+def test_a_row_that_two_handles_find_absent_is_there_once(tmp_path: Path) -> None:
+    table = table_at(tmp_path)
+    table.upsert([row("first")])
+    one, other = table_at(tmp_path), table_at(tmp_path)
+    stale = DeltaTable(table.uri)
+    source = one._source([row("second")])
+    one._put(DeltaTable(table.uri), source)
+    # an append by itself conflicts with nothing
+    with pytest.raises(CommitFailedError):
+        other._put(stale, source)
+    other.upsert([row("second")])
+    other.upsert([row("second", 3.0)])
+    found = table.read({"key": "second"}).to_pylist()
+    assert [one["values"] for one in found] == [[3.0] * 3]
+
+
+def test_what_a_version_of_the_last_days_reads_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
+    table = table_at(tmp_path)
+    table.upsert([row("a")])
+    then = time.time()
+    time.sleep(0.5)
+    table.upsert([row("a", 2.0)])
+    days = (time.time() - then) / 86400
+    assert table.remove_old(days, [], dry_run=False) == 0
+    assert table.read({}, version=1).column("values").to_pylist() == [[1.0] * 3]
+    assert table.remove_old(0, [], dry_run=False) == 1
+    assert table.read({}).column("values").to_pylist() == [[2.0] * 3]
 
 
 def test_of_two_compactions_at_once_one_is_done_and_no_row_is_there_twice(location: str) -> None:

@@ -29,17 +29,24 @@ from feature_store.tables.store import ScoreRow, StudyIdentity
 from flows.data.compact_store import compact_store
 from flows.data.model_features import training_patients
 from flows.installation import Installation
+from flows.named_versions import newest_named_versions
 from flows.settings import Settings
-from flows.validation.as_of import AsOf, arrivals_in, as_of, query_again, report_file
+from flows.validation.as_of import Arrivals, AsOf, arrivals_in, as_of, query_again, report_file
 from flows.validation.cohort_query import CohortQuery
-from flows.validation.validate import gather_cohort, provenance
+from flows.validation.validate import gather_cohort, provenance, write_report
 from models.combined.combined_model import train_combined_model
 from models.survival.survival_data import Survival
 from tests.support.intake_bench import Bench
 from validation_reports.cohort.assembly import NOT_ARRIVED, NOT_SCORED
 from validation_reports.cohort.same_images import SameImages
+from validation_reports.disclosure.what_leaves import Disclosure, what_leaves
 from validation_reports.errors import CohortError
-from validation_reports.report.validation_report import ValidationReport, build_report, to_json
+from validation_reports.report.validation_report import (
+    ValidationReport,
+    build_report,
+    from_json,
+    to_json,
+)
 from validation_reports.report_folder import JSON_NAME, write_report_files
 
 PATIENTS, DIGEST = 40, "ab" * 32
@@ -209,8 +216,11 @@ def test_a_time_goes_by_the_commits_and_not_by_the_dates_of_files(work: Installa
     for path in Path(work.settings.store_location()).rglob("*"):
         os.utime(path, (0, 0))
     assert as_of(work, then.isoformat()).versions == versions
-    assert as_of(work, (then - timedelta(days=1)).isoformat()).versions == {}
-    assert as_of(work, "2100-01-01T00:00Z").versions == work.store.versions()
+    assert as_of(work, datetime.now(UTC).isoformat()).versions == work.store.versions()
+    with pytest.raises(CohortError, match="nothing had been written"):
+        as_of(work, (then - timedelta(days=1)).isoformat())
+    with pytest.raises(CohortError, match="still to come"):
+        as_of(work, "2100-01-01T00:00Z")
 
 
 def test_what_is_neither_a_report_nor_a_time_is_a_sentence(
@@ -224,6 +234,40 @@ def test_what_is_neither_a_report_nor_a_time_is_a_sentence(
     (tmp_path / JSON_NAME).write_text('{"provenance": {"store_versions": {"scores": 1}}}')
     with pytest.raises(CohortError, match="cannot be read as a report"):
         as_of(work, str(tmp_path))
+
+
+def test_a_report_that_leaves_is_made_again_from_the_record_that_stays(
+    work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.validation.validate.show_report", lambda *_: None)
+    monkeypatch.setattr("validation_reports.report_folder.write_pdf", lambda *_: None)
+    fill(work)
+    quarantined = AsOf(work.store.versions(), {"alpha": Arrivals({"gone": "A slice lacks."})})
+    bundle = work.bundle
+    with disable_run_logger():
+        cohort = gather_cohort.fn(work, QUERY, "alpha", SameImages(), quarantined)
+        report = build_report([cohort], provenance(work, QUERY), horizons=(365, 730))
+        leaving = what_leaves(report, [cohort], Disclosure(work.settings.validation.disclose))
+        folder = write_report.fn(work, QUERY, report, leaving)
+    handed_over = (folder / JSON_NAME).read_text(encoding="utf-8")
+    assert '"gone"' not in handed_over
+    record = work.settings.records_folder() / f"{folder.name}.json"
+    assert work.settings.reports_folder() not in record.parents
+    assert from_json(record.read_text(encoding="utf-8")) == report
+    # by its folder, by its name, and when it was handed over and deleted here
+    assert report_file(work, str(folder)) == report_file(work, folder.name) == record
+    view = as_of(work, folder.name)
+    assert view.arrivals == quarantined.arrivals
+    away = shutil.move(folder, tmp_path / "away")
+    assert report_file(work, folder.name) == record
+    assert newest_named_versions(work.settings) == report.provenance.store_versions
+    assert as_of(work, folder.name) == view
+    with_bundle(work, bundle)
+    repeated = report_of(work, query_again(record), view)
+    assert repeated.centers == report.centers
+    # elsewhere there is no record
+    with pytest.raises(CohortError, match="exact record"):
+        as_of(work, str(away))
 
 
 def test_the_reasons_of_a_report_say_again_who_had_arrived() -> None:
