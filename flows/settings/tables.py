@@ -1,0 +1,229 @@
+"""The tables of the settings file beside the node's: features, model, validation, Prefect."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, Field, field_validator
+
+from dicom_node.settings.settings_file import nearest
+from dicom_node.settings.values import (
+    TABLE,
+    Host,
+    HttpUrl,
+    Place,
+    Port,
+    Seconds,
+    StorePlace,
+    is_host,
+)
+from models.combined.combat import MINIMUM_PATIENTS
+from models.network.augmentation import Augmentation
+from validation_reports.statistics.margins import Margins
+
+BY_HAND = "off"
+"""Instead of a cron expression: no schedule."""
+_DIGEST = r"^[0-9a-f]{64}$"
+
+
+def _dask(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("tcp", "tls") and is_host(parts.hostname or "")
+        usable = usable and bool(parts.port)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            f"{value!r} is not the address of a Dask scheduler: expected one like tcp://dask:8786"
+        )
+    return value
+
+
+DaskAddress = Annotated[str, AfterValidator(_dask)]
+"""Where a Dask scheduler listens."""
+
+
+class FeaturesTable(BaseModel):
+    """``[features]``: how features are extracted and where they are kept."""
+
+    model_config = TABLE
+
+    store: StorePlace | None = None
+    ring_widths_mm: tuple[Literal[3, 6, 9], ...] = (6,)
+    engine: Literal["crops", "pyradiomics"] = "crops"
+    bin_width: float = Field(default=25.0, gt=0, le=10_000)
+    normalize_scale: float = Field(default=100.0, gt=0, le=1e6)
+    ring_tissue: Literal["all", "body", "lung"] = "all"
+    overlapping_contours: Literal["refuse", "union"] = "refuse"
+    hu_floor: float = Field(default=-1000.0, ge=-1100, le=-900)
+    normalize_over: Literal["image", "body"] = "image"
+
+
+class ExpectationsTable(BaseModel):
+    """``[expectations]``: which warnings on a study are reasons for quarantine here."""
+
+    model_config = TABLE
+
+    quarantine: tuple[str, ...] = (
+        "age",
+        "histology",
+        "no-air",
+        "no-soft-tissue",
+        "gtv-hu",
+        "gtv-not-measured",
+    )
+
+    @field_validator("quarantine")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # Only the flows that check need its libraries
+        from feature_store.expectations.suites import RELEASABLE  # noqa: PLC0415
+
+        if unknown := sorted(set(value) - RELEASABLE):
+            like = nearest(unknown[0], sorted(RELEASABLE))
+            mend = f"did you mean {like}?" if like else f"expected {', '.join(sorted(RELEASABLE))}"
+            raise ValueError(f"{' and '.join(unknown)} cannot be chosen: {mend}")
+        return value
+
+
+class AugmentationTable(BaseModel):
+    """``[augmentation]``: how far the network's training images are changed at random (paper, data
+    augmentation).
+    """
+
+    model_config = TABLE
+
+    probability: float = Field(default=0.5, ge=0, le=1)
+    contrast: float = Field(default=0.2, ge=0, le=1)
+    brightness: float = Field(default=0.2, ge=0, le=10)
+    gamma: float = Field(default=0.2, ge=0, le=10)
+    noise: float = Field(default=0.1, ge=0, le=10)
+    blur_voxels: float = Field(default=1.0, ge=0, le=32)
+    rotation_degrees: float = Field(default=15.0, ge=0, le=180)
+    mirror: bool = True
+
+    def ranges(self) -> Augmentation:
+        """Return the ranges as the network's training takes them."""
+        return Augmentation(**self.model_dump())
+
+
+class ModelTable(BaseModel):
+    """``[model]``: the frozen bundle that scores, pinned by its digest."""
+
+    model_config = TABLE
+
+    bundle: Place | None = None
+    digest: str | None = Field(default=None, pattern=_DIGEST)
+    earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Place] = Field(default_factory=dict)
+
+
+class CombatTable(BaseModel):
+    """``[combat]``: whether training keeps what ComBat needs, and whether a validation may ask for
+    it.
+    """
+
+    model_config = TABLE
+
+    enabled: bool = False
+    minimum_patients: int = Field(default=MINIMUM_PATIENTS, ge=3, le=1_000_000)
+
+
+class ValidationTable(BaseModel):
+    """``[validation]``: where reports go, when they are made, and what was decided beforehand:
+    within which margins predicted risks are right, and at which thresholds use is judged; whether
+    each report is laid out as PDF too.
+    """
+
+    model_config = TABLE
+
+    reports: Place | None = None
+    clinical_drop: Place | None = None
+    reports_url: HttpUrl | None = None
+    schedule: str = "0 2 * * *"
+    pool_schedule: str = "0 4 * * *"
+    timezone: str = "UTC"
+    schedules: dict[str, str] = Field(default_factory=dict)
+    margins: tuple[float, float] = (0.8, 1.25)
+    decision_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    pdf: bool = True
+
+    @field_validator("margins")
+    @classmethod
+    def _are_margins(cls, value: tuple[float, float]) -> tuple[float, float]:
+        Margins(*value)
+        return value
+
+    @field_validator("schedule", "pool_schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        return _cron(value)
+
+    @field_validator("schedules")
+    @classmethod
+    def _are_cron(cls, value: dict[str, str]) -> dict[str, str]:
+        return {center: _cron(one) for center, one in value.items()}
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_timezone(cls, value: str) -> str:
+        known = {name.lower(): name for name in zoneinfo.available_timezones()}
+        if value not in known.values():
+            like = known.get(nearest(value, known) or "", "Europe/Amsterdam or UTC")
+            raise ValueError(f"{value} is not a time zone: expected one like {like}")
+        return value
+
+    def schedule_of(self, center: str) -> str | None:
+        """Return when a centre is validated, as cron; `None` when only by hand."""
+        found = self.schedules.get(center, self.schedule)
+        return None if found == BY_HAND else found
+
+    def pooled_schedule(self) -> str | None:
+        """Return when all centres are validated together, as cron; `None` when only by hand."""
+        return None if self.pool_schedule == BY_HAND else self.pool_schedule
+
+
+class PrefectTable(BaseModel):
+    """``[prefect]``: which server, the dispatcher's warm processes, and how cohorts fan out."""
+
+    model_config = TABLE
+
+    api_url: HttpUrl | None = None
+    workers: int = Field(default=1, gt=0, le=1024)
+    lease_s: Seconds = 120.0
+    poll_interval_s: Seconds = 0.5
+    first_retry_s: Seconds = 5.0
+    longest_retry_s: Seconds = 900.0
+    cohort_runner: Literal["thread", "process", "dask"] = "process"
+    cohort_workers: int = Field(default=1, gt=0, le=1024)
+    cohort_chunk: int = Field(default=8, gt=0, le=100_000)
+    dask_scheduler: DaskAddress | None = None
+    overview_every_s: Seconds = 60.0
+
+
+class SystemTable(BaseModel):
+    """``[system]``: what `make up` starts beside node and dispatcher on this machine."""
+
+    model_config = TABLE
+
+    host: Host = "127.0.0.1"
+    prefect_port: Port = 4200
+    reports_port: Port = 4280
+
+
+def _cron(value: str) -> str:
+    if value == BY_HAND:
+        return value
+    # Prefect takes seconds to import
+    from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415
+
+    try:
+        CronSchedule(cron=value)
+    except ValueError as error:
+        raise ValueError(
+            f"{value!r} is not a schedule: expected cron like '0 2 * * *' (each night at two) or "
+            f"'{BY_HAND}'"
+        ) from error
+    return value
