@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from deploy.local.first_use import SECRETS_NAME, ensure_secrets, ensure_settings
+from deploy.local.first_use import ensure_secrets, ensure_settings
 from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import ROOT, listens
 from deploy.local.supervisor import AlreadyRunningError, Supervisor
 from dicom_node.registry.registry import open_registry
-from dicom_node.settings import SETTINGS_VARIABLE, SettingsError, settings_file
+from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, SettingsError, settings_file
 
 _READY_WITHIN_S = 300.0
 _DOWN_WITHIN_S = 400.0

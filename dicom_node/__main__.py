@@ -24,7 +24,15 @@ from dicom_node.node import Node
 from dicom_node.operations.operator_tables import incident_lines, study_lines
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.scu.caller import Caller, echo
-from dicom_node.settings import NodeSettings, SettingsError, pseudonym_key, stow_tokens
+from dicom_node.settings import (
+    NodeSettings,
+    SettingsError,
+    pseudonym_key,
+    settings_file,
+    stow_tokens,
+)
+from dicom_node.settings.addresses import check_listening
+from dicom_node.settings.contradictions import node_ports
 
 _log = logging.getLogger("dicom_node")
 
@@ -121,14 +129,15 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
         case "echo":
             return _echo(settings, options.center)
         case _:
-            return _serve(settings)
+            return _serve(settings, options.settings)
 
 
-def _serve(settings: NodeSettings) -> int:
+def _serve(settings: NodeSettings, file: Path | None) -> int:
     if not settings.center:
         raise SettingsError(
             "the settings name no centre, so that nobody could send: add a [center.NAME] table"
         )
+    check_listening(node_ports(settings.node), settings_file(file))
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()

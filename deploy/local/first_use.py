@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dicom_node.durable_files import write_durably
-from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SettingsError
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "settings.example.toml"
-SECRETS_NAME = "annulus.env"
 AUTH_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
 
 
@@ -35,30 +34,6 @@ def ensure_secrets(file: Path, environment: Mapping[str, str]) -> bool:
         f"Prefect API and its UI ask for a password:\n# {AUTH_VARIABLE}=admin:choose-one\n"
     )
     return _made(file, text.encode(), mode=0o600)
-
-
-def read_secrets(file: Path) -> dict[str, str]:
-    """Read ``NAME=value`` lines, as systemd's EnvironmentFile takes them; empty when there is no
-    file.
-
-    Raises
-    ------
-    SettingsError
-        If a line is neither that, nor empty, nor a comment.
-    """
-    if not file.exists():
-        return {}
-    found = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise SettingsError(
-                f"line {number} of {file} cannot be read: expected NAME=value or a comment (#)"
-            )
-        found[name.strip()] = value.strip()
-    return found
 
 
 def _made(file: Path, content: bytes, mode: int) -> bool:

@@ -11,12 +11,12 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from deploy.local.first_use import AUTH_VARIABLE, SECRETS_NAME, read_secrets
+from deploy.local.first_use import AUTH_VARIABLE
 from deploy.local.offline import OFFLINE
 from deploy.local.parts import DEFAULTS, DISPATCHER, NODE, deployments, prefect_server, report_pages
 from deploy.local.processes import ROOT, listens, reachable
 from deploy.local.supervisor import Part, SystemFolder
-from dicom_node.settings import SETTINGS_VARIABLE
+from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, read_secrets
 from flows.settings import Settings
 
 

@@ -19,8 +19,8 @@ import yaml
 from prefect.settings.legacy import _get_settings_fields
 from prefect.settings.models.root import Settings as PrefectSettings
 
-from deploy.local.first_use import read_secrets
 from deploy.local.offline import OFFLINE
+from dicom_node.settings import read_secrets
 from flows.settings import Settings
 from tests.support import ROOT
 from tests.unit.deploy.test_documentation import PARSERS

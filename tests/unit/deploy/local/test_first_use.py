@@ -1,13 +1,11 @@
-"""The files that the first start makes, and how secrets are read."""
+"""The files that the first start makes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from deploy.local.first_use import EXAMPLE, ensure_secrets, ensure_settings, read_secrets
-from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SettingsError
+from deploy.local.first_use import EXAMPLE, ensure_secrets, ensure_settings
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, read_secrets
 
 
 def test_settings_are_copied_once(tmp_path: Path) -> None:
@@ -32,10 +30,3 @@ def test_a_key_is_made_once_and_is_the_owner_s_alone(tmp_path: Path) -> None:
 def test_no_key_is_made_where_the_environment_has_one(tmp_path: Path) -> None:
     assert not ensure_secrets(tmp_path / "annulus.env", {PSEUDONYM_KEY_VARIABLE: "k" * 32})
     assert read_secrets(tmp_path / "annulus.env") == {}
-
-
-def test_a_line_that_is_no_assignment_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "annulus.env"
-    file.write_text("# comment\n\nA = 1\nexport B=2\n")
-    with pytest.raises(SettingsError, match=r"line 4 of .* expected NAME=value"):
-        read_secrets(file)

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:De
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Installation]:
     (tmp_path / "annulus.toml").write_text(
-        f"[node]\nfolder = '{tmp_path / 'node'}'\n[model]\ndigest = '{MODEL_ONE}'\n"
+        f"[node]\nfolder = '{tmp_path / 'node'}'\n"
+        f"[model]\nbundle = 'bundle'\ndigest = '{MODEL_ONE}'\n"
         "[center.A]\nae_titles = ['A']\nrole = 'training'\n[center.B]\nae_titles = ['B']\n"
     )
     (tmp_path / "node").mkdir()

@@ -1,21 +1,26 @@
-"""The whole settings file: the node's tables and those of the features, the model, the validation
-and Prefect.
-"""
+"""The tables of the settings file beside the node's: features, model, validation, Prefect."""
 
 from __future__ import annotations
 
 import zoneinfo
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
-from dicom_node.center import Role
-from dicom_node.settings import NodeSettings
+from dicom_node.settings.settings_file import nearest
+from dicom_node.settings.values import (
+    TABLE,
+    Host,
+    HttpUrl,
+    Place,
+    Port,
+    Seconds,
+    StorePlace,
+    is_host,
+)
 from feature_store.clinical_tables.code_words import is_understood
-from feature_store.clinical_tables.conventions import CODED, COLUMN_NAMES, Conventions
-from feature_store.radiomic_features.settings import ExtractionSettings
+from feature_store.clinical_tables.conventions import CODED, COLUMN_NAMES
 from models.combined.combat import MINIMUM_PATIENTS
 from models.network.augmentation import Augmentation
 from validation_reports.statistics.margins import Margins
@@ -25,16 +30,34 @@ BY_HAND = "off"
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
+def _dask(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("tcp", "tls") and is_host(parts.hostname or "")
+        usable = usable and bool(parts.port)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(
+            f"{value!r} is not the address of a Dask scheduler: expected one like tcp://dask:8786"
+        )
+    return value
+
+
+DaskAddress = Annotated[str, AfterValidator(_dask)]
+"""Where a Dask scheduler listens."""
+
+
 class FeaturesTable(BaseModel):
     """``[features]``: how features are extracted and where they are kept."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
-    store: str | None = None
+    store: StorePlace | None = None
     ring_widths_mm: tuple[Literal[3, 6, 9], ...] = (6,)
     engine: Literal["crops", "pyradiomics"] = "crops"
-    bin_width: float = Field(default=25.0, gt=0)
-    normalize_scale: float = Field(default=100.0, gt=0)
+    bin_width: float = Field(default=25.0, gt=0, le=10_000)
+    normalize_scale: float = Field(default=100.0, gt=0, le=1e6)
     ring_tissue: Literal["all", "body", "lung"] = "all"
     overlapping_contours: Literal["refuse", "union"] = "refuse"
     hu_floor: float = Field(default=-1000.0, ge=-1100, le=-900)
@@ -44,7 +67,7 @@ class FeaturesTable(BaseModel):
 class ExpectationsTable(BaseModel):
     """``[expectations]``: which warnings on a study are reasons for quarantine here."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
     quarantine: tuple[str, ...] = (
         "age",
@@ -62,10 +85,9 @@ class ExpectationsTable(BaseModel):
         from feature_store.expectations.suites import RELEASABLE  # noqa: PLC0415
 
         if unknown := sorted(set(value) - RELEASABLE):
-            raise ValueError(
-                f"{', '.join(unknown)} cannot be chosen: expected codes out of "
-                f"{', '.join(sorted(RELEASABLE))}"
-            )
+            like = nearest(unknown[0], sorted(RELEASABLE))
+            mend = f"did you mean {like}?" if like else f"expected {', '.join(sorted(RELEASABLE))}"
+            raise ValueError(f"{' and '.join(unknown)} cannot be chosen: {mend}")
         return value
 
 
@@ -74,15 +96,15 @@ class AugmentationTable(BaseModel):
     augmentation).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
     probability: float = Field(default=0.5, ge=0, le=1)
     contrast: float = Field(default=0.2, ge=0, le=1)
-    brightness: float = Field(default=0.2, ge=0)
-    gamma: float = Field(default=0.2, ge=0)
-    noise: float = Field(default=0.1, ge=0)
-    blur_voxels: float = Field(default=1.0, ge=0)
-    rotation_degrees: float = Field(default=15.0, ge=0)
+    brightness: float = Field(default=0.2, ge=0, le=10)
+    gamma: float = Field(default=0.2, ge=0, le=10)
+    noise: float = Field(default=0.1, ge=0, le=10)
+    blur_voxels: float = Field(default=1.0, ge=0, le=32)
+    rotation_degrees: float = Field(default=15.0, ge=0, le=180)
     mirror: bool = True
 
     def ranges(self) -> Augmentation:
@@ -93,11 +115,11 @@ class AugmentationTable(BaseModel):
 class ModelTable(BaseModel):
     """``[model]``: the frozen bundle that scores, pinned by its digest."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
-    bundle: Path | None = None
+    bundle: Place | None = None
     digest: str | None = Field(default=None, pattern=_DIGEST)
-    earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Path] = Field(default_factory=dict)
+    earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Place] = Field(default_factory=dict)
 
 
 class CombatTable(BaseModel):
@@ -105,10 +127,10 @@ class CombatTable(BaseModel):
     it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
     enabled: bool = False
-    minimum_patients: int = Field(default=MINIMUM_PATIENTS, ge=3)
+    minimum_patients: int = Field(default=MINIMUM_PATIENTS, ge=3, le=1_000_000)
 
 
 class ValidationTable(BaseModel):
@@ -117,11 +139,11 @@ class ValidationTable(BaseModel):
     each report is laid out as PDF too, and whether what leaves with it may single patients out.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
-    reports: Path | None = None
-    clinical_drop: Path | None = None
-    reports_url: str | None = Field(default=None, pattern=r"^https?://")
+    reports: Place | None = None
+    clinical_drop: Place | None = None
+    reports_url: HttpUrl | None = None
     schedule: str = "0 2 * * *"
     pool_schedule: str = "0 4 * * *"
     timezone: str = "UTC"
@@ -150,10 +172,10 @@ class ValidationTable(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _is_timezone(cls, value: str) -> str:
-        if value not in zoneinfo.available_timezones():
-            raise ValueError(
-                f"{value} is not a time zone: expected one like Europe/Amsterdam or UTC"
-            )
+        known = {name.lower(): name for name in zoneinfo.available_timezones()}
+        if value not in known.values():
+            like = known.get(nearest(value, known) or "", "Europe/Amsterdam or UTC")
+            raise ValueError(f"{value} is not a time zone: expected one like {like}")
         return value
 
     def schedule_of(self, center: str) -> str | None:
@@ -167,28 +189,27 @@ class ValidationTable(BaseModel):
 
 
 class PrefectTable(BaseModel):
-    """``[prefect]``: the dispatcher's warm processes and how cohorts fan out; the server is
-    ``PREFECT_API_URL``'s.
-    """
+    """``[prefect]``: which server, the dispatcher's warm processes, and how cohorts fan out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
-    workers: int = Field(default=1, gt=0)
-    lease_s: float = Field(default=120.0, gt=0)
-    poll_interval_s: float = Field(default=0.5, gt=0)
-    first_retry_s: float = Field(default=5.0, gt=0)
-    longest_retry_s: float = Field(default=900.0, gt=0)
+    api_url: HttpUrl | None = None
+    workers: int = Field(default=1, gt=0, le=1024)
+    lease_s: Seconds = 120.0
+    poll_interval_s: Seconds = 0.5
+    first_retry_s: Seconds = 5.0
+    longest_retry_s: Seconds = 900.0
     cohort_runner: Literal["thread", "process", "dask"] = "process"
-    cohort_workers: int = Field(default=1, gt=0)
-    cohort_chunk: int = Field(default=8, gt=0)
-    dask_scheduler: str | None = None
-    overview_every_s: float = Field(default=60.0, gt=0)
+    cohort_workers: int = Field(default=1, gt=0, le=1024)
+    cohort_chunk: int = Field(default=8, gt=0, le=100_000)
+    dask_scheduler: DaskAddress | None = None
+    overview_every_s: Seconds = 60.0
 
 
 class ClinicalConventionsTable(BaseModel):
     """``[clinical.NAME]``: what a centre's clinical tables do not say by themselves."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
     columns: dict[str, str] = Field(default_factory=dict)
     codes: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -230,82 +251,11 @@ class ClinicalConventionsTable(BaseModel):
 class SystemTable(BaseModel):
     """``[system]``: what `make up` starts beside node and dispatcher on this machine."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = TABLE
 
-    host: str = "127.0.0.1"
-    prefect_port: int = Field(default=4200, gt=0, lt=65536)
-    reports_port: int = Field(default=4280, gt=0, lt=65536)
-
-
-class Settings(NodeSettings):
-    """Every table of the settings file."""
-
-    model_config = SettingsConfigDict(extra="forbid")
-
-    features: FeaturesTable = FeaturesTable()
-    expectations: ExpectationsTable = ExpectationsTable()
-    augmentation: AugmentationTable = AugmentationTable()
-    model: ModelTable = ModelTable()
-    combat: CombatTable = CombatTable()
-    validation: ValidationTable = ValidationTable()
-    prefect: PrefectTable = PrefectTable()
-    system: SystemTable = SystemTable()
-    clinical: dict[str, ClinicalConventionsTable] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _clinical_tables_are_of_centers(self) -> Self:
-        if unknown := sorted(set(self.clinical) - set(self.center)):
-            raise ValueError(
-                f"[clinical.{unknown[0]}] names no centre of this file, which has "
-                f"{', '.join(self.center) or 'none'}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _schedules_name_centers(self) -> Self:
-        unknown = sorted(set(self.validation.schedules) - set(self.center))
-        if unknown:
-            raise ValueError(
-                f"validation.schedules names {', '.join(unknown)}: expected centres of this file, "
-                f"which has {', '.join(self.center) or 'none'}"
-            )
-        return self
-
-    def external_centers(self) -> tuple[str, ...]:
-        """Return the names of the centres that the model is validated on."""
-        return tuple(center.name for center in self.centers() if center.role is Role.EXTERNAL)
-
-    def store_location(self) -> str:
-        """Return the folder or URL of the feature store."""
-        return self.features.store or str((self.node.folder / "feature_store").absolute())
-
-    def reports_folder(self) -> Path:
-        """Return the folder that validation reports are written to."""
-        return self.validation.reports or self.node.folder / "reports"
-
-    def clinical_conventions(self, center: str) -> Conventions:
-        """Return what a centre says of its clinical tables."""
-        found = self.clinical.get(center)
-        return Conventions() if found is None else Conventions(**found.model_dump())
-
-    def records_folder(self) -> Path:
-        """Return the folder in which each report's exact record stays."""
-        return self.node.folder / "report_records"
-
-    def clinical_drop_folder(self, center: str) -> Path:
-        """Return the folder in which a centre's clinical CSV is left to be imported."""
-        return (self.validation.clinical_drop or self.node.folder / "clinical_drop") / center
-
-    def extraction(self) -> ExtractionSettings:
-        """Return the settings of the radiomic feature extraction."""
-        return ExtractionSettings(
-            bin_width=self.features.bin_width,
-            normalize_scale=self.features.normalize_scale,
-            ring_tissue=self.features.ring_tissue,
-            hu_floor=self.features.hu_floor,
-            overlapping_contours=self.features.overlapping_contours,
-            normalize_over=self.features.normalize_over,
-        )
+    host: Host = "127.0.0.1"
+    prefect_port: Port = 4200
+    reports_port: Port = 4280
 
 
 def _cron(value: str) -> str:

@@ -81,9 +81,9 @@ def test_the_variable_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[node]\nprot = 1", "node.prot: Extra inputs are not permitted"),
-        ("[nod]\nport = 1", "unknown table or key nod: expected node, center"),
-        ("[node]\nport = 0", "node.port: Input should be greater than 0"),
+        ("[node]\nprot = 1", "line 2, node.prot: no key has this name: did you mean port"),
+        ("[nod]\nport = 1", "line 1, nod: no table has this name: did you mean node"),
+        ("[node]\nport = 0", "line 2, node.port: 0 is not a TCP port: expected 1 to 65535"),
         ("[node", "is not TOML"),
         (
             "[center.a]\nae_titles = ['X']\n[center.b]\nae_titles = ['X']",

@@ -1,0 +1,151 @@
+"""Tables of the settings that cannot hold together: ports, folders, model and rings, schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dicom_node.center import Role
+from dicom_node.settings import Fault
+from dicom_node.settings.contradictions import (
+    Keys,
+    nested_folders,
+    node_folders,
+    node_ports,
+    not_a_folder,
+    same_ports,
+)
+from models.bundle.blocks_read import blocks_read
+
+if TYPE_CHECKING:
+    from flows.settings.settings import Settings
+
+_RING = "ring_"
+_URL = "://"
+
+
+def table_faults(settings: Settings) -> Iterator[Fault]:
+    """Yield what of all tables cannot hold together, beside what the node's two say."""
+    yield from _model(settings)
+    yield from _rings(settings)
+    yield from _folders(settings)
+    yield from _ports(settings)
+    yield from _schedules(settings)
+    yield from _clinical(settings)
+    yield from _prefect(settings)
+
+
+def _model(settings: Settings) -> Iterator[Fault]:
+    model = settings.model
+    if model.digest is not None and model.bundle is None:
+        yield Fault(
+            ("model", "digest"),
+            "a digest is pinned, but no bundle is named that should have it: give bundle too",
+        )
+    if model.bundle is not None and model.digest is None:
+        yield Fault(
+            ("model", "bundle"),
+            "a bundle is named, but not pinned, so that nothing would be scored: give the digest "
+            "that `python -m models verify FOLDER` prints",
+        )
+    if model.digest in model.earlier:
+        yield Fault(
+            ("model", "earlier", model.digest),
+            "this digest is the pinned one: name only bundles from before it",
+        )
+    if model.bundle is not None:
+        yield from not_a_folder(("model", "bundle"), model.bundle)
+    for digest, folder in model.earlier.items():
+        yield from not_a_folder(("model", "earlier", digest), folder)
+
+
+def _rings(settings: Settings) -> Iterator[Fault]:
+    if settings.model.bundle is None:
+        return
+    made = settings.features.ring_widths_mm
+    lacking = [
+        block
+        for block in blocks_read(settings.model.bundle)
+        if block.startswith(_RING) and block not in {f"{_RING}{width}mm" for width in made}
+    ]
+    if lacking:
+        widths = sorted({*made, *(int(block[len(_RING) : -len("mm")]) for block in lacking)})
+        yield Fault(
+            ("features", "ring_widths_mm"),
+            f"the pinned model reads {' and '.join(lacking)}, which is not made: expected "
+            f"ring_widths_mm = {widths}",
+        )
+
+
+def _folders(settings: Settings) -> Iterator[Fault]:
+    validation, node = settings.validation, settings.node
+    own: dict[Keys, Path] = {}
+    if settings.features.store is not None and _URL not in settings.features.store:
+        own["features", "store"] = Path(settings.features.store)
+    if validation.reports is not None:
+        own["validation", "reports"] = validation.reports
+    if validation.clinical_drop is not None:
+        own["validation", "clinical_drop"] = validation.clinical_drop
+    for keys, folder in own.items():
+        yield from not_a_folder(keys, folder)
+        if node.folder.is_relative_to(folder):
+            yield Fault(
+                keys,
+                f"{folder} holds the node's folder {node.folder}, whose files name patients: give "
+                "a folder beside or in it",
+            )
+        else:
+            yield from nested_folders({**node_folders(node), keys: folder})
+    yield from nested_folders(own)
+
+
+def _ports(settings: Settings) -> Iterator[Fault]:
+    system = settings.system
+    ports = node_ports(settings.node)
+    if settings.prefect.api_url is None:
+        ports["system", "prefect_port"] = (system.host, system.prefect_port)
+    if settings.validation.reports_url is None:
+        ports["system", "reports_port"] = (system.host, system.reports_port)
+    node = set(node_ports(settings.node))
+    yield from (fault for fault in same_ports(ports) if fault.keys not in node)
+
+
+def _schedules(settings: Settings) -> Iterator[Fault]:
+    for name in settings.validation.schedules:
+        keys = ("validation", "schedules", name)
+        if name not in settings.center:
+            known = ", ".join(settings.center) or "none"
+            yield Fault(
+                keys,
+                f"validation.schedules names {name}: expected centres of this file, which has "
+                f"{known}",
+            )
+        elif settings.center[name].role is Role.TRAINING:
+            yield Fault(keys, f"centre {name} trains, and is not validated: take its schedule away")
+
+
+def _clinical(settings: Settings) -> Iterator[Fault]:
+    for name in settings.clinical:
+        if name not in settings.center:
+            known = ", ".join(settings.center) or "none"
+            yield Fault(
+                ("clinical", name),
+                f"[clinical.{name}] names no centre of this file, which has {known}",
+            )
+
+
+def _prefect(settings: Settings) -> Iterator[Fault]:
+    prefect = settings.prefect
+    if prefect.longest_retry_s < prefect.first_retry_s:
+        yield Fault(
+            ("prefect", "longest_retry_s"),
+            f"the longest wait for another try is {prefect.longest_retry_s:g} s, but the first "
+            f"{prefect.first_retry_s:g} s: expected at least that",
+        )
+    if prefect.dask_scheduler is not None and prefect.cohort_runner != "dask":
+        yield Fault(
+            ("prefect", "dask_scheduler"),
+            f"it is asked only with cohort_runner dask, and that is {prefect.cohort_runner}: set "
+            'cohort_runner = "dask", or take the address away',
+        )
