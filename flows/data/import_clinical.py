@@ -214,12 +214,12 @@ def _read(work: Installation, center: str, csv: Path) -> TableReading:
 
 
 def _written_beside(csv: Path, reading: TableReading) -> str:
-    """Write the rejected rows beside their table; return where they are, in words."""
+    """Write the rejected rows beside their table; say where they are, wherever it is moved to."""
     try:
-        file = write_rejected_rows(csv, reading)
+        write_rejected_rows(csv, reading)
     except OSError as error:
         return f"they could not be written beside the table ({error.strerror})"
-    return f"they are in {file}"
+    return f"they are beside the table, in a file that ends with {REJECTED_ENDING}"
 
 
 def _judged(

@@ -134,8 +134,9 @@ def test_rejected_rows_come_back_beside_the_table_for_its_owner_only(
     assert imported(tmp_path, MIXED) == (
         "Completed",
         (
-            f"2 patients of centre B imported, 1 row rejected: they are in {file}. 1 value of "
-            "stage could not be read and counts as not recorded: 'X' in line 3."
+            "2 patients of centre B imported, 1 row rejected: they are beside the table, in a file "
+            "that ends with .rejected.csv. 1 value of stage could not be read and "
+            "counts as not recorded: 'X' in line 3."
         ),
     )
     assert file.stat().st_mode & 0o777 == 0o600
