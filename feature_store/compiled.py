@@ -14,6 +14,12 @@ def compiled(function: _Function) -> _Function:
     """Compile a function on its first call, without the interpreter lock.
 
     The machine code is kept for later processes: beside the source, or in the user's cache folder
-    (or ``NUMBA_CACHE_DIR``) where the source's folder is read-only.
+    (or ``NUMBA_CACHE_DIR``) where the source's folder is read-only. Where none of these may be
+    written, each process compiles for itself.
     """
-    return cast("_Function", numba.njit(cache=True, nogil=True)(function))
+    try:
+        found = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        # numba's word for: there is no folder in which the machine code may be kept.
+        found = numba.njit(nogil=True)(function)
+    return cast("_Function", found)

@@ -11,6 +11,7 @@ from pathlib import Path
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
 from flows.commands.model import add_model_commands
 from flows.commands.operator import add_operator_commands
+from flows.commands.prefect_server import add_prefect_server_command
 from flows.commands.store import add_store_commands
 from flows.commands.system import add_system_commands
 from flows.commands.validation import add_validation_commands
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
     add_system_commands(commands)
+    add_prefect_server_command(commands)
     add_model_commands(commands)
     add_validation_commands(commands)
     add_store_commands(commands)

@@ -13,7 +13,15 @@ from urllib.request import Request, urlopen
 
 from deploy.local.first_use import AUTH_VARIABLE
 from deploy.local.offline import OFFLINE
-from deploy.local.parts import DEFAULTS, DISPATCHER, NODE, deployments, prefect_server, report_pages
+from deploy.local.parts import (
+    DEFAULTS,
+    DISPATCHER,
+    NODE,
+    caches,
+    deployments,
+    prefect_server,
+    report_pages,
+)
 from deploy.local.processes import ROOT, listens, reachable
 from deploy.local.supervisor import Part, SystemFolder
 from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, read_secrets
@@ -76,6 +84,7 @@ class LocalInstallation:
             mine.setdefault("PREFECT_API_AUTH_STRING", mine[AUTH_VARIABLE])
         return {
             **DEFAULTS,
+            **caches(self.folder.path / "cache"),
             "PREFECT_HOME": str(self.folder.path / "prefect"),
             "PREFECT_LOGGING_LEVEL": "INFO",
             "PYTHONUNBUFFERED": "1",
@@ -93,19 +102,23 @@ class LocalInstallation:
         reports.mkdir(parents=True, exist_ok=True)
         found = [NODE]
         if self.has_own_prefect:
-            found.append(prefect_server(system.host, system.prefect_port))
+            found.append(prefect_server(system.host, system.prefect_port, system.prefect_keep_days))
         found += [DISPATCHER, deployments(may_start=self.prefect_is_ready)]
         if not self.settings.validation.reports_url:
             found.append(report_pages(system.host, system.reports_port, reports))
         return found
 
     def prefect_is_ready(self) -> bool:
-        """Say whether the Prefect server answers."""
-        return self._asked("health", None) is not None
+        """Say whether the Prefect server answers, and with a page where it has a UI to offer."""
+        has_api = self._asked(f"{self.prefect_url}/api/health", None) is not None
+        return has_api and (
+            not self.has_own_prefect or self._asked(f"{self.prefect_url}/", None) is not None
+        )
 
     def has_deployments(self) -> bool:
         """Say whether the deployments are offered."""
-        return (self._asked("deployments/count", b"{}") or b"0") != b"0"
+        count = self._asked(f"{self.prefect_url}/api/deployments/count", b"{}")
+        return (count or b"0") != b"0"
 
     def node_listens(self) -> bool:
         """Say whether the node takes associations."""
@@ -123,9 +136,8 @@ class LocalInstallation:
             found["node.operations_port"] = (node.operations_host, node.operations_port)
         return found
 
-    def _asked(self, path: str, body: bytes | None) -> bytes | None:
+    def _asked(self, url: str, body: bytes | None) -> bytes | None:
         environment = self.environment()
-        url = f"{environment['PREFECT_API_URL']}/{path}"
         # An API that the settings name
         request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
         if password := environment.get("PREFECT_API_AUTH_STRING"):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.supervisor import Part
+from flows.commands.prefect_server import KEEP_DAYS
 
 HEARTBEAT_S = 30
 """How often a run says that it lives: the automation that finds dead runs waits for three of these.
@@ -19,6 +20,19 @@ DEFAULTS = {
 }
 """What every part is started with, unless the environment says otherwise."""
 
+
+def caches(folder: Path) -> dict[str, str]:
+    """Return where the libraries keep what they make once, for a user whose home or checkout is not
+    writable.
+    """
+    return {
+        "XDG_CACHE_HOME": str(folder),
+        "NUMBA_CACHE_DIR": str(folder / "numba"),
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "KERAS_HOME": str(folder / "keras"),
+    }
+
+
 _MODULE = (sys.executable, "-m")
 
 NODE = Part("node", (*_MODULE, "dicom_node"))
@@ -27,10 +41,10 @@ DISPATCHER = Part("dispatcher", (*_MODULE, "flows", "dispatch"))
 """Scores what the node hands over, in warm processes."""
 
 
-def prefect_server(host: str, port: int) -> Part:
-    """Return the Prefect server with its UI."""
-    address = ("--host", host, "--port", str(port))
-    return Part("prefect", (*_MODULE, "prefect", "server", "start", *address))
+def prefect_server(host: str, port: int, keep_days: int = KEEP_DAYS) -> Part:
+    """Return the Prefect server with its UI, which keeps ended runs for so many days."""
+    options = ("--host", host, "--port", str(port), "--keep-days", str(keep_days))
+    return Part("prefect", (*_MODULE, "flows", "prefect-server", *options))
 
 
 def deployments(may_start: Callable[[], bool]) -> Part:

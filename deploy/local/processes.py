@@ -127,13 +127,16 @@ class LocalSystem:
         self._start_part(self._prefect)
 
     def prefect_is_ready(self) -> bool:
-        """Say whether the Prefect server answers."""
+        """Say whether the Prefect server answers, with its UI's page as well."""
         try:
-            # Loopback
-            with urlopen(f"{self.prefect_url}/api/health", timeout=5) as answer:  # noqa: S310
-                return bool(answer.status == 200)
+            for path in ("/api/health", "/"):
+                # Loopback
+                with urlopen(f"{self.prefect_url}{path}", timeout=5) as answer:  # noqa: S310
+                    if answer.status != 200:
+                        return False
         except (URLError, OSError):
             return False
+        return True
 
     def wait_for_prefect(self, timeout_s: float = 180.0) -> None:
         """Wait until the Prefect server answers."""

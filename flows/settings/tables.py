@@ -256,6 +256,7 @@ class SystemTable(BaseModel):
     host: Host = "127.0.0.1"
     prefect_port: Port = 4200
     reports_port: Port = 4280
+    prefect_keep_days: int = Field(default=90, gt=0, le=3650)
 
 
 def _cron(value: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from websockets.sync.client import connect
@@ -35,6 +36,9 @@ class Page:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._number = 0
+        self.hosts: set[str] = set()
+        """Hosts, with their ports, of all requests that the page made."""
+        self._call("Network.enable")
 
     def open(self, url: str, until: str, timeout_s: float = 60.0) -> None:
         """Load a page and wait until a JavaScript expression is true in it."""
@@ -62,6 +66,11 @@ class Page:
             base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
         )
 
+    def _asked(self, url: str) -> None:
+        address = urlsplit(url)
+        if address.scheme in {"http", "https", "ws", "wss"}:
+            self.hosts.add(address.netloc)
+
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         self._connection.send(
@@ -69,6 +78,10 @@ class Page:
         )
         while True:
             answer = json.loads(self._connection.recv(timeout=30))
+            if answer.get("method") == "Network.requestWillBeSent":
+                self._asked(answer["params"]["request"]["url"])
+            elif answer.get("method") == "Network.webSocketCreated":
+                self._asked(answer["params"]["url"])
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise AssertionError(f"{method}: {answer['error']['message']}")

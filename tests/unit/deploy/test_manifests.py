@@ -148,7 +148,9 @@ def test_the_kustomization_takes_every_manifest_but_the_template_of_secrets() ->
 
 def test_pods_have_what_they_refer_to_and_no_more_rights_than_they_need() -> None:
     secrets = {one["metadata"]["name"] for one in _documents("secret*.yaml")}
-    claims = {one["metadata"]["name"] for one in _documents("storage.yaml")}
+    claims = {
+        one["metadata"]["name"] for one in _documents() if one["kind"] == "PersistentVolumeClaim"
+    }
     for name, pod in _pods():
         assert pod["securityContext"]["runAsNonRoot"], name
         assert pod["automountServiceAccountToken"] is False, name
