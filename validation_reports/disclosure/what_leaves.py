@@ -208,7 +208,7 @@ def _center(
 
 
 def _rough_pairs(found: Concordance | NotEstimable) -> Concordance | NotEstimable:
-    """Return a concordance whose numbers of pairs are rounded: one patient more would change them."""
+    """Return a concordance whose numbers of pairs are rounded: one patient changes many."""
     if isinstance(found, NotEstimable):
         return found
     return replace(
