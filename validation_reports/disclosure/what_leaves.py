@@ -164,9 +164,10 @@ def _safe(report: ValidationReport, of_rows: ValidationReport | None) -> Validat
         ),
         disclosed=STATEMENT,
     )
-    return everywhere(
+    leaving: ValidationReport = everywhere(
         safe, NotEstimable, lambda one: NotEstimable(sentence_that_leaves(one.sentence))
     )
+    return leaving
 
 
 def _center(
