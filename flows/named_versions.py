@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from feature_store.errors import FeatureStoreError
 from feature_store.tables.store import FeatureStore
 from flows.settings import Settings
 from models.bundle.frozen_bundle import MANIFEST
@@ -17,6 +18,10 @@ from validation_reports.report_folder import JSON_NAME
 
 class VersionsError(ValueError):
     """A file or a time names no versions of the feature store."""
+
+
+class NothingWrittenError(VersionsError, FeatureStoreError):
+    """At a time that a person has given, nothing was in the feature store."""
 
 
 def versions_named_in(path: Path) -> dict[str, int]:
@@ -115,11 +120,13 @@ def versions_at(store: FeatureStore, text: str) -> dict[str, int]:
     Raises
     ------
     VersionsError
-        If it is no time, or nothing had been written then.
+        If it is no time.
+    NothingWrittenError
+        If nothing had been written then.
     """
     found = store.versions_at(moment_of(text))
     if not found:
-        raise VersionsError(
+        raise NothingWrittenError(
             f"At {text} nothing had been written to the feature store: give a later time."
         )
     return found

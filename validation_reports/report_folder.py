@@ -71,7 +71,10 @@ def write_report_files(
     check = folder / R_FOLDER
     check.mkdir()
     write_durably(check / "patients.csv", patients_csv(cohorts).encode())
-    write_durably(check / "expected.csv", expected_csv(of_rows or report, report).encode())
+    expected = expected_csv(of_rows or report, report)
+    if not cohorts:  # of no row there is no number
+        expected = expected.splitlines(keepends=True)[0]
+    write_durably(check / "expected.csv", expected.encode())
     write_durably(check / "recompute.R", script().encode())
     write_durably(folder / CURVES_NAME, curves_csv(cohorts, report.horizons).encode())
     without_pdf = _render(folder, report, pdf=pdf)

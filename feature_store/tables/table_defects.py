@@ -321,8 +321,20 @@ def _all_rows(folder: TableFolder, paths: Iterable[str]) -> pa.Table:
             name, _, value = part.partition("=")
             if name not in rows.column_names:
                 rows = rows.append_column(name, pa.array([unquote(value)] * rows.num_rows))
-        whole.append(rows)
+        # files that a MERGE wrote say that their texts are views, those that were appended do not
+        plain = [field.with_type(_without_views(field.type)) for field in rows.schema]
+        whole.append(rows.cast(pa.schema(plain)))
     return pa.concat_tables(whole, promote_options="permissive") if whole else pa.table({})
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_list(kind):
+        return pa.list_(_without_views(kind.value_type))
+    return kind
 
 
 def _opened(folder: TableFolder) -> DeltaTable:

@@ -26,7 +26,7 @@ def comparison_that_leaves(found: ScoreComparison) -> ScoreComparison:
         n=unrounded(found.n),
         n_events=unrounded(found.n_events, found.n),
         horizons=tuple(
-            replace(one, curves=tuple(_coarse(curve) for curve in one.curves))
+            replace(one, curves=(_coarse(one.curves[0]), _coarse(one.curves[1])))
             for one in found.horizons
         ),
     )

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.disclosure.alike_patients import (
@@ -67,7 +67,6 @@ STATEMENT = (
 WITHHELD = NotEstimable(
     "Not shown: fewer than 5 patients died here, or fewer than 5 did not, and they could be found."
 )
-_T = TypeVar("_T")
 
 
 class Disclosure(StrEnum):
@@ -165,9 +164,10 @@ def _safe(report: ValidationReport, of_rows: ValidationReport | None) -> Validat
         ),
         disclosed=STATEMENT,
     )
-    return everywhere(
+    leaving: ValidationReport = everywhere(
         safe, NotEstimable, lambda one: NotEstimable(sentence_that_leaves(one.sentence))
     )
+    return leaving
 
 
 def _center(
@@ -208,12 +208,17 @@ def _center(
     )
 
 
-def _rough_pairs(found: _T) -> _T:
-    """Return a concordance whose numbers of pairs are rounded: they are told by no patient's."""
-    if not isinstance(found, Concordance):
+def _rough_pairs(found: Concordance | NotEstimable) -> Concordance | NotEstimable:
+    """Return a concordance whose numbers of pairs are rounded: one patient changes many."""
+    if isinstance(found, NotEstimable):
         return found
-    names = ("concordant", "discordant", "tied_score", "tied_time")
-    return replace(found, **{name: _rough(getattr(found, name)) for name in names})
+    return replace(
+        found,
+        concordant=_rough(found.concordant),
+        discordant=_rough(found.discordant),
+        tied_score=_rough(found.tied_score),
+        tied_time=_rough(found.tied_time),
+    )
 
 
 def _auc(exact: Any, rows: Any, n: int) -> Any:

@@ -15,7 +15,7 @@ def test_no_step_of_a_roc_curve_is_one_patients_and_its_area_stays_exact() -> No
     cohort = made_cohort("A", 200, 5)
     found = compare_scores(
         cohort.survival,
-        (cohort.linear_predictor, -cohort.covariates["age"].fillna(60.0)),
+        (cohort.linear_predictor, -cohort.covariates["age"].fillna(60.0).to_numpy()),
         cohort="A",
         score="combined",
         models=("one", "other"),
