@@ -156,12 +156,12 @@ def receive(folder: Path) -> Reception:
         beside.join()
         _over_http(stow_port, third)
         expected = sum(map(len, (first, second, third)))
-        wait_until(lambda: _queued(node) == 3, 30, "the studies are decided")
+        wait_until(lambda: _queued(node) == 3, 120, "the studies are decided")
         assert len(list(node.archive.glob("*/*/*.dcm"))) == expected
         assert node.stop() == 0, node.log.read_text()
     finally:
         node.kill()
-    wait_until(lambda: is_whole(record), 30, "the record is whole")
+    wait_until(lambda: is_whole(record), 60, "the record is whole")
     recording = record_disk(read_calls(record.read_text()), disk, _promised)
     _check_recording(recording, disk)
     return Reception(
