@@ -97,7 +97,7 @@ class NodeProcess:
             )
         wait_until(
             lambda: self._said().count(_READY) > already,
-            60,
+            180,
             "the node listens",
             process=self._process,
             evidence=self._said,

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import free_port
-from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
+from dicom_node.settings import (
+    PSEUDONYM_KEY_VARIABLE,
+    SETTINGS_VARIABLE,
+    CenterTable,
+    NodeSettings,
+    NodeTable,
+)
 from models.bundle.frozen_bundle import read_digest
 
 
@@ -38,6 +44,12 @@ def center_table(
         lines += [f"[center.{name}.return_to]", f"ae_title = '{pacs[0]}'"]
         lines += ["host = '127.0.0.1'", f"port = {pacs[1]}"]
     return "\n".join(lines) + "\n"
+
+
+def node_settings(folder: Path, registry_url: str | None = None) -> NodeSettings:
+    """Return the settings of a node in a folder that knows the centre alpha."""
+    table = NodeTable(folder=folder, minimum_free_bytes=0, registry_url=registry_url)
+    return NodeSettings(node=table, center={"alpha": CenterTable(ae_titles=("ALPHA",))})
 
 
 def write_settings(

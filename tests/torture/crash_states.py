@@ -35,7 +35,7 @@ from dicom_node.center import Center
 from dicom_node.errors import NodeError
 from dicom_node.node import Node
 from dicom_node.registry.registry import StudyState
-from dicom_node.settings import NodeSettings, NodeTable, token_variable
+from dicom_node.settings import token_variable
 from tests.support import wire
 from tests.support.dicom_datasets import set_pixels
 from tests.support.disk_recorder import record_disk
@@ -44,7 +44,7 @@ from tests.support.kept_instances import kept_instances
 from tests.support.memory_folder import memory_folder
 from tests.support.node_process import KEY, NodeProcess
 from tests.support.recorded_disk import Contents, Recording, State, crash_states
-from tests.support.settings_tables import center_table
+from tests.support.settings_tables import center_table, node_settings
 from tests.support.stow_bodies import TOKEN, part10_file, stow_request
 from tests.support.system_calls import is_whole, read_calls, strace
 from tests.support.waiting import wait_until
@@ -156,12 +156,12 @@ def receive(folder: Path) -> Reception:
         beside.join()
         _over_http(stow_port, third)
         expected = sum(map(len, (first, second, third)))
-        wait_until(lambda: _queued(node) == 3, 30, "the studies are decided")
+        wait_until(lambda: _queued(node) == 3, 120, "the studies are decided")
         assert len(list(node.archive.glob("*/*/*.dcm"))) == expected
         assert node.stop() == 0, node.log.read_text()
     finally:
         node.kill()
-    wait_until(lambda: is_whole(record), 30, "the record is whole")
+    wait_until(lambda: is_whole(record), 60, "the record is whole")
     recording = record_disk(read_calls(record.read_text()), disk, _promised)
     _check_recording(recording, disk)
     return Reception(
@@ -229,12 +229,8 @@ def _examine(reception: Reception, state: State, at: Path, verdict: Verdict) -> 
 
 def _after_a_start(folder: Path, reception: Reception) -> tuple[dict[str, str], str]:
     """Start a node, and return what it keeps, and in which way its registry is wrong."""
-    settings = NodeSettings(
-        node=NodeTable(folder=folder, minimum_free_bytes=0, quiet_period_s=60.0),
-        center={"alpha": {"ae_titles": ["ALPHA"]}},
-    )
     clock = SetClock()
-    node = Node(settings, KEY.encode(), clock)
+    node = Node(node_settings(folder), KEY.encode(), clock)
     try:
         node.reindex()
         archive = folder / "archive"

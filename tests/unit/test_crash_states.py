@@ -55,7 +55,7 @@ def _left(recording: Recording, moment: int) -> set[tuple[tuple[str, bytes | Non
     }
 
 
-NEW = (Name(ROOT, "a", A), Write(A, 0, b"one"))
+NEW: tuple[Operation, ...] = (Name(ROOT, "a", A), Write(A, 0, b"one"))
 
 
 def test_without_an_fsync_anything_may_be_left() -> None:

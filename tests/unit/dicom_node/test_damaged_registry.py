@@ -13,17 +13,13 @@ from sqlalchemy import create_engine, text
 from dicom_node.errors import DamagedRegistryError, NodeError
 from dicom_node.node import Node
 from dicom_node.registry.registry import StudyState
-from dicom_node.settings import NodeSettings, NodeTable
+from dicom_node.settings import NodeSettings
 from tests.support.intake_bench import KEY, Bench
 from tests.support.kept_instances import kept_instances
 from tests.support.postgresql import PostgreSQL
+from tests.support.settings_tables import node_settings
 
 PAGE_BYTES = 4096
-
-
-def _settings(folder: Path, registry_url: str | None = None) -> NodeSettings:
-    table = NodeTable(folder=folder, minimum_free_bytes=0, registry_url=registry_url)
-    return NodeSettings(node=table, center={"alpha": {"ae_titles": ["ALPHA"]}})
 
 
 def _complete(folder: Path, registry_url: str | None = None) -> dict[str, str]:
@@ -93,7 +89,7 @@ def _missing_table(file: Path) -> None:
 def test_the_start_names_the_cure_and_the_cure_works(
     tmp_path: Path, damage: Callable[[Path], None], cure: str
 ) -> None:
-    settings = _settings(tmp_path / "node")
+    settings = node_settings(tmp_path / "node")
     kept = _complete(settings.node.folder)
     file = settings.node.folder / "registry.sqlite"
     shutil.copy(file, tmp_path / "back-up")
@@ -111,7 +107,7 @@ def test_the_start_names_the_cure_and_the_cure_works(
 
 
 def test_a_registry_of_no_bytes_is_made_anew_and_told_of(tmp_path: Path) -> None:
-    settings = _settings(tmp_path / "node")
+    settings = node_settings(tmp_path / "node")
     kept = _complete(settings.node.folder)
     (settings.node.folder / "registry.sqlite").write_bytes(b"")
     assert _after_reindex(settings) == (kept, ["registry-failure"])
@@ -119,7 +115,7 @@ def test_a_registry_of_no_bytes_is_made_anew_and_told_of(tmp_path: Path) -> None
 
 
 def test_what_only_the_lost_log_held_is_indexed_from_the_files(tmp_path: Path) -> None:
-    settings = _settings(tmp_path / "node")
+    settings = node_settings(tmp_path / "node")
     bench = Bench(settings.node.folder)
     bench.complete(1)
     bench.complete(2)
@@ -129,14 +125,14 @@ def test_what_only_the_lost_log_held_is_indexed_from_the_files(tmp_path: Path) -
     ignored = shutil.ignore_patterns("*-wal", "*-shm", "node.lock")
     shutil.copytree(settings.node.folder, crashed, ignore=ignored)
     bench.close()
-    assert _after_reindex(_settings(crashed))[0] == kept
+    assert _after_reindex(node_settings(crashed))[0] == kept
 
 
 def test_a_table_that_is_missing_on_postgresql_is_no_empty_one(
     tmp_path: Path, postgresql: PostgreSQL
 ) -> None:
     url = postgresql.new_schema()
-    settings = _settings(tmp_path / "node", url)
+    settings = node_settings(tmp_path / "node", url)
     kept = _complete(settings.node.folder, url)
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -166,7 +162,7 @@ def test_a_table_that_goes_while_the_node_runs_is_told_of(
 
 
 def test_the_folder_is_let_go_of_after_a_start_that_failed(tmp_path: Path) -> None:
-    settings = _settings(tmp_path / "node")
+    settings = node_settings(tmp_path / "node")
     _complete(settings.node.folder)
     file = settings.node.folder / "registry.sqlite"
     whole = file.read_bytes()
