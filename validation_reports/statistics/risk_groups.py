@@ -1,4 +1,4 @@
-"""Do the two risk groups live differently: hazard ratio, log-rank test, Kaplan-Meier curves and
+"""Do the two risk groups differ in survival: hazard ratio, log-rank test, Kaplan-Meier curves and
 medians.
 
 References
