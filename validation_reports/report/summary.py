@@ -161,10 +161,9 @@ def calibration_line(result: CenterResult | WithinCenters, margins: Margins) -> 
         )
         if not isinstance(value, NotEstimable)
     ]
-    if not parts:
-        parts = ["too few or too short a follow-up to compare with the predicted risks"]
+    figures = f"Deaths: {'; '.join(parts)}. " if parts else ""
     conclusion = _conclusion(found, result.n_events, margins)
-    return Line(question, found.verdict, f"Deaths: {'; '.join(parts)}. {conclusion}")
+    return Line(question, found.verdict, f"{figures}{conclusion}")
 
 
 def _conclusion(found: CalibrationVerdict, deaths: int, margins: Margins) -> str:

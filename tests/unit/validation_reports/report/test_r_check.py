@@ -74,7 +74,7 @@ def _run(folder: Path, report: ValidationReport, rscript: str) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
 
 
