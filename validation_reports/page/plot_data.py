@@ -83,8 +83,11 @@ def drift_data(drift: Drift) -> str:
 
 def pooled_data(statistic: PooledStatistic) -> str:
     """Return each centre's estimate, and on how many patients and deaths it rests."""
-    sizes: Sequence[Sequence[int | str]] = statistic.sizes or (("", ""),) * len(statistic.centers)
-    rows = [(*center, *size) for center, size in zip(statistic.centers, sizes, strict=True)]
+    unknown = (("", ""),) * len(statistic.centers)
+    sizes: Sequence[tuple[int | str, int | str]] = statistic.sizes or unknown
+    rows: list[Row] = [
+        (*center, n, deaths) for center, (n, deaths) in zip(statistic.centers, sizes, strict=True)
+    ]
     return _csv(("centre", "estimate", "lower", "upper", "n", "deaths"), rows)
 
 

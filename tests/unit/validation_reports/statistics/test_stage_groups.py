@@ -44,8 +44,8 @@ def test_stages_are_in_their_order_and_sub_stages_leave_their_letters() -> None:
 
 def test_stage_four_is_advanced_in_the_subgroups() -> None:
     stage = pd.Series(["IA1", "IVA", "IIIC", "0", "unknown", None])
-    others = {"age": np.nan, "sex": None, "histology": None}
-    masks = subgroup_masks(pd.DataFrame({"stage": stage}).assign(**others))["stage"]
+    covariates = pd.DataFrame({"stage": stage}).assign(age=np.nan, sex=None, histology=None)
+    masks = subgroup_masks(covariates)["stage"]
     assert [masks[EARLY].tolist(), masks[ADVANCED].tolist()] == [
         [True, False, False, False, False, False],
         [False, True, True, False, False, False],
