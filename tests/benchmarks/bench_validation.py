@@ -39,7 +39,7 @@ from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.report.validation_report import build_report
 from validation_reports.report_folder import JSON_NAME, PAGE_NAME, write_report_files
-from validation_reports.statistics.bootstrap import N_RESAMPLES, resample
+from validation_reports.statistics.resamples import N_RESAMPLES, resample
 
 Array = NDArray[np.float64]
 HORIZONS = (365, 730, 1095)

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.survival.survival_data import Survival
+from tests.benchmarks.processes import Over
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.bootstrap import resample
 from validation_reports.statistics.discrimination import harrell_c
+from validation_reports.statistics.resamples import resample
 from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
 Array = NDArray[np.float64]
@@ -65,7 +66,7 @@ def _truth(setting: Setting) -> tuple[float, float]:
     return tuple(np.mean(values, axis=0).tolist())
 
 
-def coverage_by_size(cohorts: int = COHORTS) -> dict[str, dict[str, list[float]]]:
+def coverage_by_size(cohorts: int = COHORTS, over: Over = map) -> dict[str, dict[str, list[float]]]:
     """Return, by statistic, setting and size, the share of intervals that hold the truth and the
     share of cohorts that were refused.
 
@@ -73,29 +74,39 @@ def coverage_by_size(cohorts: int = COHORTS) -> dict[str, dict[str, list[float]]
     ----------
     cohorts : int
         To simulate in each setting and size.
+    over : callable
+        What runs the settings, one after the other by default.
     """
     found: dict[str, dict[str, list[float]]] = {"C": {}, "AUC": {}}
-    for number, setting in enumerate(SETTINGS):
-        truth = dict(zip(("C", "AUC"), _truth(setting), strict=True))
-        for n in SIZES:
-            held, refused = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
-            for seed in range(cohorts):
-                survival, score = made(setting, n, [seed, n, number])
-                for name, value in (
-                    ("C", harrell_c(survival, score)),
-                    ("AUC", time_dependent_auc(survival, score, DAYS)),
-                ):
-                    if isinstance(value, NotEstimable):
-                        refused[name] += 1
-                    else:
-                        held[name] += bool(value.lower <= truth[name] <= value.upper)
-            for name in truth:
-                judged = max(cohorts - refused[name], 1)
-                found[name][f"{setting.name}, n {n}"] = [
-                    round(held[name] / judged, 4),
-                    round(refused[name] / cohorts, 4),
-                ]
+    truths = list(over(_truth, SETTINGS))
+    jobs = [(number, n, truth, cohorts) for number, truth in enumerate(truths) for n in SIZES[::-1]]
+    for (number, n, *_), rows in zip(jobs, over(_one, *zip(*jobs, strict=True)), strict=True):
+        for name, row in rows.items():
+            found[name][f"{SETTINGS[number].name}, n {n}"] = row
     return found
+
+
+def _one(number: int, n: int, truths: tuple[float, float], cohorts: int) -> dict[str, list[float]]:
+    """Return, by statistic, the share that holds the truth and the share that is refused."""
+    truth = dict(zip(("C", "AUC"), truths, strict=True))
+    held, refused = dict.fromkeys(truth, 0), dict.fromkeys(truth, 0)
+    for seed in range(cohorts):
+        survival, score = made(SETTINGS[number], n, [seed, n, number])
+        for name, value in (
+            ("C", harrell_c(survival, score)),
+            ("AUC", time_dependent_auc(survival, score, DAYS)),
+        ):
+            if isinstance(value, NotEstimable):
+                refused[name] += 1
+            else:
+                held[name] += bool(value.lower <= truth[name] <= value.upper)
+    return {
+        name: [
+            round(held[name] / max(cohorts - refused[name], 1), 4),
+            round(refused[name] / cohorts, 4),
+        ]
+        for name in truth
+    }
 
 
 def holds(found: dict[str, dict[str, list[float]]]) -> bool:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
+from tests.benchmarks.processes import processes
 from tests.support.scored_cohorts import HORIZONS, MEDIAN, PROVENANCE, made_cohort
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.every_center import judge_centers
-from validation_reports.report.validation_report import build_report, pool_centers
+from validation_reports.report.validation_report import ValidationReport, build_report, pool_centers
 from validation_reports.statistics.calibration import Calibration, calibrate_at, calibration_slope
 from validation_reports.statistics.discrimination import harrell_c
 from validation_reports.statistics.hazard_calibration import hazard_scale_ratio
@@ -46,7 +48,7 @@ def _center(template: CenterResult, n: int, excess: float, seed: list[int]) -> C
     contact = random.uniform(700, 2400, size=n)
     survival = Survival(np.minimum(death, contact) + 0.01, death <= contact)
     horizons = tuple(
-        (days, calibrate_at(survival, BASELINE.survival(float(days), score), days, smooth=False))
+        (days, calibrate_at(survival, BASELINE.survival(float(days), score), days, plotted=False))
         for days in HORIZONS
     )
     return replace(
@@ -67,25 +69,31 @@ def _center(template: CenterResult, n: int, excess: float, seed: list[int]) -> C
     )
 
 
+@lru_cache
+def _template() -> ValidationReport:
+    return build_report([made_cohort("A", 60, 1)], PROVENANCE, n_resamples=10)
+
+
+def verdict(world: int, turn: int) -> Verdict:
+    """Return what is said of the centres of a world when they are simulated for the nth time."""
+    _, n, excess, _ = WORLDS[world]
+    report = _template()
+    centers = tuple(
+        _center(report.centers[0], n, ratio, [world, turn, place])
+        for place, ratio in enumerate(excess)
+    )
+    across = pool_centers(centers, HORIZONS)
+    return judge_centers(replace(report, centers=centers, across_centers=across)).verdict
+
+
 def main() -> int:
     """Print the shares of *yes* and *no*; return 1 where one is beyond its limit."""
-    report = build_report([made_cohort("A", 60, 1)], PROVENANCE, n_resamples=10)
     shares: dict[str, dict[str, float]] = {}
-    for world, (name, n, excess, times) in enumerate(WORLDS):
-        found = []
-        for turn in range(times):
-            centers = tuple(
-                _center(report.centers[0], n, ratio, [world, turn, place])
-                for place, ratio in enumerate(excess)
-            )
-            across = pool_centers(centers, HORIZONS)
-            found.append(
-                judge_centers(replace(report, centers=centers, across_centers=across)).verdict
-            )
-        shares[name] = {
-            str(verdict): found.count(verdict) / times for verdict in (Verdict.YES, Verdict.NO)
-        }
-        print(f"{name}: {shares[name]} of {times}", flush=True)
+    with processes() as over:
+        for world, (name, _, _, times) in enumerate(WORLDS):
+            found = list(over(verdict, [world] * times, range(times)))
+            shares[name] = {str(one): found.count(one) / times for one in (Verdict.YES, Verdict.NO)}
+            print(f"{name}: {shares[name]} of {times}", flush=True)
     right = [value for name, value in shares.items() if name.startswith("right")]
     wrong = [value for name, value in shares.items() if not name.startswith("right")]
     holds = (

@@ -15,10 +15,11 @@ import numpy as np
 
 from models.survival.survival_data import Survival
 from tests.benchmarks import coverage_by_size, coverage_over_centers
-from validation_reports.statistics.bootstrap import resample
+from tests.benchmarks.processes import Over, processes
 from validation_reports.statistics.brier_score import brier_score
 from validation_reports.statistics.calibration import calibrate
 from validation_reports.statistics.discrimination import harrell_c, uno_c
+from validation_reports.statistics.resamples import resample
 from validation_reports.statistics.risk_groups import compare_risk_groups
 from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
@@ -51,13 +52,15 @@ def _found(
     }
 
 
-def coverage(cohorts: int) -> dict[str, float]:
+def coverage(cohorts: int, over: Over = map) -> dict[str, float]:
     """Return the share of simulated cohorts whose interval holds the truth, by statistic.
 
     Parameters
     ----------
     cohorts : int
         How many to simulate.
+    over : callable
+        What runs them, one after the other by default.
     """
     many, score = _made(MANY, 10**6)
     alike = {"calibration slope": 1.0, "O/E": 1.0, "hazard ratio": 2.0}
@@ -74,16 +77,20 @@ def coverage(cohorts: int) -> dict[str, float]:
         "bootstrap of C": float(whole.concordance[0]),
     }
     held = dict.fromkeys(truth, 0)
-    for seed in range(cohorts):
-        survival, score = _made(PATIENTS, seed)
-        found = _found(survival, score)
-        found["hazard ratio"] = _two_groups(seed)
-        again = resample(survival, score, {}, n_resamples=200, seed=seed).concordance
-        lower, upper = np.quantile(again, (0.025, 0.975))
-        held["bootstrap of C"] += bool(lower <= truth["bootstrap of C"] <= upper)
-        for name, value in found.items():
-            held[name] += bool(vars(value)["lower"] <= truth[name] <= vars(value)["upper"])
+    for limits in over(_limits, range(cohorts)):
+        for name, (lower, upper) in limits.items():
+            held[name] += bool(lower <= truth[name] <= upper)
     return {name: count / cohorts for name, count in held.items()}
+
+
+def _limits(seed: int) -> dict[str, tuple[float, float]]:
+    """Return the intervals of one cohort."""
+    survival, score = _made(PATIENTS, seed)
+    found = _found(survival, score)
+    found["hazard ratio"] = _two_groups(seed)
+    again = resample(survival, score, {}, n_resamples=200, seed=seed).concordance
+    limits = {name: (vars(value)["lower"], vars(value)["upper"]) for name, value in found.items()}
+    return {**limits, "bootstrap of C": tuple(np.quantile(again, (0.025, 0.975)))}
 
 
 def _two_groups(seed: int) -> object:
@@ -107,11 +114,10 @@ def _uno_truth() -> float:
 
 def main() -> int:
     """Simulate, print one JSON line last; return 1 where a share is not as promised."""
-    found, by_size, over_centers = (
-        coverage(COHORTS),
-        coverage_by_size.coverage_by_size(),
-        coverage_over_centers.coverage_over_centers(),
-    )
+    with processes() as over:
+        found = coverage(COHORTS, over)
+        by_size = coverage_by_size.coverage_by_size(over=over)
+        over_centers = coverage_over_centers.coverage_over_centers(over=over)
     print(
         json.dumps(
             {

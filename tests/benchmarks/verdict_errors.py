@@ -18,6 +18,7 @@ import numpy as np
 
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
+from tests.benchmarks.processes import Over, processes
 from validation_reports.statistics.calibration import Calibration, calibrate_at, calibration_slope
 from validation_reports.statistics.calibration_verdict import judge_calibration
 from validation_reports.statistics.hazard_calibration import hazard_scale_ratio
@@ -123,7 +124,7 @@ def verdict(world: World, fault: Fault, n: int, seed: int) -> tuple[Verdict, int
     calibration = Calibration(
         calibration_slope(survival, predictor),
         tuple(
-            (days, calibrate_at(survival, baseline.survival(days, predictor), days, smooth=False))
+            (days, calibrate_at(survival, baseline.survival(days, predictor), days, plotted=False))
             for days in HORIZONS
         ),
         hazard_scale_ratio(survival, predictor, baseline),
@@ -134,7 +135,12 @@ def verdict(world: World, fault: Fault, n: int, seed: int) -> tuple[Verdict, int
 
 
 def shares(
-    worlds: Sequence[World], fault: Fault, sizes: Sequence[int], cohorts: int, asked: Verdict
+    worlds: Sequence[World],
+    fault: Fault,
+    sizes: Sequence[int],
+    cohorts: int,
+    asked: Verdict,
+    over: Over = map,
 ) -> dict[str, float]:
     """Return how often a verdict stands, by world and size.
 
@@ -150,19 +156,24 @@ def shares(
         To simulate in each; of 1000 patients and more, a quarter of them.
     asked : Verdict
         Which verdict is counted.
+    over : callable
+        What runs the settings, one after the other by default.
     """
-    found = {}
-    for world in worlds:
-        for n in sizes:
-            times = cohorts if n < 1000 else max(cohorts // 4, 1)
-            given = [verdict(world, fault, n, seed) for seed in range(times)]
-            found[f"{world.name}, n {n}"] = round(
-                float(np.mean([one is asked for one, _ in given])), 4
-            )
-    return found
+    jobs = [
+        (world, fault, n, cohorts if n < 1000 else max(cohorts // 4, 1), asked)
+        for world in worlds
+        for n in sizes
+    ]
+    found = over(_share, *zip(*jobs, strict=True))
+    return {f"{job[0].name}, n {job[2]}": one for job, one in zip(jobs, found, strict=True)}
 
 
-def called_of_use(sizes: Sequence[int], cohorts: int) -> dict[str, float]:
+def _share(world: World, fault: Fault, n: int, times: int, asked: Verdict) -> float:
+    given = [verdict(world, fault, n, seed)[0] for seed in range(times)]
+    return round(given.count(asked) / times, 4)
+
+
+def called_of_use(sizes: Sequence[int], cohorts: int, over: Over = map) -> dict[str, float]:
     """Return how often a score of no meaning is called of use at any named threshold and horizon.
 
     Parameters
@@ -171,33 +182,37 @@ def called_of_use(sizes: Sequence[int], cohorts: int) -> dict[str, float]:
         Patients in a cohort.
     cohorts : int
         To simulate in each.
+    over : callable
+        As of `shares`.
     """
-    found = {}
-    for n in sizes:
-        times = 0
-        for seed in range(cohorts):
-            random = np.random.default_rng([seed, n, 7])
-            score, stage = random.normal(scale=0.8, size=n), random.random(n) < 0.6
-            death, contact = random.exponential(800, n), random.uniform(400, 3000, n)
-            survival = Survival(np.minimum(death, contact) + 0.01, death <= contact)
-            curves = [
-                decision_curve(
-                    survival,
-                    1 - np.exp(-np.exp(score) * days / 800),
-                    days,
-                    stage,
-                    thresholds=(),
-                    named=THRESHOLDS,
-                    horizons=len(HORIZONS),
-                )
-                for days in HORIZONS
-            ]
-            times += any(isinstance(curve, DecisionCurve) and curve.useful for curve in curves)
-        found[f"n {n}"] = round(times / cohorts, 4)
-    return found
+    found = over(_share_of_use, sizes, [cohorts] * len(sizes))
+    return {f"n {n}": share for n, share in zip(sizes, found, strict=True)}
 
 
-def simulate(cohorts: int) -> dict[str, object]:
+def _share_of_use(n: int, cohorts: int) -> float:
+    times = 0
+    for seed in range(cohorts):
+        random = np.random.default_rng([seed, n, 7])
+        score, stage = random.normal(scale=0.8, size=n), random.random(n) < 0.6
+        death, contact = random.exponential(800, n), random.uniform(400, 3000, n)
+        survival = Survival(np.minimum(death, contact) + 0.01, death <= contact)
+        curves = [
+            decision_curve(
+                survival,
+                1 - np.exp(-np.exp(score) * days / 800),
+                days,
+                stage,
+                thresholds=(),
+                named=THRESHOLDS,
+                horizons=len(HORIZONS),
+            )
+            for days in HORIZONS
+        ]
+        times += any(isinstance(curve, DecisionCurve) and curve.useful for curve in curves)
+    return round(times / cohorts, 4)
+
+
+def simulate(cohorts: int, over: Over = map) -> dict[str, object]:
     """Return the shares of wrong verdicts, and of right ones where there are deaths enough.
 
     Parameters
@@ -205,12 +220,14 @@ def simulate(cohorts: int) -> dict[str, object]:
     cohorts : int
         To simulate in each setting; half as many where a quantity is wrong.
     """
-    wrong_no = shares(WORLDS, RIGHT, (24, 60, 150, 400, 1000, 3000), cohorts, Verdict.NO)
+    wrong_no = shares(WORLDS, RIGHT, (24, 60, 150, 400, 1000, 3000), cohorts, Verdict.NO, over)
     wrong_yes = {
-        fault.name: shares(worlds, fault, (24, 150, 400, 1000, 3000), cohorts // 2, Verdict.YES)
+        fault.name: shares(
+            worlds, fault, (24, 150, 400, 1000, 3000), cohorts // 2, Verdict.YES, over
+        )
         for worlds, fault in FAULTS
     }
-    right_yes = shares(MANY, RIGHT, (3000,), cohorts, Verdict.YES)
+    right_yes = shares(MANY, RIGHT, (3000,), cohorts, Verdict.YES, over)
     deaths = {
         world.name: min(verdict(world, RIGHT, 3000, seed)[1] for seed in range(3)) for world in MANY
     }
@@ -220,7 +237,7 @@ def simulate(cohorts: int) -> dict[str, object]:
         "yes_at_or_beyond_margin": wrong_yes,
         "yes_where_right_n3000": right_yes,
         "deaths_n3000": deaths,
-        "noise_of_use": called_of_use((24, 60, 150, 400), cohorts),
+        "noise_of_use": called_of_use((24, 60, 150, 400), cohorts, over),
     }
 
 
@@ -236,7 +253,8 @@ def holds(found: dict[str, object], most: float = MOST, least: float = LEAST) ->
 
 def main(cohorts: int = 1000) -> int:
     """Simulate and print one JSON line last; return 1 where a share is not as promised."""
-    found = simulate(cohorts)
+    with processes() as over:
+        found = simulate(cohorts, over)
     print(json.dumps(found))
     return 0 if holds(found) else 1
 

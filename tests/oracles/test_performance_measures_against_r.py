@@ -14,14 +14,13 @@ import pytest
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.statistics.added_value import AddedValue, added_value
-from validation_reports.statistics.bootstrap import bootstrap, resample
+from validation_reports.statistics.bootstrap import bootstrap
 from validation_reports.statistics.brier_score import (
     BrierScore,
     IntegratedBrier,
     brier_score,
     integrated_brier,
 )
-from validation_reports.statistics.calibration import SmoothCalibration, smooth_calibration
 from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
 from validation_reports.statistics.discrimination import Difference, UnoConcordance, uno_c
 from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
@@ -30,6 +29,8 @@ from validation_reports.statistics.proportional_hazards import (
     check_proportional_hazards,
 )
 from validation_reports.statistics.random_effects import PooledEffect, Scale, pool_random_effects
+from validation_reports.statistics.resamples import resample
+from validation_reports.statistics.smooth_calibration import SmoothCalibration, smooth_calibration
 from validation_reports.statistics.subgroups import (
     InteractionTest,
     analyse_subgroups,

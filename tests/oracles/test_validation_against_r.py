@@ -18,9 +18,7 @@ from validation_reports.statistics.calibration import (
     HorizonCalibration,
     ObservedExpected,
     RiskEstimate,
-    SmoothCalibration,
     calibrate,
-    smooth_calibration,
 )
 from validation_reports.statistics.cohort_table import (
     DifferenceTest,
@@ -42,6 +40,7 @@ from validation_reports.statistics.risk_groups import (
     compare_risk_groups,
     log_rank,
 )
+from validation_reports.statistics.smooth_calibration import SmoothCalibration, smooth_calibration
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
 pytestmark = pytest.mark.real_data

@@ -17,7 +17,7 @@ from validation_reports.statistics.random_effects import PooledEffect, Scale
 from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 from validation_reports.statistics.within_centers import WithinCenters
-from validation_reports.wording import figure_words, interval, limits
+from validation_reports.wording import count, figure_words, interval, limits
 
 _COARSE = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 _FINE = (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2)
@@ -62,7 +62,9 @@ def forest_plot(results: Sequence[Shown], statistic: Statistic, margins: Margins
         axes.set(
             yticks=rows,
             ylim=(-0.6, len(results) - 0.4),
-            yticklabels=[f"{_label(result)} (n = {result.n})" for result in results],
+            yticklabels=[
+                _with_size(_label(result), result.n, result.n_events) for result in results
+            ],
         )
         reference = 0.5 if statistic is Statistic.CONCORDANCE else 1
         axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
@@ -81,7 +83,15 @@ def subgroup_plot(subgroups: Sequence[SubgroupAnalysis], overall: object, center
     rows = [
         ("all patients", overall),
         *(
-            (f"{level.level} (n = {level.n})", level.concordance)
+            (
+                _with_size(
+                    f"stage {level.level}" if item.name == "stage" else level.level,
+                    level.n,
+                    level.n_events,
+                    " ",
+                ),
+                level.concordance,
+            )
             for item in subgroups
             for level in item.levels
         ),
@@ -114,7 +124,11 @@ def pooled_plot(statistic: PooledStatistic) -> str:
         (3.3, 1.0 + 0.32 * (len(statistic.centers) + 2 * isinstance(effect, PooledEffect)))
     ) as figure:
         axes = figure.subplots()
-        names = [name for name, *_ in statistic.centers]
+        names = [_short(name) for name, *_ in statistic.centers]
+        if statistic.sizes:
+            names = [
+                _with_size(name, *size) for name, size in zip(names, statistic.sizes, strict=True)
+            ]
         last = len(names) - 1
         for row, (_, estimate, lower, upper) in enumerate(statistic.centers):
             y = last - row
@@ -136,9 +150,7 @@ def pooled_plot(statistic: PooledStatistic) -> str:
             _beside(axes, -1, interval(effect.estimate, effect.lower, effect.upper))
             _beside(axes, -2, limits(effect.prediction_lower, effect.prediction_upper))
         count = len(names)
-        axes.set(
-            yticks=[last - row for row in range(count)], yticklabels=[name[:22] for name in names]
-        )
+        axes.set(yticks=[last - row for row in range(count)], yticklabels=names)
         axes.set(ylim=(last - count + 0.4, last + 0.6), xlabel=figure_words(statistic.name))
         if isinstance(effect, PooledEffect) and effect.scale is Scale.LOG:
             axes.set_xscale("log")
@@ -215,6 +227,11 @@ def _bare(axes: Any) -> None:
 def _label(result: Shown) -> str:
     name = result.center
     return name[0].upper() + name[1:] if isinstance(result, WithinCenters) else _short(name)
+
+
+def _with_size(name: str, n: int, deaths: int, separator: str = "\n") -> str:
+    """Name a row with the patients and deaths that it rests on."""
+    return f"{name}{separator}(n = {n}, {count(deaths, 'death')})"
 
 
 def _short(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from validation_reports.page.plots import INK, LOW_COLOUR, drawing, legend_below, svg
+from validation_reports.page.plots import INK, LOW_COLOUR, drawing, horizon_title, legend_below, svg
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.wording import horizon_words
@@ -27,9 +27,9 @@ def decision_plot(curve: DecisionCurve, center: str) -> str:
             ((0.0,) * x.size, "treat none", INK, (0, (1, 1.5)), 1.2),
         ]
         if curve.by_stage:
-            lines.append(
-                (curve.by_stage, "treat stage III-IV", STAGE_COLOUR, (0, (5, 1, 1, 1)), 1.4)
-            )
+            some = curve.n_staged not in (None, curve.n)
+            words = f"stage III-IV (of {curve.n_staged})" if some else "treat stage III-IV"
+            lines.append((curve.by_stage, words, STAGE_COLOUR, (0, (5, 1, 1, 1)), 1.4))
         for values, label, colour, style, width in lines:
             axes.plot(x, values, label=label, color=colour, linestyle=style, linewidth=width)
         top = max(0.02, *curve.model, *curve.treat_all)
@@ -38,7 +38,7 @@ def decision_plot(curve: DecisionCurve, center: str) -> str:
             ylim=(-0.25 * top, 1.1 * top),
             xlabel="Threshold probability of death",
             ylabel="Net benefit per patient",
-            title=horizon_words(curve.days),
+            title=horizon_title(curve.days, curve.n, curve.n_events),
         )
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         legend_below(axes)

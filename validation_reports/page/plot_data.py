@@ -11,15 +11,12 @@ from html import escape
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import PooledStatistic
 from validation_reports.statistics.bootstrap import CalibrationBand
-from validation_reports.statistics.calibration import (
-    HorizonCalibration,
-    RiskEstimate,
-    SmoothCalibration,
-)
+from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.statistics.risk_groups import RiskGroups
+from validation_reports.statistics.smooth_calibration import SmoothCalibration
 
 Row = Sequence[str | float | int]
 _CURVE = ("days", "survival", "lower", "upper", "at_risk", "deaths")
@@ -64,7 +61,7 @@ def decision_data(curve: DecisionCurve) -> str:
     """Return the net benefits."""
     stage: Sequence[float | str] = curve.by_stage or ("",) * len(curve.thresholds)
     rows = zip(curve.thresholds, curve.model, curve.treat_all, stage, strict=True)
-    return _csv(("threshold", "model", "treat_all", "stage_iii"), rows)
+    return _csv(("threshold", "model", "treat_all", "stage_iii_iv"), rows)
 
 
 def subgroup_data(result: CenterResult) -> str:
@@ -85,8 +82,13 @@ def drift_data(drift: Drift) -> str:
 
 
 def pooled_data(statistic: PooledStatistic) -> str:
-    """Return each centre's estimate."""
-    return _csv(("centre", "estimate", "lower", "upper"), statistic.centers)
+    """Return each centre's estimate, and on how many patients and deaths it rests."""
+    unknown = (("", ""),) * len(statistic.centers)
+    sizes: Sequence[tuple[int | str, int | str]] = statistic.sizes or unknown
+    rows: list[Row] = [
+        (*center, n, deaths) for center, (n, deaths) in zip(statistic.centers, sizes, strict=True)
+    ]
+    return _csv(("centre", "estimate", "lower", "upper", "n", "deaths"), rows)
 
 
 def download(text: str, name: str) -> str:

@@ -25,12 +25,9 @@ import numpy as np
 
 from validation_reports.report.center_result import CenterResult
 from validation_reports.statistics.bootstrap import CalibrationBand
-from validation_reports.statistics.calibration import (
-    HorizonCalibration,
-    RiskEstimate,
-    SmoothCalibration,
-)
+from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate
 from validation_reports.statistics.risk_groups import RiskGroup
+from validation_reports.statistics.smooth_calibration import SmoothCalibration
 from validation_reports.wording import count, horizon_words
 
 if TYPE_CHECKING:
@@ -61,6 +58,7 @@ _SETTINGS = {
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
+    "axes.titlesize": 9.5,
 }
 
 
@@ -157,13 +155,22 @@ def calibration_plot(
             aspect="equal",
             xlabel="Predicted probability of death",
             ylabel="Observed (Kaplan-Meier)",
-            title=horizon_words(found.days),
+            title=horizon_title(found.days, found.n, found.n_events),
         )
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         legend_below(axes)
         words = f"Calibration at {horizon_words(found.days)}, {center}"
         return (finish or svg)(figure, f"calibration-{found.days}-{center}", words)
+
+
+def horizon_title(days: int, n: int | None, deaths: int | None) -> str:
+    """Name the horizon of a plot, and on how many patients and deaths by then it rests where that
+    is known.
+    """
+    if n is None or deaths is None:
+        return horizon_words(days)
+    return f"{horizon_words(days)} (n = {n}, {count(deaths, 'death')} by then)"
 
 
 def legend_below(axes: Any) -> None:

@@ -111,7 +111,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=number,
-        p_words=p_words,
+        p_words=lambda value: p_words(value).replace(" ", "\u00a0"),  # never parted at a line's end
         percent=percent,
         months=months,
         horizon=horizon_words,

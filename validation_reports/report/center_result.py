@@ -8,14 +8,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.acquisition_table import AcquisitionTable, describe_acquisitions
 from validation_reports.statistics.added_value import AddedValue, added_value
-from validation_reports.statistics.bootstrap import N_RESAMPLES, Bootstrap, bootstrap
+from validation_reports.statistics.bootstrap import Bootstrap, bootstrap
 from validation_reports.statistics.brier_score import (
     BrierScore,
     IntegratedBrier,
@@ -43,7 +42,9 @@ from validation_reports.statistics.proportional_hazards import (
     check_proportional_hazards,
 )
 from validation_reports.statistics.recalibration import Recalibration, recalibrate
+from validation_reports.statistics.resamples import N_RESAMPLES
 from validation_reports.statistics.risk_groups import RiskGroups, compare_risk_groups
+from validation_reports.statistics.stage_groups import is_advanced
 from validation_reports.statistics.subgroups import SubgroupAnalysis, analyse_subgroups
 from validation_reports.statistics.time_dependent_auc import (
     TimeDependentAuc,
@@ -57,12 +58,15 @@ from validation_reports.wording import without_patterns
 @dataclass(frozen=True)
 class HorizonComparison:
     """The combined model (first) against one signature (second) at a horizon, censoring-aware and
-    by DeLong.
+    by DeLong; and of how many patients DeLong's test knows that they had died or were alive
+    (`None` in reports of before).
     """
 
     days: int
     auc: Difference | NotEstimable
     delong: Difference | NotEstimable
+    n_dead: int | None = None
+    n_alive: int | None = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,7 @@ def analyse_center(
                     survival,
                     risk[days],
                     days,
-                    _advanced(cohort),
+                    [is_advanced(stage) for stage in cohort.covariates["stage"]],
                     named=decision_thresholds,
                     horizons=len(horizons),
                     confidence=confidence,
@@ -292,6 +296,8 @@ def _comparisons(
                 days,
                 compare_auc(survival, score, other, days, confidence),
                 delong(survival, score, other, days, confidence),
+                n_dead=int((survival.event & (survival.days <= days)).sum()),
+                n_alive=int((survival.days > days).sum()),
             )
             for days in horizons
         )
@@ -299,13 +305,3 @@ def _comparisons(
         difference = compare_concordance(survival, score, other, confidence)
         found.append(SignatureComparison(str(name), alone, difference, at_horizons))
     return tuple(found)
-
-
-def _advanced(cohort: ScoredCohort) -> NDArray[np.bool_] | None:
-    """Return who has stage III or IV, or `None` where a stage is not known."""
-    stage = cohort.covariates["stage"]
-    if stage.isna().any():
-        return None
-    return np.array(
-        [str(value).upper().startswith(("III", "IV")) for value in stage], dtype=np.bool_
-    )

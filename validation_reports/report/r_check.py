@@ -21,12 +21,12 @@ from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.added_value import AddedValue
 from validation_reports.statistics.brier_score import BrierScore
 from validation_reports.statistics.calibration import (
+    RATIO_METHOD,
     CalibrationSlope,
     ObservedExpected,
-    SmoothCalibration,
 )
 from validation_reports.statistics.discrimination import (
-    CONCORDANCE_METHOD,
+    UNO_METHOD,
     Concordance,
     Difference,
     UnoConcordance,
@@ -35,8 +35,9 @@ from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.kaplan_meier import MedianTime
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.statistics.proportional_hazards import ProportionalityTest
-from validation_reports.statistics.random_effects import PooledEffect
+from validation_reports.statistics.random_effects import PooledEffect, to_scale
 from validation_reports.statistics.risk_groups import HazardRatio, LogRank
+from validation_reports.statistics.smooth_calibration import SmoothCalibration
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc
 from validation_reports.statistics.within_centers import WithinCenters
@@ -44,6 +45,8 @@ from validation_reports.statistics.within_centers import WithinCenters
 SCRIPT = Path(__file__).parent / "recompute.R"
 _EXACT, _ITERATED = 1e-10, 1e-6
 """Tolerances: sums and products; what a Cox regression iterates to."""
+_SOLVED, _INTEGRATED = 1e-8, 1e-4
+"""Tolerances: ends that are roots; ends that are roots of an integral."""
 
 
 def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
@@ -65,8 +68,7 @@ def patients_csv(cohorts: Sequence[ScoredCohort]) -> str:
                 "lp": cohort.linear_predictor,
                 "high": cohort.high_risk.astype(int),
                 **{
-                    f"risk_{days}": 1.0 - values
-                    for days, values in cohort.predicted_survival.items()
+                    f"survival_{days}": values for days, values in cohort.predicted_survival.items()
                 },
                 **{name: cohort.covariates[name] for name in ("sex", "histology", "stage")},
                 **(
@@ -150,6 +152,18 @@ def _rows(report: ValidationReport) -> Iterator[tuple[str, str, float, float]]:
                 ("tau2", item.pooled.tau_squared),
             ):
                 yield "", f"{what} {item.name}", value, _ITERATED
+            for what, ends, tolerance in (
+                ("mean over centres", (item.pooled.lower, item.pooled.upper), _ITERATED),
+                (
+                    "new centre",
+                    (item.pooled.prediction_lower, item.pooled.prediction_upper),
+                    _INTEGRATED,
+                ),
+            ):
+                for side, end in zip(("lower", "upper"), ends, strict=True):
+                    on_scale = to_scale(end, item.pooled.scale)
+                    allowed = tolerance * max(1.0, abs(on_scale))
+                    yield "", f"{what} {side} {item.name}", on_scale, allowed
     yield from _within_centers(report)
 
 
@@ -167,6 +181,7 @@ def _within(found: WithinCenters) -> Iterator[tuple[str, float, float]]:
     if isinstance(c := found.concordance, Concordance):
         yield "C", c.estimate, _EXACT
         yield "C standard error", c.standard_error, _EXACT
+        yield from _limits("C", c, _SOLVED)
     if isinstance(hr := found.risk_groups.hazard_ratio, HazardRatio):
         yield "log HR", hr.log_estimate, _ITERATED
         yield "log HR standard error", hr.standard_error, _ITERATED
@@ -215,10 +230,12 @@ def _of_order(result: CenterResult) -> Iterator[tuple[str, float, float]]:
     if isinstance(c := result.concordance, Concordance):
         yield "C", c.estimate, _EXACT
         yield "C standard error", c.standard_error, _EXACT
-        if c.method == CONCORDANCE_METHOD:
-            yield from _limits("C", c, _EXACT)
+        yield from _limits("C", c, _SOLVED)
     if isinstance(uno := result.uno, UnoConcordance) and uno.until is not None:
         yield f"Uno C@{uno.until:g}", uno.estimate, _EXACT
+        if uno.method == UNO_METHOD:
+            yield f"Uno C lower@{uno.until:g}", uno.lower, _EXACT
+            yield f"Uno C upper@{uno.until:g}", uno.upper, _EXACT
 
 
 def _of_groups(result: CenterResult) -> Iterator[tuple[str, float, float]]:
@@ -265,6 +282,9 @@ def _of_horizons(result: CenterResult) -> Iterator[tuple[str, float, float]]:
     for days, auc in result.auc:
         if isinstance(auc, TimeDependentAuc):
             yield f"AUC@{days}", auc.estimate, _EXACT
+            yield f"AUC standard error@{days}", auc.standard_error, _EXACT
+            yield f"AUC lower@{days}", auc.lower, _SOLVED
+            yield f"AUC upper@{days}", auc.upper, _SOLVED
     for days, brier in result.brier:
         if isinstance(brier, BrierScore):
             yield f"Brier@{days}", brier.estimate, _EXACT
@@ -288,6 +308,9 @@ def _of_calibration(result: CenterResult) -> Iterator[tuple[str, float, float]]:
             yield f"observed upper@{days}", found.observed.upper, _EXACT
         if isinstance(found.ratio, ObservedExpected) and math.isfinite(found.ratio.estimate):
             yield f"O/E@{days}", found.ratio.estimate, _EXACT
+            if found.ratio.method == RATIO_METHOD:
+                yield f"O/E lower@{days}", found.ratio.lower, _EXACT * max(1.0, found.ratio.lower)
+                yield f"O/E upper@{days}", found.ratio.upper, _EXACT * max(1.0, found.ratio.upper)
         if isinstance(smooth := found.smooth, SmoothCalibration):
             for name in ("ICI", "E50", "E90", "Emax"):
                 yield f"{name}@{days}", getattr(smooth, name.lower()), _ITERATED

@@ -1,5 +1,5 @@
 """The five lines that answer first: does it order, separate and predict; does it hold everywhere;
-for whom not.
+where not.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def headline(report: ValidationReport) -> tuple[Line, ...]:
     )
     if short := _too_short(report.centers):
         lines = tuple(Line(line.question, Verdict.UNKNOWN, short) for line in lines)
-    return (*lines, _for_whom_not(report))
+    return (*lines, _where_not(report))
 
 
 def _ordering(report: ValidationReport) -> Line:
@@ -98,7 +98,7 @@ def _unlike_the_pool(report: ValidationReport, within: Concordance) -> str:
 
 
 def _separation(result: CenterResult | WithinCenters) -> Line:
-    question, groups = "Do the risk groups live differently?", result.risk_groups
+    question, groups = "Do the risk groups differ in survival?", result.risk_groups
     hr = groups.hazard_ratio
     test = (
         f", log-rank {p_words(groups.log_rank.p_value)}"
@@ -161,10 +161,9 @@ def calibration_line(result: CenterResult | WithinCenters, margins: Margins) -> 
         )
         if not isinstance(value, NotEstimable)
     ]
-    if not parts:
-        parts = ["too few or too short a follow-up to compare with the predicted risks"]
+    figures = f"Deaths: {'; '.join(parts)}. " if parts else ""
     conclusion = _conclusion(found, result.n_events, margins)
-    return Line(question, found.verdict, f"Deaths: {'; '.join(parts)}. {conclusion}")
+    return Line(question, found.verdict, f"{figures}{conclusion}")
 
 
 def _conclusion(found: CalibrationVerdict, deaths: int, margins: Margins) -> str:
@@ -202,8 +201,8 @@ def _too_short(results: Sequence[CenterResult]) -> str | None:
     )
 
 
-def _for_whom_not(report: ValidationReport) -> Line:
-    question, result = "For whom not?", report.overall
+def _where_not(report: ValidationReport) -> Line:
+    question, result = "Where does the model not hold?", report.overall
     parts = _differing_subgroups(result)
     if isinstance(result.shift, CohortShift) and result.shift.verdict is not ShiftVerdict.ALIKE:
         parts.append(f"these patients are {result.shift.verdict}")

@@ -20,7 +20,6 @@ from validation_reports.errors import CohortError, ReportFormatError
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult, analyse_center
 from validation_reports.report.centers_together import figures_within
-from validation_reports.statistics.bootstrap import N_RESAMPLES
 from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
@@ -32,6 +31,7 @@ from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.margins import Margins
 from validation_reports.statistics.new_center import pool_over_centers
 from validation_reports.statistics.random_effects import PooledEffect, Scale, can_be_pooled
+from validation_reports.statistics.resamples import N_RESAMPLES
 from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.within_centers import WithinCenters
 
@@ -95,12 +95,15 @@ class PooledStatistic:
         The random effects.
     left_out : tuple of (str, str)
         Each other centre, and why it has no estimate that can be pooled.
+    sizes : tuple of (int, int)
+        Patients and deaths of each centre that is pooled; empty in reports of before.
     """
 
     name: str
     centers: tuple[tuple[str, float, float, float], ...]
     pooled: PooledEffect | NotEstimable
     left_out: tuple[tuple[str, str], ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -337,10 +340,13 @@ def pool_centers(
                 ],
             )
         )
-    return tuple(_pooled(name, scale, values) for name, scale, values in rows)
+    sizes = {item.center: (item.n, item.n_events) for item in centers}
+    return tuple(_pooled(name, scale, values, sizes) for name, scale, values in rows)
 
 
-def _pooled(name: str, scale: Scale, values: list[tuple[str, object]]) -> PooledStatistic:
+def _pooled(
+    name: str, scale: Scale, values: list[tuple[str, object]], sizes: Mapping[str, tuple[int, int]]
+) -> PooledStatistic:
     known, left_out = [], []
     for center, value in values:
         if isinstance(value, NotEstimable):
@@ -367,6 +373,7 @@ def _pooled(name: str, scale: Scale, values: list[tuple[str, object]]) -> Pooled
         tuple((c, v.estimate, v.lower, v.upper) for c, v, _ in known),
         effect,
         tuple(left_out),
+        tuple(sizes[center] for center, *_ in known),
     )
 
 

@@ -55,13 +55,16 @@ class ProtocolCharacteristic:
 @dataclass(frozen=True)
 class TissueMedian:
     """Median share of a tissue in a region over the patients where it is known, and over the
-    training patients; `None` where it is not known of them.
+    training patients, `None` where it is not known of them; and of how many patients and training
+    patients it is known (`None` in reports of before).
     """
 
     region: str
     tissue: str
     median: float
     median_training: float | None
+    n: int | None = None
+    n_training: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,10 @@ def _tissues(now: pd.DataFrame, then: pd.DataFrame | None) -> tuple[TissueMedian
         if not values.empty:
             tissue = share.removesuffix(_SHARE).replace("_", " ")
             median_training = None if trained.empty else float(trained.median())
-            found.append(TissueMedian(region, tissue, float(values.median()), median_training))
+            median = float(values.median())
+            found.append(
+                TissueMedian(region, tissue, median, median_training, len(values), len(trained))
+            )
     return tuple(found)
 
 

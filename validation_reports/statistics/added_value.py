@@ -21,6 +21,11 @@ from models.survival.cox_regression import CoxFit, fit_cox
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
 from validation_reports.statistics.discrimination import Difference, compare_concordance
+from validation_reports.statistics.stage_groups import (
+    in_order,
+    known_stages,
+    without_sub_stage,
+)
 
 ADDED_VALUE_METHOD = (
     "Cox regression of stage with and without the linear predictor; likelihood-ratio test, 1 df"
@@ -33,8 +38,8 @@ class AddedValue:
 
     Parameters
     ----------
-    n : int
-        Patients whose stage is known.
+    n, n_events : int
+        Patients whose stage is known, and their deaths; the deaths are `None` in reports of before.
     concordance : Difference or NotEstimable
         Harrell's C of the score (first) and of stage in its order (second).
     likelihood_ratio, p_value : float
@@ -55,6 +60,7 @@ class AddedValue:
     adequacy: float
     method: str = ADDED_VALUE_METHOD
     stages: tuple[str, ...] = ()
+    n_events: int | None = None
 
 
 def added_value(
@@ -74,18 +80,18 @@ def added_value(
     confidence : float
         Of the interval.
     """
-    what, known = "The added value over stage", stage.notna().to_numpy()
+    what, known = "The added value over stage", known_stages(stage).to_numpy()
     if not known.any():
         return NotEstimable(f"{what} is not estimated: no patient's stage is known.")
     chosen = survival.subset(known)
     score = np.asarray(linear_predictor, dtype=np.float64)[known]
     if refusal := too_few_events(what, chosen.n_events, chosen.n):
         return refusal
-    levels = sorted({str(level) for level in stage[known]})
+    levels = in_order({str(level) for level in stage[known]})
     if len(levels) < 2:
         return NotEstimable(f"{what} is not estimated: all patients have stage {levels[0]}.")
     grouped = _with_deaths([str(level) for level in stage[known]], chosen.event)
-    names = sorted(set(grouped))
+    names = in_order(set(grouped))
     dummies = np.array(
         [[level == name for level in grouped] for name in names[1:]], dtype=np.float64
     ).T
@@ -107,6 +113,7 @@ def added_value(
         if whole > 0
         else 0.0,
         stages=tuple(names),
+        n_events=chosen.n_events,
     )
 
 
@@ -116,10 +123,12 @@ def _with_deaths(stages: list[str], event: NDArray[np.bool_]) -> list[str]:
     higher.
     """
     alive = set(stages) - {stage for stage, died in zip(stages, event, strict=True) if died}
-    joined = {stage.rstrip("ABC") for stage in alive}
-    grouped = [stage.rstrip("ABC") if stage.rstrip("ABC") in joined else stage for stage in stages]
+    joined = {without_sub_stage(stage) for stage in alive}
+    grouped = [
+        group if (group := without_sub_stage(stage)) in joined else stage for stage in stages
+    ]
     while True:
-        names = sorted(set(grouped))
+        names = in_order(set(grouped))
         dead = {stage for stage, died in zip(grouped, event, strict=True) if died}
         place = next((at for at, name in enumerate(names) if name not in dead), None)
         if place is None or len(names) == 1:
@@ -129,9 +138,7 @@ def _with_deaths(stages: list[str], event: NDArray[np.bool_]) -> list[str]:
 
 
 def _rank(stage: pd.Series[str], levels: list[str]) -> NDArray[np.float64]:
-    """Return stages as numbers in their order, which for Roman numerals with letters is that of the
-    alphabet.
-    """
+    """Return stages as numbers in their order."""
     return np.asarray([levels.index(str(level)) for level in stage], dtype=np.float64)
 
 

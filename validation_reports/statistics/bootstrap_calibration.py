@@ -364,20 +364,16 @@ def block(
     ----------
     counts : ndarray of int32, shape (B, n)
         How often each patient was drawn in each resample.
-    day_starts, days, event, horizons : ndarray
+    day_starts, days, event, horizons, risk, grid : ndarray
         As of `smooth_curves`.
     score : ndarray, shape (n,)
         The centred score.
     slope_start : float
         Where the slope's iteration starts; NaN where all scores are the same.
-    risk : ndarray, shape (h, n)
-        Predicted risk at each horizon.
     x, x_order, x_start : ndarray, shape (s, n), (s, n), (s, 2)
         For each spline fit what `smooth_curves` needs.
     first, stop : ndarray of int, shape (s,)
         The horizons that each spline fit serves; a horizon of none is left as it is.
-    grid : ndarray, shape (h, g)
-        Points of the curves.
     slopes, icis, curves : ndarray, shape (B,), (B, h), (B, h, g)
         Where they go.
     """

@@ -50,14 +50,15 @@ class ShiftVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class VariableShift:
-    """One variable: stability index, what chance may give for these sizes, and patients outside the
-    training range.
+    """One variable: stability index, what chance may give for these sizes, patients outside the
+    training range, and of how many patients it is known (`None` in reports of before).
     """
 
     name: str
     stability_index: float
     by_chance: float
     n_outside: int | None
+    n: int | None = None
 
     @property
     def shift(self) -> float:
@@ -95,6 +96,8 @@ class CohortShift:
         In plain words.
     method : str
         How it was computed.
+    n : int or None
+        The patients that are compared with them; `None` in reports of before.
     """
 
     center: str
@@ -103,6 +106,7 @@ class CohortShift:
     membership: Membership | NotEstimable
     verdict: ShiftVerdict
     method: str = SHIFT_METHOD
+    n: int | None = None
 
 
 def compare_with_training(
@@ -162,7 +166,12 @@ def compare_with_training(
         else ShiftVerdict.ALIKE
     )
     return CohortShift(
-        training.center, training.linear_predictor.size, tuple(variables), membership, verdict
+        training.center,
+        training.linear_predictor.size,
+        tuple(variables),
+        membership,
+        verdict,
+        n=n,
     )
 
 
@@ -196,7 +205,7 @@ def _numeric(name: str, reference: Array, now: Array) -> VariableShift:
     outside = (
         int(((now < reference.min()) | (now > reference.max())).sum()) if reference.size else None
     )
-    return VariableShift(name, *stability_index(counts[0], counts[1]), outside)
+    return VariableShift(name, *stability_index(counts[0], counts[1]), outside, now.size)
 
 
 def _category(name: str, reference: pd.Series[str], now: pd.Series[str]) -> VariableShift:
@@ -208,7 +217,7 @@ def _category(name: str, reference: pd.Series[str], now: pd.Series[str]) -> Vari
     ]
     new = int((~rows[1].isin(set(rows[0]))).sum())
     return VariableShift(
-        name, *(stability_index(counts[0], counts[1]) if levels else (0.0, 0.0)), new
+        name, *(stability_index(counts[0], counts[1]) if levels else (0.0, 0.0)), new, len(rows[1])
     )
 
 

@@ -24,8 +24,11 @@ from models.survival.baseline_hazard import BaselineHazard, baseline_cumulative_
 from models.survival.cox_regression import fit_cox
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.calibration import MINIMUM_EVENTS_SMOOTH, spline_of_survival
 from validation_reports.statistics.censoring import uncensored_at, uncensored_before
+from validation_reports.statistics.smooth_calibration import (
+    MINIMUM_EVENTS_SMOOTH,
+    spline_of_survival,
+)
 
 Array = NDArray[np.float64]
 MOST_DRAWS, LEAST_DRAWS = 200, 40

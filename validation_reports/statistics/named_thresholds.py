@@ -17,7 +17,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,11 +37,37 @@ NAMED_METHOD = (
 
 @dataclass(frozen=True)
 class NetBenefitDifference:
-    """Net benefit of the model less that of an alternative, with its simultaneous interval."""
+    """Net benefit of the model less that of an alternative, with its simultaneous interval, and in
+    how many patients both were judged (`None` in reports of before).
+    """
 
     estimate: float
     lower: float
     upper: float
+    n: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Alternative:
+    """Another way to choose whom to treat.
+
+    Parameters
+    ----------
+    name : str
+        What it does.
+    treats : ndarray of bool, shape (n,)
+        Whom it treats.
+    known : ndarray of bool, shape (n,)
+        Of whom it is known whether it treats them; by default of all.
+    """
+
+    name: str
+    treats: Mask
+    known: Mask = field(default_factory=lambda: np.ones(0, dtype=np.bool_))
+
+    def __post_init__(self) -> None:
+        if not self.known.size:
+            object.__setattr__(self, "known", np.ones(self.treats.size, dtype=np.bool_))
 
 
 @dataclass(frozen=True)
@@ -80,7 +106,7 @@ def judge_threshold(
     predicted_risk: ArrayLike,
     days: int,
     threshold: float,
-    alternatives: Sequence[tuple[str, Mask]],
+    alternatives: Sequence[Alternative],
     *,
     at_once: int,
     confidence: float = 0.95,
@@ -97,31 +123,33 @@ def judge_threshold(
         The horizon.
     threshold : float
         Between 0 and 1.
-    alternatives : sequence of (str, ndarray of bool, shape (n,))
-        Name, and whom it treats.
+    alternatives : sequence of Alternative
+        With each the model is compared in the patients of whom the alternative is known.
     at_once : int
         Intervals that are to hold together: thresholds times horizons.
     confidence : float
         Of all of them together.
     """
     treated = np.asarray(predicted_risk, dtype=np.float64) > threshold
-    by_model = _benefit_parts(survival, treated, days, threshold)
-    n = survival.n
     tail = (1 - confidence) / 2 / at_once
-    reach = float(stdtrit(max(n - 1, 1), 1 - tail))
     found: list[tuple[str, NetBenefitDifference | NotEstimable]] = []
-    for name, others in alternatives:
-        if (treated == others).all():
+    for other in alternatives:
+        name, known = other.name, survival.subset(other.known)
+        by_model, by_other = treated[other.known], other.treats[other.known]
+        if (by_model == by_other).all():
             reason = NotEstimable(
                 f"At {threshold:.0%} the model and “{name}” treat the same patients, so there is "
                 "no difference to judge."
             )
             found.append((name, reason))
             continue
-        parts = by_model - _benefit_parts(survival, others, days, threshold)
-        estimate = float(parts.mean())
-        half = reach * float(parts.std()) / np.sqrt(max(n - 1, 1))
-        found.append((name, NetBenefitDifference(estimate, estimate - half, estimate + half)))
+        parts = _benefit_parts(known, by_model, days, threshold)
+        parts = parts - _benefit_parts(known, by_other, days, threshold)
+        estimate, freedom = float(parts.mean()), max(known.n - 1, 1)
+        half = float(stdtrit(freedom, 1 - tail)) * float(parts.std()) / np.sqrt(freedom)
+        found.append(
+            (name, NetBenefitDifference(estimate, estimate - half, estimate + half, known.n))
+        )
     return NamedThreshold(threshold, tuple(found))
 
 

@@ -10,16 +10,21 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.survival.survival_data import Survival
-from validation_reports.not_estimable import NotEstimable, too_few_events
+from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable, too_few_events
 from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
 from validation_reports.statistics.margins import Verdict
-from validation_reports.statistics.named_thresholds import NamedThreshold, judge_threshold
+from validation_reports.statistics.named_thresholds import (
+    Alternative,
+    NamedThreshold,
+    judge_threshold,
+)
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 NET_BENEFIT_METHOD = (
@@ -41,11 +46,16 @@ class DecisionCurve:
     model, treat_all : tuple of float
         Net benefit of treating by the model, and of treating everybody.
     by_stage : tuple of float
-        Net benefit of treating stage III and IV only; empty where stages are not known.
+        Net benefit of treating stage III and IV only, in the patients whose stage is known; empty
+        where that has none, for too few patients.
     named : tuple of NamedThreshold
         What is shown at the thresholds that were named beforehand; empty where none were.
     method : str
         How it was computed.
+    n, n_events : int or None
+        Patients, and deaths by the horizon; `None` in reports of before.
+    n_staged : int or None
+        Of how many patients a stage is known; `None` where treating by stage was not asked for.
     """
 
     days: int
@@ -55,6 +65,9 @@ class DecisionCurve:
     by_stage: tuple[float, ...]
     named: tuple[NamedThreshold, ...] = ()
     method: str = NET_BENEFIT_METHOD
+    n: int | None = None
+    n_events: int | None = None
+    n_staged: int | None = None
 
     @property
     def useful(self) -> tuple[float, ...]:
@@ -68,7 +81,7 @@ def decision_curve(
     survival: Survival,
     predicted_risk: ArrayLike,
     days: int,
-    advanced: ArrayLike | None = None,
+    advanced: Sequence[bool | None] | NDArray[np.bool_] | None = None,
     thresholds: tuple[float, ...] = THRESHOLDS,
     named: tuple[float, ...] = (),
     *,
@@ -85,8 +98,9 @@ def decision_curve(
         Predicted probability of death by the horizon.
     days : int
         The horizon.
-    advanced : array_like of bool, shape (n,), optional
-        Whether the patient has stage III or IV.
+    advanced : sequence of bool or None, length n, optional
+        Whether the patient has stage III or IV, `None` where that is not known. Treating by stage
+        is then judged in the others alone, and the model against it in the same.
     thresholds : tuple of float
         Threshold probabilities between 0 and 1, for the curve.
     named : tuple of float
@@ -103,10 +117,13 @@ def decision_curve(
         return found
     risk = np.asarray(predicted_risk, dtype=np.float64)
     everybody = np.ones(survival.n, dtype=np.bool_)
-    stage = None if advanced is None else np.asarray(advanced, dtype=np.bool_)
-    alternatives = [("treat all", everybody), ("treat none", ~everybody)]
-    if stage is not None:
-        alternatives.append(("treat stage III-IV", stage))
+    alternatives = [Alternative("treat all", everybody), Alternative("treat none", ~everybody)]
+    by_stage = None if advanced is None else _by_stage(advanced)
+    n_staged = None if by_stage is None else int(by_stage.known.sum())
+    if by_stage is not None and _can_be_judged(survival.subset(by_stage.known), days):
+        alternatives.append(by_stage)
+    else:
+        by_stage = None
     model = tuple(_benefit(survival, risk > threshold, days, threshold) for threshold in thresholds)
     return DecisionCurve(
         days,
@@ -114,8 +131,13 @@ def decision_curve(
         model,
         tuple(_benefit(survival, everybody, days, threshold) for threshold in thresholds),
         ()
-        if stage is None
-        else tuple(_benefit(survival, stage, days, threshold) for threshold in thresholds),
+        if by_stage is None
+        else tuple(
+            _benefit(
+                survival.subset(by_stage.known), by_stage.treats[by_stage.known], days, threshold
+            )
+            for threshold in thresholds
+        ),
         tuple(
             judge_threshold(
                 survival,
@@ -128,6 +150,24 @@ def decision_curve(
             )
             for threshold in named
         ),
+        n=survival.n,
+        n_events=deaths,
+        n_staged=n_staged,
+    )
+
+
+def _by_stage(advanced: Sequence[bool | None] | NDArray[np.bool_]) -> Alternative | None:
+    """Treat stage III and IV; `None` where nobody's stage is known."""
+    known = np.array([one is not None for one in advanced], dtype=np.bool_)
+    treats = np.array([bool(one) for one in advanced], dtype=np.bool_)
+    return Alternative("treat stage III-IV", treats, known) if known.any() else None
+
+
+def _can_be_judged(survival: Survival, days: int) -> bool:
+    """Whether so many died by the horizon, and somebody was followed until it."""
+    deaths = int((survival.event & (survival.days <= days)).sum())
+    return deaths >= MINIMUM_EVENTS and isinstance(
+        survival_at(kaplan_meier(survival), days), SurvivalAt
     )
 
 

@@ -196,6 +196,13 @@ def on_scale(estimate: Array, error: Array, scale: Scale) -> tuple[Array, Array]
     return (np.log(estimate) if scale is Scale.LOG else estimate), error**2
 
 
+def to_scale(value: float, scale: Scale) -> float:
+    """Return a value of the statistic on the scale of pooling."""
+    if scale is Scale.LOGIT:
+        return float(logit(value))
+    return float(np.log(value)) if scale is Scale.LOG else value
+
+
 def from_scale(value: float, scale: Scale) -> float:
     """Return a value on the statistic's own scale."""
     if scale is Scale.LOGIT:

@@ -22,10 +22,10 @@ from validation_reports.statistics.brier_score import BrierScore, brier_score
 from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
-    SmoothCalibration,
     calibrate_at,
 )
 from validation_reports.statistics.one_covariate_cox import single_cox
+from validation_reports.statistics.smooth_calibration import SmoothCalibration
 
 PARTS = 10
 

@@ -1,4 +1,4 @@
-"""Do the two risk groups live differently: hazard ratio, log-rank test, Kaplan-Meier curves and
+"""Do the two risk groups differ in survival: hazard ratio, log-rank test, Kaplan-Meier curves and
 medians.
 
 References
@@ -221,10 +221,11 @@ def _refusal(
                 f"{what} is not estimated: no patient is in the {label}-risk group."
             )
         if needs_deaths and not survival.event[rows].any():
-            return NotEstimable(
-                f"{what} is not estimated: none of the {int(rows.sum())} patients at {label} risk "
-                "died."
-            )
+            n = int(rows.sum())
+            nobody = f"the one patient at {label} risk did not die"
+            if n > 1:
+                nobody = f"none of the {n} patients at {label} risk died"
+            return NotEstimable(f"{what} is not estimated: {nobody}.")
     return None
 
 

@@ -29,6 +29,7 @@ from validation_reports.statistics.calibration import (
 from validation_reports.statistics.discrimination import Concordance, harrell_c
 from validation_reports.statistics.margins import holm
 from validation_reports.statistics.risk_groups import RiskGroups, compare_risk_groups
+from validation_reports.statistics.stage_groups import ADVANCED, EARLY, stage_group
 
 Mask = NDArray[np.bool_]
 INTERACTION_METHOD = (
@@ -80,6 +81,8 @@ class InteractionTest:
         After Holm over the characteristics tested; `None` in reports of before.
     method : str
         How it was computed.
+    n, n_events : int or None
+        Patients in one of the levels and their deaths; `None` in reports of before.
     """
 
     likelihood_ratio: float
@@ -87,6 +90,8 @@ class InteractionTest:
     p_value: float
     adjusted_p_value: float | None = None
     method: str = INTERACTION_METHOD
+    n: int | None = None
+    n_events: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,8 @@ class SubgroupAnalysis:
 
 
 def subgroup_masks(covariates: pd.DataFrame) -> dict[str, dict[str, Mask]]:
-    """Return the paper's subgroups as masks: stage I-II / III, histology, sex, age below / from 65
-    years.
+    """Return the paper's subgroups as masks: stage I-II / III-IV (the paper has no stage IV),
+    histology, sex, age below / from 65 years.
 
     Parameters
     ----------
@@ -109,10 +114,10 @@ def subgroup_masks(covariates: pd.DataFrame) -> dict[str, dict[str, Mask]]:
         Columns ``age``, ``sex``, ``histology``, ``stage``; a patient without a value is in no
         level.
     """
-    stage = covariates["stage"].map(_stage_group, na_action="ignore")
+    stage = covariates["stage"].map(stage_group)
     age = covariates["age"].to_numpy(dtype=np.float64)
     return {
-        "stage": {level: (stage == level).to_numpy() for level in ("I-II", "III")},
+        "stage": {level: (stage == level).to_numpy() for level in (EARLY, ADVANCED)},
         "histology": {
             level: (covariates["histology"] == level).to_numpy()
             for level in ("adenocarcinoma", "squamous cell carcinoma")
@@ -231,18 +236,18 @@ def interaction_test(
             f"{what} is not tested: these deaths do not determine the effects in each level."
         )
     ratio = 2 * (product.log_likelihood - main.log_likelihood)
-    return InteractionTest(ratio, len(levels) - 1, float(chdtrc(len(levels) - 1, max(ratio, 0.0))))
+    freedom = len(levels) - 1
+    return InteractionTest(
+        ratio,
+        freedom,
+        float(chdtrc(freedom, max(ratio, 0.0))),
+        n=chosen.n,
+        n_events=chosen.n_events,
+    )
 
 
 def _ratio(
     survival: Survival, predicted_survival: NDArray[np.float64], days: int, confidence: float
 ) -> ObservedExpected | NotEstimable:
-    found = calibrate_at(survival, predicted_survival, days, confidence, smooth=False)
+    found = calibrate_at(survival, predicted_survival, days, confidence, plotted=False)
     return found.ratio if isinstance(found, HorizonCalibration) else found
-
-
-def _stage_group(stage: str) -> str | None:
-    text = str(stage).upper()
-    if text.startswith("IV"):
-        return None
-    return "III" if text.startswith("III") else "I-II"

@@ -227,6 +227,8 @@ def over_centers(
         ),
         groups=(),
         smooth=_NO_CURVE,
+        n=int(used.sum()),
+        n_events=deaths,
     ), tuple(absent)
 
 

@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile
-from validation_reports.statistics.calibration import (
-    calibrate_at,
-    calibration_slope,
-    smooth_calibration,
-)
+from validation_reports.statistics.calibration import calibrate_at, calibration_slope
 from validation_reports.statistics.discrimination import (
     harrell_c,
 )
 from validation_reports.statistics.risk_groups import compare_risk_groups
+from validation_reports.statistics.smooth_calibration import smooth_calibration
 from validation_reports.statistics.time_dependent_auc import time_dependent_auc
 
 PATIENTS = st.lists(

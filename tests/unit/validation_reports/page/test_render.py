@@ -83,7 +83,7 @@ def test_the_first_screen_comes_first_and_the_notice_before_it(page: str) -> Non
     assert visible.index("Demonstration model, not for clinical use") < visible.index(
         "Does the score order patients?"
     )
-    assert visible.index("For whom not?") < visible.index("<svg")
+    assert visible.index("Where does the model not hold?") < visible.index("<svg")
     assert visible.count("<li><span class=") == 5
 
 

@@ -149,6 +149,21 @@ SENTENCES = {
         1,
         "not estimated: none of the 29 patients at low risk died, log-rank p < 0.001.",
     ),
+    "one patient at high risk, who lives": (
+        _with(high_risk=np.arange(60) == np.flatnonzero(~EVENT)[0]),
+        1,
+        "The hazard ratio is not estimated: the one patient at high risk did not die, log-rank",
+    ),
+    "four patients": (
+        made_cohort("A", 4, 3),
+        2,
+        "The calibration slope is not estimated from 3 deaths in 4 patients: at least 5 deaths are",
+    ),
+    "years for days": (
+        _with(days=COHORT.survival.days / 365.25),
+        0,
+        "the longest follow-up is 6 days at A, less than the first horizon of 1 year.",
+    ),
     "months for days": (
         _with(days=COHORT.survival.days / 30.4),
         2,
@@ -165,7 +180,12 @@ def test_the_sentence_that_must_stand_there(name: str) -> None:
     assert not list(_intervals_of_width_zero(json.loads(to_json(report))))
     if name == "six patients in perfect order":
         assert headline(report)[0].answer.startswith("C = 1.00 (0.55–1.00) in 6 patients")
-    if name in {"six patients in perfect order", "months for days"}:
+    if name in {
+        "six patients in perfect order",
+        "four patients",
+        "months for days",
+        "years for days",
+    }:
         assert {found.verdict for found in headline(report)} <= {Verdict.UNKNOWN, Verdict.NOTE}
 
 

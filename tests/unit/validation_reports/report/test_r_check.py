@@ -41,12 +41,19 @@ def _with_substages(cohort: ScoredCohort) -> ScoredCohort:
     """Stages of which IA has no death of its own, nor has IV."""
     stage = np.resize(["IB", "IIIA", "IIIB", "II"], cohort.n).astype(object)
     alive = np.flatnonzero(~cohort.survival.event)
-    stage[alive[:3]], stage[alive[3:5]], stage[0] = "IA", "IV", None
+    stage[alive[:3]], stage[alive[3:5]], stage[:3] = "IA1", "IVA", (None, "unknown", "0")
     return replace(cohort, covariates=cohort.covariates.assign(stage=stage))
 
 
+def _with_a_certain_death(cohort: ScoredCohort) -> ScoredCohort:
+    """A patient whose predicted survival is so small that his risk rounds to 1."""
+    alive = {days: values.copy() for days, values in cohort.predicted_survival.items()}
+    alive[1095][0] = 1e-17
+    return replace(cohort, predicted_survival=alive)
+
+
 COHORTS = [
-    _with_signatures(made_cohort("Älpha", 90, 1), 1),
+    _with_signatures(_with_a_certain_death(made_cohort("Älpha", 90, 1)), 1),
     _with_signatures(_followed_until(made_cohort("07", 70, 2), 1095.0), 2),
     _with_signatures(_with_substages(made_cohort("Stages", 80, 5)), 4),
     _with_signatures(made_cohort("Few", 6, 3), 3),
@@ -67,7 +74,7 @@ def _run(folder: Path, report: ValidationReport, rscript: str) -> subprocess.Com
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
 
 
@@ -93,6 +100,14 @@ def test_r_confirms_the_report(
         "observed upper@365",
         "standard error of the difference in C to gtv",
         "standard error of DeLong to deep@730",
+        "mean over centres upper Calibration slope",
+        "new centre lower Harrell's C",
+        "new centre upper O/E on the hazard scale",
+        "AUC standard error@365",
+        "AUC lower@730",
+        "Uno C upper@1095",
+        "O/E lower@1095",
+        "within C upper",
     ):
         assert f",{statistic}," in expected_csv(report)
     assert f"{n} of {n} numbers agree" in found.stdout

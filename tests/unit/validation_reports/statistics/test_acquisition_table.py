@@ -58,6 +58,6 @@ def test_what_the_rings_hold_is_told_as_medians_beside_those_of_the_training_pat
     found = describe_acquisitions(table, np.zeros(5), training)
     assert isinstance(found, AcquisitionTable)
     assert found.tissues == (
-        TissueMedian("ring_6mm", "lung", 0.4, 0.75),
-        TissueMedian("ring_6mm", "soft tissue", 0.4, None),
+        TissueMedian("ring_6mm", "lung", 0.4, 0.75, n=4, n_training=2),
+        TissueMedian("ring_6mm", "soft tissue", 0.4, None, n=5, n_training=0),
     )

@@ -10,15 +10,12 @@ from hypothesis import strategies as st
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import made_cohort
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.bootstrap import (
-    RESAMPLES_AT_ONCE,
-    resample,
-)
 from validation_reports.statistics.calibration import (
     CalibrationSlope,
     calibration_slope,
 )
 from validation_reports.statistics.discrimination import Concordance, harrell_c
+from validation_reports.statistics.resamples import RESAMPLES_AT_ONCE, resample
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc, time_dependent_auc
 
 WATCHED = [(day, day % 4 != 0, (7 * day) % 9 - 4) for day in range(1, 16)] * 2

@@ -13,11 +13,10 @@ from validation_reports.statistics.calibration import (
     CalibrationSlope,
     HorizonCalibration,
     ObservedExpected,
-    SmoothCalibration,
     calibrate_at,
     calibration_slope,
-    smooth_calibration,
 )
+from validation_reports.statistics.smooth_calibration import SmoothCalibration, smooth_calibration
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:

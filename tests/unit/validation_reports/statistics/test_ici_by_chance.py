@@ -9,8 +9,8 @@ from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import BASELINE, HORIZONS, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.calibration import SmoothCalibration, smooth_calibration
 from validation_reports.statistics.ici_by_chance import IciByChance, ici_by_chance
+from validation_reports.statistics.smooth_calibration import SmoothCalibration, smooth_calibration
 
 
 def _by_chance(cohort: ScoredCohort, draws: int = 60, seed: int = 1):  # type: ignore[no-untyped-def]

@@ -12,7 +12,11 @@ from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import made_cohort
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.margins import Verdict
-from validation_reports.statistics.named_thresholds import NetBenefitDifference, judge_threshold
+from validation_reports.statistics.named_thresholds import (
+    Alternative,
+    NetBenefitDifference,
+    judge_threshold,
+)
 from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
 
 
@@ -39,11 +43,48 @@ def test_the_differences_are_those_of_the_decision_curve() -> None:
         assert found.lower < found.estimate < found.upper
 
 
+def test_patients_without_a_stage_leave_the_comparison_with_stage_alone() -> None:
+    survival, risk = _risk(120, 1)
+    staged = np.arange(120) % 4 > 0
+    advanced = [bool(one) if known else None for one, known in zip(risk > 0.6, staged, strict=True)]
+    found, without = (
+        decision_curve(survival, risk, 730, stages, (0.4,), named=(0.4,))
+        for stages in (advanced, None)
+    )
+    alone = decision_curve(
+        survival.subset(staged), risk[staged], 730, (risk > 0.6)[staged], (0.4,), named=(0.4,)
+    )
+    assert isinstance(found, DecisionCurve)
+    assert isinstance(without, DecisionCurve)
+    assert isinstance(alone, DecisionCurve)
+    assert (found.model, found.treat_all, found.n) == (without.model, without.treat_all, 120)
+    assert found.n_staged == alone.n == 90
+    assert found.by_stage == alone.by_stage
+    by_stage = dict(found.named[0].differences)["treat stage III-IV"]
+    assert by_stage == dict(alone.named[0].differences)["treat stage III-IV"]
+    assert isinstance(by_stage, NetBenefitDifference)
+    assert by_stage.n == 90
+    assert found.named[0].differences[:2] == without.named[0].differences
+
+
+def test_too_few_patients_with_a_stage_do_not_judge_treating_by_it() -> None:
+    survival, risk = _risk(120, 1)
+    few = [bool(one) if place < 6 else None for place, one in enumerate(risk > 0.6)]
+    found = decision_curve(survival, risk, 730, few, named=(0.4,))
+    assert isinstance(found, DecisionCurve)
+    assert found.by_stage == ()
+    assert [name for name, _ in found.named[0].differences] == ["treat all", "treat none"]
+
+
 def test_the_standard_error_is_that_of_drawn_cohorts() -> None:
     found = [
         dict(
             judge_threshold(
-                *_risk(150, seed), 730, 0.5, [("treat all", np.ones(150, bool))], at_once=1
+                *_risk(150, seed),
+                730,
+                0.5,
+                [Alternative("treat all", np.ones(150, bool))],
+                at_once=1,
             ).differences
         )["treat all"]
         for seed in range(200)
@@ -89,7 +130,12 @@ def test_without_a_named_threshold_there_is_no_verdict() -> None:
 def test_who_treats_the_same_patients_is_not_compared() -> None:
     survival = Survival(np.arange(1.0, 21) * 50, np.ones(20, bool))
     found = judge_threshold(
-        survival, np.full(20, 0.9), 400, 0.5, [("treat all", np.ones(20, bool))], at_once=1
+        survival,
+        np.full(20, 0.9),
+        400,
+        0.5,
+        [Alternative("treat all", np.ones(20, bool))],
+        at_once=1,
     )
     (_, refused), *_ = found.differences
     assert isinstance(refused, NotEstimable)

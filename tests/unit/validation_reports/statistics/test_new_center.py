@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.statistics.new_center import new_center_limits, pool_over_centers
+from validation_reports.statistics.new_center import (
+    new_center_limits,
+    pool_over_centers,
+    telling_centers,
+)
 from validation_reports.statistics.random_effects import PooledEffect, Scale, pool_random_effects
 
 
@@ -43,3 +47,15 @@ def test_the_interval_of_a_new_centre_tends_to_that_with_known_variance() -> Non
 
 def test_two_centres_cannot_show_how_centres_differ() -> None:
     assert isinstance(pool_over_centers([0.7, 0.6], [0.05, 0.04], Scale.LOGIT, "C"), NotEstimable)
+
+
+def test_a_tiny_centre_hardly_moves_the_interval_of_a_new_one() -> None:
+    y, v = np.array([0.8, 0.9, 0.7, 0.85]), np.array([0.2, 0.25, 0.15, 0.2]) ** 2
+    low, high = new_center_limits(y, v)
+    for estimate in (-1.0, 0.8, 2.5):
+        found = new_center_limits(np.append(y, estimate), np.append(v, 1.5**2))
+        assert found == pytest.approx((low, high), abs=0.05 * (high - low))
+    assert telling_centers(np.append(v, 1.5**2)).tolist() == [0, 1, 2, 3]
+    assert telling_centers(np.full(7, 0.04)).tolist() == list(range(7))
+    # of two precise centres alone nothing is learnt of how centres differ
+    assert telling_centers(np.array([0.04, 0.04, 2.25])).tolist() == [0, 1, 2]

@@ -6,6 +6,8 @@ import pytest
 
 from tests.benchmarks.coverage_by_size import coverage_by_size
 from tests.benchmarks.coverage_over_centers import coverage_over_centers
+from tests.benchmarks.every_center_errors import WORLDS as SETS_OF_CENTERS
+from tests.benchmarks.every_center_errors import verdict as verdict_on_centers
 from tests.benchmarks.verdict_errors import (
     FAULTS,
     MANY,
@@ -38,3 +40,20 @@ def test_small_cohorts_and_few_centres_have_honest_intervals() -> None:
     for name, row in coverage_over_centers(25).items():
         assert min(row["mean"], row["new centre"]) >= 0.8, name
         assert row["width"] > row["width with tau known"], name
+
+
+def test_every_centre_is_seldom_judged_wrongly() -> None:
+    by_name = {name: world for world, (name, *_) in enumerate(SETS_OF_CENTERS)}
+    given = {
+        name: [verdict_on_centers(by_name[name], turn) for turn in range(times)]
+        for name, times in (
+            ("right, 3 centres of 60", 12),
+            ("right, 5 centres of 2000", 3),
+            ("at the margin, 1 of 5 centres of 1000", 5),
+            ("2.0, 1.0 and 0.6, 3 centres of 100", 5),
+        )
+    }
+    assert given["right, 3 centres of 60"].count(Verdict.NO) <= 2
+    assert given["right, 5 centres of 2000"].count(Verdict.YES) >= 2
+    assert given["at the margin, 1 of 5 centres of 1000"].count(Verdict.YES) <= 1
+    assert given["2.0, 1.0 and 0.6, 3 centres of 100"].count(Verdict.NO) >= 4
