@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -29,6 +30,9 @@ SCHEMA_VERSION: Final = 3
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
 the choice of ROI and CT, and `replacements`; an older registry is brought up to it when opened.
 """
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -77,7 +81,7 @@ class Characters(TypeDecorator[str]):
 
 def is_storable(value: str) -> bool:
     """Say whether every database can hold a text: it has no NUL, and is Unicode."""
-    return "\0" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+    return "\0" not in value and (value.isascii() or not _SURROGATE.search(value))
 
 
 _KEY = Characters(16)
