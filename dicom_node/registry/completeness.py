@@ -304,6 +304,11 @@ def _without_ct(contents: StudyContents) -> str:
 
 
 def _without_rtstruct(contents: StudyContents) -> str:
+    if not contents.ct and not contents.damaged:
+        return (
+            "none of its instances is here any more: they came again in another study, which is "
+            "decided by itself, or their files are gone"
+        )
     if not contents.ct:
         return (
             f"{_instances(len(contents.damaged))} received damaged and quarantined, and nothing "

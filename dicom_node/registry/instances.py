@@ -7,17 +7,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, delete, select, update
+from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.datasets.manifest import Manifest
-from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.contents import studies_joined_with, study_contents
 from dicom_node.registry.database import Database
@@ -32,7 +32,7 @@ from dicom_node.registry.schema import (
     replacements,
     studies,
 )
-from dicom_node.registry.states import OutboxState, StudyState, decide_study, newest_content
+from dicom_node.registry.states import OutboxState, StudyState, decide_study
 
 _ROWS_AT_A_TIME = 1000
 _KNOWN_INSTANCE = (
@@ -113,7 +113,9 @@ class Instances:
 
         Idempotent: an instance that is known already changes nothing but the study's quiet period,
         unless it is a newer content of it. That takes the place of the older, whose file stays, and
-        its study is decided after its quiet period, when all of them have come.
+        its study is decided after its quiet period, when all of them have come; so is the study
+        that it was in before, if that is another, and the one on whose CT an older RTSTRUCT was
+        drawn.
 
         Parameters
         ----------
@@ -133,8 +135,9 @@ class Instances:
         ordered = sorted(unique.values(), key=lambda one: (one.study_key, one.instance_key))
         with self._database.write(can_be_rebuilt=True) as connection:
             self._lock_studies(connection, ordered, now)
-            self._replace(connection, ordered, (accepted_by, reason), now)
-            changed = self._mend(connection, ordered) | self._insert(connection, ordered, now)
+            replaced = self._replace(connection, ordered, (accepted_by, reason), now)
+            mended = self._mend(connection, ordered)
+            changed = replaced | mended | self._insert(connection, ordered, now)
             waiting = {one.study_key for one in ordered} - changed
             for study_key in waiting:
                 is_waiting = and_(studies.c.study_key == study_key, studies.c.is_open)
@@ -211,47 +214,54 @@ class Instances:
         records: Sequence[InstanceRecord],
         accepted: tuple[str, str],
         now: datetime,
-    ) -> None:
-        """Forget the older contents of instances that have a newer one, and remember what they
-        were.
+    ) -> set[str]:
+        """Forget the older contents of instances that have a newer one, remember what they were,
+        and return the studies that held either, or were decided with the older.
         """
         row = instances.c
         newer = {
             (one.center, one.instance_key): one for one in records if version_of(one.relative_path)
         }
+        touched: set[str] = set()
         if not newer:
-            return
+            return touched
         replaced: Counter[tuple[str, str]] = Counter()
         keys = [key for _, key in newer]
         for old in connection.execute(select(instances).where(row.instance_key.in_(keys))).all():
             one = newer.get((old.center, old.instance_key))
             if one is None or version_of(one.relative_path) <= version_of(old.relative_path):
                 continue
+            held = {one.study_key, old.study_key}
+            if old.sop_class_uid == RT_STRUCTURE_SET_STORAGE:
+                held |= studies_joined_with(connection, old.study_key)[0]
+            touched |= held
             connection.execute(delete(instances).where(row.id == old.id))
             replaced[one.center, one.study_key] += 1
-            last = newest_content(connection, one.study_key)
+            last = connection.scalar(select(func.max(outbox.c.id))) or 0
+            record_of = {
+                "last_content": last,
+                "center": one.center,
+                "instance_key": one.instance_key,
+                "old_path": old.relative_path,
+                "old_sha256": old.content_sha256,
+                "new_sha256": one.content_sha256,
+                "accepted_by": accepted[0],
+                "reason": accepted[1],
+                "replaced_at": now,
+            }
             connection.execute(
-                replacements.insert().values(
-                    last_content=last.id if last else 0,
-                    center=one.center,
-                    study_key=one.study_key,
-                    instance_key=one.instance_key,
-                    old_path=old.relative_path,
-                    old_sha256=old.content_sha256,
-                    new_sha256=one.content_sha256,
-                    accepted_by=accepted[0],
-                    reason=accepted[1],
-                    replaced_at=now,
-                )
+                replacements.insert(), [record_of | {"study_key": key} for key in sorted(held)]
             )
             # What was complete with the older content is not worked on any more.
             left = and_(
-                outbox.c.study_key == one.study_key,
+                outbox.c.center == one.center,
                 outbox.c.state.in_([OutboxState.WAITING, OutboxState.HELD]),
+                outbox.c.instance_keys.contains(f'"{one.instance_key}"', autoescape=True),
             )
             connection.execute(update(outbox).where(left).values(state=OutboxState.DONE))
         for (center, study), count in replaced.items():
             record(AuditEvent.CONTENT_REPLACED, center=center, study=study, instances=count)
+        return touched
 
     def _insert(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
@@ -259,11 +269,10 @@ class Instances:
         """Insert what is not here yet, and return the studies that it belongs to."""
         keys = [one.instance_key for one in records]
         row = instances.c
+        is_one, among = self._database.among("instance_key", keys)
         here = {
             (one.center, one.instance_key)
-            for one in connection.execute(
-                select(row.center, row.instance_key).where(row.instance_key.in_(keys))
-            )
+            for one in connection.execute(select(row.center, row.instance_key).where(is_one), among)
         }
         new = [one for one in records if (one.center, one.instance_key) not in here]
         if not new:
@@ -309,6 +318,11 @@ class Instances:
                 )
             )
         }
+        moved = [one.instance_key for one in records if version_of(one.relative_path)]
+        if moved:  # their older contents may be in studies of other patients
+            is_one, among = self._database.among("instance_key", moved)
+            here = select(instances.c.study_key).where(is_one).distinct()
+            others.update(connection.scalars(here, among))
         for study_key in sorted({*by_study, *others}):
             if (one := by_study.get(study_key)) is not None:
                 self._lock_study(connection, one.center, study_key, one.patient_key, now)
@@ -324,10 +338,11 @@ class Instances:
             if one.header.identity.sop_class_uid == CT_IMAGE_STORAGE
         }
         row = instances.c
-        here = select(row.sop_instance_uid, row.center).where(row.sop_instance_uid.in_(by_uid))
+        is_one, among = self._database.among("sop_instance_uid", by_uid)
+        here = select(row.sop_instance_uid, row.center).where(is_one)
         shared = {
             (by_uid[uid].center, by_uid[uid].study_key, other)
-            for uid, other in connection.execute(here)
+            for uid, other in connection.execute(here, among)
             if other != by_uid[uid].center
         }
         for center, study_key, other in sorted(shared):
@@ -377,7 +392,7 @@ def _row(record: InstanceRecord, now: datetime) -> dict[str, object]:
         "sop_class_uid": identity.sop_class_uid,
         "series_instance_uid": identity.series_instance_uid,
         "frame_of_reference_uid": record.header.frame_of_reference_uid,
-        "plane": json.dumps(asdict(record.header.plane)) if record.header.plane else None,
+        "plane": json.dumps(vars(record.header.plane)) if record.header.plane else None,
         "content_sha256": record.content_sha256,
         "relative_path": record.relative_path,
         "received_at": now,
