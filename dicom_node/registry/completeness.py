@@ -314,9 +314,11 @@ def _without_rtstruct(contents: StudyContents) -> str:
             f"{_instances(len(contents.damaged))} received damaged and quarantined, and nothing "
             "else has arrived: send the study again from an undamaged copy"
         )
+    count = len(contents.ct)
+    have = "1 CT slice has" if count == 1 else f"{count} CT slices have"
     return (
-        f"{len(contents.ct)} CT slices have arrived but no "
-        f"RTSTRUCT{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
+        f"{have} arrived but no RTSTRUCT"
+        f"{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
         "of the same patient"
     )
 

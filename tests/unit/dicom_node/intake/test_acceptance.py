@@ -254,6 +254,8 @@ def test_one_slice_that_moved_leaves_both_studies_to_be_decided(replacing: Bench
     assert state is StudyState.INCOMPLETE
     assert sentence is not None
     assert "of which 3 are here" in sentence
+    (other,) = set(_by_study(bench)) - {old}
+    assert str(bench.state(other)[1]).startswith("1 CT slice has arrived but no RTSTRUCT: send")
 
 
 def test_an_operator_accepts_what_moved_by_the_study_that_the_incident_names(bench: Bench) -> None:
