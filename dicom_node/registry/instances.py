@@ -5,34 +5,31 @@ transaction.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, case, delete, func, select, update
+from sqlalchemy import Connection, and_, case, delete, select, update
 
-from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.datasets.manifest import Manifest
-from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
+from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.contents import studies_joined_with, study_contents
 from dicom_node.registry.database import Database
 from dicom_node.registry.incidents import record_incident
 from dicom_node.registry.manifest_record import manifest_text
+from dicom_node.registry.replacing import replace_older
 from dicom_node.registry.schema import (
     damaged,
     instances,
     manifests,
-    outbox,
     references,
-    replacements,
     studies,
 )
-from dicom_node.registry.states import OutboxState, StudyState, decide_study
+from dicom_node.registry.states import StudyState, decide_study
 
 _ROWS_AT_A_TIME = 1000
 _KNOWN_INSTANCE = (
@@ -135,7 +132,7 @@ class Instances:
         ordered = sorted(unique.values(), key=lambda one: (one.study_key, one.instance_key))
         with self._database.write(can_be_rebuilt=True) as connection:
             self._lock_studies(connection, ordered, now)
-            replaced = self._replace(connection, ordered, (accepted_by, reason), now)
+            replaced = replace_older(connection, ordered, (accepted_by, reason), now)
             mended = self._mend(connection, ordered)
             changed = replaced | mended | self._insert(connection, ordered, now)
             waiting = {one.study_key for one in ordered} - changed
@@ -207,61 +204,6 @@ class Instances:
         with self._database.write() as connection:
             for path in relative_paths:
                 connection.execute(delete(instances).where(instances.c.relative_path == path))
-
-    def _replace(
-        self,
-        connection: Connection,
-        records: Sequence[InstanceRecord],
-        accepted: tuple[str, str],
-        now: datetime,
-    ) -> set[str]:
-        """Forget the older contents of instances that have a newer one, remember what they were,
-        and return the studies that held either, or were decided with the older.
-        """
-        row = instances.c
-        newer = {
-            (one.center, one.instance_key): one for one in records if version_of(one.relative_path)
-        }
-        touched: set[str] = set()
-        if not newer:
-            return touched
-        replaced: Counter[tuple[str, str]] = Counter()
-        keys = [key for _, key in newer]
-        for old in connection.execute(select(instances).where(row.instance_key.in_(keys))).all():
-            one = newer.get((old.center, old.instance_key))
-            if one is None or version_of(one.relative_path) <= version_of(old.relative_path):
-                continue
-            held = {one.study_key, old.study_key}
-            if old.sop_class_uid == RT_STRUCTURE_SET_STORAGE:
-                held |= studies_joined_with(connection, old.study_key)[0]
-            touched |= held
-            connection.execute(delete(instances).where(row.id == old.id))
-            replaced[one.center, one.study_key] += 1
-            last = connection.scalar(select(func.max(outbox.c.id))) or 0
-            record_of = {
-                "last_content": last,
-                "center": one.center,
-                "instance_key": one.instance_key,
-                "old_path": old.relative_path,
-                "old_sha256": old.content_sha256,
-                "new_sha256": one.content_sha256,
-                "accepted_by": accepted[0],
-                "reason": accepted[1],
-                "replaced_at": now,
-            }
-            connection.execute(
-                replacements.insert(), [record_of | {"study_key": key} for key in sorted(held)]
-            )
-            # What was complete with the older content is not worked on any more.
-            left = and_(
-                outbox.c.center == one.center,
-                outbox.c.state.in_([OutboxState.WAITING, OutboxState.HELD]),
-                outbox.c.instance_keys.contains(f'"{one.instance_key}"', autoescape=True),
-            )
-            connection.execute(update(outbox).where(left).values(state=OutboxState.DONE))
-        for (center, study), count in replaced.items():
-            record(AuditEvent.CONTENT_REPLACED, center=center, study=study, instances=count)
-        return touched
 
     def _insert(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
