@@ -32,6 +32,7 @@ REACHED_BY_NAME = {
     "pynetdicom reads it": "acse_timeout connection_timeout dimse_timeout network_timeout",
     "pydicom reads it": "is_implicit_VR is_little_endian reading_validation_mode",
     "Great Expectations reads it": "progress_bars",
+    "Prefect looks there for the pages of its second UI": "__ui_v2_static_path__",
     "Prefect reads a flow's parameters there": "__signature__",
     "the with statement passes it": "trace",
     "Region.ring makes it of the width that the settings ask for": "RING_3MM RING_9MM",

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO
 
@@ -153,6 +154,7 @@ class Archive:
         incoming: IncomingFile,
         *,
         replace: bool = False,
+        passed_over: int = 0,
     ) -> str:
         """Give a received instance its name; when this returns, it survives a loss of power.
 
@@ -164,6 +166,9 @@ class Archive:
             The instance.
         replace : bool
             Whether other content than is here is kept beside it, as the instance's newer one.
+        passed_over : int
+            How many versions its older contents have had, here or in another study: their names are
+            not taken, though they may be free.
 
         Returns
         -------
@@ -181,21 +186,22 @@ class Archive:
             If the file cannot be written.
         """
         folder = self.instances / center / study_key
-        path = folder / file_name(instance_key, 0)
-        version = 0
-        while True:
-            is_new = self._publish(path, incoming)
-            if is_new or content_sha256(path) == incoming.content_sha256:
-                return str(path.relative_to(self.instances))
-            version += 1
+        for version in count():
             path = folder / file_name(instance_key, version)
-            if not replace and not path.exists():
+            is_free = not path.exists()
+            if is_free and version < passed_over:
+                continue
+            if is_free and version and not replace:
                 raise ConflictingContentError(
                     "an instance was sent again under the same SOP Instance UID with other "
                     "content: the first content stays in use and the second is quarantined; give "
                     "the changed object a new UID at its source, or accept the newer one with "
                     "`python -m flows accept`"
                 )
+            is_new = self._publish(path, incoming)
+            if is_new or content_sha256(path) == incoming.content_sha256:
+                break
+        return str(path.relative_to(self.instances))
 
     def quarantine(
         self, center: str, study_key: str | None, instance_key: str | None, incoming: IncomingFile
@@ -254,15 +260,17 @@ class Archive:
                 path, str(relative), relative.parts[0], relative.parts[1], key_of(path.name)
             )
 
-    def refused(self, center: str, study_key: str) -> Iterator[ArchivedFile]:
-        """Yield what lies in the quarantine of a study and names its instance, the oldest first."""
-        folder = self.quarantined / center / study_key
-        found = [path for path in folder.glob("*-*.dcm") if not path.stem.endswith(_SET_ASIDE)]
+    def refused(self, center: str) -> Iterator[ArchivedFile]:
+        """Yield what lies in the quarantine of a centre and names its instance, the oldest
+        first.
+        """
+        folder = self.quarantined / center
+        found = [path for path in folder.glob("*/*-*.dcm") if not path.stem.endswith(_SET_ASIDE)]
         for path in sorted(found, key=lambda one: (one.stat().st_mtime, one.name)):
             key = path.stem.partition("-")[0]
-            yield ArchivedFile(path, path.name, center, study_key, key)
+            yield ArchivedFile(path, path.name, center, path.parent.name, key)
 
-    def accept(self, refused: ArchivedFile) -> str:
+    def accept(self, refused: ArchivedFile, passed_over: int) -> str:
         """Keep bytes of the quarantine as the newer content of their instance; return where they
         lie then, as `publish` does.
         """
@@ -272,7 +280,12 @@ class Archive:
             while piece := file.read(_CHUNK_BYTES):
                 incoming.write(piece)
             return self.publish(
-                refused.center, refused.study_key, refused.instance_key, incoming, replace=True
+                refused.center,
+                refused.study_key,
+                refused.instance_key,
+                incoming,
+                replace=True,
+                passed_over=passed_over,
             )
 
     def file_of(self, center: str, study_key: str, instance_key: str) -> ArchivedFile:

@@ -27,6 +27,7 @@ from dicom_node.errors import UnreadableDatasetError
 LONGEST_VALUE: Final = 4096
 """Of a longer value only so much is read, which is too long for whatever it should be."""
 
+_READ_AHEAD: Final = 8192
 _FIRST_TAG: Final = 0x00080000
 _LAST_TAG: Final = 0xFFFCFFFC
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
@@ -74,8 +75,11 @@ def scan(
     """
     elements: dict[int, Element] = {}
     position, end = 0, len(dataset)
+    ahead, ahead_at = b"", 0
     while position < end:
-        head = _head(dataset, position, implicit=implicit)
+        if position - ahead_at > len(ahead) - LONGEST_HEADER:
+            ahead, ahead_at = dataset.at(position, _READ_AHEAD), position
+        head = _head(ahead, position - ahead_at, position, implicit=implicit)
         if head is None:
             if not position:
                 raise UnreadableDatasetError(
@@ -83,7 +87,7 @@ def scan(
                     "transfer syntax; check the sending system"
                 )
             return elements, _cut_off(end, position + IMPLICIT.size)
-        tag, _, at, length, _, _ = head
+        tag, vr, at, length = head
         if not _FIRST_TAG <= tag <= _LAST_TAG:
             raise UnreadableDatasetError(
                 "a dataset holds elements that belong to a command, to file meta information or to "
@@ -91,49 +95,58 @@ def scan(
                 "at its source and send it again"
             )
         if length == UNDEFINED_LENGTH:
-            if tag in wanted:
-                raise UnreadableDatasetError(
-                    "a dataset holds a sequence where a value belongs: mend the instance at its "
-                    "source and send it again"
-                )
+            _check_is_no_value(tag, wanted)
             try:
-                position = ElementStream(dataset).pass_over(head)
+                position = ElementStream(dataset).pass_over(
+                    Head(tag, vr, at, length, end, implicit)
+                )
             except MalformedDatasetError as error:
                 return elements, str(error)
         else:
             position = at + length
             if position > end:
                 return elements, _cut_off(end, position)
-        if tag in wanted:
-            elements[tag] = Element(head, dataset.at(at, min(length, LONGEST_VALUE)))
-        elif tag in located:
-            elements[tag] = Element(head, b"")
+        if tag in wanted or tag in located:
+            value = dataset.at(at, min(length, LONGEST_VALUE)) if tag in wanted else b""
+            elements[tag] = Element(Head(tag, vr, at, length, end, implicit), value)
     if not end:
         raise UnreadableDatasetError("an empty dataset was received: send the instance again")
     return elements, None
 
 
-def _head(dataset: DatasetWindow, position: int, *, implicit: bool) -> Head | None:
-    """Return the head of the element at a position, or `None` if it is cut off."""
-    raw = dataset.at(position, LONGEST_HEADER)
-    if len(raw) < IMPLICIT.size:
+def _check_is_no_value(tag: int, wanted: Collection[int]) -> None:
+    if tag in wanted:
+        raise UnreadableDatasetError(
+            "a dataset holds a sequence where a value belongs: mend the instance at its source and "
+            "send it again"
+        )
+
+
+def _head(
+    ahead: bytes, offset: int, position: int, *, implicit: bool
+) -> tuple[int, bytes, int, int] | None:
+    """Return tag, value representation, where the value begins and its length, of the element at a
+    position, which lies at `offset` in what is read ahead; `None` if it is cut off.
+    """
+    if len(ahead) < offset + IMPLICIT.size:
         return None
     at, vr = position + IMPLICIT.size, b""
     if implicit:
-        group, number, length = IMPLICIT.unpack_from(raw)
+        group, number, length = IMPLICIT.unpack_from(ahead, offset)
     else:
-        group, number, vr, length = EXPLICIT.unpack_from(raw)
+        group, number, vr, length = EXPLICIT.unpack_from(ahead, offset)
         if vr in LONG_FORM:
-            if len(raw) < LONGEST_HEADER:
+            if len(ahead) < offset + LONGEST_HEADER:
                 return None
-            at, (length,) = position + LONGEST_HEADER, LONG.unpack_from(raw, IMPLICIT.size)
+            at = position + LONGEST_HEADER
+            (length,) = LONG.unpack_from(ahead, offset + IMPLICIT.size)
         elif vr not in SHORT_FORM and group >= _FIRST_TAG >> 16:
             raise UnreadableDatasetError(
                 "a dataset came as Explicit VR Little Endian and holds an element without a value "
                 "representation of the standard: expected one in each (PS3.5 section 6.2); check "
                 "the sending system"
             )
-    return Head(group << 16 | number, vr, at, length, len(dataset), implicit)
+    return group << 16 | number, vr, at, length
 
 
 def _cut_off(length: int, expected: int) -> str:

@@ -308,7 +308,13 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     expected = (rows * columns * samples * int(frames) * bits + 7) // 8
     pixels = elements.get(tags.PIXEL_DATA)
     found = pixels.head.length if pixels and pixels.head.length != UNDEFINED_LENGTH else 0
-    if not expected or found < expected:
+    if not expected:
+        raise DamagedInstanceError(
+            f"a CT slice is said to have {rows} x {columns} pixels of {samples} samples of {bits} "
+            "bits: expected at least one of each; send it again from an undamaged copy",
+            identity,
+        )
+    if found < expected:
         raise DamagedInstanceError(
             f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x "
             f"{columns} pixels of {bits} bits: send it again from an undamaged copy",

@@ -4,9 +4,10 @@ first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicom_node.archive.archive import Archive
+from dicom_node.archive.archive import Archive, ArchivedFile
 from dicom_node.archive.part10 import content_sha256
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import ReceivedDataError, StudyStateError
@@ -36,12 +37,20 @@ class Accepted:
 
 
 def accept_newer(
-    archive: Archive, registry: Registry, names: Names, study_key: str, by: str, reason: str
+    archive: Archive,
+    registry: Registry,
+    names: Names,
+    study_key: str,
+    by: str,
+    reason: str,
+    instance_key: str | None = None,
 ) -> Accepted:
-    """Let the newest refused content of each instance of a study take the place of the first.
+    """Let the newest refused content of each instance of a study, or of one of them, take the place
+    of the first.
 
     The older bytes stay kept, so that commitments hold. The study is decided after its quiet
-    period, with a new content if it is complete.
+    period, with a new content if it is complete; so is another study that instances were in before,
+    or are in now.
 
     Parameters
     ----------
@@ -55,6 +64,9 @@ def accept_newer(
         The study's pseudonym.
     by, reason : str
         Who decides, and why; no patient's data.
+    instance_key : str, optional
+        The only instance that is accepted, by its pseudonym, with which its file in the quarantine
+        begins.
 
     Raises
     ------
@@ -72,38 +84,52 @@ def accept_newer(
                 "no patient's data"
             )
     study = next((one for one in registry.studies.summaries() if one.study_key == study_key), None)
-    newer = _newer(archive, registry, names, study.center, study_key) if study else []
+    refused = _refused(archive, registry, study.center, study_key) if study else []
+    wanted = [one for one in refused if instance_key in {None, one.instance_key}]
+    newer = _newer(archive, registry, names, wanted)
     if study is None or not newer:
+        what = f"study {study_key}" + (f", instance {instance_key}," if instance_key else "")
         raise StudyStateError(
-            f"nothing newer of study {study_key} is in the quarantine: expected instances that "
+            f"nothing newer of {what} is in the quarantine: expected instances that "
             "were refused because they were here with other content (C002)"
         )
     registry.instances.add(newer, who, why)
     return Accepted(study_key, study.center, len(newer))
 
 
+def _refused(
+    archive: Archive, registry: Registry, center: str, study_key: str
+) -> list[ArchivedFile]:
+    """Return the newest refused file of each instance that is in a study, or came in it."""
+    # The oldest first, so that of several contents of one instance the newest stays.
+    newest = {one.instance_key: one for one in archive.refused(center)}
+    found: list[ArchivedFile] = []
+    for file in newest.values():
+        known = registry.instances.known(center, file.instance_key)
+        if known is not None and study_key in {known.study_key, file.study_key}:
+            found.append(file)
+    return found
+
+
 def _newer(
-    archive: Archive, registry: Registry, names: Names, center: str, study_key: str
+    archive: Archive, registry: Registry, names: Names, refused: Sequence[ArchivedFile]
 ) -> list[InstanceRecord]:
     """Return the records of what is newer than what is indexed, kept in the archive already."""
-    # The oldest first, so that of several contents of one instance the newest stays.
-    refused = {one.instance_key: one for one in archive.refused(center, study_key)}
     found: list[InstanceRecord] = []
-    for file in refused.values():
-        known = registry.instances.known(center, file.instance_key)
-        if known is None or known.study_key != study_key:
-            continue
+    for file in refused:
+        known = registry.instances.known(file.center, file.instance_key)
         try:
             received = read_archived(file)
-            keys = names.keys(center, received.header.identity)
+            keys = names.keys(file.center, received.header.identity)
             digest = content_sha256(file.path)
         except ReceivedDataError:
             continue  # it was refused because it is damaged
-        if (keys.study, keys.instance) != (study_key, file.instance_key):
+        if (keys.study, keys.instance) != (file.study_key, file.instance_key):
             continue
-        if digest == known.content_sha256:
+        if known is None or digest == known.content_sha256:
             continue
-        path = archive.accept(file)
-        if version_of(path) > version_of(known.relative_path):
-            found.append(instance_record(center, keys, received, digest, path))
+        version = version_of(known.relative_path)
+        path = archive.accept(file, version + 1)
+        if version_of(path) > version:
+            found.append(instance_record(file.center, keys, received, digest, path))
     return found

@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import NodeError, RegistryUnavailableError, where_raised
 from dicom_node.registry.registry import InstanceRecord
 
 _log = logging.getLogger(__name__)
 
-_GATHER_S: Final = 0.5  # a transaction costs as much processor time as receiving two slices
+_GATHER_S: Final = 1.5  # a transaction costs as much as receiving slices; who waits hurries it
 _RETRY_S: Final = 1.0
 _LARGEST_GROUP: Final = 500
 _MOST_WAITING: Final = 20_000
@@ -81,14 +82,16 @@ class Indexer:
                 "until the registry has caught up"
             )
 
-    def study_of(self, instance_key: str) -> str | None:
-        """Return the study of an instance that waits to be indexed."""
-        record = self._waiting.get(instance_key)
-        return record.study_key if record else None
+    def waiting(self, instance_key: str) -> InstanceRecord | None:
+        """Return an instance that waits to be indexed, or `None`."""
+        return self._waiting.get(instance_key)
 
     def submit(self, record: InstanceRecord) -> None:
-        """Index an instance soon."""
+        """Index an instance soon; of several contents of one the newest."""
         with self._changed:
+            held = self._waiting.get(record.instance_key)
+            if held and version_of(held.relative_path) > version_of(record.relative_path):
+                return
             self._waiting[record.instance_key] = record
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="index", daemon=True)

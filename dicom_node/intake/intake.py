@@ -13,6 +13,7 @@ from dicom_node.archive.incoming_file import IncomingFile
 from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.datasets.instance import ReceivedInstance, read_instance
+from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -213,15 +214,15 @@ class Intake:
     def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
         keys = self._names.keys(center, received.header.identity)
         with self._locks.of(keys.instance):
-            known_study = self._indexer.study_of(keys.instance)
-            if known_study is None:
-                known = self._registry.instances.known(center, keys.instance)
-                known_study = known.study_key if known else None
-            if known_study not in {None, keys.study}:
+            known = self._indexer.waiting(keys.instance) or self._registry.instances.known(
+                center, keys.instance
+            )
+            is_moved = known is not None and known.study_key != keys.study
+            if is_moved and center not in self._replacing:
                 raise ConflictingContentError(
                     "an instance was sent again under the same SOP Instance UID in another study: "
                     "the first stays in use and the second is quarantined; give the changed object "
-                    "a new UID at its source"
+                    "a new UID at its source, or accept the newer one with `python -m flows accept`"
                 )
             path = self._archive.publish(
                 center,
@@ -229,6 +230,7 @@ class Intake:
                 keys.instance,
                 incoming,
                 replace=center in self._replacing,
+                passed_over=version_of(known.relative_path) + is_moved if known else 0,
             )
             self._indexer.submit(
                 instance_record(center, keys, received, incoming.content_sha256, path)

@@ -87,10 +87,13 @@ def reindex(
         )
     added = 0
     set_aside = 0
-    for _, files in groupby(unknown, key=lambda file: (file.center, file.study_key)):
-        newest = {file.instance_key: file for file in sorted(files, key=lambda file: file.version)}
+    # Older contents stay kept; they may lie in another study.
+    by_version = sorted(unknown, key=lambda file: file.version)
+    newest = {(file.center, file.instance_key): file.version for file in by_version}
+    wanted = [one for one in unknown if one.version == newest[one.center, one.instance_key]]
+    for _, files in groupby(wanted, key=lambda file: (file.center, file.study_key)):
         records: list[InstanceRecord] = []
-        for file in newest.values():
+        for file in files:
             verdict = _record_or_verdict(archive, registry, names, file)
             if isinstance(verdict, InstanceRecord):
                 records.append(verdict)
@@ -126,11 +129,7 @@ def _record_or_verdict(
     failure: NodeError
     try:
         known = registry.instances.known(file.center, file.instance_key)
-        if (
-            known is not None
-            and known.study_key == file.study_key
-            and file.version < version_of(known.relative_path)
-        ):
+        if known is not None and file.version < version_of(known.relative_path):
             return False  # an older content, which stays kept
         return _record_of(registry, names, file)
     except ReceivedDataError as error:
@@ -157,9 +156,7 @@ def _record_of(registry: Registry, names: Names, file: ArchivedFile) -> Instance
             "sent again"
         )
     known = registry.instances.known(file.center, keys.instance)
-    if known is not None and (
-        known.study_key != keys.study or file.version <= version_of(known.relative_path)
-    ):
+    if known is not None and file.version <= version_of(known.relative_path):
         raise ConflictingContentError(
             "a file of the archive has the SOP Instance UID of another: the one that is indexed "
             "stays"

@@ -304,14 +304,21 @@ def _without_ct(contents: StudyContents) -> str:
 
 
 def _without_rtstruct(contents: StudyContents) -> str:
+    if not contents.ct and not contents.damaged:
+        return (
+            "none of its instances is here any more: they came again in another study, which is "
+            "decided by itself, or their files are gone"
+        )
     if not contents.ct:
         return (
             f"{_instances(len(contents.damaged))} received damaged and quarantined, and nothing "
             "else has arrived: send the study again from an undamaged copy"
         )
+    count = len(contents.ct)
+    have = "1 CT slice has" if count == 1 else f"{count} CT slices have"
     return (
-        f"{len(contents.ct)} CT slices have arrived but no "
-        f"RTSTRUCT{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
+        f"{have} arrived but no RTSTRUCT"
+        f"{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
         "of the same patient"
     )
 

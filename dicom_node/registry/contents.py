@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 
 from dicom_node.center import Center
 from dicom_node.datasets.instance import Plane
@@ -30,6 +30,16 @@ from dicom_node.registry.schema import (
 
 _MOST_SERIES: Final = 1000
 """Series of one RTSTRUCT that are looked for in other studies; none lists so many in earnest."""
+
+_THOSE = studies.alias()
+_OF_THE_PATIENT: Final = (
+    select(studies.c.study_key)
+    .join(
+        _THOSE,
+        and_(studies.c.center == _THOSE.c.center, studies.c.patient_key == _THOSE.c.patient_key),
+    )
+    .where(_THOSE.c.study_key.in_(bindparam("study_keys", expanding=True)))
+)
 
 
 def study_contents(connection: Connection, study_key: str) -> StudyContents:
@@ -75,17 +85,8 @@ def has_rtstruct(connection: Connection, study_key: str) -> bool:
 
 def studies_of_the_patient(connection: Connection, study_keys: Collection[str]) -> set[str]:
     """Return the other studies of the patients of some studies, each at its own centre."""
-    of = select(studies.c.center, studies.c.patient_key).where(studies.c.study_key.in_(study_keys))
-    found: set[str] = set()
-    for center, patient_key in set(map(tuple, connection.execute(of))):
-        found.update(
-            connection.scalars(
-                select(studies.c.study_key).where(
-                    studies.c.center == center, studies.c.patient_key == patient_key
-                )
-            )
-        )
-    return found.difference(study_keys)
+    found = connection.scalars(_OF_THE_PATIENT, {"study_keys": list(study_keys)})
+    return set(found).difference(study_keys)
 
 
 def studies_joined_with(connection: Connection, study_key: str) -> tuple[set[str], set[str]]:

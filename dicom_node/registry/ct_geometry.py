@@ -4,6 +4,7 @@ functions.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -62,10 +63,12 @@ class Stack:
         """
         drawn = sorted({round(self.depth_mm(point), 2) for point in contoured})
         reach = self.spacing_mm / 2 + _EDGE_TOLERANCE_MM
-        return sum(
-            all(abs(self.depth_mm(plane.position) - depth) > reach for depth in drawn)
-            for plane in planes
-        )
+        bare = 0
+        for plane in planes:
+            depth = self.depth_mm(plane.position)
+            at = bisect_left(drawn, depth)
+            bare += all(abs(depth - one) > reach for one in drawn[max(at - 1, 0) : at + 1])
+        return bare
 
     def reach_mm(self, bounds: Bounds) -> float:
         """Return how far the slices go on beyond a box, in mm, on the side where it is less."""
@@ -151,4 +154,4 @@ def _corners(plane: Plane) -> list[Point]:
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Table,
+    TextClause,
     create_engine,
     event,
     inspect,
@@ -204,6 +206,15 @@ class Database:
         """
         now = self.now()
         return or_(due_at <= now, due_at > now + _LONGEST_WAIT)
+
+    def among(self, column: str, values: Collection[str]) -> tuple[TextClause, dict[str, Any]]:
+        """Return the condition that a column holds one of some texts, and its parameters; of one
+        form however many they are, so that it is prepared once.
+        """
+        if self._is_sqlite:
+            inside = "IN (SELECT value FROM json_each(:among))"
+            return text(f"{column} {inside}"), {"among": json.dumps(list(values))}
+        return text(f"{column} = ANY(:among)"), {"among": list(values)}
 
     def insert(self, table: Table) -> Any:
         """Return the dialect's INSERT, which knows ON CONFLICT."""

@@ -5,14 +5,12 @@ transaction.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, case, delete, select, update
 
-from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.instance_versions import version_of
@@ -23,16 +21,15 @@ from dicom_node.registry.contents import studies_joined_with, study_contents
 from dicom_node.registry.database import Database
 from dicom_node.registry.incidents import record_incident
 from dicom_node.registry.manifest_record import manifest_text
+from dicom_node.registry.replacing import replace_older
 from dicom_node.registry.schema import (
     damaged,
     instances,
     manifests,
-    outbox,
     references,
-    replacements,
     studies,
 )
-from dicom_node.registry.states import OutboxState, StudyState, decide_study, newest_content
+from dicom_node.registry.states import StudyState, decide_study
 
 _ROWS_AT_A_TIME = 1000
 _KNOWN_INSTANCE = (
@@ -113,7 +110,9 @@ class Instances:
 
         Idempotent: an instance that is known already changes nothing but the study's quiet period,
         unless it is a newer content of it. That takes the place of the older, whose file stays, and
-        its study is decided after its quiet period, when all of them have come.
+        its study is decided after its quiet period, when all of them have come; so is the study
+        that it was in before, if that is another, and the one on whose CT an older RTSTRUCT was
+        drawn.
 
         Parameters
         ----------
@@ -133,8 +132,9 @@ class Instances:
         ordered = sorted(unique.values(), key=lambda one: (one.study_key, one.instance_key))
         with self._database.write(can_be_rebuilt=True) as connection:
             self._lock_studies(connection, ordered, now)
-            self._replace(connection, ordered, (accepted_by, reason), now)
-            changed = self._mend(connection, ordered) | self._insert(connection, ordered, now)
+            replaced = replace_older(connection, ordered, (accepted_by, reason), now)
+            mended = self._mend(connection, ordered)
+            changed = replaced | mended | self._insert(connection, ordered, now)
             waiting = {one.study_key for one in ordered} - changed
             for study_key in waiting:
                 is_waiting = and_(studies.c.study_key == study_key, studies.c.is_open)
@@ -205,65 +205,16 @@ class Instances:
             for path in relative_paths:
                 connection.execute(delete(instances).where(instances.c.relative_path == path))
 
-    def _replace(
-        self,
-        connection: Connection,
-        records: Sequence[InstanceRecord],
-        accepted: tuple[str, str],
-        now: datetime,
-    ) -> None:
-        """Forget the older contents of instances that have a newer one, and remember what they
-        were.
-        """
-        row = instances.c
-        newer = {
-            (one.center, one.instance_key): one for one in records if version_of(one.relative_path)
-        }
-        if not newer:
-            return
-        replaced: Counter[tuple[str, str]] = Counter()
-        keys = [key for _, key in newer]
-        for old in connection.execute(select(instances).where(row.instance_key.in_(keys))).all():
-            one = newer.get((old.center, old.instance_key))
-            if one is None or version_of(one.relative_path) <= version_of(old.relative_path):
-                continue
-            connection.execute(delete(instances).where(row.id == old.id))
-            replaced[one.center, one.study_key] += 1
-            last = newest_content(connection, one.study_key)
-            connection.execute(
-                replacements.insert().values(
-                    last_content=last.id if last else 0,
-                    center=one.center,
-                    study_key=one.study_key,
-                    instance_key=one.instance_key,
-                    old_path=old.relative_path,
-                    old_sha256=old.content_sha256,
-                    new_sha256=one.content_sha256,
-                    accepted_by=accepted[0],
-                    reason=accepted[1],
-                    replaced_at=now,
-                )
-            )
-            # What was complete with the older content is not worked on any more.
-            left = and_(
-                outbox.c.study_key == one.study_key,
-                outbox.c.state.in_([OutboxState.WAITING, OutboxState.HELD]),
-            )
-            connection.execute(update(outbox).where(left).values(state=OutboxState.DONE))
-        for (center, study), count in replaced.items():
-            record(AuditEvent.CONTENT_REPLACED, center=center, study=study, instances=count)
-
     def _insert(
         self, connection: Connection, records: Sequence[InstanceRecord], now: datetime
     ) -> set[str]:
         """Insert what is not here yet, and return the studies that it belongs to."""
         keys = [one.instance_key for one in records]
         row = instances.c
+        is_one, among = self._database.among("instance_key", keys)
         here = {
             (one.center, one.instance_key)
-            for one in connection.execute(
-                select(row.center, row.instance_key).where(row.instance_key.in_(keys))
-            )
+            for one in connection.execute(select(row.center, row.instance_key).where(is_one), among)
         }
         new = [one for one in records if (one.center, one.instance_key) not in here]
         if not new:
@@ -309,6 +260,11 @@ class Instances:
                 )
             )
         }
+        moved = [one.instance_key for one in records if version_of(one.relative_path)]
+        if moved:  # their older contents may be in studies of other patients
+            is_one, among = self._database.among("instance_key", moved)
+            here = select(instances.c.study_key).where(is_one).distinct()
+            others.update(connection.scalars(here, among))
         for study_key in sorted({*by_study, *others}):
             if (one := by_study.get(study_key)) is not None:
                 self._lock_study(connection, one.center, study_key, one.patient_key, now)
@@ -324,10 +280,11 @@ class Instances:
             if one.header.identity.sop_class_uid == CT_IMAGE_STORAGE
         }
         row = instances.c
-        here = select(row.sop_instance_uid, row.center).where(row.sop_instance_uid.in_(by_uid))
+        is_one, among = self._database.among("sop_instance_uid", by_uid)
+        here = select(row.sop_instance_uid, row.center).where(is_one)
         shared = {
             (by_uid[uid].center, by_uid[uid].study_key, other)
-            for uid, other in connection.execute(here)
+            for uid, other in connection.execute(here, among)
             if other != by_uid[uid].center
         }
         for center, study_key, other in sorted(shared):
@@ -377,7 +334,7 @@ def _row(record: InstanceRecord, now: datetime) -> dict[str, object]:
         "sop_class_uid": identity.sop_class_uid,
         "series_instance_uid": identity.series_instance_uid,
         "frame_of_reference_uid": record.header.frame_of_reference_uid,
-        "plane": json.dumps(asdict(record.header.plane)) if record.header.plane else None,
+        "plane": json.dumps(vars(record.header.plane)) if record.header.plane else None,
         "content_sha256": record.content_sha256,
         "relative_path": record.relative_path,
         "received_at": now,

@@ -300,16 +300,18 @@ class Outbox:
             )
             by_key = {one.instance_key: one for one in connection.execute(query)}
             newer = select(replacements.c.instance_key).where(
-                replacements.c.study_key == study_key, replacements.c.last_content >= row.id
+                replacements.c.center == row.center,
+                replacements.c.instance_key.in_(keys),
+                replacements.c.last_content >= row.id,
             )
-            replaced = set(connection.scalars(newer))
+            is_replaced = connection.execute(newer.limit(1)).first() is not None
         missing = [key for key in keys if key not in by_key]
         if missing:
             raise UnknownStudyError(
                 f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in "
                 "the archive: have the study sent again"
             )
-        if not replaced.isdisjoint(keys):
+        if is_replaced:
             raise UnknownStudyError(
                 f"the content of study {study_key} has been replaced by a newer one: it is decided "
                 "again after its quiet period, and worked on then"

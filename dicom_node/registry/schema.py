@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -30,6 +31,9 @@ SCHEMA_VERSION: Final = 3
 the choice of ROI and CT, and `replacements`; an older registry is brought up to it when opened.
 A new table needs a new version: one that a registry of this version lacks is damage.
 """
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -78,7 +82,7 @@ class Characters(TypeDecorator[str]):
 
 def is_storable(value: str) -> bool:
     """Say whether every database can hold a text: it has no NUL, and is Unicode."""
-    return "\0" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+    return "\0" not in value and (value.isascii() or not _SURROGATE.search(value))
 
 
 _KEY = Characters(16)

@@ -286,7 +286,7 @@ def _of_wrong_type(name: str, table: object, field: FieldInfo) -> list[Fault]:
     if dates:
         return dates
     try:
-        TypeAdapter(field.annotation).validate_json(json.dumps(table), strict=True)
+        TypeAdapter[object](field.annotation).validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         return of_error(error, {name: field}, (name,))
     return []

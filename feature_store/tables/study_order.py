@@ -57,6 +57,9 @@ class StudyOrder:
     ) -> dict[tuple[str, str], FirstStudy]:
         """Return what counts of each patient, by centre and patient key.
 
+        A study is its newest content's patient's: what was read of it before the patient was
+        corrected at the source counts for nobody.
+
         Parameters
         ----------
         contents : mapping of StudyIdentity to datetime
@@ -64,9 +67,17 @@ class StudyOrder:
             not know when it was read.
         """
         of_patient: dict[tuple[str, str], list[StudyIdentity]] = defaultdict(list)
+        owner = self._owners(contents)
         for identity in contents:
-            of_patient[identity.center, identity.patient_key].append(identity)
+            if owner[identity.center, identity.study_key] == identity.patient_key:
+                of_patient[identity.center, identity.patient_key].append(identity)
         return {patient: self._first(own, contents) for patient, own in of_patient.items()}
+
+    def _owners(self, contents: Mapping[StudyIdentity, datetime]) -> dict[tuple[str, str], str]:
+        """Return the patient of each study by centre and study key: that of what was read last."""
+        read = {**contents, **self.read_at}
+        in_order = sorted(read, key=lambda one: (read[one], one.content_digest))
+        return {(one.center, one.study_key): one.patient_key for one in in_order}
 
     def _first(
         self, own: Sequence[StudyIdentity], contents: Mapping[StudyIdentity, datetime]

@@ -36,6 +36,11 @@ def add_operator_commands(commands: Any) -> None:
     )
     accept.add_argument("--reason", required=True, help="why; no patient's data")
     accept.add_argument("--by", required=True, metavar="NAME", help="who decides")
+    accept.add_argument(
+        "--instance",
+        metavar="KEY",
+        help="only this instance, by the beginning of its file's name in the quarantine",
+    )
     accept.set_defaults(command=_accept)
 
     requeue = commands.add_parser(
@@ -91,7 +96,9 @@ def _accept(options: argparse.Namespace) -> int:
     from flows.operators.accept_newer import accept_in, accepted_in_words  # noqa: PLC0415
 
     try:
-        accepted = accept_in(installation(), options.study_key, options.reason, options.by)
+        accepted = accept_in(
+            installation(), options.study_key, options.reason, options.by, options.instance
+        )
     except NodeError as error:
         return _refused(error)
     print(accepted_in_words(accepted))

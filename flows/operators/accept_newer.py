@@ -15,10 +15,13 @@ from flows.refusal import refusable_flow
 
 
 @refusable_flow(name="accept-newer", flow_run_name="{study_key}")
-def accept_newer(study_key: str, reason: str, accepted_by: str) -> State[None]:
-    """Let the refused newer contents of a study's instances take the place of the first ones. The
-    older bytes stay kept, the study is decided after its quiet period, and who accepted it is
-    recorded.
+def accept_newer(
+    study_key: str, reason: str, accepted_by: str, instance_key: str | None = None
+) -> State[None]:
+    """Let the refused newer contents of a study's instances, or of one of them, take the place of
+    the first ones. The older bytes stay kept, the study is decided after its quiet period, and who
+    accepted it is recorded. An instance that came again in another study is in that one then, and
+    both are decided.
 
     Parameters
     ----------
@@ -28,13 +31,21 @@ def accept_newer(study_key: str, reason: str, accepted_by: str) -> State[None]:
         Why, in up to 300 characters. No patient's data.
     accepted_by : str
         Who decides.
+    instance_key : str, optional
+        Only this instance, by its pseudonym: the name of its file in the quarantine begins with it.
     """
-    accepted = accept_in(installation(), study_key, reason, accepted_by)
+    accepted = accept_in(installation(), study_key, reason, accepted_by, instance_key)
     return Completed(name="Accepted", message=accepted_in_words(accepted))
 
 
-def accept_in(work: Installation, study_key: str, reason: str, accepted_by: str) -> Accepted:
-    """Accept what was refused of a study.
+def accept_in(
+    work: Installation,
+    study_key: str,
+    reason: str,
+    accepted_by: str,
+    instance_key: str | None = None,
+) -> Accepted:
+    """Accept what was refused of a study, or of one of its instances.
 
     Raises
     ------
@@ -42,12 +53,15 @@ def accept_in(work: Installation, study_key: str, reason: str, accepted_by: str)
         If there is no such study, or nothing newer of it.
     """
     archive = Archive(work.settings.node.folder)
-    return accept(archive, work.registry, Names(pseudonym_key()), study_key, accepted_by, reason)
+    names = Names(pseudonym_key())
+    return accept(archive, work.registry, names, study_key, accepted_by, reason, instance_key)
 
 
 def accepted_in_words(accepted: Accepted) -> str:
     """Return an acceptance as a sentence."""
+    what = "1 instance" if accepted.instances == 1 else f"{accepted.instances} instances"
+    have = "has its" if accepted.instances == 1 else "have their"
     return (
-        f"{accepted.instances} instances of study {accepted.study_key} of centre "
-        f"{accepted.center} have their newer content: the study is decided after its quiet period"
+        f"{what} of study {accepted.study_key} of centre {accepted.center} {have} newer content: "
+        "the study is decided after its quiet period"
     )

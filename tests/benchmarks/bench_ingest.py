@@ -5,7 +5,8 @@ One study of 200 CT slices and an RTSTRUCT, 105 MB, is pushed by ``storescu`` an
 one and on four associations; TCP_NODELAY=1 for all. Each push goes to a server with an empty
 folder. The last line is JSON; its ratios are theirs over ours in seconds, and in processor seconds
 of the servers: larger than 1 is faster than they are. ``mem_any_object_mb`` is the most that one
-object of a hard structure adds to the memory of what takes it in.
+object of a hard structure adds to the memory of what takes it in, ``echo_delay_ms`` the longest
+that another centre's C-ECHO waits meanwhile.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from statistics import median
 
 import numpy as np
 
+from tests.benchmarks.echo_delay import echo_delays_ms
 from tests.benchmarks.ingest_servers import (
     CONFIGURATIONS,
     SERVERS,
@@ -76,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "mem_any_object_mb": _memory_of_hard_objects(folder),
             "mem_500mb_mb": _memory_of_a_large_object(folder),
             "idle100_cpu_pct": _idle_cost(folder),
+            "echo_delay_ms": _delay_of_others(folder),
         }
     print(json.dumps(result))
     return 0
@@ -210,6 +213,16 @@ def _idle_cost(folder: Path) -> float:
         for one in open_ones:
             one.close()
     return round(100 * used / IDLE_S, 2)
+
+
+def _delay_of_others(folder: Path) -> float:
+    """Return how long another centre's C-ECHO waits at most while a hard object comes, in ms."""
+    longest = 0.0
+    for what in STRUCTURES:
+        found = echo_delays_ms(folder, what, HARD_BYTES)
+        print(f"{what:18} C-ECHO waits {found['busy_ms']} ms, {found['idle_ms']} ms while idle")
+        longest = max(longest, found["busy_ms"])
+    return longest
 
 
 def _is_open(connection: socket.socket) -> bool:

@@ -47,7 +47,7 @@ def node(folder: Path, *, durable: bool = True) -> Server:
         folder,
         "maximum_associations = 150\nnetwork_timeout_s = 600\nminimum_free_bytes = 0\n"
         f"durable = {str(durable).lower()}",
-        center_table("bench"),
+        center_table("bench") + center_table("other"),
     )
     one.start()
     return Server(one.process, one.port, lambda: sum(1 for _ in one.archive.glob("*/*/*.dcm")))

@@ -1,5 +1,5 @@
 """By how much one object raises the peak of memory of what takes it in: ``python -m
-tests.benchmarks.object_memory FILE``.
+tests.benchmarks.object_memory FILE``, or ``--structure NAME --mb 64`` for one that is made.
 
 The file is received piece by piece, archived and indexed in a process of its own, after a small
 study. The output is JSON: MB over what was resident before, processor seconds, the verdict.
@@ -7,6 +7,7 @@ study. The output is JSON: MB over what was resident before, processor seconds, 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -19,8 +20,10 @@ from dicom_node.archive.part10 import read_meta
 from dicom_node.errors import NodeError
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.object_on_its_way import ObjectOnItsWay
+from tests.benchmarks.ingest_study import write_large_object
 from tests.support import ROOT
 from tests.support.intake_bench import Bench, rtstruct
+from tests.support.large_objects import MORE_STRUCTURES, STRUCTURES, write_structure
 from tests.support.processes import memory
 
 _PIECE_BYTES = 1 << 16
@@ -84,4 +87,17 @@ def _take(bench: Bench, path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--structure", choices=[*STRUCTURES, *MORE_STRUCTURES, "slice"])
+    parser.add_argument("--mb", type=int, default=64)
+    options = parser.parse_args()
+    if options.file is not None:
+        sys.exit(main(options.file))
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(place) / "made.dcm"
+        if options.structure == "slice":
+            write_large_object(made, options.mb)
+        else:
+            write_structure(made, options.structure, options.mb * 10**6)
+        print(json.dumps(memory_of(made)))

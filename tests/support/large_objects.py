@@ -48,18 +48,58 @@ def undefined_lengths(length: int) -> tuple[bytes, bytes, int, bytes]:
     return b"\x08\x00\x40\x11" + _OPEN, image, length // len(image), _SEQUENCE_END
 
 
+def one_point_contours(length: int) -> tuple[bytes, bytes, int, bytes]:
+    """Return the parts of a ROI with so many bytes of contours of one point, none with a length."""
+    head = _OPEN_ROIS + _OPEN_ITEM + _OPEN_CONTOURS
+    contour = _OPEN_ITEM + b"\x06\x30\x50\x00" + (6).to_bytes(4, "little") + b"1\\2\\3 " + _ITEM_END
+    tail = _SEQUENCE_END + _NUMBER + _ITEM_END + _SEQUENCE_END
+    return head, contour, length // len(contour), tail
+
+
+def tiny_rois(length: int) -> tuple[bytes, bytes, int, bytes]:
+    """Return the parts of so many bytes of ROIs without contours, all of one number."""
+    roi = _OPEN_ITEM + _NUMBER + _ITEM_END
+    return _OPEN_ROIS, roi, length // len(roi), _SEQUENCE_END
+
+
+def nested(length: int) -> tuple[bytes, bytes, int, bytes]:
+    """Return the parts of a private sequence in a slice whose items hold 50 sequences in each
+    other.
+    """
+    private = b"\x09\x00\x10\x10" + _OPEN
+    depth = 50
+    one = _OPEN_ITEM + private
+    piece = one * depth + (_SEQUENCE_END + _ITEM_END) * depth
+    return private, piece, length // len(piece), _SEQUENCE_END
+
+
+def fragments(length: int) -> tuple[bytes, bytes, int, bytes]:
+    """Return the parts of encapsulated pixel data of so many bytes in fragments of 600."""
+    fragment = b"\xfe\xff\x00\xe0" + (600).to_bytes(4, "little") + bytes(600)
+    return b"\xe0\x7f\x10\x00" + _OPEN, fragment, length // len(fragment), _SEQUENCE_END
+
+
 STRUCTURES: dict[str, Callable[[int], tuple[bytes, bytes, int, bytes]]] = {
     "points": points,
     "empty items": empty_items,
     "undefined lengths": undefined_lengths,
 }
+"""What `make bench-ingest` measures."""
+MORE_STRUCTURES: dict[str, Callable[[int], tuple[bytes, bytes, int, bytes]]] = {
+    "one-point contours": one_point_contours,
+    "tiny ROIs": tiny_rois,
+    "nested": nested,
+    "fragments": fragments,
+}
+"""What ``python -m tests.benchmarks.object_memory`` measures too."""
+_OF_A_SLICE = {"undefined lengths": 0x00081140, "nested": 0x00091010, "fragments": 0x7FE00010}
 
 
 def write_structure(path: Path, what: str, length: int) -> Path:
     """Write an RTSTRUCT, or a slice, of about so many bytes; an RTSTRUCT lists 20 000 images."""
-    head, piece, count, tail = STRUCTURES[what](length)
-    if what == "undefined lengths":
-        dataset, tag = ct_slice(0), 0x00081140
+    head, piece, count, tail = (STRUCTURES | MORE_STRUCTURES)[what](length)
+    if what in _OF_A_SLICE:
+        dataset, tag = ct_slice(0), _OF_A_SLICE[what]
     else:
         dataset, tag = rtstruct([f"1.2.1.1.{number}" for number in range(REFERENCES)]), 0x30060039
     before, after = Dataset(), Dataset()

@@ -73,6 +73,14 @@ def test_a_cut_slice_still_says_to_which_study_it_belongs() -> None:
     assert caught.value.identity.study_instance_uid == "1.2.1"
 
 
+@pytest.mark.parametrize("lacking", ["Rows", "SamplesPerPixel", "BitsAllocated"])
+def test_a_slice_without_pixels_is_damage(lacking: str) -> None:
+    dataset = ct_slice(0)
+    setattr(dataset, lacking, 0)
+    with pytest.raises(DamagedInstanceError, match="expected at least one of each"):
+        read_instance(encode(dataset), IMPLICIT_VR_LITTLE_ENDIAN)
+
+
 def test_less_pixel_data_than_announced_is_damage() -> None:
     dataset = ct_slice(0)
     dataset.Rows = 9

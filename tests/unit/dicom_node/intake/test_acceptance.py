@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 
+from dicom_node.center import Completeness
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
 from dicom_node.errors import ConflictingContentError, StudyStateError, UnknownStudyError
@@ -198,3 +199,138 @@ def test_what_waits_with_the_older_content_is_not_handed_out(replacing: Bench) -
     bench.push(*slices, drawn)
     bench.push(_corrected()[0])
     assert bench.registry.outbox.claim("worker", 60.0) is None
+
+
+def _moved(*slices: Dataset, study: str = "1.2.77") -> list[Dataset]:
+    for one in slices:
+        one.StudyInstanceUID = study
+    return list(slices)
+
+
+def _by_study(bench: Bench) -> dict[str, tuple[StudyState, str | None]]:
+    return {one.study_key: (one.state, one.sentence) for one in bench.registry.studies.summaries()}
+
+
+def test_instances_that_moved_to_another_study_are_decided_there(replacing: Bench) -> None:
+    bench = replacing
+    old = _scored(bench)
+    slices, drawn = whole_study()
+    bench.push(*_moved(*slices, drawn))
+    (new,) = set(_by_study(bench)) - {old}
+    assert set(_states(bench)) == {"receiving"}
+    _settle(bench)
+    after = _by_study(bench)
+    assert after[new][0] is StudyState.QUEUED
+    state, sentence = after[old]
+    assert state is StudyState.INCOMPLETE
+    assert sentence is not None
+    assert "came again in another study" in sentence
+    with pytest.raises(UnknownStudyError, match="replaced by a newer one"):
+        bench.registry.outbox.files(old)
+    files = bench.registry.outbox.files(new)
+    assert all(one.path.name.endswith("~1.dcm") for one in (files.rtstruct, *files.ct))
+    assert len(list(bench.archive.files())) == 10  # the older bytes stay kept
+    drawn.ApprovalStatus = "APPROVED"
+    bench.push(drawn)  # newer again, in the study that it is in now
+    assert sum("~2.dcm" in one for one in bench.registry.instances.paths()) == 1
+    bench.push(*_moved(*slices, drawn), *whole_study()[0])  # and change nothing when they come
+    before = bench.registry.instances.paths()
+    again = bench.reopen()
+    assert again.registry.instances.paths() == before
+    again.registry.instances.forget(before)
+    assert (again.intake.reindex().set_aside, again.registry.instances.paths()) == (0, before)
+    again.close()
+
+
+def test_one_slice_that_moved_leaves_both_studies_to_be_decided(replacing: Bench) -> None:
+    bench = replacing
+    old = _scored(bench)
+    (slice_,) = _moved(ct_slice(3, patient="P2"))
+    bench.push(slice_)
+    assert set(_states(bench)) == {"receiving"}
+    bench.clock.advance(61)
+    bench.registry.studies.settle(center(completeness=Completeness.STRICT))
+    state, sentence = bench.state(old)
+    assert state is StudyState.INCOMPLETE
+    assert sentence is not None
+    assert "of which 3 are here" in sentence
+    (other,) = set(_by_study(bench)) - {old}
+    assert str(bench.state(other)[1]).startswith("1 CT slice has arrived but no RTSTRUCT: send")
+
+
+def test_an_operator_accepts_what_moved_by_the_study_that_the_incident_names(bench: Bench) -> None:
+    old = _scored(bench)
+    slices, drawn = whole_study()
+    for one in _moved(*slices, drawn):
+        with pytest.raises(ConflictingContentError, match="in another study"):
+            bench.push(one)
+    assert {one.subject for one in bench.registry.incidents.latest()} == {old}
+    done = accept_newer(bench.archive, bench.registry, NAMES, old, "A. Manager", "merged")
+    assert done.instances == 5
+    _settle(bench)
+    assert sorted(_states(bench)) == ["incomplete", "queued"]
+
+
+def test_an_operator_accepts_one_instance_alone(bench: Bench) -> None:
+    study = _scored(bench)
+    first, second, *_ = _corrected("P1")
+    for number, one in enumerate((first, second)):
+        one.AccessionNumber = str(number + 7)
+        with pytest.raises(ConflictingContentError):
+            bench.push(one)
+    key = NAMES.keys("alpha", _identity("P1")).instance
+
+    def accept() -> int:
+        return accept_newer(
+            bench.archive, bench.registry, NAMES, study, "A. Manager", "accession", key
+        ).instances
+
+    assert accept() == 1
+    assert sum("~1" in one for one in bench.registry.instances.paths()) == 1
+    with pytest.raises(StudyStateError, match=f"instance {key}, is in the quarantine"):
+        accept()
+    _settle(bench)
+    assert _states(bench) == ["queued"]
+
+
+@pytest.mark.parametrize("what", ["approved", "another patient"])
+def test_a_newer_rtstruct_reopens_the_study_that_it_was_joined_to(
+    replacing: Bench, what: str
+) -> None:
+    bench = replacing
+    slices, _ = whole_study()
+    drawn = rtstruct([str(one.SOPInstanceUID) for one in slices], study="1.2.2")
+    bench.push(*slices, drawn)
+    of_ct = bench.claim().study_key
+    first = bench.registry.outbox.files(of_ct)
+    bench.registry.outbox.finish(
+        of_ct, first.content_digest, "m" * 64, StudyState.SCORED, None, None
+    )
+    if what == "approved":
+        drawn.ApprovalStatus = "APPROVED"
+    else:
+        drawn.PatientID = "P2"
+    bench.push(drawn)
+    assert bench.state(of_ct)[0] is StudyState.RECEIVING
+    with pytest.raises(UnknownStudyError, match="replaced by a newer one"):
+        bench.registry.outbox.files(of_ct, first.content_digest)
+    _settle(bench)
+    if what == "approved":
+        assert bench.state(of_ct)[0] is StudyState.QUEUED
+        assert bench.registry.outbox.files(of_ct).content_digest != first.content_digest
+    else:
+        assert bench.state(of_ct)[0] is StudyState.INCOMPLETE
+
+
+def test_a_newer_content_of_what_is_not_scored_leaves_the_rest_in_the_outbox(
+    replacing: Bench,
+) -> None:
+    bench = replacing
+    slices, drawn = whole_study()
+    scout = ct_slice(0, series="1.2.1.5")
+    bench.push(scout, *slices, drawn)
+    scout.AccessionNumber = "2"
+    bench.push(scout)
+    _settle(bench)
+    assert _states(bench) == ["queued"]
+    assert len(bench.registry.outbox.files(bench.claim().study_key).ct) == 4

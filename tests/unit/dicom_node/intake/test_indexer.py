@@ -49,7 +49,7 @@ def test_while_the_registry_does_not_commit_what_is_new_is_refused_and_what_is_h
     assert not indexer.flush(0.2)
     with pytest.raises(RegistryUnavailableError, match="did not commit"):
         indexer.check()
-    assert indexer.study_of(records[0].instance_key) == records[0].study_key
+    assert indexer.waiting(records[0].instance_key) is records[0]
     is_broken.clear()
     assert indexer.flush(10)
     indexer.check()

@@ -50,3 +50,19 @@ def test_without_an_order_the_study_that_was_read_first_counts() -> None:
     (only,) = StudyOrder().first({PLANNED: NOON}).values()
     assert only == FirstStudy(PLANNED, 1, order_known=True)
     assert StudyOrder().first({}) == {}
+
+
+def test_scores_under_a_pseudonym_that_was_corrected_count_for_nobody() -> None:
+    corrected = StudyIdentity("A", "p2", "s2", "c9")
+    other_center = StudyIdentity("B", "p", "s2", "c1")
+    order = StudyOrder({**READ, corrected: NOON + timedelta(days=3), other_center: NOON})
+    every = dict.fromkeys((*READ, corrected, other_center), NOON)
+    assert order.first(every) == {
+        ("A", "p"): FirstStudy(REPLANNED, 1, order_known=True),
+        ("A", "p2"): FirstStudy(corrected, 1, order_known=True),
+        ("B", "p"): FirstStudy(other_center, 1, order_known=True),
+    }
+    # also before the newer content is scored, when it has been read
+    del every[corrected]
+    assert ("A", "p2") not in order.first(every)
+    assert order.first(every)["A", "p"].identity == REPLANNED

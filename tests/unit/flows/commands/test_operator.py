@@ -173,6 +173,6 @@ def test_refused_newer_contents_are_accepted_with_who_and_why(
     with pytest.raises(ConflictingContentError):
         bench.push(drawn)
     code, said = run(*asked)
-    assert (code, "1 instances of study" in said) == (0, True)
+    assert (code, "1 instance of study" in said) == (0, True)
     (study,) = bench.registry.studies.summaries()
     assert study.state is StudyState.RECEIVING
