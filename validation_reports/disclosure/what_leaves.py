@@ -44,7 +44,6 @@ from validation_reports.statistics.bootstrap import Bootstrap
 from validation_reports.statistics.calibration import (
     Calibration,
     HorizonCalibration,
-    SmoothCalibration,
 )
 from validation_reports.statistics.cohort_shift import CohortShift
 from validation_reports.statistics.cohort_table import CohortColumn
@@ -53,6 +52,7 @@ from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.statistics.risk_groups import LogRank, RiskGroups
+from validation_reports.statistics.smooth_calibration import SmoothCalibration
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc
 from validation_reports.statistics.within_centers import WithinCenters
