@@ -33,6 +33,8 @@ from feature_store.expectations.suites import (
     check_clinical,
     check_follow_up,
 )
+from flows.data.clinical_rows import take_rows_out
+from flows.data.erased import erased_people
 from flows.data.follow_up import center_follow_up_facts
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
@@ -99,7 +101,10 @@ def _import_dropped(center: str) -> State[None]:
             "name one with -p csv=..."
         )
     done, refusals = [], []
+    key, erased = pseudonym_key(), erased_people(work)
     for path in files:
+        if erased.entries():
+            take_rows_out(path, lambda cell: erased.has_patient(patient_key(key, name, cell)))
         try:
             done.append(_import(work, name, path))
         except REFUSALS as error:
@@ -121,6 +126,10 @@ def _import(
         lambda patient_id: patient_key(key, center, patient_id),
         lambda patient: clock_shift_s(key, patient),
     )
+    erased = erased_people(work)
+    allowed = tuple(one for one in table.records if not erased.has_patient(one.patient_key))
+    left_out = len(table.records) - len(allowed)
+    table = ClinicalTable(allowed, table.rejected)
     kept = {record.patient_key: record for record in work.store.clinical(center)}
     whole = tuple((kept | {record.patient_key: record for record in table.records}).values())
     judged = {
@@ -153,7 +162,7 @@ def _import(
     )
     return (
         f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows "
-        "rejected"
+        f"rejected{f', {left_out} of erased people left out' if left_out else ''}"
     )
 
 

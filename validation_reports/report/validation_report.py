@@ -136,6 +136,9 @@ class ValidationReport:
         before.
     leave_one_out : tuple of WithinCenters
         The same without each centre in turn; empty below three centres.
+    erased : int
+        Patients of the report who were erased since: its numbers stay, and cannot be computed again
+        without them.
     """
 
     provenance: Provenance
@@ -151,6 +154,7 @@ class ValidationReport:
     decision_thresholds: tuple[float, ...] = ()
     within: WithinCenters | None = None
     leave_one_out: tuple[WithinCenters, ...] = ()
+    erased: int = 0
 
     @property
     def overall(self) -> CenterResult:
