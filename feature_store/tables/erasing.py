@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.parquet_text import text_of_parquet, texts_or_bytes
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_folder import LOG, TableFolder
 
@@ -170,52 +171,6 @@ def people_in(folder: TableFolder) -> set[tuple[str, str, str]]:
 def _center(path: Path) -> str:
     """Return the centre whose partition a file lies in."""
     return unquote(path.parent.name.partition("=")[2])
-
-
-def text_of_parquet(path: Path) -> Iterator[bytes]:
-    """Yield all texts and bytes of a Parquet file, decompressed, a column of a row group at a
-    time.
-
-    Raises
-    ------
-    ArrowException, OSError
-        If it is no Parquet file that can be read.
-    """
-    file = pq.ParquetFile(path)
-    for group in range(file.num_row_groups):
-        for column in file.read_row_group(group).columns:
-            for chunk in column.chunks:
-                yield from _buffers(chunk)
-
-
-def _buffers(chunk: pa.Array) -> Iterator[bytes]:
-    kind = chunk.type
-    if pa.types.is_dictionary(kind):
-        yield from _buffers(chunk.dictionary_decode())
-    elif pa.types.is_struct(kind):
-        for number in range(kind.num_fields):
-            yield from _buffers(chunk.field(number))
-    elif pa.types.is_map(kind):
-        yield from _buffers(chunk.keys)
-        yield from _buffers(chunk.items)
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _buffers(chunk.flatten())
-    elif any(
-        test(kind)
-        for test in (
-            pa.types.is_string,
-            pa.types.is_large_string,
-            pa.types.is_binary,
-            pa.types.is_large_binary,
-            pa.types.is_string_view,
-            pa.types.is_binary_view,
-        )
-    ):
-        yield b"\n".join(
-            value.encode() if isinstance(value, str) else value
-            for value in chunk.to_pylist()
-            if value is not None
-        )
 
 
 def _rows(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -398,13 +353,6 @@ def _remove_what_names(root: Path, names: frozenset[str]) -> None:
         parts = path.relative_to(root).parts
         if not path.is_file() or parts[0] in {LOG, _OLD_LOG}:
             continue
-        texts = [path.read_bytes()] if path.suffix != ".parquet" else _texts_or_bytes(path)
+        texts = [path.read_bytes()] if path.suffix != ".parquet" else texts_or_bytes(path)
         if any(name in text for text in texts for name in encoded):
             path.unlink()
-
-
-def _texts_or_bytes(path: Path) -> Iterator[bytes]:
-    try:
-        yield from text_of_parquet(path)
-    except (pa.ArrowException, OSError):
-        yield path.read_bytes()

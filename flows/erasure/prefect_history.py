@@ -8,7 +8,7 @@ server has it open.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -124,7 +124,11 @@ def _name_one(values: list[object], names: Names) -> bool:
 
 
 def _delete(
-    connection: sqlite3.Connection, gone: dict[str, int], table: str, column: str, keys: set[object]
+    connection: sqlite3.Connection,
+    gone: dict[str, int],
+    table: str,
+    column: str,
+    keys: Collection[object],
 ) -> None:
     done = connection.executemany(
         f'DELETE FROM "{table}" WHERE "{column}" = ?',  # noqa: S608 - names of the schema

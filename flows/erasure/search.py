@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.tables.erasing import text_of_parquet
+from feature_store.tables.parquet_text import text_of_parquet
 
 _PIECE_BYTES = 16 << 20
 _OVERLAP_BYTES = 256

@@ -4,6 +4,7 @@ byte of the table names the person any more.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,13 @@ import pytest
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.imaging.regions import Region
 from feature_store.tables import erasing, keyed_table
-from feature_store.tables.erasing import text_of_parquet
+from feature_store.tables.parquet_text import text_of_parquet
 from feature_store.tables.store import FeatureStore, StoreError
 from tests.support.feature_stores import check, identity, vector
 
 PERSON, STUDY = "b03", "sB03"
+NAMED = re.compile(rb"(?<![0-9a-f-])(b03|sB03)(?![0-9a-f-])")
+"""Not as a part of the random name of a file."""
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def named_in(folder: Path) -> Iterator[Path]:
             texts = [path.read_bytes()]
             if path.suffix == ".parquet":
                 texts += text_of_parquet(path)
-            if any(name.encode() in text for text in texts for name in (PERSON, STUDY)):
+            if any(NAMED.search(text) for text in texts):
                 yield path
 
 

@@ -98,6 +98,7 @@ class Hospital:
 
     def reopen(self) -> None:
         """Open it as after a start."""
+        self.work.registry.close()
         self.bench = Bench(self.bench.folder, self.bench.clock)
         self.bench.intake.reindex()
         self.work = Installation(Settings.load(self.folder / "annulus.toml"))

@@ -43,7 +43,10 @@ from tests.unit.flows.erasure.conftest import (
     table,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
+]
 
 BY = ("A. Manager", "consent withdrawn")
 WHY = ("--by", BY[0], "--reason", BY[1])
