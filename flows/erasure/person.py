@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
@@ -59,7 +60,7 @@ class Person:
         """Return the person with what others, who are the same, are named by too."""
         found = self
         for other in others:
-            more = {
+            more: dict[str, Any] = {
                 one.name: tuple(sorted({*getattr(found, one.name), *getattr(other, one.name)}))
                 for one in fields(Person)
                 if one.name not in {"center", "outcome"}

@@ -57,10 +57,10 @@ def database(tmp_path: Path) -> Path:
                 name="score",
                 flow_run_id=run,
             )
-            for table, of in (("flow_run_state", run), ("task_run_state", step)):
-                owner = table.removesuffix("_state") + "_id"
+            for states, of in (("flow_run_state", run), ("task_run_state", step)):
+                owner = states.removesuffix("_state") + "_id"
                 put(
-                    table,
+                    states,
                     id=str(uuid4()),
                     message="high risk, linear predictor +0.4",
                     **{owner: of},
