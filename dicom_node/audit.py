@@ -33,6 +33,7 @@ class AuditEvent(StrEnum):
     REPORT_REDELIVERED = "report-redelivered"
     STUDY_EXPORTED = "study-exported"
     CONTENT_REPLACED = "content-replaced"
+    PERSON_ERASED = "person-erased"
     QUARANTINE_CLEARED = "quarantine-cleared"
     INCIDENTS_CLEARED = "incidents-cleared"
     STOW_ANSWERED = "stow-answered"

@@ -10,6 +10,7 @@
     │   ├── ConflictingContentError           a known SOP Instance UID with other content
     │   └── ProcessingFailureError            an object met an error that nobody foresaw
     ├── OversizedObjectError(ValueError)      an object is longer than this node takes
+    ├── ErasedPersonError(ValueError)         an object of a person who was erased here
     ├── UnsupportedClassError(ValueError)     an object of a SOP Class that its centre may not store
     ├── UnsupportedSyntaxError(ValueError)    an object in a transfer syntax that is not kept
     ├── ArchiveError(OSError)                 the archive cannot be written or is not ours
@@ -59,6 +60,7 @@ class IncidentKind(StrEnum):
     UNSUPPORTED_OBJECT = "unsupported-object"
     SHARED_CT = "shared-ct"
     PROCESSING_FAILURE = "processing-failure"
+    ERASED_PERSON = "erased-person"
 
 
 class NodeError(Exception):
@@ -99,6 +101,12 @@ class OversizedObjectError(NodeError, ValueError):
     """An object is longer than this node takes; nothing of it is kept."""
 
     kind = IncidentKind.OVERSIZED_OBJECT
+
+
+class ErasedPersonError(NodeError, ValueError):
+    """What was sent belongs to a person who was erased here; nothing of it is kept."""
+
+    kind = IncidentKind.ERASED_PERSON
 
 
 class UnsupportedClassError(NodeError, ValueError):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
+from flows.commands.erasure import add_erasure_commands
 from flows.commands.model import add_model_commands
 from flows.commands.operator import add_operator_commands
 from flows.commands.prefect_server import add_prefect_server_command
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add_validation_commands(commands)
     add_store_commands(commands)
     add_operator_commands(commands)
+    add_erasure_commands(commands)
     return parser
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.bundle.erased_patients import erased_patients
 from models.bundle.frozen_bundle import load, read_digest
 from models.bundle.model_card import model_card
 from models.errors import ModelError
@@ -42,10 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         bundle = load(chosen.folder, chosen.digest or read_digest(chosen.folder))
+        erased = erased_patients(chosen.folder, bundle.digest)
     except ModelError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    lines = [bundle.digest] if chosen.command == "verify" else model_card(bundle)
+    lines = [bundle.digest] if chosen.command == "verify" else model_card(bundle, erased)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

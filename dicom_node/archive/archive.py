@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import threading
 import time
 from collections import Counter
@@ -303,6 +304,20 @@ class Archive:
         sync(target.parent)
         sync(file.path.parent)
         return target
+
+    def forget(self, path: Path) -> bool:
+        """Remove a file or a folder of the archive or the quarantine for good, and say whether it
+        was there; for people who are erased only.
+        """
+        if not path.exists():
+            return False
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        self._durable.discard(path)
+        sync(path.parent)
+        return True
 
     def free_bytes(self) -> int:
         """Return how much space this process may still use on the archive's file system."""

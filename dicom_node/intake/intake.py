@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from dicom_node.archive.archive import Archive, InstanceLocks
+from dicom_node.archive.erased_people import ErasedPeople
 from dicom_node.archive.incoming_file import IncomingFile
 from dicom_node.audit import AuditEvent, record
 from dicom_node.datasets.identity import DamagedInstanceError
@@ -17,6 +18,7 @@ from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
+    ErasedPersonError,
     IncidentKind,
     NodeError,
     ReceivedDataError,
@@ -44,6 +46,7 @@ from dicom_node.registry.registry import InstanceRecord, Registry
 _log = logging.getLogger(__name__)
 
 _NO_STUDY = "objects of no known study"
+_ERASED = "objects of erased people"
 
 
 class Intake:
@@ -69,6 +72,7 @@ class Intake:
         self._registry = registry
         self._key = key
         self._names = Names(key)
+        self._erased = ErasedPeople(archive.folder, key)
         self._locks = InstanceLocks()
         self._indexer = Indexer(self._index, self._set_aside)
         self.metrics = Metrics()
@@ -209,10 +213,13 @@ class Intake:
 
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files; see `reindexing.reindex`."""
-        return reindex(self._archive, self._registry, self._names, self._indexer.index)
+        return reindex(
+            self._archive, self._registry, self._names, self._indexer.index, self._erased
+        )
 
     def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
         keys = self._names.keys(center, received.header.identity)
+        self._erased.refuse(keys.patient, keys.study)
         with self._locks.of(keys.instance):
             known = self._indexer.waiting(keys.instance) or self._registry.instances.known(
                 center, keys.instance
@@ -296,6 +303,8 @@ class Intake:
         self.metrics.refused(center, status_of(error))
         kind = error.kind or IncidentKind.ARCHIVE_FAILURE
         subject = "registry" if isinstance(error, RegistryUnavailableError) else "archive"
+        if isinstance(error, ErasedPersonError):
+            subject = _ERASED
         if isinstance(error, ReceivedDataError):
             subject = _NO_STUDY
             if incoming is not None:
@@ -320,6 +329,8 @@ class Intake:
         if received is not None:
             identity = received.header.identity
         keys = self._names.keys(center, identity) if identity else None
+        if keys and (self._erased.has_patient(keys.patient) or self._erased.has_study(keys.study)):
+            return _ERASED
         self._archive.quarantine(
             center, keys.study if keys else None, keys.instance if keys else None, incoming
         )

@@ -14,6 +14,7 @@ from dicom_node.datasets.identity import DamagedInstanceError
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
+    ErasedPersonError,
     IdentityMismatchError,
     LowDiskError,
     NodeError,
@@ -79,6 +80,12 @@ REFUSALS = (
         0xC002,
         _UNDERSTAND,
         "known SOP Instance UID with other content, quarantined",
+    ),
+    Refusal(
+        ErasedPersonError,
+        0x0124,
+        "PS3.7 section C.5, Refused: Not authorized",
+        "person was erased here, nothing kept: stop sending",
     ),
     Refusal(
         UnsupportedClassError,

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from dicom_node.archive.archive import Archive, ArchivedFile
+from dicom_node.archive.erased_people import ErasedPeople
 from dicom_node.archive.part10 import content_sha256, read_meta
 from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.datasets.instance import ReceivedInstance, read_instance
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import (
     ConflictingContentError,
+    ErasedPersonError,
     IdentityMismatchError,
     IncidentKind,
     NodeError,
     ReceivedDataError,
 )
+from dicom_node.intake.erasure import forget_who_came_back
 from dicom_node.intake.names import Names, instance_record
 from dicom_node.intake.refusals import failure_of
 from dicom_node.registry.registry import InstanceRecord, Registry
@@ -40,12 +43,14 @@ def reindex(
     registry: Registry,
     names: Names,
     index: Callable[[Sequence[InstanceRecord]], int],
+    erased: ErasedPeople,
 ) -> Reindexed:
     """Bring the registry in line with the files, which are the truth.
 
     Files that the registry does not know are indexed, entries whose files have gone are forgotten,
     and files that cannot be instances are moved to the quarantine; the last two are incidents. One
-    file that cannot be read or indexed keeps no other from being so.
+    file that cannot be read or indexed keeps no other from being so. What belongs to people who
+    were erased, and came back with a back-up, is removed from files and registry first.
 
     Parameters
     ----------
@@ -57,6 +62,8 @@ def reindex(
         Gives their pseudonyms.
     index : callable
         Indexes instances, and returns how many of them are.
+    erased : ErasedPeople
+        Of whom nothing is indexed.
 
     Returns
     -------
@@ -68,6 +75,7 @@ def reindex(
     RegistryUnavailableError
         If the registry does not commit.
     """
+    forget_who_came_back(archive, registry, erased)
     known = registry.instances.paths()
     was_empty = registry.is_new and not registry.studies.summaries()
     unknown: list[ArchivedFile] = []
@@ -94,7 +102,7 @@ def reindex(
     for _, files in groupby(wanted, key=lambda file: (file.center, file.study_key)):
         records: list[InstanceRecord] = []
         for file in files:
-            verdict = _record_or_verdict(archive, registry, names, file)
+            verdict = _record_or_verdict(archive, registry, names, file, erased)
             if isinstance(verdict, InstanceRecord):
                 records.append(verdict)
             else:
@@ -121,7 +129,11 @@ def _tell_of_a_new_registry(registry: Registry, added: int) -> None:
 
 
 def _record_or_verdict(
-    archive: Archive, registry: Registry, names: Names, file: ArchivedFile
+    archive: Archive,
+    registry: Registry,
+    names: Names,
+    file: ArchivedFile,
+    erased: ErasedPeople,
 ) -> InstanceRecord | bool:
     """Return the record of an archived file, or whether something was wrong with it, which is
     recorded then; what cannot be what its path says is set aside.
@@ -131,7 +143,10 @@ def _record_or_verdict(
         known = registry.instances.known(file.center, file.instance_key)
         if known is not None and file.version < version_of(known.relative_path):
             return False  # an older content, which stays kept
-        return _record_of(registry, names, file)
+        return _record_of(registry, names, file, erased)
+    except ErasedPersonError:
+        archive.forget(file.path)
+        return False
     except ReceivedDataError as error:
         failure = error
         try:
@@ -147,9 +162,12 @@ def _record_or_verdict(
     return True
 
 
-def _record_of(registry: Registry, names: Names, file: ArchivedFile) -> InstanceRecord:
+def _record_of(
+    registry: Registry, names: Names, file: ArchivedFile, erased: ErasedPeople
+) -> InstanceRecord:
     received = read_archived(file)
     keys = names.keys(file.center, received.header.identity)
+    erased.refuse(keys.patient, keys.study)
     if (keys.study, keys.instance) != (file.study_key, file.instance_key):
         raise IdentityMismatchError(
             "a file of the archive does not lie where its identity belongs: have the instance "

@@ -236,6 +236,34 @@ class Database:
         if found != "ok":
             raise _damaged("a page of its file is not what it must be")
 
+    def scrub(self) -> None:
+        """Write the database anew without what was removed from it, and empty its log; nobody else
+        may have it open.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If that cannot be done.
+        """
+        if self._file is None:
+            with (
+                _as_node_error(),
+                self._engine.connect().execution_options(
+                    isolation_level="AUTOCOMMIT"
+                ) as connection,
+            ):
+                connection.execute(text("VACUUM (FULL)"))
+            return
+        self._kept = threading.local()
+        self._engine.dispose()
+        try:
+            scrub_sqlite(Path(self._file))
+        except sqlite3.Error as error:
+            raise RegistryUnavailableError(
+                f"the registry cannot be written anew ({type(error).__name__}): stop whatever has "
+                "it open, and see that the disk has room for it twice"
+            ) from error
+
     def close(self) -> None:
         """Close every connection, so that SQLite writes its log back and removes it; those that
         other threads kept go with them.
@@ -298,6 +326,30 @@ def _is_damage(error: BaseException | None) -> bool:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         return code in _DAMAGED or str(error).startswith("no such table")
     return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
+
+
+def scrub_sqlite(file: Path) -> None:
+    """Write an SQLite database anew without what was removed from it, and empty its log.
+
+    Parameters
+    ----------
+    file : Path
+        The database, which nobody else has open.
+
+    Raises
+    ------
+    sqlite3.Error
+        If somebody has, or the disk is full.
+    """
+    connection = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+    try:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("VACUUM")
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("the log of the database is in use")
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dicom_node.registry.deliveries import Deliveries, Delivery
 from dicom_node.registry.incidents import Incident, Incidents
 from dicom_node.registry.instances import InstanceRecord, Instances
 from dicom_node.registry.outbox import Outbox, OutboxItem
+from dicom_node.registry.people import KnownStudy, People, PersonTraces
 from dicom_node.registry.releases import Release, Releases
 from dicom_node.registry.results import Results
 from dicom_node.registry.states import OutboxState, StudyState
@@ -29,8 +30,10 @@ __all__ = [
     "Incidents",
     "InstanceFile",
     "InstanceRecord",
+    "KnownStudy",
     "OutboxItem",
     "OutboxState",
+    "PersonTraces",
     "Registry",
     "Release",
     "StudyFiles",
@@ -73,6 +76,8 @@ class Registry:
         Storage commitments that others asked of us.
     incidents : Incidents
         What an operator must hear of.
+    people : People
+        What is known of one person, and forgetting it.
 
     Raises
     ------
@@ -91,6 +96,7 @@ class Registry:
         self.deliveries = Deliveries(self._database)
         self.commitments = Commitments(self._database)
         self.incidents = Incidents(self._database)
+        self.people = People(self._database)
 
     def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
         """Wait until there may be something new to do; see `Database.wait_for_change`."""

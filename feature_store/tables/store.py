@@ -31,6 +31,7 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.background_writes import BackgroundWrites
+from feature_store.tables.erasing import Rewritten, people_in, rows_in, rows_of, take_out
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable
 from feature_store.tables.rows import (
@@ -267,6 +268,37 @@ class FeatureStore:
             done
             for table in self._tables.values()
             for done in table.repair(harmless_only=harmless_only)
+        ]
+
+    def rows_of(self, patients: Collection[str], studies: Collection[str]) -> dict[str, int]:
+        """Return how many rows of a person the files of each table hold, in whatever version."""
+        found = {
+            name: rows_of(table.guard.folder, patients, studies)
+            for name, table in self._tables.items()
+        }
+        return {name: count for name, count in found.items() if count}
+
+    def people(self) -> set[tuple[str, str, str]]:
+        """Return centre, patient and study pseudonym of every row in whatever version; the study is
+        empty where there is none.
+        """
+        return set().union(*(people_in(table.guard.folder) for table in self._tables.values()))
+
+    def rows_in_any_version(self, table: str, patients: Collection[str]) -> list[dict[str, Any]]:
+        """Return a person's rows of one table out of all of its files, in whatever version."""
+        return rows_in(self._tables[table].guard.folder, patients)
+
+    def take_out(self, patients: Collection[str], studies: Collection[str]) -> list[Rewritten]:
+        """Take a person out of every version of every table, while nobody else uses them.
+
+        Raises
+        ------
+        StoreError
+            If a table cannot be written again; what was begun goes on at the next call.
+        """
+        return [
+            take_out(table.guard.folder, patients, studies, table.key)
+            for table in self._tables.values()
         ]
 
     def studies_with_rows(self, table: str, digest: str | None = None) -> set[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,8 @@ from feature_store.expectations.suites import (
     check_clinical,
     check_follow_up,
 )
+from flows.data.clinical_rows import take_rows_out
+from flows.data.erased import erased_people
 from flows.data.follow_up import center_follow_up_facts
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
@@ -117,7 +120,11 @@ def _import_dropped(center: str) -> State[None]:
             "name one with -p csv=..."
         )
     done, refusals = [], []
+    key, erased = pseudonym_key(), erased_people(work)
     for path in files:
+        if erased.entries():
+            with suppress(ValueError):  # the import says that it cannot be opened
+                take_rows_out(path, lambda cell: erased.has_patient(patient_key(key, name, cell)))
         try:
             done.append(_import(work, name, path))
         except REFUSALS as error:
@@ -132,7 +139,7 @@ def _import_dropped(center: str) -> State[None]:
 def _import(
     work: Installation, center: str, csv: Path, confirm: Collection[str] = frozenset()
 ) -> str:
-    reading = _read(work, center, csv)
+    reading, left_out = _without_erased(work, _read(work, center, csv))
     table, rejected_file = reading.table, _written_beside(csv, reading)
     judged = _judged(work, center, table, confirm)
     for suite, (records, found) in judged.items():
@@ -159,6 +166,7 @@ def _import(
             f"{n} patient{'s' * (n != 1)} of centre {center} imported, {wrong} "
             f"row{'s' * (wrong != 1)} rejected"
             + (f": {rejected_file}" if wrong else "")
+            + (f", {left_out} of erased people left out" if left_out else "")
             + "." * bool(reading.warnings),
             *reading.warnings,
         ]
@@ -211,6 +219,15 @@ def _read(work: Installation, center: str, csv: Path) -> TableReading:
         lambda patient: clock_shift_s(key, patient),
         work.settings.clinical_conventions(center),
     )
+
+
+def _without_erased(work: Installation, reading: TableReading) -> tuple[TableReading, int]:
+    """Leave out who was erased; return also how many that are."""
+    erased = erased_people(work)
+    records = reading.table.records
+    allowed = tuple(one for one in records if not erased.has_patient(one.patient_key))
+    table = ClinicalTable(allowed, reading.table.rejected)
+    return replace(reading, table=table), len(records) - len(allowed)
 
 
 def _written_beside(csv: Path, reading: TableReading) -> str:

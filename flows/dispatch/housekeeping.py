@@ -23,8 +23,10 @@ from prefect.states import Crashed
 
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudySummary
+from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError
 from flows.data.check_store import repair_store, store_findings
+from flows.data.erased import came_back
 from flows.data.import_clinical import dropped_files, import_clinical
 from flows.installation import Installation
 from flows.operators.center_overview import show_overview
@@ -69,7 +71,9 @@ class Housekeeping:
             for done in repair_store(self._work, harmless_only=True):
                 logger.warning("feature store: %s", done)
             self._store_findings = store_findings(self._work)
-        except (FeatureStoreError, NodeError) as error:
+            if sentence := came_back(self._work):
+                self._store_findings.append(sentence)
+        except (FeatureStoreError, NodeError, SettingsError) as error:
             self._store_findings = [str(error)]
         for sentence in self._store_findings:
             logger.error("feature store: %s", sentence)

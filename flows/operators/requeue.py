@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
+from flows.data.erased import refuse_work_on
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow, refused
 
@@ -82,6 +83,7 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
     done, refused = [], []
     for key in keys:
         try:
+            refuse_work_on(work, key)
             work.registry.outbox.requeue(key, also_finished=request.again)
             done.append(key)
         except NodeError as error:

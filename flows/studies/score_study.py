@@ -26,6 +26,7 @@ from feature_store.errors import StudyDefect
 from feature_store.expectations.suites import Finding
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
+from flows.data.erased import refuse_work_on
 from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
@@ -96,6 +97,7 @@ def _concluded(
 ) -> State[None]:
     try:
         work = installation()
+        refuse_work_on(work, study_key)
         files = work.registry.outbox.files(study_key, content_digest)
         # A step that inherits a tag asks the server for a slot under it, which costs a tenth of a
         # second and more.

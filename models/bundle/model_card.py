@@ -31,13 +31,15 @@ LIMITS = (
 )
 
 
-def model_card(bundle: FrozenBundle) -> list[str]:
+def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
     """Return the card as lines for people.
 
     Parameters
     ----------
     bundle : FrozenBundle
         A bundle that was loaded, hence verified.
+    erased : int
+        How many of its training patients have been erased since.
 
     Returns
     -------
@@ -56,6 +58,7 @@ def model_card(bundle: FrozenBundle) -> list[str]:
         "Training",
         f"  centre          {facts.training_center}, data as of {facts.created_at.isoformat()}",
         f"  patients        {training.n}, of whom {training.n_events} died",
+        *_erased(erased),
         f"  seed            {training.seed}",
         f"  software        {facts.software_version}; "
         + ", ".join(
@@ -91,6 +94,11 @@ def model_card(bundle: FrozenBundle) -> list[str]:
     lines += ["", "Performance in the training patients", *_performance(bundle.evidence)]
     lines += ["", "Limits", *(f"  {limit}" for limit in _limits(model, bundle.evidence.internal))]
     return lines
+
+
+def _erased(erased: int) -> list[str]:
+    what = "the model is as it was trained, and training again gives another"
+    return [f"  erased since    {erased} of them: {what}"] if erased else []
 
 
 def _network(bundle: FrozenBundle) -> str:

@@ -141,6 +141,9 @@ class ValidationReport:
         The same without each centre in turn; empty below three centres.
     disclosed : str
         What is rounded in it; empty where nothing is.
+    erased : int
+        Patients of the report who were erased since: its numbers stay, and cannot be computed again
+        without them.
     """
 
     provenance: Provenance
@@ -157,6 +160,7 @@ class ValidationReport:
     within: WithinCenters | None = None
     leave_one_out: tuple[WithinCenters, ...] = ()
     disclosed: str = ""
+    erased: int = 0
 
     @property
     def overall(self) -> CenterResult:

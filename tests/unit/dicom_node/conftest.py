@@ -15,6 +15,7 @@ from tests.support.postgresql import PostgreSQL
 ON_BOTH = (
     "registry.",
     "intake.test_acceptance",
+    "intake.test_erasure",
     "intake.test_indexer",
     "operations.test_retention",
     "intake.test_reindexing",

@@ -1,0 +1,1 @@
+"""A person is erased: found everywhere, taken out, and the absence proved."""
