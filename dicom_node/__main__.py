@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydicom import config
 
+from dicom_node.archive.key_check import check_key
 from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import NodeError
 from dicom_node.export.export import Exporter, export_studies
@@ -28,11 +29,11 @@ from dicom_node.settings import (
     NodeSettings,
     SettingsError,
     pseudonym_key,
-    settings_file,
     stow_tokens,
 )
 from dicom_node.settings.addresses import check_listening
 from dicom_node.settings.contradictions import node_ports
+from dicom_node.settings.environment import enter
 
 _log = logging.getLogger("dicom_node")
 
@@ -57,9 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     config.settings.reading_validation_mode = config.IGNORE  # its warnings quote values
     try:
-        settings = NodeSettings.load(options.settings)
+        file = enter(options.settings)
+        settings = NodeSettings.load(file)
         configure_logging(settings.node.log_format)
-        return _run(options, settings)
+        return _run(options, settings, file)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -106,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
+def _run(options: argparse.Namespace, settings: NodeSettings, file: Path | None) -> int:
     match options.command:
         case "status" | "incidents":
             registry = open_registry(settings.node)
@@ -129,7 +131,7 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
         case "echo":
             return _echo(settings, options.center)
         case _:
-            return _serve(settings, options.settings)
+            return _serve(settings, file)
 
 
 def _serve(settings: NodeSettings, file: Path | None) -> int:
@@ -137,7 +139,7 @@ def _serve(settings: NodeSettings, file: Path | None) -> int:
         raise SettingsError(
             "the settings name no centre, so that nobody could send: add a [center.NAME] table"
         )
-    check_listening(node_ports(settings.node), settings_file(file))
+    check_listening(node_ports(settings.node), file)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
@@ -174,10 +176,12 @@ def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
         raise SettingsError(
             f"the export would go into the node's own folder {settings.node.folder}: name another"
         )
+    key = pseudonym_key()
+    check_key(settings.node.folder, key)
     registry = open_registry(settings.node)
     try:
         exporter = Exporter(
-            registry, pseudonym_key(), folder, tuple(options.keep_structure), options.trust_derived
+            registry, key, folder, tuple(options.keep_structure), options.trust_derived
         )
         done, refused = export_studies(exporter, tuple(options.study), options.center)
     finally:

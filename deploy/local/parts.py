@@ -19,6 +19,8 @@ DEFAULTS = {
 }
 """What every part is started with, unless the environment says otherwise."""
 
+SERVING = "deployments"
+"""The part that serves the deployments."""
 _MODULE = (sys.executable, "-m")
 
 NODE = Part("node", (*_MODULE, "dicom_node"))
@@ -35,7 +37,7 @@ def prefect_server(host: str, port: int) -> Part:
 
 def deployments(may_start: Callable[[], bool]) -> Part:
     """Return what serves the deployments, once the Prefect server answers."""
-    return Part("deployments", (*_MODULE, "flows", "serve"), may_start)
+    return Part(SERVING, (*_MODULE, "flows", "serve"), may_start)
 
 
 def report_pages(host: str, port: int, folder: Path) -> Part:

@@ -284,8 +284,9 @@ def _of_wrong_type(name: str, table: object, field: FieldInfo) -> list[Fault]:
     ]
     if dates:
         return dates
+    kind: Any = field.annotation
     try:
-        TypeAdapter(field.annotation).validate_json(json.dumps(table), strict=True)
+        TypeAdapter(kind).validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         return of_error(error, {name: field}, (name,))
     return []

@@ -8,7 +8,7 @@ once it has been read.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.pseudonym import clock_shift_s, patient_key
-from dicom_node.settings import pseudonym_key
 from feature_store.clinical_records import (
     ClinicalRecord,
     ClinicalTable,
@@ -114,7 +113,7 @@ def _import_dropped(center: str) -> State[None]:
 def _import(
     work: Installation, center: str, csv: Path, confirm: Collection[str] = frozenset()
 ) -> str:
-    key = pseudonym_key()
+    key = work.pseudonym_key()
     table = read_clinical_csv(
         csv,
         center,
@@ -152,9 +151,20 @@ def _import(
         )
     )
     return (
-        f"{len(table.records)} patients of centre {center} imported, {len(table.rejected)} rows "
-        "rejected"
+        f"{len(table.records)} patients of centre {center} imported "
+        f"({_changes(kept, table.records)}), {len(table.rejected)} rows rejected"
     )
+
+
+def _changes(kept: Mapping[str, ClinicalRecord], records: Sequence[ClinicalRecord]) -> str:
+    """Say how many records are new, other than before, and as before."""
+    new = sum(record.patient_key not in kept for record in records)
+    same = sum(
+        replace(kept[record.patient_key], confirmed=()) == replace(record, confirmed=())
+        for record in records
+        if record.patient_key in kept
+    )
+    return f"{new} new, {len(records) - new - same} changed, {same} unchanged"
 
 
 def _keep(

@@ -9,7 +9,6 @@ from dicom_node.archive.archive import Archive
 from dicom_node.intake.acceptance import Accepted
 from dicom_node.intake.acceptance import accept_newer as accept
 from dicom_node.intake.names import Names
-from dicom_node.settings import pseudonym_key
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 
@@ -42,7 +41,9 @@ def accept_in(work: Installation, study_key: str, reason: str, accepted_by: str)
         If there is no such study, or nothing newer of it.
     """
     archive = Archive(work.settings.node.folder)
-    return accept(archive, work.registry, Names(pseudonym_key()), study_key, accepted_by, reason)
+    return accept(
+        archive, work.registry, Names(work.pseudonym_key()), study_key, accepted_by, reason
+    )
 
 
 def accepted_in_words(accepted: Accepted) -> str:
