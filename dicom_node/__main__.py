@@ -1,5 +1,5 @@
-"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo|export``: the node's
-commands.
+"""The node's commands: ``python -m dicom_node [--settings FILE]
+serve|status|incidents|reindex|who|echo|export``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dicom_node.log_format import configure_logging
 from dicom_node.network.tls import client_context
 from dicom_node.node import Node
 from dicom_node.operations.operator_tables import incident_lines, study_lines
+from dicom_node.operations.who import known_as, studies_behind
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.scu.caller import Caller, echo
 from dicom_node.settings import (
@@ -102,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="derived images that do not say so have no text burned in",
     )
+    who = commands.add_parser(
+        "who", help="say which patient a pseudonym stands for, or the other way; this is recorded"
+    )
+    asked = who.add_mutually_exclusive_group(required=True)
+    asked.add_argument("pseudonym", nargs="?", help="a study's or a patient's")
+    asked.add_argument("--patient-id", metavar="ID", help="the Patient ID (0010,0020)")
+    who.add_argument("--center", help="with --patient-id: only this centre")
     commands.add_parser("echo", help="verify a centre's return AE").add_argument(
         "center", help="the centre's name"
     )
@@ -128,6 +136,8 @@ def _run(options: argparse.Namespace, settings: NodeSettings, file: Path | None)
             return 0
         case "export":
             return _export(options, settings)
+        case "who":
+            return _who(options, settings)
         case "echo":
             return _echo(settings, options.center)
         case _:
@@ -188,6 +198,22 @@ def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
         registry.close()
     _print([f"{len(done)} studies written to {folder}, {len(refused)} not", *refused])
     return 1 if refused else 0
+
+
+def _who(options: argparse.Namespace, settings: NodeSettings) -> int:
+    key, folder = pseudonym_key(), settings.node.folder
+    check_key(folder, key)
+    registry = open_registry(settings.node)
+    try:
+        studies = registry.studies.summaries()
+        if options.patient_id is None:
+            _print(studies_behind(studies, options.pseudonym, folder / "archive"))
+        else:
+            centers = [options.center] if options.center else list(settings.center)
+            _print(known_as(studies, key, options.patient_id, centers))
+    finally:
+        registry.close()
+    return 0
 
 
 def _echo(settings: NodeSettings, name: str) -> int:

@@ -35,6 +35,7 @@ class AuditEvent(StrEnum):
     CONTENT_REPLACED = "content-replaced"
     QUARANTINE_CLEARED = "quarantine-cleared"
     INCIDENTS_CLEARED = "incidents-cleared"
+    IDENTITY_ASKED = "identity-asked"
     STOW_ANSWERED = "stow-answered"
     STOW_REJECTED = "stow-rejected"
 
