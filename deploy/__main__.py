@@ -19,9 +19,14 @@ from pathlib import Path
 from deploy.local.first_use import ensure_secrets, ensure_settings
 from deploy.local.installation import LocalInstallation, open_installation
 from deploy.local.processes import ROOT, listens
-from deploy.local.supervisor import AlreadyRunningError, Supervisor
+from deploy.local.running import running_folder
+from deploy.local.supervisor import AlreadyRunningError, Supervisor, SystemFolder
+from dicom_node.durable_files import write_durably
+from dicom_node.errors import NodeError
 from dicom_node.registry.registry import open_registry
 from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, SettingsError, settings_file
+from dicom_node.settings.environment import enter
+from flows.own_server import CHANGED, has_same_text
 
 _READY_WITHIN_S = 300.0
 _DOWN_WITHIN_S = 400.0
@@ -47,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     file = (options.settings or settings_file() or Path("annulus.toml")).absolute()
     try:
         return commands[options.command](file)
-    except (SettingsError, AlreadyRunningError) as error:
+    except (SettingsError, AlreadyRunningError, NodeError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -61,10 +66,12 @@ def up(file: Path) -> int:
         )
     if ensure_secrets(file.with_name(SECRETS_NAME), os.environ):
         print(f"{SECRETS_NAME}: made with a new pseudonym key; back it up with the archive")
+    enter(file)
     work = open_installation(file)
     if work.folder.supervisor_pid() is not None:
         print("the system is up already")
         return status(file)
+    work.check_listening()
     _check_ports(work)
     work.folder.path.mkdir(parents=True, exist_ok=True)
     with work.folder.log.open("ab") as log:
@@ -99,11 +106,13 @@ def up(file: Path) -> int:
 
 
 def down(file: Path) -> int:
-    """Stop everything, the studies under way first."""
-    folder = open_installation(file).folder
-    pid = folder.supervisor_pid()
-    if pid is None:
+    """Stop everything, the studies under way first; whatever the settings file says by now."""
+    folder, fault = _folder_of(file)
+    pid = None if folder is None else folder.supervisor_pid()
+    if folder is None or pid is None:
         print("the system is not up")
+        if fault is not None:
+            print(fault, file=sys.stderr)
         return 0
     os.kill(pid, signal.SIGTERM)
     if not _within(_DOWN_WITHIN_S, lambda: folder.supervisor_pid() is None):
@@ -118,9 +127,9 @@ def down(file: Path) -> int:
 
 def status(file: Path) -> int:
     """Say what runs, what the studies wait for and where to look; 0 when every part runs."""
-    work = open_installation(file)
-    is_up = work.folder.supervisor_pid() is not None
-    states = work.folder.part_states() if is_up else []
+    folder, fault = _folder_of(file)
+    is_up = folder is not None and folder.supervisor_pid() is not None
+    states = folder.part_states() if folder is not None and is_up else []
     print(f"{'part':<12} {'process':>8}  {'since (UTC)':<20} {'restarts':>8}  last end")
     for one in states:
         print(
@@ -129,17 +138,18 @@ def status(file: Path) -> int:
         )
     if not states:
         print("nothing runs: make up starts it")
-    registry = open_registry(work.settings.node)
-    try:
-        counts = Counter(str(study.state) for study in registry.studies.summaries())
-        waiting = len(registry.deliveries.undelivered())
-    finally:
-        registry.close()
-    print(
-        "studies: "
-        + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet")
-    )
-    print(f"reports waiting for delivery: {waiting}")
+    if fault is not None:
+        print(fault)
+    started_with = folder.settings if folder is not None and is_up else None
+    if started_with is not None and started_with.exists():
+        work = open_installation(file, started_with)
+        if fault is None and not has_same_text(file, started_with):
+            print(CHANGED.format(file.name))
+    elif fault is None:
+        work = open_installation(file)
+    else:
+        return 1
+    _show_studies(work)
     for center in work.settings.centers():
         print(f"centre {center.name}: called from {', '.join(center.ae_titles)}, {center.role}")
     if is_up:
@@ -151,19 +161,51 @@ def status(file: Path) -> int:
         )
         print(f"reports      {work.reports_url}")
         print(f"log          {work.folder.log}")
-        print(f"for prefect commands: export PREFECT_API_URL={work.prefect_url}/api")
-    return 0 if is_up and all(one.pid is not None for one in states) else 1
+        print("Prefect's own commands: python -m flows prefect …")
+    return 0 if is_up and fault is None and all(one.pid is not None for one in states) else 1
 
 
 def supervise(file: Path) -> int:
-    """Look after the parts until SIGTERM or SIGINT."""
+    """Look after the parts until SIGTERM or SIGINT; each starts, and starts again, with the
+    settings as they are now.
+    """
+    enter(file)
     work = open_installation(file)
+    work.check_listening()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor:
+    with Supervisor(work.folder, work.parts(), work.running_environment(), ROOT) as supervisor:
+        write_durably(work.folder.settings, file.read_bytes(), mode=0o600)
         supervisor.run(stop)
     return 0
+
+
+def _folder_of(file: Path) -> tuple[SystemFolder | None, str | None]:
+    """Return the folder of the system of a settings file, and what is wrong with the file."""
+    try:
+        settings = open_installation(file).folder
+    except SettingsError as error:
+        return running_folder(file), str(error)
+    return running_folder(file) or settings, None
+
+
+def _show_studies(work: LocalInstallation) -> None:
+    node = work.settings.node
+    if node.registry_url is None and not node.registry_file.exists():
+        print("studies: none yet")
+        return
+    registry = open_registry(node)
+    try:
+        counts = Counter(str(study.state) for study in registry.studies.summaries())
+        waiting = len(registry.deliveries.undelivered())
+    finally:
+        registry.close()
+    print(
+        "studies: "
+        + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet")
+    )
+    print(f"reports waiting for delivery: {waiting}")
 
 
 def _check_ports(work: LocalInstallation) -> None:

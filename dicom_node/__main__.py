@@ -1,5 +1,5 @@
-"""``python -m dicom_node [--settings FILE] serve|status|incidents|reindex|echo|export``: the node's
-commands.
+"""The node's commands: ``python -m dicom_node [--settings FILE]
+serve|status|incidents|reindex|who|echo|export``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydicom import config
 
+from dicom_node.archive.key_check import check_key
 from dicom_node.audit import AuditEvent, record
 from dicom_node.errors import NodeError
 from dicom_node.export.export import Exporter, export_studies
@@ -22,17 +23,18 @@ from dicom_node.log_format import configure_logging
 from dicom_node.network.tls import client_context
 from dicom_node.node import Node
 from dicom_node.operations.operator_tables import incident_lines, study_lines
+from dicom_node.operations.who import known_as, studies_behind
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.scu.caller import Caller, echo
 from dicom_node.settings import (
     NodeSettings,
     SettingsError,
     pseudonym_key,
-    settings_file,
     stow_tokens,
 )
 from dicom_node.settings.addresses import check_listening
 from dicom_node.settings.contradictions import node_ports
+from dicom_node.settings.environment import enter
 
 _log = logging.getLogger("dicom_node")
 
@@ -57,9 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     config.settings.reading_validation_mode = config.IGNORE  # its warnings quote values
     try:
-        settings = NodeSettings.load(options.settings)
+        file = enter(options.settings)
+        settings = NodeSettings.load(file)
         configure_logging(settings.node.log_format)
-        return _run(options, settings)
+        return _run(options, settings, file)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -100,13 +103,20 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="derived images that do not say so have no text burned in",
     )
+    who = commands.add_parser(
+        "who", help="say which patient a pseudonym stands for, or the other way; this is recorded"
+    )
+    asked = who.add_mutually_exclusive_group(required=True)
+    asked.add_argument("pseudonym", nargs="?", help="a study's or a patient's")
+    asked.add_argument("--patient-id", metavar="ID", help="the Patient ID (0010,0020)")
+    who.add_argument("--center", help="with --patient-id: only this centre")
     commands.add_parser("echo", help="verify a centre's return AE").add_argument(
         "center", help="the centre's name"
     )
     return parser
 
 
-def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
+def _run(options: argparse.Namespace, settings: NodeSettings, file: Path | None) -> int:
     match options.command:
         case "status" | "incidents":
             registry = open_registry(settings.node)
@@ -126,10 +136,12 @@ def _run(options: argparse.Namespace, settings: NodeSettings) -> int:
             return 0
         case "export":
             return _export(options, settings)
+        case "who":
+            return _who(options, settings)
         case "echo":
             return _echo(settings, options.center)
         case _:
-            return _serve(settings, options.settings)
+            return _serve(settings, file)
 
 
 def _serve(settings: NodeSettings, file: Path | None) -> int:
@@ -137,7 +149,7 @@ def _serve(settings: NodeSettings, file: Path | None) -> int:
         raise SettingsError(
             "the settings name no centre, so that nobody could send: add a [center.NAME] table"
         )
-    check_listening(node_ports(settings.node), settings_file(file))
+    check_listening(node_ports(settings.node), file)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
@@ -174,16 +186,34 @@ def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
         raise SettingsError(
             f"the export would go into the node's own folder {settings.node.folder}: name another"
         )
+    key = pseudonym_key()
+    check_key(settings.node.folder, key)
     registry = open_registry(settings.node)
     try:
         exporter = Exporter(
-            registry, pseudonym_key(), folder, tuple(options.keep_structure), options.trust_derived
+            registry, key, folder, tuple(options.keep_structure), options.trust_derived
         )
         done, refused = export_studies(exporter, tuple(options.study), options.center)
     finally:
         registry.close()
     _print([f"{len(done)} studies written to {folder}, {len(refused)} not", *refused])
     return 1 if refused else 0
+
+
+def _who(options: argparse.Namespace, settings: NodeSettings) -> int:
+    key, folder = pseudonym_key(), settings.node.folder
+    check_key(folder, key)
+    registry = open_registry(settings.node)
+    try:
+        studies = registry.studies.summaries()
+        if options.patient_id is None:
+            _print(studies_behind(studies, options.pseudonym, folder / "archive"))
+        else:
+            centers = [options.center] if options.center else list(settings.center)
+            _print(known_as(studies, key, options.patient_id, centers))
+    finally:
+        registry.close()
+    return 0
 
 
 def _echo(settings: NodeSettings, name: str) -> int:

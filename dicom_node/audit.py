@@ -36,6 +36,7 @@ class AuditEvent(StrEnum):
     PERSON_ERASED = "person-erased"
     QUARANTINE_CLEARED = "quarantine-cleared"
     INCIDENTS_CLEARED = "incidents-cleared"
+    IDENTITY_ASKED = "identity-asked"
     STOW_ANSWERED = "stow-answered"
     STOW_REJECTED = "stow-rejected"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
+from dicom_node.errors import NodeError
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
+from feature_store.errors import FeatureStoreError
 from flows.commands.erasure import add_erasure_commands
 from flows.commands.model import add_model_commands
 from flows.commands.operator import add_operator_commands
@@ -16,6 +17,7 @@ from flows.commands.prefect_server import add_prefect_server_command
 from flows.commands.store import add_store_commands
 from flows.commands.system import add_system_commands
 from flows.commands.validation import add_validation_commands
+from models.errors import ModelError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,13 +30,44 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for talkative in ("httpx", "httpcore", "great_expectations", "numexpr"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    if options.settings is not None:
-        os.environ[SETTINGS_VARIABLE] = str(options.settings.absolute())
     try:
-        return int(options.command(options))
+        return _run(options)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    except (NodeError, FeatureStoreError, ModelError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Exception as error:
+        if not _is_of_the_server(error):
+            raise
+        print(
+            f"the Prefect server stopped answering ({type(error).__name__}): make status says "
+            "what runs; give the command again",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command in the environment of the installation, if it is about one."""
+    if not getattr(options, "alone", False):
+        from flows.own_server import enter_installation, why_no_server  # noqa: PLC0415 - seconds
+
+        enter_installation(options.settings)
+        if getattr(options, "asks_prefect", False) and (sentence := why_no_server()):
+            print(sentence, file=sys.stderr)
+            return 1
+    return int(options.command(options))
+
+
+def _is_of_the_server(error: Exception) -> bool:
+    """Say whether an error is that the Prefect server went away."""
+    import httpx  # noqa: PLC0415 - the commands that need it have it
+
+    return isinstance(error, httpx.TransportError) or (
+        isinstance(error, RuntimeError) and str(error).startswith("Failed to reach API")
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

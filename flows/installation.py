@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from dicom_node.archive.key_check import check_key
 from dicom_node.center import Center
 from dicom_node.registry.registry import Registry, open_registry
-from dicom_node.settings import SettingsError
+from dicom_node.settings import SettingsError, pseudonym_key
 from feature_store.tables.store import FeatureStore
 from flows.named_versions import newest_named_versions
 from flows.settings import Settings
@@ -35,6 +36,20 @@ class Installation:
     def registry(self) -> Registry:
         """The registry of the DICOM node."""
         return open_registry(self.settings.node)
+
+    def pseudonym_key(self) -> bytes:
+        """Return the key of the pseudonyms, which is that of the archive.
+
+        Raises
+        ------
+        SettingsError
+            If there is none.
+        ArchiveError
+            If the archive was made with another one.
+        """
+        key = pseudonym_key()
+        check_key(self.settings.node.folder, key)
+        return key
 
     @cached_property
     def store(self) -> FeatureStore:

@@ -4,6 +4,7 @@ skipped in one line.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,6 +67,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _fixtures(item: pytest.Item) -> frozenset[str]:
     """Return the fixtures that a test needs."""
     return frozenset(item.fixturenames) if isinstance(item, pytest.Function) else frozenset()
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Take back what a command that was called here gave its process: the secrets of an
+    installation.
+    """
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

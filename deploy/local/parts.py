@@ -33,6 +33,8 @@ def caches(folder: Path) -> dict[str, str]:
     }
 
 
+SERVING = "deployments"
+"""The part that serves the deployments."""
 _MODULE = (sys.executable, "-m")
 
 NODE = Part("node", (*_MODULE, "dicom_node"))
@@ -49,7 +51,7 @@ def prefect_server(host: str, port: int, keep_days: int = KEEP_DAYS) -> Part:
 
 def deployments(may_start: Callable[[], bool]) -> Part:
     """Return what serves the deployments, once the Prefect server answers."""
-    return Part("deployments", (*_MODULE, "flows", "serve"), may_start)
+    return Part(SERVING, (*_MODULE, "flows", "serve"), may_start)
 
 
 def report_pages(host: str, port: int, folder: Path) -> Part:

@@ -80,6 +80,7 @@ class LocalSystem:
             "PREFECT_LOGGING_LEVEL": "WARNING",
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.prefect_url}/api",
+            "ANNULUS_PREFECT__API_URL": f"{self.prefect_url}/api",
             "PYTHONPATH": str(ROOT),
             **environment,
         }

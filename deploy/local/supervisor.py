@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 from dicom_node.durable_files import write_durably
 
@@ -80,6 +80,12 @@ class SystemFolder:
     """
 
     path: Path
+    lock_name: ClassVar[str] = "supervisor.lock"
+
+    @property
+    def settings(self) -> Path:
+        """The settings that the running system was started with; not there when none runs."""
+        return self.path / "settings.toml"
 
     @property
     def log(self) -> Path:
@@ -94,7 +100,7 @@ class SystemFolder:
     @property
     def lock(self) -> Path:
         """Held by the supervisor as long as it lives."""
-        return self.path / "supervisor.lock"
+        return self.path / self.lock_name
 
     def supervisor_pid(self) -> int | None:
         """Return the process number of the living supervisor, `None` when there is none."""
@@ -189,6 +195,7 @@ class Supervisor:
     def __exit__(self, *_: object) -> None:
         for one in reversed(self._running):
             self._stop(one)
+        self._folder.settings.unlink(missing_ok=True)
         self._say("everything is stopped")
         for handler in self._log.handlers:
             handler.close()

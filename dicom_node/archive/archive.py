@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import IO
 
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
+from dicom_node.archive.key_check import check_fingerprint
 from dicom_node.archive.part10 import FileMeta, content_sha256, read_meta
 from dicom_node.datasets.instance_versions import file_name, key_of, version_of
-from dicom_node.durable_files import sync, write_durably
+from dicom_node.durable_files import sync
 from dicom_node.errors import (
     ArchiveError,
     ConflictingContentError,
@@ -106,15 +107,11 @@ class Archive:
                 "another folder"
             ) from error
         self._lock = lock
-        marker = self.instances / ".key-fingerprint"
-        if not marker.exists():
-            write_durably(marker, key_fingerprint.encode())
-        if marker.read_text(encoding="ascii") != key_fingerprint:
+        try:
+            check_fingerprint(self.folder, key_fingerprint)
+        except ArchiveError:
             self.close()
-            raise ArchiveError(
-                f"the archive in {self.folder} was made with another pseudonym key: set "
-                "ANNULUS_PSEUDONYM_KEY to the key it was made with, or start with a new folder"
-            )
+            raise
         for left in self._temporary.iterdir():
             left.unlink()
 

@@ -75,8 +75,8 @@ def node_ports(node: NodeTable) -> dict[Keys, tuple[str, int]]:
 def same_ports(ports: Mapping[Keys, tuple[str, int]]) -> Iterator[Fault]:
     """Yield a fault for each two keys that would listen at one address."""
     for (first, (host, port)), (second, (other_host, other_port)) in combinations(ports.items(), 2):
-        meet = host == other_host or bool({host, other_host} & _EVERYWHERE)
-        meet = meet or {host, other_host} <= _THIS_MACHINE
+        hosts = {host, other_host}
+        meet = len(hosts) == 1 or bool(hosts & _EVERYWHERE) or hosts <= _THIS_MACHINE
         if port == other_port and meet:
             yield Fault(
                 second,

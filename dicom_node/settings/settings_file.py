@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -285,10 +285,9 @@ def _of_wrong_type(name: str, table: object, field: FieldInfo) -> list[Fault]:
     ]
     if dates:
         return dates
+    kind: Any = field.annotation
     try:
-        TypeAdapter(cast("type[object]", field.annotation)).validate_json(
-            json.dumps(table), strict=True
-        )
+        TypeAdapter(kind).validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         return of_error(error, {name: field}, (name,))
     return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, Field
 
 from dicom_node.center import Center, Completeness, Correction, ObjectKind, Role
@@ -102,8 +104,13 @@ class NodeTable(BaseModel):
         half = self.maximum_associations if centers < 2 else (self.maximum_associations + 1) // 2
         return self.associations_of_a_center or half
 
+    @property
+    def registry_file(self) -> Path:
+        """Where SQLite keeps the registry, unless a URL is given."""
+        return self.folder / "registry.sqlite"
+
     def resolved_registry_url(self) -> str:
         """Return the SQLAlchemy URL of the registry: SQLite in the node's folder unless one is
         given.
         """
-        return self.registry_url or f"sqlite:///{(self.folder / 'registry.sqlite').absolute()}"
+        return self.registry_url or f"sqlite:///{self.registry_file.absolute()}"

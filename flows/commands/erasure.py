@@ -55,18 +55,19 @@ _WHAT_FOLLOWS = (
 
 def _erase(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
-    from dicom_node.settings import SettingsError, pseudonym_key  # noqa: PLC0415
+    from dicom_node.settings import SettingsError  # noqa: PLC0415
     from feature_store.errors import FeatureStoreError  # noqa: PLC0415
     from flows.erasure.erase import certificate_in_words  # noqa: PLC0415
     from flows.erasure.ledger import verified  # noqa: PLC0415
+    from flows.installation import installation  # noqa: PLC0415
 
     ways = [options.patient is not None, options.again, options.verify is not None]
     if sum(ways) != 1:
         raise SettingsError("Name a patient, or give --again or --verify: one of them.")
     if options.patient is not None and not (options.by and options.reason):
         raise SettingsError("An erasure needs --by, who decides, and --reason, why.")
-    key = pseudonym_key()
     try:
+        key = installation().pseudonym_key()
         if options.verify is not None:
             lines = certificate_in_words(options.verify, verified(options.verify, key))
         elif options.again:

@@ -62,14 +62,14 @@ def add_model_commands(commands: Any) -> None:
     train.add_argument(
         "--demonstration", action="store_true", help="mark the bundle as not for clinical use"
     )
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, asks_prefect=True)
 
     figures = commands.add_parser(
         "figures", help="draw a bundle's coefficients, component loadings and training curve as SVG"
     )
     figures.add_argument("bundle", type=Path, help="folder of the bundle")
     figures.add_argument("folder", type=Path, help="folder for the plots")
-    figures.set_defaults(command=_plots)
+    figures.set_defaults(command=_plots, alone=True)
 
     parameters = commands.add_parser(
         "pyradiomics-parameters",
@@ -96,7 +96,7 @@ def add_model_commands(commands: Any) -> None:
     compare.add_argument(
         "--folder", type=Path, default=Path("comparison"), help="for plots (default: %(default)s)"
     )
-    compare.set_defaults(command=_compare)
+    compare.set_defaults(command=_compare, asks_prefect=True)
 
     explain = commands.add_parser("explain", help="say what the score of one study is made of")
     explain.add_argument(
@@ -108,7 +108,7 @@ def add_model_commands(commands: Any) -> None:
         metavar="FILE",
         help="write a DICOM parametric map of what the network looked at",
     )
-    explain.set_defaults(command=_explain)
+    explain.set_defaults(command=_explain, asks_prefect=True)
 
     cohort = commands.add_parser(
         "score-cohort", help="score what the pinned model has not scored yet"
@@ -116,7 +116,7 @@ def add_model_commands(commands: Any) -> None:
     cohort.add_argument(
         "centers", nargs="*", metavar="center", help="centres (default: all external ones)"
     )
-    cohort.set_defaults(command=_score_cohort)
+    cohort.set_defaults(command=_score_cohort, asks_prefect=True)
 
 
 def _versions(text: str) -> dict[str, int]:

@@ -86,7 +86,7 @@ def add_store_commands(commands: Any) -> None:
     codes = commands.add_parser(
         "codes", help="print deploy/codes.md: every code, what is expected, and what follows"
     )
-    codes.set_defaults(command=_codes)
+    codes.set_defaults(command=_codes, alone=True)
 
     compact = commands.add_parser(
         "compact",

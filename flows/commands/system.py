@@ -5,6 +5,7 @@ tables, overview.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from flows.commands.ended import ended
 
 
 def add_system_commands(commands: Any) -> None:
-    """Add ``dispatch``, ``serve``, ``deploy``, ``deployments``, ``import-clinical`` and
-    ``overview``.
+    """Add ``dispatch``, ``serve``, ``deploy``, ``prefect``, ``deployments``, ``import-clinical``
+    and ``overview``.
     """
     dispatch = commands.add_parser(
         "dispatch", help="score what the node hands over, in warm processes, until stopped"
@@ -24,7 +25,8 @@ def add_system_commands(commands: Any) -> None:
     serve = commands.add_parser(
         "serve", help="serve the deployments for `prefect deployment run` and the Prefect UI"
     )
-    serve.set_defaults(command=_serve)
+    _add_take_over(serve)
+    serve.set_defaults(command=_serve, asks_prefect=True)
 
     deploy = commands.add_parser("deploy", help="register the deployments for a work pool")
     deploy.add_argument("pool", help="name of the work pool")
@@ -34,7 +36,15 @@ def add_system_commands(commands: Any) -> None:
         default=Path.cwd(),
         help="this software's folder where the workers run (default: here)",
     )
-    deploy.set_defaults(command=_deploy)
+    _add_take_over(deploy)
+    deploy.set_defaults(command=_deploy, asks_prefect=True)
+
+    prefect = commands.add_parser(
+        "prefect",
+        help="Prefect's own commands, at this installation's server: prefect deployment run …",
+    )
+    prefect.add_argument("arguments", nargs=argparse.REMAINDER, help="as `prefect` takes them")
+    prefect.set_defaults(command=_prefect, asks_prefect=True)
 
     deployments = commands.add_parser("deployments", help="print the deployments as a prefect.yaml")
     deployments.add_argument(
@@ -71,12 +81,27 @@ def add_system_commands(commands: Any) -> None:
         action="store_true",
         help="only show what would be read, and what is wrong with it; keep nothing",
     )
-    clinical.set_defaults(command=_import_clinical)
+    clinical.set_defaults(command=_import_clinical, asks_prefect=True)
 
     overview = commands.add_parser(
         "overview", help="what arrived, was scored, quarantined and delivered, per centre"
     )
-    overview.set_defaults(command=_overview)
+    overview.set_defaults(command=_overview, asks_prefect=True)
+
+
+def _add_take_over(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--take-over",
+        action="store_true",
+        help="the Prefect server is this installation's from now on, though another one's "
+        "deployments are on it",
+    )
+
+
+def _prefect(options: argparse.Namespace) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "prefect", *options.arguments], check=False
+    ).returncode
 
 
 def _dispatch(_options: argparse.Namespace) -> int:
@@ -88,18 +113,22 @@ def _dispatch(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _serve(_options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace) -> int:
+    from flows.dispatch.claim import claim_server  # noqa: PLC0415
     from flows.dispatch.deployments import serve_deployments  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
+    claim_server(take_over=options.take_over)
     serve_deployments(Settings.load())
     return 0
 
 
 def _deploy(options: argparse.Namespace) -> int:
+    from flows.dispatch.claim import claim_server  # noqa: PLC0415
     from flows.dispatch.deployments import register_deployments  # noqa: PLC0415
     from flows.settings import Settings  # noqa: PLC0415
 
+    claim_server(take_over=options.take_over)
     for name in register_deployments(Settings.load(), options.pool, options.checkout.absolute()):
         print(name)
     return 0

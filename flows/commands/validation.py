@@ -45,11 +45,12 @@ def add_validation_commands(commands: Any) -> None:
         "center",
         help="the centre; its qa_patient_id in the settings says under which ID its PACS keeps it",
     )
-    center.set_defaults(command=_validate_center)
+    center.set_defaults(command=_validate_center, asks_prefect=True)
 
 
 def _validate(options: argparse.Namespace) -> int:
     from flows.installation import installation  # noqa: PLC0415
+    from flows.own_server import why_no_server  # noqa: PLC0415
     from flows.validation.as_of import query_again, report_file  # noqa: PLC0415
     from flows.validation.cohort_query import CohortQuery  # noqa: PLC0415
     from flows.validation.validate import validate_cohort  # noqa: PLC0415
@@ -63,6 +64,9 @@ def _validate(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    if sentence := why_no_server():
+        print(sentence, file=sys.stderr)
+        return 1
     if file is None:
         query = CohortQuery(
             name=options.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dicom_node.archive.erased_people import ErasedPeople
-from dicom_node.settings import pseudonym_key
 from flows.installation import Installation
 
 
@@ -15,7 +14,7 @@ def erased_people(work: Installation) -> ErasedPeople:
     SettingsError
         If the pseudonym key is not set.
     """
-    return ErasedPeople(work.settings.node.folder, pseudonym_key())
+    return ErasedPeople(work.settings.node.folder, work.pseudonym_key())
 
 
 def refuse_work_on(work: Installation, study_key: str) -> None:

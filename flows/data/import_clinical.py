@@ -7,7 +7,7 @@ once it has been read.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dicom_node.pseudonym import clock_shift_s, patient_key
-from dicom_node.settings import pseudonym_key
 from feature_store.clinical_records import (
     ClinicalRecord,
     ClinicalTable,
@@ -120,7 +119,7 @@ def _import_dropped(center: str) -> State[None]:
             "name one with -p csv=..."
         )
     done, refusals = [], []
-    key, erased = pseudonym_key(), erased_people(work)
+    key, erased = work.pseudonym_key(), erased_people(work)
     for path in files:
         if erased.entries():
             with suppress(ValueError):  # the import says that it cannot be opened
@@ -141,6 +140,7 @@ def _import(
 ) -> str:
     reading, left_out = _without_erased(work, _read(work, center, csv))
     table, rejected_file = reading.table, _written_beside(csv, reading)
+    kept = {record.patient_key: record for record in work.store.clinical(center)}
     judged = _judged(work, center, table, confirm)
     for suite, (records, found) in judged.items():
         _keep(work, center, suite, records, found)
@@ -163,7 +163,8 @@ def _import(
     n, wrong = len(table.records), len(table.rejected)
     return " ".join(
         [
-            f"{n} patient{'s' * (n != 1)} of centre {center} imported, {wrong} "
+            f"{n} patient{'s' * (n != 1)} of centre {center} imported "
+            f"({_changes(kept, table.records)}), {wrong} "
             f"row{'s' * (wrong != 1)} rejected"
             + (f": {rejected_file}" if wrong else "")
             + (f", {left_out} of erased people left out" if left_out else "")
@@ -211,7 +212,7 @@ def check_table(
 
 
 def _read(work: Installation, center: str, csv: Path) -> TableReading:
-    key = pseudonym_key()
+    key = work.pseudonym_key()
     return read_clinical_table(
         csv,
         center,
@@ -265,6 +266,17 @@ def _critical(table: ClinicalTable, findings: Sequence[Finding]) -> str:
     if not table.records and table.rejected:
         sentences.append(table.rejected[0][1])
     return " ".join(sentences)
+
+
+def _changes(kept: Mapping[str, ClinicalRecord], records: Sequence[ClinicalRecord]) -> str:
+    """Say how many records are new, other than before, and as before."""
+    new = sum(record.patient_key not in kept for record in records)
+    same = sum(
+        replace(kept[record.patient_key], confirmed=()) == replace(record, confirmed=())
+        for record in records
+        if record.patient_key in kept
+    )
+    return f"{new} new, {len(records) - new - same} changed, {same} unchanged"
 
 
 def _keep(

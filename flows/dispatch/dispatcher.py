@@ -68,6 +68,10 @@ _STOP_GRACE_S = 60.0
 
 def dispatch(work: Installation) -> None:
     """Run the dispatcher until SIGTERM or SIGINT; the studies under way are finished first."""
+    with contextlib.suppress(
+        SettingsError
+    ):  # without a key, studies are scored without their order
+        work.pseudonym_key()
     stop = threading.Event()
     _stop_on_signals(stop)
     retried = work.registry.outbox.retry_held()

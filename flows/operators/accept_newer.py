@@ -9,7 +9,6 @@ from dicom_node.archive.archive import Archive
 from dicom_node.intake.acceptance import Accepted
 from dicom_node.intake.acceptance import accept_newer as accept
 from dicom_node.intake.names import Names
-from dicom_node.settings import pseudonym_key
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 
@@ -53,7 +52,7 @@ def accept_in(
         If there is no such study, or nothing newer of it.
     """
     archive = Archive(work.settings.node.folder)
-    names = Names(pseudonym_key())
+    names = Names(work.pseudonym_key())
     return accept(archive, work.registry, names, study_key, accepted_by, reason, instance_key)
 
 

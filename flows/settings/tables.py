@@ -85,8 +85,9 @@ class ExpectationsTable(BaseModel):
         from feature_store.expectations.suites import RELEASABLE  # noqa: PLC0415
 
         if unknown := sorted(set(value) - RELEASABLE):
-            like = nearest(unknown[0], sorted(RELEASABLE))
-            mend = f"did you mean {like}?" if like else f"expected {', '.join(sorted(RELEASABLE))}"
+            like = [nearest(one, sorted(RELEASABLE)) for one in unknown]
+            known = ", ".join(sorted(RELEASABLE))
+            mend = f"did you mean {' and '.join(filter(None, like))}?" if all(like) else known
             raise ValueError(f"{' and '.join(unknown)} cannot be chosen: {mend}")
         return value
 

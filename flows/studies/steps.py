@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.pseudonym import clock_shift_s, image_key
 from dicom_node.registry.registry import StudyFiles
-from dicom_node.settings import SettingsError, pseudonym_key
+from dicom_node.settings import SettingsError
 from feature_store.errors import StudyDefect
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.study_rules import study_facts
@@ -222,7 +222,7 @@ def extract_features(
 
 def _marks(run: StudyRun, datasets: Sequence[Dataset], volume: CtVolume) -> ImageMarks:
     try:
-        key = pseudonym_key()
+        key = run.work.pseudonym_key()
     except SettingsError as error:
         get_run_logger().warning(
             f"The order of this study and its images cannot be marked: {error}."

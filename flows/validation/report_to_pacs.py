@@ -8,7 +8,6 @@ import hashlib
 from pathlib import Path
 
 from dicom_node.pseudonym import patient_key, study_key
-from dicom_node.settings import pseudonym_key
 from flows.installation import Installation
 from flows.software_version import software_version
 from validation_reports.dicom.encapsulated_pdf import encapsulated_pdf
@@ -49,7 +48,7 @@ def queue_center_report(work: Installation, report: ValidationReport, folder: Pa
         return f"nothing goes to the PACS of {center.name}: its settings name no qa_patient_id"
     if center.return_to is None:
         return f"nothing goes to the PACS of {center.name}: its settings have no return_to"
-    key = pseudonym_key()
+    key = work.pseudonym_key()
     known = {study.patient_key for study in work.registry.studies.summaries(center.name)}
     if patient_key(key, center.name, center.qa_patient_id) in known:
         return (

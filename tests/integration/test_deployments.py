@@ -15,6 +15,8 @@ from pydicom import dcmread
 from pydicom.uid import ParametricMapStorage
 
 from dicom_node.registry.registry import StudyState
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
+from tests.support.processes import run_module
 from tests.support.running_installation import NewInstallation, Running
 from tests.support.settings_tables import center_table
 from tests.support.synthetic_studies import write_study
@@ -83,6 +85,11 @@ def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
         120,
         "deployments",
     )
+
+    other = {**running.system.environment, PSEUDONYM_KEY_VARIABLE: "another installation's key"}
+    second = run_module(other, "flows", "deploy", "its-pool")
+    assert (second.returncode, second.stdout) == (2, "")
+    assert "is another installation's, whose deployments would be overwritten" in second.stderr
 
     scored = _deployment_run(running, "score-study/by-hand", study_key=study.study_key)
     assert (scored["state_name"], scored["state_type"]) == ("Scored", "COMPLETED")

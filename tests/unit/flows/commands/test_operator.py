@@ -153,7 +153,7 @@ def test_a_misspelt_code_is_an_error_that_names_those_that_there_are(
     (tmp_path / "annulus.toml").write_text("[expectations]\nquarantine = ['kpv', 'gtv-name']\n")
     monkeypatch.setenv("ANNULUS_SETTINGS", str(tmp_path / "annulus.toml"))
     with pytest.raises(
-        SettingsError, match=r"gtv-name, kpv cannot be chosen: expected codes out of age, .*kvp"
+        SettingsError, match=r"gtv-name and kpv cannot be chosen: did you mean gtv-volume and kvp\?"
     ):
         Settings.load()
 

@@ -45,7 +45,7 @@ def test_what_is_unusual_is_kept_beside_the_table(work: Installation, tmp_path: 
     rows = "P1,66,male,adenocarcinoma,II,100,1\nP2,,female,large cell,II,200,0\n"
     assert imported(tmp_path, rows) == (
         "Completed",
-        "2 patients of centre B imported, 0 rows rejected",
+        "2 patients of centre B imported (2 new, 0 changed, 0 unchanged), 0 rows rejected",
     )
     check, follow_up = work.store.checks("B")
     assert (check.suite, check.study, check.n) == ("clinical", None, 2)
@@ -53,6 +53,35 @@ def test_what_is_unusual_is_kept_beside_the_table(work: Installation, tmp_path: 
     assert check.codes == judged_codes("clinical")
     assert {one.code for one in check.findings} == {"age-missing", "histology"}
     assert len(work.store.clinical("B")) == 2
+
+
+def test_an_import_says_what_is_new_what_changed_and_what_did_not(
+    work: Installation, tmp_path: Path
+) -> None:
+    first = "P1,66,male,adenocarcinoma,II,100,1\nP2,70,female,large cell,II,200,0\n"
+    imported(tmp_path, first)
+    _, message = imported(
+        tmp_path, first.replace("200,0", "260,1") + "P3,71,male,adenocarcinoma,I,300,0\n"
+    )
+    assert message == (
+        "3 patients of centre B imported (1 new, 1 changed, 1 unchanged), 0 rows rejected"
+    )
+    assert len(work.store.clinical("B")) == 3
+
+
+def test_another_key_than_the_archives_imports_nothing(
+    work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "P1,66,male,adenocarcinoma,II,100,1\n"
+    imported(tmp_path, rows)
+    before = work.store.clinical("B")
+    monkeypatch.setenv("ANNULUS_PSEUDONYM_KEY", "another key of 32 characters....")
+    name, message = imported(tmp_path, rows)
+    assert name == "Refused"
+    assert message is not None
+    assert "was made with another pseudonym key" in message
+    assert "annulus.env" in message
+    assert work.store.clinical("B") == before
 
 
 def test_a_table_that_cannot_be_used_is_kept_as_such(work: Installation, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from dicom_node.center import Center, ReturnDestination
-from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
+from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, pseudonym_key
 from flows.installation import Installation
 from flows.validation.report_to_pacs import queue_center_report
 from tests.support.intake_bench import KEY, Bench, whole_study
@@ -43,6 +43,7 @@ def _work(bench: Bench, **center: Any) -> Installation:
         SimpleNamespace(
             center=lambda name: Center(name, ("ALPHA",), **center),
             registry=bench.registry,
+            pseudonym_key=pseudonym_key,
             bundle=SimpleNamespace(digest=PROVENANCE.model_digest, facts=facts),
             settings=SimpleNamespace(node=SimpleNamespace(folder=bench.folder)),
         ),
