@@ -232,6 +232,8 @@ def _work(parent: int) -> None:
     settings = work.settings.prefect
     warm_up(work)
     owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
+    if not _wait_for_prefect(stop, parent, settings.poll_interval_s):
+        return
     # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every
     # study. One client for all studies: making one reads every certificate of the machine and opens
     # a connection.
@@ -250,6 +252,15 @@ def _work(parent: int) -> None:
                     "the Prefect server at %s does not answer; studies wait in the outbox", url
                 )
                 stop.wait(settings.first_retry_s)
+
+
+def _wait_for_prefect(stop: threading.Event, parent: int, every_s: float) -> bool:
+    """Wait for the Prefect server, which may start later; say whether it is there."""
+    while not stop.is_set() and os.getppid() == parent:
+        if prefect_answers():
+            return True
+        stop.wait(every_s)
+    return False
 
 
 def warm_up(work: Installation) -> None:

@@ -73,7 +73,11 @@ def test_the_check_says_what_is_wrong_and_mends_it(
     installation.cache_clear()
     store = FeatureStore(place / "feature_store")
     store.put_radiomics(identity("B", 1), {Region.GTV: vector(Region.GTV, 1)})
-    assert run("store", "check") == (0, "The store is what it should be.\n", "")
+    code, out, err = run("store", "check")
+    assert (code, out) == (0, "The store is what it should be.\n")
+    assert err.splitlines() == [
+        "taken from the environment, not from annulus.toml and annulus.env: ANNULUS_NODE__FOLDER"
+    ]
     report = place / "reports" / "late" / "report.json"
     report.parent.mkdir(parents=True)
     report.write_text(json.dumps({"provenance": {"store_versions": {"radiomics": 3}}}))
