@@ -1,5 +1,5 @@
 """What the dispatcher does beside scoring: shows incidents and the overview, imports dropped
-clinical tables, checks the feature store.
+clinical tables, checks the feature store, removes what was kept long enough.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from feature_store.errors import FeatureStoreError
 from flows.data.check_store import repair_store, store_findings
 from flows.data.erased import came_back
 from flows.data.import_clinical import dropped_files, import_clinical
+from flows.data.retention import remove_overdue
 from flows.installation import Installation
 from flows.operators.center_overview import show_overview
 from flows.operators.report_incident import report_incident
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 ORPHANED = "the process of this run ended before the study was finished; another run takes it up"
 _LOOK_INTO_FOLDERS_EVERY_S = 5.0
+_REMOVE_OVERDUE_EVERY_S = 3600.0
 _CHECK_STORE_AT_HOUR = 1
 """In the time zone of the validations, before the first of them."""
 
@@ -54,7 +56,7 @@ class Housekeeping:
     def __init__(self, work: Installation) -> None:
         self._work = work
         self._shown: Sequence[StudySummary] | None = None
-        self._overview_due = self._folders_due = self._orphans_due = 0.0
+        self._overview_due = self._folders_due = self._orphans_due = self._overdue_due = 0.0
         self._store_due: datetime | None = None
         self._store_findings: list[str] = []
 
@@ -82,6 +84,7 @@ class Housekeeping:
         """Do it; a Prefect server that stops answering meanwhile only puts it off."""
         try:
             self.check_store()
+            self._remove_overdue()
             self._report_incidents()
             self._close_orphans()
             self._show_overview()
@@ -93,6 +96,17 @@ class Housekeeping:
             logger.warning(
                 "the Prefect server stopped answering (%s); it is told later", type(error).__name__
             )
+
+    def _remove_overdue(self) -> None:
+        """Remove files that were kept for as long as the settings say."""
+        if time.monotonic() < self._overdue_due:
+            return
+        self._overdue_due = time.monotonic() + _REMOVE_OVERDUE_EVERY_S
+        try:
+            for kind, number in remove_overdue(self._work.settings, datetime.now(UTC)).items():
+                logger.info("%d of the %s were kept long enough and are removed", number, kind)
+        except OSError as error:
+            logger.warning("what was kept long enough cannot be removed: %s", error.strerror)
 
     def _report_incidents(self) -> None:
         incidents = self._work.registry.incidents.unreported()

@@ -153,6 +153,8 @@ class ValidationTable(BaseModel):
     decision_thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     pdf: bool = True
     disclose: Literal["exact", "safe"] = "safe"
+    tables_days: int = Field(default=30, ge=0, le=36_500)
+    reports_days: int = Field(default=0, ge=0, le=36_500)
 
     @field_validator("margins")
     @classmethod
@@ -258,6 +260,7 @@ class SystemTable(BaseModel):
     prefect_port: Port = 4200
     reports_port: Port = 4280
     prefect_keep_days: int = Field(default=90, gt=0, le=3650)
+    logs_days: int = Field(default=90, ge=0, le=36_500)
 
 
 def _cron(value: str) -> str:
