@@ -72,13 +72,18 @@ def _fixtures(item: pytest.Item) -> frozenset[str]:
 @pytest.fixture(autouse=True)
 def own_environment() -> Iterator[None]:
     """Take back what a command that was called here gave its process: the secrets of an
-    installation.
+    installation, and its Prefect server; not what a server of the whole session told all tests.
     """
-    before = dict(os.environ)
+    before = _of_an_installation()
     yield
-    if dict(os.environ) != before:
-        os.environ.clear()
-        os.environ.update(before)
+    for name in _of_an_installation().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _of_an_installation() -> dict[str, str]:
+    prefixes = ("ANNULUS_", "PREFECT_")
+    return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
 
 
 @pytest.fixture(scope="session")
