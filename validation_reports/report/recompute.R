@@ -372,7 +372,8 @@ statistic <- function(name, d) {
     "stage LRT" = {
       known <- d[!is.na(stage_number(d$stage)), ]
       known$stage <- with_deaths(known$stage, known$event)
-      2 * (coxph(Surv(days, event) ~ stage + lp, known)$loglik[2] - coxph(Surv(days, event) ~ stage, known)$loglik[2])
+      # A stage without a death has a coefficient without a limit; the likelihood has one all the same.
+      suppressWarnings(2 * (coxph(Surv(days, event) ~ stage + lp, known)$loglik[2] - coxph(Surv(days, event) ~ stage, known)$loglik[2]))
     },
     "interaction sex" = interaction_p(d, d$sex),
     "interaction age" = interaction_p(d, ifelse(is.na(d$age), NA, d$age >= 65)),
