@@ -43,7 +43,8 @@ def add_prefect_server_command(commands: Any) -> None:
             "removed from Prefect's database (default: %(default)s)"
         ),
     )
-    server.set_defaults(command=_prefect_server)
+    # It needs no settings: a container of the server has none.
+    server.set_defaults(command=_prefect_server, alone=True)
 
 
 def server_environment(home: Path, keep_days: int) -> dict[str, str]:

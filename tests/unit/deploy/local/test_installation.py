@@ -9,6 +9,8 @@ import pytest
 from deploy.local.installation import open_installation
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
 
+KEPT = ("--keep-days", "90")
+
 
 def test_a_password_for_the_server_is_the_clients_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -36,7 +38,7 @@ def test_a_password_for_the_server_is_the_clients_too(
     reports = str(work.settings.reports_folder().absolute())
     assert [(part.name, *part.command[2:]) for part in work.parts()] == [
         ("node", "dicom_node"),
-        ("prefect", "prefect", "server", "start", "--host", everywhere, "--port", "4711"),
+        ("prefect", "flows", "prefect-server", "--host", everywhere, "--port", "4711", *KEPT),
         ("dispatcher", "flows", "dispatch"),
         ("deployments", "flows", "serve"),
         ("reports", "http.server", "4280", "--bind", everywhere, "--directory", reports),
