@@ -164,8 +164,8 @@ def test_rejected_rows_come_back_beside_the_table_for_its_owner_only(
         "Completed",
         (
             "2 patients of centre B imported (2 new, 0 changed, 0 unchanged), 1 row rejected: "
-            "they are beside the table, in a file that ends with .rejected.csv. 1 value of stage could not be read and "
-            "counts as not recorded: 'X' in line 3."
+            "they are beside the table, in a file that ends with .rejected.csv. 1 value of stage "
+            "could not be read and counts as not recorded: 'X' in line 3."
         ),
     )
     assert file.stat().st_mode & 0o777 == 0o600
