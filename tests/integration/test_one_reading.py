@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from deploy.local.processes import ROOT
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from tests.support.archived_studies import archive_study
+from tests.support.intake_bench import KEY
 from tests.support.synthetic_studies import write_study
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def test_each_file_is_opened_once(
         cwd=ROOT,
         env={
             **os.environ,
-            PSEUDONYM_KEY_VARIABLE: secrets.token_hex(32),
+            PSEUDONYM_KEY_VARIABLE: KEY.decode(),
             SETTINGS_VARIABLE: str(tmp_path / "annulus.toml"),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
             "TF_CPP_MIN_LOG_LEVEL": "3",
