@@ -62,7 +62,8 @@ STATEMENT = (
     "groups, numbers at risk and the rows for R are of patients put together by at least "
     f"{SMALLEST_CELL}, with one score (to {SCORE_STEP:g}) and one time (to {GRID_DAYS} days); "
     f"medians are to {GRID_DAYS} days, counts in tables to {SMALLEST_CELL}, and levels of "
-    "fewer are put together or left out."
+    f"fewer are put together or left out; of 1 to {SMALLEST_CELL - 1} patients or deaths "
+    f"{SMALLEST_CELL} are told."
 )
 WITHHELD = NotEstimable(
     "Not shown: fewer than 5 patients died here, or fewer than 5 did not, and they could be found."
@@ -156,10 +157,9 @@ def _safe(report: ValidationReport, of_rows: ValidationReport | None) -> Validat
             _columns(report, [*centers, *([pooled] if pooled else [])], of_rows),
             has_pool=pooled is not None,
         ),
-        within=report.within
-        and _within(report.within, pooled.n_events if pooled else report.within.n_events),
+        within=report.within and _within(report.within, centers),
         leave_one_out=tuple(
-            _within(one, sum(other.n_events for other in centers if other is not center))
+            _within(one, [other for other in centers if other is not center])
             for one, center in zip(report.leave_one_out, centers, strict=False)
         ),
         disclosed=STATEMENT,
@@ -349,9 +349,12 @@ def _columns(
     return found
 
 
-def _within(found: WithinCenters, n_events: int) -> WithinCenters:
+def _within(found: WithinCenters, centers: Sequence[CenterResult]) -> WithinCenters:
+    """Return figures within centres with the counts that add up to those that the centres show."""
+    n_events = sum(one.n_events for one in centers)
     return replace(
         found,
+        n=sum(one.n for one in centers),
         n_events=n_events,
         concordance=_rough_pairs(found.concordance),
         risk_groups=_groups(found.risk_groups, None),

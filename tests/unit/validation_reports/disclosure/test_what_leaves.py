@@ -319,3 +319,15 @@ def test_r_confirms_the_rows_that_leave_and_says_what_their_rounding_does(
     assert total[1] == total[2]
     assert int(total[1]) > 200
     assert "The rows are rounded" in done.stdout
+
+
+def test_the_counts_of_tiny_centres_add_up() -> None:
+    cohorts = [made_cohort("B", 3, 1), made_cohort("C", 2, 2)]
+    report = build_report(cohorts, PROVENANCE, n_resamples=20)
+    safe = what_leaves(report, cohorts, Disclosure.SAFE).report
+    assert safe.pooled is not None
+    assert safe.within is not None
+    told = [one.n for one in safe.centers]
+    assert safe.within.n == safe.pooled.n == sum(told) == 10
+    assert safe.within.n_events == safe.pooled.n_events
+    assert all(one.n_high <= one.n for one in (*safe.centers, safe.pooled))
