@@ -60,7 +60,7 @@ def test_a_missing_fsync_is_found(reception: Reception, of_folders: bool) -> Non
     recording = reception.recording.without_syncs(of_folders=of_folders)
     planted = Reception(recording, reception.sent, reception.studies)
     with memory_folder("crash-states-") as folder:
-        verdict = examine(planted, folder, slice(0, None, 200), every=48)
+        verdict = examine(planted, folder, slice(0, None, 25), every=48)
     assert verdict.losses > 0
 
 
