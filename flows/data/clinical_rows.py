@@ -10,13 +10,28 @@ from feature_store.clinical_tables.rows_of_person import without_rows
 
 TABLE_ENDINGS = frozenset({".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm"})
 """Kinds of tables whose rows can be found."""
-CLOSED_ENDINGS = frozenset({".xlsb", ".xls", ".ods"})
-"""Kinds of tables that are refused when they are imported, and cannot be looked through."""
+_CLOSED_ENDINGS = frozenset({".xlsb", ".xls", ".ods"})
 
 
-def tables_below(folder: Path, endings: frozenset[str] = TABLE_ENDINGS) -> list[Path]:
-    """Return the files of a folder, and of all below it, that are tables by their name."""
-    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in endings]
+def tables_below(folder: Path) -> tuple[list[Path], int]:
+    """Return the tables of a folder, and of all below it, in which rows can be found, and how many
+    others there are: of a kind that an import refuses, or workbooks that cannot be opened.
+    """
+    tables, closed = [], 0
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in TABLE_ENDINGS and _opens(path):
+            tables.append(path)
+        elif path.suffix.lower() in TABLE_ENDINGS | _CLOSED_ENDINGS:
+            closed += 1
+    return tables, closed
+
+
+def _opens(path: Path) -> bool:
+    try:
+        rows_of_person(path, lambda _: False)
+    except ValueError:
+        return False
+    return True
 
 
 def take_rows_out(path: Path, is_of_person: Callable[[str], bool]) -> int:

@@ -21,7 +21,7 @@ from dicom_node.errors import NodeError, StudyStateError
 from dicom_node.intake.erasure import forget_files
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import PersonTraces
-from flows.data.clinical_rows import CLOSED_ENDINGS, tables_below, take_rows_out
+from flows.data.clinical_rows import tables_below, take_rows_out
 from flows.erasure.ledger import SCHEMA, Ledger, unfinished
 from flows.erasure.log_lines import take_lines_out
 from flows.erasure.person import Person, person_of, who_came_back
@@ -247,17 +247,17 @@ def _reports(at: Erasure, ledger: Ledger, person: Person) -> list[str]:
 def _tables(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
     wanted = set(person.patients)
     folder = at.work.settings.clinical_drop_folder(person.center)
+    tables, closed = tables_below(folder)
     rows = sum(
         take_rows_out(path, lambda cell: patient_key(at.key, person.center, cell) in wanted)
-        for path in tables_below(folder)
+        for path in tables
     )
     names = Names(person.names)
     lines = sum(take_lines_out(path, names) for path in sorted(folder.rglob("*.txt")))
-    closed = len(tables_below(folder, CLOSED_ENDINGS))
     return [
         f"{count(rows + lines, 'row')} of tables in the drop folder",
         *(
-            [f"{count(closed, 'refused table')} there cannot be looked through: open and check"]
+            [f"{count(closed, 'refused table')} there cannot be looked through: check by hand"]
             if closed
             else []
         ),

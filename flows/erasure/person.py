@@ -206,7 +206,7 @@ def _rows_in_tables(work: Installation, key: bytes, center: str, patients: Itera
     folder = work.settings.clinical_drop_folder(center)
     return sum(
         rows_of_person(path, lambda cell: patient_key(key, center, cell) in wanted)
-        for path in tables_below(folder)
+        for path in tables_below(folder)[0]
     )
 
 

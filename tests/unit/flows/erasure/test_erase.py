@@ -138,6 +138,9 @@ def test_nothing_of_one_patient_is_left_and_everything_of_the_others(
     bundle = (hospital.folder / "bundles" / "one" / "manifest.json").read_bytes()
     assert len(naming(hospital.folder, names)) > 20
 
+    broken = home / "clinical_drop" / "alpha" / "refused" / "20260101T000000-c.xlsx"
+    broken.parent.mkdir(parents=True, exist_ok=True)
+    broken.write_bytes(b"PK\x03\x04 no zip")
     person = find_person(hospital.work, KEY, patient_id(WHO), "alpha")
     assert find_person(hospital.work, KEY, key_of(WHO), None) == person
     said = commanded(hospital, capsys, monkeypatch, patient_id(WHO), "--center", "alpha", *WHY)[1]
@@ -161,6 +164,7 @@ def test_nothing_of_one_patient_is_left_and_everything_of_the_others(
     code, said, _ = commanded(hospital, capsys, monkeypatch, "--verify", str(ledger.certificate))
     assert code == 0
     assert "nothing of the person was found" in said
+    assert "clinical tables: 1 refused table there cannot be looked through" in said
     assert "outside, ask there: the centre's own PACS" in said
     assert certificate["found"] == []
     assert certificate["searched"]["unpacked"].keys() >= {"Parquet", "SQLite", "PDF"}
