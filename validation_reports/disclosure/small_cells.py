@@ -25,7 +25,7 @@ from validation_reports.statistics.kaplan_meier import MedianTime
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 
 AGE_STEP = 5
-OTHER_REASONS = "other reasons, which few patients have"
+OTHER_REASONS = "other reasons"
 Counts = tuple[int, ...]
 
 

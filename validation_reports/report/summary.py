@@ -211,14 +211,17 @@ def _where_not(report: ValidationReport) -> Line:
             f"{len(keys)}: {reason.rstrip('.')}" for reason, keys in result.excluded[:2]
         )
         more = ", and other reasons" if len(result.excluded) > 2 else ""
-        parts.append(f"{count(result.n_excluded, 'patient')} excluded ({reasons}{more})")
+        # A count that leaves is rounded to 5, and a single patient is given as 5.
+        about = "about " if report.disclosed else ""
+        parts.append(f"{about}{count(result.n_excluded, 'patient')} excluded ({reasons}{more})")
     else:
         parts.append("No patient was excluded")
     if result.warnings:
         sentence, patients = result.warnings[0]
+        about = "about " if report.disclosed and patients != result.n else ""
         parts.append(
             f"scored with a warning, most often: {sentence.rstrip('.')} "
-            f"({count(patients, 'patient')})"
+            f"({about}{count(patients, 'patient')})"
         )
     parts.append("untested outside the patients of the cohort table")
     return Line(

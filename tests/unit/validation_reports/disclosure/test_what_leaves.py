@@ -29,6 +29,7 @@ from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.render import render_html
 from validation_reports.report.curves import curves_csv
 from validation_reports.report.r_check import patients_csv
+from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import (
     ValidationReport,
     build_report,
@@ -331,3 +332,11 @@ def test_the_counts_of_tiny_centres_add_up() -> None:
     assert safe.within.n == safe.pooled.n == sum(told) == 10
     assert safe.within.n_events == safe.pooled.n_events
     assert all(one.n_high <= one.n for one in (*safe.centers, safe.pooled))
+
+
+def test_a_rounded_count_is_called_about() -> None:
+    cohort = made_cohort("B", 60, 1, excluded=(("gone", "It has no score."),))
+    report = build_report([cohort], PROVENANCE, n_resamples=20)
+    safe = what_leaves(report, [cohort], Disclosure.SAFE).report
+    assert headline(report)[-1].answer.startswith("1 patient excluded (1: It has no score)")
+    assert headline(safe)[-1].answer.startswith("About 5 patients excluded (5: other reasons)")
