@@ -38,9 +38,8 @@ from dicom_node.settings.environment import enter
 
 _log = logging.getLogger("dicom_node")
 
-_SWITCH_INTERVAL_S = (
-    0.0005  # a thread that comes back from the disk waits for the interpreter no longer than this
-)
+# A thread that comes back from the disk waits for the interpreter no longer than this.
+SWITCH_INTERVAL_S = 0.0005
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,7 +149,7 @@ def _serve(settings: NodeSettings, file: Path | None) -> int:
             "the settings name no centre, so that nobody could send: add a [center.NAME] table"
         )
     check_listening(node_ports(settings.node), file)
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     node = Node(settings, pseudonym_key(), tokens=stow_tokens(settings.centers()))
     wake = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -45,7 +45,7 @@ def node(folder: Path, *, durable: bool = True) -> Server:
     """Start the node."""
     one = NodeProcess(
         folder,
-        "maximum_associations = 150\nnetwork_timeout_s = 600\nminimum_free_bytes = 0\n"
+        "maximum_associations = 250\nnetwork_timeout_s = 600\nminimum_free_bytes = 0\n"
         f"durable = {str(durable).lower()}",
         center_table("bench") + center_table("other"),
     )

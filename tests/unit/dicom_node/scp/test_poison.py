@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from dicom_node.__main__ import SWITCH_INTERVAL_S
 from dicom_node.archive.part10 import read_meta
 from dicom_node.datasets.dataset_window import DatasetWindow
 from dicom_node.datasets.instance import read_instance
@@ -98,8 +100,17 @@ def test_a_request_for_commitment_that_is_no_sequence_is_answered(start: Start) 
         assert peer.status(_store(0)) == 0x0000
 
 
+@pytest.fixture
+def switching_as_the_node() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching_as_the_node")
 def test_a_hard_object_that_is_read_delays_no_echo(start: Start, tmp_path: Path) -> None:
-    path = write_structure(tmp_path / "hard.dcm", "undefined lengths", 3_000_000)
+    path = write_structure(tmp_path / "hard.dcm", "undefined lengths", 6_000_000)
     meta, begin = read_meta(path)
 
     def read() -> None:
