@@ -87,8 +87,11 @@ def assert_equal(
 
 @pytest.mark.parametrize(
     ("shape", "radius"),
-    [((40, 41, 43), 5), ((17, 19, 21), 6), ((18, 16, 90), 5)],
-    ids=["inside", "at odd faces", "long"],
+    [
+        pytest.param((40, 41, 43), 5, id="inside", marks=pytest.mark.slow),
+        pytest.param((17, 19, 21), 6, id="at odd faces"),
+        pytest.param((18, 16, 90), 5, id="long"),
+    ],
 )
 def test_values_are_those_of_pyradiomics_on_the_whole_image(
     shape: tuple[int, int, int], radius: float

@@ -90,6 +90,7 @@ def phantoms(draw: st.DrawFn) -> tuple[npt.NDArray[Any], Mask]:
     return values.astype(draw(st.sampled_from([np.float32, np.float64]))), mask
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(phantoms())
 def test_any_region_of_any_image(phantom: tuple[npt.NDArray[Any], Mask]) -> None:

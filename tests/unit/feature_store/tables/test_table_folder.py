@@ -24,6 +24,7 @@ def row(number: int) -> dict[str, object]:
     return {"center": f"C{number % 3}", "key": f"k{number}", "value": float(number)}
 
 
+@pytest.mark.slow
 def test_a_power_cut_at_any_moment_takes_no_row_that_was_acknowledged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

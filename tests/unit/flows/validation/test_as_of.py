@@ -236,6 +236,7 @@ def test_what_is_neither_a_report_nor_a_time_is_a_sentence(
         as_of(work, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_report_that_leaves_is_made_again_from_the_record_that_stays(
     work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def test_mean_and_variance_are_those_of_r_and_the_interval_is_never_shorter() ->
         assert found.upper >= plain.upper - 1e-12
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_new_centre_tends_to_that_with_known_variance() -> None:
     random = np.random.default_rng(1)
     y = random.normal(0.0, 0.3, 4000) + random.normal(0.0, 0.1, 4000)
