@@ -78,7 +78,8 @@ def add_system_commands(commands: Any) -> None:
     )
     clinical.add_argument(
         "--check",
-        action="store_true",
+        dest="asks_prefect",  # what is only looked at needs no server
+        action="store_false",
         help="only show what would be read, and what is wrong with it; keep nothing",
     )
     clinical.set_defaults(command=_import_clinical, asks_prefect=True)
@@ -143,7 +144,7 @@ def _deployments(options: argparse.Namespace) -> int:
 
 
 def _import_clinical(options: argparse.Namespace) -> int:
-    if options.check:
+    if not options.asks_prefect:
         return _check_clinical(options)
     from flows.data.import_clinical import import_clinical  # noqa: PLC0415
 
