@@ -186,10 +186,9 @@ class Archive:
         folder = self.instances / center / study_key
         for version in count():
             path = folder / file_name(instance_key, version)
-            is_free = not path.exists()
-            if is_free and version < passed_over:
+            if version < passed_over and not path.exists():
                 continue
-            if is_free and version and not replace:
+            if version and not replace and not path.exists():
                 raise ConflictingContentError(
                     "an instance was sent again under the same SOP Instance UID with other "
                     "content: the first content stays in use and the second is quarantined; give "

@@ -8,6 +8,7 @@ back-up of the folder from before that is put back does not take anybody off the
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,7 +113,11 @@ class ErasedPeople:
         ErasedPersonError
             If it does.
         """
-        if self.has_patient(patient_key) or self.has_study(study_key):
+        self._read()
+        if self._tokens and (
+            token(self._key, "patient", patient_key) in self._tokens
+            or token(self._key, "study", study_key) in self._tokens
+        ):
             raise ErasedPersonError(
                 "an object of a person who was erased here was sent: nothing of it is kept; have "
                 "its source stop sending this person"
@@ -167,7 +172,7 @@ class ErasedPeople:
 
 def _changed(folder: Path) -> int:
     try:
-        return folder.stat().st_mtime_ns
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - asked for every object that comes
     except OSError:
         return -1
 
