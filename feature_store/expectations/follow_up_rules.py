@@ -285,7 +285,7 @@ FOLLOW_UP_RULES = (
         Between(2),
         "survival times that differ",
         lambda f: (
-            f"All {f.n} survival times are {f.longest_days:g} days, expected times that differ. "
+            f"All {f.n} survival times are equal ({f.longest_days:g}), expected times that differ. "
             "Export the time of each patient."
         ),
     ),
