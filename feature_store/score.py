@@ -36,6 +36,9 @@ class ScoreRow:
         Version of this software.
     scored_at : datetime
         When, timezone-aware.
+    engine : str
+        Name and version of the library that computed the network; empty where the model has none,
+        and in scores of earlier releases.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class ScoreRow:
     warnings: tuple[str, ...]
     software_version: str
     scored_at: datetime
+    engine: str = ""
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.linear_predictor):

@@ -77,7 +77,7 @@ class Installation:
                 "no frozen model is pinned: give both bundle and digest in the [model] table of "
                 "the settings file (python -m models verify FOLDER prints the digest)"
             )
-        bundle = load(model.bundle, model.digest)
+        bundle = load(model.bundle, model.digest, model.engine)
         bundle.check_extraction(self.settings.extraction().digest)
         return bundle
 

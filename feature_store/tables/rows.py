@@ -80,6 +80,7 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("warnings", pa.list_(_TEXT)),
             ("software_version", _TEXT),
             ("scored_at", pa.timestamp("us", "UTC")),
+            ("engine", _TEXT),
         ],
     ),
     "acquisitions": (
@@ -256,6 +257,7 @@ def row_of_score(row: ScoreRow) -> dict[str, Any]:
         "warnings": list(row.warnings),
         "software_version": row.software_version,
         "scored_at": row.scored_at,
+        "engine": row.engine or None,
     }
 
 
@@ -271,6 +273,7 @@ def score_of(row: Mapping[str, Any]) -> ScoreRow:
         warnings=tuple(row["warnings"]),
         software_version=row["software_version"],
         scored_at=row["scored_at"],
+        engine=row["engine"] or "",
     )
 
 

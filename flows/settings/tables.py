@@ -23,6 +23,7 @@ from feature_store.clinical_tables.code_words import is_understood
 from feature_store.clinical_tables.conventions import CODED, COLUMN_NAMES
 from models.combined.combat import MINIMUM_PATIENTS
 from models.network.augmentation import Augmentation
+from models.network.engines import Engine
 from validation_reports.statistics.margins import Margins
 
 BY_HAND = "off"
@@ -114,13 +115,16 @@ class AugmentationTable(BaseModel):
 
 
 class ModelTable(BaseModel):
-    """``[model]``: the frozen bundle that scores, pinned by its digest."""
+    """``[model]``: the frozen bundle that scores, pinned by its digest, and what computes its
+    network.
+    """
 
     model_config = TABLE
 
     bundle: Place | None = None
     digest: str | None = Field(default=None, pattern=_DIGEST)
     earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Place] = Field(default_factory=dict)
+    engine: Engine = Engine.OPENVINO
 
 
 class CombatTable(BaseModel):

@@ -168,7 +168,9 @@ def score(
     """
     bundle = run.work.bundle
     columns = study_features(bundle, features)
+    engine = ""
     if bundle.network is not None:
+        engine = bundle.deep_feature_extractor.engine
         deep = np.array([columns[name] for name in DEEP_COLUMNS])
         run.store.put_deep(run.identity, deep, bundle.network.digest)
     (risk,) = bundle.model.score(pd.DataFrame([columns]))
@@ -185,6 +187,7 @@ def score(
             warnings=tuple(warnings),
             software_version=software_version(),
             scored_at=scored_at,
+            engine=engine,
         )
     )
     return risk, scored_at

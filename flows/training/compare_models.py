@@ -58,7 +58,10 @@ def compare_models(request: ComparisonRequest) -> State[None]:
         Bundles, centres, folder.
     """
     work = installation()
-    bundles = tuple(load(path, read_digest(path)) for path in (request.first, request.second))
+    engine = work.settings.model.engine
+    bundles = tuple(
+        load(path, read_digest(path), engine) for path in (request.first, request.second)
+    )
     for bundle in bundles:
         bundle.check_extraction(work.settings.extraction().digest)
     names = [work.center(name).name for name in dict.fromkeys(request.centers)]

@@ -37,13 +37,16 @@ from models.errors import NoFeatureSelectedError, TrainingError
 from models.network.backend_name import backend_package
 from models.network.checkpoint import Epoch
 from models.network.deep_features import DeepFeatureExtractor
+from models.network.engines import LIMIT, GraphCheck, frozen_graph
 from models.network.training import NetworkTraining, split_patients, train_network
 from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 
-BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras")
+BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "onnx")
 TABLES_READ = ("acquisitions", "clinical", "deep_input", "images", "radiomics")
 """Tables of the feature store that a bundle follows from."""
+TUMOURS_COMPARED = 16
+"""On how many real tumours the network's ONNX graph is held against Keras."""
 INTENDED_USE = (
     "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer "
     "from the planning CT and its GTV contour; not validated for decisions about patients."
@@ -106,14 +109,16 @@ def train_model(request: TrainingRequest) -> State[None]:
     features = combined_model_features(work, request, source, network)
     model = fit_combined_model(request, features, records)
     compared = compared_region_features(work, request, source)
+    graph, graph_check = network_graph(request, source, network, model)
     evidence = replace(
         gather_evidence(request, features, compared, records, model, curve),
         images=training_images(request, source, eligible_patients(features, records)),
+        graph=graph_check,
     )
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, records, model)
     digest = freeze(
-        request.bundle, model, network, bundle_facts(work, request, source), evidence, combat
+        request.bundle, model, network, bundle_facts(work, request, source), evidence, combat, graph
     )
     checkpoint_file(work, request).unlink(missing_ok=True)
     return Completed(
@@ -227,6 +232,25 @@ def combined_model_features(
     return store.features(
         request.center, regions, work.settings.extraction().digest, network.digest
     )
+
+
+def network_graph(
+    request: TrainingRequest, source: FeatureStore, network: NetworkWeights, model: CombinedModel
+) -> tuple[bytes | None, GraphCheck | None]:
+    """Return the network as an ONNX graph, where the model needs one and its features of the
+    centre's first tumours are those of Keras; and how they compared.
+    """
+    if not model.needs_network:
+        return None, None
+    _, inputs = source.deep_inputs(request.center)
+    graph, check = frozen_graph(network, inputs[:TUMOURS_COMPARED])
+    if graph is None:
+        get_run_logger().warning(
+            f"The network's ONNX graph gives features that differ from those of {check.reference} "
+            f"by {check.largest_difference:.1e}, expected {LIMIT:.0e} at most: the bundle is "
+            "frozen without it, and Keras will score."
+        )
+    return graph, check
 
 
 def compared_region_features(

@@ -7,6 +7,7 @@
         model.json      the combined model
         training.json   how the training went: curve, regions compared, optimism, stability
         network.npz     the network's weights, where the model reads deep features
+        network.onnx    the same network as an ONNX graph, where it was found to give the same
         combat.json     ComBat's reference, where training was asked for it
 
 The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle
@@ -34,11 +35,13 @@ from models.combined.combined_model import CombinedModel
 from models.durable_files import sync, write_durably
 from models.errors import BundleError, FeatureMismatchError
 from models.network.deep_features import DeepFeatureExtractor
+from models.network.engines import Engine, Extractor
+from models.network.openvino_features import OpenVinoExtractor
 from models.network.weights import NetworkWeights
 
 SCHEMA = "annulus-bundle/2"
 MANIFEST, MODEL, TRAINING, NETWORK = "manifest.json", "model.json", "training.json", "network.npz"
-COMBAT = "combat.json"
+GRAPH, COMBAT = "network.onnx", "combat.json"
 _FAMILY, _, _VERSION = SCHEMA.partition("/")
 
 
@@ -61,6 +64,10 @@ class FrozenBundle:
     combat : CombatReference or None
         The training centre's features, where cohorts may be aligned with them; it changes no single
         score.
+    graph : bytes or None
+        The network as an ONNX file; absent in bundles of earlier releases.
+    engine : Engine
+        What makes its deep features; Keras does where there is no graph.
     """
 
     digest: str
@@ -69,10 +76,12 @@ class FrozenBundle:
     network: NetworkWeights | None
     evidence: TrainingEvidence = field(default_factory=TrainingEvidence)
     combat: CombatReference | None = None
+    graph: bytes | None = field(default=None, repr=False)
+    engine: Engine = Engine.OPENVINO
 
     @cached_property
-    def deep_feature_extractor(self) -> DeepFeatureExtractor:
-        """The warm network; the first use imports TensorFlow.
+    def deep_feature_extractor(self) -> Extractor:
+        """The warm network; the first use imports the engine.
 
         Raises
         ------
@@ -83,7 +92,9 @@ class FrozenBundle:
             raise BundleError(
                 f"The model {self.facts.name} reads no deep features, so its bundle has no network."
             )
-        return DeepFeatureExtractor(self.network)
+        if self.engine is Engine.KERAS or self.graph is None:
+            return DeepFeatureExtractor(self.network)
+        return OpenVinoExtractor(self.graph)
 
     def check_extraction(self, settings_digest: str) -> None:
         """Refuse features that were extracted with other settings than the model's.
@@ -109,6 +120,7 @@ def freeze(
     facts: BundleFacts,
     evidence: TrainingEvidence | None = None,
     combat: CombatReference | None = None,
+    graph: bytes | None = None,
 ) -> str:
     """Write a bundle, whole or not at all.
 
@@ -126,6 +138,8 @@ def freeze(
         How the training went.
     combat : CombatReference, optional
         The training centre's features, for cohorts that are to be aligned with them.
+    graph : bytes, optional
+        The network as an ONNX file, if `models.network.engines` found that it may score.
 
     Returns
     -------
@@ -147,6 +161,8 @@ def freeze(
     }
     if model.needs_network and network is not None:
         contents[NETWORK] = network.to_npz()
+        if graph is not None:
+            contents[GRAPH] = graph
     if combat is not None:
         contents[COMBAT] = canonical_json(to_record(combat))
     manifest = canonical_json(
@@ -191,7 +207,7 @@ def read_digest(folder: Path) -> str:
     return _sha256(_read(folder, MANIFEST))
 
 
-def load(folder: Path, pinned_digest: str) -> FrozenBundle:
+def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> FrozenBundle:
     """Read a bundle and check every byte of it.
 
     Parameters
@@ -200,6 +216,8 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
         The bundle.
     pinned_digest : str
         Digest that the settings pin.
+    engine : Engine
+        What is to make its deep features.
 
     Returns
     -------
@@ -234,11 +252,13 @@ def load(folder: Path, pinned_digest: str) -> FrozenBundle:
             f"The bundle in {folder.name} does not hold a usable model: freeze it again."
         ) from error
     network = NetworkWeights.from_npz(contents[NETWORK]) if NETWORK in contents else None
-    if model.needs_network != (network is not None):
+    if model.needs_network != (network is not None) or (network is None and GRAPH in contents):
         raise BundleError(
             f"The bundle in {folder.name} and its model disagree on the network: freeze it again."
         )
-    return FrozenBundle(digest, facts, model, network, evidence, combat)
+    return FrozenBundle(
+        digest, facts, model, network, evidence, combat, contents.get(GRAPH), engine
+    )
 
 
 def canonical_json(record: Mapping[str, Any]) -> bytes:
@@ -279,6 +299,7 @@ def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]
         MODEL,
         TRAINING,
         NETWORK,
+        GRAPH,
         COMBAT,
     }:
         raise BundleError(

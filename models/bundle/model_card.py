@@ -76,6 +76,7 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
             f"lambda.{settings.lambda_rule} of {settings.n_folds}-fold cross-validation"
         ),
         f"  network         {_network(bundle)}",
+        *_graph(bundle),
         f"  harmonisation   {_harmonisation(bundle)}",
         (
             f"  components      {model.cox_coefficients.size}, {training.variance_explained:.1%} "
@@ -109,6 +110,21 @@ def _network(bundle: FrozenBundle) -> str:
     best = max((epoch.number for epoch in curve if epoch.best), default=None)
     trained = "" if best is None else f", {len(curve)} epochs, weights of epoch {best}"
     return f"{kind}, weights {bundle.network.digest}{trained}"
+
+
+def _graph(bundle: FrozenBundle) -> list[str]:
+    check = bundle.evidence.graph
+    if bundle.network is None or check is None:
+        return []
+    verdict = "scores" if check.agrees else "differs too much and was left out: Keras scores"
+    return [
+        (
+            f"  ONNX graph      {verdict}; {check.engine} and {check.reference} differ by "
+            f"{check.largest_difference:.1e} at most in the deep features of {check.tumours} "
+            f"tumour{'s' * (check.tumours != 1)}, the largest of which is "
+            f"{check.largest_feature:.3g}"
+        )
+    ]
 
 
 def _harmonisation(bundle: FrozenBundle) -> str:

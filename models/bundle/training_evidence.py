@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from models.combined.optimism import InternalValidation
 from models.combined.region_comparison import RegionResult
 from models.network.checkpoint import Epoch
+from models.network.engines import GraphCheck
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,12 @@ class TrainingEvidence:
     images : tuple of tuple of str
         By patient that trained it, digests of the pixels of the CT, by which it is recognised in a
         validation; empty in bundles of earlier releases.
+    graph : GraphCheck or None
+        How the network's ONNX graph compared with Keras; `None` in bundles of earlier releases.
     """
 
     curve: tuple[Epoch, ...] = ()
     comparison: tuple[RegionResult, ...] = ()
     internal: InternalValidation | None = None
     images: tuple[tuple[str, ...], ...] = field(default=(), metadata={"later": True})
+    graph: GraphCheck | None = field(default=None, metadata={"later": True})

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.combined.combined_model import DEEP_BLOCK, CombinedModel
 from models.errors import FeatureMismatchError
-from models.network.deep_features import DeepFeatureExtractor
+from models.network.engines import Extractor
 from models.network.weights import DEEP_COLUMNS, INPUT_SHAPE, checked_inputs
 
 
@@ -121,7 +121,7 @@ def explain(model: CombinedModel, features: pd.DataFrame) -> tuple[Explanation, 
 
 
 def occlusion_map(
-    model: CombinedModel, extractor: DeepFeatureExtractor, image: ArrayLike, cube: int = 16
+    model: CombinedModel, extractor: Extractor, image: ArrayLike, cube: int = 16
 ) -> NDArray[np.float32]:
     """Show by how much the linear predictor falls when a part of the tumour's image is not seen.
 
@@ -129,7 +129,7 @@ def occlusion_map(
     ----------
     model : CombinedModel
         A model that reads deep features.
-    extractor : DeepFeatureExtractor
+    extractor : Extractor
         Its warm network.
     image : array_like of float32, shape (64, 64, 64)
         The network's input of one patient.

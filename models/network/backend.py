@@ -26,6 +26,7 @@ import keras
 
 __all__ = [
     "BACKEND",
+    "backend_version",
     "gpu_is_there",
     "keras",
     "make_deterministic",
@@ -51,6 +52,11 @@ def make_deterministic(seed: int) -> None:
     keras.utils.set_random_seed(seed)
     if BACKEND == "tensorflow":
         importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
+
+
+def backend_version() -> str:
+    """Return name and version of the backend, as scores record it."""
+    return f"{BACKEND} {importlib.import_module(BACKEND).__version__}"
 
 
 def gpu_is_there() -> bool:

@@ -1,8 +1,7 @@
-"""Deep features: the network's weights as plain arrays, and the 512 numbers that they make of a
-tumour.
+"""Deep features by Keras: the 512 numbers that the network's weights make of a tumour.
 
-Holding, storing and checking weights needs numpy only. TensorFlow is imported when features are
-asked for, which takes seconds the first time, so an extractor is made once and kept warm.
+TensorFlow is imported when features are asked for, which takes seconds the first time, so an
+extractor is made once and kept warm.
 """
 
 from __future__ import annotations
@@ -30,9 +29,10 @@ class DeepFeatureExtractor:
     """
 
     def __init__(self, weights: NetworkWeights) -> None:
-        from models.network.backend import numpy_of  # noqa: PLC0415 - imports TensorFlow
+        from models.network.backend import backend_version, numpy_of  # noqa: PLC0415 - TensorFlow
         from models.network.se_resnet import build_feature_network, load_weights  # noqa: PLC0415
 
+        self.engine = backend_version()
         self._numpy_of = numpy_of
         self.weights = weights
         self._network = build_feature_network(squeeze_excitation=weights.squeeze_excitation)

@@ -1,5 +1,5 @@
 """Scoring, extracting and explaining a study open each of its files once, as the flows really do
-it.
+it, and none of them starts TensorFlow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,17 @@ from flows.studies.score_study import extract_study, score_study
 
 flow = {"score": score_study, "extract": extract_study, "explain": explain_study}[sys.argv[1]]
 state = flow(*sys.argv[2:], return_state=True)
-print(json.dumps({"name": state.name, "message": state.message, "counts": counts}))
+heavy = {"tensorflow", "keras", "onnx", "lifelines", "matplotlib"}
+print(
+    json.dumps(
+        {
+            "name": state.name,
+            "message": state.message,
+            "counts": counts,
+            "heavy": sorted(heavy & set(sys.modules)),
+        }
+    )
+)
 """
 
 
@@ -82,3 +92,4 @@ def test_each_file_is_opened_once(
     archived = {str(path) for path in (folder / "archive").rglob("*.dcm")}
     assert len(archived) == len(files)
     assert {path: ended["counts"].get(path, 0) for path in archived} == dict.fromkeys(archived, 1)
+    assert ended["heavy"] == []

@@ -16,8 +16,10 @@ from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSe
 from feature_store.study_features import compute_features, load_study
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
+from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combined_model import train_combined_model
 from models.network.deep_features import DeepFeatureExtractor
+from models.network.engines import frozen_graph
 from models.network.weights import DEEP_COLUMNS
 from models.survival.survival_data import Survival
 from tests.support.synthetic_studies import write_study
@@ -44,9 +46,10 @@ def freeze_test_bundle(folder: Path) -> str:
     scores = traits @ rng.normal(size=(TRAITS, len(columns))) + 0.3 * rng.normal(
         size=(PATIENTS, len(columns))
     )
-    typical = _features_of_a_synthetic_study(
+    typical, deep_input = _features_of_a_synthetic_study(
         folder.with_name("typical"), DeepFeatureExtractor(network)
     )
+    graph, check = frozen_graph(network, deep_input[np.newaxis])
     values = typical + scores * (0.5 * np.abs(typical) + 1e-3)
     follow_up = rng.exponential(900 / np.exp(traits[:, 0]))
     features = pd.DataFrame(
@@ -66,16 +69,17 @@ def freeze_test_bundle(folder: Path) -> str:
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
         software_version="test",
     )
-    return freeze(folder, model, network, facts)
+    return freeze(folder, model, network, facts, TrainingEvidence(graph=check), graph=graph)
 
 
 def _features_of_a_synthetic_study(
     folder: Path, network: DeepFeatureExtractor
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Give the made-up features the magnitude of real ones, so that real studies are not absurdly
-    far away.
+    far away; return the network's input too.
     """
     *ct, rtstruct = write_study(folder, "TYPICAL")
     features = compute_features(load_study(read_study(ct, rtstruct), "GTV-1"), ExtractionSettings())
     deep = network.extract(features.deep_input[np.newaxis])[0]
-    return np.concatenate([*(vector.values for vector in features.vectors.values()), deep])
+    values = np.concatenate([*(vector.values for vector in features.vectors.values()), deep])
+    return values, features.deep_input

@@ -148,7 +148,7 @@ def test_a_changed_row_replaces_the_one_with_its_key(store: FeatureStore) -> Non
 def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
     rows = [
         score(1),
-        score(2, warnings=(), survival={}),
+        score(2, warnings=(), survival={}, engine="openvino 2026.4.1"),
         score(1, model_digest="other", linear_predictor=-3.0),
     ]
     for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import (
+    GRAPH,
     MANIFEST,
     MODEL,
     NETWORK,
@@ -24,7 +27,9 @@ from models.bundle.frozen_bundle import (
 )
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.errors import BundleError, FeatureMismatchError
-from models.network.weights import NetworkWeights
+from models.network.engines import Engine
+from models.network.onnx_graph import onnx_graph
+from models.network.weights import DEEP_COLUMNS, NetworkWeights
 from tests.support import ROOT
 from tests.support.training_cohorts import Cohort, make_cohort
 
@@ -63,6 +68,74 @@ def test_freezing_again_gives_the_same_bytes(
     assert freeze(tmp_path / "one", deep_model, weights, facts) in digests
     again = load(tmp_path / "one", digests.pop())
     assert freeze(tmp_path / "three", again.model, again.network, again.facts) == again.digest
+
+
+def test_a_graph_stands_beside_the_network_and_comes_back(
+    tmp_path: Path, deep_model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
+) -> None:
+    without = freeze(tmp_path / "without", deep_model, weights, facts)
+    digest = freeze(tmp_path / "with", deep_model, weights, facts, graph=b"a graph")
+    assert digest != without
+    files = json.loads((tmp_path / "with" / MANIFEST).read_bytes())["files"]
+    assert set(files) == {MODEL, TRAINING, NETWORK, GRAPH}
+    again = load(tmp_path / "with", digest)
+    assert again.graph == b"a graph"
+    parts = (again.model, again.network, again.facts)
+    assert freeze(tmp_path / "again", *parts, graph=again.graph) == digest
+    (tmp_path / "with" / GRAPH).write_bytes(b"A graph")
+    with pytest.raises(BundleError, match=f"file {GRAPH} .* was changed"):
+        load(tmp_path / "with", digest)
+    assert load(tmp_path / "without", without).graph is None
+
+
+def test_a_graph_without_a_network_is_refused(
+    tmp_path: Path, model: CombinedModel, weights: NetworkWeights, facts: BundleFacts
+) -> None:
+    freeze(tmp_path / "bundle", model, weights, facts, graph=b"a graph")
+    assert not (tmp_path / "bundle" / GRAPH).exists()
+    manifest = tmp_path / "bundle" / MANIFEST
+    record = json.loads(manifest.read_bytes())
+    record["files"][GRAPH] = {"size": 7, "sha256": hashlib.sha256(b"a graph").hexdigest()}
+    (tmp_path / "bundle" / GRAPH).write_bytes(b"a graph")
+    manifest.write_bytes(canonical_json(record))
+    with pytest.raises(BundleError, match="disagree on the network"):
+        load(tmp_path / "bundle", read_digest(tmp_path / "bundle"))
+
+
+@pytest.mark.slow
+def test_the_engine_is_chosen_and_both_find_the_same_group(
+    tmp_path: Path, deep_model: CombinedModel, facts: BundleFacts
+) -> None:
+    from models.network.backend import make_deterministic
+    from models.network.se_resnet import build_se_resnet, network_weights
+
+    make_deterministic(5)
+    network = network_weights(build_se_resnet())
+    places = {
+        GRAPH: freeze(tmp_path / GRAPH, deep_model, network, facts, graph=onnx_graph(network)),
+        NETWORK: freeze(tmp_path / NETWORK, deep_model, network, facts),
+    }
+    light, asked_for, of_before = (
+        load(tmp_path / place, places[place], engine)
+        for place, engine in (
+            (GRAPH, Engine.OPENVINO),
+            (GRAPH, Engine.KERAS),
+            (NETWORK, Engine.OPENVINO),
+        )
+    )
+    extractors = [one.deep_feature_extractor for one in (light, asked_for, of_before)]
+    assert [one.engine.split()[0] for one in extractors] == ["openvino", "tensorflow", "tensorflow"]
+    tumours = np.random.default_rng(0).normal(size=(4, 64, 64, 64)).astype(np.float32)
+    gtv = make_cohort(blocks=("gtv", "deep")).features.filter(like="gtv:").head(4)
+    risks = []
+    for bundle, extractor in zip((light, asked_for, of_before), extractors, strict=True):
+        deep = pd.DataFrame(extractor.extract(tumours), index=gtv.index, columns=DEEP_COLUMNS)
+        risks.append(bundle.model.score(gtv.join(deep)))
+    assert risks[1] == risks[2]
+    assert [one.high_risk for one in risks[0]] == [one.high_risk for one in risks[1]]
+    assert [one.linear_predictor for one in risks[0]] == pytest.approx(
+        [one.linear_predictor for one in risks[1]], abs=1e-3
+    )
 
 
 def test_another_bundle_is_never_overwritten(
@@ -214,7 +287,7 @@ def test_loading_and_scoring_import_neither_tensorflow_nor_the_fitting_libraries
         "import sys; from pathlib import Path; import pandas; from models.bundle.frozen_bundle "
         "import load\nbundle = load(Path(sys.argv[1]), sys.argv[2])\nassert "
         "len(bundle.model.score(pandas.read_json(sys.argv[3]))) == 120\nprint([name for name in "
-        "('tensorflow', 'keras', 'sksurv', 'sklearn') if name in sys.modules])"
+        "('tensorflow', 'keras', 'openvino', 'sksurv', 'sklearn') if name in sys.modules])"
     )
     command = [
         sys.executable,

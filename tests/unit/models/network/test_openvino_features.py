@@ -1,0 +1,70 @@
+"""OpenVINO's features: in single precision whatever the processor, the same bits alone and among
+others, and no graph is trusted that cannot be read.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import BundleError, FeatureMismatchError
+from models.network.onnx_graph import onnx_graph
+from models.network.openvino_features import OpenVinoExtractor
+from models.network.weights import NetworkWeights
+from tests.support import ROOT
+
+
+@pytest.fixture(scope="module")
+def extractor(weights: NetworkWeights) -> OpenVinoExtractor:
+    return OpenVinoExtractor(onnx_graph(weights))
+
+
+def test_a_tumour_has_the_same_bits_alone_and_among_others(extractor: OpenVinoExtractor) -> None:
+    tumours = np.random.default_rng(0).normal(size=(3, 64, 64, 64)).astype(np.float32)
+    features = extractor.extract(tumours)
+    assert features.shape == (3, 512)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(extractor.extract(tumours[1:2])[0], features[1])
+    assert np.abs(features[0] - features[1]).max() > 1e-3
+    assert extractor.extract(tumours[:0]).shape == (0, 512)
+    assert extractor.engine == f"openvino {importlib.metadata.version('openvino')}"
+
+
+def test_what_is_no_input_is_refused(extractor: OpenVinoExtractor) -> None:
+    with pytest.raises(FeatureMismatchError, match=r"expected \(patients, 64, 64, 64\)"):
+        extractor.extract(np.zeros((1, 32, 64, 64)))
+    with pytest.raises(FeatureMismatchError, match="not finite"):
+        extractor.extract(np.full((1, 64, 64, 64), np.nan))
+
+
+def test_a_graph_that_cannot_be_read_says_what_to_do() -> None:
+    with pytest.raises(BundleError, match='set engine = "keras"'):
+        OpenVinoExtractor(b"no graph")
+
+
+def test_it_needs_no_tensorflow_and_tells_nobody(weights: NetworkWeights, tmp_path: Path) -> None:
+    (tmp_path / "network.onnx").write_bytes(onnx_graph(weights))
+    program = (
+        "import socket, sys; import numpy\n"
+        "from pathlib import Path\n"
+        "def refuse(*_): raise AssertionError('a connection was opened')\n"
+        "socket.socket.connect = refuse\n"
+        "from models.network.openvino_features import OpenVinoExtractor\n"
+        "extractor = OpenVinoExtractor(Path(sys.argv[1]).read_bytes())\n"
+        "assert extractor.extract(numpy.ones((1, 64, 64, 64))).shape == (1, 512)\n"
+        "print(sorted({'tensorflow', 'keras', 'onnx', 'pandas'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "network.onnx")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr
