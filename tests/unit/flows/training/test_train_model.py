@@ -18,7 +18,7 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.tables.store import StudyIdentity
+from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.__main__ import _parser
 from flows.data.eligible_patients import eligible_records
 from flows.installation import Installation
@@ -33,12 +33,16 @@ from flows.training.train_model import (
     compared_region_features,
     fit_combined_model,
     gather_evidence,
+    network_graph,
     training_store,
 )
 from models.bundle.frozen_bundle import freeze
+from models.combined.combined_model import train_combined_model
 from models.errors import TrainingError
+from models.network import engines
 from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule
+from tests.support.training_cohorts import make_cohort
 
 PATIENTS = 50
 NETWORK = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})
@@ -253,3 +257,31 @@ def test_the_combat_reference_is_frozen_only_where_the_settings_ask_for_it(
     assert len(reference.features) == 30  # of the model's only block, those that vary
     expected = features.loc[list(some), list(reference.features)].to_numpy().mean(axis=0)
     np.testing.assert_allclose(reference.means, expected, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_the_network_is_frozen_as_a_graph_that_was_held_against_keras(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from models.network.backend import make_deterministic
+    from models.network.se_resnet import build_se_resnet, network_weights
+
+    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    make_deterministic(6)
+    network = network_weights(build_se_resnet())
+    store = FeatureStore(str(tmp_path / "store"))
+    tumours = np.random.default_rng(6).normal(size=(2, 64, 64, 64)).astype(np.float32)
+    for number, tumour in enumerate(tumours):
+        identity = StudyIdentity("A", f"p{number}", f"s{number}", "c" * 64)
+        store.put_deep_input(identity, tumour)
+    request = TrainingRequest(center="A", bundle=tmp_path / "bundle")
+    cohort = make_cohort(blocks=("gtv", "deep"))
+    deep = train_combined_model(cohort.features, cohort.survival, seed=1, blocks=("gtv", "deep"))
+    graph, check = network_graph(request, store, network, deep)
+    assert graph is not None
+    assert check is not None
+    assert (check.tumours, check.agrees) == (2, True)
+    assert not caplog.records
+    monkeypatch.setattr(engines, "LIMIT", 0.0)
+    assert network_graph(request, store, network, deep) == (None, check)
+    assert "frozen without it, and Keras will score" in caplog.text
