@@ -21,7 +21,7 @@ from scipy.special import chdtri, gammainc, gammaincc
 
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
-from validation_reports.not_estimable import NotEstimable, too_few_events
+from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable, too_few_events
 
 HAZARD_SCALE_METHOD = (
     "deaths over the sum of the predicted cumulative hazards until the end of each patient's "
@@ -98,10 +98,11 @@ def hazard_scale_ratio(
         return NotEstimable(f"{what} is not estimated: the frozen baseline hazard was not given.")
     until = min(float(survival.days.max()), baseline.last_day)
     observed = int((survival.event & (survival.days <= until)).sum())
-    if refusal := too_few_events(what, observed, survival.n):
-        return refusal
     reached = baseline.at(np.minimum(survival.days, until))
     expected = float((np.exp(np.asarray(linear_predictor, dtype=np.float64)) * reached).sum())
+    # Few deaths where many were expected are no lack of data: the interval is exact.
+    if not expected >= MINIMUM_EVENTS and (refusal := too_few_events(what, observed, survival.n)):
+        return refusal
     if not 0 < expected < np.inf:
         return NotEstimable(
             f"{what} is not estimated: the model expects {expected:g} deaths during this follow-up."

@@ -110,7 +110,11 @@ def test_a_hard_cohort_gives_a_report_with_sentences(name: str) -> None:
     assert not re.search(r">\s*(nan|inf|None)\b", page)
     assert "nan" not in expected_csv(report)
     assert len(headline(report)) == 5
-    if name in {"no events", "five patients", "one patient"}:
+    if name == "no events":
+        assert (
+            headline(report)[2].verdict is Verdict.NO
+        )  # 60 patients, of whom many should have died
+    if name in {"five patients", "one patient"}:
         assert {line.verdict for line in headline(report)} <= {Verdict.UNKNOWN, Verdict.NOTE}
 
 
@@ -158,6 +162,11 @@ SENTENCES = {
         made_cohort("A", 4, 3),
         2,
         "The calibration slope is not estimated from 3 deaths in 4 patients: at least 5 deaths are",
+    ),
+    "nobody dies where the model expects many": (
+        _with(event=np.zeros(60, bool)),
+        2,
+        "Outside the margins 0.80–1.25, and not by chance (after Holm): O/E on the hazard scale 0",
     ),
     "years for days": (
         _with(days=COHORT.survival.days / 365.25),

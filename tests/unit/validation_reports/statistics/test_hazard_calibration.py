@@ -50,5 +50,15 @@ def test_without_hazard_or_deaths_there_is_a_sentence() -> None:
     without = hazard_scale_ratio(cohort.survival, cohort.linear_predictor, None)
     assert isinstance(without, NotEstimable)
     assert "baseline hazard was not given" in without.sentence
-    nobody = Survival(cohort.survival.days, np.zeros(20, bool))
-    assert isinstance(hazard_scale_ratio(nobody, cohort.linear_predictor, BASELINE), NotEstimable)
+    brief = Survival(cohort.survival.days / 1000, np.zeros(20, bool))
+    assert isinstance(hazard_scale_ratio(brief, cohort.linear_predictor, BASELINE), NotEstimable)
+
+
+def test_no_death_where_many_were_expected_is_a_finding() -> None:
+    cohort = made_cohort("A", 60, 1)
+    nobody = Survival(cohort.survival.days, np.zeros(60, bool))
+    found = hazard_scale_ratio(nobody, cohort.linear_predictor, BASELINE)
+    assert isinstance(found, HazardScaleRatio)
+    assert (found.observed, found.estimate, found.lower) == (0, 0.0, 0.0)
+    assert found.upper == pytest.approx(-np.log(0.025) / found.expected)
+    assert found.p_value < 1e-6
