@@ -89,6 +89,13 @@ def image_key(key: bytes, sop_instance_uid: str) -> str:
     return pseudonym(key, "image", sop_instance_uid)
 
 
+def person_key(key: bytes, *names: str) -> str:
+    """Return the pseudonym of a person by what names them, whichever centre sent it: the same
+    person is recognised at another centre.
+    """
+    return pseudonym(key, "person", *names)
+
+
 def clock_shift_s(key: bytes, patient: str) -> int:
     """Return by how many seconds the clock of a patient is shifted: up to a hundred years, always
     the same for one patient key.

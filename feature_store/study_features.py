@@ -25,6 +25,7 @@ from feature_store.imaging.structure_set import Roi, StructureSet
 from feature_store.imaging.tissues import TissueShares, tissue_shares
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.possible_values import impossible_features
 from feature_store.radiomic_features.settings import ExtractionSettings
 
 ExtractionEngine = Callable[
@@ -190,4 +191,7 @@ def region_facts(features: StudyFeatures) -> RegionFacts:
         gtv_voxels=features.gtv_voxels,
         ring_share_beyond_ct=features.ring_share_beyond_ct,
         gtv_outside_body=features.tissues[Region.GTV].outside,
+        impossible_features=tuple(
+            name for vector in features.vectors.values() for name in impossible_features(vector)
+        ),
     )

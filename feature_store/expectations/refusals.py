@@ -46,6 +46,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "flat-region": "at least 2 voxels along two axes of each region",
         "too-many-grey-levels": "values in a region that span a plausible number of bins",
         "undefined-features": "a finite value of every feature",
+        "undefined-deep-features": "a finite value of every deep feature",
         "pyradiomics-refused": "a region that PyRadiomics measures",
         "structured-report": "headers from which a structured report can be made",
     }

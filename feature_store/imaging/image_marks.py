@@ -3,8 +3,10 @@ digests of slices, and the moment of acquisition on a clock of the patient's own
 
 Of many slices the smallest digests are kept, which two CTs that share most slices have in common
 even where one lacks some [1]_. Digests of SOP Instance UIDs are keyed, as a UID can be guessed;
-those of pixels cannot be turned back and are the same in every installation. The patient's clock is
-shifted by a keyed, constant time of up to a hundred years: differences hold, and no date is kept.
+those of pixels cannot be turned back and are the same in every installation. A person is marked, by
+keyed digests again, where the date of birth is known: a Patient ID alone is at many centres. The
+patient's clock is shifted by a keyed, constant time of up to a hundred years: differences hold, and
+no date is kept.
 
 References
 ----------
@@ -14,6 +16,7 @@ References
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,11 +53,15 @@ class ImageMarks:
         Smallest keyed digests of the SOP Instance UIDs (0008,0018) of the slices.
     pixels : tuple of str
         Smallest digests of the Hounsfield units of the slices; those that are flat are left out.
+    persons : tuple of str
+        Keyed digests of what names the person; empty where the date of birth is not known, and in
+        what earlier releases read.
     """
 
     acquired_s: int | None
     instances: tuple[str, ...]
     pixels: tuple[str, ...]
+    persons: tuple[str, ...] = ()
 
     def same_images(self, other: ImageMarks) -> bool:
         """Say whether two CTs have a quarter or more of their kept slices in common."""
@@ -72,6 +79,7 @@ def image_marks(
     volume: CtVolume,
     instance_digest: Callable[[str], str],
     clock_shift_s: int,
+    person_digest: Callable[..., str],
 ) -> ImageMarks:
     """Mark a CT.
 
@@ -85,13 +93,40 @@ def image_marks(
         Keyed digest of a SOP Instance UID, the same at every centre.
     clock_shift_s : int
         By how much the patient's clock is shifted.
+    person_digest : callable
+        Keyed digest of the texts that name a person, the same at every centre.
     """
     moments = [moment for moment in map(_acquired, datasets) if moment is not None]
     return ImageMarks(
         None if not moments else int(min(moments).timestamp()) + clock_shift_s,
         _sketch(instance_digest(str(dataset.SOPInstanceUID)) for dataset in datasets),
         pixel_digests(volume),
+        tuple(sorted(person_digest(*names) for names in person_names(datasets[0]))),
     )
+
+
+def person_names(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
+    """Return what names a person whichever centre sends the images: Patient ID (0010,0020) and date
+    of birth (0010,0030); name (0010,0010), date of birth and sex (0010,0040). Nothing without a
+    date of birth, or with one that stands for none.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Header of a slice.
+    """
+    born = str(dataset.get("PatientBirthDate") or "").strip()
+    if not (len(born) == 8 and born.isdecimal() and born > "19010101"):
+        return ()
+    family_and_given = str(dataset.get("PatientName") or "").split("=")[0].split("^")[:2]
+    plain = unicodedata.normalize("NFKD", "^".join(family_and_given)).upper()
+    name = "".join(sign for sign in plain if sign.isalnum() or sign == "^")
+    patient_id = str(dataset.get("PatientID") or "").strip()
+    sex = str(dataset.get("PatientSex") or "").strip().upper()
+    found: list[tuple[str, ...]] = [("id", patient_id, born)] if patient_id else []
+    if len(name.strip("^")) > 1:
+        found.append(("name", name, born, sex))
+    return tuple(found)
 
 
 def pixel_digests(volume: CtVolume) -> tuple[str, ...]:

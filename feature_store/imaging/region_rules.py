@@ -32,11 +32,14 @@ class RegionFacts:
         The largest share of a ring that lies beyond the CT.
     gtv_outside_body : float or None
         Share of the GTV outside the body.
+    impossible_features : tuple of str
+        Features whose value their definition excludes, with the region before a colon.
     """
 
     gtv_voxels: int
     ring_share_beyond_ct: float | None = None
     gtv_outside_body: float | None = None
+    impossible_features: tuple[str, ...] = ()
 
 
 REGION_RULES = (
@@ -50,6 +53,17 @@ REGION_RULES = (
             "the contour is the tumour, in the scale of this CT."
         ),
         error=RegionError,
+    ),
+    Rule(
+        "impossible-features",
+        "impossible_features",
+        Between(None, 0),
+        "values of the features that their definitions allow",
+        lambda f: (
+            f"{len(f.impossible_features)} feature(s) have a value that their definition excludes "
+            f"(such as {f.impossible_features[0]}), expected none. Check the values of the CT in "
+            "and around the GTV; if they are right, report it as a fault of this software."
+        ),
     ),
     warning(
         "gtv-volume",

@@ -102,6 +102,7 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("acquired_s", pa.int64()),
             ("instances", pa.list_(_TEXT)),
             ("pixels", pa.list_(_TEXT)),
+            ("persons", pa.list_(_TEXT)),
         ],
     ),
     "checks": (
@@ -164,12 +165,18 @@ def row_of_images(marks: ImageMarks) -> dict[str, Any]:
         "acquired_s": marks.acquired_s,
         "instances": list(marks.instances),
         "pixels": list(marks.pixels),
+        "persons": list(marks.persons),
     }
 
 
 def marks_of(row: Mapping[str, Any]) -> ImageMarks:
     """Return the marks that a row of the table of images holds."""
-    return ImageMarks(row["acquired_s"], tuple(row["instances"]), tuple(row["pixels"]))
+    return ImageMarks(
+        row["acquired_s"],
+        tuple(row["instances"]),
+        tuple(row["pixels"]),
+        tuple(row["persons"] or ()),
+    )
 
 
 def study_order(

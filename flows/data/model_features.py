@@ -100,7 +100,7 @@ def _regions(bundle: FrozenBundle) -> list[Region]:
 
 def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
     """Return the cohort with acquisitions, the frozen baseline hazard and, where all patients have
-    features, those.
+    features, those, and whom of them the model knows.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
     cohort : ScoredCohort
         A centre's patients.
     """
-    model = work.bundle.model
+    model, applicability = work.bundle.model, work.bundle.applicability
     studies = cohort.studies or None
     table = stored_features(work, cohort.center, studies)
     keys = list(cohort.patient_keys)
@@ -123,6 +123,7 @@ def with_model_inputs(work: Installation, cohort: ScoredCohort) -> ScoredCohort:
         baseline=model.baseline,
         signatures=model.signature_values(chosen).reset_index(drop=True),
         features=chosen[list(model.features)].reset_index(drop=True),
+        in_range=None if applicability is None else applicability.inside(chosen),
     )
 
 

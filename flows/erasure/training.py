@@ -59,5 +59,8 @@ def _was_in(work: Installation, bundle: FrozenBundle, patients: Iterable[str]) -
     except FeatureStoreError:  # the bundle was trained from another store, or on versions that went
         marks = work.store.rows_in_any_version("images", list(wanted))
         mine = {str(one) for row in marks for one in row["pixels"] or ()}
-        return any(not mine.isdisjoint(images) for images in bundle.evidence.images)
+        if bundle.digests is not None:
+            mine |= set(bundle.digests.salted(mine))
+        known = (*bundle.evidence.images, *(bundle.digests.pixels if bundle.digests else ()))
+        return any(not mine.isdisjoint(images) for images in known)
     return bool(wanted & rows[0] & rows[1])

@@ -29,6 +29,7 @@ from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from flows.studies.steps import ENGINES, read_archived
+from models.combined.applicability import Place
 from models.combined.explanation import Explanation, explain, occlusion_map
 
 
@@ -57,10 +58,13 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
         settings.features.ring_widths_mm,
         engine=ENGINES[settings.features.engine],
     )
-    (found,) = explain(work.bundle.model, pd.DataFrame([study_features(work.bundle, features)]))
+    table = pd.DataFrame([study_features(work.bundle, features)])
+    (found,) = explain(work.bundle.model, table)
+    applicability = work.bundle.applicability
+    places = () if applicability is None else applicability.places(table)
     if occlusion_file is not None:
         write_map(work, files, reading.ct.datasets, study, features, occlusion_file)
-    return Completed(message="\n".join(in_words(found)))
+    return Completed(message="\n".join(in_words(found, places)))
 
 
 def write_map(
@@ -99,13 +103,21 @@ def write_map(
     write_dicom(dataset, occlusion_file)
 
 
-def in_words(found: Explanation) -> list[str]:
-    """Return an explanation as lines for people."""
+def in_words(found: Explanation, places: Sequence[Place] = ()) -> list[str]:
+    """Return an explanation, and where the patient lies among those that trained the model, as
+    lines for people.
+    """
     blocks = ", ".join(f"{block} {part:+.3f}" for block, part in found.blocks.items())
     lines = [f"linear predictor {found.linear_predictor:+.3f}: {blocks}"]
     lines += [
         f"  {part.contribution:+.3f}  {part.feature} = {part.value:.6g}, {part.z_score:+.2f} SD "
         "from the training mean"
         for part in found.contributions
+    ]
+    lines += [
+        f"{place.group}: {'outside' if place.outside else 'within'} the range of the training "
+        f"patients, distance {place.distance:.3g} of at most {place.limit:.3g}; what stands out "
+        f"most is {place.feature}, {place.z_score:+.2f} SD"
+        for place in places
     ]
     return lines

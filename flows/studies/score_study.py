@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from prefect import flow, runtime
+from prefect import flow, get_run_logger, runtime
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.states import Completed
@@ -24,6 +24,7 @@ from dicom_node.errors import UnknownStudyError
 from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.expectations.suites import Finding
+from feature_store.imaging.image_marks import ImageMarks
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
 from flows.data.erased import refuse_work_on
@@ -39,8 +40,10 @@ from flows.studies.steps import (
     extract_features,
     study_task,
 )
+from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import Risk
 from models.network.weights import DEEP_COLUMNS
+from validation_reports.cohort.trained_on import TrainedOn
 from validation_reports.errors import StructuredReportError
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
@@ -148,7 +151,8 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             checked = check_and_load(run)
             features, region_findings = extract_features(run, checked)
             warnings = _told(checked.findings, region_findings)
-            risk, scored_at = score(run, checked, features, warnings)
+            risk, scored_at, of_model = score(run, checked, features, warnings)
+            warnings += of_model
             report = write_report(run, checked, risk, warnings, scored_at)
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
@@ -162,9 +166,14 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
 @study_task("score")
 def score(
     run: StudyRun, checked: CheckedStudy, features: StudyFeatures, warnings: Sequence[str]
-) -> tuple[Risk, datetime]:
+) -> tuple[Risk, datetime, tuple[str, ...]]:
     """Compute the deep features and the risk, and keep both in the store; the time of a first try
-    stays.
+    stays. The last of what is returned is what the model itself says of the patient, as warnings.
+
+    Raises
+    ------
+    StudyDefect
+        If the network gives no finite features.
     """
     bundle = run.work.bundle
     columns = study_features(bundle, features)
@@ -172,8 +181,18 @@ def score(
     if bundle.network is not None:
         engine = bundle.deep_feature_extractor.engine
         deep = np.array([columns[name] for name in DEEP_COLUMNS])
+        if lacking := int((~np.isfinite(deep)).sum()):
+            raise StudyDefect(
+                "undefined-deep-features",
+                f"{lacking} of {deep.size} deep features have no finite value. Check the values of "
+                "the CT around the GTV.",
+            )
         run.store.put_deep(run.identity, deep, bundle.network.digest)
-    (risk,) = bundle.model.score(pd.DataFrame([columns]))
+    table = pd.DataFrame([columns])
+    (risk,) = bundle.model.score(table)
+    of_model = warnings_of_model(bundle, table, checked.marks)
+    for sentence in of_model:
+        get_run_logger().warning(sentence)
     earlier = run.store.score(run.files.study_key, run.files.content_digest, bundle.digest)
     scored_at = earlier.scored_at if earlier else datetime.now(UTC)
     run.store.put_score(
@@ -184,13 +203,27 @@ def score(
             high_risk=risk.high_risk,
             survival=risk.survival,
             roi_number=checked.study.gtv.number,
-            warnings=tuple(warnings),
+            warnings=(*warnings, *of_model),
             software_version=software_version(),
             scored_at=scored_at,
             engine=engine,
         )
     )
-    return risk, scored_at
+    return risk, scored_at, of_model
+
+
+def warnings_of_model(
+    bundle: FrozenBundle, table: pd.DataFrame, marks: ImageMarks
+) -> tuple[str, ...]:
+    """Return what a model says of the only patient of `table`: that it was trained on the patient,
+    or knows no such patients.
+    """
+    leak = TrainedOn(bundle.digests, bundle.evidence.images).leak(marks)
+    places = bundle.applicability.places(table) if bundle.applicability is not None else ()
+    return (
+        *((leak.warning,) if leak is not None else ()),
+        *(place.sentence for place in places if place.outside),
+    )
 
 
 @study_task("write structured report")

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 from pydicom.dataset import Dataset
 
-from dicom_node.pseudonym import clock_shift_s, image_key
+from dicom_node.pseudonym import clock_shift_s, image_key, person_key
 from dicom_node.registry.registry import StudyFiles
 from dicom_node.settings import SettingsError
 from feature_store.errors import StudyDefect
@@ -73,12 +73,15 @@ class CheckedStudy:
         The CT instances without their pixels, in the order of the files.
     rtstruct : Dataset
         The RTSTRUCT without its ROIs.
+    marks : ImageMarks
+        By what the CT and the person are recognised.
     """
 
     study: LoadedStudy
     findings: tuple[Finding, ...]
     ct_datasets: tuple[Dataset, ...]
     rtstruct: Dataset
+    marks: ImageMarks
 
 
 class StudyRun:
@@ -183,12 +186,13 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     with _refusals_kept(run, "study", findings):
         overlapping = OverlappingContours(work.settings.features.overlapping_contours)
         study = load_study(reading, pattern, overlapping, chosen)
-    run.store.put_images(run.identity, _marks(run, reading.ct.datasets, study.volume))
+    marks = _marks(run, reading.ct.datasets, study.volume)
+    run.store.put_images(run.identity, marks)
     get_run_logger().info(in_words(study.contours))
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
     voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
-    return CheckedStudy(study, findings, reading.ct.datasets, reading.rtstruct.dataset)
+    return CheckedStudy(study, findings, reading.ct.datasets, reading.rtstruct.dataset, marks)
 
 
 @study_task("extract features")
@@ -229,7 +233,13 @@ def _marks(run: StudyRun, datasets: Sequence[Dataset], volume: CtVolume) -> Imag
         )
         return ImageMarks(None, (), pixel_digests(volume))
     shift = clock_shift_s(key, run.files.patient_key)
-    return image_marks(datasets, volume, lambda uid: image_key(key, uid), shift)
+    return image_marks(
+        datasets,
+        volume,
+        lambda uid: image_key(key, uid),
+        shift,
+        lambda *names: person_key(key, *names),
+    )
 
 
 def _judged(run: StudyRun, suite: str, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -4,6 +4,7 @@ a frozen bundle.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,12 +28,20 @@ from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
+from models.bundle.training_digests import TrainingDigests, training_digests
 from models.bundle.training_evidence import TrainingEvidence
+from models.combined.applicability import Applicability, fit_joint_distance
 from models.combined.combat import CombatReference, fit_combat_reference
-from models.combined.combined_model import BLOCKS, HORIZONS, CombinedModel, train_combined_model
+from models.combined.combined_model import (
+    BLOCKS,
+    DEEP_BLOCK,
+    HORIZONS,
+    CombinedModel,
+    train_combined_model,
+)
 from models.combined.optimism import validate_internally
 from models.combined.region_comparison import RegionResult, compare_regions
-from models.combined.signature import SelectionSettings, block_columns
+from models.combined.signature import SelectionSettings, block_columns, block_of
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.network.backend_name import backend_package
 from models.network.checkpoint import Epoch
@@ -105,20 +114,26 @@ def train_model(request: TrainingRequest) -> State[None]:
     source = training_store(work, request)
     records = eligible_records(source, center)
     check_trainable(work, request, source, records)
-    network, curve = train_deep_features(work, request, source, records)
+    network, curve, held_out = train_deep_features(work, request, source, records)
     features = combined_model_features(work, request, source, network)
     model = fit_combined_model(request, features, records)
     compared = compared_region_features(work, request, source)
     graph, graph_check = network_graph(request, source, network, model)
     evidence = replace(
-        gather_evidence(request, features, compared, records, model, curve),
-        images=training_images(request, source, eligible_patients(features, records)),
-        graph=graph_check,
+        gather_evidence(request, features, compared, records, model, curve), graph=graph_check
     )
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, records, model)
     digest = freeze(
-        request.bundle, model, network, bundle_facts(work, request, source), evidence, combat, graph
+        request.bundle,
+        model,
+        network,
+        bundle_facts(work, request, source),
+        evidence,
+        combat,
+        graph,
+        applicability=range_of_training(features, records, model, held_out),
+        digests=digests_of_training(request, source, records),
     )
     checkpoint_file(work, request).unlink(missing_ok=True)
     return Completed(
@@ -187,13 +202,15 @@ def train_deep_features(
     request: TrainingRequest,
     source: FeatureStore,
     records: dict[str, ClinicalRecord],
-) -> tuple[NetworkWeights, tuple[Epoch, ...]]:
+) -> tuple[NetworkWeights, tuple[Epoch, ...], tuple[str, ...]]:
     """Train the network on the centre's GTV regions and keep the deep features of all its
-    patients.
+    patients; the last of what is returned are the keys of those whom it did not learn from.
     """
     logger = get_run_logger()
     identities, inputs = source.deep_inputs(request.center)
     used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
+    keys = [identities[row].patient_key for row in used]
+    survival = survival_of(records, keys)
     curve: list[Epoch] = []
 
     def tell(epoch: Epoch) -> None:
@@ -204,14 +221,15 @@ def train_deep_features(
 
     checkpoint = checkpoint_file(work, request)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    training = NetworkTraining(
+        epochs=request.network_epochs,
+        squeeze_excitation=request.squeeze_excitation,
+        augmentation=work.settings.augmentation.ranges(),
+    )
     network = train_network(
         inputs[used],
-        survival_of(records, [identities[row].patient_key for row in used]),
-        NetworkTraining(
-            epochs=request.network_epochs,
-            squeeze_excitation=request.squeeze_excitation,
-            augmentation=work.settings.augmentation.ranges(),
-        ),
+        survival,
+        training,
         seed=request.seed,
         on_epoch=tell,
         checkpoint=checkpoint,
@@ -219,7 +237,8 @@ def train_deep_features(
     deep: NDArray[np.float32] = DeepFeatureExtractor(network).extract(inputs)
     for identity, features in zip(identities, deep, strict=True):
         work.store.put_deep(identity, features, network.digest)
-    return network, tuple(curve)
+    _, held_out = split_patients(survival, training.held_out, request.seed)
+    return network, tuple(curve), tuple(keys[row] for row in held_out)
 
 
 def combined_model_features(
@@ -335,15 +354,42 @@ def gather_evidence(
     return TrainingEvidence(curve, comparison, internal)
 
 
-def training_images(
-    request: TrainingRequest, source: FeatureStore, patients: pd.DataFrame
-) -> tuple[tuple[str, ...], ...]:
-    """Return the digests of the pixels of all CTs of the patients that train the model, so that a
-    validation recognises them.
+def digests_of_training(
+    request: TrainingRequest, source: FeatureStore, records: dict[str, ClinicalRecord]
+) -> TrainingDigests:
+    """Return by what all CTs of the patients that train network or model, and these persons, are
+    recognised.
     """
-    used = set(patients.index)
-    marks = sorted(source.images(request.center).items())
-    return tuple(mark.pixels for study, mark in marks if study.patient_key in used and mark.pixels)
+    marks = [
+        mark
+        for study, mark in sorted(source.images(request.center).items())
+        if study.patient_key in records
+    ]
+    return training_digests(
+        [mark.pixels for mark in marks],
+        [mark.instances for mark in marks],
+        [person for mark in marks for person in mark.persons],
+    )
+
+
+def range_of_training(
+    features: pd.DataFrame,
+    records: dict[str, ClinicalRecord],
+    model: CombinedModel,
+    held_out: Collection[str],
+) -> Applicability:
+    """Return which patients the model knows: by the radiomics that it reads, and by all deep
+    features where it reads some, of which only those of patients `held_out` from the network's
+    learning say how others look.
+    """
+    patients = eligible_patients(features, records)
+    read = [name for name in model.features if block_of(name) != DEEP_BLOCK]
+    found = [fit_joint_distance("radiomics", patients[read])] if read else []
+    if model.needs_network:
+        found.append(
+            fit_joint_distance("deep features", block_columns(patients, DEEP_BLOCK), held_out)
+        )
+    return Applicability(tuple(one for one in found if one is not None))
 
 
 def combat_reference(

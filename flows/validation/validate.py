@@ -33,6 +33,7 @@ from flows.validation.report_to_pacs import queue_center_report
 from validation_reports.cohort.assembly import assemble_cohort
 from validation_reports.cohort.same_images import SameImages, same_images
 from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.cohort.trained_on import TrainedOn
 from validation_reports.disclosure.what_leaves import Disclosure, Leaving, what_leaves
 from validation_reports.errors import CohortError, ValidationReportError
 from validation_reports.report.validation_report import (
@@ -142,14 +143,14 @@ def find_same_images(work: Installation, centers: list[str]) -> dict[str, SameIm
     scored: dict[str, list[StudyIdentity]] = {}
     for row in work.store.scores(work.bundle.digest, None):
         scored.setdefault(row.identity.center, []).append(row.identity)
-    training = {
-        center.name
-        for center in work.settings.centers()
-        if center.role is Role.TRAINING and center.name == work.bundle.facts.training_center
+    marks = work.store.images(None)
+    trained = work.bundle.facts.training_center
+    of_training = {
+        center.name for center in work.settings.centers() if center.role is Role.TRAINING
     }
-    return same_images(
-        centers, scored, work.store.images(None), training, work.bundle.evidence.images
-    )
+    here = [mark for study, mark in marks.items() if study.center in of_training & {trained}]
+    known = TrainedOn(work.bundle.digests, work.bundle.evidence.images, here)
+    return same_images(centers, scored, marks, known)
 
 
 def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str]) -> None:

@@ -9,6 +9,8 @@
         network.npz     the network's weights, where the model reads deep features
         network.onnx    the same network as an ONNX graph, where it was found to give the same
         combat.json     ComBat's reference, where training was asked for it
+        range.json      which patients the model knows; absent in bundles of earlier releases
+        digests.json    by what its training patients are recognised; absent in earlier ones
 
 The bundle's digest is the SHA-256 of ``manifest.json``. Settings pin that digest; another bundle
 does not score. JSON is canonical (sorted keys, no spaces, shortest exact numbers), so freezing the
@@ -25,11 +27,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.bundle.facts import BundleFacts
 from models.bundle.records import from_record, to_record
+from models.bundle.training_digests import TrainingDigests
 from models.bundle.training_evidence import TrainingEvidence
+from models.combined.applicability import Applicability
 from models.combined.combat import CombatReference
 from models.combined.combined_model import CombinedModel
 from models.durable_files import sync, write_durably
@@ -42,7 +46,9 @@ from models.network.weights import NetworkWeights
 SCHEMA = "annulus-bundle/2"
 MANIFEST, MODEL, TRAINING, NETWORK = "manifest.json", "model.json", "training.json", "network.npz"
 GRAPH, COMBAT = "network.onnx", "combat.json"
+RANGE, DIGESTS = "range.json", "digests.json"
 _FAMILY, _, _VERSION = SCHEMA.partition("/")
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +74,10 @@ class FrozenBundle:
         The network as an ONNX file; absent in bundles of earlier releases.
     engine : Engine
         What makes its deep features; Keras does where there is no graph.
+    applicability : Applicability or None
+        Which patients the model knows; `None` in bundles of earlier releases.
+    digests : TrainingDigests or None
+        By what its training patients are recognised; `None` in bundles of earlier releases.
     """
 
     digest: str
@@ -78,6 +88,8 @@ class FrozenBundle:
     combat: CombatReference | None = None
     graph: bytes | None = field(default=None, repr=False)
     engine: Engine = Engine.OPENVINO
+    applicability: Applicability | None = None
+    digests: TrainingDigests | None = None
 
     @cached_property
     def deep_feature_extractor(self) -> Extractor:
@@ -121,6 +133,9 @@ def freeze(
     evidence: TrainingEvidence | None = None,
     combat: CombatReference | None = None,
     graph: bytes | None = None,
+    *,
+    applicability: Applicability | None = None,
+    digests: TrainingDigests | None = None,
 ) -> str:
     """Write a bundle, whole or not at all.
 
@@ -140,6 +155,10 @@ def freeze(
         The training centre's features, for cohorts that are to be aligned with them.
     graph : bytes, optional
         The network as an ONNX file, if `models.network.engines` found that it may score.
+    applicability : Applicability, optional
+        Which patients the model knows.
+    digests : TrainingDigests, optional
+        By what its training patients are recognised.
 
     Returns
     -------
@@ -163,8 +182,9 @@ def freeze(
         contents[NETWORK] = network.to_npz()
         if graph is not None:
             contents[GRAPH] = graph
-    if combat is not None:
-        contents[COMBAT] = canonical_json(to_record(combat))
+    for name, part in ((COMBAT, combat), (RANGE, applicability), (DIGESTS, digests)):
+        if part is not None:
+            contents[name] = canonical_json(to_record(part))
     manifest = canonical_json(
         {
             "schema": SCHEMA,
@@ -242,11 +262,9 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
         facts = from_record(BundleFacts, record["facts"])
         model = from_record(CombinedModel, _parse(contents[MODEL], MODEL))
         evidence = from_record(TrainingEvidence, _parse(contents[TRAINING], TRAINING))
-        combat = (
-            from_record(CombatReference, _parse(contents[COMBAT], COMBAT))
-            if COMBAT in contents
-            else None
-        )
+        combat = _optional(CombatReference, contents, COMBAT)
+        applicability = _optional(Applicability, contents, RANGE)
+        digests = _optional(TrainingDigests, contents, DIGESTS)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"The bundle in {folder.name} does not hold a usable model: freeze it again."
@@ -257,7 +275,16 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
             f"The bundle in {folder.name} and its model disagree on the network: freeze it again."
         )
     return FrozenBundle(
-        digest, facts, model, network, evidence, combat, contents.get(GRAPH), engine
+        digest,
+        facts,
+        model,
+        network,
+        evidence,
+        combat,
+        contents.get(GRAPH),
+        engine,
+        applicability,
+        digests,
     )
 
 
@@ -269,6 +296,11 @@ def canonical_json(record: Mapping[str, Any]) -> bytes:
         record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
     return text.encode() + b"\n"
+
+
+def _optional(kind: type[_Part], contents: Mapping[str, bytes], name: str) -> _Part | None:
+    """Return a part that not every bundle has."""
+    return from_record(kind, _parse(contents[name], name)) if name in contents else None
 
 
 def _check_schema(folder: Path, found: object) -> None:
@@ -301,6 +333,8 @@ def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]
         NETWORK,
         GRAPH,
         COMBAT,
+        RANGE,
+        DIGESTS,
     }:
         raise BundleError(
             f"The manifest of {folder.name} does not list {MODEL} and {TRAINING}: freeze the "

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from models.bundle.frozen_bundle import FrozenBundle
 from models.bundle.training_evidence import TrainingEvidence
+from models.combined.applicability import Applicability
 from models.combined.combined_model import CombinedModel
 from models.combined.optimism import InternalValidation
 from models.combined.signature import Signature
@@ -78,6 +79,8 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
         f"  network         {_network(bundle)}",
         *_graph(bundle),
         f"  harmonisation   {_harmonisation(bundle)}",
+        *_range(bundle.applicability),
+        *_recognised(bundle),
         (
             f"  components      {model.cox_coefficients.size}, {training.variance_explained:.1%} "
             "of the variance"
@@ -135,6 +138,26 @@ def _harmonisation(bundle: FrozenBundle) -> str:
         f"{len(bundle.combat.features)} features of the {bundle.combat.patients} training patients "
         "by ComBat"
     )
+
+
+def _range(applicability: Applicability | None) -> list[str]:
+    """Say whom the model knows."""
+    if applicability is None:
+        return ["  range           not recorded: every patient is scored without a word"]
+    return [
+        f"  range           {one.group}: {len(one.z_score.features)} features, distance up to "
+        f"{one.limit:.3g}, beyond which lies 1 in 100 such patients ({one.left_out.size} left out)"
+        for one in applicability.distances
+    ]
+
+
+def _recognised(bundle: FrozenBundle) -> list[str]:
+    """Say by what a training patient is recognised where it comes again."""
+    found = bundle.digests
+    if found is None:
+        return []
+    counts = f"{len(found.pixels)} CTs by pixels, {len(found.instances)} by instances"
+    return [f"  recognised by   salted digests: {counts}, {len(found.persons)} names of persons"]
 
 
 def _signature(

@@ -25,8 +25,8 @@ class TrainingEvidence:
     internal : InternalValidation or None
         Performance corrected for optimism, stability, redundancy.
     images : tuple of tuple of str
-        By patient that trained it, digests of the pixels of the CT, by which it is recognised in a
-        validation; empty in bundles of earlier releases.
+        Digests of the pixels of the CTs that trained it, which some earlier releases wrote without
+        salt; newer bundles have `models.bundle.training_digests`.
     graph : GraphCheck or None
         How the network's ONNX graph compared with Keras; `None` in bundles of earlier releases.
     """

@@ -18,6 +18,9 @@ from models.errors import TrainingError
 from models.survival.risk_sets import Array, RiskSets, Ties
 from models.survival.survival_data import Survival
 
+_GREATEST = 700.0
+"""Linear predictor whose hazard ratio is still a number."""
+
 
 @dataclass(frozen=True, eq=False)
 class BaselineHazard:
@@ -76,7 +79,8 @@ class BaselineHazard:
 
     def survival(self, days: ArrayLike, linear_predictor: ArrayLike) -> Array:
         """Return S0(t)^exp(lp), shape of lp followed by shape of `days`."""
-        risk = np.exp(np.asarray(linear_predictor, dtype=np.float64))
+        # A hazard beyond every number would make what has no hazard yet no number either.
+        risk = np.exp(np.minimum(np.asarray(linear_predictor, dtype=np.float64), _GREATEST))
         return np.exp(-np.multiply.outer(risk, self.at(days)))
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from feature_store.clinical_records import ClinicalRecord, analysable
 from feature_store.tables.store import ScoreRow
 from feature_store.tables.study_order import FirstStudy, StudyOrder
+from models.combined.applicability import OUTSIDE
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.cohort.scored_cohort import ScoredCohort
@@ -153,13 +154,19 @@ def assemble_cohort(
             warning
             for score, record in chosen
             for warning in (
-                *score.warnings,
+                *map(_of_anybody, score.warnings),
                 *_of_studies(first[record.patient_key], order, record),
                 *(one for one, keys in (warnings or {}).items() if record.patient_key in keys),
             )
         ),
         studies=tuple(score.identity for score, _ in chosen),
     )
+
+
+def _of_anybody(warning: str) -> str:
+    """Return a warning without what it says of the one patient, so that it can be counted."""
+    head, outside, _ = warning.partition(OUTSIDE)
+    return f"{head}{outside}." if outside else warning
 
 
 def _of_studies(study: FirstStudy, order: StudyOrder, record: ClinicalRecord) -> list[str]:

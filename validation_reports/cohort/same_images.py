@@ -1,17 +1,18 @@
-"""The same images twice: in the training of the model, at two centres, or under two names of one
-centre. Who comes twice is analysed once, and who trained the model is not analysed.
+"""The same images twice: at two centres, or under two names of one centre. Who comes twice is
+analysed once, and who trained the model is not analysed.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from feature_store.imaging.image_marks import ImageMarks, alike
+from feature_store.imaging.image_marks import ImageMarks
 from feature_store.study_identity import StudyIdentity
+from validation_reports.cohort.sketch_index import SketchIndex
+from validation_reports.cohort.trained_on import TrainedOn
 
-IN_TRAINING = "refused: the model was trained on the same images"
 NOT_COMPARED = (
     "whether the same images are at another centre or trained the model is not known: an earlier "
     "release read them"
@@ -38,36 +39,11 @@ class SameImages:
     warnings: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-class _Index:
-    """Finds the owners of CTs that hold the same images."""
-
-    def __init__(self) -> None:
-        self._sketches: list[tuple[tuple[str, str], tuple[str, ...]]] = []
-        self._places: dict[str, list[int]] = defaultdict(list)
-
-    def add(self, owner: tuple[str, str], *sketches: tuple[str, ...]) -> None:
-        for sketch in sketches:
-            for digest in sketch:
-                self._places[digest].append(len(self._sketches))
-            self._sketches.append((owner, sketch))
-
-    def owners(self, *sketches: tuple[str, ...]) -> set[tuple[str, str]]:
-        found = set()
-        for sketch in sketches:
-            near = Counter(place for digest in sketch for place in self._places.get(digest, ()))
-            for place in near:
-                owner, other = self._sketches[place]
-                if alike(sketch, other):
-                    found.add(owner)
-        return found
-
-
 def same_images(
     asked: Sequence[str],
     scored: Mapping[str, Collection[StudyIdentity]],
     marks: Mapping[StudyIdentity, ImageMarks],
-    training_centers: Collection[str],
-    trained_on: Iterable[tuple[str, ...]],
+    trained_on: TrainedOn,
 ) -> dict[str, SameImages]:
     """Find who comes twice among the patients that were scored.
 
@@ -79,23 +55,15 @@ def same_images(
         By centre, these and others, the study contents that the model has scored.
     marks : mapping of StudyIdentity to ImageMarks
         Marks of the CTs of all centres.
-    training_centers : collection of str
-        Centres all of whose images count as those that trained the model.
-    trained_on : iterable of tuple of str
-        Digests of the pixels of the images that trained the model, as its bundle names them.
+    trained_on : TrainedOn
+        By what those who trained the model are recognised.
 
     Returns
     -------
     dict of str to SameImages
         By centre of `asked`.
     """
-    training, others = _Index(), _Index()
-    known = [pixels for pixels in trained_on if pixels]
-    for pixels in known:
-        training.add(("", ""), pixels)
-    of_centers = [marks[one] for one in marks if one.center in training_centers]
-    for mark in of_centers:
-        training.add(("", ""), mark.instances, mark.pixels)
+    others = SketchIndex()
     everywhere = {one for identities in scored.values() for one in identities}
     for identity in sorted(everywhere & marks.keys()):
         mark = marks[identity]
@@ -109,11 +77,11 @@ def same_images(
             if identity not in marks:
                 warnings[NOT_COMPARED].add(key)
                 continue
-            if not (known or of_centers):
+            if not trained_on.is_known:
                 warnings[TRAINING_UNKNOWN].add(key)
             sketches = (marks[identity].instances, marks[identity].pixels)
-            if training.owners(*sketches):
-                refused[key] = IN_TRAINING
+            if (leak := trained_on.leak(marks[identity])) is not None:
+                refused[key] = leak
             elsewhere = others.owners(*sketches) - {(center, key)}
             first = _analysed_elsewhere((center, key), elsewhere, asked[: place + 1])
             if first is not None:

@@ -56,6 +56,8 @@ class ScoredCohort:
         Scanner, protocol and month, columns as of `feature_store.tables.rows.AcquisitionRecord`.
     studies : tuple of StudyIdentity
         The study content of each patient that was scored; empty where it is not known.
+    in_range : ndarray of bool or None, shape (n,)
+        Whom the model knows, by what they were scored on; `None` where that is not known.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class ScoredCohort:
     features: pd.DataFrame | None = None
     acquisitions: pd.DataFrame | None = None
     studies: tuple[StudyIdentity, ...] = ()
+    in_range: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n = self.survival.n
@@ -108,6 +111,11 @@ class ScoredCohort:
                     "patients."
                 )
             object.__setattr__(self, "acquisitions", self.acquisitions.reset_index(drop=True))
+        if self.in_range is not None and self.in_range.shape != (n,):
+            raise CohortError(
+                f"{self.center}: of {self.in_range.size} patients it is known whether the model "
+                f"knows them, expected {n}."
+            )
         _check_patients(self.center, self.patient_keys, self.excluded)
         missing = [name for name in COVARIATES if name not in self.covariates.columns]
         if missing:
@@ -174,7 +182,14 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         features=_joined([cohort.features for cohort in cohorts]),
         acquisitions=_joined([cohort.acquisitions for cohort in cohorts]),
         studies=tuple(study for cohort in cohorts for study in cohort.studies),
+        in_range=_side_by_side([cohort.in_range for cohort in cohorts]),
     )
+
+
+def _side_by_side(parts: Sequence[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+    """Return the parts in one row, `None` where one is not known."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
 
 
 def _joined(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:

@@ -29,6 +29,7 @@ from validation_reports.disclosure.sentences import (
     without_pseudonyms,
 )
 from validation_reports.disclosure.small_cells import (
+    is_small,
     levels_together,
     reasons_together,
     shown,
@@ -56,6 +57,7 @@ from validation_reports.statistics.smooth_calibration import SmoothCalibration
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc
 from validation_reports.statistics.within_centers import WithinCenters
+from validation_reports.statistics.within_range import WithinRange
 
 STATEMENT = (
     "Figures of all patients are exact. What shows single patients is not: curves, calibration "
@@ -67,6 +69,12 @@ STATEMENT = (
 )
 WITHHELD = NotEstimable(
     "Not shown: fewer than 5 patients died here, or fewer than 5 did not, and they could be found."
+)
+
+
+FEW_OUTSIDE = NotEstimable(
+    "Not shown: fewer than 5 patients are outside the range of the training patients, or within "
+    "it, and they could be found."
 )
 
 
@@ -205,6 +213,7 @@ def _center(
         drift=_drift(exact.drift, n),
         excluded=reasons_together(exact.excluded),
         warnings=tuple((sentence, shown(count, n)) for sentence, count in exact.warnings),
+        within_range=_within_range(exact.within_range, n),
     )
 
 
@@ -292,6 +301,34 @@ def _bands(exact: Bootstrap | NotEstimable, rows: Any) -> Bootstrap | NotEstimab
             replace(one, band=band.band if band else WITHHELD)
             for one, band in zip(exact.horizons, bands, strict=True)
         ),
+    )
+
+
+def _within_range(found: WithinRange | NotEstimable, n: int) -> WithinRange | NotEstimable:
+    """Return the figures without patients outside the range, unless they are so few that the
+    difference from the figures of all would find them.
+    """
+    if not isinstance(found, WithinRange):
+        return found
+    if is_small(found.n_outside) or is_small(found.n) or is_small(found.n - found.n_events):
+        return FEW_OUTSIDE
+    n_events = shown(found.n_events, found.n)
+    hazard = found.hazard
+    if isinstance(hazard, HazardScaleRatio):
+        hazard = replace(
+            hazard,
+            observed=n_events,
+            expected=n_events / hazard.estimate if hazard.estimate else hazard.expected,
+            until=on_grid(hazard.until),
+        )
+    n_outside = shown(found.n_outside, n)
+    return replace(
+        found,
+        n_outside=n_outside,
+        n=n - n_outside,
+        n_events=n_events,
+        concordance=_rough_pairs(found.concordance),
+        hazard=hazard,
     )
 
 

@@ -284,6 +284,7 @@ def _note_performance(note: Callable[[str, object], None], result: CenterResult)
         ("Precision", result.precision),
         ("Likeness to the training patients", result.shift),
         ("Drift over time", result.drift),
+        ("Whom the model knows", result.within_range),
     ):
         note(statistic, found)
     for comparison in result.comparisons:

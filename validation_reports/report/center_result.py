@@ -52,6 +52,7 @@ from validation_reports.statistics.time_dependent_auc import (
     delong,
     time_dependent_auc,
 )
+from validation_reports.statistics.within_range import RANGE_UNKNOWN, WithinRange, within_range
 from validation_reports.wording import without_patterns
 
 
@@ -136,6 +137,8 @@ class CenterResult:
         Reason and the pseudonyms of the patients excluded for it, the most frequent reason first.
     warnings : tuple of (str, int)
         Sentence on the data and the number of patients, the most frequent first.
+    within_range : WithinRange or NotEstimable
+        The main figures without the patients whom the model does not know.
     """
 
     center: str
@@ -164,6 +167,7 @@ class CenterResult:
     excluded: tuple[tuple[str, tuple[str, ...]], ...]
     warnings: tuple[tuple[str, int], ...]
     ici_by_chance: tuple[tuple[int, IciByChance | NotEstimable], ...] = ()
+    within_range: WithinRange | NotEstimable = RANGE_UNKNOWN
 
     @property
     def last_day(self) -> float:
@@ -279,6 +283,7 @@ def analyse_center(
         ),
         ici_by_chance=ici_by_chance(survival, score, cohort.baseline, predicted, seed=seed),
         warnings=tuple(sorted(cohort.warnings.items(), key=lambda item: (-item[1], item[0]))),
+        within_range=within_range(survival, score, cohort.in_range, cohort.baseline, confidence),
     )
 
 

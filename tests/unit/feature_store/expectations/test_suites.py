@@ -192,6 +192,12 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("gtv-volume", WARNING, {"gtv_voxels": 400}, "0.4 cm3, expected 0.5 to 1500 cm3"),
     (
+        "impossible-features",
+        CRITICAL,
+        {"impossible_features": ("gtv:original_glcm_Correlation",)},
+        "1 feature(s) have a value that their definition excludes (such as gtv:original_glcm_",
+    ),
+    (
         "gtv-outside-body",
         WARNING,
         {"gtv_outside_body": 0.25},

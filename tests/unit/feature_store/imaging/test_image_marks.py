@@ -9,7 +9,13 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
-from feature_store.imaging.image_marks import SKETCH, ImageMarks, image_marks, pixel_digests
+from feature_store.imaging.image_marks import (
+    SKETCH,
+    ImageMarks,
+    image_marks,
+    person_names,
+    pixel_digests,
+)
 from feature_store.imaging.reading import read_ct
 from tests.support.dicom_files import write_ct
 
@@ -71,7 +77,8 @@ def test_the_order_is_kept_on_a_shifted_clock_and_no_date(tmp_path: Path) -> Non
         hu = np.random.default_rng(5).integers(-1000, 500, (3, 4, 4)).astype(np.int16)
         reading = read_ct(write_ct(tmp_path / f"{date}-{time}", hu, spoil=dated))
         datasets = reading.datasets
-        found = image_marks(datasets, ct_volume(reading), lambda uid: uid[::-1], 12345)
+        volume = ct_volume(reading)
+        found = image_marks(datasets, volume, lambda uid: uid[::-1], 12345, "/".join)
         assert found.instances == tuple(sorted(str(one.SOPInstanceUID)[::-1] for one in datasets))
         return found.acquired_s
 
@@ -87,3 +94,30 @@ def test_a_quarter_of_the_kept_slices_is_enough_and_less_is_not() -> None:
     for shared, same in ((4, True), (3, False)):
         kept = one.instances[:shared] + tuple(f"b{number}" for number in range(16 - shared))
         assert one.same_images(replace(one, instances=kept)) is same
+
+
+def header(**values: str) -> Dataset:
+    dataset = Dataset()
+    for name, value in values.items():
+        setattr(dataset, name, value)
+    return dataset
+
+
+def test_a_person_is_named_alike_at_two_centres() -> None:
+    one = header(
+        PatientID="17", PatientName="Müller^Hans^^Dr", PatientBirthDate="19480312", PatientSex="M"
+    )
+    other = header(
+        PatientID="A-9", PatientName="MULLER^HANS", PatientBirthDate="19480312", PatientSex="M"
+    )
+    assert set(person_names(one)) & set(person_names(other)) == {
+        ("name", "MULLER^HANS", "19480312", "M")
+    }
+    same_id = header(PatientID=" 17 ", PatientBirthDate="19480312")
+    assert person_names(same_id) == (("id", "17", "19480312"),)
+
+
+def test_nobody_is_named_without_a_date_of_birth() -> None:
+    for born in ("", "19000101", "18991231"):
+        assert person_names(header(PatientID="1", PatientName="A^B", PatientBirthDate=born)) == ()
+    assert person_names(header(PatientID="1", PatientName="A^B")) == ()

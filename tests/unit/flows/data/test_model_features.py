@@ -27,6 +27,7 @@ from flows.data.model_features import (
     with_model_inputs,
 )
 from flows.installation import Installation
+from models.combined.applicability import Applicability, fit_joint_distance
 from models.combined.combined_model import train_combined_model
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import made_cohort
@@ -75,7 +76,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     model = train_combined_model(table, survival, seed=1, blocks=("gtv",), horizons=(365, 730))
     facts = SimpleNamespace(training_center="A")
     settings = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
-    bundle = SimpleNamespace(model=model, facts=facts, network=None)
+    distance = fit_joint_distance("radiomics", table[list(model.features)])
+    assert distance is not None
+    bundle = SimpleNamespace(
+        model=model, facts=facts, network=None, applicability=Applicability((distance,))
+    )
     return cast("Installation", SimpleNamespace(store=store, bundle=bundle, settings=settings))
 
 
@@ -97,6 +102,8 @@ def test_a_cohort_gets_what_the_model_reads(work: Installation) -> None:
     assert cohort.acquisitions is not None
     assert list(cohort.acquisitions["month"].dropna()) == ["2020-03"]
     assert cohort.acquisitions["month"].iloc[1] == "2020-03"
+    assert cohort.in_range is not None
+    assert cohort.in_range.shape == (EXTERNAL,)
     assert cohort.signatures is not None
     np.testing.assert_allclose(
         cohort.signatures["gtv"], model.signatures[0].values(cohort.features), atol=1e-12
@@ -107,6 +114,7 @@ def test_without_everybodys_features_there_are_no_signatures(work: Installation)
     more = with_model_inputs(work, made_cohort("B", EXTERNAL + 1, 1))
     assert more.signatures is None
     assert more.features is None
+    assert more.in_range is None
     assert more.baseline is not None
 
 

@@ -15,6 +15,7 @@ import pydantic
 import pytest
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
@@ -31,9 +32,11 @@ from flows.training.train_model import (
     combat_reference,
     combined_model_features,
     compared_region_features,
+    digests_of_training,
     fit_combined_model,
     gather_evidence,
     network_graph,
+    range_of_training,
     training_store,
 )
 from models.bundle.frozen_bundle import freeze
@@ -285,3 +288,27 @@ def test_the_network_is_frozen_as_a_graph_that_was_held_against_keras(
     monkeypatch.setattr(engines, "LIMIT", 0.0)
     assert network_graph(request, store, network, deep) == (None, check)
     assert "frozen without it, and Keras will score" in caplog.text
+
+
+def test_the_range_and_the_digests_are_of_the_patients_that_train(
+    work: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    source = training_store(work, request)
+    features = combined_model_features(work, request, source, NETWORK)
+    model = fit_combined_model.fn(request, features, records())
+    (radiomics,) = range_of_training(features, records(), model, ("patient003",)).distances
+    assert radiomics.group == "radiomics"
+    assert radiomics.z_score.features == model.features
+    assert radiomics.left_out.size == PATIENTS
+
+    for key in ("patient001", "of nobody"):
+        study = StudyIdentity("A", key, f"study-{key}", "c" * 64)
+        work.store.put_images(study, ImageMarks(1, (f"{key} uid",), (f"{key} hu",), (f"{key} id",)))
+    digests = digests_of_training(request, training_store(work, request), records())
+    assert [digests.pixels, digests.instances, digests.persons] == [
+        (digests.salted(["patient001 hu"]),),
+        (digests.salted(["patient001 uid"]),),
+        digests.salted(["patient001 id"]),
+    ]

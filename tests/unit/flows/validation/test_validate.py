@@ -33,10 +33,12 @@ from flows.validation.validate import (
     gather_cohort,
     refuse_training_centers,
 )
+from models.bundle.training_digests import training_digests
 from models.survival.baseline_hazard import BaselineHazard
 from validation_reports.cohort.assembly import FIRST_CT
-from validation_reports.cohort.same_images import IN_TRAINING, SameImages
+from validation_reports.cohort.same_images import SameImages
 from validation_reports.cohort.scored_cohort import ScoredCohort, pool
+from validation_reports.cohort.trained_on import Leak
 from validation_reports.errors import CohortError
 
 DIGEST = "d" * 64
@@ -126,6 +128,7 @@ def work(tmp_path: Path, filled: Path) -> Installation:
         network=None,
         facts=SimpleNamespace(training_center="T"),
         evidence=SimpleNamespace(images=()),
+        digests=None,
     )
     settings = SimpleNamespace(
         centers=lambda: centers, extraction=lambda: SimpleNamespace(digest="s")
@@ -176,10 +179,29 @@ def test_a_patient_in_two_centres_is_pooled_once_and_named(work: Installation) -
 def test_a_training_patient_is_refused(work: Installation) -> None:
     work.store.put_images(study("B", 4), ImageMarks(1, ("renamed",), ("trained",)))
     (cohort,) = gathered(work, "B")
-    assert dict(cohort.excluded) == {"b04": IN_TRAINING}
+    assert dict(cohort.excluded) == {"b04": Leak.IMAGES}
     with pytest.raises(CohortError, match="Centre T is a training centre, expected external ones"):
         refuse_training_centers(work, ["B", "T"])
     refuse_training_centers(work, ["B", "C"])
+
+
+def test_a_patient_of_a_training_elsewhere_is_refused_by_the_bundle_alone(
+    work: Installation,
+) -> None:
+    """Under other UIDs with the same pixels, under the same UIDs, and as the same person."""
+    for number, mark in enumerate(
+        (
+            ImageMarks(1, ("new",), ("far",)),
+            ImageMarks(1, ("far uid",), ("new",)),
+            ImageMarks(1, ("new",), ("newer",), ("far person",)),
+        )
+    ):
+        work.store.put_images(study("B", number), mark)
+    cast("SimpleNamespace", work.bundle).digests = training_digests(
+        [("far",)], [("far uid",)], ["far person"]
+    )
+    (cohort,) = gathered(work, "B")
+    assert dict(cohort.excluded) == {"b00": Leak.IMAGES, "b01": Leak.IMAGES, "b02": Leak.PERSON}
 
 
 def test_a_second_planning_ct_counts_neither_before_nor_after_it_is_scored_again(

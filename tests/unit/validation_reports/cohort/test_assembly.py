@@ -18,8 +18,8 @@ from validation_reports.cohort.assembly import (
     FIRST_READ,
     assemble_cohort,
 )
-from validation_reports.cohort.same_images import IN_TRAINING
 from validation_reports.cohort.selection import OUTSIDE, CohortSelection
+from validation_reports.cohort.trained_on import Leak
 from validation_reports.errors import CohortError
 
 RECORD = ClinicalRecord("p1", "B", 64, Sex.FEMALE, Histology.ADENOCARCINOMA, "IIIA", 400, True)
@@ -114,9 +114,9 @@ def test_whoever_is_refused_is_named_with_the_reason() -> None:
         [RECORD, other],
         {},
         [365],
-        refused={"p1": IN_TRAINING},
+        refused={"p1": Leak.IMAGES},
         warnings={"told": {"p1", "p2"}},
     )
     assert cohort.patient_keys == ("p2",)
-    assert dict(cohort.excluded) == {"p1": IN_TRAINING}
+    assert dict(cohort.excluded) == {"p1": Leak.IMAGES}
     assert cohort.warnings == {"told": 1}
