@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,14 @@ from sqlalchemy import and_, case, func, or_, select, update
 from dicom_node.center import Center
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.database import Database
-from dicom_node.registry.schema import deliveries, incidents, instances, studies
+from dicom_node.registry.schema import (
+    deliveries,
+    incidents,
+    instances,
+    outbox,
+    replacements,
+    studies,
+)
 from dicom_node.registry.states import StudyState, decide_study
 
 
@@ -126,6 +134,33 @@ class Studies:
         )
         with self._database.read() as connection:
             return [(row.center, row.study_key, row.sentence) for row in connection.execute(query)]
+
+    def replaced_contents(self) -> dict[tuple[str, str, str, str], bool]:
+        """Return the contents of all studies of which instances were replaced, and whether they are
+        contents of before.
+
+        Returns
+        -------
+        dict of tuple to bool
+            By centre, patient key, study key and content digest: whether one of the content's
+            instances has a newer content, or is in another study, since the content was complete.
+        """
+        row = replacements.c
+        since = select(row.center, row.instance_key, func.max(row.last_content).label("last"))
+        studies_with = select(row.study_key).distinct()
+        query = select(outbox).where(outbox.c.study_key.in_(studies_with))
+        with self._database.read() as connection:
+            last = {
+                (one.center, one.instance_key): one.last
+                for one in connection.execute(since.group_by(row.center, row.instance_key))
+            }
+            return {
+                (one.center, one.patient_key, one.study_key, one.content_digest): any(
+                    last.get((one.center, key), -1) >= one.id
+                    for key in json.loads(one.instance_keys)
+                )
+                for one in connection.execute(query)
+            }
 
     def summaries(self, center: str | None = None) -> list[StudySummary]:
         """Return every study, the newest first.

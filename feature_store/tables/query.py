@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.study_identity import StudyIdentity
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
 from feature_store.tables.rows import DEEP_FEATURES, STUDY, TISSUE_COLUMNS
@@ -138,10 +139,20 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
         if query.contents is Contents.SCORES:
             frame = _with_survival_columns(_by_model(frame, query.model))
     if query.newest:
+        frame = _without_replaced(store, frame)
         by = ["center", "patient_key", *(["model_digest"] if "model_digest" in frame else [])]
         frame = frame.sort_values([WRITTEN_AT, "content_digest"]).drop_duplicates(by, keep="last")
     order = [name for name in (*STUDY, "model_digest", "suite", "code", "region") if name in frame]
     return frame.sort_values(order, ignore_index=True)
+
+
+def _without_replaced(store: FeatureStore, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of contents that no newer ones have taken the place of."""
+    replaced = store.replaced(None)
+    if not replaced or "content_digest" not in frame:
+        return frame
+    contents = zip(*(frame[name] for name in STUDY), strict=True)
+    return frame.loc[[StudyIdentity(*content) not in replaced for content in contents]]
 
 
 def _flat(store: FeatureStore, table: str, centers: Sequence[str]) -> pd.DataFrame:

@@ -105,6 +105,7 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("persons", pa.list_(_TEXT)),
         ],
     ),
+    "replaced": (STUDY, [*_IDENTITY, ("is_replaced", pa.bool_())]),
     "checks": (
         (*STUDY, "suite"),
         [
@@ -180,7 +181,9 @@ def marks_of(row: Mapping[str, Any]) -> ImageMarks:
 
 
 def study_order(
-    acquisitions: Sequence[Mapping[str, Any]], images: Sequence[Mapping[str, Any]]
+    acquisitions: Sequence[Mapping[str, Any]],
+    images: Sequence[Mapping[str, Any]],
+    replaced: Iterable[StudyIdentity] = (),
 ) -> StudyOrder:
     """Return what rows of two tables say of the order of studies: a row of `acquisitions` stays as
     it was first written, so its time is that of the first reading.
@@ -189,6 +192,7 @@ def study_order(
         {identity_of(row): row[WRITTEN_AT] for row in acquisitions},
         {identity_of(row): row["month"] for row in acquisitions if row["month"] is not None},
         {identity_of(row): row["acquired_s"] for row in images if row["acquired_s"] is not None},
+        frozenset(replaced),
     )
 
 

@@ -438,7 +438,18 @@ class FeatureStore:
             self._read(table, {"center": center}, [*STUDY, WRITTEN_AT, column]).to_pylist()
             for table, column in names
         )
-        return study_order(acquisitions, images)
+        return study_order(acquisitions, images, self.replaced(center))
+
+    def put_replaced(self, contents: Mapping[StudyIdentity, bool]) -> None:
+        """Keep of study contents whether newer ones have taken their place."""
+        rows = [{**asdict(one), "is_replaced": is_so} for one, is_so in sorted(contents.items())]
+        if rows:
+            self._write("replaced", rows)
+
+    def replaced(self, center: str | None) -> frozenset[StudyIdentity]:
+        """Return the study contents of a centre (`None`: of all) that count for nobody any more."""
+        rows = self._read("replaced", {"center": center}).to_pylist()
+        return frozenset(identity_of(row) for row in rows if row["is_replaced"])
 
     def acquisitions(
         self, center: str | None, studies: Collection[StudyIdentity] | None = None

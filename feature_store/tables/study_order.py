@@ -46,11 +46,15 @@ class StudyOrder:
         Month of acquisition, ``YYYY-MM``.
     acquired_s : mapping of StudyIdentity to int
         Moment of acquisition on the patient's own clock.
+    replaced : frozenset of StudyIdentity
+        Contents with an instance that has a newer content, or is in another study now: they count
+        for nobody.
     """
 
     read_at: Mapping[StudyIdentity, datetime] = field(default_factory=dict)
     month: Mapping[StudyIdentity, str] = field(default_factory=dict)
     acquired_s: Mapping[StudyIdentity, int] = field(default_factory=dict)
+    replaced: frozenset[StudyIdentity] = frozenset()
 
     def first(
         self, contents: Mapping[StudyIdentity, datetime]
@@ -68,7 +72,7 @@ class StudyOrder:
         """
         of_patient: dict[tuple[str, str], list[StudyIdentity]] = defaultdict(list)
         owner = self._owners(contents)
-        for identity in contents:
+        for identity in contents.keys() - self.replaced:
             if owner[identity.center, identity.study_key] == identity.patient_key:
                 of_patient[identity.center, identity.patient_key].append(identity)
         return {patient: self._first(own, contents) for patient, own in of_patient.items()}
@@ -76,7 +80,7 @@ class StudyOrder:
     def _owners(self, contents: Mapping[StudyIdentity, datetime]) -> dict[tuple[str, str], str]:
         """Return the patient of each study by centre and study key: that of what was read last."""
         read = {**contents, **self.read_at}
-        in_order = sorted(read, key=lambda one: (read[one], one.content_digest))
+        in_order = sorted(read.keys() - self.replaced, key=lambda one: (read[one], one.content_digest))
         return {(one.center, one.study_key): one.patient_key for one in in_order}
 
     def _first(

@@ -28,6 +28,7 @@ from feature_store.errors import FeatureStoreError
 from flows.data.check_store import repair_store, store_findings
 from flows.data.erased import came_back
 from flows.data.import_clinical import dropped_files, import_clinical
+from flows.data.replaced import note_replaced
 from flows.data.retention import remove_overdue
 from flows.installation import Installation
 from flows.operators.center_overview import show_overview
@@ -156,8 +157,16 @@ class Housekeeping:
         self._overview_due = time.monotonic() + self._work.settings.prefect.overview_every_s
         studies = self._work.registry.studies.summaries()
         if studies != self._shown:
+            self._note_replaced()
             show_overview(self._work)
             self._shown = studies
+
+    def _note_replaced(self) -> None:
+        try:
+            if number := note_replaced(self._work):
+                logger.info("%d contents of studies were replaced and count no more", number)
+        except FeatureStoreError as error:
+            logger.warning("what was replaced cannot be told to the feature store: %s", error)
 
     def _import_dropped(self) -> None:
         if time.monotonic() < self._folders_due:

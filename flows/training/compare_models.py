@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flows.data.eligible_patients import eligible_records, survival_of
 from flows.data.model_features import recomputed_features
+from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
@@ -58,6 +59,7 @@ def compare_models(request: ComparisonRequest) -> State[None]:
         Bundles, centres, folder.
     """
     work = installation()
+    note_replaced(work)
     engine = work.settings.model.engine
     bundles = tuple(
         load(path, read_digest(path), engine) for path in (request.first, request.second)

@@ -23,6 +23,7 @@ from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.data.follow_up import refuse_follow_up
+from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
@@ -52,7 +53,7 @@ from models.network.weights import NetworkWeights
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 
 BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "onnx")
-TABLES_READ = ("acquisitions", "clinical", "deep_input", "images", "radiomics")
+TABLES_READ = ("acquisitions", "clinical", "deep_input", "images", "radiomics", "replaced")
 """Tables of the feature store that a bundle follows from."""
 TUMOURS_COMPARED = 16
 """On how many real tumours the network's ONNX graph is held against Keras."""
@@ -146,6 +147,8 @@ def training_store(work: Installation, request: TrainingRequest) -> FeatureStore
     """Return the feature store as it is now, or as it was at the versions asked for, whatever
     arrives meanwhile.
     """
+    if request.store_versions is None:
+        note_replaced(work)
     versions = (
         request.store_versions if request.store_versions is not None else work.store.versions()
     )

@@ -22,6 +22,7 @@ from feature_store.clinical_records import ClinicalTableError
 from feature_store.study_identity import StudyIdentity
 from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
 from flows.data.model_features import training_patients, with_model_inputs
+from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import package_versions, software_version
@@ -90,6 +91,8 @@ def pool_centers() -> State[None]:
 def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
     work = installation().with_model(cohort.model_digest)
     view = None if cohort.as_of is None else as_of(work, cohort.as_of)
+    if view is None:
+        note_replaced(work)
     work = work.reading_now() if view is None else work.reading(view.versions)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
     refuse_training_centers(work, centers)
@@ -141,7 +144,10 @@ def refuse_training_centers(work: Installation, centers: list[str]) -> None:
 def find_same_images(work: Installation, centers: list[str]) -> dict[str, SameImages]:
     """Find whose images trained the pinned model, or are at another centre too."""
     scored: dict[str, list[StudyIdentity]] = {}
+    replaced = work.store.replaced(None)
     for row in work.store.scores(work.bundle.digest, None):
+        if row.identity in replaced:
+            continue
         scored.setdefault(row.identity.center, []).append(row.identity)
     marks = work.store.images(None)
     trained = work.bundle.facts.training_center

@@ -77,6 +77,23 @@ def test_a_patient_id_that_was_corrected_is_decided_after_the_quiet_period(
     assert bench.claim().content_digest == new.content_digest
 
 
+def test_the_registry_names_the_contents_that_were_replaced(replacing: Bench) -> None:
+    bench = replacing
+    assert bench.registry.studies.replaced_contents() == {}
+    study = _scored(bench)
+    (before,) = bench.registry.studies.summaries()
+    old = bench.registry.outbox.files(study)
+    first, *others = _corrected()
+    bench.push(first)
+    gone = {("alpha", before.patient_key, study, old.content_digest): True}
+    assert bench.registry.studies.replaced_contents() == gone  # nothing newer is complete yet
+    bench.push(*others)
+    _settle(bench)
+    new = bench.registry.outbox.files(study)
+    current = {("alpha", new.patient_key, study, new.content_digest): False}
+    assert bench.registry.studies.replaced_contents() == gone | current
+
+
 def test_what_takes_the_place_of_older_contents_is_in_the_audit_trail(
     replacing: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:

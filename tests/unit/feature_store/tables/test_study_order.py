@@ -52,6 +52,14 @@ def test_without_an_order_the_study_that_was_read_first_counts() -> None:
     assert StudyOrder().first({}) == {}
 
 
+def test_a_content_that_was_replaced_counts_for_nobody_whatever_else_there_is() -> None:
+    order = StudyOrder(READ, {}, {PLANNED: 100, REDRAWN: 100, REPLANNED: 900}, frozenset([REDRAWN]))
+    assert order.first(dict.fromkeys(READ, NOON)) == {
+        ("A", "p"): FirstStudy(PLANNED, 2, order_known=True)
+    }
+    assert order.first({REDRAWN: NOON}) == {}
+
+
 def test_scores_under_a_pseudonym_that_was_corrected_count_for_nobody() -> None:
     corrected = StudyIdentity("A", "p2", "s2", "c9")
     other_center = StudyIdentity("B", "p", "s2", "c1")
