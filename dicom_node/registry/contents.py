@@ -41,6 +41,21 @@ _OF_THE_PATIENT: Final = (
     .where(_THOSE.c.study_key.in_(bindparam("study_keys", expanding=True)))
 )
 
+_CT = instances.alias()
+_NAMES_OWN_CT: Final = (
+    select(_CT.c.id)
+    .join(references, references.c.sop_instance_uid == _CT.c.sop_instance_uid)
+    .where(
+        references.c.manifest_id == manifests.c.instance_id,
+        _CT.c.study_key == manifests.c.study_key,
+        _CT.c.patient_key == instances.c.patient_key,
+        _CT.c.sop_class_uid == CT_IMAGE_STORAGE,
+        _CT.c.is_localizer.is_not(True),
+    )
+    .correlate(manifests, instances)
+    .exists()
+)
+
 
 def study_contents(connection: Connection, study_key: str) -> StudyContents:
     """Return everything of a study that is here, and the RTSTRUCTs on its CT from other studies.
@@ -54,7 +69,7 @@ def study_contents(connection: Connection, study_key: str) -> StudyContents:
     """
     ct = tuple(_ct_instance(row) for row in connection.execute(_ct_of(study_key)))
     keys = {study_key, *studies_of_the_patient(connection, [study_key])}
-    rows = _manifest_rows(connection, keys)
+    rows = _manifest_rows(connection, keys, of=study_key)
     homes = [_home(connection, row, keys) for row in rows]
     elsewhere = {
         home for row, home in zip(rows, homes, strict=True) if row.study_key == study_key != home
@@ -112,7 +127,7 @@ def studies_joined_with(connection: Connection, study_key: str) -> tuple[set[str
     if not others:
         return with_ct, with_rtstruct
     keys = {study_key, *others}
-    for row in _manifest_rows(connection, keys):
+    for row in _manifest_rows(connection, keys, of=study_key):
         home = _home(connection, row, keys)
         if row.study_key == study_key != home:
             with_ct.add(home)
@@ -162,7 +177,12 @@ def _ct_of(study_key: str) -> Any:
     )
 
 
-def _manifest_rows(connection: Connection, study_keys: Collection[str]) -> list[Row[Any]]:
+def _manifest_rows(
+    connection: Connection, study_keys: Collection[str], of: str | None = None
+) -> list[Row[Any]]:
+    """Return the RTSTRUCTs of some studies; with `of`, those of this one, and of the others those
+    that may be drawn on its CT, because their own study has none that they name.
+    """
     query = (
         select(
             manifests,
@@ -173,6 +193,8 @@ def _manifest_rows(connection: Connection, study_keys: Collection[str]) -> list[
         .join(instances, instances.c.id == manifests.c.instance_id)
         .where(manifests.c.study_key.in_(study_keys), manifests.c.drawn.is_not(None))
     )
+    if of is not None and len(study_keys) > 1:
+        query = query.where(or_(manifests.c.study_key == of, ~_NAMES_OWN_CT))
     return list(connection.execute(query))
 
 

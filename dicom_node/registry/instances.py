@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 from sqlalchemy import Connection, and_, case, delete, select, update
 
@@ -265,12 +266,15 @@ class Instances:
             is_one, among = self._database.among("instance_key", moved)
             here = select(instances.c.study_key).where(is_one).distinct()
             others.update(connection.scalars(here, among))
-        for study_key in sorted({*by_study, *others}):
-            if (one := by_study.get(study_key)) is not None:
-                self._lock_study(connection, one.center, study_key, one.patient_key, now)
+        in_order = sorted({*by_study, *others})
+        for is_new, group in groupby(in_order, key=by_study.__contains__):
+            if is_new:
+                for one in map(by_study.__getitem__, group):
+                    self._lock_study(connection, one.center, one.study_key, one.patient_key, now)
             else:
-                held = select(studies.c.study_key).where(studies.c.study_key == study_key)
-                connection.execute(held.with_for_update())
+                is_one, among = self._database.among("study_key", list(group))
+                held = select(studies.c.study_key).where(is_one).order_by(studies.c.study_key)
+                connection.execute(held.with_for_update(), among).all()
 
     def _tell_of_shared_ct(self, connection: Connection, new: Sequence[InstanceRecord]) -> None:
         """Record an incident for each study that brings CT instances which another centre sent."""

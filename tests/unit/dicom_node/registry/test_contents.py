@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydicom.dataset import Dataset
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from dicom_node.center import Completeness
 from dicom_node.registry.registry import StudyState, StudySummary
@@ -145,3 +149,30 @@ def test_a_scout_in_the_study_of_the_rtstruct_is_no_ct_of_its_own(bench: Bench) 
     scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     bench.push(scout, drawn, *slices)
     assert _states(bench) == {StudyState.QUEUED, StudyState.JOINED}
+
+
+def test_one_more_instance_costs_no_more_where_its_patient_has_many_studies(bench: Bench) -> None:
+    statements: list[str] = []
+
+    def count(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    def cost(number: int) -> int:
+        slices = [
+            ct_slice(index, study=f"1.3.{number}", series=f"1.3.{number}.1") for index in range(2)
+        ]
+        bench.push(slices[0])
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            bench.push(slices[1])
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+        found = len(statements)
+        statements.clear()
+        return found
+
+    bench.complete(1)
+    first = cost(1)
+    for number in range(2, 12):
+        bench.complete(number)
+    assert cost(2) <= first + 2
