@@ -170,13 +170,13 @@ def _serve(settings: NodeSettings, file: Path | None) -> int:
         if node.stow_address is not None:
             _log.info("STOW-RS at %s", node.stow_address)
         sys.stderr.flush()
-        while not wake.wait(timeout=0.5) and not node.failed.is_set():
+        while not wake.wait(timeout=0.5):
             pass
     finally:
         node.stop()
     record(AuditEvent.NODE_STOPPED, ae_title=settings.node.ae_title)
     _log.info("annulus dicom node stopped")
-    return 1 if node.failed.is_set() else 0
+    return 0
 
 
 def _export(options: argparse.Namespace, settings: NodeSettings) -> int:

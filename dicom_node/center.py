@@ -83,7 +83,7 @@ class ReturnDestination:
     Raises
     ------
     ValueError
-        If the AE title or the port is outside its range.
+        If the AE title or the port is outside its range, or the host is none.
     """
 
     ae_title: str
@@ -95,6 +95,11 @@ class ReturnDestination:
             raise ValueError(
                 f"the return AE title {self.ae_title!r} is not an AE title: use 1-16 printable "
                 "characters"
+            )
+        if not (0 < len(self.host) < 254 and self.host.isprintable() and " " not in self.host):
+            raise ValueError(
+                f"the return host {self.host!r} is no name or address of a machine: use 1-253 "
+                "printable characters without blanks"
             )
         if not 0 < self.port < 65536:
             raise ValueError(f"the return port {self.port} is not a TCP port: use 1-65535")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dicom_node.archive.archive import Archive
 from dicom_node.center import Correction, ReturnDestination
 from dicom_node.clock import Clock, steady_clock, utc_now
-from dicom_node.errors import IncidentKind, NodeError
+from dicom_node.errors import IncidentKind, NodeError, where_raised
 from dicom_node.intake.intake import Intake
 from dicom_node.intake.reindexing import Reindexed
 from dicom_node.network.tls import client_context, server_context
@@ -112,7 +112,6 @@ class Node:
         self._health: HealthServer | None = None
         self._tokens = tokens or {}
         self._stow: StowServer | None = None
-        self.failed = threading.Event()
 
     def reindex(self) -> Reindexed:
         """Bring the registry in line with the files."""
@@ -285,8 +284,6 @@ class Node:
         """Return why the node cannot take instances now, or `None` when it can."""
         if self._stopping.is_set():
             return "the node is stopping"
-        if self.failed.is_set():
-            return "the node has failed: its log says why"
         if self._stow is not None and not self._stow.is_running:
             return "the server of STOW-RS has ended: the node's log says why"
         try:
@@ -309,17 +306,27 @@ class Node:
         )
 
     def _repeat(self, work: Callable[[], int], wait: _Wait) -> None:
-        """Do the work at least every sweep interval; an error of ours waits for the next turn,
-        others end the node.
+        """Do the work at least every sweep interval; what fails waits for the next turn, and one
+        that nobody foresaw is an incident.
         """
         while not self._stopping.is_set():
             try:
                 work()
                 wait(self._stopping, self._settings.sweep_interval_s)
+                continue
             except NodeError as error:
                 _log.warning("%s", error)
-                self._stopping.wait(self._settings.sweep_interval_s)
-            except Exception:
-                _log.exception("the node stops, because of an error that nobody foresaw")
-                self.failed.set()
-                raise
+            except Exception as error:  # noqa: BLE001 - it is recorded, and stops nobody else's work
+                self._tell_of(error, threading.current_thread().name)
+            self._stopping.wait(self._settings.sweep_interval_s)
+
+    def _tell_of(self, error: Exception, part: str) -> None:
+        sentence = (
+            f"the part {part} of the node failed ({where_raised(error)}) and is tried again: tell "
+            "who maintains Annulus"
+        )
+        _log.error("%s", sentence)
+        try:
+            self.registry.incidents.record(IncidentKind.PROCESSING_FAILURE, sentence, None, part)
+        except NodeError as failure:
+            _log.warning("the incident could not be recorded: %s", failure)

@@ -137,7 +137,7 @@ def failure_of(error: Exception) -> ArchiveError | ProcessingFailureError:
 
 def is_delivered(status: int) -> bool:
     """Say whether a C-STORE response means that the peer has the object: success or warning (PS3.4
-    table B.2-1).
+    table B.2-1), or that it has it already.
 
     Parameters
     ----------
@@ -151,9 +151,12 @@ def is_warning(status: int) -> bool:
     """Say whether a C-STORE status is a warning: 0xBxxx, 0x0001, 0x0107 or 0x0116 (PS3.7 annex
     C.4).
 
+    So is 0x0111, duplicate SOP Instance (PS3.7 annex C.5.5): some PACSs refuse with it what they
+    have, as when their answer to the first time was lost. A report's UID stands for one content.
+
     Parameters
     ----------
     status : int
         The status (0000,0900) of the response.
     """
-    return status >> 12 == 0xB or status in {0x0001, 0x0107, 0x0116}
+    return status >> 12 == 0xB or status in {0x0001, 0x0107, 0x0111, 0x0116}

@@ -67,14 +67,21 @@ class Caller:
         ) = _TIMEOUT_S
         for sop_class in sop_classes:
             entity.add_requested_context(sop_class, list(TRANSFER_SYNTAXES))
-        association = entity.associate(
-            destination.host,
-            destination.port,
-            ae_title=destination.ae_title,
-            ext_neg=list(roles) or None,
-            evt_handlers=list(handlers) or None,
-            tls_args=(self.tls, destination.host) if self.tls else None,
-        )
+        try:
+            association = entity.associate(
+                destination.host,
+                destination.port,
+                ae_title=destination.ae_title,
+                ext_neg=list(roles) or None,
+                evt_handlers=list(handlers) or None,
+                tls_args=(self.tls, destination.host) if self.tls else None,
+            )
+        except (OSError, UnicodeError, RuntimeError) as error:
+            raise UnreachableError(
+                f"{destination_name(destination)} cannot be called ({type(error).__name__}): check "
+                "that the host is spelt right, and that this machine's name server and network "
+                "know it"
+            ) from error
         if association.is_established:
             return association
         if association.is_rejected:
@@ -82,11 +89,12 @@ class Caller:
                 f"{destination_name(destination)} rejected our association: it must know the AE "
                 f"title {self.ae_title} and be called as {destination.ae_title}"
             )
+        speaks_tls = "that it speaks TLS as we do" if self.tls else "that it wants no TLS"
         raise UnreachableError(
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
-            "check host, port and firewall, and that it takes Comprehensive 3D SR Storage for "
-            "patients, and for the centre's own reports Comprehensive SR and Encapsulated PDF "
-            "Storage"
+            f"check host, port and firewall, {speaks_tls}, and that it takes "
+            "Comprehensive 3D SR Storage for patients, and for the centre's own reports "
+            "Comprehensive SR and Encapsulated PDF Storage"
         )
 
 
@@ -108,8 +116,14 @@ def echo(destination: ReturnDestination, caller: Caller) -> None:
     association = caller.associate(destination, (VERIFICATION,))
     try:
         status = association.send_c_echo()
+    except (ValueError, AttributeError, RuntimeError) as error:
+        raise UnreachableError(
+            f"{destination_name(destination)} closed the association at once "
+            f"({type(error).__name__}): ask its administrator"
+        ) from error
     finally:
-        association.release()
+        if association.is_established:
+            association.release()
     if status.get("Status") != SUCCESS:
         raise DeliveryError(
             f"{destination_name(destination)} answered the echo {status_words(status)}: ask its "

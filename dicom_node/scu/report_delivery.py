@@ -191,13 +191,15 @@ class _Visit:
         if code == SUCCESS:
             self._asked.append(delivery.id)
             return 0
+        name = destination_name(self._destination)
+        if code is None:
+            raise UnreachableError(
+                f"{name} took the report and did not answer our request to commit it: it is sent "
+                "again, unless it is committed first"
+            )
         # It offers commitment but will not commit for us; it has answered the report itself with
         # success.
-        words = "did not answer" if code is None else f"answered 0x{code:04X} to"
-        sentence = (
-            f"{destination_name(self._destination)} took the report and {words} our request to "
-            "commit it"
-        )
+        sentence = f"{name} took the report and answered 0x{code:04X} to our request to commit it"
         self._deliveries.mark_delivered(delivery.id, warning or sentence)
         return 1
 

@@ -42,6 +42,12 @@ def test_a_destination_that_cannot_be_meant_is_refused(title: str, port: int) ->
         ReturnDestination(title, "localhost", port)
 
 
+@pytest.mark.parametrize("host", ["", "pacs a", "pacs\0", "\udc80", "x" * 254])
+def test_a_host_that_cannot_be_meant_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="use 1-253 printable characters"):
+        ReturnDestination("PACS", host, 104)
+
+
 def test_a_center_is_found_by_any_of_its_titles() -> None:
     centers = (Center("alpha", ("A", "A2")), Center("beta", ("B",)))
     assert center_by_ae_title(centers, " A2 ") is centers[0]

@@ -57,7 +57,36 @@ def test_a_node_settles_what_it_has_received_and_lets_go_of_its_folder(settings_
         assert node.port == NodeSettings.load(settings_file).node.port
         take(node.intake, "alpha", request(ct_slice(0)))
         node.stop()
-        assert not node.failed.is_set()
+
+
+def test_an_error_that_nobody_foresaw_in_one_part_stops_neither_it_nor_the_others(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def sweep(_node: Node) -> int:
+        calls.append("sweep")
+        raise KeyError("PATIENT^NAME")
+
+    def deliver(_node: Node, _destination: object) -> int:
+        calls.append("deliver")
+        if calls.count("deliver") == 1:
+            raise OSError("PATIENT^NAME")
+        return 0
+
+    monkeypatch.setattr(Node, "sweep", sweep)
+    monkeypatch.setattr(Node, "deliver", deliver)
+    node = Node(NodeSettings.load(settings_file), KEY)
+    node.start()
+    try:
+        wait_until(lambda: min(calls.count(one) for one in ("sweep", "deliver")) > 2, 20, "both")
+        assert node.problem() is None
+        told = {one.subject: one.sentence for one in node.registry.incidents.latest()}
+    finally:
+        node.stop()
+    assert told.keys() == {"sweep", "deliver-PACS"}
+    assert "KeyError at" in told["sweep"]
+    assert "PATIENT" not in "".join(told.values())
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.server)])
@@ -153,6 +182,5 @@ def test_a_pacs_that_takes_connections_and_is_silent_delays_no_other_report(
         finally:
             threading.Thread(target=_hang_up, args=(silent,), daemon=True).start()
             node.stop()
-        assert not node.failed.is_set()
     wait_until(lambda: not _pynetdicom_threads(), 20, "the library has let go of its sockets")
     gc.collect()

@@ -53,6 +53,7 @@ def test_every_error_that_a_peer_can_cause_names_its_incident() -> None:
         (0xB000, True, True),
         (0xB007, True, True),
         (0x0107, True, True),
+        (0x0111, True, True),
         (0xA700, False, False),
         (0xC001, False, False),
         (0x0122, False, False),

@@ -21,11 +21,18 @@ from dicom_node.datasets.sop_classes import (
     STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
 )
-from dicom_node.network.commitment_messages import CommitmentReport
+from dicom_node.errors import UnreachableError
+from dicom_node.network.commitment_messages import (
+    CommitmentReport,
+    CommitmentRequest,
+    Reference,
+)
 from dicom_node.registry.registry import StudyState
 from dicom_node.scu import report_delivery
-from dicom_node.scu.caller import Caller
+from dicom_node.scu.caller import Caller, echo
+from dicom_node.scu.commitment_results import report_commitments
 from dicom_node.scu.report_delivery import deliver_due
+from tests.support.certificates import Certificates
 from tests.support.intake_bench import Bench, center, whole_study
 
 # pynetdicom drops the socket of a refused connection without closing it.
@@ -167,10 +174,16 @@ def _committing_pacs(port: int, answer: int, result: str) -> Iterator[list[Datas
 
     def act(event: Any) -> tuple[int, None]:
         asked.append(event.action_information)
+        if result == "abort":
+            event.assoc.abort()
         return answer, None
 
     def after(event: Any) -> None:
-        if result == "silence" or event.message.__class__.__name__ != "N_ACTION_RSP" or answer:
+        if (
+            result in {"silence", "abort"}
+            or event.message.__class__.__name__ != "N_ACTION_RSP"
+            or answer
+        ):
             return
         request = asked[-1]
         outcome = Dataset()
@@ -240,6 +253,65 @@ def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(queued: Bench) 
     with _committing_pacs(port := free_port(), 0x0110, "silence"):
         assert _deliver(queued, port) == 1
     assert queued.registry.deliveries.undelivered() == []
+
+
+def test_a_pacs_that_goes_before_it_says_whether_it_commits_is_asked_again(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "abort"):
+        assert _deliver(queued, port) == 0
+    assert "did not answer our request to commit it" in _failure(queued)
+    queued.clock.advance(5)
+    with _committing_pacs(port := free_port(), 0x0000, "committed"):
+        assert _deliver(queued, port) == 1
+
+
+def test_a_pacs_that_has_the_report_already_has_it(queued: Bench) -> None:
+    with _pacs(port := free_port(), 0x0111):
+        assert _deliver(queued, port) == 1
+
+
+def test_a_pacs_that_aborts_in_the_middle_gets_the_report_when_it_is_back(queued: Bench) -> None:
+    entity = AE("PACS")
+    entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
+
+    def abort(event: Any) -> int:
+        event.assoc.abort()
+        return 0x0000
+
+    handlers: list[Any] = [(evt.EVT_C_STORE, abort)]
+    port = free_port()
+    assert entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers) is not None
+    try:
+        assert _deliver(queued, port) == 0
+    finally:
+        entity.shutdown()
+    assert "without an answer in time" in _failure(queued)
+    queued.clock.advance(5)
+    with _pacs(port := free_port()) as received:
+        assert _deliver(queued, port) == 1
+    assert len(received) == 1
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 200])
+def test_a_host_that_no_name_server_knows_is_told_and_tried_again(queued: Bench, host: str) -> None:
+    destination = ReturnDestination("PACS", host, 104)
+    asked = CommitmentRequest("1.2.9", (Reference("1.2", "1.2.3"),))
+    queued.registry.commitments.queue("alpha", "PACS", asked)
+    centers = [center(return_to=destination)]
+    deliveries, commitments = queued.registry.deliveries, queued.registry.commitments
+    assert deliver_due(deliveries, Caller("ANNULUS"), centers, 5.0, 15.0) == 0
+    assert "check that the host is spelt right" in _failure(queued)
+    verify = queued.intake.verify
+    assert report_commitments(commitments, Caller("ANNULUS"), centers, verify, 5.0, 15.0) == 0
+    with pytest.raises(UnreachableError, match="check that the host is spelt right"):
+        echo(destination, Caller("ANNULUS"))
+
+
+def test_a_pacs_that_speaks_no_tls_is_told(queued: Bench, certificates: Certificates) -> None:
+    caller = Caller("ANNULUS", certificates.client_context())
+    with _pacs(port := free_port()):
+        centers = [center(return_to=ReturnDestination("PACS", "127.0.0.1", port))]
+        assert deliver_due(queued.registry.deliveries, caller, centers, 5.0, 15.0) == 0
+    assert "that it speaks TLS as we do" in _failure(queued)
 
 
 def test_a_failed_association_ends_the_visit_and_everything_that_waits_backs_off(
