@@ -4,6 +4,7 @@ received.
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,8 @@ MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
 _LONGEST_PATIENT_ID: Final = 64
 _LONGEST_TIME: Final = 26  # of VR DT, the longest of dates and times
 _MOST_FRAMES: Final = 1 << 31
+_MISSPELT: Final = re.compile(r"ISO[ _-]?(2022)?[ _-]?IR[ _-]?(\d{1,3})")
+_AS_CORRECTED: Final = re.compile(r"ISO[ -]IR \d+|ISO.2022.IR.\d+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 _LOCALIZERS: Final = frozenset(("LOCALIZER", "SCOUT", "TOPOGRAM"))
@@ -195,7 +198,7 @@ def _identity(elements: Elements) -> Identity:
 def _encodings(elements: Elements) -> list[str]:
     """Return the encodings of the Specific Character Set (PS3.3 section C.12.1.1.2)."""
     named = [
-        one.strip().replace("ISO IR", "ISO_IR").replace("ISO-IR", "ISO_IR")
+        _defined_term(one.strip())
         for one in text(elements, tags.SPECIFIC_CHARACTER_SET).split("\\")
     ]
     # pydicom would take the name of any codec of Python for a character set.
@@ -206,6 +209,26 @@ def _encodings(elements: Elements) -> list[str]:
             "at its source and send it again"
         )
     return convert_encodings(named)
+
+
+def _defined_term(named: str) -> str:
+    """Return the defined term of a character set, also where it is misspelt in a way that whoever
+    reads the file with pydicom takes for the same.
+    """
+    found = _MISSPELT.fullmatch(named.upper())
+    if found is None:
+        return "ISO_IR 192" if named.upper() in {"UTF-8", "UTF8"} else named
+    of_2022, number = found.groups()
+    term = f"ISO 2022 IR {number}" if of_2022 else f"ISO_IR {number}"
+    is_same = _AS_CORRECTED.fullmatch(named) or number in {"6", "100"} or _is_codec_of(named, term)
+    return term if is_same else named
+
+
+def _is_codec_of(named: str, term: str) -> bool:
+    try:
+        return codecs.lookup(named).name == codecs.lookup(python_encoding.get(term, "")).name
+    except LookupError:
+        return False
 
 
 def _is_localizer(elements: Elements) -> bool:

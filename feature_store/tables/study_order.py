@@ -80,7 +80,8 @@ class StudyOrder:
     def _owners(self, contents: Mapping[StudyIdentity, datetime]) -> dict[tuple[str, str], str]:
         """Return the patient of each study by centre and study key: that of what was read last."""
         read = {**contents, **self.read_at}
-        in_order = sorted(read.keys() - self.replaced, key=lambda one: (read[one], one.content_digest))
+        counting = read.keys() - self.replaced
+        in_order = sorted(counting, key=lambda one: (read[one], one.content_digest))
         return {(one.center, one.study_key): one.patient_key for one in in_order}
 
     def _first(

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from highdicom import UID
 from highdicom.sr import Comprehensive3DSR
-from pydicom.charset import convert_encodings
+from pydicom.charset import convert_encodings, python_encoding
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
@@ -219,7 +219,7 @@ def _character_set(identity: Dataset, texts: Sequence[str]) -> str | None:
     if text.isascii():
         return None
     charset = identity.get("SpecificCharacterSet")
-    if isinstance(charset, str) and charset:
+    if isinstance(charset, str) and charset in python_encoding:
         try:
             text.encode(convert_encodings(charset)[0])
         except (UnicodeEncodeError, LookupError):

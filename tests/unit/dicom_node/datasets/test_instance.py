@@ -17,7 +17,7 @@ from dicom_node.datasets.instance import ReceivedInstance, read_instance
 from dicom_node.datasets.sop_classes import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from dicom_node.errors import ReceivedDataError, UnreadableDatasetError
 from tests.support.intake_bench import FRAME, ct_slice, encode, rtstruct
-from tests.support.raw_values import CANNOT_BE, with_value
+from tests.support.raw_values import CANNOT_BE, raw_element, with_value
 
 SYNTAXES = [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]
 
@@ -148,6 +148,33 @@ def test_values_as_the_standard_writes_them_are_read(tag: int, vr: str, value: b
     syntax = SYNTAXES[1]
     header = _read_from_file(with_value(ct_slice(0), tag, vr, value, syntax), syntax).header
     assert header.identity.study_instance_uid == "1.2.1"
+
+
+@pytest.mark.parametrize(
+    ("named", "patient"),
+    [
+        (b"ISO_IR_100", "P\xfc".encode("latin1")),
+        (b"iso_ir_101", "P\xfc".encode("iso8859_2")),
+        (b"ISOIR100", "P\xfc".encode("latin1")),
+        (b"UTF-8", "P\xfc".encode()),
+        (b"ISO 2022-IR 100", "P\xfc".encode("latin1")),
+        (b"ISO-IR 101", "P\xfc".encode("iso8859_2")),
+    ],
+)
+def test_a_character_set_that_is_misspelt_is_the_one_that_is_meant(
+    named: bytes, patient: bytes
+) -> None:
+    sliced = with_value(ct_slice(0), 0x00100020, "LO", patient)
+    dataset = raw_element(0x00080005, "CS", named) + sliced
+    read = read_instance(dataset, EXPLICIT_VR_LITTLE_ENDIAN)
+    assert read.header.identity.patient_id == "P\xfc"
+
+
+@pytest.mark.parametrize("named", [b"ISO_IR144", b"ISO_IR 999", b"ISO-8859-1", b"\\ISO2022IR87"])
+def test_a_character_set_that_others_would_read_otherwise_is_refused(named: bytes) -> None:
+    dataset = raw_element(0x00080005, "CS", named) + encode(ct_slice(0), EXPLICIT_VR_LITTLE_ENDIAN)
+    with pytest.raises(DamagedInstanceError, match="no defined term"):
+        read_instance(dataset, EXPLICIT_VR_LITTLE_ENDIAN)
 
 
 @pytest.mark.parametrize(
