@@ -46,7 +46,9 @@ def opened(
         extraction=lambda: SimpleNamespace(digest="s"),
         combat=CombatTable(enabled=enabled, minimum_patients=20),
     )
-    bundle = SimpleNamespace(model=model, facts=facts, network=None, combat=reference)
+    bundle = SimpleNamespace(
+        model=model, facts=facts, network=None, combat=reference, applicability=None
+    )
     return cast(
         "Installation",
         SimpleNamespace(store=FeatureStore(folder), bundle=bundle, settings=settings),
