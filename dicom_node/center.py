@@ -39,6 +39,15 @@ class Correction(StrEnum):
     """The newer one is used, after the quiet period of its study; the older bytes stay kept."""
 
 
+class ReturnedObject(StrEnum):
+    """What goes back to a centre's PACS of a score; each has its own place in the deliveries."""
+
+    SEG = "seg"
+    """The regions that were measured, as a Segmentation."""
+    SR = "sr"
+    """The structured report; what a centre's validation sends is kept under this name too."""
+
+
 class Role(StrEnum):
     """What a centre's patients are used for."""
 
@@ -141,6 +150,8 @@ class Center:
     qa_patient_id : str or None
         Patient ID, of no patient, under which the centre's PACS keeps its validation reports;
         `None` sends it none.
+    returns : tuple of ReturnedObject
+        What of a score its PACS takes.
     corrections : Correction
         What happens when a known SOP Instance UID comes with other content.
     certificates : tuple of str
@@ -168,6 +179,7 @@ class Center:
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
     corrections: Correction = Correction.KEEP_FIRST
+    returns: tuple[ReturnedObject, ...] = tuple(ReturnedObject)
 
     @cached_property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -22,7 +22,9 @@
     ├── UnknownStudyError(LookupError)        no such study or no such content of it
     ├── StudyStateError(ValueError)           not where an operator's request expects it
     ├── DeliveryError(ConnectionError)        a centre's AE did not take a report
+    │   ├── RefusedClassError                 it takes no object of that SOP Class
     │   └── UnreachableError                  it gives no association, or has stopped answering
+    │       └── LostAssociationError          it has stopped while an object was sent
     └── NodeAlreadyRunningError(RuntimeError) another node uses the same folder
 
 `DamagedInstanceError`, which carries what could be read, is in `dicom_node.datasets.identity`.
@@ -171,6 +173,14 @@ class DeliveryError(NodeError, ConnectionError):
 
 class UnreachableError(DeliveryError):
     """A centre's AE gives no association, or has stopped answering on it."""
+
+
+class LostAssociationError(UnreachableError):
+    """A centre's AE has stopped answering while an object was sent to it."""
+
+
+class RefusedClassError(DeliveryError):
+    """A centre's AE takes no object of a SOP Class."""
 
 
 class NodeAlreadyRunningError(NodeError, RuntimeError):

@@ -21,6 +21,7 @@ from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import StudyReading
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.regions import Region, make_regions
+from feature_store.imaging.regions_on_ct import RegionOnCt, drawn_on_ct, region_on_ct
 from feature_store.imaging.structure_set import Roi, StructureSet
 from feature_store.imaging.tissues import TissueShares, tissue_shares
 from feature_store.radiomic_features.extractor import extract
@@ -74,6 +75,8 @@ class StudyFeatures:
         The largest share of a ring that lies beyond the CT.
     tissues : mapping of Region to TissueShares
         What the regions hold.
+    masks : mapping of Region to BoxedMask
+        Where the regions are, on the harmonised grid.
     """
 
     vectors: Mapping[Region, FeatureVector]
@@ -81,6 +84,7 @@ class StudyFeatures:
     gtv_voxels: int
     ring_share_beyond_ct: float
     tissues: Mapping[Region, TissueShares]
+    masks: Mapping[Region, BoxedMask]
 
 
 def load_study(
@@ -170,6 +174,7 @@ def compute_features(
         gtv_voxels=gtv.count,
         ring_share_beyond_ct=regions.share_beyond_image,
         tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, ct)),
+        masks=regions.masks,
     )
 
 
@@ -183,6 +188,29 @@ def _slices_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: fl
     found = np.flatnonzero(gtv_mask.any(axis=(1, 2)))
     more = int(np.ceil(reach_mm / volume.spacing_mm[2])) + 1
     return slice(max(0, int(found[0]) - more), int(found[-1]) + more + 1)
+
+
+def regions_on_ct(
+    study: LoadedStudy, features: StudyFeatures, spacing_mm: float
+) -> dict[Region, RegionOnCt]:
+    """Return the regions that were measured on the CT's own grid, the GTV as it was rasterised
+    there.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The CT and its GTV.
+    features : StudyFeatures
+        What was measured on it.
+    spacing_mm : float
+        Edge of a voxel of the harmonised grid, in mm.
+    """
+    return {
+        region: drawn_on_ct(study.gtv_mask, mask, study.volume, spacing_mm)
+        if region is Region.GTV
+        else region_on_ct(mask, study.volume, spacing_mm)
+        for region, mask in features.masks.items()
+    }
 
 
 def region_facts(features: StudyFeatures) -> RegionFacts:

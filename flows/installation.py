@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from dicom_node.archive.key_check import check_key
-from dicom_node.center import Center
+from dicom_node.center import Center, ReturnedObject
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError, pseudonym_key
 from feature_store.tables.store import FeatureStore
@@ -133,9 +133,16 @@ class Installation:
             )
         return centers[name]
 
-    def structured_report_file(self, center: str, study_key: str, content_digest: str) -> Path:
-        """Return where the structured report of this study content by the pinned model is kept."""
-        name = f"{content_digest[:16]}-{self.bundle.digest[:16]}.dcm"
+    def returned_file(
+        self,
+        center: str,
+        study_key: str,
+        content_digest: str,
+        kind: ReturnedObject = ReturnedObject.SR,
+    ) -> Path:
+        """Return where an object on this study content by the pinned model is kept."""
+        suffix = "" if kind is ReturnedObject.SR else f"-{kind}"
+        name = f"{content_digest[:16]}-{self.bundle.digest[:16]}{suffix}.dcm"
         return self.settings.node.folder / "structured_reports" / center / study_key / name
 
 

@@ -1,17 +1,22 @@
-"""The deliveries: reports for a centre's AE, until it has taken them and, where it can, committed
+"""The deliveries: objects for a centre's AE, until it has taken them and, where it can, committed
 them.
+
+A score has several, each with a row of its own under the same study content and model: what names
+another is queued after it, and waits until the AE has taken or refused that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from dicom_node.audit import AuditEvent, record
+from dicom_node.center import ReturnedObject
 from dicom_node.errors import StudyStateError
 from dicom_node.network.commitment_messages import CommitmentReport
 from dicom_node.registry.database import Database
@@ -19,10 +24,13 @@ from dicom_node.registry.schema import deliveries as table
 from dicom_node.registry.schema import delivery_commitments
 from dicom_node.registry.states import require_study
 
+_REPORT: Final = ("study_key", "content_digest", "model_digest")
+"""What the objects of one report have in common."""
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """One report that waits for its centre.
+    """One object that waits for its centre.
 
     Parameters
     ----------
@@ -33,9 +41,11 @@ class Delivery:
     center : str
         The centre.
     path : Path
-        The report's file.
+        Its file.
     attempts : int
         How often sending it has failed.
+    kind : ReturnedObject
+        What it is.
     """
 
     id: int
@@ -43,6 +53,7 @@ class Delivery:
     center: str
     path: Path
     attempts: int
+    kind: ReturnedObject = ReturnedObject.SR
 
 
 class Deliveries:
@@ -101,7 +112,7 @@ class Deliveries:
         return any(queued)
 
     def due(self, centers: Collection[str], limit: int = 100) -> list[Delivery]:
-        """Return the deliveries that are due, the oldest first.
+        """Return the deliveries that are due and wait for no other, the oldest first.
 
         Parameters
         ----------
@@ -110,19 +121,30 @@ class Deliveries:
         limit : int
             At most so many.
         """
+        before = table.alias()
+        waits_for_another = (
+            select(before.c.id)
+            .where(
+                *(before.c[name] == table.c[name] for name in _REPORT),
+                before.c.id < table.c.id,
+                before.c.delivered_at.is_(None),
+                before.c.answered_at.is_(None),
+            )
+            .exists()
+        )
         query = (
-            select(table.c.id, table.c.study_key, table.c.center, table.c.path, table.c.attempts)
+            select(table)
             .where(
                 table.c.delivered_at.is_(None),
                 table.c.center.in_(list(centers)),
                 self._database.is_due(table.c.due_at),
+                ~waits_for_another,
             )
             .order_by(table.c.due_at, table.c.id)
             .limit(limit)
         )
         with self._database.read() as connection:
-            rows = connection.execute(query).mappings()
-            return [Delivery(**{**row, "path": Path(row["path"])}) for row in rows]
+            return [_delivery(row) for row in connection.execute(query)]
 
     def mark_delivered(self, delivery_id: int, sentence: str | None = None) -> None:
         """Record that the centre has the report.
@@ -139,10 +161,12 @@ class Deliveries:
             connection.execute(
                 update(table)
                 .where(table.c.id == delivery_id)
-                .values(delivered_at=now, sentence=sentence)
+                .values(delivered_at=now, answered_at=now, sentence=sentence)
             )
 
-    def mark_failed(self, delivery_id: int, sentence: str, retry_after_s: float) -> None:
+    def mark_failed(
+        self, delivery_id: int, sentence: str, retry_after_s: float, *, answered: bool = False
+    ) -> None:
         """Record that sending failed, and when to try again.
 
         Parameters
@@ -153,13 +177,22 @@ class Deliveries:
             Why it failed.
         retry_after_s : float
             Seconds until it is due again.
+        answered : bool
+            Whether that was the AE's answer to this object, for which others then wait no longer.
         """
-        due = self._database.now() + timedelta(seconds=retry_after_s)
+        now = self._database.now()
+        failed: dict[str, object] = {
+            "attempts": table.c.attempts + 1,
+            "sentence": sentence,
+            "due_at": now + timedelta(seconds=retry_after_s),
+        }
+        if answered:
+            failed["answered_at"] = now
         with self._database.write() as connection:
             connection.execute(
                 update(table)
                 .where(table.c.id == delivery_id, table.c.delivered_at.is_(None))
-                .values(attempts=table.c.attempts + 1, sentence=sentence, due_at=due)
+                .values(failed)
             )
 
     def await_commitment(
@@ -179,6 +212,7 @@ class Deliveries:
             )
             waits = {
                 "due_at": now + timedelta(seconds=retry_after_s),
+                "answered_at": now,
                 "sentence": (
                     "taken by the PACS, which has been asked to commit it and has not answered yet"
                 ),
@@ -217,7 +251,7 @@ class Deliveries:
                         ),
                     }
                 else:
-                    values = {"delivered_at": now, "sentence": None}
+                    values = {"delivered_at": now, "answered_at": now, "sentence": None}
                 connection.execute(update(table).where(table.c.id == row.id).values(values))
 
     def awaits_commitment(self, delivery_ids: Collection[int]) -> bool:
@@ -232,7 +266,7 @@ class Deliveries:
             return connection.execute(query).first() is not None
 
     def redeliver(self, study_key: str) -> Path:
-        """Send the newest report of a study to its centre once more.
+        """Send the newest report of a study, and what belongs to it, to its centre once more.
 
         Parameters
         ----------
@@ -255,6 +289,13 @@ class Deliveries:
         newest = (
             select(table).where(table.c.study_key == study_key).order_by(table.c.id.desc()).limit(1)
         )
+        again = {
+            "attempts": 0,
+            "due_at": now,
+            "answered_at": None,
+            "delivered_at": None,
+            "sentence": None,
+        }
         with self._database.write() as connection:
             study = require_study(connection, study_key)
             row = connection.execute(newest).first()
@@ -264,27 +305,35 @@ class Deliveries:
                     "one that was scored while its centre had a return_to; `python -m flows "
                     "requeue --again` scores it once more"
                 )
-            path = Path(row.path)
-            if not path.is_file():
+            same = [table.c[name] == getattr(row, name) for name in _REPORT]
+            objects = connection.execute(select(table).where(*same).order_by(table.c.id)).all()
+            report = next((one for one in objects if one.kind == ReturnedObject.SR), row)
+            if not all(Path(one.path).is_file() for one in objects):
                 raise StudyStateError(
                     f"the report of study {study_key} is no longer in the node's folder: bring it "
                     "back from the back-up, or make it anew with `python -m flows requeue --again`"
                 )
+            waiting = [one.id for one in objects]
             connection.execute(
-                delete(delivery_commitments).where(delivery_commitments.c.delivery_id == row.id)
+                delete(delivery_commitments).where(delivery_commitments.c.delivery_id.in_(waiting))
             )
-            again = {"attempts": 0, "due_at": now, "delivered_at": None, "sentence": None}
-            connection.execute(update(table).where(table.c.id == row.id).values(again))
+            connection.execute(update(table).where(table.c.id.in_(waiting)).values(again))
         record(AuditEvent.REPORT_REDELIVERED, center=study.center, study=study_key)
-        return path
+        return Path(report.path)
 
-    def previous_report(self, study_key: str, content_digest: str) -> Path | None:
-        """Return the file of the newest report on another content of a study, which a new one
-        supersedes.
+    def previous_report(
+        self, study_key: str, content_digest: str, model_digest: str
+    ) -> Path | None:
+        """Return the file of the newest report on another content of a study, or by another model,
+        which a new one supersedes.
         """
         query = (
             select(table.c.path)
-            .where(table.c.study_key == study_key, table.c.content_digest != content_digest)
+            .where(
+                table.c.study_key == study_key,
+                table.c.kind == ReturnedObject.SR,
+                (table.c.content_digest != content_digest) | (table.c.model_digest != model_digest),
+            )
             .order_by(table.c.id.desc())
             .limit(1)
         )
@@ -296,14 +345,12 @@ class Deliveries:
         """Return every waiting delivery with the reason of its last failure and when it is due."""
         query = select(table).where(table.c.delivered_at.is_(None)).order_by(table.c.id)
         with self._database.read() as connection:
-            return [
-                (
-                    Delivery(row.id, row.study_key, row.center, Path(row.path), row.attempts),
-                    row.sentence,
-                    row.due_at,
-                )
-                for row in connection.execute(query)
-            ]
+            return [(_delivery(row), row.sentence, row.due_at) for row in connection.execute(query)]
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    kind = ReturnedObject(row.kind)
+    return Delivery(row.id, row.study_key, row.center, Path(row.path), row.attempts, kind)
 
 
 def queue_report(
@@ -311,11 +358,11 @@ def queue_report(
     connection: Connection,
     key: Mapping[str, str],
     center: str,
-    path: Path,
+    objects: Sequence[tuple[ReturnedObject, Path]],
     now: datetime,
 ) -> None:
-    """Queue the report on a study content in an open transaction; a second one with the same key is
-    sent in place of the first.
+    """Queue the objects of a report on a study content in an open transaction; a second one with
+    the same key is sent in place of the first.
 
     Parameters
     ----------
@@ -327,13 +374,20 @@ def queue_report(
         `dicom_node.registry.results.result_key` of what the report is on.
     center : str
         The centre that it goes to.
-    path : Path
-        The report's file.
+    objects : sequence of (ReturnedObject, Path)
+        Each object's file, in the order in which they are sent.
     now : datetime
         The time, UTC.
     """
-    row = database.insert(table).values(
-        **key, center=center, path=str(path), attempts=0, due_at=now
-    )
-    again = {"path": str(path), "attempts": 0, "due_at": now, "delivered_at": None}
-    connection.execute(row.on_conflict_do_update(index_elements=list(key), set_=again))
+    for kind, path in objects:
+        row = database.insert(table).values(
+            **key, kind=kind, center=center, path=str(path), attempts=0, due_at=now
+        )
+        again = {
+            "path": str(path),
+            "attempts": 0,
+            "due_at": now,
+            "answered_at": None,
+            "delivered_at": None,
+        }
+        connection.execute(row.on_conflict_do_update(index_elements=[*key, "kind"], set_=again))

@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from dicom_node.audit import AuditEvent, record
+from dicom_node.center import ReturnedObject
 from dicom_node.errors import StudyStateError, UnknownStudyError
 from dicom_node.registry.centers import wants_reports
 from dicom_node.registry.database import Database
@@ -199,6 +201,7 @@ class Outbox:
         state: StudyState,
         sentence: str | None,
         structured_report: Path | None,
+        beside: Mapping[ReturnedObject, Path] | None = None,
     ) -> None:
         """Record the result of a study content, close its outbox row and queue its report: one
         transaction, once.
@@ -217,6 +220,8 @@ class Outbox:
             Why, when that needs saying.
         structured_report : Path or None
             The report to deliver, unless the centre wants none.
+        beside : mapping of ReturnedObject to Path, optional
+            Objects to deliver with it; they are sent in the order of `ReturnedObject`.
 
         Raises
         ------
@@ -235,8 +240,12 @@ class Outbox:
                 return
             if is_newest(connection, row):
                 set_state(connection, study_key, state, sentence, now)
-            if structured_report is not None and wants_reports(connection, row.center):
-                queue_report(self._database, connection, key, row.center, structured_report, now)
+            files = dict(beside or {})
+            if structured_report is not None:
+                files[ReturnedObject.SR] = structured_report
+            if files and wants_reports(connection, row.center):
+                objects = [(kind, files[kind]) for kind in ReturnedObject if kind in files]
+                queue_report(self._database, connection, key, row.center, objects, now)
 
     def requeue(self, study_key: str, *, also_finished: bool = False) -> StudyState:
         """Let a study that is held, failed, incomplete or quarantined be worked on again, at once.

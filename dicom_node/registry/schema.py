@@ -26,9 +26,10 @@ from sqlalchemy.types import TypeEngine
 
 from dicom_node.errors import UnstorableRecordError
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
-the choice of ROI and CT, and `replacements`; an older registry is brought up to it when opened.
+the choice of ROI and CT, and `replacements`; 4 that a score returns several objects. An older
+registry is brought up to it when opened.
 A new table needs a new version: one that a registry of this version lacks is damage.
 """
 
@@ -243,12 +244,16 @@ deliveries = Table(
     Column("content_digest", _DIGEST, nullable=False),
     Column("model_digest", _DIGEST, nullable=False),
     Column("center", _CENTER, nullable=False),
+    # `ReturnedObject`; a report on a centre has digests of its own.
+    Column("kind", String(8), nullable=False, server_default="sr"),
     Column("path", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
+    # None until the PACS has taken or refused it, for which those queued after it wait.
+    Column("answered_at", UtcDateTime),
     Column("delivered_at", UtcDateTime, index=True),
     Column("sentence", Text),
-    UniqueConstraint("study_key", "content_digest", "model_digest"),
+    UniqueConstraint("study_key", "content_digest", "model_digest", "kind"),
 )
 
 delivery_commitments = Table(

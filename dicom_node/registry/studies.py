@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, case, func, or_, select, update
 
-from dicom_node.center import Center
+from dicom_node.center import Center, ReturnedObject
 from dicom_node.errors import IncidentKind
 from dicom_node.registry.database import Database
 from dicom_node.registry.schema import (
@@ -175,11 +175,15 @@ class Studies:
             .where(instances.c.study_key == studies.c.study_key)
             .scalar_subquery()
         )
+        newest = deliveries.alias()
+        newest_report = (
+            select(func.max(newest.c.id))
+            .where(newest.c.study_key == studies.c.study_key, newest.c.kind == ReturnedObject.SR)
+            .scalar_subquery()
+        )
         newest_delivery = (
             select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
-            .where(deliveries.c.study_key == studies.c.study_key)
-            .order_by(deliveries.c.id.desc())
-            .limit(1)
+            .where(deliveries.c.id == newest_report)
             .scalar_subquery()
         )
         query = select(

@@ -5,10 +5,10 @@ committed.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
-from itertools import groupby
 from pathlib import Path
-from threading import Event
+from threading import Semaphore
 from typing import Any
 
 from pydicom import dcmread
@@ -22,10 +22,18 @@ from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
     COMPREHENSIVE_SR_STORAGE,
     ENCAPSULATED_PDF_STORAGE,
+    SEGMENTATION_STORAGE,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
 )
-from dicom_node.errors import DeliveryError, NodeError, UnreachableError, where_raised
+from dicom_node.errors import (
+    DeliveryError,
+    LostAssociationError,
+    NodeError,
+    RefusedClassError,
+    UnreachableError,
+    where_raised,
+)
 from dicom_node.intake.refusals import SUCCESS, is_delivered, is_warning
 from dicom_node.network.commitment_messages import (
     CommitmentReport,
@@ -38,9 +46,18 @@ from dicom_node.scu.caller import Caller, destination_name, status_words
 
 _log = logging.getLogger(__name__)
 
-_REPORTS = (COMPREHENSIVE_3D_SR_STORAGE, COMPREHENSIVE_SR_STORAGE, ENCAPSULATED_PDF_STORAGE)
+_REPORTS = (
+    COMPREHENSIVE_3D_SR_STORAGE,
+    COMPREHENSIVE_SR_STORAGE,
+    ENCAPSULATED_PDF_STORAGE,
+    SEGMENTATION_STORAGE,
+)
 _SAME_ASSOCIATION_S = 0.5
 _COMMITMENT_S = 900.0
+_LOST_IS_AN_ANSWER = 2
+"""After so many failures an association that is lost over an object counts as the answer to it:
+what waits for the object goes on.
+"""
 
 
 def deliver_due(
@@ -50,9 +67,10 @@ def deliver_due(
     first_retry_s: float,
     longest_retry_s: float,
 ) -> int:
-    """Send every report that is due to its centre.
+    """Send every object that is due to its centre; what is queued after another object of its
+    report goes once that was taken or refused.
 
-    A report that is not taken is due again after `first_retry_s`, doubled with every failure up to
+    An object that is not taken is due again after `first_retry_s`, doubled with every failure up to
     `longest_retry_s`, for as long as it takes. An AE that gives no association or stops answering
     is not visited on: what else waits for it waits as if it had failed too. Where the centre's AE
     offers storage commitment, a report is delivered only when the AE has committed it; one that it
@@ -74,32 +92,17 @@ def deliver_due(
     int
         How many were delivered.
     """
-    destinations = {
-        center.name: center.return_to for center in centers if center.return_to is not None
-    }
-    due = sorted(deliveries.due(destinations), key=lambda delivery: delivery.center)
     delivered = 0
-    for center, waiting in groupby(due, key=lambda delivery: delivery.center):
-        visit = _Visit(deliveries, caller, center, destinations[center])
-        ended: UnreachableError | None = None
-        for delivery in waiting:
-            try:
-                if ended is not None:
-                    raise ended
-                delivered += visit.deliver(delivery)
-            except DeliveryError as error:
-                if ended is None:
-                    _log.warning(
-                        "%s: report of study %s not delivered: %s",
-                        center,
-                        delivery.study_key,
-                        error,
-                    )
-                if isinstance(error, UnreachableError):
-                    ended = error
-                deliveries.mark_failed(
-                    delivery.id, str(error), _wait_s(delivery, first_retry_s, longest_retry_s)
-                )
+    for center in centers:
+        if center.return_to is None:
+            continue
+        visit = _Visit(deliveries, caller, center.name, center.return_to)
+        tried: set[int] = set()
+        while due := [one for one in deliveries.due([center.name]) if one.id not in tried]:
+            for delivery in due:
+                tried.add(delivery.id)
+                pause = _wait_s(delivery, first_retry_s, longest_retry_s)
+                delivered += visit.deliver(delivery, pause)
         delivered += visit.end()
     return delivered
 
@@ -116,10 +119,33 @@ class _Visit:
         self._destination = destination
         self._association: Any = None
         self._asked: list[int] = []
-        self._reported = Event()
+        self._reported = Semaphore(0)
+        self._ended: UnreachableError | None = None
 
-    def deliver(self, delivery: Delivery) -> int:
-        """Send a report; return 1 if it is delivered now, 0 if it waits to be committed.
+    def deliver(self, delivery: Delivery, retry_after_s: float) -> int:
+        """Send an object, or record why it is not sent; return 1 if it is delivered now."""
+        has_ended = self._ended is not None
+        try:
+            if self._ended is not None:
+                raise self._ended
+            return self._send(delivery)
+        except DeliveryError as error:
+            if not has_ended:
+                _log.warning(
+                    "%s: %s of study %s not delivered: %s",
+                    self._center,
+                    delivery.kind,
+                    delivery.study_key,
+                    error,
+                )
+            answered = not has_ended and _is_answer(error, delivery)
+            self._deliveries.mark_failed(delivery.id, str(error), retry_after_s, answered=answered)
+            if isinstance(error, UnreachableError):
+                self._ended = error
+            return 0
+
+    def _send(self, delivery: Delivery) -> int:
+        """Send an object; return 1 if it is delivered now, 0 if it waits to be committed.
 
         Raises
         ------
@@ -135,7 +161,7 @@ class _Visit:
         except DeliveryError as error:
             if self._association is None or self._association.is_established:
                 raise
-            raise UnreachableError(str(error)) from error
+            raise LostAssociationError(str(error)) from error
         except NodeError:
             raise
         except Exception as error:
@@ -163,8 +189,9 @@ class _Visit:
         """
         if self._association is None:
             return 0
-        if self._asked and self._association.is_established:
-            self._reported.wait(_SAME_ASSOCIATION_S)
+        latest = time.monotonic() + _SAME_ASSOCIATION_S
+        for _ in self._asked if self._association.is_established else ():
+            self._reported.acquire(timeout=max(0.0, latest - time.monotonic()))
         if self._association.is_established:
             self._association.release()
         return sum(not self._deliveries.awaits_commitment([one]) for one in self._asked)
@@ -209,8 +236,15 @@ class _Visit:
         except ValueError:
             return 0x0115, None
         self._deliveries.take_commitment_report(self._center, report)
-        self._reported.set()
+        self._reported.release()
         return SUCCESS, None
+
+
+def _is_answer(error: DeliveryError, delivery: Delivery) -> bool:
+    """Say whether a failure is what the AE says to this object, and not that it is down."""
+    if isinstance(error, LostAssociationError):
+        return delivery.attempts >= _LOST_IS_AN_ANSWER
+    return not isinstance(error, UnreachableError)
 
 
 def _wait_s(delivery: Delivery, first_retry_s: float, longest_retry_s: float) -> float:
@@ -229,17 +263,24 @@ def _send(
             f"the report's file cannot be read ({type(error).__name__}): score the study, or "
             "validate the centre, again to write it anew"
         ) from error
+    if all(one.abstract_syntax != reference.sop_class_uid for one in association.accepted_contexts):
+        kind = UID(reference.sop_class_uid).name
+        raise RefusedClassError(
+            f"{destination_name(destination)} accepted no presentation context for {kind}: let it "
+            "take that SOP Class, or leave the object out of the centre's `returns`; other objects "
+            "do not wait for it"
+        )
     try:
         status = association.send_c_store(report)
     except (ValueError, AttributeError, RuntimeError) as error:
         raise DeliveryError(
             f"{destination_name(destination)} cannot be sent the report ({type(error).__name__}): "
-            "it accepted no presentation context (check that it takes "
-            f"{UID(reference.sop_class_uid).name}), or closed the association"
+            "it accepted no transfer syntax of it, or closed the association"
         ) from error
     code = status.get("Status")
     if code is None or not is_delivered(code):
-        raise DeliveryError(
+        kind_of_error = LostAssociationError if code is None else DeliveryError
+        raise kind_of_error(
             f"{destination_name(destination)} did not take the report, {status_words(status)}"
         )
     warning = (

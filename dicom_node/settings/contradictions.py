@@ -56,6 +56,7 @@ def center_of(name: str, table: CenterTable, node: NodeTable) -> Center:
         qa_patient_id=table.qa_patient_id,
         certificates=table.certificates,
         corrections=table.corrections,
+        returns=table.returns,
         report_commitment_to=tuple(
             ReturnDestination(**one.model_dump()) for one in table.report_commitment_to
         ),

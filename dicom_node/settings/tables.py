@@ -6,7 +6,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from dicom_node.center import Center, Completeness, Correction, ObjectKind, Role
+from dicom_node.center import (
+    Center,
+    Completeness,
+    Correction,
+    ObjectKind,
+    ReturnedObject,
+    Role,
+)
 from dicom_node.log_format import LogFormat
 from dicom_node.settings.values import (
     ROOT,
@@ -61,6 +68,7 @@ class CenterTable(BaseModel):
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
     corrections: Correction = Correction.KEEP_FIRST
+    returns: tuple[ReturnedObject, ...] = tuple(ReturnedObject)
 
 
 class NodeTable(BaseModel):

@@ -40,7 +40,7 @@ def in_lps_order(volume: CtVolume, mask: Mask) -> tuple[CtVolume, Mask]:
     mask : ndarray of bool
         On the grid of the returned volume.
     """
-    order, signs = _order(volume.axes)
+    order, signs = lps_order(volume.axes)
     if order == (0, 1, 2) and all(sign > 0 for sign in signs):
         return volume, mask
     spacing = tuple(volume.spacing_mm[axis] for axis in order)
@@ -63,7 +63,7 @@ def in_lps_order(volume: CtVolume, mask: Mask) -> tuple[CtVolume, Mask]:
     return turned, _turned(mask, order, signs)
 
 
-def _order(axes: npt.NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def lps_order(axes: npt.NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return which grid axis comes to lie along each patient axis (x, y, z), and whether it is
     reversed (-1).
 

@@ -41,6 +41,11 @@ class Region(StrEnum):
             )
         return cls(name)
 
+    @property
+    def width_mm(self) -> float:
+        """How far a ring reaches beyond the GTV, in mm; 0 for the GTV itself."""
+        return float(self.value.removeprefix("ring_").removesuffix("mm")) if "_" in self else 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:

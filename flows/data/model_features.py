@@ -66,7 +66,7 @@ def stored_features(
     network = work.bundle.network
     return work.store.features(
         center,
-        _regions(work.bundle),
+        model_regions(work.bundle),
         work.settings.extraction().digest,
         None if network is None else network.digest,
         studies,
@@ -83,7 +83,7 @@ def recomputed_features(work: Installation, bundle: FrozenBundle, center: str) -
         Index ``patient_key``; who lacks a block is left out.
     """
     blocks = []
-    if regions := _regions(bundle):
+    if regions := model_regions(bundle):
         blocks.append(work.store.features(center, regions, work.settings.extraction().digest))
     if bundle.network is not None:
         identities, inputs = work.store.deep_inputs(center)
@@ -93,7 +93,7 @@ def recomputed_features(work: Installation, bundle: FrozenBundle, center: str) -
     return pd.concat(blocks, axis=1, join="inner")
 
 
-def _regions(bundle: FrozenBundle) -> list[Region]:
+def model_regions(bundle: FrozenBundle) -> list[Region]:
     """Return the regions whose radiomics a bundle reads."""
     return [Region(block) for block in bundle.model.blocks if block != DEEP_BLOCK]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,8 @@ from prefect import flow, get_run_logger, runtime
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.states import Completed
-from pydicom import Dataset, dcmread
 
-from dicom_node.center import Role
+from dicom_node.center import ReturnedObject, Role
 from dicom_node.errors import UnknownStudyError
 from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
@@ -32,6 +30,7 @@ from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refused
 from flows.software_version import software_version
+from flows.studies.returned_objects import Scored, write_returned
 from flows.studies.steps import (
     QUARANTINED,
     CheckedStudy,
@@ -44,7 +43,6 @@ from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import Risk
 from models.network.weights import DEEP_COLUMNS
 from validation_reports.cohort.trained_on import TrainedOn
-from validation_reports.errors import StructuredReportError
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
 """Names of the final states after which the dispatcher has nothing left to do for a study."""
@@ -153,12 +151,19 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             warnings = _told(checked.findings, region_findings)
             risk, scored_at, of_model = score(run, checked, features, warnings)
             warnings += of_model
-            report = write_report(run, checked, risk, warnings, scored_at)
+            written = write_returned(run, Scored(checked, features, risk, warnings, scored_at))
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
+    taken = {kind: written[kind] for kind in work.center(files.center).returns if kind in written}
     work.registry.outbox.finish(
-        files.study_key, files.content_digest, model_digest, StudyState.SCORED, sentence, report
+        files.study_key,
+        files.content_digest,
+        model_digest,
+        StudyState.SCORED,
+        sentence,
+        structured_report=taken.pop(ReturnedObject.SR, None),
+        beside=taken,
     )
     return Completed(name="Scored", message=sentence)
 
@@ -224,66 +229,6 @@ def warnings_of_model(
         *((leak.warning,) if leak is not None else ()),
         *(place.sentence for place in places if place.outside),
     )
-
-
-@study_task("write structured report")
-def write_report(
-    run: StudyRun, checked: CheckedStudy, risk: Risk, warnings: Sequence[str], scored_at: datetime
-) -> Path:
-    """Write the structured report of one score; the same score gives the same bytes.
-
-    Raises
-    ------
-    StudyDefect
-        If the study's own headers do not allow a report.
-    StructuredReportError
-        If the report cannot be written to the disk.
-    """
-    # highdicom takes seconds to import
-    from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
-    from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
-    from validation_reports.dicom.references import ModelReference, RoiReference  # noqa: PLC0415
-    from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
-    from validation_reports.report.latest_performance import latest_performance  # noqa: PLC0415
-
-    work, files, bundle = run.work, run.files, run.work.bundle
-    path = work.structured_report_file(files.center, files.study_key, files.content_digest)
-    if path.exists():
-        return path
-    try:
-        dataset = build_structured_report(
-            ct_datasets=checked.ct_datasets,
-            rtstruct=checked.rtstruct,
-            roi=RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name),
-            risk=risk,
-            model=ModelReference(
-                name=bundle.facts.name,
-                version=bundle.facts.version,
-                digest=bundle.digest,
-                demonstration=bundle.facts.demonstration,
-                intended_use=bundle.facts.intended_use,
-            ),
-            software_version=software_version(),
-            warnings=warnings,
-            created_at=scored_at,
-            sop_instance_uid=derived_uid("instance", files.content_digest, bundle.digest),
-            series_instance_uid=derived_uid("series", files.study_key, bundle.digest),
-            center=files.center,
-            performance=latest_performance(
-                work.settings.reports_folder(), files.center, bundle.digest
-            ),
-            predecessor=_predecessor(work, files),
-        )
-    except StructuredReportError as error:
-        raise StudyDefect("structured-report", str(error)) from error
-    write_dicom(dataset, path)
-    return path
-
-
-def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
-    """Return the report that was made for the study before its content changed, if there is one."""
-    path = work.registry.deliveries.previous_report(files.study_key, files.content_digest)
-    return dcmread(path) if path is not None and path.exists() else None
 
 
 def _quarantine(

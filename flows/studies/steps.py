@@ -70,7 +70,7 @@ class CheckedStudy:
     findings : tuple of Finding
         What was not as the paper's protocol has it; warnings only.
     ct_datasets : tuple of Dataset
-        The CT instances without their pixels, in the order of the files.
+        The CT instances without their pixels, in the order of the volume's slices.
     rtstruct : Dataset
         The RTSTRUCT without its ROIs.
     marks : ImageMarks
@@ -192,7 +192,8 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
     voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
-    return CheckedStudy(study, findings, reading.ct.datasets, reading.rtstruct.dataset, marks)
+    in_order = tuple(reading.ct.datasets[one.number] for one in headers.slices)
+    return CheckedStudy(study, findings, in_order, reading.rtstruct.dataset, marks)
 
 
 @study_task("extract features")

@@ -69,10 +69,11 @@ class StoringPacs:
         """Return the files received so far."""
         return [path for path in self.folder.iterdir() if path.is_file()]
 
-    def receptions(self) -> list[tuple[str, str]]:
-        """Return study and SOP Instance UID of every object it was given."""
-        found = (
-            dcmread(path, specific_tags=["StudyInstanceUID", "SOPInstanceUID"])
-            for path in self.files()
-        )
-        return [(str(one.StudyInstanceUID), str(one.SOPInstanceUID)) for one in found]
+    def receptions(self) -> list[tuple[str, str, str]]:
+        """Return study, SOP Class and SOP Instance UID of every object it was given."""
+        tags = ["StudyInstanceUID", "SOPClassUID", "SOPInstanceUID"]
+        found = (dcmread(path, specific_tags=tags) for path in self.files())
+        return [
+            (str(one.StudyInstanceUID), str(one.SOPClassUID), str(one.SOPInstanceUID))
+            for one in found
+        ]

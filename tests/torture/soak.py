@@ -31,6 +31,7 @@ from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.processes import listens
 from deploy.local.supervisor import Supervisor
+from dicom_node.center import ReturnedObject
 from dicom_node.registry.registry import Registry, StudyState, open_registry
 from tests.support import ROOT
 from tests.support.frozen_test_bundle import freeze_test_bundle
@@ -235,7 +236,7 @@ def _watch(
         trouble.rss_mb.append(resident_mb(work))
         known = registry.studies.summaries()
         done = sum(study.state is StudyState.SCORED and study.delivered is True for study in known)
-        if done >= studies:
+        if done >= studies and not registry.deliveries.undelivered():
             break
         if time.monotonic() - told >= 30:
             told = time.monotonic()
@@ -266,14 +267,15 @@ def _counted(
     registry: Registry, pacs: StoringPacs, trouble: Trouble, studies: int
 ) -> dict[str, int | float]:
     receptions = pacs.receptions()
-    objects = Counter(study for study, _ in set(receptions))
+    objects = Counter((study, kind) for study, kind, _ in set(receptions))
+    once = Counter(study for (study, _), count in objects.items() if count == 1)
     known = registry.studies.summaries()
     quarter = max(1, len(trouble.rss_mb) // 4)
     early, late = trouble.rss_mb[quarter : 2 * quarter] or trouble.rss_mb, trouble.rss_mb[-quarter:]
     return {
         "studies": studies,
         "scored": sum(study.state is StudyState.SCORED for study in known),
-        "delivered": sum(count == 1 for count in objects.values()),
+        "delivered": sum(count == len(ReturnedObject) for count in once.values()),
         "twice": sum(count > 1 for count in objects.values())
         + sum(count > 1 for count in trouble.scored_runs.values()),
         "kills": trouble.kills.total(),

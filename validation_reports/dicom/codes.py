@@ -19,8 +19,14 @@ LUNG = Code("39607008", "SCT", "Lung structure")
 COMPUTED_TOMOGRAPHY = Code("77477000", "SCT", "Computed Tomography")
 HIGH = Code("15508007", "SCT", "High")
 LOW = Code("75976002", "SCT", "Low")
+ABNORMAL_STRUCTURE = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+TISSUE = Code("85756007", "SCT", "Tissue")
+VOLUME = Code("118565006", "SCT", "Volume")
 SOURCE = Code("260753009", "SCT", "Source")
 NO_UNITS = Code("1", "UCUM", "no units")
+CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
+DRAWN_BY_HAND = Code("123109", "DCM", "Manual Processing")
+MORPHOLOGICAL_OPERATIONS = Code("123104", "DCM", "Morphological Operations")
 
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
 ENGLISH = Code("en", "RFC5646", "English")
@@ -72,6 +78,11 @@ REASON_EXCLUDED = Code("reason-excluded", SCHEME, "Reason, and patients not anal
 FULL_REPORT = Code("full-report", SCHEME, "The whole validation report as a document")
 
 _DAYS_PER_MONTH = 365.25 / 12
+
+
+def ring_concept(width_mm: float) -> Code:
+    """Return the concept of the ring of tissue around the gross tumour volume."""
+    return Code(f"ring-{width_mm:g}mm", SCHEME, f"Ring of {width_mm:g} mm around the GTV")
 
 
 def survival_concept(days: int) -> Code:

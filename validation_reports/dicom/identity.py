@@ -6,9 +6,10 @@ warnings quote values, and put in afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
+from pydicom.charset import convert_encodings, python_encoding
 from pydicom.config import RAISE, disable_value_validation
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -80,6 +81,39 @@ def identity_of(ct: Dataset) -> Dataset:
                 else:
                     del identity[element.tag]
     return identity
+
+
+def character_set(identity: Dataset, texts: Sequence[str]) -> str | None:
+    """Return the character set of an object that says more than its identity does.
+
+    Parameters
+    ----------
+    identity : Dataset
+        From `identity_of`.
+    texts : sequence of str
+        What the object says beside.
+
+    Returns
+    -------
+    str or None
+        That of the source where it can write all text; else none for ASCII, else UTF-8 (PS3.3
+        section C.12.1.1.2).
+    """
+    text = "".join(texts) + "".join(
+        str(element.value)
+        for element in identity
+        if element.VR in ("PN", "LO", "SH", "ST", "LT", "UT", "UC")
+    )
+    if text.isascii():
+        return None
+    charset = identity.get("SpecificCharacterSet")
+    if isinstance(charset, str) and charset in python_encoding:
+        try:
+            text.encode(convert_encodings(charset)[0])
+        except (UnicodeEncodeError, LookupError):
+            return "ISO_IR 192"
+        return charset
+    return "ISO_IR 192"
 
 
 def _is_valid(element: DataElement) -> bool:

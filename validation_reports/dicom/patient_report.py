@@ -4,7 +4,8 @@ was scored.
 Comprehensive 3D SR (PS3.3 section A.35.13) after TID 1500 "Measurement Report": the notice on its
 use first, then the CT instances that were read, then one measurement group (TID 1501) on the
 contour with the model (TID 4019), the score, the group, the survival probabilities and the
-warnings, and last how the model does at this centre. The same input gives the same bytes: every
+warnings, what a viewer can show of the measured regions, and last how the model does at this
+centre. The same input gives the same bytes: every
 date and UID is given by the caller or derived from what the report is about.
 """
 
@@ -18,16 +19,16 @@ from datetime import datetime
 
 from highdicom import UID
 from highdicom.sr import Comprehensive3DSR
-from pydicom.charset import convert_encodings, python_encoding
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
-from validation_reports.dicom.identity import identity_of, restore, withhold
+from validation_reports.dicom.identity import character_set, identity_of, restore, withhold
 from validation_reports.dicom.patient_report_content import ScoreFacts, measurement_report
 from validation_reports.dicom.performance_items import plain
 from validation_reports.dicom.references import ModelReference, RoiReference
+from validation_reports.dicom.segments import ShownRegions
 from validation_reports.dicom.stamps import coding_schemes, set_clock
 from validation_reports.dicom.uids import is_uid
 from validation_reports.errors import StructuredReportError
@@ -51,6 +52,7 @@ def build_structured_report(
     series_instance_uid: str,
     center: str,
     performance: CenterPerformance | NotEstimable,
+    shown: ShownRegions | None = None,
     predecessor: Dataset | None = None,
 ) -> Dataset:
     """Build the structured report of one score.
@@ -82,6 +84,9 @@ def build_structured_report(
     performance : CenterPerformance or NotEstimable
         What the latest validation of this model at this centre found (see
         `latest_performance`).
+    shown : ShownRegions, optional
+        What a viewer can show of the measured regions; then `ct_datasets` are in the order of the
+        slices of these.
     predecessor : Dataset, optional
         The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
 
@@ -105,13 +110,14 @@ def build_structured_report(
         else performance.calibration.answer
     )
     texts = (roi.name, model.name, model.version, model.intended_use, center, found, *warnings)
-    charset = _character_set(identity, texts)
+    charset = character_set(identity, texts)
     local = _source_time(created_at, ct_datasets[0])
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     as_sent = withhold(identity)
+    segmentation = [] if shown is None or shown.segmentation is None else [shown.segmentation]
     report = Comprehensive3DSR(
-        evidence=[identity, *ct_datasets[1:], rtstruct],
-        content=measurement_report(ct_datasets, rtstruct, facts),
+        evidence=[identity, *ct_datasets[1:], rtstruct, *segmentation],
+        content=measurement_report(ct_datasets, rtstruct, facts, shown),
         series_instance_uid=UID(series_instance_uid),
         series_number=_SERIES_NUMBER,
         sop_instance_uid=UID(sop_instance_uid),
@@ -205,27 +211,6 @@ def _check_values(
         raise StructuredReportError(
             "the report's SOP and Series Instance UID are the same: give two"
         )
-
-
-def _character_set(identity: Dataset, texts: Sequence[str]) -> str | None:
-    """Keep the source's character set where it can write all text; else none for ASCII, else
-    UTF-8.
-    """
-    text = "".join(texts) + "".join(
-        str(element.value)
-        for element in identity
-        if element.VR in ("PN", "LO", "SH", "ST", "LT", "UT", "UC")
-    )
-    if text.isascii():
-        return None
-    charset = identity.get("SpecificCharacterSet")
-    if isinstance(charset, str) and charset in python_encoding:
-        try:
-            text.encode(convert_encodings(charset)[0])
-        except (UnicodeEncodeError, LookupError):
-            return "ISO_IR 192"
-        return charset
-    return "ISO_IR 192"
 
 
 def _source_time(created_at: datetime, ct: Dataset) -> datetime:

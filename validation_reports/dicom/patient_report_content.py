@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from highdicom import sr
 from pydicom.dataset import Dataset
@@ -14,6 +15,12 @@ from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.performance_items import performance_container
 from validation_reports.dicom.references import ModelReference, RoiReference
+from validation_reports.dicom.region_groups import (
+    measurement_group_on,
+    region_groups,
+    volume_measurement,
+)
+from validation_reports.dicom.segments import ShownRegions
 from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import CenterPerformance
@@ -57,7 +64,10 @@ class ScoreFacts:
 
 
 def measurement_report(
-    ct_datasets: Sequence[Dataset], rtstruct: Dataset, facts: ScoreFacts
+    ct_datasets: Sequence[Dataset],
+    rtstruct: Dataset,
+    facts: ScoreFacts,
+    shown: ShownRegions | None = None,
 ) -> Dataset:
     """Build the root container of the report.
 
@@ -69,6 +79,8 @@ def measurement_report(
         The RT Structure Set that holds the contour.
     facts : ScoreFacts
         What is reported.
+    shown : ShownRegions, optional
+        What a viewer can show of the measured regions.
 
     Returns
     -------
@@ -80,7 +92,10 @@ def measurement_report(
     report = sr.MeasurementReport(
         observation_context=observation_context(model, facts.software_version, facts.center),
         procedure_reported=concept.COMPUTED_TOMOGRAPHY,
-        imaging_measurements=[_measurement_group(rtstruct, facts)],
+        imaging_measurements=[
+            _measurement_group(rtstruct, facts, shown),
+            *([] if shown is None else region_groups(ct_datasets, shown)),
+        ],
     )
     root = report[0].ContentSequence
     before_measurements = len(root) - 1
@@ -157,10 +172,10 @@ def _image_library(ct_datasets: Sequence[Dataset]) -> Dataset:
     return library
 
 
-def _measurement_group(
-    rtstruct: Dataset, facts: ScoreFacts
-) -> sr.MeasurementsAndQualitativeEvaluations:
-    """TID 1501 on the contour: what was measured with which model, and what to mind."""
+def _measurement_group(rtstruct: Dataset, facts: ScoreFacts, shown: ShownRegions | None) -> Any:
+    """TID 1411 on the segment of the contour, or TID 1501 on the contour where there is no
+    segmentation: what was measured with which model, and what to mind.
+    """
     risk, model = facts.risk, facts.model
     measurements = [
         sr.Measurement(concept.RISK_SCORE, float(risk.linear_predictor), concept.NO_UNITS)
@@ -169,7 +184,11 @@ def _measurement_group(
         sr.Measurement(concept.survival_concept(days), float(risk.survival[days]), concept.NO_UNITS)
         for days in sorted(risk.survival)
     ]
-    group = sr.MeasurementsAndQualitativeEvaluations(
+    segment = None if shown is None else shown.segments[0]
+    if shown is not None and segment is not None:
+        measurements.append(volume_measurement(shown.regions[segment.region]))
+    make, referenced = measurement_group_on(segment, shown)
+    group = make(
         tracking_identifier=sr.TrackingIdentifier(
             uid=derived_uid("contour", str(rtstruct.SOPInstanceUID), str(facts.roi.number)),
             identifier=facts.roi.name,
@@ -191,6 +210,7 @@ def _measurement_group(
                 concept.RISK_GROUP, concept.HIGH if risk.high_risk else concept.LOW
             )
         ],
+        **referenced,
     )
     items = group[0].ContentSequence
     items.append(

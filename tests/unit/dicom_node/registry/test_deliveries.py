@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.center import ReturnedObject
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import StudyState
 from tests.support.intake_bench import Bench, rtstruct, whole_study
@@ -44,7 +45,7 @@ def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it
     bench.push(*slices, drawn)
     first = _finish(bench, tmp_path / "first.dcm")
     (study,) = bench.registry.studies.summaries()
-    assert bench.registry.deliveries.previous_report(study.study_key, first) is None
+    assert bench.registry.deliveries.previous_report(study.study_key, first, MODEL) is None
     listed = [str(one.SOPInstanceUID) for one in slices]
     bench.push(rtstruct(listed, sop="1.2.1.9.2", made=("20240518", "083000")))
     (study,) = bench.registry.studies.summaries()
@@ -52,7 +53,8 @@ def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it
     second = _finish(bench, tmp_path / "second.dcm")
     assert second != first
     assert (
-        bench.registry.deliveries.previous_report(study.study_key, second) == tmp_path / "first.dcm"
+        bench.registry.deliveries.previous_report(study.study_key, second, MODEL)
+        == tmp_path / "first.dcm"
     )
     bench.push(
         rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000"))
@@ -96,3 +98,66 @@ def test_a_study_without_a_report_says_so(bench: Bench) -> None:
     _finish(bench, None, StudyState.QUARANTINED)
     with pytest.raises(StudyStateError, match="is quarantined and has no report to deliver"):
         bench.registry.deliveries.redeliver(key)
+
+
+def _with_regions(bench: Bench, folder: Path) -> str:
+    """Finish the study that is due with a report and a segmentation, and return its key."""
+    files = {kind: folder / f"{kind}.dcm" for kind in ReturnedObject}
+    for file in files.values():
+        file.write_bytes(b"DICM")
+    item = bench.claim()
+    bench.registry.outbox.finish(
+        item.study_key,
+        item.content_digest,
+        MODEL,
+        StudyState.SCORED,
+        None,
+        files.pop(ReturnedObject.SR),
+        beside=files,
+    )
+    return item.study_key
+
+
+def test_what_names_an_object_waits_until_that_was_answered(bench: Bench, tmp_path: Path) -> None:
+    bench.complete()
+    _with_regions(bench, tmp_path)
+    waiting = bench.registry.deliveries
+    (regions,) = waiting.due(["alpha"])
+    assert regions.kind is ReturnedObject.SEG
+    waiting.mark_failed(regions.id, "the PACS is down", 30)
+    assert waiting.due(["alpha"]) == []
+    bench.clock.advance(30)
+    assert [one.kind for one in waiting.due(["alpha"])] == [ReturnedObject.SEG]
+    waiting.mark_failed(regions.id, "refused", 30, answered=True)
+    (report,) = waiting.due(["alpha"])
+    assert report.kind is ReturnedObject.SR
+    waiting.mark_delivered(report.id)
+    assert [one.delivered for one in bench.registry.studies.summaries()] == [True]
+    assert [(one.kind, one.attempts) for one, _, _ in waiting.undelivered()] == [
+        (ReturnedObject.SEG, 2)
+    ]
+
+
+def test_a_report_is_sent_again_with_what_it_names(bench: Bench, tmp_path: Path) -> None:
+    bench.complete()
+    key = _with_regions(bench, tmp_path)
+    waiting = bench.registry.deliveries
+    for _ in ReturnedObject:
+        (one,) = waiting.due(["alpha"])
+        waiting.await_commitment(one.id, f"1.2.{one.id}", 900)
+    assert waiting.due(["alpha"]) == []
+    assert waiting.redeliver(key) == tmp_path / "sr.dcm"
+    assert [one.kind for one in waiting.due(["alpha"])] == [ReturnedObject.SEG]
+    (tmp_path / "seg.dcm").unlink()
+    with pytest.raises(StudyStateError, match="no longer in the node's folder"):
+        waiting.redeliver(key)
+
+
+def test_another_model_s_report_is_the_one_that_a_new_one_supersedes(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.complete()
+    content = _finish(bench, tmp_path / "first.dcm")
+    (study,) = bench.registry.studies.summaries()
+    found = bench.registry.deliveries.previous_report(study.study_key, content, "n" * 64)
+    assert found == tmp_path / "first.dcm"

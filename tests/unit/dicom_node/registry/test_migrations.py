@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
+from dicom_node.center import ReturnedObject
+from dicom_node.registry.deliveries import queue_report
 from dicom_node.registry.registry import StudyState, open_registry
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, releases, schema_versions
 from dicom_node.settings import NodeTable
@@ -23,6 +25,21 @@ CREATE TABLE deliveries (
     FOREIGN KEY(study_key) REFERENCES studies (study_key)
 )
 """
+FOREIGN_KEY = """,
+    FOREIGN KEY(study_key) REFERENCES studies (study_key)"""
+
+OF_THE_FIRST = (
+    "id",
+    "study_key",
+    "content_digest",
+    "model_digest",
+    "center",
+    "path",
+    "attempts",
+    "due_at",
+    "delivered_at",
+    "sentence",
+)
 
 
 def _go_back_to_the_first_version(bench: Bench) -> None:
@@ -34,7 +51,8 @@ def _go_back_to_the_first_version(bench: Bench) -> None:
         connection.exec_driver_sql(FIRST_VERSION)
         for row in kept:
             connection.exec_driver_sql(
-                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(row)
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                tuple(getattr(row, name) for name in OF_THE_FIRST),
             )
         for row in waits:
             connection.exec_driver_sql(
@@ -142,4 +160,46 @@ def test_a_registry_of_the_second_version_is_read_and_its_rtstructs_are_read_aga
     assert bench.registry.outbox.files(key).choice is None
     bench = bench.reopen()
     assert bench.registry.outbox.counts()["waiting"] == 2
+    bench.close()
+
+
+def test_a_delivery_of_the_third_version_is_a_report_and_others_can_join_it(bench: Bench) -> None:
+    bench.complete()
+    item = bench.claim()
+    key = (item.study_key, item.content_digest, "m" * 64)
+    bench.registry.outbox.finish(*key, StudyState.SCORED, None, Path("report.dcm"))
+    before = bench.registry.deliveries.undelivered()
+    with bench.registry._database.write() as connection:
+        if connection.dialect.name == "sqlite":
+            made = FIRST_VERSION.replace("deliveries (", "third (", 1)
+            connection.exec_driver_sql(made.replace(FOREIGN_KEY, ""))
+            names = ", ".join(OF_THE_FIRST)
+            connection.exec_driver_sql(
+                f"INSERT INTO third ({names}) SELECT {names} FROM deliveries"  # noqa: S608
+            )
+            connection.exec_driver_sql("DROP TABLE deliveries")
+            connection.exec_driver_sql("ALTER TABLE third RENAME TO deliveries")
+        else:
+            connection.exec_driver_sql("ALTER TABLE deliveries DROP COLUMN kind CASCADE")
+            connection.exec_driver_sql("ALTER TABLE deliveries DROP COLUMN answered_at")
+            connection.exec_driver_sql(
+                "ALTER TABLE deliveries ADD UNIQUE (study_key, content_digest, model_digest)"
+            )
+        connection.exec_driver_sql("UPDATE schema_version SET version = 3")
+    for _ in range(2):  # the second opening finds nothing to do
+        bench = bench.reopen()
+        assert bench.registry.deliveries.undelivered() == before
+    with bench.registry._database.write() as connection:
+        queue_report(
+            bench.registry._database,
+            connection,
+            dict(zip(("study_key", "content_digest", "model_digest"), key, strict=True)),
+            "alpha",
+            [(ReturnedObject.SEG, Path("seg.dcm"))],
+            bench.clock(),
+        )
+    assert {one.kind for one, _, _ in bench.registry.deliveries.undelivered()} == {
+        ReturnedObject.SR,
+        ReturnedObject.SEG,
+    }
     bench.close()

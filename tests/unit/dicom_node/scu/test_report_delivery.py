@@ -13,10 +13,12 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from deploy.local.processes import free_port
-from dicom_node.center import ReturnDestination
+from dicom_node.center import ReturnDestination, ReturnedObject
 from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
+    ENCAPSULATED_PDF_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
+    SEGMENTATION_STORAGE,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
     VERIFICATION,
@@ -67,12 +69,14 @@ def _pacs(
         entity.shutdown()
 
 
-def _report(path: Path) -> Path:
+def _report(
+    path: Path, sop_class: str = COMPREHENSIVE_3D_SR_STORAGE, uid: str = "1.2.3.4.5"
+) -> Path:
     report = Dataset()
     report.file_meta = FileMetaDataset()
     report.file_meta.TransferSyntaxUID = UID(EXPLICIT_VR_LITTLE_ENDIAN)
-    report.SOPClassUID = COMPREHENSIVE_3D_SR_STORAGE
-    report.SOPInstanceUID = "1.2.3.4.5"
+    report.SOPClassUID = sop_class
+    report.SOPInstanceUID = uid
     report.save_as(path, enforce_file_format=True)
     return path
 
@@ -344,3 +348,103 @@ def test_an_error_that_nobody_foresaw_is_a_failed_attempt(
         assert _deliver(queued, port) == 0
     assert "could not be sent (KeyError at" in _failure(queued)
     assert "PATIENT" not in _failure(queued)
+
+
+@pytest.fixture
+def with_regions(bench: Bench, tmp_path: Path) -> Bench:
+    """A scored study whose report names a segmentation; both wait."""
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    item = bench.claim()
+    regions = _report(tmp_path / "seg.dcm", SEGMENTATION_STORAGE, "1.2.3.4.6")
+    bench.registry.outbox.finish(
+        item.study_key,
+        item.content_digest,
+        "m" * 64,
+        StudyState.SCORED,
+        None,
+        _report(tmp_path / "report.dcm"),
+        beside={ReturnedObject.SEG: regions},
+    )
+    return bench
+
+
+@contextmanager
+def _taking(
+    port: int, *classes: str, answers: dict[str, int | None] | None = None
+) -> Iterator[list[str]]:
+    """An AE that takes these SOP Classes; an answer of None breaks the association."""
+    received: list[str] = []
+
+    def take(event: evt.Event) -> int:
+        received.append(str(event.dataset.SOPInstanceUID))
+        answer = (answers or {}).get(str(event.dataset.SOPClassUID), 0x0000)
+        if answer is None:
+            event.assoc.abort()
+        return answer or 0x0000
+
+    entity = AE("PACS")
+    for one in classes:
+        entity.add_supported_context(one)
+    server = entity.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, take)]
+    )
+    assert server is not None
+    try:
+        yield received
+    finally:
+        entity.shutdown()
+
+
+def test_the_segmentation_goes_before_the_report_that_names_it(with_regions: Bench) -> None:
+    port = free_port()
+    for _ in range(4):  # while the PACS is down, neither overtakes the other
+        assert _deliver(with_regions, port) == 0
+        with_regions.clock.advance(15)
+    both = (SEGMENTATION_STORAGE, COMPREHENSIVE_3D_SR_STORAGE)
+    with _taking(port, *both) as received:
+        assert _deliver(with_regions, port) == 2
+        assert _deliver(with_regions, port) == 0
+    assert received == ["1.2.3.4.6", "1.2.3.4.5"]
+
+
+def test_a_class_that_is_not_taken_is_said_and_does_not_hold_the_report(
+    with_regions: Bench,
+) -> None:
+    port = free_port()
+    with _taking(port, COMPREHENSIVE_3D_SR_STORAGE, ENCAPSULATED_PDF_STORAGE) as received:
+        assert _deliver(with_regions, port) == 1
+    assert received == ["1.2.3.4.5"]
+    assert _failure(with_regions) == (
+        f"PACS at 127.0.0.1:{port} accepted no presentation context for Segmentation Storage: let "
+        "it take that SOP Class, or leave the object out of the centre's `returns`; other objects "
+        "do not wait for it"
+    )
+    assert [one.delivered for one in with_regions.registry.studies.summaries()] == [True]
+    with_regions.clock.advance(15)
+    with _taking(port, SEGMENTATION_STORAGE) as received:  # once the PACS has learnt to
+        assert _deliver(with_regions, port) == 1
+    assert received == ["1.2.3.4.6"]
+    assert with_regions.registry.deliveries.undelivered() == []
+
+
+def test_an_object_that_is_refused_does_not_hold_the_report(with_regions: Bench) -> None:
+    port = free_port()
+    both = (SEGMENTATION_STORAGE, COMPREHENSIVE_3D_SR_STORAGE)
+    with _taking(port, *both, answers={SEGMENTATION_STORAGE: 0xC000}) as received:
+        assert _deliver(with_regions, port) == 1
+    assert received == ["1.2.3.4.6", "1.2.3.4.5"]
+    assert "did not take the report, with status 0xC000" in _failure(with_regions)
+
+
+def test_an_object_over_which_the_pacs_breaks_down_holds_the_report_for_three_attempts(
+    with_regions: Bench,
+) -> None:
+    port = free_port()
+    both = (SEGMENTATION_STORAGE, COMPREHENSIVE_3D_SR_STORAGE)
+    with _taking(port, *both, answers={SEGMENTATION_STORAGE: None}) as received:
+        for _ in range(4):
+            _deliver(with_regions, port)
+            with_regions.clock.advance(15)
+    assert received.count("1.2.3.4.5") == 1
+    assert received[:3] == ["1.2.3.4.6"] * 3

@@ -1,0 +1,196 @@
+"""What goes back to the centre of one score: written to the disk before the score is recorded, so
+that a delivery always has its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import get_run_logger
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from dicom_node.center import ReturnedObject
+from dicom_node.registry.registry import StudyFiles
+from feature_store.errors import StudyDefect
+from feature_store.imaging.regions import Region
+from feature_store.imaging.regions_on_ct import RegionOnCt
+from feature_store.study_features import StudyFeatures, regions_on_ct
+from flows.data.model_features import model_regions
+from flows.installation import Installation
+from flows.software_version import software_version
+from flows.studies.steps import CheckedStudy, StudyRun, study_task
+from models.combined.combined_model import Risk
+from validation_reports.errors import StructuredReportError
+
+if TYPE_CHECKING:
+    from validation_reports.dicom.references import ModelReference, RoiReference
+    from validation_reports.dicom.segments import Segment, ShownRegions
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One study with its score.
+
+    Parameters
+    ----------
+    checked : CheckedStudy
+        The study.
+    features : StudyFeatures
+        What was measured on it.
+    risk : Risk
+        What the model says.
+    warnings : sequence of str
+        Sentences about the data behind the score.
+    scored_at : datetime
+        When it was first scored.
+    """
+
+    checked: CheckedStudy
+    features: StudyFeatures
+    risk: Risk
+    warnings: Sequence[str]
+    scored_at: datetime
+
+
+@study_task("write returned objects")
+def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
+    """Write what the centre takes of one score; the same score gives the same bytes.
+
+    Returns
+    -------
+    dict of ReturnedObject to Path
+        Each object's file. The structured report is always among them: it is kept here where the
+        centre takes none.
+
+    Raises
+    ------
+    StudyDefect
+        If the study's own headers do not allow a report.
+    StructuredReportError
+        If an object cannot be written to the disk.
+    """
+    # highdicom takes seconds to import
+    from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
+    from validation_reports.dicom.references import RoiReference  # noqa: PLC0415
+    from validation_reports.dicom.segments import ShownRegions, segments_of  # noqa: PLC0415
+
+    work, files, checked = run.work, run.files, scored.checked
+    roi = RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name)
+    regions = _model_regions(work, scored)
+    segments = segments_of(regions, checked.rtstruct, roi)
+    warnings = list(scored.warnings)
+    objects: dict[ReturnedObject, Dataset] = {}
+    if ReturnedObject.SEG in _taken(work, files.center):
+        try:
+            objects[ReturnedObject.SEG] = _segmentation(run, scored, segments, regions)
+        except StructuredReportError as error:
+            warnings.append(f"The regions that were measured are not returned: {error}.")
+            get_run_logger().warning(warnings[-1])
+    shown = ShownRegions(segments, regions, objects.get(ReturnedObject.SEG))
+    try:
+        objects[ReturnedObject.SR] = _structured_report(run, scored, roi, shown, warnings)
+    except StructuredReportError as error:
+        raise StudyDefect("structured-report", str(error)) from error
+    written = {}
+    for kind, dataset in objects.items():
+        path = work.returned_file(files.center, files.study_key, files.content_digest, kind)
+        if not path.exists():
+            write_dicom(dataset, path)
+        written[kind] = path
+    return written
+
+
+def _taken(work: Installation, name: str) -> tuple[ReturnedObject, ...]:
+    """Return what is sent to a centre: nothing, where it has no AE for it."""
+    center = work.center(name)
+    return () if center.return_to is None else center.returns
+
+
+def _model_regions(work: Installation, scored: Scored) -> dict[Region, RegionOnCt]:
+    """Return the GTV and the rings that the model reads on the CT's grid."""
+    wanted = {Region.GTV, *model_regions(work.bundle)}
+    found = regions_on_ct(
+        scored.checked.study, scored.features, work.settings.extraction().spacing_mm
+    )
+    return {region: shown for region, shown in found.items() if region in wanted}
+
+
+def _segmentation(
+    run: StudyRun,
+    scored: Scored,
+    segments: Sequence[Segment],
+    regions: Mapping[Region, RegionOnCt],
+) -> Dataset:
+    from validation_reports.dicom.segmentation import build_segmentation  # noqa: PLC0415
+    from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
+
+    digest = run.work.bundle.digest
+    return build_segmentation(
+        scored.checked.ct_datasets,
+        segments,
+        regions,
+        scored.checked.study.volume.spacing_mm[2],
+        _model(run.work),
+        software_version=software_version(),
+        created_at=scored.scored_at,
+        sop_instance_uid=derived_uid("segmentation", run.files.content_digest, digest),
+        series_instance_uid=derived_uid("segmentation-series", run.files.study_key, digest),
+    )
+
+
+def _structured_report(
+    run: StudyRun,
+    scored: Scored,
+    roi: RoiReference,
+    shown: ShownRegions,
+    warnings: Sequence[str],
+) -> Dataset:
+    from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
+    from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
+    from validation_reports.report.latest_performance import latest_performance  # noqa: PLC0415
+
+    work, files, digest = run.work, run.files, run.work.bundle.digest
+    return build_structured_report(
+        ct_datasets=scored.checked.ct_datasets,
+        rtstruct=scored.checked.rtstruct,
+        roi=roi,
+        risk=scored.risk,
+        model=_model(work),
+        software_version=software_version(),
+        warnings=warnings,
+        created_at=scored.scored_at,
+        sop_instance_uid=derived_uid("instance", files.content_digest, digest),
+        series_instance_uid=derived_uid("series", files.study_key, digest),
+        center=files.center,
+        performance=latest_performance(work.settings.reports_folder(), files.center, digest),
+        shown=shown,
+        predecessor=_predecessor(work, files),
+    )
+
+
+def _model(work: Installation) -> ModelReference:
+    from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
+
+    facts = work.bundle.facts
+    return ModelReference(
+        name=facts.name,
+        version=facts.version,
+        digest=work.bundle.digest,
+        demonstration=facts.demonstration,
+        intended_use=facts.intended_use,
+    )
+
+
+def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
+    """Return the report that was made for the study before its content or the model changed, if
+    there is one.
+    """
+    path = work.registry.deliveries.previous_report(
+        files.study_key, files.content_digest, work.bundle.digest
+    )
+    return dcmread(path) if path is not None and path.exists() else None

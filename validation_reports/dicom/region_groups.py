@@ -1,0 +1,99 @@
+"""Measurement groups by which a viewer shows what was measured: one for each segment of the SEG
+(PS3.16 TID 1411), and the contour's edge in one slice of the CT (TID 1410).
+
+A viewer that draws coordinates and no segment reference shows the finding by the latter; it has the
+tracking identifier of the contour's group, so that both are one finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from highdicom import sr
+from pydicom.dataset import Dataset
+
+from feature_store.imaging.outline import outline
+from feature_store.imaging.regions_on_ct import RegionOnCt, largest_slice
+from validation_reports.dicom import codes as concept
+from validation_reports.dicom.segments import Segment, ShownRegions
+
+
+def measurement_group_on(
+    segment: Segment | None, shown: ShownRegions | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return the kind of group that measures a segment, and what of its arguments refers to it.
+
+    Parameters
+    ----------
+    segment : Segment or None
+        The segment.
+    shown : ShownRegions or None
+        With the segmentation, if there is one.
+    """
+    if segment is None or shown is None or shown.segmentation is None:
+        return sr.MeasurementsAndQualitativeEvaluations, {}
+    segmentation = shown.segmentation
+    (series,) = segmentation.ReferencedSeriesSequence
+    referenced = sr.ReferencedSegment(
+        sop_class_uid=segmentation.SOPClassUID,
+        sop_instance_uid=segmentation.SOPInstanceUID,
+        segment_number=segment.number,
+        source_series=sr.SourceSeriesForSegmentation(str(series.SeriesInstanceUID)),
+    )
+    return sr.VolumetricROIMeasurementsAndQualitativeEvaluations, {"referenced_segment": referenced}
+
+
+def region_groups(ct_datasets: Sequence[Dataset], shown: ShownRegions) -> list[Any]:
+    """Return the groups beside the contour's own: the edge that a viewer draws, then each ring.
+
+    Parameters
+    ----------
+    ct_datasets : sequence of Dataset
+        The CT instances, one for each slice of the regions' grid.
+    shown : ShownRegions
+        What can be shown.
+    """
+    contour, *rings = shown.segments
+    return [
+        _edge(ct_datasets, contour, shown.regions[contour.region]),
+        *(_ring(ring, shown) for ring in rings),
+    ]
+
+
+def volume_measurement(found: RegionOnCt) -> sr.Measurement:
+    """Return the volume of a region as it was measured."""
+    return sr.Measurement(
+        concept.VOLUME, float(f"{found.measured_mm3 / 1000:.6g}"), concept.CUBIC_CENTIMETRE
+    )
+
+
+def _edge(ct_datasets: Sequence[Dataset], contour: Segment, found: RegionOnCt) -> Any:
+    """Return the edge of the contour in the slice where it is largest."""
+    number, pixels = largest_slice(found.mask)
+    ct = ct_datasets[number]
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(contour),
+        referenced_region=sr.ImageRegion(
+            sr.GraphicTypeValues.POLYLINE,
+            outline(pixels),
+            sr.SourceImageForRegion(str(ct.SOPClassUID), str(ct.SOPInstanceUID)),
+        ),
+        finding_type=contour.kind,
+        finding_sites=[sr.FindingSite(concept.LUNG)],
+    )
+
+
+def _ring(ring: Segment, shown: ShownRegions) -> Any:
+    make, referenced = measurement_group_on(ring, shown)
+    return make(
+        tracking_identifier=_tracking(ring),
+        finding_type=ring.kind,
+        finding_sites=[sr.FindingSite(concept.LUNG)],
+        measurements=[volume_measurement(shown.regions[ring.region])],
+        **referenced,
+    )
+
+
+def _tracking(segment: Segment) -> sr.TrackingIdentifier:
+    return sr.TrackingIdentifier(uid=segment.tracking_uid, identifier=segment.label)
