@@ -14,6 +14,7 @@ from dicom_node.datasets.sop_classes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     VERIFICATION,
 )
+from dicom_node.network.pdu import PDV_HEADER_BYTES
 
 ABORT, ACCEPT, REJECT, RELEASED, DATA = 7, 2, 3, 6, 4
 CLOSED = 0
@@ -198,7 +199,10 @@ class Wire:
 
 def status_of(body: bytes) -> int:
     """Return the status in a P-DATA-TF with one command set."""
-    at = body.index(b"\0\0\0\x09\x02\0\0\0")
+    at = PDV_HEADER_BYTES
+    while body[at : at + 4] != b"\0\0\0\x09":  # a value may look like a tag
+        at += 8 + int.from_bytes(body[at + 4 : at + 8], "little")
+        assert at < len(body), "an answer without a status"
     return int.from_bytes(body[at + 8 : at + 10], "little")
 
 

@@ -317,7 +317,7 @@ def _queued(node: NodeProcess) -> int:
 
 def _promised(told: bytes) -> Iterator[str]:
     """Yield the SOP Instance UIDs that a C-STORE response or a response of STOW-RS calls kept."""
-    if told[:1] == b"\4" and b"\0\0\0\1\2\0\0\0\1\x80" in told and wire.status_of(told) == 0:
+    if told[:1] == b"\4" and b"\0\0\0\1\2\0\0\0\1\x80" in told and wire.status_of(told[6:]) == 0:
         at = told.index(b"\0\0\0\x10") + 4
         length = int.from_bytes(told[at : at + 4], "little")
         yield told[at + 4 : at + 4 + length].decode("ascii").strip("\0 ")
