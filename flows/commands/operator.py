@@ -24,7 +24,7 @@ def add_operator_commands(commands: Any) -> None:
     release.set_defaults(command=_release)
 
     releases = commands.add_parser(
-        "releases", help="list who released which study, when, why and in spite of what"
+        "releases", help="list who released which study, when, why, and despite which findings"
     )
     releases.set_defaults(command=_releases)
 

@@ -84,7 +84,7 @@ def chosen_format(named: str | None, output: Path | None) -> str:
             "--format."
         )
     if form == "parquet" and output is None:
-        raise QueryArgumentError("Parquet is no text: give a file with --output.")
+        raise QueryArgumentError("Parquet cannot be printed as text: name a file with --output.")
     return form
 
 

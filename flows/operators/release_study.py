@@ -82,6 +82,6 @@ def release_in_words(release: Release) -> str:
     """Return a release as a sentence."""
     return (
         f"study {release.study_key} of centre {release.center} released by {release.released_by} "
-        f"at {release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), in spite of: "
+        f"at {release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), despite: "
         f"{' '.join(release.waived.values())}"
     )

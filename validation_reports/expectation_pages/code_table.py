@@ -24,7 +24,7 @@ where, and how to mend it. A code keeps its meaning for ever.
 - **warning**: it is scored all the same, and the sentence goes into the structured report and the
   validation report.
 - **may quarantine**: `[expectations] quarantine` may name the code, and an operator may then
-  release a study in spite of it (`python -m flows release`). *by default* is what the settings name
+  release a study despite it (`python -m flows release`). *by default* is what the settings name
   if nothing else is said.
 """
 _ON_THE_WAY = """

@@ -82,7 +82,7 @@ def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -
     code, said = run("release", key, "--by", "Dr. Example", "--reason", "biopsy read again")
     assert code == 0
     assert f"study {key} of centre alpha released by Dr. Example" in said
-    assert "(biopsy read again), in spite of: The histology is large cell" in said
+    assert "(biopsy read again), despite: The histology is large cell" in said
     assert run("releases") == (0, said)
     assert [study.state for study in bench.registry.studies.summaries()] == [StudyState.QUEUED]
     assert run("release", key, "--by", "A", "--reason", "B") == (

@@ -97,7 +97,7 @@ def test_versions_come_from_numbers_times_reports_and_bundles(
         (("scores", "--as-of", "yesterday"), 2, "neither a file that exists nor a time"),
         (("scores", "--as-of", "2026-01-01"), 2, "has no zone"),
         (("scores", "--as-of", "."), 2, "cannot be read as a report or bundle"),
-        (("scores", "--format", "parquet"), 2, "Parquet is no text"),
+        (("scores", "--format", "parquet"), 2, "Parquet cannot be printed as text"),
         (("scores", "--output", "x.xlsx"), 2, "names no format"),
         (("scores", "--output", "/nowhere/x.csv"), 1, "No such file or directory"),
         (("features", "--region", "ring"), 2, "There is no region 'ring': expected gtv, ring_3mm"),
