@@ -2,51 +2,23 @@
 to study.
 
 The parent starts the workers, replaces one that dies, and keeps house: incidents, the overview,
-dropped tables. Each worker claims one row at a time under a lease. A worker that is killed loses
-its lease, and the row goes to another one.
+dropped tables. A worker that is killed loses its lease on a row, which goes to another one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import multiprocessing
 import os
-import signal
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from functools import cache
-from importlib import import_module
 from multiprocessing.process import BaseProcess
-from types import FrameType
-from typing import Any
-from uuid import UUID
 
-import httpx
-import numpy as np
-from prefect import Flow, tags
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.context import SyncClientContext
-from prefect.settings import (
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    get_current_settings,
-    temporary_settings,
-)
-from prefect.states import Crashed
-
-from dicom_node.center import Role
-from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
-from feature_store.expectations.suites import study_suite
-from flows.dispatch.housekeeping import DISPATCHED, Housekeeping
-from flows.installation import Installation, installation
-from flows.studies.score_study import FINISHED, extract_study, score_study
-from models.errors import ModelError
-from models.network.weights import INPUT_SHAPE
+from flows.dispatch.housekeeping import Housekeeping
+from flows.dispatch.worker import prefect_answers, stop_on_signals, work_on_studies
+from flows.installation import Installation
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +34,6 @@ a study has let go of for the next one: to give it back and ask for it anew cost
 virtual machine.
 """
 
-_LONGEST_DOUBLING = 12
 _STOP_GRACE_S = 60.0
 
 
@@ -73,7 +44,7 @@ def dispatch(work: Installation) -> None:
     ):  # without a key, studies are scored without their order
         work.pseudonym_key()
     stop = threading.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     retried = work.registry.outbox.retry_held()
     if retried:
         logger.info("%d held studies are due again", retried)
@@ -94,7 +65,9 @@ def dispatch(work: Installation) -> None:
                 )
             workers = [worker for worker in workers if worker.is_alive()]
             while len(workers) < settings.workers:
-                worker = context.Process(target=_work, args=(os.getpid(),), name="annulus-worker")
+                worker = context.Process(
+                    target=work_on_studies, args=(os.getpid(),), name="annulus-worker"
+                )
                 worker.start()
                 workers.append(worker)
             if prefect_answers():
@@ -109,184 +82,3 @@ def dispatch(work: Installation) -> None:
             if worker.is_alive():
                 worker.kill()
                 worker.join()
-
-
-def prefect_answers() -> bool:
-    """Say whether the Prefect server that ``PREFECT_API_URL`` names is healthy."""
-    url = get_current_settings().api.url
-    if url is None:
-        return False
-    try:
-        return _http().get(f"{url}/health").is_success
-    except httpx.HTTPError:
-        return False
-
-
-@cache
-def _http() -> httpx.Client:
-    """Keep one client per process: making one reads every certificate of the machine."""
-    return httpx.Client(timeout=5.0)
-
-
-def run_next(work: Installation, owner: str) -> bool:
-    """Claim the oldest due row of the outbox and run its flow; return whether there was one."""
-    lease_s = work.settings.prefect.lease_s
-    item = work.registry.outbox.claim(owner, lease_s)
-    if item is None:
-        return False
-    close_abandoned_run(item)
-    study_flow = extract_study if work.center(item.center).role is Role.TRAINING else score_study
-
-    def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-        del flow, state
-        work.registry.outbox.attach_flow_run(item.id, owner, str(flow_run.id))
-
-    with _lease_renewed(work, item, owner, lease_s):
-        try:
-            with tags(DISPATCHED):
-                state = study_flow.with_options(on_running=[remember_run])(
-                    study_key=item.study_key, content_digest=item.content_digest, return_state=True
-                )
-            unfinished = (
-                None
-                if state.name in FINISHED
-                else state.message or f"the run ended as {state.name}"
-            )
-        except httpx.HTTPError as error:
-            unfinished = (
-                "the Prefect server stopped answering while the study was worked on "
-                f"({type(error).__name__})"
-            )
-    if unfinished is not None:
-        wait_s = retry_after_s(
-            item.attempts,
-            work.settings.prefect.first_retry_s,
-            work.settings.prefect.longest_retry_s,
-        )
-        work.registry.outbox.hold(item.id, owner, unfinished, wait_s)
-        logger.warning(
-            "study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished
-        )
-    return True
-
-
-def retry_after_s(attempts: int, first_s: float, longest_s: float) -> float:
-    """Return the wait before the next attempt: doubled each time, never above `longest_s`
-    seconds.
-    """
-    return float(min(longest_s, first_s * 2 ** min(max(attempts - 1, 0), _LONGEST_DOUBLING)))
-
-
-def close_abandoned_run(item: OutboxItem) -> None:
-    """Mark the run of an earlier attempt, whose process died, as crashed, so that it does not look
-    alive for ever.
-    """
-    if item.flow_run_id is None:
-        return
-    with get_client(sync_client=True) as client:
-        state = client.read_flow_run(UUID(item.flow_run_id)).state
-        if state is None or not state.is_final():
-            client.set_flow_run_state(
-                UUID(item.flow_run_id),
-                Crashed(
-                    message=(
-                        "the process of this run ended before the study was finished; a new run "
-                        "takes it up"
-                    )
-                ),
-                force=True,
-            )
-
-
-@contextlib.contextmanager
-def _lease_renewed(
-    work: Installation, item: OutboxItem, owner: str, lease_s: float
-) -> Iterator[None]:
-    done = threading.Event()
-
-    def renew() -> None:
-        while not done.wait(lease_s / 3):
-            if not work.registry.outbox.renew(item.id, owner, lease_s):
-                logger.warning(
-                    "the lease on study %s was lost; its result is kept once all the same",
-                    item.study_key,
-                )
-                return
-
-    thread = threading.Thread(target=renew, daemon=True, name="lease")
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _work(parent: int) -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    stop = threading.Event()
-    _stop_on_signals(stop)
-    work = installation()
-    settings = work.settings.prefect
-    warm_up(work)
-    owner = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns()}"
-    if not _wait_for_prefect(stop, parent, settings.poll_interval_s):
-        return
-    # The lease finds dead processes, and Prefect's heartbeat would add a second of waiting to every
-    # study. One client for all studies: making one reads every certificate of the machine and opens
-    # a connection.
-    with (
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-        SyncClientContext.get_or_create(),
-    ):
-        while not stop.is_set() and os.getppid() == parent:
-            if not work.registry.outbox.has_due():
-                work.registry.wait_for_change(stop, settings.poll_interval_s)
-            elif prefect_answers():
-                run_next(work, owner)
-            else:
-                url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
-                logger.warning(
-                    "the Prefect server at %s does not answer; studies wait in the outbox", url
-                )
-                stop.wait(settings.first_retry_s)
-
-
-def _wait_for_prefect(stop: threading.Event, parent: int, every_s: float) -> bool:
-    """Wait for the Prefect server, which may start later; say whether it is there."""
-    while not stop.is_set() and os.getppid() == parent:
-        if prefect_answers():
-            return True
-        stop.wait(every_s)
-    return False
-
-
-def warm_up(work: Installation) -> None:
-    """Import what the first study would otherwise wait for, and let the network answer once."""
-    study_suite()
-    import_module("validation_reports.dicom.patient_report")
-    _let_the_network_answer(work)
-    # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle
-    # of a study.
-    gc.collect()
-    gc.freeze()
-
-
-def _let_the_network_answer(work: Installation) -> None:
-    try:
-        bundle = work.bundle
-    except (ModelError, SettingsError) as refusal:
-        logger.warning("studies of external centres are held until this is mended: %s", refusal)
-        return
-    if bundle.network is not None:
-        bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)

@@ -30,12 +30,11 @@ from flows.data.erased import came_back
 from flows.data.import_clinical import dropped_files, import_clinical
 from flows.data.replaced import note_replaced
 from flows.data.retention import remove_overdue
+from flows.dispatch.worker import DISPATCHED
 from flows.installation import Installation
 from flows.operators.center_overview import show_overview
 from flows.operators.report_incident import report_incident
 
-DISPATCHED = "dispatched"
-"""Tag of the runs that the dispatcher's workers start."""
 logger = logging.getLogger(__name__)
 
 ORPHANED = "the process of this run ended before the study was finished; another run takes it up"

@@ -5,8 +5,9 @@ system, warm.
 pushes a planning CT of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency
 runs from the answer to the last C-STORE to the file in the PACS. After each study a process that
 knows no orchestration, started as a worker is, runs the same functions on it. Before each of both
-the machine rests, so that neither gains from what the other has just let go of. The last line is
-one JSON object.
+the machine rests, so that neither gains from what the other has just let go of. Then cold starts
+are compared with an earlier commit's (`tests.benchmarks.cold_start`). The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -28,20 +29,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.supervisor import Supervisor
 from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
-from tests.benchmarks.planning_ct import real_data, within_planning_ct
+from tests.benchmarks import cold_start
+from tests.benchmarks.planning_studies import write_studies
 from tests.support import ROOT
-from tests.support.dicom_datasets import set_listed_images
 from tests.support.frozen_test_bundle import freeze_test_bundle
 from tests.support.processes import memory, part_of, scoring_process
-from tests.support.real_data import StudyFiles, real_study
 from tests.support.settings_tables import center_table, open_as_this_process, write_settings
 from tests.support.storing_pacs import StoringPacs
 
@@ -61,6 +58,10 @@ def main() -> int:
     parser.add_argument(
         "--rounds", type=int, default=12, help="studies measured after three to warm up"
     )
+    parser.add_argument(
+        "--against", metavar="COMMIT", default=cold_start.EVERY_WORKER_STARTED_TENSORFLOW
+    )
+    parser.add_argument("--cold-rounds", type=int, default=3, help="pairs of cold starts")
     parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.compute is not None:
@@ -70,7 +71,9 @@ def main() -> int:
         folder = Path(name)
         studies = write_studies(folder, options.rounds + _WARM_UP)
         freeze_test_bundle(folder / "bundle")
-        measured = measure(folder, studies)[_WARM_UP:]
+        measured, worker_peak_mb = measure(folder, studies)
+        measured = measured[_WARM_UP:]
+    cold = cold_start.measure(options.against, options.cold_rounds)
     latency, compute = (statistics.median(side) for side in zip(*measured, strict=True))
     overhead = statistics.median(100 * (system - alone) / alone for system, alone in measured)
     print(
@@ -79,62 +82,17 @@ def main() -> int:
                 "latency_s": round(latency, 2),
                 "compute_s": round(compute, 2),
                 "overhead_pct": round(overhead, 1),
+                "worker_peak_mb": round(worker_peak_mb),
+                **cold,
             }
         )
     )
     return 0
 
 
-def write_studies(folder: Path, number: int) -> list[Path]:
-    """Write the planning CT as studies of so many patients, each complete by its RTSTRUCT's own
-    list.
-    """
-    made = within_planning_ct(real_study(real_data() / "pat1"), folder / "planning")
-    return [_as_patient(made, folder / "pacs" / f"P{one}", f"P{one}") for one in range(number)]
-
-
-def _as_patient(made: StudyFiles, folder: Path, patient_id: str) -> Path:
-    folder.mkdir(parents=True)
-    study, series, frame = (
-        generate_uid(entropy_srcs=[f"{patient_id}/{what}"]) for what in ("study", "series", "frame")
-    )
-    uids = []
-    for number, path in enumerate(made.ct):
-        slice_ = dcmread(path)
-        _identify(slice_, patient_id, study)
-        slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = series, frame
-        slice_.SOPInstanceUID = slice_.file_meta.MediaStorageSOPInstanceUID = generate_uid(
-            entropy_srcs=[f"{patient_id}/{number}"]
-        )
-        uids.append(slice_.SOPInstanceUID)
-        slice_.save_as(folder / f"CT_{number:03d}.dcm")
-    structure = dcmread(made.rtstruct)
-    _identify(structure, patient_id, study)
-    structure.SOPInstanceUID = structure.file_meta.MediaStorageSOPInstanceUID = generate_uid(
-        entropy_srcs=[f"{patient_id}/rtstruct"]
-    )
-    structure.SeriesInstanceUID = generate_uid(entropy_srcs=[f"{patient_id}/structures"])
-    set_listed_images(structure, study, series, frame, uids)
-    for roi in structure.StructureSetROISequence:
-        roi.ReferencedFrameOfReferenceUID = frame
-    for drawn in structure.ROIContourSequence:
-        for contour in drawn.get("ContourSequence", []):
-            del contour.ContourImageSequence
-    structure.save_as(folder / "RS.dcm")
-    return folder
-
-
-def _identify(dataset: Dataset, patient_id: str, study: str) -> None:
-    dataset.PatientID, dataset.PatientName = patient_id, f"SYNTHETIC^{patient_id}"
-    dataset.PatientBirthDate, dataset.PatientSex = "19550101", "M"
-    dataset.StudyInstanceUID = study
-    dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "1", "", ""
-    dataset.StudyDate, dataset.StudyTime = "20200101", "120000"
-
-
-def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
+def measure(folder: Path, studies: Sequence[Path]) -> tuple[list[tuple[float, float]], float]:
     """Push the studies one after the other; return for each the seconds through the system and of
-    its functions alone.
+    its functions alone, and the memory that the scoring process had at most, in MB.
 
     The first time runs from the answer to the last C-STORE to the report in the PACS.
     """
@@ -142,6 +100,7 @@ def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
     work = _installation(folder, pacs)
     stop = threading.Event()
     found: list[tuple[float, float]] = []
+    peaks_mb: list[float] = []
     pacs.start()
     try:
         with (
@@ -149,7 +108,7 @@ def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
             Supervisor(work.folder, work.parts(), work.environment(), ROOT) as supervisor,
         ):
             measuring = threading.Thread(
-                target=_measure, args=(work, pacs, studies, alone, found, stop)
+                target=_measure, args=(work, pacs, studies, alone, found, peaks_mb, stop)
             )
             measuring.start()
             supervisor.run(stop)
@@ -160,7 +119,7 @@ def measure(folder: Path, studies: Sequence[Path]) -> list[tuple[float, float]]:
         raise SystemExit(
             f"only {len(found)} of {len(studies)} reports came: {work.folder.last_words()}"
         )
-    return found
+    return found, max(peaks_mb)
 
 
 @contextmanager
@@ -190,6 +149,7 @@ def _measure(
     studies: Sequence[Path],
     alone: Callable[[Path], float],
     found: list[tuple[float, float]],
+    peaks_mb: list[float],
     stop: threading.Event,
 ) -> None:
     node = work.settings.node
@@ -212,8 +172,7 @@ def _measure(
             f"study {number}: {latency:.2f} s, its functions alone {found[-1][1]:.2f} s", flush=True
         )
     if (worker := scoring_process(part_of(work, "dispatcher"))) is not None:
-        peak_mb = memory(worker, "VmHWM") / 1e6
-        print(f"the scoring process had {peak_mb:.0f} MB at most", flush=True)
+        peaks_mb.append(memory(worker, "VmHWM") / 1e6)
     stop.set()
 
 

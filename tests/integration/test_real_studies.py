@@ -17,7 +17,7 @@ from pydicom import dcmread
 
 from dicom_node.datasets.sop_classes import SEGMENTATION_STORAGE
 from dicom_node.registry.registry import StudyState
-from flows.dispatch.housekeeping import DISPATCHED
+from flows.dispatch.worker import DISPATCHED
 from tests.support.dciodvfy import errors_in
 from tests.support.orthanc import Orthanc
 from tests.support.running_installation import NewInstallation, Running

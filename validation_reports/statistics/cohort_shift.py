@@ -16,8 +16,8 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from validation_reports.cohort.training_patients import Array, TrainingPatients
 from validation_reports.not_estimable import NotEstimable
@@ -187,7 +187,7 @@ def stability_index(
         Patients in each bin; half a patient is added to each, so that an empty bin has a logarithm.
     """
     p, q = ((counts + 0.5) / (counts.sum() + 0.5 * counts.size) for counts in (reference, now))
-    most = stats.chi2.ppf(0.99, reference.size - 1) if reference.size > 1 else 0.0
+    most = scipy.stats.chi2.ppf(0.99, reference.size - 1) if reference.size > 1 else 0.0
     chance = most * (1 / max(int(reference.sum()), 1) + 1 / max(int(now.sum()), 1))
     return float(((q - p) * np.log(q / p)).sum()), float(chance)
 

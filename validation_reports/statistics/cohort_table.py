@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.not_estimable import NotEstimable
@@ -159,18 +159,20 @@ def compare_numbers(groups: Sequence[Array]) -> DifferenceTest | NotEstimable:
         return NotEstimable("There is one centre, so there is nothing to compare.")
     if any(group.size < 3 or np.ptp(group) == 0 for group in groups):
         return NotEstimable("A centre has fewer than three known, different values.")
-    normal = all(stats.shapiro(group).pvalue >= _NORMALITY_LEVEL for group in groups)
+    normal = all(scipy.stats.shapiro(group).pvalue >= _NORMALITY_LEVEL for group in groups)
     if len(groups) == 2:
         if normal:
             return DifferenceTest(
-                float(stats.ttest_ind(groups[0], groups[1], equal_var=False).pvalue),
+                float(scipy.stats.ttest_ind(groups[0], groups[1], equal_var=False).pvalue),
                 "Welch's t test",
             )
-        ranks = stats.mannwhitneyu(groups[0], groups[1], use_continuity=True, method="asymptotic")
+        ranks = scipy.stats.mannwhitneyu(
+            groups[0], groups[1], use_continuity=True, method="asymptotic"
+        )
         return DifferenceTest(float(ranks.pvalue), "Mann-Whitney test")
     if normal:
-        return DifferenceTest(float(stats.f_oneway(*groups).pvalue), "analysis of variance")
-    return DifferenceTest(float(stats.kruskal(*groups).pvalue), "Kruskal-Wallis test")
+        return DifferenceTest(float(scipy.stats.f_oneway(*groups).pvalue), "analysis of variance")
+    return DifferenceTest(float(scipy.stats.kruskal(*groups).pvalue), "Kruskal-Wallis test")
 
 
 def compare_counts(counts: NDArray[np.int64]) -> DifferenceTest | NotEstimable:
@@ -189,11 +191,13 @@ def compare_counts(counts: NDArray[np.int64]) -> DifferenceTest | NotEstimable:
         return NotEstimable("There is one centre, so there is nothing to compare.")
     if table.shape[0] < 2 or table.shape[1] < 2:
         return NotEstimable("All patients with a known value are alike, or of one centre.")
-    small = stats.contingency.expected_freq(table).min() < _SMALL_EXPECTED
+    small = scipy.stats.contingency.expected_freq(table).min() < _SMALL_EXPECTED
     if small and table.shape == (2, 2):
-        return DifferenceTest(float(stats.fisher_exact(table).pvalue), "Fisher's exact test")
+        return DifferenceTest(float(scipy.stats.fisher_exact(table).pvalue), "Fisher's exact test")
     method = "chi-square test" + (" (approximate: an expected count is below 5)" if small else "")
-    return DifferenceTest(float(stats.chi2_contingency(table, correction=False).pvalue), method)
+    return DifferenceTest(
+        float(scipy.stats.chi2_contingency(table, correction=False).pvalue), method
+    )
 
 
 def _levels(values: pd.Series[str]) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.margins import holm
@@ -153,9 +153,9 @@ def drift_over_time(
 
 
 def _trend(name: str, month: Array, values: Array, confidence: float) -> Trend:
-    fit = stats.linregress(month / 12, values / values.std(ddof=1))
+    fit = scipy.stats.linregress(month / 12, values / values.std(ddof=1))
     slope, error = float(fit.slope), float(fit.stderr)
-    reach = float(stats.t.ppf(0.5 + confidence / 2, month.size - 2)) * error
+    reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, month.size - 2)) * error
     p_value = float(fit.pvalue)
     return Trend(name, slope, slope - reach, slope + reach, p_value, p_value)
 
@@ -184,7 +184,7 @@ def _periods(month: Array, score: Array, confidence: float) -> tuple[Period, ...
     for group in groups:
         values = score[np.isin(quarter, group)]
         reach = float(
-            stats.t.ppf(0.5 + confidence / 2, values.size - 1)
+            scipy.stats.t.ppf(0.5 + confidence / 2, values.size - 1)
             * values.std(ddof=1)
             / np.sqrt(values.size)
         )

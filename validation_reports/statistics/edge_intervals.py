@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import betaincinv, stdtrit
 
 from models.survival.survival_data import Survival
@@ -80,8 +80,8 @@ def score_limits(
         return (estimate - value) ** 2 - reach * variance(value)
 
     inside = min(max(estimate, _NEARLY), 1 - _NEARLY)
-    lower = brentq(excess, 0.0, inside, xtol=1e-12) if estimate > 0 else 0.0
-    upper = brentq(excess, inside, 1.0, xtol=1e-12) if estimate < 1 else 1.0
+    lower = scipy.optimize.brentq(excess, 0.0, inside, xtol=1e-12) if estimate > 0 else 0.0
+    upper = scipy.optimize.brentq(excess, inside, 1.0, xtol=1e-12) if estimate < 1 else 1.0
     return float(lower), float(upper)
 
 

@@ -26,9 +26,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri, ndtr
 
 from validation_reports.not_estimable import NotEstimable
@@ -85,7 +84,7 @@ def pool_over_centers(
     )
     normal = float(1 / np.sqrt((1 / (v + found.tau_squared)).sum()))
     error = max(found.scaled_standard_error, normal)
-    reach = float(stats.t.ppf(0.5 + confidence / 2, y.size - 1)) * error
+    reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, y.size - 1)) * error
     low, high = new_center_limits(y, v, confidence)
     # A new centre is no surer than the mean over centres
     mean = found.scaled_estimate
@@ -185,4 +184,4 @@ def _quantile(share: Array, mean: Array, spread: Array, level: float) -> float:
         low, reach = low - reach, 2 * reach
     while excess(high) < 0:
         high, reach = high + reach, 2 * reach
-    return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-12))
+    return float(scipy.optimize.brentq(excess, low, high, xtol=1e-12, rtol=1e-12))

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from validation_reports.not_estimable import NotEstimable
@@ -128,7 +127,7 @@ def pool_random_effects(
     weight = 1.0 / (v + tau2)
     mean = float((weight * y).sum() / weight.sum())
     error = float(np.sqrt((weight * (y - mean) ** 2).sum() / (k - 1) / weight.sum()))
-    t = float(stats.t.ppf(0.5 + confidence / 2, k - 1))
+    t = float(scipy.stats.t.ppf(0.5 + confidence / 2, k - 1))
     reach = t * float(np.sqrt(error**2 + tau2))
     fixed = 1.0 / v
     typical = (k - 1) * fixed.sum() / (fixed.sum() ** 2 - (fixed**2).sum())
@@ -146,7 +145,7 @@ def pool_random_effects(
         tau_squared=tau2,
         i_squared=100.0 * tau2 / (tau2 + float(typical)),
         q=q,
-        q_p_value=float(stats.chi2.sf(q, k - 1)),
+        q_p_value=float(scipy.stats.chi2.sf(q, k - 1)),
         n_centers=k,
         scale=scale,
         scaled_estimate=mean,
@@ -176,7 +175,7 @@ def reml_tau_squared(y: ArrayLike, v: ArrayLike) -> float:
     high = max(float(np.var(values)), float(variances.max()))
     while slope(high) > 0:
         high *= 2.0
-    return float(brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14))
+    return float(scipy.optimize.brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14))
 
 
 def can_be_pooled(estimate: float, standard_error: float, scale: Scale) -> bool:

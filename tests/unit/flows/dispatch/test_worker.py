@@ -1,0 +1,45 @@
+"""How long a held study waits, and that a scoring process starts without what it does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from flows.dispatch.worker import retry_after_s
+from tests.support import ROOT
+
+UNUSED = ("tensorflow", "keras", "lifelines", "matplotlib", "openpyxl", "onnx")
+LOADED = """
+import sys
+import flows.dispatch.worker
+import validation_reports.dicom.patient_report
+import validation_reports.report.latest_performance
+from feature_store.expectations.suites import study_suite
+assert "great_expectations" not in sys.modules
+study_suite()
+assert "great_expectations" in sys.modules
+print([name for name in sys.argv[1:] if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [(0, 5.0), (1, 5.0), (2, 10.0), (3, 20.0), (8, 640.0), (9, 900.0), (10_000, 900.0)],
+)
+def test_the_wait_doubles_up_to_the_longest(attempts: int, expected: float) -> None:
+    assert retry_after_s(attempts, 5.0, 900.0) == expected
+
+
+@pytest.mark.slow
+def test_a_worker_loads_nothing_that_it_does_not_use() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", LOADED, *UNUSED],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr
