@@ -88,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("folder", type=Path, help="where the files go; outside the node's folder")
     export.add_argument("--center", help="only this centre's studies")
     export.add_argument(
-        "--study", action="append", default=[], help="only this study, by its pseudonym; repeatable"
+        "--study",
+        action="append",
+        default=[],
+        help="only this study, by its pseudonym or its patient's; repeatable",
     )
     export.add_argument(
         "--keep-structure",

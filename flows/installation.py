@@ -110,10 +110,11 @@ class Installation:
             return self
         found = [known for known in model.earlier if known.startswith(digest)]
         if len(found) != 1:
-            known = ", ".join(one[:12] for one in (model.digest, *model.earlier) if one) or "none"
+            pinned = [one[:12] for one in (model.digest, *model.earlier) if one]
+            known = f"expected one of {', '.join(pinned)}, or" if pinned else "they pin none,"
             raise SettingsError(
                 f"the settings pin {len(found) or 'no'} bundle{'s' * (len(found) > 1)} with the "
-                f"digest {digest[:12]}: expected one of {known}, or add it to model.earlier"
+                f"digest {digest[:12]}: {known} add it to model.earlier"
             )
         table = model.model_copy(update={"digest": found[0], "bundle": model.earlier[found[0]]})
         return replace(self, settings=self.settings.model_copy(update={"model": table}))

@@ -129,7 +129,8 @@ def export_studies(
     exporter : Exporter
         What writes them.
     study_keys : collection of str
-        The studies; none for all that have been complete.
+        The studies, by their own pseudonyms or by those of patients of whom there is one; none for
+        all that have been complete.
     center : str, optional
         Only those of this centre.
 
@@ -144,12 +145,13 @@ def export_studies(
         if one.state not in _NEVER_COMPLETE
     ]
     done, refused = [], []
-    for study_key in chosen:
+    for name in chosen:
         try:
+            study_key = exporter.registry.studies.named(name).study_key
             if center is None or exporter.registry.outbox.files(study_key).center == center:
                 done.append(exporter.export(study_key))
         except NodeError as error:
-            refused.append(f"{study_key}: {error}")
+            refused.append(f"{name}: {error}")
     return done, refused
 
 

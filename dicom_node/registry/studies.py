@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, case, func, or_, select, update
 
 from dicom_node.center import Center, ReturnedObject
-from dicom_node.errors import IncidentKind
+from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
 from dicom_node.registry.database import Database
+from dicom_node.registry.people import KnownStudy
 from dicom_node.registry.schema import (
     deliveries,
     incidents,
@@ -161,6 +162,50 @@ class Studies:
                 )
                 for one in connection.execute(query)
             }
+
+    def named(self, pseudonym: str) -> KnownStudy:
+        """Return the study that is meant: by its own, or by that of a patient of
+        whom there is one study; as the name of a run has it, with the centre before it, too.
+
+        Parameters
+        ----------
+        pseudonym : str
+            What a person gave.
+
+        Raises
+        ------
+        UnknownStudyError
+            If there is no such study or patient.
+        StudyStateError
+            If there are several studies of that patient.
+        """
+        key = pseudonym.rpartition("·")[2].strip()
+        row = studies.c
+        query = select(row.center, row.patient_key, row.study_key, row.state, row.received_at)
+        with self._database.read() as connection:
+            one = connection.execute(query.where(row.study_key == key)).first()
+            if one is not None:
+                return KnownStudy(*one[:3])
+            found = connection.execute(
+                query.where(row.patient_key == key, row.state != str(StudyState.JOINED)).order_by(
+                    row.received_at
+                )
+            ).all()
+        if not found:
+            raise UnknownStudyError(
+                f"no study and no patient has the pseudonym {key}: expected one of those that "
+                "`python -m dicom_node status` lists"
+            )
+        if len(found) > 1:
+            listed = ", ".join(
+                f"{one.study_key} ({one.state}, received {one.received_at:%Y-%m-%d})"
+                for one in found
+            )
+            raise StudyStateError(
+                f"patient {key} of centre {found[0].center} has {len(found)} studies, expected the "
+                f"pseudonym of one of them: {listed}"
+            )
+        return KnownStudy(*found[0][:3])
 
     def summaries(self, center: str | None = None) -> list[StudySummary]:
         """Return every study, the newest first.

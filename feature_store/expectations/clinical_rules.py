@@ -9,6 +9,11 @@ from __future__ import annotations
 from feature_store.clinical_records import INCLUDED_HISTOLOGIES, MINIMUM_AGE
 from feature_store.rules import Between, OneOf, Present, Rows, Rule, Severity, Unique
 
+
+def _patients(n: int, one: str = "has", several: str = "have") -> str:
+    return f"{n} patient {one}" if n == 1 else f"{n} patients {several}"
+
+
 CLINICAL_RULES = (
     Rule(
         "no-patients",
@@ -22,14 +27,17 @@ CLINICAL_RULES = (
         "patient_key",
         Unique(),
         "one row per patient",
-        lambda n: f"{n} rows repeat a patient, expected one row each. Keep one of them.",
+        lambda n: (
+            f"{n} row{' repeats' if n == 1 else 's repeat'} a patient, expected one row each. Keep "
+            "one of them."
+        ),
     ),
     Rule(
         "age-missing",
         "age",
         Present(),
         "an age for each patient",
-        lambda n: f"{n} patients have no age, expected one for each.",
+        lambda n: f"{_patients(n)} no age, expected one for each.",
         Severity.WARNING,
     ),
     Rule(
@@ -37,7 +45,9 @@ CLINICAL_RULES = (
         "age",
         Between(MINIMUM_AGE, strict=True),
         "patients older than 18 years",
-        lambda n: f"{n} patients are not older than {MINIMUM_AGE:g} years, expected all.",
+        lambda n: (
+            f"{_patients(n, 'is', 'are')} not older than {MINIMUM_AGE:g} years, expected all."
+        ),
         Severity.WARNING,
     ),
     Rule(
@@ -45,7 +55,7 @@ CLINICAL_RULES = (
         "histology",
         Present(),
         "a histology for each patient",
-        lambda n: f"{n} patients have no histology, expected one for each.",
+        lambda n: f"{_patients(n)} no histology, expected one for each.",
         Severity.WARNING,
     ),
     Rule(
@@ -54,8 +64,7 @@ CLINICAL_RULES = (
         OneOf(tuple(sorted(INCLUDED_HISTOLOGIES))),
         "adenocarcinoma or squamous cell carcinoma",
         lambda n: (
-            f"{n} patients have another histology, expected adenocarcinoma or squamous cell "
-            "carcinoma."
+            f"{_patients(n)} another histology, expected adenocarcinoma or squamous cell carcinoma."
         ),
         Severity.WARNING,
     ),
@@ -64,7 +73,7 @@ CLINICAL_RULES = (
         "sex",
         Present(),
         "a sex for each patient",
-        lambda n: f"{n} patients have no sex, expected one for each.",
+        lambda n: f"{_patients(n)} no sex, expected one for each.",
         Severity.WARNING,
     ),
     Rule(
@@ -72,7 +81,7 @@ CLINICAL_RULES = (
         "stage",
         Present(),
         "a stage for each patient",
-        lambda n: f"{n} patients have no stage, expected one for each.",
+        lambda n: f"{_patients(n)} no stage, expected one for each.",
         Severity.WARNING,
     ),
 )

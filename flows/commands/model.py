@@ -99,9 +99,7 @@ def add_model_commands(commands: Any) -> None:
     compare.set_defaults(command=_compare, asks_prefect=True)
 
     explain = commands.add_parser("explain", help="say what the score of one study is made of")
-    explain.add_argument(
-        "study_key", help="the study's pseudonym, as `python -m dicom_node status` shows it"
-    )
+    explain.add_argument("study_key", help="the study's pseudonym, or its patient's")
     explain.add_argument(
         "--occlusion",
         type=Path,

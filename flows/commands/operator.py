@@ -15,7 +15,7 @@ def add_operator_commands(commands: Any) -> None:
         "release", help="let a quarantined study be scored all the same; this is recorded"
     )
     release.add_argument(
-        "study_key", metavar="STUDY", help="the study's pseudonym, as `python -m dicom_node status`"
+        "study_key", metavar="STUDY", help="the study's pseudonym, or its patient's"
     )
     release.add_argument(
         "--reason", required=True, help="why; it stands in the structured report. No patient's data"
@@ -32,7 +32,7 @@ def add_operator_commands(commands: Any) -> None:
         "accept", help="let the refused newer contents of a study take the place of the first"
     )
     accept.add_argument(
-        "study_key", metavar="STUDY", help="the study's pseudonym, as `python -m dicom_node status`"
+        "study_key", metavar="STUDY", help="the study's pseudonym, or its patient's"
     )
     accept.add_argument("--reason", required=True, help="why; no patient's data")
     accept.add_argument("--by", required=True, metavar="NAME", help="who decides")
@@ -46,7 +46,9 @@ def add_operator_commands(commands: Any) -> None:
     requeue = commands.add_parser(
         "requeue", help="let held, failed, quarantined or incomplete studies be worked on again"
     )
-    requeue.add_argument("studies", nargs="*", metavar="STUDY", help="pseudonyms of studies")
+    requeue.add_argument(
+        "studies", nargs="*", metavar="STUDY", help="pseudonyms of studies or of patients"
+    )
     requeue.add_argument(
         "--center", help="instead: all studies of this centre in the states of --state"
     )
@@ -64,7 +66,9 @@ def add_operator_commands(commands: Any) -> None:
     redeliver = commands.add_parser(
         "redeliver", help="send the structured report of a study to its PACS again"
     )
-    redeliver.add_argument("study_key", metavar="STUDY", help="the study's pseudonym")
+    redeliver.add_argument(
+        "study_key", metavar="STUDY", help="the study's pseudonym, or its patient's"
+    )
     redeliver.set_defaults(command=_redeliver)
 
 
@@ -109,7 +113,11 @@ def _requeue(options: argparse.Namespace) -> int:
     from dicom_node.errors import NodeError  # noqa: PLC0415
     from dicom_node.registry.registry import StudyState  # noqa: PLC0415
     from flows.installation import installation  # noqa: PLC0415
-    from flows.operators.requeue import RequeueRequest, requeue_studies  # noqa: PLC0415
+    from flows.operators.requeue import (  # noqa: PLC0415
+        RequeueRequest,
+        again_in_words,
+        requeue_studies,
+    )
 
     request = RequeueRequest(
         studies=options.studies,
@@ -121,7 +129,7 @@ def _requeue(options: argparse.Namespace) -> int:
         done, refused = requeue_studies(installation(), request)
     except NodeError as error:
         return _refused(error)
-    print(f"{len(done)} studies are worked on again")
+    print(again_in_words(len(done)))
     for sentence in refused:
         print(sentence, file=sys.stderr)
     return 1 if refused else 0

@@ -68,6 +68,7 @@ def server_environment(home: Path, keep_days: int) -> dict[str, str]:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(keep_days * _DAY_S),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{keep_days}D",
@@ -148,7 +149,10 @@ def _prefect_server(options: argparse.Namespace) -> int:
     import prefect  # noqa: PLC0415
     import uvicorn  # noqa: PLC0415
     from prefect.server.api.server import create_app  # noqa: PLC0415
+    from prefect.server.orchestration.dependencies import temporary_flow_policy  # noqa: PLC0415
     from prefect.settings import get_current_settings  # noqa: PLC0415
+
+    from flows.commands.run_order import InOrder  # noqa: PLC0415
 
     # The second UI asks a host outside, and no setting takes it away: without its pages it is not
     # offered.
@@ -156,13 +160,14 @@ def _prefect_server(options: argparse.Namespace) -> int:
     settings = get_current_settings().server
     app = create_app(final=True)
     app.add_middleware(WithContentPolicy, policy=content_policy(settings.ui.api_url or "/api"))
-    uvicorn.run(
-        app,
-        host=options.host,
-        port=options.port,
-        timeout_keep_alive=settings.api.keepalive_timeout,
-        ws_ping_interval=settings.api.websocket_ping_interval,
-        ws_ping_timeout=settings.api.websocket_ping_timeout,
-        log_level=settings.logging_level.lower(),
-    )
+    with temporary_flow_policy(InOrder):
+        uvicorn.run(
+            app,
+            host=options.host,
+            port=options.port,
+            timeout_keep_alive=settings.api.keepalive_timeout,
+            ws_ping_interval=settings.api.websocket_ping_interval,
+            ws_ping_timeout=settings.api.websocket_ping_timeout,
+            log_level=settings.logging_level.lower(),
+        )
     return 0

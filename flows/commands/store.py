@@ -144,7 +144,7 @@ def add_store_commands(commands: Any) -> None:
         ),
     )
     about = docs.add_mutually_exclusive_group(required=True)
-    about.add_argument("--study", metavar="KEY", help="the study's pseudonym")
+    about.add_argument("--study", metavar="KEY", help="the study's pseudonym, or its patient's")
     about.add_argument("--center", help="the centre, as the settings file names it")
     docs.add_argument(
         "--output", type=Path, required=True, metavar="FOLDER", help="folder of the project"

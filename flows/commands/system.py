@@ -5,7 +5,6 @@ tables, overview.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -100,9 +99,9 @@ def _add_take_over(command: argparse.ArgumentParser) -> None:
 
 
 def _prefect(options: argparse.Namespace) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "prefect", *options.arguments], check=False
-    ).returncode
+    from flows.commands.prefect_commands import run_prefect  # noqa: PLC0415 - takes seconds
+
+    return run_prefect(options.arguments)
 
 
 def _dispatch(_options: argparse.Namespace) -> int:

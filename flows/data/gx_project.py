@@ -14,7 +14,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.study_features import compute_features, load_study, region_facts
-from flows.data.identity import chosen_gtv
+from flows.data.identity import chosen_gtv, meant_study
 from flows.installation import Installation
 
 
@@ -53,7 +53,7 @@ def study_data_docs(work: Installation, study_key: str, folder: Path) -> Path:
     StudyDefect
         If the study cannot be loaded, so that it has no facts.
     """
-    files, settings = work.registry.outbox.files(study_key), work.settings
+    files, settings = work.registry.outbox.files(meant_study(work, study_key)), work.settings
     reading = read_study(
         [one.path for one in files.ct],
         files.rtstruct.path,

@@ -5,6 +5,30 @@ from __future__ import annotations
 from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.gtv_rules import ChosenGtv
 from feature_store.tables.store import StudyIdentity
+from flows.installation import Installation
+from flows.runs.account import about
+
+
+def meant_study(work: Installation, pseudonym: str) -> str:
+    """Return the study that a person means, which is then what the run is about.
+
+    Parameters
+    ----------
+    work : Installation
+        The installation.
+    pseudonym : str
+        The study's, or its patient's where there is one study.
+
+    Raises
+    ------
+    UnknownStudyError
+        If nothing has this pseudonym.
+    StudyStateError
+        If the patient has several studies.
+    """
+    found = work.registry.studies.named(pseudonym)
+    about(found.center)
+    return found.study_key
 
 
 def identity_of(files: StudyFiles) -> StudyIdentity:

@@ -43,6 +43,7 @@ from flows.data.erased import erased_people
 from flows.data.follow_up import center_follow_up_facts
 from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
+from flows.runs.account import about, warn
 from flows.software_version import software_version
 
 IMPORTED, REFUSED_FILES = "imported", "refused"
@@ -67,6 +68,7 @@ def import_clinical(
     confirm : sequence of str
         Codes of what is implausible in the follow-up of a named table and right all the same.
     """
+    about(installation().center(center).name)
     if unknown := sorted(set(confirm) - CONFIRMABLE):
         raise ClinicalTableError(
             f"{', '.join(unknown)} cannot be confirmed: expected codes out of "
@@ -145,15 +147,12 @@ def _import(
     for suite, (records, found) in judged.items():
         _keep(work, center, suite, records, found)
     findings = [finding for _, found in judged.values() for finding in found]
-    for sentence in [
-        *reading.sheet.remarks,
-        *reading.warnings,
-        *(sentence for _, sentence in table.rejected),
-        *(finding.sentence for finding in findings),
-    ]:
-        get_run_logger().warning(sentence)
+    for sentence in [*reading.sheet.remarks, *(sentence for _, sentence in table.rejected)]:
+        get_run_logger().warning("%s", sentence)
     if critical := _critical(table, findings):
         raise ClinicalTableError(critical)
+    for sentence in [*reading.warnings, *(finding.sentence for finding in findings)]:
+        warn(sentence)
     in_force = tuple(sorted({finding.code for finding in findings} & set(confirm)))
     work.store.put_clinical(
         ClinicalTable(
@@ -161,16 +160,11 @@ def _import(
         )
     )
     n, wrong = len(table.records), len(table.rejected)
-    return " ".join(
-        [
-            f"{n} patient{'s' * (n != 1)} of centre {center} imported "
-            f"({_changes(kept, table.records)}), {wrong} "
-            f"row{'s' * (wrong != 1)} rejected"
-            + (f": {rejected_file}" if wrong else "")
-            + (f", {left_out} of erased people left out" if left_out else "")
-            + "." * bool(reading.warnings),
-            *reading.warnings,
-        ]
+    return (
+        f"{n} patient{'s' * (n != 1)} of centre {center} imported "
+        f"({_changes(kept, table.records)}), {wrong} row{'s' * (wrong != 1)} rejected"
+        + (f": {rejected_file}" if wrong else "")
+        + (f", {left_out} of erased people left out" if left_out else "")
     )
 
 

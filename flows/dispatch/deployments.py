@@ -8,16 +8,21 @@ the `prefect.yaml` of a site.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from prefect import Flow, serve
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 from prefect.runner.storage import LocalStorage
 from prefect.schedules import Cron
+from prefect.utilities.callables import ParameterSchema
 
 from flows.data.check_expectations import expectation_pages
 from flows.data.import_clinical import import_clinical
@@ -27,6 +32,7 @@ from flows.operators.center_overview import center_overview
 from flows.operators.redeliver import redeliver
 from flows.operators.release_study import release_study
 from flows.operators.requeue import requeue
+from flows.runs.forms import with_centers, with_help
 from flows.settings import Settings
 from flows.studies.explain_study import explain_study
 from flows.studies.score_cohort import score_cohort
@@ -35,6 +41,8 @@ from flows.training.compare_models import compare_models
 from flows.training.train_model import train_model
 from flows.validation.validate import pool_centers, validate_center, validate_cohort
 
+EARLIER_NAMES = ("by-hand", "now")
+"""Under which deployments were offered once."""
 CONCURRENT_RUNS = 2
 """More cold processes at once than this exhaust the memory of a small machine."""
 
@@ -57,6 +65,8 @@ class Offer:
         How many of its runs may be under way; further ones wait.
     parameters : mapping of str to any
         Values that are filled in.
+    centers : tuple of str
+        The centres that its form offers.
     cron : str or None
         When it runs by itself.
     timezone : str
@@ -69,6 +79,7 @@ class Offer:
     tags: tuple[str, ...]
     concurrency: int = 1
     parameters: dict[str, Any] = field(default_factory=dict)
+    centers: tuple[str, ...] = ()
     cron: str | None = None
     timezone: str = "UTC"
 
@@ -95,7 +106,16 @@ class Offer:
             ),
             work_pool_name=pool,
         )
-        return cast(RunnerDeployment, found)
+        deployment = cast(RunnerDeployment, found)
+        deployment._parameter_openapi_schema = ParameterSchema(**self.form())  # noqa: SLF001
+        return deployment
+
+    def form(self) -> dict[str, Any]:
+        """Return its form as the UI shows it, a JSON schema: with help texts, and the centres as a
+        choice.
+        """
+        shown = with_help(self.flow.parameters.model_dump(), self.flow.fn.__doc__)
+        return with_centers(shown, self.centers)
 
     def as_yaml(self, pool: str) -> dict[str, Any]:
         """Return it as an entry of `prefect.yaml`."""
@@ -120,7 +140,9 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
     """Return every deployment of an installation; each external centre has one of its own for its
     validation.
     """
-    validation = settings.validation
+    validation, external = settings.validation, settings.external_centers()
+    every = tuple(center.name for center in settings.centers())
+    training = tuple(name for name in every if name not in external)
     per_center = tuple(
         Offer(
             validate_center,
@@ -128,10 +150,11 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
             f"Validate the pinned model on centre {center}.",
             ("validation", f"center:{center}"),
             parameters={"center": center},
+            centers=(center,),
             cron=validation.schedule_of(center),
             timezone=validation.timezone,
         )
-        for center in settings.external_centers()
+        for center in external
     )
     return (
         *per_center,
@@ -149,46 +172,55 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
             "Validate on a cohort of your own: centres, dates, stage, histology, sex, or a list "
             "of patients.",
             ("validation",),
+            centers=external,
         ),
         Offer(
             score_cohort,
             "missing",
             "Score what the pinned model has not scored yet: after another bundle was pinned, say.",
             ("study", "model"),
+            centers=external,
         ),
         Offer(
             score_study,
-            "by-hand",
-            "Score one study, named by its pseudonym.",
+            "score-one-study",
+            "Score one study, named by its pseudonym or its patient's.",
             ("study",),
             concurrency=2,
         ),
         Offer(
-            extract_study, "by-hand", "Extract one training study again.", ("study",), concurrency=2
+            extract_study,
+            "extract-one-study",
+            "Extract one training study again.",
+            ("study",),
+            concurrency=2,
         ),
-        Offer(explain_study, "by-hand", "Say what a study's score is made of.", ("study",)),
+        Offer(
+            explain_study, "explain-one-study", "Say what a study's score is made of.", ("study",)
+        ),
         Offer(
             requeue,
-            "by-hand",
+            "work-on-studies-again",
             "Let held, quarantined or incomplete studies be worked on again.",
             ("operator",),
+            centers=every,
         ),
         Offer(
             redeliver,
-            "by-hand",
+            "send-report-again",
             "Send the structured report of a study to its PACS again.",
             ("operator",),
         ),
         Offer(
             release_study,
-            "by-hand",
+            "release-from-quarantine",
             "Let a quarantined study be scored all the same, with what was found as warnings; "
             "this is recorded.",
             ("operator",),
         ),
         Offer(
             accept_newer,
-            "by-hand",
+            "accept-newer-contents",
             "Let the refused newer contents of a study's instances take the place of the first; "
             "the older bytes stay kept, and this is recorded.",
             ("operator",),
@@ -196,35 +228,56 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
         Offer(
             import_clinical,
             "csv",
-            "Import a centre's clinical table: the CSV that you name, or all that lie in the "
+            "Import a centre's clinical table: the file that you name, or all that lie in the "
             "centre's drop folder.",
             ("clinical",),
+            centers=every,
         ),
         Offer(
             center_overview,
-            "now",
+            "renew-overview",
             "What arrived, was scored, quarantined and delivered, per centre.",
             ("overview",),
         ),
         Offer(
             expectation_pages,
-            "now",
+            "renew-expectation-pages",
             "Renew the pages on what was expected and what met it.",
             ("overview",),
         ),
         Offer(
             compare_models,
-            "by-hand",
+            "compare-two-bundles",
             "Compare two bundles on the same patients.",
             ("model", "validation"),
+            centers=every,
         ),
-        Offer(train_model, "by-hand", "Train and freeze a model on one centre.", ("model",)),
+        Offer(
+            train_model,
+            "train-and-freeze",
+            "Train and freeze a model on one centre.",
+            ("model",),
+            centers=training,
+        ),
     )
+
+
+def remove_renamed(offers: Iterable[Offer]) -> None:
+    """Take the deployments off the Prefect server that an earlier version of this software
+    registered under other names: nobody would take up their runs.
+    """
+    with get_client(sync_client=True) as client:
+        for offer in offers:
+            for name in EARLIER_NAMES:
+                with suppress(ObjectNotFound):
+                    there = client.read_deployment_by_name(f"{offer.flow.name}/{name}")
+                    client.delete_deployment(there.id)
 
 
 def serve_deployments(settings: Settings) -> None:
     """Serve every deployment until stopped; each run gets a process of its own."""
     ensure_healing()
+    remove_renamed(catalogue(settings))
     # Stopping must not pause the schedules: nobody would find out why nothing runs after the next
     # start.
     serve(
@@ -240,6 +293,7 @@ def register_deployments(settings: Settings, pool: str, checkout: Path) -> list[
     """
     ensure_healing()
     offers = catalogue(settings)
+    remove_renamed(offers)
     for offer in offers:
         deployment = offer.deployment(pool)
         deployment.entrypoint = offer.entrypoint

@@ -39,6 +39,7 @@ from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations.suites import study_suite
 from flows.installation import Installation, installation
+from flows.runs.account import run_tags
 from flows.studies.score_study import FINISHED, extract_study, score_study
 from models.errors import ModelError
 from models.network.weights import INPUT_SHAPE
@@ -82,7 +83,7 @@ def run_next(work: Installation, owner: str) -> bool:
 
     with _lease_renewed(work, item, owner, lease_s):
         try:
-            with tags(DISPATCHED):
+            with tags(DISPATCHED, *run_tags([item.center], None)):
                 state = study_flow.with_options(on_running=[remember_run])(
                     study_key=item.study_key, content_digest=item.content_digest, return_state=True
                 )

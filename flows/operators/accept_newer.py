@@ -9,6 +9,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.intake.acceptance import Accepted
 from dicom_node.intake.acceptance import accept_newer as accept
 from dicom_node.intake.names import Names
+from flows.data.identity import meant_study
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 
@@ -25,7 +26,7 @@ def accept_newer(
     Parameters
     ----------
     study_key : str
-        The study's keyed pseudonym, as the node's status and the runs show it.
+        The study's pseudonym, or its patient's where there is one study.
     reason : str
         Why, in up to 300 characters. No patient's data.
     accepted_by : str
@@ -50,10 +51,13 @@ def accept_in(
     ------
     StudyStateError
         If there is no such study, or nothing newer of it.
+    UnknownStudyError
+        If nothing has the pseudonym.
     """
     archive = Archive(work.settings.node.folder)
     names = Names(work.pseudonym_key())
-    return accept(archive, work.registry, names, study_key, accepted_by, reason, instance_key)
+    key = meant_study(work, study_key)
+    return accept(archive, work.registry, names, key, accepted_by, reason, instance_key)
 
 
 def accepted_in_words(accepted: Accepted) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.data.identity import meant_study
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 
@@ -16,7 +17,7 @@ def redeliver(study_key: str) -> State[None]:
     Parameters
     ----------
     study_key : str
-        The study's keyed pseudonym.
+        The study's pseudonym, or its patient's where there is one study.
     """
     return Completed(message=deliver_again(installation(), study_key))
 
@@ -29,5 +30,6 @@ def deliver_again(work: Installation, study_key: str) -> str:
     UnknownStudyError
         If there is no such study, or no report of it.
     """
+    study_key = meant_study(work, study_key)
     path = work.registry.deliveries.redeliver(study_key)
     return f"the report {path.name} of study {study_key} is sent again"

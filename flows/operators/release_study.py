@@ -8,7 +8,7 @@ from prefect.states import Completed
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import Release, StudyState
 from feature_store.expectations.suites import RELEASABLE, Finding, Severity
-from flows.data.identity import identity_of
+from flows.data.identity import identity_of, meant_study
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 
@@ -21,7 +21,7 @@ def release_study(study_key: str, reason: str, released_by: str) -> State[None]:
     Parameters
     ----------
     study_key : str
-        The study's keyed pseudonym, as the node's status and the runs show it.
+        The study's pseudonym, or its patient's where there is one study.
     reason : str
         Why, in up to 300 characters; it stands in the structured report. No patient's data.
     released_by : str
@@ -44,6 +44,7 @@ def release_quarantined(
     UnknownStudyError
         If there is no such study.
     """
+    study_key = meant_study(work, study_key)
     study = next(
         (one for one in work.registry.studies.summaries() if one.study_key == study_key), None
     )

@@ -4,9 +4,11 @@ look.
 
 from __future__ import annotations
 
-from prefect import flow, get_run_logger, runtime
+from prefect import runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
+
+from flows.refusal import refusable_flow, refused
+from flows.runs.account import about
 
 
 def _run_name() -> str:
@@ -14,7 +16,7 @@ def _run_name() -> str:
     return f"{parameters['center']} · {parameters['kind']}"
 
 
-@flow(name="report-incident", flow_run_name=_run_name)
+@refusable_flow(name="report-incident", flow_run_name=_run_name)
 def report_incident(kind: str, center: str, sentence: str, count: int) -> State[None]:
     """Show one refusal of the DICOM node as a run.
 
@@ -23,13 +25,13 @@ def report_incident(kind: str, center: str, sentence: str, count: int) -> State[
     kind : str
         What kind of refusal it was, as the registry names it.
     center : str
-        The centre's name, or ``unknown``.
+        The centre's name, or ``unknown`` or ``all``.
     sentence : str
         What was refused, why, and how to mend it.
     count : int
         How often it has happened.
     """
-    del kind, center  # they name the run
+    del kind  # it names the run
+    about(center)
     message = f"{sentence} (seen {count} times)" if count > 1 else sentence
-    get_run_logger().error(message)
-    return Failed(message=message, name="Refused")
+    return refused(message)

@@ -4,6 +4,8 @@ again.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,8 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import StudyState
 from flows.data.erased import refuse_work_on
+from flows.data.identity import meant_study
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow, refused
+from flows.runs.account import about
+from flows.runs.parameters import at_most
 
 
 class RequeueRequest(BaseModel):
@@ -20,7 +25,10 @@ class RequeueRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    studies: list[str] = Field(default_factory=list, description="Studies by their pseudonyms.")
+    studies: Annotated[list[str], at_most(1000)] = Field(
+        default_factory=list,
+        description="Studies by their pseudonyms, or by those of patients of whom there is one.",
+    )
     center: str | None = Field(
         default=None, description="Instead: all studies of this centre in the states below."
     )
@@ -44,11 +52,16 @@ def requeue(request: RequeueRequest) -> State[None]:
     Parameters
     ----------
     request : RequeueRequest
-        Which.
+        Either studies, or a centre with states.
     """
     done, not_done = requeue_studies(installation(), request)
-    message = "; ".join([f"{len(done)} studies are worked on again", *not_done])
+    message = "; ".join([again_in_words(len(done)), *not_done])
     return refused(message) if not_done else Completed(message=message)
+
+
+def again_in_words(number: int) -> str:
+    """Return how many studies are worked on again, as a sentence."""
+    return f"{number} {'study is' if number == 1 else 'studies are'} worked on again"
 
 
 def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[str], list[str]]:
@@ -75,6 +88,7 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
     keys = list(dict.fromkeys(request.studies))
     if request.center is not None:
         center = work.center(request.center).name
+        about(center)
         keys = [
             study.study_key
             for study in work.registry.studies.summaries(center)
@@ -83,9 +97,10 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
     done, refused = [], []
     for key in keys:
         try:
-            refuse_work_on(work, key)
-            work.registry.outbox.requeue(key, also_finished=request.again)
-            done.append(key)
+            study_key = meant_study(work, key)
+            refuse_work_on(work, study_key)
+            work.registry.outbox.requeue(study_key, also_finished=request.again)
+            done.append(study_key)
         except NodeError as error:
             refused.append(str(error))
     return done, refused

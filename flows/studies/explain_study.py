@@ -23,7 +23,7 @@ from feature_store.study_features import (
     load_study,
     prepared,
 )
-from flows.data.identity import chosen_gtv
+from flows.data.identity import chosen_gtv, meant_study
 from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -40,12 +40,13 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     Parameters
     ----------
     study_key : str
-        The study's keyed pseudonym.
+        The study's pseudonym, or its patient's where there is one study.
     occlusion_file : Path, optional
-        New file for a DICOM parametric map of what the network looked at.
+        New file on the machine of the runs, for a DICOM parametric map of what the network looked
+        at; by default none.
     """
     work = installation()
-    files = work.registry.outbox.files(study_key)
+    files = work.registry.outbox.files(meant_study(work, study_key))
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
     reading = read_archived(files)
     overlapping = OverlappingContours(work.settings.features.overlapping_contours)

@@ -17,6 +17,8 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from dicom_node.settings import SettingsError
 from flows.installation import installation
 from flows.refusal import refusable_flow, refused
+from flows.runs.account import about
+from flows.runs.parameters import Centers
 from flows.settings import PrefectTable
 from flows.studies.score_study import FINISHED, score_content
 
@@ -27,14 +29,14 @@ twice.
 
 
 @refusable_flow(name="score-cohort", flow_run_name="missing scores")
-def score_cohort(centers: list[str] | None = None) -> State[None]:
+def score_cohort(centers: Centers | None = None) -> State[None]:
     """Score every study that the pinned model has not scored yet; studies that wait in the outbox
     are left to it.
 
     Parameters
     ----------
     centers : list of str, optional
-        Centres, as the settings file names them; by default all external ones.
+        External centres, as the settings file names them; by default all external ones.
     """
     work = installation()
     names = (
@@ -46,6 +48,7 @@ def score_cohort(centers: list[str] | None = None) -> State[None]:
         raise SettingsError(
             f"centre {training[0]} trains the model: its studies are extracted, not scored"
         )
+    about(*names)
     digest = work.bundle.digest
     missing = [key for name in names for key in work.registry.results.missing(name, digest)]
     if not missing:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
-from prefect import flow, get_run_logger, runtime
+from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 from prefect.states import Completed
 
 from dicom_node.center import ReturnedObject, Role
-from dicom_node.errors import UnknownStudyError
+from dicom_node.errors import StudyStateError, UnknownStudyError
 from dicom_node.registry.registry import StudyFiles, StudyState
 from feature_store.errors import StudyDefect
 from feature_store.expectations.suites import Finding
@@ -26,9 +26,11 @@ from feature_store.imaging.image_marks import ImageMarks
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
 from flows.data.erased import refuse_work_on
+from flows.data.identity import meant_study
 from flows.data.model_features import study_features
 from flows.installation import Installation, installation
-from flows.refusal import REFUSALS, refused
+from flows.refusal import REFUSALS, refusable_flow, refused
+from flows.runs.account import with_warnings
 from flows.software_version import software_version
 from flows.studies.returned_objects import Scored, write_returned
 from flows.studies.steps import (
@@ -49,29 +51,29 @@ FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already score
 
 
 def _run_name() -> str:
-    study_key = str(runtime.flow_run.parameters["study_key"])
+    study_key, registry = str(runtime.flow_run.parameters["study_key"]), installation().registry
     try:
-        files = installation().registry.outbox.files(study_key)
-    except LookupError:
+        files = registry.outbox.files(registry.studies.named(study_key).study_key)
+    except (UnknownStudyError, StudyStateError):
         return study_key
     return f"{files.center} · {files.patient_key}"
 
 
-@flow(name="extract-study", flow_run_name=_run_name)
+@refusable_flow(name="extract-study", flow_run_name=_run_name)
 def extract_study(study_key: str, content_digest: str | None = None) -> State[None]:
     """Extract the features of one complete study of a training centre.
 
     Parameters
     ----------
     study_key : str
-        The study's keyed pseudonym.
+        The study's pseudonym, or its patient's where there is one study.
     content_digest : str, optional
-        Which content of the study; by default the newest.
+        Which content of the study, by its SHA-256 digest; by default the newest.
     """
     return _concluded(_extract, study_key, content_digest)
 
 
-@flow(name="score-study", flow_run_name=_run_name)
+@refusable_flow(name="score-study", flow_run_name=_run_name)
 def score_study(study_key: str, content_digest: str | None = None) -> State[None]:
     """Score one complete study with the pinned frozen model and queue its structured report for
     delivery.
@@ -79,9 +81,9 @@ def score_study(study_key: str, content_digest: str | None = None) -> State[None
     Parameters
     ----------
     study_key : str
-        The study's keyed pseudonym.
+        The study's pseudonym, or its patient's where there is one study.
     content_digest : str, optional
-        Which content of the study; by default the newest.
+        Which content of the study, by its SHA-256 digest; by default the newest.
     """
     return _concluded(_score, study_key, content_digest)
 
@@ -98,13 +100,14 @@ def _concluded(
 ) -> State[None]:
     try:
         work = installation()
+        study_key = meant_study(work, study_key)
         refuse_work_on(work, study_key)
         files = work.registry.outbox.files(study_key, content_digest)
         # A step that inherits a tag asks the server for a slot under it, which costs a tenth of a
         # second and more.
         with TagsContext(current_tags=set()):
             return conclude(work, files)
-    except UnknownStudyError as error:
+    except (UnknownStudyError, StudyStateError) as error:
         return refused(str(error))
     except REFUSALS as error:
         return refused(str(error), name="Held")
@@ -126,11 +129,12 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
             _, region_findings = extract_features(run, checked)
     except StudyDefect as defect:
         return _quarantine(work, files, None, defect)
-    sentence = f"features extracted{_warned(_told(checked.findings, region_findings))}"
+    warnings = _told(checked.findings, region_findings)
+    sentence = f"features extracted{_warned(warnings)}"
     work.registry.outbox.finish(
         files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None
     )
-    return Completed(name="Extracted", message=sentence)
+    return Completed(name="Extracted", message=with_warnings("features extracted", warnings))
 
 
 def _score(work: Installation, files: StudyFiles) -> State[None]:
@@ -154,7 +158,8 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             written = write_returned(run, Scored(checked, features, risk, warnings, scored_at))
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
-    sentence = f"{_risk_in_words(risk)}{_warned(warnings)}"
+    found = _risk_in_words(risk)
+    sentence = f"{found}{_warned(warnings)}"
     taken = {kind: written[kind] for kind in work.center(files.center).returns if kind in written}
     work.registry.outbox.finish(
         files.study_key,
@@ -165,7 +170,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
         structured_report=taken.pop(ReturnedObject.SR, None),
         beside=taken,
     )
-    return Completed(name="Scored", message=sentence)
+    return Completed(name="Scored", message=with_warnings(found, warnings))
 
 
 @study_task("score")
@@ -265,4 +270,4 @@ def _told(findings: Iterable[Finding], of_regions: Iterable[Finding]) -> tuple[s
 
 
 def _warned(warnings: Sequence[object]) -> str:
-    return f"; {len(warnings)} warnings" if warnings else ""
+    return f"; {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""

@@ -18,6 +18,8 @@ from flows.data.model_features import recomputed_features
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
+from flows.runs.account import about
+from flows.runs.parameters import Centers
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK
 from models.errors import FeatureMismatchError
@@ -43,9 +45,7 @@ class ComparisonRequest(BaseModel):
 
     first: Path = Field(description="Folder of one bundle.")
     second: Path = Field(description="Folder of the other.")
-    centers: list[str] = Field(
-        min_length=1, description="Centres, as the settings file names them."
-    )
+    centers: Centers = Field(min_length=1, description="Centres, as the settings file names them.")
     folder: Path = Field(description="Folder for the ROC curves and the numbers.")
 
 
@@ -67,6 +67,7 @@ def compare_models(request: ComparisonRequest) -> State[None]:
     for bundle in bundles:
         bundle.check_extraction(work.settings.extraction().digest)
     names = [work.center(name).name for name in dict.fromkeys(request.centers)]
+    about(*names)
     found = compare_on(work, (bundles[0], bundles[1]), names)
     if Disclosure(work.settings.validation.disclose) is Disclosure.SAFE:
         found = [comparison_that_leaves(one) for one in found]

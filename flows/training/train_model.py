@@ -26,6 +26,7 @@ from flows.data.follow_up import refuse_follow_up
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
+from flows.runs.account import about, warn
 from flows.software_version import package_versions, software_version
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
@@ -77,7 +78,9 @@ class TrainingRequest(BaseModel):
     name: str = Field(default="annulus", description="Name of the model.")
     version: str = Field(default="1", description="Version of the model.")
     seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
-    network_epochs: int = Field(default=100, ge=1, description="Epochs of the network, at most.")
+    network_epochs: int = Field(
+        default=100, ge=1, le=10_000, description="Epochs of the network, at most."
+    )
     lambda_rule: LambdaRule = Field(
         default=LambdaRule.MIN,
         description="Penalty of the Lasso: smallest deviance, or 1se for fewer features.",
@@ -88,6 +91,7 @@ class TrainingRequest(BaseModel):
     bootstraps: int = Field(
         default=100,
         ge=0,
+        le=10_000,
         description="Bootstrap samples that take the optimism off the performance; 0 for none.",
     )
     store_versions: dict[str, int] | None = Field(
@@ -112,6 +116,7 @@ def train_model(request: TrainingRequest) -> State[None]:
     """
     work = installation()
     center = work.center(request.center).name
+    about(center)
     source = training_store(work, request)
     records = eligible_records(source, center)
     check_trainable(work, request, source, records)
@@ -305,12 +310,10 @@ def fit_combined_model(
             if len(blocks) == 1:
                 raise
             blocks.remove(error.block)
-            get_run_logger().warning(
-                "The model is combined without the block %s: %s", error.block, error
-            )
+            warn(f"The model is combined without the block {error.block}: {error}")
         else:
             for warning in model.training.warnings:
-                get_run_logger().warning(warning)
+                warn(str(warning))
             return model
 
 
@@ -333,11 +336,9 @@ def gather_evidence(
     if len(complete) == len(patients):
         comparison = compare_regions(complete, survival, seed=request.seed, settings=settings)
     else:
-        get_run_logger().warning(
-            "The regions are not compared: %d of %d patients have features of every ring that the "
-            "settings name; extract the others again.",
-            len(complete),
-            len(patients),
+        warn(
+            f"The regions are not compared: {len(complete)} of {len(patients)} patients have "
+            "features of every ring that the settings name; extract the others again."
         )
     if request.bootstraps:
         try:
@@ -345,7 +346,7 @@ def gather_evidence(
                 model, patients, survival, resamples=request.bootstraps, seed=request.seed
             )
         except TrainingError as error:
-            get_run_logger().warning(str(error))
+            warn(str(error))
         else:
             get_run_logger().info(
                 "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left "

@@ -10,7 +10,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from feature_store.clinical_records import Histology, Sex, StageGroup
+from flows.runs.parameters import Centers, at_most
 from validation_reports.cohort.selection import CohortSelection
+
+MOST_HORIZONS = 12
+"""Each has its curves, tables and bootstraps; hundreds of them fill the memory."""
 
 
 class CohortQuery(BaseModel):
@@ -21,34 +25,47 @@ class CohortQuery(BaseModel):
     name: str = Field(
         default="ad-hoc",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
-        description="Name of the report.",
+        description=(
+            "Name of the report: up to 64 letters, digits, hyphens and underscores, the first a "
+            "letter or digit."
+        ),
     )
-    centers: list[str] = Field(
-        min_length=1, description="Centres, as the settings file names them."
+    centers: Centers = Field(
+        min_length=1, description="External centres, as the settings file names them."
     )
-    stages: list[StageGroup] = Field(
+    stages: Annotated[list[StageGroup], at_most(len(StageGroup))] = Field(
         default=[], description="Only these groups of the overall stage."
     )
-    histologies: list[Histology] = Field(default=[], description="Only these histologies.")
-    sexes: list[Sex] = Field(default=[], description="Only these.")
+    histologies: Annotated[list[Histology], at_most(len(Histology))] = Field(
+        default=[], description="Only these histologies."
+    )
+    sexes: Annotated[list[Sex], at_most(len(Sex))] = Field(
+        default=[], description="Only patients of this sex."
+    )
     scored_from: date | None = Field(
         default=None, description="First day of scoring (UTC), like 2026-01-31."
     )
     scored_until: date | None = Field(
-        default=None, description="Last day of scoring (UTC), included."
+        default=None, description="Last day of scoring (UTC), included, like 2026-06-30."
     )
-    patients: list[str] = Field(default=[], description="Only these patients, by pseudonym.")
-    horizons_days: list[Annotated[int, Field(gt=0, le=36525)]] = Field(
+    patients: Annotated[list[str], at_most(20_000)] = Field(
+        default=[],
+        description="Only these patients, by their pseudonyms or those of their studies.",
+    )
+    horizons_days: Annotated[
+        list[Annotated[int, Field(gt=0, le=36525)]], at_most(MOST_HORIZONS)
+    ] = Field(
         default=[],
         description=(
-            "Days after the start of radiotherapy to look at; by default those of the model."
+            "Days after the start of radiotherapy to look at, at most 12 of them; by default those "
+            "of the model."
         ),
     )
     model_digest: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{12,64}$",
-        description="Digest, or its first 12 digits or more, of the bundle whose scores are "
-        "validated: the pinned one, or one under model.earlier in the settings.",
+        description="Digest in small letters, or its first 12 digits or more, of the bundle whose "
+        "scores are validated: the pinned one, or one under model.earlier in the settings.",
     )
     combat: bool = Field(
         default=False,
@@ -61,7 +78,12 @@ class CohortQuery(BaseModel):
         description="Look as an earlier report did (the name of its folder), or as of a time with "
         "its zone, like 2026-01-31T12:00Z; by default at what is there now.",
     )
-    seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
+    seed: int = Field(
+        default=20260101,
+        ge=0,
+        le=2**63 - 1,
+        description="Seed of everything random, a whole number.",
+    )
 
     @model_validator(mode="after")
     def _dates_are_in_order(self) -> Self:

@@ -25,6 +25,7 @@ from flows.data.model_features import training_patients, with_model_inputs
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
+from flows.runs.account import about, warn
 from flows.software_version import package_versions, software_version
 from flows.validation.aligned_cohort import with_aligned_features
 from flows.validation.artifacts import progress, show_report
@@ -95,8 +96,9 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         note_replaced(work)
     work = work.reading_now() if view is None else work.reading(view.versions)
     centers = [work.center(name).name for name in dict.fromkeys(cohort.centers)]
+    about(*centers)
     refuse_training_centers(work, centers)
-    _check_patients(work, cohort, centers)
+    cohort = with_known_patients(work, cohort, centers)
     images = find_same_images(work, centers)
     with progress(f"validation-{_slug(cohort)}", len(centers) + 2) as step:
         cohorts, empty = [], []
@@ -104,11 +106,12 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
             try:
                 cohorts.append(gather_cohort(work, cohort, center, images[center], view))
             except (CohortError, ClinicalTableError) as error:
-                get_run_logger().warning(str(error))
                 empty.append(str(error))
             step()
         if not cohorts:
             raise CohortError(" ".join(empty))
+        for sentence in empty:
+            warn(sentence)
         if cohort.combat:
             cohorts = [with_aligned_features(work, gathered) for gathered in cohorts]
         report = build_report(
@@ -125,7 +128,7 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         sent = f"; {deliver_report(work, leaving.report, folder)}" if to_pacs else ""
         step()
     analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}{sent}"
-    return Completed(message=" ".join([analysed, *empty]))
+    return Completed(message=analysed)
 
 
 def refuse_training_centers(work: Installation, centers: list[str]) -> None:
@@ -159,23 +162,30 @@ def find_same_images(work: Installation, centers: list[str]) -> dict[str, SameIm
     return same_images(centers, scored, marks, known)
 
 
-def _check_patients(work: Installation, cohort: CohortQuery, centers: list[str]) -> None:
-    """Refuse pseudonyms that no centre knows: a mistyped one must not make the cohort smaller in
-    silence.
+def with_known_patients(work: Installation, cohort: CohortQuery, centers: list[str]) -> CohortQuery:
+    """Return the query with the patients behind the studies that it names.
+
+    Raises
+    ------
+    CohortError
+        If a pseudonym is of nobody at these centres: a mistyped one must not make the cohort
+        smaller in silence.
     """
     if not cohort.patients:
-        return
+        return cohort
+    studies = [study for center in centers for study in work.registry.studies.summaries(center)]
     known = {record.patient_key for center in centers for record in work.store.clinical(center)}
-    known |= {
-        study.patient_key for center in centers for study in work.registry.studies.summaries(center)
-    }
-    unknown = [key for key in cohort.patients if key not in known]
+    known |= {study.patient_key for study in studies}
+    behind = {study.study_key: study.patient_key for study in studies}
+    meant = [behind.get(key, key) for key in cohort.patients]
+    unknown = [key for key in meant if key not in known]
     if unknown:
         raise CohortError(
             f"{len(unknown)} of the {len(cohort.patients)} patients named are at none of the "
             f"centres {', '.join(centers)}, the first is {unknown[0]}: expected pseudonyms as runs "
             "and reports show them"
         )
+    return cohort.model_copy(update={"patients": list(dict.fromkeys(meant))})
 
 
 def horizons_of(work: Installation, cohort: CohortQuery) -> tuple[int, ...]:
@@ -256,7 +266,7 @@ def write_report(
         whole_centers=cohort.takes_whole_centers,
         pdf=work.settings.validation.pdf,
     ):
-        get_run_logger().warning(without_pdf)
+        warn(without_pdf)
     show_report(work, _slug(cohort), leaving.report, folder.name)
     return folder
 

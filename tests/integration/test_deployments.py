@@ -91,17 +91,34 @@ def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
     assert (second.returncode, second.stdout) == (2, "")
     assert "is another installation's, whose deployments would be overwritten" in second.stderr
 
-    scored = _deployment_run(running, "score-study/by-hand", study_key=study.study_key)
+    scored = _deployment_run(running, "score-study/score-one-study", study_key=study.study_key)
     assert (scored["state_name"], scored["state_type"]) == ("Scored", "COMPLETED")
     assert [item.state for item in running.studies()] == [StudyState.SCORED]
     _check_explanation(running, scored["state"]["message"], study.study_key, tmp_path / "map.dcm")
 
-    other = _deployment_run(running, "extract-study/by-hand", study_key=study.study_key)
+    other = _deployment_run(running, "extract-study/extract-one-study", study_key=study.study_key)
     assert other["state_name"] == "Refused"
     assert [item.state for item in running.studies()] == [StudyState.SCORED]
 
+    assert {"center:B", "outcome:refused", "study"} == set(other["tags"])
+
     refused = _deployment_run(
-        running, "validate-cohort/ad-hoc", cohort={"name": "none", "centers": ["NOWHERE"]}
+        running,
+        "validate-cohort/ad-hoc",
+        cohort={"name": "none", "centers": ["B"], "scored_from": "2026-13-01"},
     )
     assert refused["state_name"] == "Refused"
-    assert "no centre NOWHERE" in refused["state"]["message"]
+    assert refused["state"]["message"].startswith("cohort.scored_from is '2026-13-01': expected")
+    nowhere = 'cohort={"centers": ["NOWHERE"]}'
+    told = running.run_flow("prefect", "deployment", "run", "validate-cohort/ad-hoc", "-p", nowhere)
+    assert told.returncode != 0
+    assert "'NOWHERE' is not one of ['B']" in told.stdout + told.stderr
+    assert "Traceback" not in told.stdout + told.stderr
+
+    watched = running.run_flow(
+        "prefect",
+        *("deployment", "run", "redeliver/send-report-again", "--watch"),
+        *("-p", f"study_key={study.patient_key}"),
+    )
+    assert watched.returncode == 1
+    assert f"study {study.study_key} is scored and has no report to deliver" in watched.stdout

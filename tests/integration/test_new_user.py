@@ -155,7 +155,7 @@ def test_the_first_hour_of_a_new_user(
     assert user.prefect("deployment", "run", "validate-center/B").returncode == 0
     for cohort in (
         '{"name": "early", "centers": ["B", "C"], "horizons_days": [365]}',
-        '{"centers": ["NOWHERE"]}',
+        '{"centers": ["B"], "as_of": "last week"}',
     ):
         asked = user.prefect(
             "deployment", "run", "validate-cohort/ad-hoc", "-p", f"cohort={cohort}"
@@ -173,7 +173,7 @@ def test_the_first_hour_of_a_new_user(
     )
     messages = {run["name"]: run["state"]["message"] for run in user.runs("validate-cohort")}
     assert messages["early"].startswith(f"{2 * PATIENTS - 1} patients analysed")
-    assert "no centre NOWHERE" in messages["ad-hoc"]
+    assert "last week is neither a file that exists nor a time" in messages["ad-hoc"]
 
     with chromium(peer("chromium"), tmp_path / "profile", free_port()) as page:
         page.open(f"{user.url}/runs", "document.body.innerText.includes('Quarantined')")

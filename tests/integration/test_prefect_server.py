@@ -72,6 +72,29 @@ def test_the_lease_of_a_run_outlives_the_server(server: PrefectServer) -> None:
         wait_until(lambda: server.renewed(lease) < 300, 60, "the lease is renewed")
 
 
+def test_runs_that_wait_for_their_deployment_are_served_in_order(server: PrefectServer) -> None:
+    flow = server.asked("flows/", {"name": "slow"})["id"]
+    wanted = {"name": "one-at-a-time", "flow_id": flow, "concurrency_limit": 1}
+    deployment = server.asked("deployments/", wanted)["id"]
+    first, second, third = (
+        server.asked(f"deployments/{deployment}/create_flow_run", {})["id"] for _ in range(3)
+    )
+
+    def begins(run: str) -> bool:
+        asked = {"state": {"type": "PENDING"}, "force": False}
+        return bool(server.asked(f"flow_runs/{run}/set_state", asked)["status"] == "ACCEPT")
+
+    assert begins(first)
+    assert not begins(second)
+    assert not begins(third)
+    ended = {"state": {"type": "COMPLETED"}, "force": True}
+    server.asked(f"flow_runs/{first}/set_state", ended)
+    assert not begins(third)
+    assert begins(second)
+    server.asked(f"flow_runs/{second}/set_state", ended)
+    assert begins(third)
+
+
 def test_no_page_of_the_ui_asks_another_host(
     server: PrefectServer, peer: Callable[[str], str], tmp_path: Path
 ) -> None:

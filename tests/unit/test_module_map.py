@@ -42,6 +42,7 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/feature_store/test_field_cases.py": "one study as hospitals spoil it, files to features",
     "unit/feature_store/tables/test_object_store.py": "the tables in a bucket instead of a folder",
     "unit/flows/commands/test_pyradiomics_parameters.py": "a command, a bundle and PyRadiomics",
+    "unit/flows/validation/test_wrong_cohorts.py": "from a form's values to the refusal of its run",
     "unit/models/combined/test_no_leakage.py": "the whole training, with a signal and without",
     "unit/test_coverage_by_room.py": "the script behind make coverage",
     "unit/test_crash_states.py": "what a crash may leave, behind make crash-states",

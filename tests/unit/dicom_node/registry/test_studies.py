@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import select, update
 
 from dicom_node.center import Completeness
-from dicom_node.errors import IncidentKind
+from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
 from dicom_node.registry.ct_choice import Answer, Evidence, NameVerdict
 from dicom_node.registry.registry import Choice, StudyState
 from dicom_node.registry.schema import instances
@@ -47,6 +48,25 @@ def test_a_quiet_study_is_settled_after_its_quiet_period_and_new_instances_reope
     bench.push(slices[3])
     assert bench.registry.outbox.counts()["waiting"] == 2
     assert bench.registry.outbox.files(study.study_key).warnings == ()
+
+
+def test_a_study_is_named_by_its_pseudonym_or_by_its_patients_where_there_is_one(
+    bench: Bench,
+) -> None:
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    (study,) = bench.registry.studies.summaries()
+    for name in (study.study_key, study.patient_key, f"alpha · {study.patient_key}"):
+        assert bench.registry.studies.named(name).study_key == study.study_key
+    with pytest.raises(UnknownStudyError, match="no study and no patient has the pseudonym nobody"):
+        bench.registry.studies.named("nobody")
+    bench.push(ct_slice(0, study="1.2.9", series="1.2.9.1"))
+    others = [one.study_key for one in bench.registry.studies.summaries()]
+    with pytest.raises(StudyStateError) as refusal:
+        bench.registry.studies.named(study.patient_key)
+    assert f"patient {study.patient_key} of centre alpha has 2 studies" in str(refusal.value)
+    assert all(key in str(refusal.value) for key in others)
+    assert bench.registry.studies.named(study.study_key).study_key == study.study_key
 
 
 def test_a_restart_gives_open_studies_a_full_quiet_period(bench: Bench) -> None:

@@ -26,11 +26,11 @@ def test_a_clinical_table_is_told_in_counts() -> None:
         finding.code: finding.sentence.split(",")[0] for finding in check_clinical(records)
     } == {
         "age-missing": "2 patients have no age",
-        "age": "1 patients are not older than 18 years",
-        "histology-missing": "1 patients have no histology",
-        "histology": "1 patients have another histology",
-        "sex-missing": "1 patients have no sex",
-        "stage-missing": "1 patients have no stage",
+        "age": "1 patient is not older than 18 years",
+        "histology-missing": "1 patient has no histology",
+        "histology": "1 patient has another histology",
+        "sex-missing": "1 patient has no sex",
+        "stage-missing": "1 patient has no stage",
     }
     assert check_clinical([RECORD]) == ()
 

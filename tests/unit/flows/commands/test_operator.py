@@ -79,7 +79,11 @@ def _finished(
 def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -> None:
     assert run("releases") == (0, "no study has been released")
     key = _finished(bench, StudyState.QUARANTINED, (HISTOLOGY,))
-    code, said = run("release", key, "--by", "Dr. Example", "--reason", "biopsy read again")
+    (study,) = bench.registry.studies.summaries()
+    shown_by_the_ui = f"alpha · {study.patient_key}"
+    code, said = run(
+        "release", shown_by_the_ui, "--by", "Dr. Example", "--reason", "biopsy read again"
+    )
     assert code == 0
     assert f"study {key} of centre alpha released by Dr. Example" in said
     assert "(biopsy read again), despite: The histology is large cell" in said
@@ -119,12 +123,12 @@ def test_studies_are_requeued_by_name_or_by_centre_and_state(bench: Bench, run: 
     assert run("requeue", "--center", "alpha") == (0, "0 studies are worked on again")
     assert run("requeue", "--center", "alpha", "--state", "quarantined") == (
         0,
-        "1 studies are worked on again",
+        "1 study is worked on again",
     )
     code, said = run("requeue", "nobody", key)
     assert code == 1
-    assert "1 studies are worked on again" in said
-    assert "the registry knows no study nobody" in said
+    assert "1 study is worked on again" in said
+    assert "no study and no patient has the pseudonym nobody" in said
     assert "neither studies nor a centre, or both" in run("requeue")[1]
     assert run("requeue", "--center", "omega") == (
         2,

@@ -45,7 +45,11 @@ def test_what_is_unusual_is_kept_beside_the_table(work: Installation, tmp_path: 
     rows = "P1,66,male,adenocarcinoma,II,100,1\nP2,,female,large cell,II,200,0\n"
     assert imported(tmp_path, rows) == (
         "Completed",
-        "2 patients of centre B imported (2 new, 0 changed, 0 unchanged), 0 rows rejected",
+        (
+            "2 patients of centre B imported (2 new, 0 changed, 0 unchanged), 0 rows rejected; 2 "
+            "warnings: 1 patient has no age, expected one for each. 1 patient has another "
+            "histology, expected adenocarcinoma or squamous cell carcinoma."
+        ),
     )
     check, follow_up = work.store.checks("B")
     assert (check.suite, check.study, check.n) == ("clinical", None, 2)
@@ -64,7 +68,9 @@ def test_an_import_says_what_is_new_what_changed_and_what_did_not(
         tmp_path, first.replace("200,0", "260,1") + "P3,71,male,adenocarcinoma,I,300,0\n"
     )
     assert message == (
-        "3 patients of centre B imported (1 new, 1 changed, 1 unchanged), 0 rows rejected"
+        "3 patients of centre B imported (1 new, 1 changed, 1 unchanged), 0 rows rejected; 1 "
+        "warning: 1 patient has another histology, expected adenocarcinoma or squamous cell "
+        "carcinoma."
     )
     assert len(work.store.clinical("B")) == 3
 
@@ -164,8 +170,9 @@ def test_rejected_rows_come_back_beside_the_table_for_its_owner_only(
         "Completed",
         (
             "2 patients of centre B imported (2 new, 0 changed, 0 unchanged), 1 row rejected: "
-            "they are beside the table, in a file that ends with .rejected.csv. 1 value of stage "
-            "could not be read and counts as not recorded: 'X' in line 3."
+            "they are beside the table, in a file that ends with .rejected.csv; 2 warnings: 1 "
+            "value of stage could not be read and counts as not recorded: 'X' in line 3. 1 patient "
+            "has no stage, expected one for each."
         ),
     )
     assert file.stat().st_mode & 0o777 == 0o600

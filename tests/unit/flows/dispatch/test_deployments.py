@@ -4,6 +4,7 @@ deploy from.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from prefect.events.schemas.automations import EventTrigger
 
 from flows.dispatch.deployments import catalogue, prefect_yaml
 from flows.dispatch.healing import NEVER_BEGAN_S, SILENCE_S, automations
+from flows.runs.forms import fields
 from flows.settings import Settings
 from tests.support import ROOT
 
@@ -43,6 +45,26 @@ def test_each_external_center_has_its_own_validation_and_schedule(settings: Sett
     (schedule,) = list(deployment.schedules or [])
     assert isinstance(schedule.schedule, CronSchedule)
     assert schedule.schedule.timezone == "Europe/Amsterdam"
+
+
+def test_names_tell_deployments_apart(settings: Settings) -> None:
+    names = [offer.name for offer in catalogue(settings)]
+    assert len(set(names)) == len(names)
+    assert not {"by-hand", "now"} & set(names)
+
+
+def test_every_form_has_help_texts_and_offers_the_centres(settings: Settings) -> None:
+    of_role = {("A",): {"train-model"}, ("B", "C"): {"validate-cohort", "score-cohort"}}
+    for offer in catalogue(settings):
+        form = offer.deployment()._parameter_openapi_schema.model_dump()
+        assert form == offer.form()
+        for name, field in fields(form):
+            assert field.get("description", "").endswith("."), (offer.full_name, name)
+        text = json.dumps(form)
+        if '"center"' in text or '"centers"' in text:
+            assert f'"enum": {json.dumps(list(offer.centers))}' in text
+            for centers, flows in of_role.items():
+                assert (offer.flow.name in flows) <= (offer.centers == centers)
 
 
 def test_every_deployment_says_what_it_is_for_and_how_many_may_run(settings: Settings) -> None:

@@ -23,6 +23,7 @@ from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.__main__ import _parser
 from flows.data.eligible_patients import eligible_records
 from flows.installation import Installation
+from flows.runs import account
 from flows.settings import CombatTable, Settings
 from flows.training import train_model
 from flows.training.train_model import (
@@ -49,6 +50,12 @@ from tests.support.training_cohorts import make_cohort
 
 PATIENTS = 50
 NETWORK = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})
+
+
+def log_runs_to(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log what a run would; there is none here."""
+    for module in (train_model, account):
+        monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger(name))
 
 
 def test_the_rule_is_asked_for_by_its_name() -> None:
@@ -160,9 +167,7 @@ def records() -> dict[str, ClinicalRecord]:
 def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     work: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(
-        train_model, "get_run_logger", lambda: logging.getLogger("run")
-    )  # there is no run here
+    log_runs_to("run", monkeypatch)
     models = {}
     for rule in LambdaRule:
         caplog.clear()
@@ -202,7 +207,7 @@ def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, byt
 def test_the_same_store_and_seed_give_the_same_bytes_whatever_the_external_centres_hold(
     work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    log_runs_to("run", monkeypatch)
     work.store.put_clinical(ClinicalTable(tuple(records().values()), ()))
     outside = [replace(record, center="B") for record in records().values()]
     write_external(work, outside, seed=1)
@@ -247,7 +252,7 @@ def write_external(work: Installation, outside: list[ClinicalRecord], seed: int)
 def test_the_combat_reference_is_frozen_only_where_the_settings_ask_for_it(
     work: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    log_runs_to("run", monkeypatch)
     request = TrainingRequest(center="A", bundle=Path("bundle"))
     features = combined_model_features(work, request, training_store(work, request), NETWORK)
     model = fit_combined_model.fn(request, features, records())
