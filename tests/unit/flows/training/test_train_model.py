@@ -274,7 +274,7 @@ def test_the_network_is_frozen_as_a_graph_that_was_held_against_keras(
     from models.network.backend import make_deterministic
     from models.network.se_resnet import build_se_resnet, network_weights
 
-    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    log_runs_to("run", monkeypatch)
     make_deterministic(6)
     network = network_weights(build_se_resnet())
     store = FeatureStore(str(tmp_path / "store"))
@@ -298,7 +298,7 @@ def test_the_network_is_frozen_as_a_graph_that_was_held_against_keras(
 def test_the_range_and_the_digests_are_of_the_patients_that_train(
     work: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_model, "get_run_logger", lambda: logging.getLogger("run"))
+    log_runs_to("run", monkeypatch)
     request = TrainingRequest(center="A", bundle=Path("bundle"))
     source = training_store(work, request)
     features = combined_model_features(work, request, source, NETWORK)
