@@ -34,6 +34,7 @@ class AuditEvent(StrEnum):
     STUDY_EXPORTED = "study-exported"
     CONTENT_REPLACED = "content-replaced"
     PERSON_ERASED = "person-erased"
+    CLINICAL_REMOVED = "clinical-removed"
     QUARANTINE_CLEARED = "quarantine-cleared"
     INCIDENTS_CLEARED = "incidents-cleared"
     IDENTITY_ASKED = "identity-asked"

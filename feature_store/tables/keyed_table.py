@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +51,7 @@ _JOIN_EVERY = 20
 """Versions after which the newest small files are joined among themselves: a write opens the log
 and its files: it costs the more, the more entries since the last checkpoint and files there are.
 """
+_WHY_REMOVED = "annulus.removed"
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 """A checkpoint is written here, after what it sums up is on the disk."""
 
@@ -128,13 +129,55 @@ class KeyedTable:
         if not rows:
             return
         source = self._source(rows)
+        self._change(lambda table: self._put(table, source))
+
+    def remove(self, partition: str, column: str, values: Collection[str], why: str) -> None:
+        """Remove the rows of a partition that have one of some values in a key column; versions of
+        before keep them.
+
+        Parameters
+        ----------
+        partition : str
+            The partition.
+        column : str
+            The column.
+        values : collection of str
+            The values.
+        why : str
+            Stays with the version that is made, see `removals`.
+
+        Raises
+        ------
+        StoreError
+            As for `upsert`.
+        """
+        listed = ", ".join(_literal(value) for value in sorted(values))
+        which = f"{self.partition} = {_literal(partition)} AND {column} IN ({listed})"
+        properties = CommitProperties(custom_metadata={_WHY_REMOVED: why})
+        self._change(
+            lambda table: table.delete(
+                which, commit_properties=properties, post_commithook_properties=_NO_HOOKS
+            )
+        )
+
+    def removals(self) -> list[tuple[datetime, str]]:
+        """Return when rows were removed, UTC, and why, the oldest first."""
+        table = self.guard.open(None)
+        return [
+            (datetime.fromtimestamp(one["timestamp"] / 1000, UTC), str(one[_WHY_REMOVED]))
+            for one in reversed(table.history() if table is not None else [])
+            if _WHY_REMOVED in one
+        ]
+
+    def _change(self, change: Callable[[DeltaTable], object]) -> None:
+        """Commit a change to the table as it is, again and again while others are faster."""
         self.guard.require_sound()
         for attempt in range(_ATTEMPTS):
             table = self.guard.open_for_writing() or self._open_or_create()
             before = int(table.version())
             try:
                 self._evolve(table)
-                self._put(table, source)
+                change(table)
                 # also where nothing was new: who wrote the same before may have died at this point
                 self.guard.folder.bring_to_disk(int(table.version()))
             except CommitFailedError:

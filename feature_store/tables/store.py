@@ -62,6 +62,8 @@ from feature_store.tables.table_defects import TableDefect
 
 __all__ = ["FeatureStore", "ScoreRow", "StoreError", "StudyIdentity"]
 
+_PINNED = "This store is pinned to versions and cannot be written: open it anew."
+
 
 class FeatureStore:
     """Delta tables in one folder or under one URL.
@@ -384,6 +386,31 @@ class FeatureStore:
                 "clinical", [asdict(record) for record in table.records if record.center == center]
             )
 
+    def remove_clinical(self, center: str, patients: Collection[str], why: str) -> None:
+        """Remove clinical records of a centre; versions of before, which reports name, keep them.
+
+        Parameters
+        ----------
+        center : str
+            The centre.
+        patients : collection of str
+            Pseudonyms.
+        why : str
+            Who removes them and why; kept in the table's history, see `clinical_removals`.
+        """
+        if self._versions is not None:
+            raise StoreError(_PINNED)
+        self._tables["clinical"].remove(center, "patient_key", patients, why)
+
+    def clinical_removals(self) -> list[tuple[datetime, str]]:
+        """Return when clinical records were removed, UTC, and why."""
+        return self._tables["clinical"].removals()
+
+    def clinical_written(self, center: str) -> dict[str, datetime]:
+        """Return when the record of each patient of a centre was written last, UTC."""
+        rows = self._read("clinical", {"center": center}, ["patient_key", WRITTEN_AT])
+        return {row["patient_key"]: row[WRITTEN_AT] for row in rows.to_pylist()}
+
     def clinical(self, center: str | None) -> tuple[ClinicalRecord, ...]:
         """Return the clinical records of a centre (`None`: of all), by centre and patient key."""
         rows = self._read("clinical", {"center": center}).to_pylist()
@@ -555,9 +582,7 @@ class FeatureStore:
 
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
         if self._versions is not None:
-            raise StoreError(
-                "This store is pinned to versions and cannot be written: open it anew."
-            )
+            raise StoreError(_PINNED)
         if self._writes is None:
             self._tables[table].upsert(rows)
         elif table == "checks":

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def add_store_commands(commands: Any) -> None:
-    """Add ``query``, ``expectations``, ``codes``, ``compact`` and ``store``."""
+    """Add ``query``, ``expectations``, ``codes``, ``compact``, ``remove-clinical``, ``store``."""
     query = commands.add_parser(
         "query",
         help=(
@@ -115,6 +115,35 @@ def add_store_commands(commands: Any) -> None:
     )
     compact.set_defaults(command=_compact)
 
+    remove = commands.add_parser(
+        "remove-clinical",
+        help="remove clinical records that came under a wrong key or by mistake; this is recorded",
+    )
+    remove.add_argument("center", nargs="?", help="the centre, as the settings file names it")
+    remove.add_argument(
+        "patients", nargs="*", metavar="PATIENT", help="only these patients' records, by pseudonym"
+    )
+    remove.add_argument(
+        "--without-study",
+        action="store_true",
+        help="instead: of patients of whom no study was received, as under a wrong key",
+    )
+    remove.add_argument(
+        "--since",
+        metavar="TIME",
+        help="instead: those written since a time with its zone (2026-01-31T12:00Z)",
+    )
+    remove.add_argument("--all", action="store_true", help="instead: all records of the centre")
+    remove.add_argument("--by", default="", metavar="NAME", help="who decides")
+    remove.add_argument("--reason", default="", help="why; no patient's data")
+    remove.add_argument(
+        "--confirm", action="store_true", help="do it; without, it is only said what would go"
+    )
+    remove.add_argument(
+        "--recorded", action="store_true", help="instead of a centre: list what was removed"
+    )
+    remove.set_defaults(command=_remove_clinical)
+
     store = commands.add_parser(
         "store", help="check whether the feature store is what it should be, and mend it"
     )
@@ -196,6 +225,42 @@ def _compact(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 1
     print("\n".join(lines))
+    return 0
+
+
+def _remove_clinical(options: argparse.Namespace) -> int:
+    from dicom_node.errors import NodeError  # noqa: PLC0415
+    from feature_store.errors import FeatureStoreError  # noqa: PLC0415
+    from flows.data.remove_clinical import (  # noqa: PLC0415
+        Unwanted,
+        records_to_remove,
+        removals_in_words,
+        remove_clinical,
+        would_be_removed,
+    )
+    from flows.installation import installation  # noqa: PLC0415
+    from flows.named_versions import VersionsError, moment_of  # noqa: PLC0415
+
+    work = installation()
+    if (options.center is None) != options.recorded:
+        print("Name a centre, or give --recorded: one of them.", file=sys.stderr)
+        return 2
+    try:
+        if options.recorded:
+            print("\n".join(removals_in_words(work) or ["no clinical record was removed"]))
+            return 0
+        since = None if options.since is None else moment_of(options.since)
+        unwanted = Unwanted(options.patients, options.without_study, since, options.all)
+        patients = records_to_remove(work, options.center, unwanted)
+        if options.confirm:
+            said = remove_clinical(work, options.center, patients, options.by, options.reason)
+        else:
+            kept = len(work.store.clinical_written(options.center)) - len(patients)
+            said = would_be_removed(options.center, patients, kept)
+    except (FeatureStoreError, NodeError, VersionsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(said)
     return 0
 
 
