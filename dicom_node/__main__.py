@@ -17,6 +17,7 @@ from pydicom import config
 
 from dicom_node.archive.key_check import check_key
 from dicom_node.audit import AuditEvent, record
+from dicom_node.center import Center, ReturnDestination
 from dicom_node.errors import NodeError
 from dicom_node.export.export import Exporter, export_studies
 from dicom_node.log_format import configure_logging
@@ -25,7 +26,7 @@ from dicom_node.node import Node
 from dicom_node.operations.operator_tables import incident_lines, study_lines
 from dicom_node.operations.who import known_as, studies_behind
 from dicom_node.registry.registry import Registry, open_registry
-from dicom_node.scu.caller import Caller, echo
+from dicom_node.scu.caller import Caller, destination_name, echo
 from dicom_node.settings import (
     NodeSettings,
     SettingsError,
@@ -112,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("pseudonym", nargs="?", help="a study's or a patient's")
     asked.add_argument("--patient-id", metavar="ID", help="the Patient ID (0010,0020)")
     who.add_argument("--center", help="with --patient-id: only this centre")
-    commands.add_parser("echo", help="verify a centre's return AE").add_argument(
+    commands.add_parser("echo", help="verify the AEs of a centre that are called").add_argument(
         "center", help="the centre's name"
     )
     return parser
@@ -219,17 +220,23 @@ def _who(options: argparse.Namespace, settings: NodeSettings) -> int:
 
 
 def _echo(settings: NodeSettings, name: str) -> int:
-    center = next((one for one in settings.centers() if one.name == name), None)
-    if center is None or center.return_to is None:
-        known = ", ".join(one.name for one in settings.centers() if one.return_to) or "none"
+    called = {one.name: _called(one) for one in settings.centers()}
+    if not called.get(name):
+        known = ", ".join(one for one, entities in called.items() if entities) or "none"
         raise SettingsError(
-            f"centre {name} has no return AE in the settings: expected one of {known}"
+            f"centre {name} has no AE to call in the settings: expected one of {known}"
         )
-    echo(center.return_to, Caller(settings.node.ae_title, client_context(settings.node.tls)))
-    _print(
-        [f"{center.return_to.ae_title} at {center.return_to.host}:{center.return_to.port} answers"]
-    )
+    caller = Caller(settings.node.ae_title, client_context(settings.node.tls))
+    for one in called[name]:
+        echo(one, caller)
+        _print([f"{destination_name(one)} answers"])
     return 0
+
+
+def _called(center: Center) -> tuple[ReturnDestination, ...]:
+    """Return the AEs of a centre that are called, each once."""
+    asked = center.query_from.called if center.query_from else None
+    return tuple(dict.fromkeys(one for one in (center.return_to, asked) if one is not None))
 
 
 def _lines(command: str, registry: Registry) -> list[str]:

@@ -26,6 +26,8 @@ class AuditEvent(StrEnum):
     INSTANCE_REFUSED = "instance-refused"
     COMMITMENT_ASKED = "commitment-asked"
     COMMITMENT_REPORTED = "commitment-reported"
+    STUDY_ASKED_FOR = "study-asked-for"
+    STUDY_FETCHED = "study-fetched"
     REPORT_DELIVERED = "report-delivered"
     STUDY_READ = "study-read"
     STUDY_RELEASED = "study-released"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dicom_node.certificate import is_certificate_entry
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE
@@ -114,6 +116,89 @@ class ReturnDestination:
             raise ValueError(f"the return port {self.port} is not a TCP port: use 1-65535")
 
 
+class Approval(StrEnum):
+    """Which RTSTRUCTs are fetched (Approval Status, PS3.3 section C.8.8.16)."""
+
+    APPROVED = "approved"
+    """The newest that is approved; where the PACS tells of none whether it is, the newest."""
+    ANY = "any"
+    """The newest."""
+
+
+@dataclass(frozen=True)
+class QuerySource:
+    """The centre's PACS as it is asked for what is missing (C-FIND and C-MOVE, PS3.4 annex C).
+
+    Parameters
+    ----------
+    called : ReturnDestination
+        The AE that is asked, and that the answers come from.
+    ct_description : str
+        Regular expression for the whole Series Description (0008,103E) of a planning CT, without
+        regard to case; of a list, other series are left where they are.
+    rtstruct : Approval
+        Which RTSTRUCT of a study is fetched.
+    hours : tuple of int
+        First and last hour of the day between which lists are fetched, 0-24; the first may be the
+        larger, for a night.
+    timezone : str
+        Of `hours`.
+    studies_per_hour : int
+        How many studies of lists are fetched in an hour at most.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its range.
+    """
+
+    called: ReturnDestination
+    ct_description: str = ".*"
+    rtstruct: Approval = Approval.APPROVED
+    hours: tuple[int, int] = (0, 24)
+    timezone: str = "UTC"
+    studies_per_hour: int = 60
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.ct_description)
+        except re.error as error:
+            raise ValueError(
+                f"ct_description {self.ct_description!r} is not a regular expression: {error}"
+            ) from error
+        first, last = self.hours
+        if not (0 <= first <= 24 and 0 <= last <= 24 and first != last):
+            raise ValueError(
+                f"hours {first} to {last} are no part of a day: use two different hours from 0 to "
+                "24"
+            )
+        if self.studies_per_hour < 1:
+            raise ValueError(
+                f"studies_per_hour is {self.studies_per_hour}: use at least 1, or leave query_from "
+                "away"
+            )
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"timezone {self.timezone!r} is not known here: use one like Europe/Amsterdam"
+            ) from error
+
+    def wait_s(self, now: datetime) -> float:
+        """Return how long it is until lists may be fetched, in seconds; 0 if they may now.
+
+        Parameters
+        ----------
+        now : datetime
+            The time, aware.
+        """
+        local = now.astimezone(ZoneInfo(self.timezone))
+        first, last = self.hours
+        hour = local.hour + local.minute / 60 + local.second / 3600
+        is_open = first <= hour < last if first < last else hour >= first or hour < last
+        return 0.0 if is_open else ((first - hour) % 24) * 3600.0
+
+
 @dataclass(frozen=True)
 class Center:
     """One centre: how its systems call us, how its contours are named, where its results go.
@@ -157,6 +242,8 @@ class Center:
     certificates : tuple of str
         Its systems' TLS certificates, each by SHA-256 fingerprint or by a DNS or common name; empty
         is any.
+    query_from : QuerySource or None
+        The PACS that is asked for what is missing; `None` asks nobody.
 
     Raises
     ------
@@ -180,6 +267,15 @@ class Center:
     certificates: tuple[str, ...] = ()
     corrections: Correction = Correction.KEEP_FIRST
     returns: tuple[ReturnedObject, ...] = tuple(ReturnedObject)
+    query_from: QuerySource | None = None
+
+    @property
+    def callers(self) -> frozenset[str]:
+        """Every AE title that it may call as: also that of the PACS that is asked, whose answers
+        come as calls of its own.
+        """
+        asked = {self.query_from.called.ae_title} if self.query_from else set()
+        return frozenset(self.ae_titles) | asked
 
     @cached_property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -261,4 +357,4 @@ class Center:
 def center_by_ae_title(centers: tuple[Center, ...], ae_title: str) -> Center | None:
     """Return the centre that calls itself `ae_title`, or `None` when no centre does."""
     wanted = ae_title.strip()
-    return next((center for center in centers if wanted in center.ae_titles), None)
+    return next((center for center in centers if wanted in center.callers), None)

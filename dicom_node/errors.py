@@ -25,6 +25,7 @@
     │   ├── RefusedClassError                 it takes no object of that SOP Class
     │   └── UnreachableError                  it gives no association, or has stopped answering
     │       └── LostAssociationError          it has stopped while an object was sent
+    ├── RetrievalError(ConnectionError)       a centre's PACS did not give what it was asked for
     └── NodeAlreadyRunningError(RuntimeError) another node uses the same folder
 
 `DamagedInstanceError`, which carries what could be read, is in `dicom_node.datasets.identity`.
@@ -181,6 +182,10 @@ class LostAssociationError(UnreachableError):
 
 class RefusedClassError(DeliveryError):
     """A centre's AE takes no object of a SOP Class."""
+
+
+class RetrievalError(NodeError, ConnectionError):
+    """A centre's PACS answered a query or a retrieval, and not with what was asked for."""
 
 
 class NodeAlreadyRunningError(NodeError, RuntimeError):

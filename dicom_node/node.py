@@ -27,7 +27,9 @@ from dicom_node.scp.listener import SPARE_GUESTS, Listener, ListenerSettings
 from dicom_node.scp.services import DimseServices
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import destinations_of, report_commitments
+from dicom_node.scu.query_retrieve import Limits
 from dicom_node.scu.report_delivery import deliver_due
+from dicom_node.scu.retrieval import fetch_due
 from dicom_node.settings import NodeSettings, NodeTable
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers
@@ -141,11 +143,12 @@ class Node:
             node.share_of_a_center(len(self._centers)),
         )
         destinations = destinations_of(self._centers)
+        sources = {one.query_from.called for one in self._centers if one.query_from is not None}
         reserve(
             budget(
                 node.maximum_associations + SPARE_GUESTS,
                 0 if node.stow_port is None else most_connections(node.maximum_associations),
-                len(destinations),
+                len(destinations) + len(sources),
             )
         )
         commitment = CommitmentService(
@@ -179,6 +182,7 @@ class Node:
         for destination in destinations:
             name = f"deliver-{destination.ae_title}"
             workers.append((name, partial(self.deliver, destination), waits))
+        workers += [(f"ask-{one.ae_title}", partial(self.fetch, one), waits) for one in sources]
         for name, work, wait in workers:
             thread = threading.Thread(
                 target=self._repeat, args=(work, wait), name=name, daemon=True
@@ -263,6 +267,21 @@ class Node:
         )
         theirs = [center for center in self._centers if center.return_to == destination]
         return deliver_due(self.registry.deliveries, self._caller, theirs, *pauses)
+
+    def fetch(self, asked: ReturnDestination) -> int:
+        """Ask one PACS for what studies of its centres lack, and return how many were answered."""
+        node = self._settings
+        theirs = [one for one in self._centers if one.query_from and one.query_from.called == asked]
+        return fetch_due(
+            self.registry.retrievals,
+            self._caller,
+            theirs,
+            self._archive.instances,
+            node.delivery_first_retry_s,
+            node.delivery_longest_retry_s,
+            Limits(),
+            self._stopping,
+        )
 
     def stop(self) -> None:
         """Accept nothing more, finish what is running, and let go of the folder."""

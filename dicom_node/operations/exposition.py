@@ -66,7 +66,7 @@ class NodeCollector(Collector):
         yield GaugeMetricFamily(
             "annulus_node_free_bytes", "Free bytes of the archive's file system.", self._free_bytes
         )
-        studies, outbox, undelivered, incidents = self._registry_counts()
+        studies, outbox, undelivered, retrievals, incidents = self._registry_counts()
         yield _counts(
             "annulus_node_studies", "Studies by centre and state.", ("center", "state"), studies
         )
@@ -78,11 +78,19 @@ class NodeCollector(Collector):
             undelivered,
         )
         yield _counts(
+            "annulus_node_retrievals",
+            "Studies that lacked something which their centre's PACS was asked for, by state.",
+            ("center", "state"),
+            retrievals,
+        )
+        yield _counts(
             "annulus_node_incidents", "Occurrences of incidents by kind.", ("kind",), incidents
         )
 
-    def _registry_counts(self) -> tuple[_Counts, _Counts, _Counts, _Counts]:
-        """Return studies, outbox rows, undelivered reports and incidents by their labels."""
+    def _registry_counts(self) -> tuple[_Counts, _Counts, _Counts, _Counts, _Counts]:
+        """Return studies, outbox rows, undelivered reports, retrievals and incidents by their
+        labels.
+        """
         registry = self._registry
         try:
             studies: _Counts = Counter(
@@ -94,13 +102,14 @@ class NodeCollector(Collector):
             undelivered: _Counts = Counter(
                 (one.center,) for one, _, _ in registry.deliveries.undelivered()
             )
+            retrievals: _Counts = dict(registry.retrievals.counts().items())
             incidents: Counter[tuple[str, ...]] = Counter()
             for one in registry.incidents.latest():
                 incidents[one.kind,] += one.count
         except NodeError as error:
             _log.warning("the registry's metrics are left out: %s", error)
-            return {}, {}, {}, {}
-        return studies, outbox, undelivered, incidents
+            return {}, {}, {}, {}, {}
+        return studies, outbox, undelivered, retrievals, incidents
 
 
 def exposition(collector: Collector) -> str:

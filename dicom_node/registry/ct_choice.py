@@ -183,7 +183,7 @@ def choose_ct(
             by_series[one.series_instance_uid].append(one)
     if not by_series:
         return None
-    listed = _listed_in_its_frame(manifest, roi)
+    listed = listed_in_its_frame(manifest, roi)
     named = _named(by_series, listed, roi)
     left, decided_by = set(by_series), None
     for evidence in Evidence:
@@ -207,7 +207,7 @@ def choose_ct(
     )
 
 
-def _listed_in_its_frame(manifest: Manifest, roi: Roi) -> list[ListedSeries]:
+def listed_in_its_frame(manifest: Manifest, roi: Roi) -> list[ListedSeries]:
     """Return the series that are listed under the ROI's own frame, or all if there is none."""
     own = [
         one

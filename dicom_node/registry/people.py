@@ -22,6 +22,7 @@ from dicom_node.registry.schema import (
     releases,
     replacements,
     results,
+    retrievals,
     studies,
 )
 
@@ -188,7 +189,8 @@ class People:
             held = select(instances.c.id).where(instances.c.study_key.in_(mine))
             for table, column in ((references, "manifest_id"), (manifests, "instance_id")):
                 connection.execute(delete(table).where(table.c[column].in_(held)))
-            for table in (deliveries, replacements, damaged, releases, results, outbox, instances):
+            mentioned = (deliveries, replacements, retrievals, damaged, releases, results, outbox)
+            for table in (*mentioned, instances):
                 connection.execute(delete(table).where(table.c.study_key.in_(mine)))
             gone = connection.execute(
                 delete(studies).where(studies.c.study_key.in_(mine)).returning(studies.c.study_key)

@@ -16,6 +16,7 @@ from dicom_node.registry.outbox import Outbox, OutboxItem
 from dicom_node.registry.people import KnownStudy, People, PersonTraces
 from dicom_node.registry.releases import Release, Releases
 from dicom_node.registry.results import Results
+from dicom_node.registry.retrievals import Retrieval, Retrievals
 from dicom_node.registry.states import OutboxState, StudyState
 from dicom_node.registry.studies import Studies, StudySummary
 from dicom_node.registry.study_files import Choice, InstanceFile, StudyFiles
@@ -36,6 +37,8 @@ __all__ = [
     "PersonTraces",
     "Registry",
     "Release",
+    "Retrieval",
+    "Retrievals",
     "StudyFiles",
     "StudyState",
     "StudySummary",
@@ -76,6 +79,8 @@ class Registry:
         Storage commitments that others asked of us.
     incidents : Incidents
         What an operator must hear of.
+    retrievals : Retrievals
+        What studies lack and the centres' PACS are asked for.
     people : People
         What is known of one person, and forgetting it.
 
@@ -96,6 +101,7 @@ class Registry:
         self.deliveries = Deliveries(self._database)
         self.commitments = Commitments(self._database)
         self.incidents = Incidents(self._database)
+        self.retrievals = Retrievals(self._database)
         self.people = People(self._database)
 
     def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:

@@ -26,10 +26,10 @@ from sqlalchemy.types import TypeEngine
 
 from dicom_node.errors import UnstorableRecordError
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
-the choice of ROI and CT, and `replacements`; 4 that a score returns several objects. An older
-registry is brought up to it when opened.
+the choice of ROI and CT, and `replacements`; 4 that a score returns several
+objects; 5 `retrievals`. An older registry is brought up to it when opened.
 A new table needs a new version: one that a registry of this version lacks is damage.
 """
 
@@ -277,6 +277,22 @@ commitment_requests = Table(
     Column("reported_at", UtcDateTime, index=True),
     Column("sentence", Text),
     UniqueConstraint("center", "ae_title", "transaction_uid"),
+)
+
+# What a study lacks and its centre's PACS is asked for: one row a study, for its newest content.
+retrievals = Table(
+    "retrievals",
+    metadata,
+    Column("study_key", ForeignKey("studies.study_key"), primary_key=True),
+    Column("center", _CENTER, nullable=False),
+    # Of what was here then: it is asked for again when something else is.
+    Column("content_digest", _DIGEST, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("sentence", Text),
+    Index("due_retrievals", "state", "due_at"),
 )
 
 incidents = Table(

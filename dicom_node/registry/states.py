@@ -31,7 +31,8 @@ from dicom_node.registry.decisions import (
     Policy,
     Waiting,
 )
-from dicom_node.registry.schema import outbox, replacements, results, studies
+from dicom_node.registry.lacking import with_answer
+from dicom_node.registry.schema import outbox, replacements, results, retrievals, studies
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +148,9 @@ def decide_study(
     decision: Decision = Waiting()
     is_changing = awaits_replacements(connection, study_key)
     if quiet is not None or (not is_changing and has_rtstruct(connection, study_key)):
-        decision = _decision(connection, study_key, quiet)
+        decision = decision_of(connection, study_key, quiet)
+    if quiet is not None:
+        decision = with_answer(decision, _answer(connection, study_key))
     if is_changing and not isinstance(decision, (Waiting, Contradictory)):
         undecided = and_(replacements.c.study_key == study_key, replacements.c.decided_at.is_(None))
         connection.execute(update(replacements).where(undecided).values(decided_at=now))
@@ -180,9 +183,25 @@ def awaits_replacements(connection: Connection, study_key: str) -> bool:
     return connection.execute(undecided.limit(1)).first() is not None
 
 
-def _decision(connection: Connection, study_key: str, quiet: Center | None) -> Decision:
+def _answer(connection: Connection, study_key: str) -> str | None:
+    """Return what the centre's PACS answered when it was asked for what a study lacks."""
+    return connection.scalar(
+        select(retrievals.c.sentence).where(retrievals.c.study_key == study_key)
+    )
+
+
+def decision_of(connection: Connection, study_key: str, quiet: Center | None) -> Decision:
     """Return what is decided of a study, whatever its index holds: one that cannot be decided must
     not keep others from being decided.
+
+    Parameters
+    ----------
+    connection : Connection
+        An open transaction.
+    study_key : str
+        The study.
+    quiet : Center or None
+        The centre with its rules, given when the quiet period has passed.
     """
     try:
         pattern = quiet.gtv_pattern if quiet else gtv_pattern_of(connection, study_key)
@@ -213,6 +232,8 @@ def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now
         The time, UTC.
     """
     if row is None:
+        # Whoever lets it be worked on again wants the PACS to be asked again.
+        connection.execute(delete(retrievals).where(retrievals.c.study_key == study_key))
         reopened = {"is_open": True, "last_instance_at": now, "open_since": now}
         set_state(connection, study_key, StudyState.RECEIVING, None, now, **reopened)
         return

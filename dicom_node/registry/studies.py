@@ -12,6 +12,7 @@ from dicom_node.center import Center, ReturnedObject
 from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
 from dicom_node.registry.database import Database
 from dicom_node.registry.people import KnownStudy
+from dicom_node.registry.retrievals import ask_first, is_held_back
 from dicom_node.registry.schema import (
     deliveries,
     incidents,
@@ -80,7 +81,8 @@ class Studies:
 
     def settle(self, center: Center) -> int:
         """Decide the studies of a centre whose quiet period has passed, or that have been waited
-        for as long as that may be.
+        for as long as that may be; where the centre's PACS can be asked for what one lacks, that
+        comes first.
 
         Parameters
         ----------
@@ -100,6 +102,7 @@ class Studies:
                 studies.c.last_instance_at <= now - timedelta(seconds=center.quiet_period_s),
                 studies.c.open_since <= now - timedelta(seconds=center.longest_wait_s),
             ),
+            ~is_held_back(now, center),
         )
         with self._database.read() as connection:
             due = list(connection.scalars(select(studies.c.study_key).where(is_due)))
@@ -110,7 +113,10 @@ class Studies:
                     .where(studies.c.study_key == study_key, is_due)
                     .with_for_update()
                 )
-                if connection.execute(locked).first():
+                if connection.execute(locked).first() is None:
+                    continue
+                asks = center.query_from is not None
+                if not asks or not ask_first(self._database, connection, study_key, now, center):
                     decide_study(connection, study_key, now, center)
         return len(due)
 

@@ -19,6 +19,10 @@ from dicom_node.errors import DeliveryError, UnreachableError
 from dicom_node.intake.refusals import SUCCESS
 
 _TIMEOUT_S = 30.0
+_FOR_REPORTS = (
+    "it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
+    "Comprehensive SR and Encapsulated PDF Storage"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Caller:
         sop_classes: Sequence[str],
         roles: Sequence[Any] = (),
         handlers: Sequence[Any] = (),
+        expected: str = _FOR_REPORTS,
     ) -> Any:
         """Open an association.
 
@@ -55,6 +60,8 @@ class Caller:
             SCP/SCU role selections.
         handlers : sequence
             pynetdicom's event handlers.
+        expected : str
+            What the AE must do, as the end of a sentence, in case that it accepts nothing.
 
         Raises
         ------
@@ -92,9 +99,7 @@ class Caller:
         speaks_tls = "that it speaks TLS as we do" if self.tls else "that it wants no TLS"
         raise UnreachableError(
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
-            f"check host, port and firewall, {speaks_tls}, and that it takes "
-            "Comprehensive 3D SR Storage for patients, and for the centre's own reports "
-            "Comprehensive SR and Encapsulated PDF Storage"
+            f"check host, port and firewall, {speaks_tls}, and that {expected}"
         )
 
 

@@ -20,7 +20,7 @@ from dicom_node.settings.settings_file import (
     SettingsError,
     settings_file,
 )
-from dicom_node.settings.tables import CenterTable, NodeTable, ReturnTable, TlsTable
+from dicom_node.settings.tables import CenterTable, NodeTable, QueryTable, ReturnTable, TlsTable
 
 __all__ = [
     "PSEUDONYM_KEY_VARIABLE",
@@ -33,6 +33,7 @@ __all__ = [
     "Fault",
     "NodeSettings",
     "NodeTable",
+    "QueryTable",
     "ReturnTable",
     "SettingsError",
     "TlsTable",

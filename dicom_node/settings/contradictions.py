@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from itertools import combinations
 from pathlib import Path
 
-from dicom_node.center import Center, ObjectKind, ReturnDestination
+from dicom_node.center import Center, ObjectKind, QuerySource, ReturnDestination
 from dicom_node.settings.secrets import token_variable
 from dicom_node.settings.settings_file import Fault
-from dicom_node.settings.tables import CenterTable, NodeTable
+from dicom_node.settings.tables import CenterTable, NodeTable, QueryTable, ReturnTable
 
 Keys = tuple[str | int, ...]
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
@@ -60,7 +61,14 @@ def center_of(name: str, table: CenterTable, node: NodeTable) -> Center:
         report_commitment_to=tuple(
             ReturnDestination(**one.model_dump()) for one in table.report_commitment_to
         ),
+        query_from=_query_source(table.query_from) if table.query_from else None,
     )
+
+
+def _query_source(table: QueryTable) -> QuerySource:
+    values = table.model_dump()
+    called = ReturnDestination(**{key: values.pop(key) for key in ("ae_title", "host", "port")})
+    return QuerySource(called=called, **values)
 
 
 def node_ports(node: NodeTable) -> dict[Keys, tuple[str, int]]:
@@ -153,6 +161,7 @@ def _centers(node: NodeTable, centers: Mapping[str, CenterTable]) -> Iterator[Fa
     checks: tuple[Callable[[NodeTable, CenterTable], Iterator[tuple[str, str]]], ...] = (
         _what_is_accepted,
         _where_reports_go,
+        _who_is_asked,
         _who_is_asked_for_a_certificate,
     )
     for name, table in centers.items():
@@ -175,6 +184,9 @@ def _key_of(sentence: str) -> tuple[str, ...]:
         "qa_patient_id": "qa_patient_id",
         "an address": "addresses",
         "in certificates": "certificates",
+        "ct_description": "query_from",
+        "no part of a day": "query_from",
+        "timezone": "query_from",
     }
     return tuple(key for word, key in words.items() if word in sentence)[:1]
 
@@ -204,8 +216,7 @@ def _where_reports_go(node: NodeTable, table: CenterTable) -> Iterator[tuple[str
         )
     known = [*table.report_commitment_to, *((table.return_to,) if table.return_to else ())]
     for one in known:
-        here = one.host in _THIS_MACHINE or one.host == node.host
-        if here and one.port == node.port and one.ae_title == node.ae_title:
+        if _is_the_node(node, one):
             key = "return_to" if one is table.return_to else "report_commitment_to"
             yield key, "this is the node itself: give the AE of the centre's PACS"
     for first, second in combinations(known, 2):
@@ -220,6 +231,34 @@ def _where_reports_go(node: NodeTable, table: CenterTable) -> Iterator[tuple[str
                     f"{first.host}:{first.port} and {second.host}:{second.port}: keep one"
                 ),
             )
+
+
+def _is_the_node(node: NodeTable, one: ReturnTable) -> bool:
+    here = one.host in _THIS_MACHINE or one.host == node.host
+    return here and one.port == node.port and one.ae_title == node.ae_title
+
+
+def _who_is_asked(node: NodeTable, table: CenterTable) -> Iterator[tuple[str, str]]:
+    asked = table.query_from
+    if asked is None:
+        return
+    if _is_the_node(node, asked):
+        yield "query_from", "this is the node itself: give the AE of the centre's PACS"
+    if not table.addresses:
+        return
+    try:
+        address = ip_address(asked.host)
+        networks = [ip_network(one) for one in table.addresses]
+    except ValueError:
+        return
+    if not any(address in one for one in networks):
+        yield (
+            "query_from",
+            (
+                f"what it sends would come from {asked.host}, which is none of the centre's "
+                "addresses: add it there"
+            ),
+        )
 
 
 def _who_is_asked_for_a_certificate(
@@ -262,3 +301,13 @@ def _ae_titles(centers: Mapping[str, CenterTable]) -> Iterator[Fault]:
                     f"AE title {title} is given {both}: keep one",
                 )
             owner[title] = name
+    for name, table in centers.items():
+        if table.query_from is None:
+            continue
+        title = table.query_from.ae_title
+        if owner.setdefault(title, name) != name:
+            yield Fault(
+                ("center", name, "query_from"),
+                f"AE title {title} belongs to {owner[title]} too, so that nobody could tell whose "
+                "patients it sends: let the PACS use another AE title for each centre",
+            )

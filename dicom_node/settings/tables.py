@@ -7,10 +7,12 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from dicom_node.center import (
+    Approval,
     Center,
     Completeness,
     Correction,
     ObjectKind,
+    QuerySource,
     ReturnedObject,
     Role,
 )
@@ -36,6 +38,16 @@ class ReturnTable(BaseModel):
     ae_title: AeTitle
     host: Host
     port: Port
+
+
+class QueryTable(ReturnTable):
+    """``[center.NAME.query_from]``: the centre's PACS that is asked for what is missing."""
+
+    ct_description: str = QuerySource.ct_description
+    rtstruct: Approval = QuerySource.rtstruct
+    hours: tuple[int, int] = QuerySource.hours
+    timezone: str = QuerySource.timezone
+    studies_per_hour: int = Field(default=QuerySource.studies_per_hour, gt=0, le=100_000)
 
 
 class TlsTable(BaseModel):
@@ -69,6 +81,7 @@ class CenterTable(BaseModel):
     certificates: tuple[str, ...] = ()
     corrections: Correction = Correction.KEEP_FIRST
     returns: tuple[ReturnedObject, ...] = tuple(ReturnedObject)
+    query_from: QueryTable | None = None
 
 
 class NodeTable(BaseModel):

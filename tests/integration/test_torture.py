@@ -18,6 +18,7 @@ from tests.torture.crash_states import Reception, examine, receive
 from tests.torture.fuzz import fuzz
 from tests.torture.soak import Pace, soak
 from tests.torture.values import values
+from tests.torture.withheld import withheld
 
 
 def test_mutated_bytes_do_not_hurt_a_live_node(tmp_path: Path) -> None:
@@ -76,6 +77,18 @@ def test_what_was_acknowledged_survives_sudden_deaths(
     assert result["acknowledged"]
     assert (result["lost"], result["outbox_missing"], result["outbox_duplicated"]) == (0, 0, 0)
     assert ("0xA700" in str(result["refused_with"])) == (trouble == "disk")
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+@pytest.mark.parametrize("pacs", ["Orthanc", "dcmqrscp"])
+def test_what_is_withheld_is_fetched_from_a_pacs_that_dies(
+    tmp_path: Path, peer: Callable[[str], str], pacs: str
+) -> None:
+    peer(pacs)
+    result = withheld(tmp_path, pacs, studies=5, kills=1, seed=1)
+    assert (result["complete"], result["rows"]) == (5, 5)
+    assert result["asked"] >= 4
 
 
 @pytest.mark.peers

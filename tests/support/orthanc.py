@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -80,6 +81,16 @@ class Orthanc:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(60)
+
+    def kill(self) -> None:
+        """End it at once; it may be entered again."""
+        self.process.kill()
+        self.process.wait()
+
+    def store(self, files: Sequence[Path]) -> None:
+        """Let it have files."""
+        for file in files:
+            ask(f"{self.url}/instances", file.read_bytes())
 
     def instances(self) -> list[dict[str, Any]]:
         """Return the main tags of every instance, with those of its study."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from dicom_node.center import Center, ReturnDestination, center_by_ae_title, is_ae_title
+from dicom_node.center import (
+    Center,
+    QuerySource,
+    ReturnDestination,
+    center_by_ae_title,
+    is_ae_title,
+)
 
 
 @pytest.mark.parametrize("title", ["A", "ANNULUS", "MY AE 1", "X" * 16, "a-b_c.d"])
@@ -53,3 +61,49 @@ def test_a_center_is_found_by_any_of_its_titles() -> None:
     assert center_by_ae_title(centers, " A2 ") is centers[0]
     assert center_by_ae_title(centers, "B") is centers[1]
     assert center_by_ae_title(centers, "C") is None
+
+
+ASKED = ReturnDestination("QR", "192.0.2.7", 104)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"ct_description": "("}, "is not a regular expression"),
+        ({"hours": (0, 25)}, "no part of a day"),
+        ({"hours": (3, 3)}, "no part of a day"),
+        ({"timezone": "Mars"}, "'Mars' is not known here"),
+        ({"timezone": "../x"}, "is not known here"),
+        ({"studies_per_hour": 0}, "use at least 1"),
+    ],
+)
+def test_a_pacs_that_cannot_be_asked_so_is_refused(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        QuerySource(ASKED, **change)
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "wait_h"),
+    [
+        ((0, 24), 12.5, 0),
+        ((20, 6), 21, 0),
+        ((20, 6), 5.5, 0),
+        ((20, 6), 6, 14),
+        ((20, 6), 19.5, 0.5),
+        ((9, 17), 8, 1),
+        ((9, 17), 17, 16),
+        ((20, 24), 0, 20),
+    ],
+)
+def test_lists_are_fetched_between_two_hours_of_the_place(
+    hours: tuple[int, int], at: float, wait_h: float
+) -> None:
+    source = QuerySource(ASKED, hours=hours, timezone="America/New_York")
+    now = datetime(2024, 1, 9, int(at), int(at % 1 * 60), tzinfo=ZoneInfo("America/New_York"))
+    assert source.wait_s(now.astimezone(ZoneInfo("UTC"))) == wait_h * 3600
+
+
+def test_the_pacs_that_is_asked_calls_for_its_centre() -> None:
+    alpha = Center("alpha", ("A",), query_from=QuerySource(ASKED))
+    assert center_by_ae_title((alpha,), "QR ") is alpha
+    assert center_by_ae_title((Center("alpha", ("A",)),), "QR") is None

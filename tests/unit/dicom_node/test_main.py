@@ -95,7 +95,7 @@ def test_a_folder_that_is_in_use_is_told(
         (
             ["echo", "beta"],
             None,
-            "centre beta has no return AE in the settings: expected one of alpha",
+            "centre beta has no AE to call in the settings: expected one of alpha",
         ),
     ],
 )

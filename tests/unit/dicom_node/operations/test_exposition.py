@@ -43,6 +43,9 @@ annulus_node_outbox{state="held"} 0.0
 annulus_node_outbox{state="done"} 0.0
 # HELP annulus_node_undelivered_reports Structured reports that wait for their centre, by centre.
 # TYPE annulus_node_undelivered_reports gauge
+# HELP annulus_node_retrievals Studies that lacked something which their centre's PACS was asked \
+for, by state.
+# TYPE annulus_node_retrievals gauge
 # HELP annulus_node_incidents Occurrences of incidents by kind.
 # TYPE annulus_node_incidents gauge
 """

@@ -203,3 +203,14 @@ def test_a_delivery_of_the_third_version_is_a_report_and_others_can_join_it(benc
         ReturnedObject.SEG,
     }
     bench.close()
+
+
+def test_a_registry_of_the_fourth_version_gains_the_retrievals(bench: Bench) -> None:
+    key = bench.complete()
+    with bench.registry._database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE retrievals")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 4")
+    bench = bench.reopen()
+    assert bench.registry.retrievals.counts() == {}
+    assert bench.state(key)[0] is StudyState.QUEUED
+    bench.close()
