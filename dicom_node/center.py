@@ -48,6 +48,8 @@ class ReturnedObject(StrEnum):
     """The regions that were measured, as a Segmentation."""
     SR = "sr"
     """The structured report; what a centre's validation sends is kept under this name too."""
+    PDF = "pdf"
+    """The patient's page, as an Encapsulated PDF."""
 
 
 class Role(StrEnum):

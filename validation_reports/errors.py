@@ -6,6 +6,7 @@
     +-- StructuredReportError (ValueError)   a DICOM object cannot be built or written
     +-- CohortError (ValueError)             the scores and outcomes of a centre do not fit together
     +-- ReportFormatError (ValueError)       a stored validation report cannot be read back
+    +-- PdfUnavailableError (OSError)        the system cannot lay a page out as PDF
 
 A number that cannot be estimated is no error: it is a `NotEstimable` with its sentence, and stands
 in the report.
@@ -28,3 +29,7 @@ class CohortError(ValidationReportError, ValueError):
 
 class ReportFormatError(ValidationReportError, ValueError):
     """A stored validation report cannot be read back."""
+
+
+class PdfUnavailableError(ValidationReportError, OSError):
+    """The system lacks the library that lays a page out as PDF."""

@@ -5,8 +5,6 @@ that a delivery always has its file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,42 +17,18 @@ from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect
 from feature_store.imaging.regions import Region
 from feature_store.imaging.regions_on_ct import RegionOnCt
-from feature_store.study_features import StudyFeatures, regions_on_ct
+from feature_store.study_features import regions_on_ct
 from flows.data.model_features import model_regions
 from flows.installation import Installation
 from flows.software_version import software_version
-from flows.studies.steps import CheckedStudy, StudyRun, study_task
-from models.combined.combined_model import Risk
-from validation_reports.errors import StructuredReportError
+from flows.studies.page import patient_document_of
+from flows.studies.scored import Scored, model_reference
+from flows.studies.steps import StudyRun, study_task
+from validation_reports.errors import PdfUnavailableError, StructuredReportError
 
 if TYPE_CHECKING:
-    from validation_reports.dicom.references import ModelReference, RoiReference
+    from validation_reports.dicom.references import RoiReference
     from validation_reports.dicom.segments import Segment, ShownRegions
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """One study with its score.
-
-    Parameters
-    ----------
-    checked : CheckedStudy
-        The study.
-    features : StudyFeatures
-        What was measured on it.
-    risk : Risk
-        What the model says.
-    warnings : sequence of str
-        Sentences about the data behind the score.
-    scored_at : datetime
-        When it was first scored.
-    """
-
-    checked: CheckedStudy
-    features: StudyFeatures
-    risk: Risk
-    warnings: Sequence[str]
-    scored_at: datetime
 
 
 @study_task("write returned objects")
@@ -92,10 +66,20 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
             warnings.append(f"The regions that were measured are not returned: {error}.")
             get_run_logger().warning(warnings[-1])
     shown = ShownRegions(segments, regions, objects.get(ReturnedObject.SEG))
+    predecessor = _predecessor(work, files)
     try:
-        objects[ReturnedObject.SR] = _structured_report(run, scored, roi, shown, warnings)
+        objects[ReturnedObject.SR] = _structured_report(
+            run, scored, roi, shown, warnings, predecessor
+        )
     except StructuredReportError as error:
         raise StudyDefect("structured-report", str(error)) from error
+    if ReturnedObject.PDF in _taken(work, files.center):
+        try:
+            objects[ReturnedObject.PDF] = patient_document_of(
+                run, scored, shown, warnings, predecessor
+            )
+        except PdfUnavailableError as error:
+            get_run_logger().warning(f"The patient's page is not returned: {error}.")
     written = {}
     for kind, dataset in objects.items():
         path = work.returned_file(files.center, files.study_key, files.content_digest, kind)
@@ -135,9 +119,9 @@ def _segmentation(
         segments,
         regions,
         scored.checked.study.volume.spacing_mm[2],
-        _model(run.work),
+        model_reference(run.work),
         software_version=software_version(),
-        created_at=scored.scored_at,
+        created_at=scored.answer.scored_at,
         sop_instance_uid=derived_uid("segmentation", run.files.content_digest, digest),
         series_instance_uid=derived_uid("segmentation-series", run.files.study_key, digest),
     )
@@ -149,6 +133,7 @@ def _structured_report(
     roi: RoiReference,
     shown: ShownRegions,
     warnings: Sequence[str],
+    predecessor: Dataset | None,
 ) -> Dataset:
     from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
@@ -159,30 +144,17 @@ def _structured_report(
         ct_datasets=scored.checked.ct_datasets,
         rtstruct=scored.checked.rtstruct,
         roi=roi,
-        risk=scored.risk,
-        model=_model(work),
+        risk=scored.answer.risk,
+        model=model_reference(work),
         software_version=software_version(),
         warnings=warnings,
-        created_at=scored.scored_at,
+        created_at=scored.answer.scored_at,
         sop_instance_uid=derived_uid("instance", files.content_digest, digest),
         series_instance_uid=derived_uid("series", files.study_key, digest),
         center=files.center,
         performance=latest_performance(work.settings.reports_folder(), files.center, digest),
         shown=shown,
-        predecessor=_predecessor(work, files),
-    )
-
-
-def _model(work: Installation) -> ModelReference:
-    from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
-
-    facts = work.bundle.facts
-    return ModelReference(
-        name=facts.name,
-        version=facts.version,
-        digest=work.bundle.digest,
-        demonstration=facts.demonstration,
-        intended_use=facts.intended_use,
+        predecessor=predecessor,
     )
 
 

@@ -32,7 +32,8 @@ from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.runs.account import with_warnings
 from flows.software_version import software_version
-from flows.studies.returned_objects import Scored, write_returned
+from flows.studies.returned_objects import write_returned
+from flows.studies.scored import ModelAnswer, Scored
 from flows.studies.steps import (
     QUARANTINED,
     CheckedStudy,
@@ -43,6 +44,7 @@ from flows.studies.steps import (
 )
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import Risk
+from models.combined.explanation import explain
 from models.network.weights import DEEP_COLUMNS
 from validation_reports.cohort.trained_on import TrainedOn
 
@@ -153,12 +155,12 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             checked = check_and_load(run)
             features, region_findings = extract_features(run, checked)
             warnings = _told(checked.findings, region_findings)
-            risk, scored_at, of_model = score(run, checked, features, warnings)
-            warnings += of_model
-            written = write_returned(run, Scored(checked, features, risk, warnings, scored_at))
+            answer = score(run, checked, features, warnings)
+            warnings += answer.warnings
+            written = write_returned(run, Scored(checked, features, answer, warnings))
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
-    found = _risk_in_words(risk)
+    found = _risk_in_words(answer.risk)
     sentence = f"{found}{_warned(warnings)}"
     taken = {kind: written[kind] for kind in work.center(files.center).returns if kind in written}
     work.registry.outbox.finish(
@@ -176,9 +178,9 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
 @study_task("score")
 def score(
     run: StudyRun, checked: CheckedStudy, features: StudyFeatures, warnings: Sequence[str]
-) -> tuple[Risk, datetime, tuple[str, ...]]:
+) -> ModelAnswer:
     """Compute the deep features and the risk, and keep both in the store; the time of a first try
-    stays. The last of what is returned is what the model itself says of the patient, as warnings.
+    stays.
 
     Raises
     ------
@@ -219,7 +221,8 @@ def score(
             engine=engine,
         )
     )
-    return risk, scored_at, of_model
+    (explanation,) = explain(bundle.model, table)
+    return ModelAnswer(risk, explanation, of_model, scored_at)
 
 
 def warnings_of_model(

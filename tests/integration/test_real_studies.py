@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.datasets.sop_classes import SEGMENTATION_STORAGE
+from dicom_node.datasets.sop_classes import ENCAPSULATED_PDF_STORAGE, SEGMENTATION_STORAGE
 from dicom_node.registry.registry import StudyState
 from flows.dispatch.worker import DISPATCHED
 from tests.support.dciodvfy import errors_in
@@ -102,16 +102,25 @@ def _check_reports(
         ).stdout
         assert running.bundle_digest in dumped
         assert "not for clinical use" in dumped
-    _check_segmentations(orthanc, peer, studies, tmp_path)
+    _check_others(orthanc, running, peer, studies, tmp_path)
 
 
-def _check_segmentations(orthanc: Orthanc, peer: Peer, studies: set[str], tmp_path: Path) -> None:
-    found = [item for item in orthanc.instances() if item["SOPClassUID"] == SEGMENTATION_STORAGE]
-    assert sorted(one["StudyInstanceUID"] for one in found) == sorted(studies)
-    for one in found:
-        file = tmp_path / f"{one['orthanc']}.dcm"
-        orthanc.fetch(one["orthanc"], file)
-        assert errors_in(peer("dciodvfy"), file, name="Segmentation") == []
+def _check_others(
+    orthanc: Orthanc, running: Running, peer: Peer, studies: set[str], tmp_path: Path
+) -> None:
+    wait_until(
+        lambda: not running.registry.deliveries.undelivered(), 60, "every object is delivered"
+    )
+    for name, kind in (
+        ("Segmentation", SEGMENTATION_STORAGE),
+        ("EncapsulatedPDF", ENCAPSULATED_PDF_STORAGE),
+    ):
+        found = [item for item in orthanc.instances() if item["SOPClassUID"] == kind]
+        assert sorted(one["StudyInstanceUID"] for one in found) == sorted(studies)
+        for one in found:
+            file = tmp_path / f"{one['orthanc']}.dcm"
+            orthanc.fetch(one["orthanc"], file)
+            assert errors_in(peer("dciodvfy"), file, name=name) == []
 
 
 def _scored_runs(running: Running) -> int:

@@ -75,6 +75,7 @@ HAZARD_SCALE_RATIO = Code("oe-hazard", SCHEME, "Observed over expected deaths on
 NOT_ESTIMABLE = Code("not-estimable", SCHEME, "Why a statistic is not estimated")
 PATIENTS_EXCLUDED = Code("excluded", SCHEME, "Patients not analysed")
 REASON_EXCLUDED = Code("reason-excluded", SCHEME, "Reason, and patients not analysed for it")
+PATIENT_PAGE = Code("patient-page", SCHEME, "Prognosis of a patient on one page")
 FULL_REPORT = Code("full-report", SCHEME, "The whole validation report as a document")
 
 _DAYS_PER_MONTH = 365.25 / 12

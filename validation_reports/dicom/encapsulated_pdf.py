@@ -1,8 +1,11 @@
-"""A validation report's PDF as a DICOM object (Encapsulated PDF IOD, PS3.3 section A.45.1)."""
+"""PDFs as DICOM objects (Encapsulated PDF IOD, PS3.3 section A.45.1): a validation report on a
+centre, and a patient's page.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.coding import Code
@@ -15,14 +18,17 @@ from pydicom.uid import (
 from pydicom.valuerep import DA, DT, TM
 
 from validation_reports.dicom import codes as concept
+from validation_reports.dicom.identity import patient_and_study
 from validation_reports.dicom.qa_study import QaStudy
+from validation_reports.dicom.references import ModelReference
+from validation_reports.dicom.stamps import source_time
 from validation_reports.errors import StructuredReportError
 
-_SERIES_NUMBER = 903
+_SERIES_NUMBER, _PATIENT_SERIES_NUMBER = 903, 905
 
 
 def encapsulated_pdf(pdf: bytes, study: QaStudy, title: str, software_version: str) -> Dataset:
-    """Wrap the PDF of a report.
+    """Wrap the PDF of a report on a centre.
 
     Parameters
     ----------
@@ -45,39 +51,111 @@ def encapsulated_pdf(pdf: bytes, study: QaStudy, title: str, software_version: s
     StructuredReportError
         If the bytes are no PDF.
     """
+    document = study.identity()
+    document.SeriesNumber = _SERIES_NUMBER
+    document.SeriesDescription = "Annulus validation report (PDF)"
+    document.DocumentTitle = title
+    document.ConceptNameCodeSequence = [_code(concept.VALIDATION_REPORT)]
+    document.RecognizableVisualFeatures = "NO"
+    _wrap(document, pdf, study.uid("document"), study.uid("document series"))
+    _stamp(document, study.created_at.astimezone(UTC), software_version)
+    return document
+
+
+def patient_document(
+    pdf: bytes,
+    ct: Dataset,
+    model: ModelReference,
+    *,
+    software_version: str,
+    created_at: datetime,
+    sop_instance_uid: str,
+    series_instance_uid: str,
+    source: Sequence[Dataset] = (),
+) -> Dataset:
+    """Wrap a patient's page, in the study of the CT.
+
+    Parameters
+    ----------
+    pdf : bytes
+        The page.
+    ct : Dataset
+        An instance of the CT, whose patient and study it is.
+    model : ModelReference
+        The frozen model.
+    software_version : str
+        Version of this software.
+    created_at : datetime
+        Time-zone-aware moment of scoring.
+    sop_instance_uid, series_instance_uid : str
+        UIDs of the document (see `uids.derived_uid`).
+    source : sequence of Dataset
+        The objects whose content it shows: Source Instance Sequence (0042,0013).
+
+    Returns
+    -------
+    Dataset
+        With file meta information, ready for `files.write_dicom`.
+
+    Raises
+    ------
+    StructuredReportError
+        If the bytes are no PDF.
+    """
+    document = patient_and_study(ct)
+    mark = " DEMONSTRATION" if model.demonstration else ""
+    document.SeriesNumber = _PATIENT_SERIES_NUMBER
+    document.SeriesDescription = f"Annulus prognosis{mark} (page)"
+    document.DocumentTitle = f"Annulus prognosis{mark}"
+    document.ManufacturerModelName = model.name[:64]
+    document.DeviceSerialNumber = model.digest
+    document.ConceptNameCodeSequence = [_code(concept.PATIENT_PAGE)]
+    document.RecognizableVisualFeatures = "NO"
+    if source:
+        document.SourceInstanceSequence = [_reference(one) for one in source]
+    _wrap(document, pdf, sop_instance_uid, series_instance_uid)
+    _stamp(document, source_time(created_at, ct), software_version)
+    document.BurnedInAnnotation = "YES"
+    return document
+
+
+def _wrap(document: Dataset, pdf: bytes, uid: str, series_uid: str) -> None:
+    """Make a dataset an Encapsulated PDF."""
     if not pdf.startswith(b"%PDF-"):
         raise StructuredReportError("The document of the report is not a PDF: render it again.")
-    moment = study.created_at.astimezone(UTC)
-    document = study.identity()
     document.file_meta = FileMetaDataset()
     document.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
-    document.file_meta.MediaStorageSOPInstanceUID = UID(study.uid("document"))
+    document.file_meta.MediaStorageSOPInstanceUID = UID(uid)
     document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     document.file_meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     document.SOPClassUID = EncapsulatedPDFStorage
-    document.SOPInstanceUID = study.uid("document")
-    document.SeriesInstanceUID = study.uid("document series")
-    document.SeriesNumber = _SERIES_NUMBER
-    document.SeriesDescription = "Annulus validation report (PDF)"
+    document.SOPInstanceUID, document.SeriesInstanceUID = uid, series_uid
     document.Modality = "DOC"
-    document.Manufacturer = concept.MANUFACTURER
-    document.SoftwareVersions = software_version
     document.ConversionType = "SYN"
     document.InstanceNumber = 1
+    document.BurnedInAnnotation = "NO"
+    document.CodingSchemeIdentificationSequence = [_scheme()]
+    document.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    document.EncapsulatedDocumentLength = len(pdf)
+    document.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
+
+
+def _stamp(document: Dataset, moment: datetime, software_version: str) -> None:
+    """Say when and by what a document was made."""
+    document.TimezoneOffsetFromUTC = f"{moment:%z}"
+    document.Manufacturer = concept.MANUFACTURER
+    document.SoftwareVersions = software_version
     document.InstanceCreationDate = document.SeriesDate = document.ContentDate = DA(moment.date())
     document.InstanceCreationTime = document.SeriesTime = document.ContentTime = TM(
         moment.time().replace(microsecond=0)
     )
     document.AcquisitionDateTime = DT(moment.replace(microsecond=0))
-    document.BurnedInAnnotation = "NO"
-    document.RecognizableVisualFeatures = "NO"
-    document.DocumentTitle = title
-    document.ConceptNameCodeSequence = [_code(concept.VALIDATION_REPORT)]
-    document.CodingSchemeIdentificationSequence = [_scheme()]
-    document.MIMETypeOfEncapsulatedDocument = "application/pdf"
-    document.EncapsulatedDocumentLength = len(pdf)
-    document.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
-    return document
+
+
+def _reference(one: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+    return item
 
 
 def _code(code: Code) -> Dataset:

@@ -83,6 +83,22 @@ def identity_of(ct: Dataset) -> Dataset:
     return identity
 
 
+def patient_and_study(ct: Dataset) -> Dataset:
+    """Return an object that has nothing yet but the patient and the study of a CT (PS3.3 sections
+    C.7.1.1 and C.7.2.1), written in UTF-8 where a text is not ASCII.
+    """
+    identity = identity_of(ct)
+    found = Dataset()
+    with disable_value_validation():
+        for keyword in (*TYPE_2, "StudyInstanceUID", "StudyDescription"):
+            if keyword in identity:
+                value = identity[keyword].value
+                setattr(found, keyword, str(value) if keyword in AS_SENT else value)
+        if not all(str(element.value).isascii() for element in found):
+            found.SpecificCharacterSet = "ISO_IR 192"
+    return found
+
+
 def character_set(identity: Dataset, texts: Sequence[str]) -> str | None:
     """Return the character set of an object that says more than its identity does.
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -29,7 +28,7 @@ from validation_reports.dicom.patient_report_content import ScoreFacts, measurem
 from validation_reports.dicom.performance_items import plain
 from validation_reports.dicom.references import ModelReference, RoiReference
 from validation_reports.dicom.segments import ShownRegions
-from validation_reports.dicom.stamps import coding_schemes, set_clock
+from validation_reports.dicom.stamps import coding_schemes, set_clock, source_time
 from validation_reports.dicom.uids import is_uid
 from validation_reports.errors import StructuredReportError
 from validation_reports.not_estimable import NotEstimable
@@ -111,7 +110,7 @@ def build_structured_report(
     )
     texts = (roi.name, model.name, model.version, model.intended_use, center, found, *warnings)
     charset = character_set(identity, texts)
-    local = _source_time(created_at, ct_datasets[0])
+    local = source_time(created_at, ct_datasets[0])
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     as_sent = withhold(identity)
     segmentation = [] if shown is None or shown.segmentation is None else [shown.segmentation]
@@ -211,10 +210,3 @@ def _check_values(
         raise StructuredReportError(
             "the report's SOP and Series Instance UID are the same: give two"
         )
-
-
-def _source_time(created_at: datetime, ct: Dataset) -> datetime:
-    offset = str(ct.get("TimezoneOffsetFromUTC") or "")
-    if re.fullmatch(r"[+-]\d{4}", offset):
-        return created_at.astimezone(datetime.strptime(offset, "%z").tzinfo)
-    return created_at

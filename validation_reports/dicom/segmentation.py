@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence
@@ -31,7 +31,7 @@ from validation_reports.dicom.identity import character_set, identity_of, restor
 from validation_reports.dicom.performance_items import plain
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.segments import Segment
-from validation_reports.dicom.stamps import coding_schemes, set_clock
+from validation_reports.dicom.stamps import coding_schemes, set_clock, source_time
 from validation_reports.dicom.uids import derived_uid
 from validation_reports.errors import StructuredReportError
 
@@ -107,7 +107,7 @@ def build_segmentation(
     first.SliceThickness = slice_spacing_mm  # the library asks for it, and a CT may have none
     charset = character_set(first, [segment.label for segment in segments])
     as_sent = withhold(first)
-    moment = created_at.astimezone(UTC)
+    moment = source_time(created_at, ct_datasets[0])
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     try:
         built = Segmentation(
@@ -148,7 +148,7 @@ def build_segmentation(
         TM(moment.time().replace(microsecond=0)),
     )
     built.CodingSchemeIdentificationSequence = [*coding_schemes()]
-    built.TimezoneOffsetFromUTC = "+0000"
+    built.TimezoneOffsetFromUTC = f"{moment:%z}"
     set_clock(built, moment)
     restore(built, as_sent)
     return built

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -29,3 +30,11 @@ def set_clock(report: Dataset, local: datetime) -> None:
     for item in report.ContributingEquipmentSequence:
         if item.get("ManufacturerModelName") == "highdicom":
             item.ContributionDateTime = DT(local.replace(microsecond=0))
+
+
+def source_time(created_at: datetime, ct: Dataset) -> datetime:
+    """Return a moment in the time zone that a CT names (0008,0201), if it names one."""
+    offset = str(ct.get("TimezoneOffsetFromUTC") or "")
+    if re.fullmatch(r"[+-]\d{4}", offset):
+        return created_at.astimezone(datetime.strptime(offset, "%z").tzinfo)
+    return created_at

@@ -132,6 +132,8 @@ def test_what_names_an_object_waits_until_that_was_answered(bench: Bench, tmp_pa
     (report,) = waiting.due(["alpha"])
     assert report.kind is ReturnedObject.SR
     waiting.mark_delivered(report.id)
+    (page,) = waiting.due(["alpha"])
+    waiting.mark_delivered(page.id)
     assert [one.delivered for one in bench.registry.studies.summaries()] == [True]
     assert [(one.kind, one.attempts) for one, _, _ in waiting.undelivered()] == [
         (ReturnedObject.SEG, 2)

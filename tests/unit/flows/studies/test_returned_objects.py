@@ -26,8 +26,9 @@ from flows.data.model_features import study_features
 from flows.installation import Installation
 from flows.settings import Settings
 from flows.studies import returned_objects, steps
-from flows.studies.returned_objects import Scored
+from flows.studies.scored import ModelAnswer, Scored
 from models.combined.combined_model import train_combined_model
+from models.combined.explanation import explain
 from models.survival.survival_data import Survival
 from tests.support import synthetic_studies as spoil
 from tests.support.archived_studies import archive_study
@@ -85,8 +86,10 @@ def scored(archived: tuple[Path, str], bundle: Any) -> Iterator[Scored]:
         run = steps.StudyRun(work, store, work.registry.outbox.files(study_key))
         checked = check_and_load(run)
         features, _ = extract_features(run, checked)
-    (risk,) = bundle.model.score(pd.DataFrame([study_features(bundle, features)]))
-    yield Scored(checked, features, risk, ("The tube voltage is missing.",), SCORED_AT)
+    table = pd.DataFrame([study_features(bundle, features)])
+    (risk,), (parts,) = bundle.model.score(table), explain(bundle.model, table)
+    answer = ModelAnswer(risk, parts, (), SCORED_AT)
+    yield Scored(checked, features, answer, ("The tube voltage is missing.",))
     work.registry.close()
 
 
@@ -142,7 +145,7 @@ def test_a_ct_that_allows_no_segmentation_still_has_its_report_with_a_sentence(
         del dataset.FrameOfReferenceUID
     without = replace(scored, checked=replace(scored.checked, ct_datasets=ct))
     written = _written(archived, bundle, without, RETURN_TO)
-    assert set(written) == {ReturnedObject.SR}
+    assert set(written) == {ReturnedObject.SR, ReturnedObject.PDF}
     texts = [
         str(element.value)
         for element in dcmread(written[ReturnedObject.SR]).iterall()

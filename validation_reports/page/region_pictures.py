@@ -1,0 +1,179 @@
+"""The measured regions over the CT in three planes, as pictures for a patient's page.
+
+Drawn by hand: a picture is the CT in one window as PNG, and the regions' edges as lines over it.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from feature_store.imaging.ct_volume import CtVolume
+from feature_store.imaging.orientation import in_lps_order
+from validation_reports.page.plots import HIGH_COLOUR, svg_element
+
+Mask = npt.NDArray[np.bool_]
+
+RING_COLOUR, CONTOUR_COLOUR = "#56B4E9", HIGH_COLOUR
+WINDOW_HU = (40.0, 400.0)
+"""Level and width of the window in which the CT is shown: soft tissue."""
+_PIXELS = 300
+_MARGIN_MM, _LEAST_FIELD_MM = 35.0, 130.0
+_BAR_MM = 50.0
+_PLANES = (
+    ("Axial", 0, 1, 2, "ARPL"),
+    ("Coronal", 1, 0, 2, "HRFL"),
+    ("Sagittal", 2, 0, 1, "HAFP"),
+)
+"""Name, axis (z, y, x) across the plane, axes down and right, and letters at top, left, bottom,
+right.
+"""
+
+
+@dataclass(frozen=True)
+class RegionPicture:
+    """One plane.
+
+    Parameters
+    ----------
+    title : str
+        Which plane, and where.
+    svg : str
+        The picture, an inline SVG element.
+    """
+
+    title: str
+    svg: str
+
+
+def region_pictures(
+    volume: CtVolume, contour: Mask, rings: Sequence[Mask]
+) -> tuple[RegionPicture, ...]:
+    """Draw the regions where the contour is largest in each plane.
+
+    Parameters
+    ----------
+    volume : CtVolume
+        The CT, in any orientation.
+    contour : ndarray of bool, shape (z, y, x)
+        The GTV on its grid, with some voxels.
+    rings : sequence of ndarray of bool
+        The rings that the model reads, on the same grid.
+
+    Returns
+    -------
+    tuple of RegionPicture
+        Axial, coronal, sagittal; patient's left is at the right.
+    """
+    turned, gtv = in_lps_order(volume, contour)
+    around = [in_lps_order(volume, ring)[1] for ring in rings]
+    spacing = np.asarray(turned.spacing_mm[::-1])
+    voxels = np.argwhere(np.logical_or.reduce([gtv, *around]))
+    middle = (voxels.min(axis=0) + voxels.max(axis=0)) / 2 * spacing
+    reach = float(((voxels.max(axis=0) - voxels.min(axis=0) + 1) * spacing).max())
+    field = max(reach + 2 * _MARGIN_MM, _LEAST_FIELD_MM)
+    found = []
+    for name, across, down, right, letters in _PLANES:
+        number = int(np.argmax(gtv.sum(axis=tuple(axis for axis in range(3) if axis != across))))
+        plane = _Plane(spacing, middle, field, down, right)
+        image = plane.sampled(np.take(turned.hu, number, axis=across))
+        lines = [
+            *(plane.edges(np.take(mask, number, axis=across), RING_COLOUR) for mask in around),
+            plane.edges(np.take(gtv, number, axis=across), CONTOUR_COLOUR),
+        ]
+        count = turned.hu.shape[across]
+        title = f"{name}, slice {number + 1} of {count} from the feet" if across == 0 else name
+        found.append(RegionPicture(title, _svg(name, image, lines, letters, field)))
+    return tuple(found)
+
+
+class _Plane:
+    """A square of the patient in one plane; what points to the head is drawn upwards."""
+
+    def __init__(
+        self,
+        spacing: npt.NDArray[np.float64],
+        middle: npt.NDArray[np.float64],
+        field_mm: float,
+        down: int,
+        right: int,
+    ) -> None:
+        self._step = spacing[down], spacing[right]
+        self._middle = middle[down], middle[right]
+        self._field = field_mm
+        self._upwards = down == 0
+
+    def sampled(self, hu: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        """Return the CT within the square as grey values, shape (pixels, pixels)."""
+        at = ((np.arange(_PIXELS) + 0.5) / _PIXELS - 0.5) * self._field
+        rows = (self._middle[0] + (-at if self._upwards else at)) / self._step[0]
+        columns = (self._middle[1] + at) / self._step[1]
+        where = np.meshgrid(rows, columns, indexing="ij")
+        finite = np.maximum(hu, -1024.0)
+        values = ndimage.map_coordinates(finite, where, order=1, mode="constant", cval=-1024.0)
+        level, width = WINDOW_HU
+        grey = (values - level + width / 2) / width * 255
+        return np.clip(np.round(grey), 0, 255).astype(np.uint8)
+
+    def edges(self, mask: Mask, colour: str) -> str:
+        """Return the edges of a mask's voxels as a path in pixels of the picture."""
+        padded = np.pad(mask, 1)
+        parts = []
+        for row, column in np.argwhere(padded[1:, 1:-1] != padded[:-1, 1:-1]).tolist():
+            (y, x), (_, after) = self._at(row, column), self._at(row, column + 1)
+            parts.append(f"M{x:.1f} {y:.1f}H{after:.1f}")
+        for row, column in np.argwhere(padded[1:-1, 1:] != padded[1:-1, :-1]).tolist():
+            (y, x), (after, _) = self._at(row, column), self._at(row + 1, column)
+            parts.append(f"M{x:.1f} {y:.1f}V{after:.1f}")
+        return f'<path d="{"".join(parts)}" stroke="{colour}" stroke-width="1.4" fill="none"/>'
+
+    def _at(self, row: int, column: int) -> tuple[float, float]:
+        """Return where the outer corner of a voxel lies, in pixels."""
+        y = (row - 0.5) * self._step[0] - self._middle[0]
+        x = (column - 0.5) * self._step[1] - self._middle[1]
+        scale = _PIXELS / self._field
+        return _PIXELS / 2 + (-y if self._upwards else y) * scale, _PIXELS / 2 + x * scale
+
+
+def _svg(
+    name: str, image: npt.NDArray[np.uint8], lines: Sequence[str], letters: str, field_mm: float
+) -> str:
+    half, end, bar = _PIXELS / 2, _PIXELS - 5, _BAR_MM / field_mm * _PIXELS
+    places = ((half, 13, "middle"), (5, half + 4, "start"), (half, end, "middle"))
+    text = "".join(
+        f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" {look}>{letter}</text>'
+        for look in ('fill="#000000" stroke="#000000" stroke-width="3"', 'fill="#ffffff"')
+        for letter, (x, y, anchor) in zip(letters, (*places, (end, half + 4, "end")), strict=True)
+    )
+    data = base64.b64encode(png(image)).decode()
+    parts = [
+        f'<image width="{_PIXELS}" height="{_PIXELS}" href="data:image/png;base64,{data}"/>',
+        *lines,
+        text,
+        f'<path d="M8 {end - 2:g}h{bar:.1f}" stroke="#ffffff" stroke-width="2"/>',
+        f'<text x="8" y="{end - 8:g}" fill="#ffffff">{_BAR_MM / 10:g} cm</text>',
+    ]
+    words = f"{name} plane of the CT with the contour and the ring that was measured"
+    return svg_element(f"regions-{name}", words, (_PIXELS, _PIXELS), 12, parts)
+
+
+def png(grey: npt.NDArray[np.uint8]) -> bytes:
+    """Return a grey image as PNG (ISO/IEC 15948), shape (rows, columns)."""
+    rows, columns = grey.shape
+    lines = np.concatenate([np.zeros((rows, 1), np.uint8), grey], axis=1).tobytes()
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines, 6)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
