@@ -46,7 +46,7 @@ down: install  ## stop the system, the studies under way first
 status: install  ## what runs, what the studies wait for, where to look
 	@$(BIN)/python -m deploy status
 
-bench-radiomics: install  ## speed and values against PyRadiomics; ARGS=--quick for about a minute
+bench-radiomics: install  ## speed and values against PyRadiomics and pictologics; ARGS=--quick for about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_radiomics $(ARGS)
 
 bench-radiomics-scaling: install  ## cost by tumour, field of view and rings; memory of a cohort of ARGS=--studies=100
@@ -130,4 +130,4 @@ lock: install  ## write requirements.lock anew from pyproject.toml
 		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
 
 clean:  ## remove the virtual environment and the demonstration
-	rm -rf $(VENV) annulus-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .pictologics annulus-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -162,12 +162,13 @@ def compute_features(
     """
     volume, gtv_mask = prepared(study, settings)
     over = body_mask(volume) if settings.normalize_over == "body" else None
-    ct = harmonize_ct(volume, settings.spacing_mm, over)
-    gtv = harmonize_mask(gtv_mask, volume, ct)
     tissue = _ring_tissue(settings.ring_tissue, volume)
+    body = body_on(volume, _slices_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)))
+    ct = harmonize_ct(volume, settings.spacing_mm, over)
+    volume = volume.without_voxels()  # a CT's worth of memory, which the filters need
+    gtv = harmonize_mask(gtv_mask, volume, ct)
     within = None if tissue is None else harmonize_mask(tissue, volume, ct)
     regions = make_regions(gtv, ct.spacing_mm, ring_widths_mm, within)
-    body = body_on(volume, _slices_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)))
     return StudyFeatures(
         vectors=engine(ct, regions.masks, settings),
         deep_input=deep_input(ct, gtv),

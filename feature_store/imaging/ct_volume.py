@@ -107,6 +107,10 @@ class CtVolume:
         """Return the same grid with other values, shape (z, y, x)."""
         return replace(self, hu=hu)
 
+    def without_voxels(self) -> CtVolume:
+        """Return the same grid, whose values are all 0 and take no memory."""
+        return self.with_values(np.broadcast_to(np.float32(0), self.hu.shape))
+
     def to_image(self) -> Any:
         """Return the volume as a `SimpleITK.Image` of float32."""
         return self.image_of(self.hu)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.compiled import compiled
+from feature_store.cores import parts, side_by_side
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -70,8 +71,9 @@ class LineWeights:
 def interpolate_slices(volume: Values, along_x: LineWeights, along_y: LineWeights) -> Floats:
     """Interpolate each slice of a volume (z, y, x) along x, then along y."""
     slices = np.empty((volume.shape[0], len(along_y.taps), len(along_x.taps)))
-    _interpolate_slices(
-        volume, along_x.taps, along_x.weights, along_y.taps, along_y.weights, slices
+    x, y = (along_x.taps, along_x.weights), (along_y.taps, along_y.weights)
+    side_by_side(
+        lambda part: _interpolate_slices(volume, *x, *y, slices, *part), parts(volume.shape[0])
     )
     return slices
 
@@ -79,7 +81,7 @@ def interpolate_slices(volume: Values, along_x: LineWeights, along_y: LineWeight
 def interpolate_depth(volume: Floats, along_z: LineWeights) -> Values:
     """Interpolate a volume (z, y, x) along z, in float64; the result is rounded to float32."""
     result = np.empty((len(along_z.taps), *volume.shape[1:]), dtype=np.float32)
-    _interpolate_depth(volume, along_z.taps, along_z.weights, 0.0, result)
+    _every_row(volume, along_z, 0.0, result)
     return result
 
 
@@ -89,11 +91,38 @@ def depth_moments(volume: Floats, along_z: LineWeights) -> tuple[float, float]:
     """
     shift = float(np.mean([plane.mean() for plane in volume]))
     nowhere = np.empty((0, *volume.shape[1:]), dtype=np.float32)
-    total, squares = _interpolate_depth(volume, along_z.taps, along_z.weights, shift, nowhere)
+    total, squares = _added_up(_every_row(volume, along_z, shift, nowhere))
     count = len(along_z.taps) * volume.shape[1] * volume.shape[2]
     return shift + total / count, float(
         np.sqrt(max(squares - total * total / count, 0.0) / (count - 1))
     )
+
+
+def _every_row(volume: Floats, along_z: LineWeights, shift: float, result: Values) -> Floats:
+    """Interpolate along z and return what `_interpolate_depth` sums, shape (2, y, blocks of x,
+    `_LINES`).
+    """
+    height, width = volume.shape[1:]
+    sums = np.zeros((2, height, -(-width // _LINES), _LINES))
+    side_by_side(
+        lambda part: _interpolate_depth(
+            volume, along_z.taps, along_z.weights, shift, result, sums, *part
+        ),
+        parts(height),
+    )
+    return sums
+
+
+@compiled
+def _added_up(sums: Floats) -> tuple[float, float]:
+    """Add one after the other, so that the cores' number changes no bit."""
+    total = total_squares = 0.0
+    for y in range(sums.shape[1]):
+        for block in range(sums.shape[2]):
+            for line in range(_LINES):
+                total += sums[0, y, block, line]
+                total_squares += sums[1, y, block, line]
+    return total, total_squares
 
 
 @compiled
@@ -104,14 +133,16 @@ def _interpolate_slices(
     y_taps: Indices,
     y_weights: Floats,
     slices: Floats,
+    first: int,
+    last: int,
 ) -> None:
-    """Interpolate each slice along x, then along y, `_LINES` lines at a time."""
-    depth, height, width = volume.shape
+    """Interpolate slices `first` to `last` along x, then along y, `_LINES` lines at a time."""
+    height, width = volume.shape[1:]
     new_height, new_width = slices.shape[1:]
     rows = np.empty((height, new_width))
     lines_x, new_x = np.zeros((width, _LINES)), np.empty((new_width, _LINES))
     lines_y, new_y = np.zeros((height, _LINES)), np.empty((new_height, _LINES))
-    for z in range(depth):
+    for z in range(first, last):
         for y in range(0, height, _LINES):
             lines = min(_LINES, height - y)
             for line in range(lines):
@@ -134,37 +165,38 @@ def _interpolate_slices(
 
 @compiled
 def _interpolate_depth(
-    volume: Floats, taps: Indices, weights: Floats, shift: float, result: Values
-) -> tuple[float, float]:
-    """Interpolate along z, `_LINES` neighbours in x at a time; sum the values less `shift`, and
-    their squares.
+    volume: Floats,
+    taps: Indices,
+    weights: Floats,
+    shift: float,
+    result: Values,
+    sums: Floats,
+    first: int,
+    last: int,
+) -> None:
+    """Interpolate rows `first` to `last` along z, `_LINES` neighbours in x at a time; sum the
+    values less `shift`, and their squares.
 
     A result of no planes is not filled.
     """
-    depth, height, width = volume.shape
+    depth, _, width = volume.shape
     before, after = np.zeros((depth, _LINES)), np.empty((len(taps), _LINES))
-    sums, squares = np.empty(_LINES), np.empty(_LINES)
-    total = total_squares = 0.0
-    for y in range(height):
+    for y in range(first, last):
         for x in range(0, width, _LINES):
             lines = min(_LINES, width - x)
             for z in range(depth):
                 for line in range(lines):
                     before[z, line] = volume[z, y, x + line]
             _interpolate_lines(before, taps, weights, after)
-            sums[:], squares[:] = 0, 0
+            total, squares = sums[0, y, x // _LINES], sums[1, y, x // _LINES]
             for z in range(len(taps)):
                 for line in range(lines):
                     away = np.float64(np.float32(after[z, line])) - shift
-                    sums[line] += away
+                    total[line] += away
                     squares[line] += away * away
-            for line in range(_LINES):
-                total += sums[line]
-                total_squares += squares[line]
             for z in range(len(result)):
                 for line in range(lines):
                     result[z, y, x + line] = after[z, line]
-    return total, total_squares
 
 
 @compiled

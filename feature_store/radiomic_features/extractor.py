@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.cores import side_by_side
 from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import Box, BoxedMask, union
 from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.imaging.region_rules import LEAST_VOXELS
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.radiomic_features.filters import Values, filtered_images
+from feature_store.radiomic_features.filters import Images, Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
 from feature_store.radiomic_features.settings import (
     FEATURE_NAMES,
@@ -71,10 +72,18 @@ def extract(
         region: _in_order("shape", shape_features(mask.voxels, spacing_mm))
         for region, mask in masks.items()
     }
-    for values in filtered_images(ct, common, settings):
-        flat = values.ravel()
-        for region, place in places.items():
-            found[region] += _intensity_features(flat[place.voxels], place, settings)
+
+    def of_images(images: Images) -> dict[Region, list[float]]:
+        features: dict[Region, list[float]] = {region: [] for region in places}
+        for values in images():
+            flat = values.ravel()
+            for region, place in places.items():
+                features[region] += _intensity_features(flat[place.voxels], place, settings)
+        return features
+
+    for features in side_by_side(of_images, filtered_images(ct, common, settings)):
+        for region, values in features.items():
+            found[region] += values
     return {
         region: FeatureVector(region, np.array(values), settings.digest)
         for region, values in found.items()

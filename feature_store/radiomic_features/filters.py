@@ -9,7 +9,8 @@ normalisation come from the whole image.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaus
 from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings
 
 Values = npt.NDArray[np.floating[Any]]
+Images = Callable[[], Iterator[Values]]
+"""Makes some images, one after the other."""
 
 _WAVELET_REACH = 3
 _LOG_REACH_SIGMAS = 14.0
@@ -29,8 +32,9 @@ _LEAST_SD = 1e-9
 """Of the size of the mean: less is the rounding of a constant image."""
 
 
-def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) -> Iterator[Values]:
-    """Yield the original and the filtered images within a box, in the order of `IMAGE_NAMES`.
+def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) -> list[Images]:
+    """Return what makes the original and the filtered images within a box, in the order of
+    `IMAGE_NAMES`.
 
     Parameters
     ----------
@@ -41,10 +45,12 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
     settings : ExtractionSettings
         Normalisation and filters.
 
-    Yields
-    ------
-    ndarray, shape of the box
-        The image's values: float64, for the LoG images (and without normalisation) float32.
+    Returns
+    -------
+    list of callable
+        Each makes one image, or all sub-bands of the wavelet one after the other, independent of
+        the others: ndarrays with the shape of the box, float64, for the LoG images (and without
+        normalisation) float32.
 
     Raises
     ------
@@ -64,7 +70,11 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
         if not settings.normalize:
             return hu
         # The order of operations is ITK's, so that the values are the same to the last bit.
-        return (hu.astype(np.float64) - ct.mean_hu) * (1.0 / ct.sd_hu) * settings.normalize_scale
+        values = hu.astype(np.float64)
+        values -= ct.mean_hu
+        values *= 1.0 / ct.sd_hu
+        values *= settings.normalize_scale
+        return values
 
     reach = {
         sigma: int(np.ceil(_LOG_REACH_SIGMAS * sigma / ct.spacing_mm))
@@ -72,15 +82,22 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
     }
     seen = with_margin(box, max(reach.values()), ct.shape)
     values = normalised(ct.values(*seen)).astype(np.float64, order="C", copy=False)
-    original = values[relative(box, seen)]
-    yield original if settings.normalize else original.astype(np.float32)
-    bands = _wavelet(normalised(_periodic(ct, box)), box, settings.wavelet)
-    for band in WAVELET_BANDS:
-        yield bands.pop(band)
-    for sigma in settings.log_sigmas_mm:
+
+    def original() -> Iterator[Values]:
+        found = values[relative(box, seen)]
+        yield found if settings.normalize else found.astype(np.float32)
+
+    def sub_bands() -> Iterator[Values]:
+        bands = _wavelet(normalised(_periodic(ct, box)), box, settings.wavelet)
+        for band in WAVELET_BANDS:
+            yield bands.pop(band)
+
+    def laplacian(sigma: float) -> Iterator[Values]:
         padded = with_margin(box, reach[sigma], ct.shape)
         within, inner = relative(padded, seen), relative(box, padded)
         yield laplacian_of_gaussian(values, within, inner, ct.spacing_mm, sigma)
+
+    return [original, sub_bands, *(partial(laplacian, sigma) for sigma in settings.log_sigmas_mm)]
 
 
 def _check_size(ct: HarmonizedCt, settings: ExtractionSettings) -> None:

@@ -16,25 +16,34 @@ import time
 from multiprocessing.process import BaseProcess
 
 from dicom_node.settings import SettingsError
+from feature_store.cores import CORES_VARIABLE
 from flows.dispatch.housekeeping import Housekeeping
 from flows.dispatch.worker import prefect_answers, stop_on_signals, work_on_studies
 from flows.installation import Installation
 
 logger = logging.getLogger(__name__)
 
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-}
-"""What a worker is started with, unless the environment says otherwise.
-
-The workers share the cores, and threads of threads only fight. The C library keeps the memory that
-a study has let go of for the next one: to give it back and ask for it anew costs a second in a
-virtual machine.
-"""
-
 _STOP_GRACE_S = 60.0
+
+
+def worker_environment(workers: int) -> dict[str, str]:
+    """Return what a worker is started with, unless the environment says otherwise.
+
+    The workers share the cores; libraries start no threads of their own, since threads of threads
+    only fight. The C library keeps the memory that a study has let go of for the next one: to give
+    it back and ask for it anew costs a second in a virtual machine.
+
+    Parameters
+    ----------
+    workers : int
+        How many there are.
+    """
+    return {
+        "OMP_NUM_THREADS": "1",
+        CORES_VARIABLE: str(max(1, len(os.sched_getaffinity(0)) // workers)),
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+    }
 
 
 def dispatch(work: Installation) -> None:
@@ -50,7 +59,10 @@ def dispatch(work: Installation) -> None:
         logger.info("%d held studies are due again", retried)
     context = multiprocessing.get_context("spawn")
     os.environ.update(
-        {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
+        {
+            name: os.environ.get(name, value)
+            for name, value in worker_environment(work.settings.prefect.workers).items()
+        }
     )
     workers: list[BaseProcess] = []
     housekeeping = Housekeeping(work)

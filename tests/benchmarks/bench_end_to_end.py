@@ -33,7 +33,7 @@ import pandas as pd
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.supervisor import Supervisor
-from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
+from flows.dispatch.dispatcher import worker_environment
 from tests.benchmarks import cold_start
 from tests.benchmarks.planning_studies import write_studies
 from tests.support import ROOT
@@ -130,7 +130,7 @@ def _functions_alone(folder: Path) -> Iterator[Callable[[Path], float]]:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**WORKER_ENVIRONMENT, **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**worker_environment(1), **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
 
     def alone(study: Path) -> float:

@@ -16,6 +16,14 @@ PyRadiomics it is reading by SimpleITK, resampling by ITK's B-spline and `execut
 contour's mask and the rings for nothing. What the first call costs more than a later one is shown
 for a process that must compile the kernels, and for the next, which finds them. The last line is
 JSON.
+
+``--pictologics``, and the whole run, also compare with pictologics, the fastest other engine that
+is known, for case (b) with GTV and 6 mm ring: an IBSI engine with features of its own, here the
+same 14 images of 1 mm, cubic interpolation, 16 bins. From the CT and the regions in memory to the
+features, one thread each, warm; for this project harmonising and making the ring are included. It
+gets an environment of its own in `.pictologics`, which needs Python 3.12 or later, and compiles for
+minutes at its first run. `two_core_speedup` is this project's wall time for that on one core over
+that on two, in turns.
 """
 
 from __future__ import annotations
@@ -24,6 +32,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,7 +45,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import SimpleITK
+from scipy.ndimage import distance_transform_edt
 
+from feature_store.cores import CORES_VARIABLE
 from feature_store.imaging.boxed_mask import BoxedMask, relative, union, with_margin
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
@@ -55,6 +66,7 @@ SETTINGS = ExtractionSettings()
 RELATIVE, ABSOLUTE_BELOW_ONE = 1e-6, 1e-5
 CROP_MARGIN = 50
 REPEATS = 3
+PICTOLOGICS = "0.9.0"
 MODULE = f"tests.benchmarks.{Path(__file__).stem}"
 Timings = dict[str, float]
 _Result = TypeVar("_Result")
@@ -71,10 +83,16 @@ def main() -> int:
     parser.add_argument(
         "--patients", action="store_true", help="the values of every real patient: five minutes"
     )
+    parser.add_argument(
+        "--pictologics", action="store_true", help="only pictologics, and one core against two"
+    )
     options = parser.parse_args()
     quick: bool = options.quick
     if options.patients:
         return compare_patients()
+    if options.pictologics:
+        print(json.dumps(compare_pictologics()))
+        return 0
     widths = (6.0,) if quick else (3.0, 6.0, 9.0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -112,6 +130,7 @@ def main() -> int:
             "first_call_cost_s": round(first["first_call_s"] - first["end_to_end_s"], 2),
             "second_process_cost_s": round(ours["first_call_s"] - ours["end_to_end_s"], 2),
             "pyradiomics_peak_mb": round(theirs["peak_mb"]),
+            **compare_pictologics(),
         }
     print(json.dumps(result))
     return 1 if wrong else 0
@@ -139,6 +158,98 @@ def compare_patients() -> int:
         )
     print(json.dumps(found))
     return 1 if found["wrong"] else 0
+
+
+def compare_pictologics() -> dict[str, float | str | None]:
+    """Return the figures of GTV and 6 mm ring in a planning CT, against pictologics and on two
+    cores.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        study = within_planning_ct(real_study(real_data() / "pat1"), folder)
+        ours = in_process(measure_from_memory, study, (6.0,), folder / "study.npz", {})
+        two = in_process(measure_two_cores, study, (6.0,), folder / "none", {})
+        describe("This project, from memory", ours)
+        theirs = by_pictologics(folder / "study.npz")
+    result: dict[str, float | str | None] = {
+        "memory_to_features_s": round(ours["features_s"], 3),
+        "memory_to_features_peak_mb": round(ours["peak_mb"]),
+        "two_core_speedup": round(two["speedup"], 2) if two["cores"] > 1 else None,
+        "pictologics_ratio": None,
+    }
+    if theirs is not None:
+        describe("pictologics", theirs)
+        result |= {
+            "pictologics_s": round(theirs["features_s"], 3),
+            "pictologics_peak_mb": round(theirs["peak_mb"]),
+            "pictologics_ratio": round(theirs["features_s"] / ours["features_s"], 2),
+        }
+    return result
+
+
+def by_pictologics(study: Path) -> Timings | None:
+    """Run pictologics in its environment, which is made where it is not there; `None`, with a
+    sentence, where it cannot be.
+    """
+    python = ROOT / ".pictologics" / "bin" / "python"
+    if not python.exists():
+        newer = next(filter(None, map(shutil.which, ("python3.12", "python3.13"))), None)
+        if newer is None:
+            print("pictologics is not measured: it needs python3.12 or python3.13 on the path.")
+            return None
+        subprocess.run([newer, "-m", "venv", python.parent.parent], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", f"pictologics=={PICTOLOGICS}"], check=True
+        )
+    done = subprocess.run(
+        [python, ROOT / "tests" / "benchmarks" / "pictologics_peer.py", study, str(REPEATS)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if found["version"] != PICTOLOGICS:
+        raise SystemExit(
+            f"pictologics {found['version']} is there, expected {PICTOLOGICS}: "
+            "remove the folder .pictologics"
+        )
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+
+def measure_from_memory(study: StudyFiles, widths: tuple[float, ...], result: Path) -> Timings:
+    """Time this project from CT and contour in memory, and keep both for pictologics."""
+    loaded = load_study(read_study(study.ct, study.rtstruct), "gtv.*")
+    compute_features(loaded, SETTINGS, widths)
+    times = [timed(lambda: compute_features(loaded, SETTINGS, widths))[1] for _ in range(REPEATS)]
+    peak_mb = peak_megabytes()
+    volume = loaded.volume
+    away = distance_transform_edt(~loaded.gtv_mask, sampling=volume.spacing_mm[::-1])
+    regions = loaded.gtv_mask + 2 * ((away > 0) & (away <= widths[0])).astype(np.int16)
+    np.savez(
+        result,
+        hu=np.ascontiguousarray(volume.hu.transpose()),
+        regions=np.ascontiguousarray(regions.transpose()),
+        spacing_mm=volume.spacing_mm,
+    )
+    return {"features_s": median(times), "peak_mb": peak_mb}
+
+
+def measure_two_cores(study: StudyFiles, widths: tuple[float, ...], _result: Path) -> Timings:
+    """Return the median of the wall times on one core over those on two, in turns."""
+    there = sorted(range(os.cpu_count() or 1))[:2]
+    os.sched_setaffinity(0, there)
+    loaded = load_study(read_study(study.ct, study.rtstruct), "gtv.*")
+    ratios = []
+    for number in range(2 * REPEATS + 1):
+        walls = []
+        for count in ("1", "2"):
+            os.environ[CORES_VARIABLE] = count
+            started = time.perf_counter()
+            compute_features(loaded, SETTINGS, widths)
+            walls.append(time.perf_counter() - started)
+        if number:
+            ratios.append(walls[0] / walls[1])
+    return {"speedup": median(ratios), "cores": len(there)}
 
 
 def measure_annulus(study: StudyFiles, widths: tuple[float, ...], result: Path) -> Timings:
@@ -205,7 +316,10 @@ def measure_pyradiomics(study: StudyFiles, widths: tuple[float, ...], result: Pa
     return timings
 
 
-MEASURES = {measure.__name__: measure for measure in (measure_annulus, measure_pyradiomics)}
+MEASURES = {
+    measure.__name__: measure
+    for measure in (measure_annulus, measure_pyradiomics, measure_from_memory, measure_two_cores)
+}
 
 
 def in_process(

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from deploy.local.processes import LocalSystem
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
-from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
+from flows.dispatch.dispatcher import worker_environment
 from tests.benchmarks.planning_studies import write_studies
 from tests.support import ROOT
 from tests.support.intake_bench import KEY
@@ -130,7 +130,7 @@ class _Side:
         self._root = root
         self._environment = {
             **os.environ,
-            **WORKER_ENVIRONMENT,
+            **worker_environment(1),
             SETTINGS_VARIABLE: str(folder / "annulus.toml"),
             PSEUDONYM_KEY_VARIABLE: KEY.decode(),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",

@@ -158,7 +158,7 @@ def values(path: Path) -> Array:
 def filtered(phantom: Array, name: str) -> Array:
     """Return one image of the project's, of a phantom of 2 mm voxels."""
     ct = harmonize_ct(ct_of(phantom, (PHANTOM_MM,) * 3), PHANTOM_MM)
-    images = filtered_images(ct, whole_box(ct.shape), SETTINGS)
+    images = (one for make in filtered_images(ct, whole_box(ct.shape), SETTINGS) for one in make())
     return next(
         image.astype(np.float64)
         for found, image in zip(IMAGE_NAMES, images, strict=True)

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from feature_store.errors import CtGeometryError, StudyDefect, UnreadableInstance
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.reading import read_ct
+from tests.support.ct_volumes import noise
 from tests.support.dicom_files import FRAME_UID, SERIES_UID, write_ct
 
 
@@ -104,3 +105,11 @@ def test_pat1_is_read_as_it_is(real_data: Path) -> None:
     np.testing.assert_allclose(volume.spacing_mm, (0.977, 0.977, 3.0), atol=1e-6)
     assert volume.acquisition.missing_tags == ("KVP", "ConvolutionKernel", "StudyDate")
     assert (float(volume.hu.min()), float(volume.hu.max())) == (-1000.0, 3065.0)
+
+
+def test_a_grid_without_voxels_takes_no_memory() -> None:
+    volume = noise((6, 7, 8), (0.9, 0.8, 2.0))
+    grid = volume.without_voxels()
+    assert grid.hu.shape == volume.hu.shape
+    assert set(grid.hu.strides) == {0}
+    assert grid.with_values(volume.hu).to_image().GetSpacing() == volume.to_image().GetSpacing()

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 
-from flows.dispatch.dispatcher import WORKER_ENVIRONMENT
+import pytest
+
+from flows.dispatch.dispatcher import worker_environment
 
 TOUCH_TWICE = """
 import resource
@@ -21,10 +23,16 @@ for _ in range(2):
 def test_a_worker_asks_the_kernel_once_for_the_memory_of_all_its_studies() -> None:
     run = subprocess.run(
         [sys.executable, "-c", TOUCH_TWICE],
-        env={**os.environ, **WORKER_ENVIRONMENT},
+        env={**os.environ, **worker_environment(1)},
         capture_output=True,
         check=True,
     )
     first, again = map(int, run.stdout.split())
     assert first > 50
     assert again < 5
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    shares = [worker_environment(workers)["ANNULUS_CORES"] for workers in (1, 3, 8, 20)]
+    assert shares == ["8", "2", "1", "1"]
