@@ -1,5 +1,5 @@
 """The node's commands: ``python -m dicom_node [--settings FILE]
-serve|status|incidents|reindex|who|echo|export``.
+serve|status|incidents|reindex|who|echo|export|retrieve``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydicom import config
 from dicom_node.archive.key_check import check_key
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center, ReturnDestination
+from dicom_node.clock import utc_now
 from dicom_node.errors import NodeError
 from dicom_node.export.export import Exporter, export_studies
 from dicom_node.log_format import configure_logging
@@ -27,6 +28,9 @@ from dicom_node.operations.operator_tables import incident_lines, study_lines
 from dicom_node.operations.who import known_as, studies_behind
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.scu.caller import Caller, destination_name, echo
+from dicom_node.scu.list_retrieval import ListRetrieval, result_in_words
+from dicom_node.scu.query_retrieve import Limits
+from dicom_node.scu.study_list import read_list, results_of, tally
 from dicom_node.settings import (
     NodeSettings,
     SettingsError,
@@ -113,6 +117,13 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("pseudonym", nargs="?", help="a study's or a patient's")
     asked.add_argument("--patient-id", metavar="ID", help="the Patient ID (0010,0020)")
     who.add_argument("--center", help="with --patient-id: only this centre")
+    retrieve = commands.add_parser(
+        "retrieve", help="fetch a list of patients or studies from a centre's PACS"
+    )
+    retrieve.add_argument("center", help="the centre's name")
+    retrieve.add_argument(
+        "list", type=Path, help="a CSV; its results go into a file beside it, LIST.results.csv"
+    )
     commands.add_parser("echo", help="verify the AEs of a centre that are called").add_argument(
         "center", help="the centre's name"
     )
@@ -137,12 +148,9 @@ def _run(options: argparse.Namespace, settings: NodeSettings, file: Path | None)
             words = f"{done.added} files indexed, {done.missing} entries without a file forgotten"
             _print([f"{words}, {done.set_aside} files moved to the quarantine"])
             return 0
-        case "export":
-            return _export(options, settings)
-        case "who":
-            return _who(options, settings)
-        case "echo":
-            return _echo(settings, options.center)
+        case "export" | "who" | "retrieve" | "echo":
+            commands = {"export": _export, "who": _who, "retrieve": _retrieve, "echo": _echo}
+            return commands[options.command](options, settings)
         case _:
             return _serve(settings, file)
 
@@ -219,7 +227,43 @@ def _who(options: argparse.Namespace, settings: NodeSettings) -> int:
     return 0
 
 
-def _echo(settings: NodeSettings, name: str) -> int:
+def _retrieve(options: argparse.Namespace, settings: NodeSettings) -> int:
+    center = next((one for one in settings.centers() if one.name == options.center), None)
+    if center is None:
+        known = ", ".join(settings.center) or "none"
+        raise SettingsError(
+            f"the settings have no centre {options.center}: expected one of {known}"
+        )
+    key, folder = pseudonym_key(), settings.node.folder
+    check_key(folder, key)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    lines = read_list(options.list)
+    registry = open_registry(settings.node)
+    try:
+        fetching = ListRetrieval(
+            registry.retrievals,
+            Caller(settings.node.ae_title, client_context(settings.node.tls)),
+            center,
+            folder / "archive",
+            key,
+            stopping,
+            utc_now,
+            Limits(),
+        )
+        with results_of(options.list) as results:
+            for one in fetching.run(lines, results):
+                print(f"{result_in_words(one)} [{len(lines)} in all]", flush=True)
+            counted = tally(lines, results)
+    finally:
+        registry.close()
+    _print([counted.sentence])
+    return 0 if counted.is_done else 1
+
+
+def _echo(options: argparse.Namespace, settings: NodeSettings) -> int:
+    name = options.center
     called = {one.name: _called(one) for one in settings.centers()}
     if not called.get(name):
         known = ", ".join(one for one, entities in called.items() if entities) or "none"

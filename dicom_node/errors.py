@@ -26,6 +26,7 @@
     │   └── UnreachableError                  it gives no association, or has stopped answering
     │       └── LostAssociationError          it has stopped while an object was sent
     ├── RetrievalError(ConnectionError)       a centre's PACS did not give what it was asked for
+    ├── StudyListError(ValueError)            a list of what is to be fetched cannot be used
     └── NodeAlreadyRunningError(RuntimeError) another node uses the same folder
 
 `DamagedInstanceError`, which carries what could be read, is in `dicom_node.datasets.identity`.
@@ -186,6 +187,10 @@ class RefusedClassError(DeliveryError):
 
 class RetrievalError(NodeError, ConnectionError):
     """A centre's PACS answered a query or a retrieval, and not with what was asked for."""
+
+
+class StudyListError(NodeError, ValueError):
+    """A list of what is to be fetched, or the file of its results, cannot be used."""
 
 
 class NodeAlreadyRunningError(NodeError, RuntimeError):

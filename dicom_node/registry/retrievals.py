@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -176,6 +176,35 @@ class Retrievals:
         query = select(instances.c.sop_instance_uid).where(instances.c.center == center, is_one)
         with self._database.read() as connection:
             return frozenset(sop_instance_uids).difference(connection.scalars(query, among))
+
+    def named_by(self, center: str, rtstruct_uid: str) -> Retrieval | None:
+        """Return what the study of an RTSTRUCT that is here lacks by that one's list, whether it is
+        asked for or not; `None` if the RTSTRUCT is not here.
+
+        Parameters
+        ----------
+        center : str
+            The centre.
+        rtstruct_uid : str
+            SOP Instance UID of the RTSTRUCT.
+        """
+        found = instances.c
+        query = select(found.study_key, found.relative_path).where(
+            found.center == center, found.sop_instance_uid == rtstruct_uid
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+            if row is None:
+                return None
+            own = study_contents(connection, row.study_key)
+            home = own.joined_to or row.study_key
+            contents = study_contents(connection, home) if own.joined_to else own
+            of_it = [one for one in contents.rtstructs if one.sop_instance_uid == rtstruct_uid]
+            wanted = lacking(
+                replace(contents, rtstructs=tuple(of_it) or contents.rtstructs),
+                gtv_pattern_of(connection, home),
+            )
+        return Retrieval(home, center, 0, self._database.now(), wanted, row.relative_path)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many retrievals there are, by centre and state."""

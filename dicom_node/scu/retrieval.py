@@ -209,7 +209,7 @@ def _slices_of(
     """Return what the PACS has of the CT that a study lacks, and in words what it has not."""
     found: list[Series] = []
     for series in wanted.lacking.series:
-        study = _study_of(pacs, witness, series)
+        study = study_of(pacs, witness, series)
         if study is not None:
             found.append(series_of(pacs, study, series))
     if not wanted.lacking.series:
@@ -217,7 +217,7 @@ def _slices_of(
         found = [
             series_of(pacs, study, series)
             for study in studies
-            for series in _series_of_modality(pacs, study, "CT")
+            for series in series_of_modality(pacs, study, "CT")
         ]
     there = {uid for one in found for uid in one.uids}
     missing = len(wanted.lacking.named - there)
@@ -229,7 +229,7 @@ def _slices_of(
     return found, None
 
 
-def _study_of(pacs: QueryRetrieve, witness: Witness, series: str) -> str | None:
+def study_of(pacs: QueryRetrieve, witness: Witness, series: str) -> str | None:
     """Return the study in which the PACS has a series: one that is named, else any of the
     patient's.
     """
@@ -262,7 +262,7 @@ def _rtstruct_of(
 ) -> tuple[list[Series], str | None]:
     """Return the RTSTRUCT that a study lacks, and what the PACS does not have, in words."""
     for study in witness.studies:
-        found, unmet = choose_rtstruct(pacs, study, source)
+        found, unmet = newest_rtstruct(rtstructs_of(pacs, study), source)
         if found is not None or unmet is not None:
             return ([] if found is None else [found]), unmet
     return [], "has no RTSTRUCT in this study"
@@ -275,23 +275,34 @@ def series_of(pacs: QueryRetrieve, study: str, series: str) -> Series:
     return Series(study, series, tuple(uids))
 
 
-def _series_of_modality(pacs: QueryRetrieve, study: str, modality: str) -> list[str]:
+def series_of_modality(pacs: QueryRetrieve, study: str, modality: str) -> list[str]:
+    """Return the series of a study that are of a modality."""
     found = pacs.find("SERIES", {"StudyInstanceUID": study, "Modality": modality})
     # not every PACS searches by it
     return [str(one.SeriesInstanceUID) for one in found if text_of(one, "Modality") == modality]
 
 
-def choose_rtstruct(
-    pacs: QueryRetrieve, study: str, source: QuerySource
+def rtstructs_of(pacs: QueryRetrieve, study: str) -> list[tuple[Series, Dataset]]:
+    """Return every RTSTRUCT that a PACS has of a study, with what it tells of it."""
+    rows: list[tuple[Series, Dataset]] = []
+    for series in series_of_modality(pacs, study, "RTSTRUCT"):
+        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series}
+        rows += [
+            (Series(study, series, (str(one.SOPInstanceUID),)), one)
+            for one in pacs.find("IMAGE", keys, _RTSTRUCT_KEYS)
+        ]
+    return rows
+
+
+def newest_rtstruct(
+    rows: Sequence[tuple[Series, Dataset]], source: QuerySource
 ) -> tuple[Series | None, str | None]:
-    """Return the RTSTRUCT of a study by the centre's rule.
+    """Return the RTSTRUCT that the centre's rule takes.
 
     Parameters
     ----------
-    pacs : QueryRetrieve
-        The PACS.
-    study : str
-        Study Instance UID.
+    rows : sequence of (Series, Dataset)
+        Those that there are.
     source : QuerySource
         The rule.
 
@@ -302,21 +313,11 @@ def choose_rtstruct(
     str or None
         Why none of those that are there is taken, in words.
     """
-    rows: list[tuple[Series, Dataset]] = []
-    for series in _series_of_modality(pacs, study, "RTSTRUCT"):
-        keys = {"StudyInstanceUID": study, "SeriesInstanceUID": series}
-        rows += [
-            (Series(study, series, (str(one.SOPInstanceUID),)), one)
-            for one in pacs.find("IMAGE", keys, _RTSTRUCT_KEYS)
-        ]
     said = [one for one in rows if text_of(one[1], "ApprovalStatus") is not None]
     if source.rtstruct is not Approval.ANY and said:
         rows = [one for one in said if text_of(one[1], "ApprovalStatus") == "APPROVED"]
         if not rows:
-            return None, (
-                f"has {len(said)} RTSTRUCT{'s' * (len(said) > 1)} in this study, none of them "
-                "approved"
-            )
+            return None, f"has {len(said)} RTSTRUCT{'s' * (len(said) > 1)}, none of them approved"
     if not rows:
         return None, None
     chosen, _ = max(rows, key=lambda row: (_made(row[1]), row[0].uids))

@@ -32,6 +32,7 @@ from flows.operators.center_overview import center_overview
 from flows.operators.redeliver import redeliver
 from flows.operators.release_study import release_study
 from flows.operators.requeue import requeue
+from flows.operators.retrieve import retrieve
 from flows.runs.forms import with_centers, with_help
 from flows.settings import Settings
 from flows.studies.explain_study import explain_study
@@ -231,6 +232,14 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
             "Import a centre's clinical table: the file that you name, or all that lie in the "
             "centre's drop folder.",
             ("clinical",),
+            centers=every,
+        ),
+        Offer(
+            retrieve,
+            "fetch-list",
+            "Fetch a list of patients or studies from their centre's PACS; the list lies in the "
+            "centre's folder of retrieval_lists.",
+            ("operator",),
             centers=every,
         ),
         Offer(

@@ -17,6 +17,7 @@ PREFECT_DATABASE = "prefect.db"
 OUTSIDE = (
     "the centre's own PACS: its images, and the reports (SR and PDF) that it was given",
     "exports (`python -m dicom_node export`), and folders that a command was told to write to",
+    "lists of patients that were fetched (`python -m dicom_node retrieve`), and their results",
     "reports, bundles and clinical tables that somebody copied elsewhere",
     "back-ups: `python -m flows erase --again` cleans one that was put back",
     "logs that journald, a container's runtime or another collector keeps",
