@@ -27,6 +27,7 @@ from dicom_node.registry.registry import open_registry
 from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, SettingsError, settings_file
 from dicom_node.settings.environment import enter
 from flows.own_server import CHANGED, has_same_text
+from flows.portal.users import read_users
 
 _READY_WITHIN_S = 300.0
 _DOWN_WITHIN_S = 400.0
@@ -88,6 +89,7 @@ def up(file: Path) -> int:
         ("the node takes associations", work.node_listens),
         ("the Prefect server answers", work.prefect_is_ready),
         ("the deployments are offered", work.has_deployments),
+        ("the portal answers", work.portal_answers),
     ):
         if not _within(_READY_WITHIN_S, partial(_ready_or_ended, ready, supervisor)):
             print(
@@ -159,7 +161,7 @@ def status(file: Path) -> int:
             f"Prefect UI   {work.prefect_url}"
             + ("" if work.prefect_is_ready() else "  (does not answer now)")
         )
-        print(f"reports      {work.reports_url}")
+        print(f"portal       {work.settings.portal_url()}{_who_may_look(work)}")
         print(f"log          {work.folder.log}")
         print("Prefect's own commands: python -m flows prefect …")
     return 0 if is_up and fault is None and all(one.pid is not None for one in states) else 1
@@ -188,6 +190,15 @@ def _folder_of(file: Path) -> tuple[SystemFolder | None, str | None]:
     except SettingsError as error:
         return running_folder(file), str(error)
     return running_folder(file) or settings, None
+
+
+def _who_may_look(work: LocalInstallation) -> str:
+    """Say how to make the first user, while there is none."""
+    try:
+        nobody = not read_users(work.settings.portal_folder())
+    except SettingsError as error:
+        return f"  ({error})"
+    return "  (nobody may look yet: python -m flows portal-user add NAME)" if nobody else ""
 
 
 def _show_studies(work: LocalInstallation) -> None:

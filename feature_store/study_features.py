@@ -16,6 +16,7 @@ from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.deep_input import deep_input
 from feature_store.imaging.gtv_rules import ChosenGtv, in_the_ct_that_is_listed, select_gtv
 from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.measured_view import MeasuredView, measured_view
 from feature_store.imaging.orientation import in_lps_order
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import StudyReading
@@ -176,6 +177,19 @@ def compute_features(
         ring_share_beyond_ct=regions.share_beyond_image,
         tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, ct)),
         masks=regions.masks,
+    )
+
+
+def view_of(
+    study: LoadedStudy, settings: ExtractionSettings, ring_widths_mm: Sequence[float] = (6.0,)
+) -> MeasuredView:
+    """Return what `compute_features` measures of a study, to be looked at; parameters and errors
+    as there.
+    """
+    volume, gtv_mask = prepared(study, settings)
+    tissue = _ring_tissue(settings.ring_tissue, volume)
+    return measured_view(
+        volume, gtv_mask, settings.spacing_mm, tuple(ring_widths_mm), within=tissue
     )
 
 

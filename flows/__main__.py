@@ -13,6 +13,7 @@ from feature_store.errors import FeatureStoreError
 from flows.commands.erasure import add_erasure_commands
 from flows.commands.model import add_model_commands
 from flows.commands.operator import add_operator_commands
+from flows.commands.portal import add_portal_commands
 from flows.commands.prefect_server import add_prefect_server_command
 from flows.commands.store import add_store_commands
 from flows.commands.system import add_system_commands
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add_store_commands(commands)
     add_operator_commands(commands)
     add_erasure_commands(commands)
+    add_portal_commands(commands)
     return parser
 
 

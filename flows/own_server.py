@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from dicom_node.settings.environment import ENTERED_VARIABLE, enter
-from flows.settings import Settings
+from flows.settings import Settings, reachable_host
 
 API_URL: Final = "PREFECT_API_URL"
 SERVER_AUTH: Final = "PREFECT_SERVER_API_AUTH_STRING"
@@ -27,7 +27,6 @@ CHANGED: Final = (
     "and make up"
 )
 """Said to whoever changes the settings of a system that runs."""
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
 _ANSWERS_WITHIN_S = 3.0
 _ASKS_FOR_A_PASSWORD = (401, 403)
 
@@ -35,8 +34,7 @@ _ASKS_FOR_A_PASSWORD = (401, 403)
 def own_api_url(settings: Settings) -> str:
     """Return the address of the API of the server that `make up` starts."""
     system = settings.system
-    host = _EVERYWHERE.get(system.host, f"[{system.host}]" if ":" in system.host else system.host)
-    return f"http://{host}:{system.prefect_port}/api"
+    return f"http://{reachable_host(system.host)}:{system.prefect_port}/api"
 
 
 def api_url(settings: Settings) -> str:

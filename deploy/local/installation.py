@@ -20,10 +20,10 @@ from deploy.local.parts import (
     SERVING,
     caches,
     deployments,
+    portal,
     prefect_server,
-    report_pages,
 )
-from deploy.local.processes import ROOT, listens, reachable
+from deploy.local.processes import ROOT, listens
 from deploy.local.supervisor import Part, SystemFolder
 from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, read_secrets
 from dicom_node.settings.addresses import check_listening
@@ -66,14 +66,6 @@ class LocalInstallation:
         """The address of the Prefect server, its own or the one that the settings name."""
         return api_url(self.settings).removesuffix("/api")
 
-    @property
-    def reports_url(self) -> str:
-        """Where the reports can be read."""
-        system = self.settings.system
-        return (
-            self.settings.validation.reports_url or f"{_address(system.host, system.reports_port)}/"
-        )
-
     def environment(self) -> dict[str, str]:
         """Return the environment of every part; what is set already wins over the file of
         secrets.
@@ -83,7 +75,7 @@ class LocalInstallation:
             **caches(self.folder.path / "cache"),
             "PREFECT_LOGGING_LEVEL": "INFO",
             "PYTHONUNBUFFERED": "1",
-            "ANNULUS_VALIDATION__REPORTS_URL": self.reports_url,
+            "ANNULUS_VALIDATION__REPORTS_URL": self.settings.reports_url(),
             **prefect_environment(self.settings, {**self.secrets, **os.environ}),
             **OFFLINE,
             SETTINGS_VARIABLE: str(self.settings_file),
@@ -98,15 +90,12 @@ class LocalInstallation:
 
     def parts(self) -> list[Part]:
         """Return the processes of the system, in the order in which they start."""
-        system, reports = self.settings.system, self.settings.reports_folder().absolute()
-        reports.mkdir(parents=True, exist_ok=True)
+        system = self.settings.system
         found = [NODE]
         if self.has_own_prefect:
             found.append(prefect_server(system.host, system.prefect_port, system.prefect_keep_days))
         found += [DISPATCHER, deployments(may_start=self.prefect_is_ready)]
-        if not self.settings.validation.reports_url:
-            found.append(report_pages(system.host, system.reports_port, reports))
-        return found
+        return [*found, portal(system.host, system.portal_port)]
 
     def prefect_is_ready(self) -> bool:
         """Say whether the Prefect server answers, and with a page where it has a UI to offer."""
@@ -128,6 +117,10 @@ class LocalInstallation:
         """Say whether the node takes associations."""
         return listens(self.settings.node.host, self.settings.node.port)
 
+    def portal_answers(self) -> bool:
+        """Say whether the portal takes requests."""
+        return listens(self.settings.system.host, self.settings.system.portal_port)
+
     def check_listening(self) -> None:
         """Refuse addresses that are not this machine's, and ports that this user may not use.
 
@@ -140,8 +133,7 @@ class LocalInstallation:
         addresses = dict(node_ports(self.settings.node))
         if self.has_own_prefect:
             addresses["system", "prefect_port"] = (system.host, system.prefect_port)
-        if not self.settings.validation.reports_url:
-            addresses["system", "reports_port"] = (system.host, system.reports_port)
+        addresses["system", "portal_port"] = (system.host, system.portal_port)
         check_listening(addresses, self.settings_file)
 
     def ports(self) -> dict[str, tuple[str, int]]:
@@ -150,8 +142,7 @@ class LocalInstallation:
         found = {"node.port": (node.host, node.port)}
         if self.has_own_prefect:
             found["system.prefect_port"] = (system.host, system.prefect_port)
-        if not self.settings.validation.reports_url:
-            found["system.reports_port"] = (system.host, system.reports_port)
+        found["system.portal_port"] = (system.host, system.portal_port)
         if node.operations_port is not None:
             found["node.operations_port"] = (node.operations_host, node.operations_port)
         return found
@@ -189,7 +180,3 @@ def open_installation(file: Path, settings: Path | None = None) -> LocalInstalla
     """
     secrets = read_secrets(file.with_name(SECRETS_NAME))
     return LocalInstallation(file, Settings.load(settings or file), secrets)
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://{reachable(host)}:{port}"

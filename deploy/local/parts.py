@@ -54,7 +54,6 @@ def deployments(may_start: Callable[[], bool]) -> Part:
     return Part(SERVING, (*_MODULE, "flows", "serve"), may_start)
 
 
-def report_pages(host: str, port: int, folder: Path) -> Part:
-    """Return what shows the folder of reports to a browser."""
-    address = (str(port), "--bind", host)
-    return Part("reports", (*_MODULE, "http.server", *address, "--directory", str(folder)))
+def portal(host: str, port: int) -> Part:
+    """Return what shows studies, validations and reports to a browser."""
+    return Part("portal", (*_MODULE, "flows", "portal", "--host", host, "--port", str(port)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -86,15 +86,17 @@ class Incidents:
         with self._database.write() as connection:
             record_incident(self._database, connection, kind, sentence, center, subject)
 
-    def latest(self, limit: int = 1000) -> list[Incident]:
+    def latest(self, limit: int = 1000, centers: Collection[str] | None = None) -> list[Incident]:
         """Return the incidents, the latest first.
 
         Parameters
         ----------
         limit : int
             At most so many.
+        centers : collection of str, optional
+            Only of these centres, and none of which no centre is known.
         """
-        return self._select(reported=None, limit=limit)
+        return self._select(reported=None, limit=limit, centers=centers)
 
     def unreported(self) -> list[Incident]:
         """Return the incidents that nobody has been told of, the oldest first."""
@@ -111,10 +113,14 @@ class Incidents:
         with self._database.write() as connection:
             return len(connection.execute(old.returning(table.c.id)).all())
 
-    def _select(self, *, reported: bool | None, limit: int) -> list[Incident]:
+    def _select(
+        self, *, reported: bool | None, limit: int, centers: Collection[str] | None = None
+    ) -> list[Incident]:
         query = select(table).order_by(table.c.last_at.desc(), table.c.id.desc()).limit(limit)
         if reported is not None:
             query = query.where(table.c.reported == reported)
+        if centers is not None:
+            query = query.where(table.c.center.in_(list(centers)))
         with self._database.read() as connection:
             return [
                 Incident(**{**row, "center": row["center"] or None})

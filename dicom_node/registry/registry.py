@@ -20,6 +20,7 @@ from dicom_node.registry.retrievals import Retrieval, Retrievals
 from dicom_node.registry.states import OutboxState, StudyState
 from dicom_node.registry.studies import Studies, StudySummary
 from dicom_node.registry.study_files import Choice, InstanceFile, StudyFiles
+from dicom_node.registry.worklist import StudyRecord, Wanted, Worklist
 from dicom_node.settings import NodeTable
 
 __all__ = [
@@ -40,8 +41,11 @@ __all__ = [
     "Retrieval",
     "Retrievals",
     "StudyFiles",
+    "StudyRecord",
     "StudyState",
     "StudySummary",
+    "Wanted",
+    "Worklist",
     "open_registry",
 ]
 
@@ -83,6 +87,8 @@ class Registry:
         What studies lack and the centres' PACS are asked for.
     people : People
         What is known of one person, and forgetting it.
+    worklist : Worklist
+        What people look at.
 
     Raises
     ------
@@ -103,6 +109,7 @@ class Registry:
         self.incidents = Incidents(self._database)
         self.retrievals = Retrievals(self._database)
         self.people = People(self._database)
+        self.worklist = Worklist(self._database)
 
     def wait_for_change(self, stop: threading.Event, timeout_s: float) -> None:
         """Wait until there may be something new to do; see `Database.wait_for_change`."""

@@ -106,6 +106,11 @@ def result_key(study_key: str, content_digest: str, model_digest: str | None) ->
     }
 
 
+def model_or_none(kept: str) -> str | None:
+    """Return the model's digest that a column keeps; `None` where no model made the result."""
+    return None if kept == _ANY_MODEL else kept
+
+
 def record_result(
     database: Database,
     connection: Connection,

@@ -5,8 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from dicom_node.center import Center, ReturnedObject
 from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
@@ -221,39 +234,49 @@ class Studies:
         center : str, optional
             Only this centre's.
         """
-        counts = (
-            select(func.count())
-            .where(instances.c.study_key == studies.c.study_key)
-            .scalar_subquery()
-        )
-        newest = deliveries.alias()
-        newest_report = (
-            select(func.max(newest.c.id))
-            .where(newest.c.study_key == studies.c.study_key, newest.c.kind == ReturnedObject.SR)
-            .scalar_subquery()
-        )
-        newest_delivery = (
-            select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
-            .where(deliveries.c.id == newest_report)
-            .scalar_subquery()
-        )
-        query = select(
-            studies, counts.label("instances"), newest_delivery.label("delivered")
-        ).order_by(studies.c.received_at.desc(), studies.c.study_key)
-        if center is not None:
-            query = query.where(studies.c.center == center)
+        is_wanted = true() if center is None else studies.c.center == center
+        query = summaries_of(is_wanted).order_by(studies.c.received_at.desc(), studies.c.study_key)
         with self._database.read() as connection:
-            return [
-                StudySummary(
-                    study_key=row.study_key,
-                    patient_key=row.patient_key,
-                    center=row.center,
-                    state=StudyState(row.state),
-                    sentence=row.sentence,
-                    instances=row.instances,
-                    received_at=row.received_at,
-                    updated_at=row.updated_at,
-                    delivered=None if row.delivered is None else bool(row.delivered),
-                )
-                for row in connection.execute(query)
-            ]
+            return [summary_of(row) for row in connection.execute(query)]
+
+
+def newest_delivery() -> ScalarSelect[int]:
+    """Return, within a query on the studies, whether the newest report of each was delivered: 1 or
+    0, and NULL where there is none.
+    """
+    newest = deliveries.alias()
+    newest_report = (
+        select(func.max(newest.c.id))
+        .where(newest.c.study_key == studies.c.study_key, newest.c.kind == ReturnedObject.SR)
+        .scalar_subquery()
+    )
+    return (
+        select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
+        .where(deliveries.c.id == newest_report)
+        .scalar_subquery()
+    )
+
+
+def summaries_of(is_wanted: ColumnElement[bool]) -> Select[Any]:
+    """Return the query for the summaries of some studies, in no order."""
+    counts = (
+        select(func.count()).where(instances.c.study_key == studies.c.study_key).scalar_subquery()
+    )
+    return select(studies, counts.label("instances"), newest_delivery().label("delivered")).where(
+        is_wanted
+    )
+
+
+def summary_of(row: Row[Any]) -> StudySummary:
+    """Return the summary that a row of `summaries_of` holds."""
+    return StudySummary(
+        study_key=row.study_key,
+        patient_key=row.patient_key,
+        center=row.center,
+        state=StudyState(row.state),
+        sentence=row.sentence,
+        instances=row.instances,
+        received_at=row.received_at,
+        updated_at=row.updated_at,
+        delivered=None if row.delivered is None else bool(row.delivered),
+    )

@@ -18,7 +18,14 @@ from dicom_node.settings.tables import CenterTable, NodeTable, QueryTable, Retur
 Keys = tuple[str | int, ...]
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
-_NODE_FOLDERS = ("archive", "quarantine", "structured_reports", "report_records", "system")
+_NODE_FOLDERS = (
+    "archive",
+    "quarantine",
+    "structured_reports",
+    "report_records",
+    "system",
+    "portal",
+)
 
 
 def node_faults(node: NodeTable, centers: Mapping[str, CenterTable]) -> list[Fault]:

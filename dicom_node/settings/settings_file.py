@@ -31,6 +31,7 @@ TABLES: Final = (
     "prefect",
     "expectations",
     "system",
+    "portal",
     "clinical",
 )
 """Every table that the settings file may hold; the node reads `node` and `center`."""

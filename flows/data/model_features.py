@@ -13,6 +13,7 @@ from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.study_features import StudyFeatures
 from feature_store.study_identity import StudyIdentity
+from feature_store.tables.rows import feature_matrix
 from flows.data.eligible_patients import eligible_patients, eligible_records
 from flows.installation import Installation
 from models.bundle.frozen_bundle import FrozenBundle
@@ -71,6 +72,25 @@ def stored_features(
         None if network is None else network.digest,
         studies,
     )
+
+
+def stored_features_of(work: Installation, study: StudyIdentity) -> pd.DataFrame:
+    """Return what the pinned bundle reads of one study content, as it was kept when that was
+    scored; no row where a block is lacking.
+    """
+    settings_digest, network = work.settings.extraction().digest, work.bundle.network
+    content = {"study_key": study.study_key, "content_digest": study.content_digest}
+    radiomics = work.store.rows(
+        "radiomics", {**content, "settings_digest": settings_digest}
+    ).to_pylist()
+    wanted = {
+        f"{region}:": [row for row in radiomics if row["region"] == region]
+        for region in _regions(work.bundle)
+    }
+    if network is not None:
+        equal = {**content, "network_digest": network.digest}
+        wanted["deep:"] = work.store.rows("deep", equal).to_pylist()
+    return feature_matrix(wanted)
 
 
 def recomputed_features(work: Installation, bundle: FrozenBundle, center: str) -> pd.DataFrame:

@@ -46,7 +46,10 @@ def show_overview(work: Installation) -> list[dict[str, str | int]]:
             ArtifactCreate(
                 key=KEY,
                 type="table",
-                description=f"Studies of each centre, {now:%Y-%m-%d %H:%M} UTC",
+                description=(
+                    f"Studies of each centre, {now:%Y-%m-%d %H:%M} UTC. [The portal]"
+                    f"({work.settings.portal_url()}) shows them one by one."
+                ),
                 data=json.dumps(rows),
                 flow_run_id=UUID(run_id) if run_id else None,
             )

@@ -1,6 +1,6 @@
 """The whole settings file: every table, and what of them cannot hold together."""
 
-from flows.settings.settings import Settings
+from flows.settings.settings import Settings, reachable_host
 from flows.settings.tables import (
     BY_HAND,
     AugmentationTable,
@@ -9,6 +9,7 @@ from flows.settings.tables import (
     ExpectationsTable,
     FeaturesTable,
     ModelTable,
+    PortalTable,
     PrefectTable,
     SystemTable,
     ValidationTable,
@@ -22,8 +23,10 @@ __all__ = [
     "ExpectationsTable",
     "FeaturesTable",
     "ModelTable",
+    "PortalTable",
     "PrefectTable",
     "Settings",
     "SystemTable",
     "ValidationTable",
+    "reachable_host",
 ]

@@ -105,8 +105,7 @@ def _ports(settings: Settings) -> Iterator[Fault]:
     ports = node_ports(settings.node)
     if settings.prefect.api_url is None:
         ports["system", "prefect_port"] = (system.host, system.prefect_port)
-    if settings.validation.reports_url is None:
-        ports["system", "reports_port"] = (system.host, system.reports_port)
+    ports["system", "portal_port"] = (system.host, system.portal_port)
     node = set(node_ports(settings.node))
     yield from (fault for fault in same_ports(ports) if fault.keys not in node)
 

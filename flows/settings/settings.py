@@ -23,10 +23,20 @@ from flows.settings.tables import (
     ExpectationsTable,
     FeaturesTable,
     ModelTable,
+    PortalTable,
     PrefectTable,
     SystemTable,
     ValidationTable,
 )
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - compared, not bound
+
+
+def reachable_host(host: str) -> str:
+    """Return how an address of this machine reads what listens at `host`, which may mean
+    everywhere.
+    """
+    return _EVERYWHERE.get(host, f"[{host}]" if ":" in host else host)
 
 
 class Settings(NodeSettings):
@@ -42,6 +52,7 @@ class Settings(NodeSettings):
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()
     system: SystemTable = SystemTable()
+    portal: PortalTable = PortalTable()
     clinical: dict[str, ClinicalConventionsTable] = Field(default_factory=dict)
 
     @classmethod
@@ -70,6 +81,10 @@ class Settings(NodeSettings):
         """Return what cannot hold together, though each value is sound by itself."""
         return [*super().faults(), *table_faults(self)]
 
+    def portal_folder(self) -> Path:
+        """Return the folder in which the portal's users are."""
+        return self.node.folder / "portal"
+
     def external_centers(self) -> tuple[str, ...]:
         """Return the names of the centres that the model is validated on."""
         return tuple(center.name for center in self.centers() if center.role is Role.EXTERNAL)
@@ -85,6 +100,16 @@ class Settings(NodeSettings):
     def records_folder(self) -> Path:
         """Return the folder in which each report's exact record stays."""
         return self.node.folder / "report_records"
+
+    def portal_url(self) -> str:
+        """Return where a browser reaches the portal, with a slash at its end."""
+        if self.portal.url is not None:
+            return f"{self.portal.url.rstrip('/')}/"
+        return f"http://{reachable_host(self.system.host)}:{self.system.portal_port}/"
+
+    def reports_url(self) -> str:
+        """Return where the folder of reports can be read in a browser."""
+        return self.validation.reports_url or f"{self.portal_url()}reports/"
 
     def clinical_conventions(self, center: str) -> Conventions:
         """Return what a centre says of its clinical tables."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zoneinfo
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, IPvAnyAddress, field_validator
 
 from dicom_node.settings.settings_file import nearest
 from dicom_node.settings.values import (
@@ -262,9 +263,21 @@ class SystemTable(BaseModel):
 
     host: Host = "127.0.0.1"
     prefect_port: Port = 4200
-    reports_port: Port = 4280
+    portal_port: Port = 4280
     prefect_keep_days: int = Field(default=90, gt=0, le=3650)
     logs_days: int = Field(default=90, ge=0, le=36_500)
+
+
+class PortalTable(BaseModel):
+    """``[portal]``: where browsers reach it and the Prefect UI, and whom it believes."""
+
+    model_config = TABLE
+
+    url: HttpUrl | None = None
+    prefect_url: HttpUrl | None = None
+    session_hours: float = Field(default=12.0, gt=0, le=24 * 31)
+    user_header: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+    proxies: tuple[IPvAnyAddress, ...] = (IPv4Address("127.0.0.1"),)
 
 
 def _cron(value: str) -> str:

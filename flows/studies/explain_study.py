@@ -23,12 +23,13 @@ from feature_store.study_features import (
     load_study,
     prepared,
 )
+from flows.data.archived_study import read_archived
 from flows.data.identity import chosen_gtv, meant_study
 from flows.data.model_features import study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import software_version
-from flows.studies.steps import ENGINES, read_archived
+from flows.studies.steps import ENGINES
 from models.combined.applicability import Place
 from models.combined.explanation import Explanation, explain, occlusion_map
 

@@ -35,7 +35,6 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import in_words
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.image_marks import ImageMarks, image_marks, pixel_digests
-from feature_store.imaging.reading import StudyReading, read_study
 from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.radiomic_features.extractor import extract
 from feature_store.radiomic_features.pyradiomics_engine import extract_with_pyradiomics
@@ -48,6 +47,7 @@ from feature_store.study_features import (
 )
 from feature_store.tables.rows import acquisition_record
 from feature_store.tables.store import FeatureStore
+from flows.data.archived_study import read_archived
 from flows.data.identity import chosen_gtv, identity_of
 from flows.installation import Installation
 from flows.software_version import software_version
@@ -132,21 +132,6 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return decorate
-
-
-def read_archived(files: StudyFiles) -> StudyReading:
-    """Read the files of a study in the archive, each once and as it was received.
-
-    Raises
-    ------
-    StudyDefect
-        If a file changed on disk, or cannot be read.
-    """
-    return read_study(
-        [instance.path for instance in files.ct],
-        files.rtstruct.path,
-        {one.path: one.content_sha256 for one in (files.rtstruct, *files.ct)},
-    )
 
 
 def how_completed(files: StudyFiles) -> tuple[Finding, ...]:

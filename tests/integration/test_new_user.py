@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -32,6 +34,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 CENTERS = {"A": "training", "B": "external", "C": "external"}
 PATIENTS = 3
+PASSWORD = "quite a long one"  # noqa: S105 - of a user who is made up
 SCREENSHOTS = os.environ.get("ANNULUS_SCREENSHOTS")
 """Folder in which the pictures of the UI are left for people to look at."""
 
@@ -175,6 +178,16 @@ def test_the_first_hour_of_a_new_user(
     assert messages["early"].startswith(f"{2 * PATIENTS - 1} patients analysed")
     assert "last week is neither a file that exists nor a time" in messages["ad-hoc"]
 
+    added = subprocess.run(
+        [sys.executable, "-m", "flows", "portal-user", "add", "anna"],
+        cwd=ROOT,
+        env=user.environment,
+        input=f"{PASSWORD}\n",
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert added.stdout == "anna may look at every centre\n", added.stderr
     with chromium(peer("chromium"), tmp_path / "profile", free_port()) as page:
         page.open(f"{user.url}/runs", "document.body.innerText.includes('Quarantined')")
         assert "validate-cohort" in page.text()
@@ -190,8 +203,18 @@ def test_the_first_hour_of_a_new_user(
             _keep(page, tmp_path, key)
             if key.endswith("-report"):
                 report = page.value("document.querySelector('a[href$=\"report.html\"]').href")
-        page.open(report, "document.body.innerText.includes('patients')")
+        # The portal asks who it is, and goes on to where the link leads
+        page.open(report, "document.querySelector('input[type=password]')")
+        page.tab_to("at.id == 'name'")
+        page.type("anna")
+        page.press("Tab")
+        page.type(PASSWORD)
+        page.press("Enter")
+        wait_until(lambda: "patients" in page.text(), 30, "the report", evidence=page.text)
         _keep(page, tmp_path, "report")
+        page.open(urljoin(report, "/"), "document.body.innerText.includes('Where everything is')")
+        assert "It has run since" in page.text()
+        _keep(page, tmp_path, "portal")
 
     assert "everything is stopped" in user.make("down")
     mine = [

@@ -22,6 +22,8 @@ from tests.support.waiting import wait_until
 from tests.support.web import answers
 
 WINDOW = "1280,1600"
+_KEYS = {"Tab": 9, "Enter": 13, "ArrowDown": 40}
+"""Keys that tests press, by their virtual key codes."""
 
 
 class Page:
@@ -58,6 +60,45 @@ class Page:
     def text(self) -> str:
         """Return what the page shows as text."""
         return str(self.value("document.body ? document.body.innerText : ''"))
+
+    def press(self, key: str, times: int = 1) -> None:
+        """Press a key: Tab, Enter, or one that scrolls."""
+        code = _KEYS[key]
+        for _ in range(times):
+            text = {"text": "\r"} if key == "Enter" else {}
+            for kind in ("keyDown", "keyUp"):
+                self._call(
+                    "Input.dispatchKeyEvent",
+                    type=kind,
+                    key=key,
+                    code=key,
+                    windowsVirtualKeyCode=code,
+                    **(text if kind == "keyDown" else {}),
+                )
+
+    def type(self, text: str) -> None:
+        """Type a text into what has the focus."""
+        self._call("Input.insertText", text=text)
+
+    def tab_to(self, expression: str, most: int = 100) -> None:
+        """Press Tab until a JavaScript expression is true of the focused element, called `at`."""
+        for _ in range(most):
+            self.press("Tab")
+            if self.value(f"(at => Boolean({expression}))(document.activeElement)"):
+                return
+        raise AssertionError(f"{expression} gets no focus by {most} tabs: {self.text()[:500]}")
+
+    def as_device(self, width: int, height: int, *, dark: bool = False) -> None:
+        """Show pages as a window of this size does, in light or dark."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
 
     def picture(self, path: Path) -> None:
         """Write what the page shows as PNG, once its fading has ended."""

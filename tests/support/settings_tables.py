@@ -62,7 +62,7 @@ def write_settings(
     settings.write_text(
         f"[node]\nport = {free_port()}\nfolder = '{folder / 'node'}'\n{node}\n"
         f"[prefect]\n{prefect}\n"
-        f"[system]\nprefect_port = {free_port()}\nreports_port = {free_port()}\n"
+        f"[system]\nprefect_port = {free_port()}\nportal_port = {free_port()}\n"
         f"[model]\nbundle = '{bundle}'\ndigest = '{read_digest(bundle)}'\n{centers}"
     )
     return settings

@@ -131,7 +131,7 @@ def write_pages(
             page.render(
                 title=f"Expectations at centre {one.center}",
                 subtitle=made,
-                links=links,
+                links=[links[0], (one.center, _file(one.center))],
                 suites=[_suite_table(name, one.checks, quarantine) for name in SUITES],
                 failing=_failing(one),
                 **_tissue_tables(one.tissues),

@@ -123,9 +123,8 @@ def latest_performance(
         What was found, or why nothing is known.
     """
     for path in sorted(reports.glob(f"*/{PERFORMANCE_NAME}"), reverse=True):
-        try:
-            found = _ADAPTER.validate_json(path.read_bytes())
-        except (OSError, ValidationError):
+        found = performances_in(path.parent)
+        if found is None:
             return NotEstimable(
                 f"The numbers of the validation report {path.parent.name} cannot be read, and "
                 "older ones may no longer hold: validate the centre again."
@@ -134,6 +133,14 @@ def latest_performance(
             if performance.center == center and performance.model_digest == model_digest:
                 return performance
     return NotEstimable(f"This model has not been validated at centre {center} yet.")
+
+
+def performances_in(report: Path) -> tuple[CenterPerformance, ...] | None:
+    """Return what a report's folder says of each centre; `None` where that cannot be read."""
+    try:
+        return _ADAPTER.validate_json((report / PERFORMANCE_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 _ADAPTER = TypeAdapter(tuple[CenterPerformance, ...])

@@ -35,13 +35,12 @@ def test_a_password_for_the_server_is_the_clients_too(
     assert "PREFECT_PROFILE" not in environment
     assert work.has_own_prefect
     everywhere = "0.0.0.0"  # noqa: S104 - nothing is bound to it here
-    reports = str(work.settings.reports_folder().absolute())
     assert [(part.name, *part.command[2:]) for part in work.parts()] == [
         ("node", "dicom_node"),
         ("prefect", "flows", "prefect-server", "--host", everywhere, "--port", "4711", *KEPT),
         ("dispatcher", "flows", "dispatch"),
         ("deployments", "flows", "serve"),
-        ("reports", "http.server", "4280", "--bind", everywhere, "--directory", reports),
+        ("portal", "flows", "portal", "--host", everywhere, "--port", "4280"),
     ]
 
 
@@ -54,9 +53,10 @@ def test_another_prefect_server_is_not_started_here(
         "[prefect]\napi_url = 'http://prefect.example/api'\n"
     )
     work = open_installation(tmp_path / "annulus.toml")
-    assert [part.name for part in work.parts()] == ["node", "dispatcher", "deployments"]
+    assert [part.name for part in work.parts()] == ["node", "dispatcher", "deployments", "portal"]
     assert work.prefect_url == "http://prefect.example"
-    assert set(work.ports()) == {"node.port"}
+    assert set(work.ports()) == {"node.port", "system.portal_port"}
+    assert work.environment()["ANNULUS_VALIDATION__REPORTS_URL"] == "http://reports.example/"
 
 
 def test_what_runs_keeps_the_settings_that_it_was_started_with(tmp_path: Path) -> None:

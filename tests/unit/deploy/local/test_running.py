@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> Path:
     file.write_text(
         f"[node]\nfolder = '{tmp_path / 'node'}'\nport = {free_port()}\n"
         "[prefect]\napi_url = 'http://127.0.0.1:9/api'\n"
-        "[validation]\nreports_url = 'http://reports.example/'\n"
+        f"[system]\nportal_port = {free_port()}\n"
         "[center.B]\nae_titles = ['B']\n"
     )
     return file

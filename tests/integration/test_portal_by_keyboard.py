@@ -1,0 +1,111 @@
+"""The portal in a browser, by keyboard alone: from the log-in over the worklist to the slices and a
+report; no other host is asked, and every page fits a phone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from deploy.local.processes import free_port
+from flows.portal.app import Portal
+from flows.portal.users import User, hashed, write_users
+from tests.support.browser import Page, chromium
+from tests.support.portal_installations import PASSWORD, Shown, build
+from tests.support.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
+]
+SCREENSHOTS = os.environ.get("ANNULUS_SCREENSHOTS")
+
+
+@contextmanager
+def _served(shown: Shown) -> Iterator[str]:
+    port = free_port()
+    application = Portal(shown.work).application()
+    config = uvicorn.Config(application, port=port, lifespan="off", ws="none", log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, 30, "the portal answers")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def _keep(page: Page, folder: Path, name: str) -> None:
+    found = Path(SCREENSHOTS) if SCREENSHOTS else folder / "pictures"
+    found.mkdir(exist_ok=True)
+    page.picture(found / f"portal-{name}.png")
+
+
+def _until(page: Page, words: str) -> None:
+    wait_until(lambda: words in page.text(), 30, words, evidence=page.text)
+
+
+def test_a_session_by_keyboard_alone(peer: Callable[[str], str], tmp_path: Path) -> None:
+    shown = build(tmp_path / "here")
+    write_users(shown.work.settings.portal_folder(), [User("anna", None, hashed(PASSWORD))])
+    study = shown.studies["scored"]
+    with (
+        _served(shown) as url,
+        chromium(peer("chromium"), tmp_path / "profile", free_port()) as page,
+    ):
+        page.open(f"{url}/", "document.activeElement.id == 'name'")
+        page.type("anna")
+        page.press("Tab")
+        page.type(PASSWORD)
+        page.press("Enter")
+        _until(page, "Where everything is")
+        _keep(page, tmp_path, "start")
+
+        page.press("Tab")
+        assert page.value("document.activeElement.className") == "skip"
+        page.tab_to("at.id == 'find'")
+        page.type(study)
+        page.press("Enter")
+        _until(page, "Demonstration model, not for clinical use.")
+        _keep(page, tmp_path, "study")
+
+        page.tab_to("at.tagName == 'A' && at.textContent == 'The slices on a page of their own'")
+        page.press("Enter")
+        _until(page, "The patient's left is at the right.")
+        page.tab_to("at.className == 'film'")
+        before = page.value("document.activeElement.scrollTop")
+        page.press("ArrowDown", 3)
+        wait_until(
+            lambda: page.value("document.activeElement.scrollTop") > before, 10, "it scrolls"
+        )
+        wait_until(
+            lambda: page.value("document.querySelector('#middle img').naturalWidth > 100"),
+            10,
+            "the slice through the tumour is a picture",
+        )
+        _keep(page, tmp_path, "slices")
+
+        page.open(f"{url}/reports/", "document.body.innerText.includes('3 reports')")
+        page.tab_to("at.pathname && at.pathname.endsWith('north-south/')")
+        page.press("Enter")
+        _until(page, "What it found at each centre")
+        page.tab_to("at.textContent == 'Read the report'")
+        page.press("Enter")
+        _until(page, "Does it hold at every centre?")
+        for width, height, dark in ((390, 844, False), (390, 844, True)):
+            page.as_device(width, height, dark=dark)
+            for path in ("/", "/worklist", f"/studies/{study}", "/centers/north"):
+                page.open(f"{url}{path}", "document.readyState == 'complete'")
+                assert page.value("document.documentElement.scrollWidth") <= width, path
+            _keep(page, tmp_path, f"phone{'-dark' * dark}")
+        assert page.hosts == {url.removeprefix("http://")}
+    shown.work.registry.close()
