@@ -81,7 +81,7 @@ class Portal:
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
-        return Starlette(
+        application = Starlette(
             routes=[
                 Route("/health", _health, methods=["GET"]),
                 Route("/static/{name}", _static, methods=["GET"]),
@@ -93,6 +93,8 @@ class Portal:
             ],
             exception_handlers={HTTPStatus.NOT_FOUND: self._nothing_here},
         )
+        application.state.proxies = self._settings.proxies
+        return application
 
     def _seen(self, view: View) -> Callable[[Request], Response]:
         """Return a view as Starlette calls it, for who may look."""
@@ -141,15 +143,9 @@ class Portal:
         """
         users = read_users(self._users_folder)
         header = self._settings.user_header
-        if header is not None and self._is_proxy(request):
+        if header is not None and _is_through_a_proxy(request):
             return users.get(request.headers.get(header, ""))
         return self._sessions.user(request.cookies.get(COOKIE), users)
-
-    def _is_proxy(self, request: Request) -> bool:
-        try:
-            return ip_address(_address(request)) in self._settings.proxies
-        except ValueError:
-            return False
 
     def _login_form(self, request: Request) -> Response:
         return _told(request, None, self._form(_local(request.query_params.get("next", "/"))))
@@ -190,7 +186,7 @@ class Portal:
             COOKIE,
             self._sessions.begin(user),
             max_age=int(self._settings.session_hours * 3600),
-            secure=self._is_encrypted(request),
+            secure=_is_encrypted(request),
             httponly=True,
             samesite="lax",
         )
@@ -203,12 +199,6 @@ class Portal:
         answer = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
         answer.delete_cookie(COOKIE)
         return _told(request, None, answer)
-
-    def _is_encrypted(self, request: Request) -> bool:
-        """Say whether the browser speaks TLS, to a proxy that says so."""
-        return request.url.scheme == "https" or (
-            self._is_proxy(request) and request.headers.get("x-forwarded-proto") == "https"
-        )
 
 
 def _told(request: Request, user: User | None, answer: Response) -> Response:
@@ -297,5 +287,29 @@ def _known(request: Request) -> str:
     return path if path in PAGES or path in {"/login", "/logout"} else "?"
 
 
+def _is_encrypted(request: Request) -> bool:
+    """Say whether the browser speaks TLS, to a proxy that says so."""
+    return request.url.scheme == "https" or (
+        _is_through_a_proxy(request) and request.headers.get("x-forwarded-proto") == "https"
+    )
+
+
+def _is_through_a_proxy(request: Request) -> bool:
+    """Say whether a request comes from one of the addresses that the settings believe."""
+    try:
+        return request.client is not None and (
+            ip_address(request.client.host) in request.app.state.proxies
+        )
+    except ValueError:
+        return False
+
+
 def _address(request: Request) -> str:
+    """Return where a request comes from; of one through a proxy, where the proxy had it from."""
+    if _is_through_a_proxy(request):
+        *_, last = request.headers.get("x-forwarded-for", "").split(",")
+        try:
+            return str(ip_address(last.strip()))
+        except ValueError:
+            pass
     return request.client.host if request.client else ""

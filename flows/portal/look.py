@@ -48,7 +48,7 @@ class Shared:
         self.reports = ReportIndex(work.settings.reports_folder())
         self.pictures = StudyPictures(work)
         self.server_answers = ServerAnswers(api_url(work.settings))
-        self._facts: dict[str, BundleFacts | str] = {}
+        self._facts: dict[str, BundleFacts] = {}
         self._lock = threading.Lock()
 
     def registry(self) -> Registry:
@@ -71,9 +71,10 @@ class Shared:
         known.
         """
         with self._lock:
-            if model_digest not in self._facts:
-                self._facts[model_digest] = self._facts_read(model_digest)
-            return self._facts[model_digest]
+            found = self._facts.get(model_digest) or self._facts_read(model_digest)
+            if isinstance(found, BundleFacts):
+                self._facts[model_digest] = found
+            return found
 
     def _facts_read(self, model_digest: str) -> BundleFacts | str:
         model = self.work.settings.model

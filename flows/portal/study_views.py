@@ -76,6 +76,7 @@ def study(look: Look) -> Response:
         n_judged=sum(len(check.codes) for check in checks),
         scores=scores,
         store_says=store_says,
+        **_slice_key(look),
         releases=look.registry.releases.recorded(record.summary.study_key),
         commands=operator_commands(record, found),
         prefect=browser_address(look.work.settings) if look.sees_all else None,
@@ -97,23 +98,22 @@ def slices(look: Look) -> Response:
         slices=found,
         middle=_middle(found),
         why=why,
-        rings=[str(Region.ring(width)) for width in look.work.settings.features.ring_widths_mm],
-        n_colours=len(RING_COLOURS),
+        **_slice_key(look),
     )
 
 
 def slice_png(look: Look) -> Response:
-    """Return the picture of one slice."""
-    record, number = look.study(), look.names["number"]
-    if not (number.isascii() and number.isdigit() and len(number) < 6):
-        raise NotHereError
+    """Return the picture of one slice, by its number or as that through the middle of the GTV."""
+    record, name = look.study(), look.names["number"]
     try:
-        pictures = _pictures(look, record).pictures
+        found = _pictures(look, record)
     except (StudyDefect, UnknownStudyError) as error:
         raise NotHereError from error
-    if not 0 < int(number) <= len(pictures):
+    numbers = {str(one.number): one.number for one in found.slices}
+    number = _middle(found.slices) if name == "middle" else numbers.get(name)
+    if number is None:
         raise NotHereError
-    return Response(pictures[int(number) - 1], media_type="image/png")
+    return Response(found.pictures[number - 1], media_type="image/png")
 
 
 def explanation(look: Look) -> Response:
@@ -152,9 +152,15 @@ def runs(look: Look) -> Response:
     )
 
 
+def _slice_key(look: Look) -> dict[str, object]:
+    """Return what the outlines on the pictures are."""
+    widths = look.work.settings.features.ring_widths_mm
+    return {"rings": [str(Region.ring(width)) for width in widths], "n_colours": len(RING_COLOURS)}
+
+
 def _middle(slices: Sequence[Slice]) -> int | None:
     """Return the number of the slice in the middle of those that cut the GTV."""
-    through = [one.number for one in slices if str(Region.GTV) in one.regions]
+    through = sorted(one.number for one in slices if str(Region.GTV) in one.regions)
     return through[len(through) // 2] if through else None
 
 

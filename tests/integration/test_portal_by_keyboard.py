@@ -78,9 +78,16 @@ def test_a_session_by_keyboard_alone(peer: Callable[[str], str], tmp_path: Path)
         _until(page, "Demonstration model, not for clinical use.")
         _keep(page, tmp_path, "study")
 
+        wait_until(
+            lambda: page.value("document.querySelector('.middle img').naturalWidth > 100"),
+            30,
+            "the slice through the middle is a picture",
+        )
         page.tab_to("at.tagName == 'A' && at.textContent == 'The slices on a page of their own'")
         page.press("Enter")
         _until(page, "The patient's left is at the right.")
+        page.tab_to("at.textContent == 'To the middle of the GTV'")
+        page.press("Enter")
         page.tab_to("at.className == 'film'")
         before = page.value("document.activeElement.scrollTop")
         page.press("ArrowDown", 3)

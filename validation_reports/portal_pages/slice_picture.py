@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-WINDOW_HU: Final = (-1000.0, 200.0)
+WINDOW_HU: Final = (-1000.0, 400.0)
 """What is black and what is white: wide enough for lung, soft tissue and the edge between."""
 PIXELS_A_VOXEL: Final = 3
 GTV_COLOUR: Final = (255, 176, 0)

@@ -34,7 +34,7 @@ def test_the_window_goes_from_air_to_bone() -> None:
         (0, 0, 0),
         (0, 0, 0),
         (255, 255, 255),
-        (128, 128, 128),
+        (109, 109, 109),
     ]
 
 
@@ -46,7 +46,7 @@ def test_the_gtv_is_outlined_and_what_lies_in_it_stays_visible() -> None:
     assert (rows[0], rows[-1]) == (12, 23)
     assert (columns[0], columns[-1]) == (15, 29)
     assert coloured.sum() == 2 * 12 + 2 * 15 - 4
-    assert tuple(drawn[18, 21]) == (128, 128, 128)
+    assert tuple(drawn[18, 21]) == (109, 109, 109)
 
 
 def test_a_ring_is_dotted_at_its_outer_edge_only() -> None:
