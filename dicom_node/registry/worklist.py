@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
+from dicom_node.center import ReturnedObject
 from dicom_node.registry.database import Database
 from dicom_node.registry.decisions import Notice
 from dicom_node.registry.results import model_or_none
@@ -141,8 +142,9 @@ class ContentRecord:
 
 @dataclass(frozen=True)
 class SentReport:
-    """One report for a centre, delivered or on its way; as `Deliveries` keeps it."""
+    """One object for a centre, delivered or on its way; as `Deliveries` keeps it."""
 
+    kind: ReturnedObject
     content_digest: str
     model_digest: str | None
     attempts: int
@@ -162,7 +164,7 @@ class StudyRecord:
     contents : tuple of ContentRecord
         Its complete contents, the newest first.
     reports : tuple of SentReport
-        Its structured reports, the newest first.
+        What returns of it to its centre, the newest first.
     """
 
     summary: StudySummary
@@ -361,6 +363,7 @@ def _reports(connection: Connection, study_key: str) -> tuple[SentReport, ...]:
     )
     return tuple(
         SentReport(
+            kind=ReturnedObject(row.kind),
             content_digest=row.content_digest,
             model_digest=model_or_none(row.model_digest),
             attempts=row.attempts,

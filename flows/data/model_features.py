@@ -85,7 +85,7 @@ def stored_features_of(work: Installation, study: StudyIdentity) -> pd.DataFrame
     ).to_pylist()
     wanted = {
         f"{region}:": [row for row in radiomics if row["region"] == region]
-        for region in _regions(work.bundle)
+        for region in model_regions(work.bundle)
     }
     if network is not None:
         equal = {**content, "network_digest": network.digest}

@@ -56,6 +56,7 @@ PAGES: Final[dict[str, View]] = {
     "/reports/": views.reports,
     "/reports/{report}/": views.report,
     "/reports/{report}/{file:path}": views.report_file,
+    "/{report}/report.html": views.report_of_before,
     "/expectations/": views.expectations,
     "/expectations/{file}": views.expectation_page,
 }

@@ -27,19 +27,17 @@ class Run:
     started_at: str
 
 
-def runs_of(settings: Settings, center: str, study_key: str) -> list[Run] | None:
+def runs_of(settings: Settings, center: str, patient_key: str, study_key: str) -> list[Run] | None:
     """Return the runs of a study, the newest first; `None` where the server does not answer.
 
     Parameters
     ----------
     settings : Settings
         They say which server.
-    center : str
-        The study's centre.
-    study_key : str
-        Its pseudonym.
+    center, patient_key, study_key : str
+        The study's centre and pseudonyms: runs are called by them.
     """
-    names = [study_key, f"{center} · {study_key}"]
+    names = [study_key, patient_key, f"{center} · {patient_key}"]
     body = {
         "flow_runs": {"name": {"any_": names}},
         "sort": "EXPECTED_START_TIME_DESC",
@@ -56,7 +54,10 @@ def runs_of(settings: Settings, center: str, study_key: str) -> list[Run] | None
         request.add_header("Authorization", f"Basic {word}")
     try:
         with urlopen(request, timeout=_WITHIN_S) as answer:  # noqa: S310 - the same
-            return [_run(one) for one in json.loads(answer.read())]
+            found = json.loads(answer.read())
+            # A patient may have other studies; who means the only one may give the patient's name
+            meant = {study_key, patient_key}
+            return [_run(one) for one in found if _about(one) in meant]
     except (URLError, OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -65,6 +66,13 @@ def browser_address(settings: Settings) -> str:
     """Return where a browser reaches the Prefect UI, without a slash at its end."""
     found = settings.portal.prefect_url or api_url(settings).removesuffix("/api")
     return found.rstrip("/")
+
+
+def _about(found: dict[str, object]) -> str:
+    """Return the pseudonym that a run was started with."""
+    parameters = found["parameters"]
+    given = parameters.get("study_key") if isinstance(parameters, dict) else None
+    return str(given).rpartition("·")[2].strip()
 
 
 def _run(found: dict[str, object]) -> Run:

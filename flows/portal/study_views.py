@@ -142,7 +142,8 @@ def explanation(look: Look) -> Response:
 def runs(look: Look) -> Response:
     """Return the runs of a study in Prefect."""
     record = look.study()
-    found = runs_of(look.work.settings, record.summary.center, record.summary.study_key)
+    study = record.summary
+    found = runs_of(look.work.settings, study.center, study.patient_key, study.study_key)
     return look.page(
         "runs",
         f"Runs of study {record.summary.study_key}",

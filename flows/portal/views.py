@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 from starlette.responses import RedirectResponse, Response
@@ -24,6 +24,7 @@ from flows.portal.report_index import ReportEntry
 from validation_reports.expectation_pages.pages import INDEX_NAME
 from validation_reports.portal_pages.trend import Estimate, Trend, trend
 from validation_reports.report.latest_performance import CenterPerformance
+from validation_reports.report_folder import PAGE_NAME
 from validation_reports.statistics.discrimination import Concordance
 
 A_PAGE = 50
@@ -177,6 +178,12 @@ def report_file(look: Look) -> Response:
     if found is None:
         raise NotHereError
     return file_response(found)
+
+
+def report_of_before(look: Look) -> Response:
+    """Lead to a report from the address that it had while its folder was served by itself."""
+    address = f"/reports/{quote(_report(look).report_id)}/{PAGE_NAME}"
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER)
 
 
 def expectations(look: Look) -> Response:

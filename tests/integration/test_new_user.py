@@ -210,7 +210,8 @@ def test_the_first_hour_of_a_new_user(
         page.press("Tab")
         page.type(PASSWORD)
         page.press("Enter")
-        wait_until(lambda: "patients" in page.text(), 30, "the report", evidence=page.text)
+        question = "Does the score order patients?"
+        wait_until(lambda: question in page.text(), 30, "the report", evidence=page.text)
         _keep(page, tmp_path, "report")
         page.open(urljoin(report, "/"), "document.body.innerText.includes('Where everything is')")
         assert "It has run since" in page.text()

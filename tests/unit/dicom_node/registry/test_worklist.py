@@ -108,5 +108,5 @@ def test_one_study_is_known_with_its_contents_results_and_reports(bench: Bench) 
         (StudyState.SCORED, "ab" * 32)
     ]
     (report,) = record.reports
-    assert (report.model_digest, report.delivered_at) == ("ab" * 32, None)
+    assert (report.kind, report.model_digest, report.delivered_at) == ("sr", "ab" * 32, None)
     assert worklist.study("no such study") is None

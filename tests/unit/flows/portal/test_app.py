@@ -18,7 +18,10 @@ from flows.settings import Settings
 from tests.support.asgi_browser import BASE, AsgiBrowser
 from tests.support.portal_installations import NAME, NO_GTV, PASSWORD, PATIENT_ID, Shown
 
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
+]
 
 
 def _browser(work: Installation, address: str = "192.0.2.7") -> AsgiBrowser:
@@ -141,8 +144,8 @@ def test_every_page_shows_under_a_strict_policy_and_names_nobody(
         # the one whose GTV has no name
         f"/studies/{shown.studies['quarantined']}/slices/middle.png"
     }
-    kinds = [re.sub(r"\{[^}]+\}", "[^/?]+", path) for path in PAGES]
-    kinds = [kind for kind in kinds if "file" not in kind]
+    linked = [path for path in PAGES if "file" not in path and path != "/{report}/report.html"]
+    kinds = [re.sub(r"\{[^}]+\}", "[^/?]+", path) for path in linked]
     lacking = [one for one in kinds if not any(re.fullmatch(one, page) for page in pages)]
     assert lacking == []
     patient = [PATIENT_ID, *re.split(r"\W", NAME), *shown.uids]
@@ -261,6 +264,12 @@ def test_the_worklist_filters_pages_and_finds(shown: Shown, anna: AsgiBrowser) -
 )
 def test_there_is_nothing_but_what_is_meant_to_be_shown(anna: AsgiBrowser, path: str) -> None:
     assert anna.get(path).status_code == 404
+
+
+def test_a_link_of_before_leads_to_its_report(anna: AsgiBrowser, nora: AsgiBrowser) -> None:
+    report = "20260304T050607000000Z-south/report.html"
+    assert anna.get(f"/{report}").headers["location"] == f"/reports/{report}"
+    assert nora.get(f"/{report}").status_code == 404
 
 
 def test_a_proxy_names_users_and_nobody_else_does(shown: Shown) -> None:

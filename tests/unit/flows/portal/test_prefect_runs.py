@@ -18,7 +18,8 @@ from flows.settings import Settings
 
 RUN = {
     "id": "11111111-0000-0000-0000-000000000000",
-    "name": "north · abc",
+    "name": "north · pat",
+    "parameters": {"study_key": "abc"},
     "state_name": "Scored",
     "start_time": "2026-01-01T12:30:45.000000Z",
     "state": {"message": "high risk"},
@@ -57,21 +58,26 @@ def _settings(url: str, **portal: str) -> Settings:
 
 def test_the_runs_of_a_study_are_found_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:secret")
-    with _server(json.dumps([RUN, {"id": "2", "name": "abc"}]).encode()) as (url, asked):
-        found = runs_of(_settings(url), "north", "abc")
+    others = [
+        {"id": "2", "name": "abc", "parameters": {"study_key": "north · abc"}},
+        {"id": "3", "name": "north · pat", "parameters": {"study_key": "another study"}},
+        {"id": "4", "name": "north · pat", "parameters": {}},
+    ]
+    with _server(json.dumps([RUN, *others]).encode()) as (url, asked):
+        found = runs_of(_settings(url), "north", "pat", "abc")
     assert found == [
-        Run(RUN["id"], "north · abc", "Scored", "high risk", "2026-01-01 12:30"),  # type: ignore[arg-type]
+        Run(RUN["id"], "north · pat", "Scored", "high risk", "2026-01-01 12:30"),  # type: ignore[arg-type]
         Run("2", "abc", "?", "", ""),
     ]
     ((path, password, body),) = asked
     assert (path, password) == ("/api/flow_runs/filter", "Basic YWRtaW46c2VjcmV0")
-    assert body["flow_runs"] == {"name": {"any_": ["abc", "north · abc"]}}
+    assert body["flow_runs"] == {"name": {"any_": ["abc", "pat", "north · pat"]}}
 
 
 def test_an_answer_that_is_none_is_none() -> None:
     with _server(b"<html>") as (url, _):
-        assert runs_of(_settings(url), "north", "abc") is None
-    assert runs_of(_settings(url), "north", "abc") is None
+        assert runs_of(_settings(url), "north", "pat", "abc") is None
+    assert runs_of(_settings(url), "north", "pat", "abc") is None
 
 
 def test_a_browser_may_reach_the_ui_elsewhere() -> None:
