@@ -25,6 +25,8 @@ VOLUME = Code("118565006", "SCT", "Volume")
 SOURCE = Code("260753009", "SCT", "Source")
 NO_UNITS = Code("1", "UCUM", "no units")
 CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
+OUTLINE = Code("111041", "DCM", "Outline")
+BOUNDED_BY = Code("75958009", "SCT", "Bounded by")
 DRAWN_BY_HAND = Code("123109", "DCM", "Manual Processing")
 MORPHOLOGICAL_OPERATIONS = Code("123104", "DCM", "Morphological Operations")
 

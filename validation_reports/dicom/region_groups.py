@@ -1,8 +1,9 @@
 """Measurement groups by which a viewer shows what was measured: one for each segment of the SEG
-(PS3.16 TID 1411), and the contour's edge in one slice of the CT (TID 1410).
+(PS3.16 TID 1411), and the outer edge of each region in one slice of the CT (TID 1410).
 
-A viewer that draws coordinates and no segment reference shows the finding by the latter; it has the
-tracking identifier of the contour's group, so that both are one finding.
+A viewer that draws coordinates and no segment reference shows a region by its edge, which has the
+tracking identifier of the region's group, so that both are one finding. OHIF 3.13 shows nothing of
+a report in which a tracked group with a number has no coordinates.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 
 from feature_store.imaging.outline import outline
+from feature_store.imaging.regions import Region
 from feature_store.imaging.regions_on_ct import RegionOnCt, largest_slice
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.segments import Segment, ShownRegions
@@ -45,7 +47,7 @@ def measurement_group_on(
 
 
 def region_groups(ct_datasets: Sequence[Dataset], shown: ShownRegions) -> list[Any]:
-    """Return the groups beside the contour's own: the edge that a viewer draws, then each ring.
+    """Return the groups beside the contour's own: each ring, then the edge of each region.
 
     Parameters
     ----------
@@ -54,10 +56,10 @@ def region_groups(ct_datasets: Sequence[Dataset], shown: ShownRegions) -> list[A
     shown : ShownRegions
         What can be shown.
     """
-    contour, *rings = shown.segments
+    _, *rings = shown.segments
     return [
-        _edge(ct_datasets, contour, shown.regions[contour.region]),
         *(_ring(ring, shown) for ring in rings),
+        *(_edge(ct_datasets, one, shown.regions[one.region]) for one in shown.segments),
     ]
 
 
@@ -68,19 +70,20 @@ def volume_measurement(found: RegionOnCt) -> sr.Measurement:
     )
 
 
-def _edge(ct_datasets: Sequence[Dataset], contour: Segment, found: RegionOnCt) -> Any:
-    """Return the edge of the contour in the slice where it is largest."""
+def _edge(ct_datasets: Sequence[Dataset], segment: Segment, found: RegionOnCt) -> Any:
+    """Return the outer edge of a region in the slice where it is largest."""
     number, pixels = largest_slice(found.mask)
     ct = ct_datasets[number]
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(contour),
+        tracking_identifier=_tracking(segment),
         referenced_region=sr.ImageRegion(
             sr.GraphicTypeValues.POLYLINE,
             outline(pixels),
             sr.SourceImageForRegion(str(ct.SOPClassUID), str(ct.SOPInstanceUID)),
         ),
-        finding_type=contour.kind,
+        finding_type=segment.kind,
         finding_sites=[sr.FindingSite(concept.LUNG)],
+        geometric_purpose=concept.OUTLINE if segment.region is Region.GTV else concept.BOUNDED_BY,
     )
 
 
