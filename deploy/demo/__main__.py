@@ -144,6 +144,8 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
             "1se",
             "--bootstraps",
             "20",
+            "--folds",
+            "0",
             "--demonstration",
         )
         digest = read_digest(bundle)

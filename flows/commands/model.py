@@ -46,9 +46,49 @@ def add_model_commands(commands: Any) -> None:
         type=int,
         default=100,
         help=(
-            "bootstrap samples that take the optimism off the performance in the model card "
-            "(default: %(default)s)"
+            "bootstrap samples of the selection: stability of the features, and where the model "
+            "reads no deep features the optimism of its performance (default: %(default)s)"
         ),
+    )
+    train.add_argument(
+        "--folds",
+        type=_folds,
+        default=5,
+        help="folds of the cross-validation of the whole training, a network in each, which give "
+        "the model card's performance; 0 for none (default: %(default)s)",
+    )
+    train.add_argument(
+        "--fold-epochs",
+        type=int,
+        metavar="EPOCHS",
+        help="epochs of each fold's network (default: as many as the network's)",
+    )
+    train.add_argument(
+        "--fold-hours",
+        type=float,
+        metavar="HOURS",
+        help="begin no further fold after so many hours; the card says how many were not run",
+    )
+    train.add_argument(
+        "--deep-features",
+        choices=("same", "held-out"),
+        default="same",
+        help="whether signatures and Cox model learn from the patients that taught the network, as "
+        "in the paper, or from the other half (default: %(default)s)",
+    )
+    train.add_argument(
+        "--both-ways",
+        action="store_true",
+        help="cross-validate the other of these ways too, so that the model card shows what each "
+        "costs",
+    )
+    train.add_argument(
+        "--least-deaths-per-component",
+        type=float,
+        default=5.0,
+        metavar="DEATHS",
+        help="refuse a model with fewer deaths for each component of its Cox model; 0 for any "
+        "(default: %(default)s)",
     )
     train.add_argument(
         "--store-versions",
@@ -127,8 +167,17 @@ def _versions(text: str) -> dict[str, int]:
     return {name.strip(): int(number) for name, _, number in pairs}
 
 
+def _folds(text: str) -> int:
+    """Read a number of folds: one would leave nobody to train on."""
+    if not text.isdecimal() or int(text) == 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of folds: use 2 or more, or 0")
+    return int(text)
+
+
 def _train(options: argparse.Namespace) -> int:
-    from flows.training.train_model import TrainingRequest, train_model  # noqa: PLC0415
+    from flows.training.request import TrainingRequest  # noqa: PLC0415
+    from flows.training.train_model import train_model  # noqa: PLC0415
+    from models.combined.sample_splitting import DeepFeatures  # noqa: PLC0415
     from models.survival.lasso_cross_validation import LambdaRule  # noqa: PLC0415
 
     request = TrainingRequest(
@@ -140,6 +189,12 @@ def _train(options: argparse.Namespace) -> int:
         lambda_rule=LambdaRule(options.lambda_rule),
         squeeze_excitation=not options.without_se,
         bootstraps=options.bootstraps,
+        folds=options.folds,
+        fold_epochs=options.fold_epochs,
+        fold_hours=options.fold_hours,
+        deep_features=DeepFeatures(options.deep_features),
+        both_ways=options.both_ways,
+        least_deaths_per_component=options.least_deaths_per_component,
         store_versions=options.store_versions,
         demonstration=options.demonstration,
     )

@@ -6,28 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydantic import BaseModel, ConfigDict, Field
 
 from feature_store.clinical_records import ClinicalRecord
-from feature_store.expectations.follow_up_rules import follow_up_facts
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
-from flows.data.follow_up import refuse_follow_up
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.runs.account import about, warn
 from flows.software_version import package_versions, software_version
+from flows.training.cross_validation import cross_validated
+from flows.training.network import remove_unfinished, train_deep_features
+from flows.training.request import TrainingRequest
+from flows.training.trainability import check_trainable, refuse_few_deaths
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.bundle.training_digests import TrainingDigests, training_digests
@@ -39,19 +37,16 @@ from models.combined.combined_model import (
     DEEP_BLOCK,
     HORIZONS,
     CombinedModel,
-    train_combined_model,
 )
 from models.combined.optimism import validate_internally
 from models.combined.region_comparison import RegionResult, compare_regions
+from models.combined.selected_blocks import train_on_what_is_there
 from models.combined.signature import SelectionSettings, block_columns, block_of
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.network.backend_name import backend_package
 from models.network.checkpoint import Epoch
-from models.network.deep_features import DeepFeatureExtractor
 from models.network.engines import LIMIT, GraphCheck, frozen_graph
-from models.network.training import NetworkTraining, split_patients, train_network
 from models.network.weights import NetworkWeights
-from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 
 BUNDLE_PACKAGES = ("numpy", "pandas", "pyradiomics", "SimpleITK", "scipy", "keras", "onnx")
 TABLES_READ = ("acquisitions", "clinical", "deep_input", "images", "radiomics", "replaced")
@@ -66,41 +61,6 @@ DEMONSTRATION_USE = (
     "Demonstration model, not for clinical use: trained on synthetic patients to show how the "
     "system works."
 )
-
-
-class TrainingRequest(BaseModel):
-    """What to train on and where to put the result."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    center: str = Field(description="Training centre, as the settings file names it.")
-    bundle: Path = Field(description="Folder of the new bundle; it must not hold another one.")
-    name: str = Field(default="annulus", description="Name of the model.")
-    version: str = Field(default="1", description="Version of the model.")
-    seed: int = Field(default=20260101, ge=0, description="Seed of everything random.")
-    network_epochs: int = Field(
-        default=100, ge=1, le=10_000, description="Epochs of the network, at most."
-    )
-    lambda_rule: LambdaRule = Field(
-        default=LambdaRule.MIN,
-        description="Penalty of the Lasso: smallest deviance, or 1se for fewer features.",
-    )
-    squeeze_excitation: bool = Field(
-        default=True, description="False trains the ablation without SE modules."
-    )
-    bootstraps: int = Field(
-        default=100,
-        ge=0,
-        le=10_000,
-        description="Bootstrap samples that take the optimism off the performance; 0 for none.",
-    )
-    store_versions: dict[str, int] | None = Field(
-        default=None,
-        description="Versions of the feature store's tables to train on; default: the newest.",
-    )
-    demonstration: bool = Field(
-        default=False, description="Mark the bundle as not for clinical use."
-    )
 
 
 @refusable_flow(name="train-model", flow_run_name="{request.center}")
@@ -120,28 +80,34 @@ def train_model(request: TrainingRequest) -> State[None]:
     source = training_store(work, request)
     records = eligible_records(source, center)
     check_trainable(work, request, source, records)
-    network, curve, held_out = train_deep_features(work, request, source, records)
-    features = combined_model_features(work, request, source, network)
-    model = fit_combined_model(request, features, records)
+    taught = train_deep_features(work, request, source, records)
+    of_model = taught.left_for_model(records)
+    features = combined_model_features(work, request, source, taught.network)
+    model = fit_combined_model(request, features, of_model)
+    refuse_few_deaths(model, request.least_deaths_per_component)
     compared = compared_region_features(work, request, source)
-    graph, graph_check = network_graph(request, source, network, model)
+    graph, graph_check = network_graph(request, source, taught.network, model)
     evidence = replace(
-        gather_evidence(request, features, compared, records, model, curve), graph=graph_check
+        gather_evidence(request, features, compared, of_model, model, taught.curve),
+        cross_validations=cross_validated(work, request, source, records, features),
+        deep_features=request.deep_features,
+        n_network=len(taught.learners),
+        graph=graph_check,
     )
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
-    combat = combat_reference(work, features, records, model)
+    combat = combat_reference(work, features, of_model, model)
     digest = freeze(
         request.bundle,
         model,
-        network,
+        taught.network,
         bundle_facts(work, request, source),
         evidence,
         combat,
         graph,
-        applicability=range_of_training(features, records, model, held_out),
+        applicability=range_of_training(features, of_model, records, model, taught.unseen),
         digests=digests_of_training(request, source, records),
     )
-    checkpoint_file(work, request).unlink(missing_ok=True)
+    remove_unfinished(work, request)
     return Completed(
         message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients "
         f"with {model.training.n_events} deaths: pin this digest in the [model] table"
@@ -160,93 +126,6 @@ def training_store(work: Installation, request: TrainingRequest) -> FeatureStore
     return work.store.pinned(
         {name: version for name, version in versions.items() if name in TABLES_READ}
     )
-
-
-def checkpoint_file(work: Installation, request: TrainingRequest) -> Path:
-    """Return where an unfinished training of the network is kept."""
-    kind = "se" if request.squeeze_excitation else "no-se"
-    return work.settings.node.folder / "training" / f"{request.center}-{kind}.checkpoint"
-
-
-def check_trainable(
-    work: Installation,
-    request: TrainingRequest,
-    source: FeatureStore,
-    records: dict[str, ClinicalRecord],
-) -> None:
-    """Refuse, before the network trains for hours, a centre that a later step would refuse.
-
-    Raises
-    ------
-    TrainingError
-        If no patient has features and an outcome, or there are too few deaths or too short a
-        follow-up.
-    """
-    regions = [Region.GTV, Region.RING_6MM]
-    features = source.features(request.center, regions, work.settings.extraction().digest)
-    patients = eligible_patients(features, records)
-    if patients.empty:
-        raise TrainingError(
-            f"Centre {request.center} has {len(features)} patients with features and "
-            f"{len(records)} eligible clinical records, but no patient with both: push its studies "
-            "and import its clinical table first."
-        )
-    whole = source.clinical(request.center)
-    refuse_follow_up(request.center, whole, follow_up_facts(whole, min(HORIZONS)))
-    survival = survival_of(records, patients.index)
-    assign_folds(survival, SelectionSettings().n_folds, request.seed)
-    split_patients(survival, NetworkTraining().held_out, request.seed)
-    if survival.days.max() < max(HORIZONS):
-        raise TrainingError(
-            f"The patients of centre {request.center} were followed for {survival.days.max():g} "
-            f"days at most, but survival is to be predicted at {max(HORIZONS)} days: train on a "
-            "centre with longer follow-up."
-        )
-
-
-@task(name="train network", cache_policy=NO_CACHE)
-def train_deep_features(
-    work: Installation,
-    request: TrainingRequest,
-    source: FeatureStore,
-    records: dict[str, ClinicalRecord],
-) -> tuple[NetworkWeights, tuple[Epoch, ...], tuple[str, ...]]:
-    """Train the network on the centre's GTV regions and keep the deep features of all its
-    patients; the last of what is returned are the keys of those whom it did not learn from.
-    """
-    logger = get_run_logger()
-    identities, inputs = source.deep_inputs(request.center)
-    used = [row for row, identity in enumerate(identities) if identity.patient_key in records]
-    keys = [identities[row].patient_key for row in used]
-    survival = survival_of(records, keys)
-    curve: list[Epoch] = []
-
-    def tell(epoch: Epoch) -> None:
-        curve.append(epoch)
-        logger.info(
-            "epoch %d of at most %d: loss %.4f", epoch.number, request.network_epochs, epoch.loss
-        )
-
-    checkpoint = checkpoint_file(work, request)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    training = NetworkTraining(
-        epochs=request.network_epochs,
-        squeeze_excitation=request.squeeze_excitation,
-        augmentation=work.settings.augmentation.ranges(),
-    )
-    network = train_network(
-        inputs[used],
-        survival,
-        training,
-        seed=request.seed,
-        on_epoch=tell,
-        checkpoint=checkpoint,
-    )
-    deep: NDArray[np.float32] = DeepFeatureExtractor(network).extract(inputs)
-    for identity, features in zip(identities, deep, strict=True):
-        work.store.put_deep(identity, features, network.digest)
-    _, held_out = split_patients(survival, training.held_out, request.seed)
-    return network, tuple(curve), tuple(keys[row] for row in held_out)
 
 
 def combined_model_features(
@@ -300,21 +179,22 @@ def fit_combined_model(
     patients = eligible_patients(features, records)
     survival = survival_of(records, patients.index)
     settings = SelectionSettings(lambda_rule=request.lambda_rule)
-    blocks = list(BLOCKS)
-    while True:
-        try:
-            model = train_combined_model(
-                patients, survival, seed=request.seed, blocks=blocks, settings=settings
-            )
-        except NoFeatureSelectedError as error:
-            if len(blocks) == 1:
-                raise
-            blocks.remove(error.block)
-            warn(f"The model is combined without the block {error.block}: {error}")
-        else:
-            for warning in model.training.warnings:
-                warn(str(warning))
-            return model
+
+    def tell(error: NoFeatureSelectedError) -> None:
+        warn(f"The model is combined without the block {error.block}: {error}")
+
+    model = train_on_what_is_there(
+        patients,
+        survival,
+        seed=request.seed,
+        blocks=BLOCKS,
+        horizons=HORIZONS,
+        settings=settings,
+        on_left_out=tell,
+    )
+    for warning in model.training.warnings:
+        warn(str(warning))
+    return model
 
 
 @task(name="gather evidence", cache_policy=NO_CACHE)
@@ -348,13 +228,14 @@ def gather_evidence(
         except TrainingError as error:
             warn(str(error))
         else:
-            get_run_logger().info(
-                "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left "
-                "out of a sample",
-                internal.concordance,
-                internal.corrected_concordance,
-                internal.out_of_bag,
-            )
+            if not model.needs_network:
+                get_run_logger().info(
+                    "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left "
+                    "out of a sample",
+                    internal.concordance,
+                    internal.corrected_concordance,
+                    internal.out_of_bag,
+                )
     return TrainingEvidence(curve, comparison, internal)
 
 
@@ -378,21 +259,22 @@ def digests_of_training(
 
 def range_of_training(
     features: pd.DataFrame,
+    of_model: dict[str, ClinicalRecord],
     records: dict[str, ClinicalRecord],
     model: CombinedModel,
-    held_out: Collection[str],
+    unseen: Collection[str],
 ) -> Applicability:
-    """Return which patients the model knows: by the radiomics that it reads, and by all deep
-    features where it reads some, of which only those of patients `held_out` from the network's
-    learning say how others look.
+    """Return which patients the model knows: by the radiomics that it reads, of the patients that
+    it was fitted on, and by all deep features where it reads some, of which only those of patients
+    whose outcome the network has not seen say how others look.
     """
-    patients = eligible_patients(features, records)
     read = [name for name in model.features if block_of(name) != DEEP_BLOCK]
-    found = [fit_joint_distance("radiomics", patients[read])] if read else []
+    found = []
+    if read:
+        found.append(fit_joint_distance("radiomics", eligible_patients(features, of_model)[read]))
     if model.needs_network:
-        found.append(
-            fit_joint_distance("deep features", block_columns(patients, DEEP_BLOCK), held_out)
-        )
+        deep = block_columns(eligible_patients(features, records), DEEP_BLOCK)
+        found.append(fit_joint_distance("deep features", deep, unseen))
     return Applicability(tuple(one for one in found if one is not None))
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.bundle.frozen_bundle import FrozenBundle
-from models.bundle.training_evidence import TrainingEvidence
 from models.combined.applicability import Applicability
-from models.combined.combined_model import CombinedModel
+from models.combined.combined_model import DEEP_BLOCK, CombinedModel
+from models.combined.cross_validation import CrossValidation
 from models.combined.optimism import InternalValidation
+from models.combined.sample_splitting import DeepFeatures
 from models.combined.signature import Signature
 from models.survival.concordance import TrainingConcordance
 
@@ -29,6 +30,11 @@ LIMITS = (
         "radiotherapy, nothing else."
     ),
     "Predicts no survival beyond the follow-up of its training patients.",
+)
+
+NOT_VALIDATED = "  not internally validated: neither folds nor bootstrap samples were asked for"
+NOT_VALIDATED_DEEP = (
+    "  not internally validated: the whole training, network included, was not cross-validated"
 )
 
 
@@ -58,7 +64,7 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
         "",
         "Training",
         f"  centre          {facts.training_center}, data as of {facts.created_at.isoformat()}",
-        f"  patients        {training.n}, of whom {training.n_events} died",
+        f"  patients        {training.n}, of whom {training.n_events} died{_taught(bundle)}",
         *_erased(erased),
         f"  seed            {training.seed}",
         f"  software        {facts.software_version}; "
@@ -95,9 +101,17 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
     weights = iter(model.feature_weights)
     for signature in model.signatures:
         lines += _signature(signature, [next(weights) for _ in signature.features], stability)
-    lines += ["", "Performance in the training patients", *_performance(bundle.evidence)]
+    lines += ["", "Performance at the training centre", *_performance(bundle)]
     lines += ["", "Limits", *(f"  {limit}" for limit in _limits(model, bundle.evidence.internal))]
     return lines
+
+
+def _taught(bundle: FrozenBundle) -> str:
+    """Say who taught the network, where that were others."""
+    evidence = bundle.evidence
+    if bundle.network is None or evidence.deep_features is DeepFeatures.SAME:
+        return ""
+    return f"; the network learnt from {evidence.n_network} others"
 
 
 def _erased(erased: int) -> list[str]:
@@ -183,9 +197,14 @@ def _signature(
     return lines
 
 
-def _performance(evidence: TrainingEvidence) -> list[str]:
-    lines = []
-    if (internal := evidence.internal) is not None:
+def _performance(bundle: FrozenBundle) -> list[str]:
+    """Say first what was found in patients whom nothing of the training had seen; what was computed
+    with the network outside is no performance of a model that reads deep features.
+    """
+    evidence, deep = bundle.evidence, bundle.model.needs_network
+    lines = [line for found in evidence.cross_validations for line in _cross_validated(found)]
+    internal = evidence.internal
+    if internal is not None and not deep:
         low, high = _interval(internal.concordance, internal.standard_error)
         lines += [
             (
@@ -200,6 +219,8 @@ def _performance(evidence: TrainingEvidence) -> list[str]:
                 "(1 is right)"
             ),
         ]
+    if not lines:
+        lines.append(NOT_VALIDATED_DEEP if deep else NOT_VALIDATED)
     for result in evidence.comparison:
         value = "nothing selected"
         if result.concordance is not None and result.standard_error is not None:
@@ -209,7 +230,43 @@ def _performance(evidence: TrainingEvidence) -> list[str]:
                 f"{result.n_selected} of {result.n_offered} features"
             )
         lines.append(f"  region          {' + '.join(result.regions)}: {value}")
-    return lines or ["  not recorded"]
+    return lines
+
+
+def _cross_validated(found: CrossValidation) -> list[str]:
+    """Say what a cross-validation of the whole training found, with its error and its failures."""
+    c, error = found.concordance
+    run, network = len(found.results), DEEP_BLOCK in found.blocks
+    what = "network, selection, Cox model" if network else "selection, Cox model"
+    not_run = f", {found.folds - run} not run for lack of time" if run < found.folds else ""
+    lines = [
+        (
+            f"  Harrell's C     {c:.3f} (standard error {error:.3f}) in patients whom nothing had "
+            f"seen: {run} folds, {what} made anew in each, {found.n_failed} without a "
+            f"model{not_run}"
+        )
+    ]
+    if network:
+        n_network, n_model = (
+            [getattr(one, name) for one in found.results] for name in ("n_network", "n_model")
+        )
+        learnt = "the same patients" if found.way is DeepFeatures.SAME else "different patients"
+        lines.append(
+            f"                  network and Cox model learnt from {learnt}: in a fold "
+            f"{_range_of(n_network)} and {_range_of(n_model)}, at most {found.epochs} epochs"
+        )
+    for block in found.blocks:
+        c, error, n_folds = found.of_block(block)
+        lines.append(
+            f"    {block}: C {c:.3f} (standard error {error:.3f}), selected in {n_folds} of {run} "
+            "folds"
+        )
+    return lines
+
+
+def _range_of(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low}-{high}"
 
 
 def _interval(estimate: float, error: float) -> tuple[float, float]:
@@ -235,8 +292,4 @@ def _limits(model: CombinedModel, internal: InternalValidation | None) -> list[s
             f"Warning: {one} and {two} correlate at {value:+.2f} and say the same thing twice."
             for one, two, value in internal.redundant
         ]
-        if model.needs_network:
-            limits.append(
-                "The corrected C does not take off what the network learnt from the same patients."
-            )
     return limits

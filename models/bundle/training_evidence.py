@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from models.combined.cross_validation import CrossValidation
 from models.combined.optimism import InternalValidation
 from models.combined.region_comparison import RegionResult
+from models.combined.sample_splitting import DeepFeatures
 from models.network.checkpoint import Epoch
 from models.network.engines import GraphCheck
 
@@ -29,6 +31,14 @@ class TrainingEvidence:
         salt; newer bundles have `models.bundle.training_digests`.
     graph : GraphCheck or None
         How the network's ONNX graph compared with Keras; `None` in bundles of earlier releases.
+    cross_validations : tuple of CrossValidation
+        The whole pipeline in patients whom nothing of it had seen, in the model's own way first;
+        empty where it was not asked for, and in bundles of earlier releases.
+    deep_features : DeepFeatures
+        Whether signatures and Cox model learnt from the patients that taught the network.
+    n_network : int
+        Patients that taught the network; 0 in bundles of earlier releases, where they were those of
+        the model.
     """
 
     curve: tuple[Epoch, ...] = ()
@@ -36,3 +46,9 @@ class TrainingEvidence:
     internal: InternalValidation | None = None
     images: tuple[tuple[str, ...], ...] = field(default=(), metadata={"later": True})
     graph: GraphCheck | None = field(default=None, metadata={"later": True})
+    cross_validations: tuple[CrossValidation, ...] = field(default=(), metadata={"later": True})
+    deep_features: DeepFeatures = field(default=DeepFeatures.SAME, metadata={"later": True})
+    n_network: int = field(default=0, metadata={"later": True})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "deep_features", DeepFeatures(self.deep_features))

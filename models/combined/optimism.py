@@ -3,8 +3,9 @@
 The whole selection (z-scores, univariate step, Lasso with its cross-validation, components, Cox) is
 repeated in bootstrap samples; what a sample's model loses from its own patients to the original
 ones is the optimism [1]_, and how often a feature is selected again is its stability [2]_. The
-network is not trained again: where deep features are in the model its learning from the same
-patients is not taken off, so the corrected numbers are still too high.
+network is not trained again, and the patients that a sample leaves out have taught it: of a model
+with deep features the performance found here means nothing and is shown nowhere
+(`models.combined.cross_validation` says how good it is); its stability is shown.
 
 References
 ----------
@@ -23,8 +24,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from models.combined.combined_model import CombinedModel, train_combined_model
-from models.errors import NoFeatureSelectedError, TrainingError
+from models.combined.combined_model import CombinedModel
+from models.combined.selected_blocks import train_on_what_is_there, within_follow_up
+from models.errors import TrainingError
 from models.survival.concordance import training_concordance
 from models.survival.cox_regression import fit_cox
 from models.survival.lasso_cross_validation import assign_folds
@@ -170,25 +172,15 @@ def _train(
     """Train as `model` was; a block in which the sample selects nothing is left out, as in
     training.
     """
-    blocks = list(model.blocks)
-    horizons = [day for day in model.horizons if day <= survival.days.max()] or [
-        int(survival.days.max())
-    ]
-    while True:
-        try:
-            return train_combined_model(
-                sample,
-                survival,
-                seed=0,
-                blocks=blocks,
-                horizons=horizons,
-                settings=model.training.settings,
-                folds=folds,
-            )
-        except NoFeatureSelectedError as error:
-            if len(blocks) == 1:
-                raise
-            blocks.remove(error.block)
+    return train_on_what_is_there(
+        sample,
+        survival,
+        seed=0,
+        blocks=model.blocks,
+        horizons=within_follow_up(model.horizons, survival),
+        settings=model.training.settings,
+        folds=folds,
+    )
 
 
 def _redundant(model: CombinedModel, table: pd.DataFrame) -> tuple[tuple[str, str, float], ...]:

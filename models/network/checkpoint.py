@@ -125,7 +125,10 @@ def read_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
 
 def values_of(variables: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Copy Keras variables, by position."""
-    return {f"{position:04d}": np.array(variable) for position, variable in enumerate(variables)}
+    return {
+        f"{position:04d}": np.array(np.asarray(variable))
+        for position, variable in enumerate(variables)
+    }
 
 
 def assign(variables: Sequence[Any], values: Arrays) -> None:

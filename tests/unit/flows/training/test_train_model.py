@@ -26,10 +26,9 @@ from flows.installation import Installation
 from flows.runs import account
 from flows.settings import CombatTable, Settings
 from flows.training import train_model
+from flows.training.request import TrainingRequest
 from flows.training.train_model import (
-    TrainingRequest,
     bundle_facts,
-    check_trainable,
     combat_reference,
     combined_model_features,
     compared_region_features,
@@ -40,6 +39,7 @@ from flows.training.train_model import (
     range_of_training,
     training_store,
 )
+from flows.training.trainability import check_trainable
 from models.bundle.frozen_bundle import freeze
 from models.combined.combined_model import train_combined_model
 from models.errors import TrainingError
@@ -139,6 +139,43 @@ def test_what_no_model_can_come_from_is_refused_before_the_network_trains(
     check_trainable(work, request, training_store(work, request), records())
     with pytest.raises(TrainingError, match=sentence):
         check_trainable(work, request, training_store(work, request), change(records()))
+
+
+def test_too_many_components_are_refused_before_the_network_trains(work: Installation) -> None:
+    request = TrainingRequest(center="A", bundle=Path("bundle"), least_deaths_per_component=20)
+    source = training_store(work, request)
+    with pytest.raises(TrainingError, match=r"components for 50 deaths, .* \(--lambda-rule 1se\)"):
+        check_trainable(work, request, source, records())
+    anyway = request.model_copy(update={"least_deaths_per_component": 0})
+    check_trainable(work, anyway, source, records())
+
+
+def test_radiomics_that_order_all_deaths_are_refused_with_the_way_out(work: Installation) -> None:
+    """A sum of features that ranks every patient rightly has no finite Cox coefficients."""
+    request = TrainingRequest(center="A", bundle=Path("bundle"), least_deaths_per_component=0)
+    source = training_store(work, request)
+    digest = work.settings.extraction().digest
+    total = source.features("A", [Region.GTV], digest).iloc[:, :30].sum(axis=1)
+    ordered = {
+        key: replace(records()[key], survival_days=60.0 + 30 * place)
+        for place, key in enumerate(total.sort_values(ascending=False).index)
+    }
+    with pytest.raises(TrainingError, match=r"so the network is not trained: .*--lambda-rule 1se"):
+        check_trainable(work, request, source, ordered)
+
+
+def test_folds_that_leave_too_few_deaths_are_refused_before_the_network_trains(
+    work: Installation,
+) -> None:
+    request = TrainingRequest(center="A", bundle=Path("bundle"), folds=5)
+    few = {
+        key: replace(record, event=number < 12)
+        for number, (key, record) in enumerate(records().items())
+    }
+    with pytest.raises(TrainingError, match=r"cannot be cross-validated in 5 folds: .*--folds 0"):
+        check_trainable(work, request, training_store(work, request), few)
+    with pytest.raises(pydantic.ValidationError, match="one fold leaves nobody to train on"):
+        TrainingRequest(center="A", bundle=Path("bundle"), folds=1)
 
 
 def records_and_hazards() -> list[tuple[str, float]]:
@@ -303,7 +340,7 @@ def test_the_range_and_the_digests_are_of_the_patients_that_train(
     source = training_store(work, request)
     features = combined_model_features(work, request, source, NETWORK)
     model = fit_combined_model.fn(request, features, records())
-    (radiomics,) = range_of_training(features, records(), model, ("patient003",)).distances
+    (radiomics,) = range_of_training(features, records(), {}, model, ()).distances
     assert radiomics.group == "radiomics"
     assert radiomics.z_score.features == model.features
     assert radiomics.left_out.size == PATIENTS

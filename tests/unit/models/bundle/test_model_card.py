@@ -11,6 +11,9 @@ from models.bundle.frozen_bundle import freeze, load
 from models.bundle.model_card import model_card
 from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combined_model import CombinedModel, train_combined_model
+from models.combined.cross_validation import CrossValidation, FoldResult
+from models.combined.optimism import validate_internally
+from models.combined.sample_splitting import DeepFeatures
 from models.network.engines import GraphCheck
 from models.network.weights import NetworkWeights
 from tests.support.training_cohorts import make_cohort
@@ -57,3 +60,53 @@ def test_the_card_says_what_computes_the_network(tmp_path: Path, facts: BundleFa
         "in the deep features of 16 tumours, the largest of which is 1.62"
     ) in cards["near"]
     assert "differs too much and was left out: Keras scores; " in cards["far"]
+
+
+def folds(way: DeepFeatures) -> CrossValidation:
+    results = tuple(
+        FoldResult(number, 24, 20, 96, 96, 0.5 + number / 20, {"gtv": 0.62, "deep": 0.51})
+        for number in (1, 2)
+    )
+    failed = FoldResult(3, 24, 20, 95, 96, None, {}, "The Lasso keeps none.")
+    return CrossValidation(way, 5, 40, 1, ("gtv", "deep"), (*results, failed))
+
+
+def test_the_first_figures_are_of_patients_whom_nothing_had_seen(
+    tmp_path: Path, facts: BundleFacts
+) -> None:
+    """What the network had seen is no performance of a model that reads its features."""
+    cohort = make_cohort(blocks=("gtv", "deep"))
+    model = train_combined_model(cohort.features, cohort.survival, seed=1, blocks=("gtv", "deep"))
+    network = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})
+    internal = validate_internally(model, cohort.features, cohort.survival, resamples=2, seed=3)
+
+    def performance(evidence: TrainingEvidence, name: str) -> list[str]:
+        folder = tmp_path / name
+        card = model_card(load(folder, freeze(folder, model, network, facts, evidence)))
+        assert "corrected" not in "".join(card)
+        assert "apparent" not in "".join(card)
+        assert any("of resamples" in line for line in card)
+        place = card.index("Performance at the training centre")
+        return card[place + 1 : card.index("Limits") - 1]
+
+    assert performance(TrainingEvidence(internal=internal), "without") == [
+        "  not internally validated: the whole training, network included, was not cross-validated"
+    ]
+    both = (folds(DeepFeatures.SAME), folds(DeepFeatures.HELD_OUT))
+    lines = performance(
+        TrainingEvidence(internal=internal, cross_validations=both, n_network=120), "with"
+    )
+    assert lines[:4] == [
+        (
+            "  Harrell's C     0.550 (standard error 0.046) in patients whom nothing had seen: 3 "
+            "folds, network, selection, Cox model made anew in each, 1 without a model, 2 not run "
+            "for lack of time"
+        ),
+        (
+            "                  network and Cox model learnt from the same patients: in a fold "
+            "95-96 and 96, at most 40 epochs"
+        ),
+        "    gtv: C 0.580 (standard error 0.063), selected in 2 of 3 folds",
+        "    deep: C 0.507 (standard error 0.005), selected in 2 of 3 folds",
+    ]
+    assert "learnt from different patients" in lines[5]

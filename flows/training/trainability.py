@@ -1,0 +1,137 @@
+"""What no model can come from is refused before the network trains for hours."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from feature_store.clinical_records import ClinicalRecord
+from feature_store.expectations.follow_up_rules import follow_up_facts
+from feature_store.imaging.regions import Region
+from feature_store.tables.store import FeatureStore
+from flows.data.eligible_patients import eligible_patients, survival_of
+from flows.data.follow_up import refuse_follow_up
+from flows.installation import Installation
+from flows.training.request import TrainingRequest
+from models.combined.combined_model import BLOCKS, DEEP_BLOCK, HORIZONS, CombinedModel
+from models.combined.sample_splitting import split_learners
+from models.combined.selected_blocks import train_on_what_is_there
+from models.combined.signature import SelectionSettings
+from models.errors import NoFeatureSelectedError, TrainingError
+from models.network.training import NetworkTraining, split_patients
+from models.survival.lasso_cross_validation import LambdaRule, assign_folds
+from models.survival.survival_data import Survival
+
+
+def check_trainable(
+    work: Installation,
+    request: TrainingRequest,
+    source: FeatureStore,
+    records: dict[str, ClinicalRecord],
+) -> None:
+    """Refuse, before the network trains for hours, a centre that a later step would refuse.
+
+    Raises
+    ------
+    TrainingError
+        If no patient has features and an outcome, there are too few deaths or too short a
+        follow-up, or the radiomics cannot be fitted.
+    """
+    regions = [Region.GTV, Region.RING_6MM]
+    features = source.features(request.center, regions, work.settings.extraction().digest)
+    patients = eligible_patients(features, records)
+    if patients.empty:
+        raise TrainingError(
+            f"Centre {request.center} has {len(features)} patients with features and "
+            f"{len(records)} eligible clinical records, but no patient with both: push its studies "
+            "and import its clinical table first."
+        )
+    whole = source.clinical(request.center)
+    refuse_follow_up(request.center, whole, follow_up_facts(whole, min(HORIZONS)))
+    survival = survival_of(records, patients.index)
+    _check_deaths(survival, request)
+    if survival.days.max() < max(HORIZONS):
+        raise TrainingError(
+            f"The patients of centre {request.center} were followed for {survival.days.max():g} "
+            f"days at most, but survival is to be predicted at {max(HORIZONS)} days: train on a "
+            "centre with longer follow-up."
+        )
+    _check_folds(survival, request)
+    rows = split_learners(survival, request.deep_features, request.seed).of_model
+    _check_radiomics(request, patients.iloc[rows], survival.subset(rows))
+
+
+def refuse_few_deaths(model: CombinedModel, least: float) -> None:
+    """Refuse a model whose Cox model has too many components for its deaths.
+
+    Parameters
+    ----------
+    model : CombinedModel
+        As it was fitted.
+    least : float
+        Deaths for each component, at least.
+
+    Raises
+    ------
+    TrainingError
+        If there are fewer.
+    """
+    components, deaths = model.cox_coefficients.size, model.training.n_events
+    if deaths >= least * components:
+        return
+    fewer = (
+        f"keep fewer features with the lambda rule {LambdaRule.ONE_STANDARD_ERROR} (--lambda-rule "
+        f"{LambdaRule.ONE_STANDARD_ERROR}), "
+        if model.training.settings.lambda_rule is not LambdaRule.ONE_STANDARD_ERROR
+        else ""
+    )
+    raise TrainingError(
+        f"The Cox model has {components} components for {deaths} deaths, "
+        f"{deaths / components:.1f} for each, expected at least {least:g}: {fewer}train on more "
+        "patients, or ask for such a model (--least-deaths-per-component 0)."
+    )
+
+
+def _check_deaths(survival: Survival, request: TrainingRequest) -> None:
+    """Refuse too few deaths to share among those who teach network and model, and within each."""
+    learners = split_learners(survival, request.deep_features, request.seed)
+    assign_folds(survival.subset(learners.of_model), SelectionSettings().n_folds, request.seed)
+    split_patients(survival.subset(learners.of_network), NetworkTraining().held_out, request.seed)
+
+
+def _check_folds(survival: Survival, request: TrainingRequest) -> None:
+    """Refuse folds that would leave too few deaths to the others."""
+    if not request.folds:
+        return
+    try:
+        numbers = assign_folds(survival, request.folds, request.seed)
+        for number in range(request.folds):
+            _check_deaths(survival.subset((numbers != number).nonzero()[0]), request)
+    except TrainingError as error:
+        raise TrainingError(
+            f"The whole training cannot be cross-validated in {request.folds} folds: {error} Or "
+            "ask for other folds (--folds), or for none (--folds 0), which leaves the model "
+            "without internal validation."
+        ) from error
+
+
+def _check_radiomics(request: TrainingRequest, patients: pd.DataFrame, survival: Survival) -> None:
+    """Fit what can be fitted without the network, and refuse what would be refused after it."""
+    settings = SelectionSettings(lambda_rule=request.lambda_rule)
+    try:
+        model = train_on_what_is_there(
+            patients,
+            survival,
+            seed=request.seed,
+            blocks=[block for block in BLOCKS if block != DEEP_BLOCK],
+            horizons=HORIZONS,
+            settings=settings,
+        )
+    except NoFeatureSelectedError:
+        return  # deep features may yet say something
+    except TrainingError as error:
+        raise TrainingError(
+            f"The radiomics of centre {request.center} give no Cox model, so the network is not "
+            f"trained: {error} Fewer features may do (--lambda-rule "
+            f"{LambdaRule.ONE_STANDARD_ERROR})."
+        ) from error
+    refuse_few_deaths(model, request.least_deaths_per_component)
