@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8
 TWO_AT_ONCE := --numprocesses 2
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-portal bench-validation coverage-validation test test-fast test-on-servers coverage check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -94,6 +94,9 @@ bench-store: install  ## what a study costs in feature store and registry; ARGS=
 
 bench-validation: install  ## the bootstrap against lifelines and scikit-survival, and a whole report; ARGS=--quick leaves out n = 100 000
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_validation $(ARGS)
+
+control-training: install  ## does cross-validation of a training find nothing in permuted outcomes, and what was planted
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.training_control $(ARGS)
 
 coverage-validation: install  ## how often the intervals of a report hold the truth and its verdicts are wrong, over simulated cohorts
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.interval_coverage; intervals=$$?; \
