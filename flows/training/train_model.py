@@ -67,7 +67,8 @@ DEMONSTRATION_USE = (
 def train_model(request: TrainingRequest) -> State[None]:
     """Train the network, select features, fit the combined model and freeze all of it.
 
-    A run that was killed continues with the epoch after the last one that it finished.
+    A run that was killed continues with the epoch after the last one that was kept, and with the
+    folds that were not done.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """What a training must remember to continue as if it had never been interrupted.
 
-One file, replaced as a whole after each epoch: a process that is killed at any moment leaves the
-last epoch's file or the one before. Nothing is pickled.
+One file, replaced as a whole: a process that is killed at any moment leaves the last file that was
+written or the one before. Nothing is pickled.
 """
 
 from __future__ import annotations

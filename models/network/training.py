@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from models.survival.survival_data import Survival
 
 __all__ = ["Epoch", "NetworkTraining", "split_patients", "train_network"]
 
+CHECKPOINT_EVERY_S = 600.0
+"""What a training that is killed has to do again, at most, where its epochs are short."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -94,6 +97,7 @@ def train_network(
     seed: int,
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint: Path | None = None,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> NetworkWeights:
     """Train the network; on CPUs with as many cores the same seed gives the same weights, bit by
     bit.
@@ -115,9 +119,10 @@ def train_network(
         Called after each epoch with an `Epoch`; of a training that continues, first with those that
         were done.
     checkpoint : Path, optional
-        File that is written after each epoch. Where it is of the same data, settings and seed,
-        training continues from it and ends with the weights of a training that was never
-        interrupted.
+        File that is written after epochs. Where it is of the same data, settings and seed, training
+        continues from it and ends with the weights of a training that was never interrupted.
+    checkpoint_every_s : float
+        Seconds between two writes, at least; the last epoch is always written.
 
     Returns
     -------
@@ -149,7 +154,7 @@ def train_network(
     digest = hashlib.sha256(repr((chosen, seed, volumes.shape, BACKEND, policy)).encode())
     digest.update(volumes.tobytes())
     digest.update(outcome.tobytes())
-    memory = _Memory(checkpoint, digest.hexdigest())
+    memory = _Memory(checkpoint, digest.hexdigest(), checkpoint_every_s)
     volumes = volumes[..., np.newaxis]
     return _fit(
         volumes, outcome, split, chosen, seed=seed, policy=policy, on_epoch=on_epoch, memory=memory
@@ -197,25 +202,28 @@ def split_patients(
     return inside, outside
 
 
-@dataclass(frozen=True)
 class _Memory:
-    """Where the checkpoint of this training is kept, if anywhere."""
+    """Where the checkpoint of this training is kept, if anywhere: 236 MB, so not after every
+    epoch.
+    """
 
-    path: Path | None
-    fingerprint: str
+    def __init__(self, path: Path | None, fingerprint: str, every_s: float) -> None:
+        self._path, self._fingerprint, self._every_s = path, fingerprint, every_s
+        self._kept_at = time.monotonic()
 
     def recall(self) -> Checkpoint | None:
-        return None if self.path is None else read_checkpoint(self.path, self.fingerprint)
+        return None if self._path is None else read_checkpoint(self._path, self._fingerprint)
 
-    def keep(self, curve: list[Epoch], network: Any, best: NetworkWeights) -> None:
-        if self.path is not None:
-            variables, optimizer = (
-                values_of(network.variables),
-                values_of(network.optimizer.variables),
-            )
-            Checkpoint(self.fingerprint, tuple(curve), variables, optimizer, best.arrays).write(
-                self.path
-            )
+    def keep(
+        self, curve: list[Epoch], network: Any, best: NetworkWeights, *, is_last: bool
+    ) -> None:
+        if self._path is None or not (is_last or time.monotonic() - self._kept_at >= self._every_s):
+            return
+        variables, optimizer = values_of(network.variables), values_of(network.optimizer.variables)
+        Checkpoint(self._fingerprint, tuple(curve), variables, optimizer, best.arrays).write(
+            self._path
+        )
+        self._kept_at = time.monotonic()
 
 
 def _fit(
@@ -244,7 +252,7 @@ def _fit(
             curve.append(epoch)
             if on_epoch is not None:
                 on_epoch(epoch)
-    while len(curve) < training.epochs and _epochs_since_best(curve) < training.patience:
+    while not _is_over(curve, training):
         number = len(curve) + 1
         order = np.random.default_rng((seed, number)).permutation(learning)
         losses = []
@@ -266,7 +274,7 @@ def _fit(
         _LOG.info(
             "network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched
         )
-        memory.keep(curve, network, best)
+        memory.keep(curve, network, best, is_last=_is_over(curve, training))
         if on_epoch is not None:
             on_epoch(curve[-1])
     if best is None:
@@ -295,6 +303,10 @@ def _compiled(training: NetworkTraining, seed: int, policy: str) -> Any:
     )
     network.optimizer.build(network.trainable_variables)
     return network
+
+
+def _is_over(curve: list[Epoch], training: NetworkTraining) -> bool:
+    return len(curve) >= training.epochs or _epochs_since_best(curve) >= training.patience
 
 
 def _epochs_since_best(curve: list[Epoch]) -> int:

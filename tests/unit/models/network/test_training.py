@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,14 @@ from numpy.typing import NDArray
 
 from models.errors import FeatureMismatchError, TrainingError
 from models.network.deep_features import DeepFeatureExtractor
-from models.network.training import Epoch, NetworkTraining, split_patients, train_network
+from models.network.training import (
+    Epoch,
+    NetworkTraining,
+    _Memory,
+    split_patients,
+    train_network,
+)
+from models.network.weights import NetworkWeights
 from models.survival.survival_data import Survival
 from tests.support import ROOT
 
@@ -49,6 +57,7 @@ def main(checkpoint: str) -> None:
         TRAINING,
         seed=5,
         checkpoint=Path(checkpoint),
+        checkpoint_every_s=0,
         on_epoch=lambda epoch: print(epoch, flush=True),
     )
     print(weights.digest)
@@ -89,6 +98,20 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(tmp_path: Path) -
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True
     )
     assert answer.stdout.splitlines() == [*map(str, epochs), weights.digest]
+
+
+def test_a_checkpoint_is_written_after_the_last_epoch_and_not_after_each(tmp_path: Path) -> None:
+    written: list[int] = []
+
+    memory = _Memory(tmp_path / "network.ckpt", "f", every_s=3600)
+    best = NetworkWeights({"a": np.zeros(1, dtype=np.float32)})
+    network = SimpleNamespace(variables=[np.ones(2)], optimizer=SimpleNamespace(variables=[]))
+    for number in (1, 2, 3):
+        curve = [Epoch(one, 1.0, None, True) for one in range(1, number + 1)]
+        memory.keep(curve, network, best, is_last=number == 3)
+        found = memory.recall()
+        written.append(0 if found is None else found.curve[-1].number)
+    assert written == [0, 0, 3]
 
 
 def test_the_split_shares_deaths() -> None:
