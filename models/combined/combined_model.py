@@ -187,11 +187,7 @@ class CombinedModel:
         """Log hazard per standard deviation of each feature, shape (p,): loadings times Cox
         coefficients.
         """
-        # Sums in a fixed order, so that a score has the same bits however many patients are scored
-        # at once.
-        return np.asarray(
-            (self.components.loadings * self.cox_coefficients).sum(axis=1), dtype=np.float64
-        )
+        return _weights(self.components, self.cox_coefficients)
 
     def score(self, features: pd.DataFrame) -> tuple[Risk, ...]:
         """Score patients.
@@ -250,7 +246,7 @@ class CombinedModel:
     def _parts(self, features: pd.DataFrame) -> Array:
         """Each feature's part of the linear predictor, shape (n, p)."""
         z = _stacked(self.signatures, features)
-        return np.asarray((z - self.components.center) * self.feature_weights, dtype=np.float64)
+        return _summands(z, self.components, self.cox_coefficients)
 
 
 def train_combined_model(
@@ -323,7 +319,8 @@ def train_combined_model(
     z = _stacked(signatures, table)
     components, explained = fit_principal_components(z)
     fit = fit_cox(components.scores(z), survival)
-    linear_predictor = components.scores(z) @ fit.coefficients
+    # As scoring adds it up: of an odd number of patients the median one is then never above itself.
+    linear_predictor = _summands(z, components, fit.coefficients).sum(axis=1)
     return CombinedModel(
         signatures=signatures,
         components=components,
@@ -340,14 +337,39 @@ def train_combined_model(
             explained,
             fit.log_likelihood,
             fit.null_log_likelihood,
-            _warnings(survival, fit.coefficients.size, chosen.lambda_rule),
+            (
+                *_warnings(survival, fit.coefficients.size, chosen.lambda_rule),
+                *(_at_path_end(one, chosen) for one in signatures if one.selection.at_path_end),
+            ),
         ),
     )
+
+
+def _weights(components: PrincipalComponents, coefficients: Array) -> Array:
+    """Log hazard per standard deviation of each feature, shape (p,)."""
+    # Sums in a fixed order, so that a score has the same bits however many patients are scored
+    # at once.
+    return np.asarray((components.loadings * coefficients).sum(axis=1), dtype=np.float64)
+
+
+def _summands(z: Array, components: PrincipalComponents, coefficients: Array) -> Array:
+    """Each feature's part of the linear predictor, shape (n, p)."""
+    weights = _weights(components, coefficients)
+    return np.asarray((z - components.center) * weights, dtype=np.float64)
 
 
 def _stacked(signatures: tuple[Signature, ...], table: pd.DataFrame) -> Array:
     """Z-scores of all selected features side by side, shape (n, p)."""
     return np.hstack([signature.z_score.apply(table) for signature in signatures])
+
+
+def _at_path_end(signature: Signature, settings: SelectionSettings) -> str:
+    """What to say of a penalty below which none was tried."""
+    return (
+        f"The Lasso of block {signature.block} takes the smallest penalty of its path, "
+        f"{settings.lambda_ratio:g} of the largest: a smaller one, which keeps more features, "
+        "might predict better."
+    )
 
 
 def _warnings(survival: Survival, n_components: int, rule: LambdaRule) -> tuple[str, ...]:

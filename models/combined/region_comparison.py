@@ -1,6 +1,6 @@
 """Which region says most: one signature per region, and of the GTV with each ring (paper, Table 3).
 
-A signature of several regions is selected from the features of all of them together. The
+A signature of two regions is made of the features that were selected in each of them alone. The
 concordances are those of the training patients themselves, as in the paper, and therefore too high;
 `models.combined.optimism` says by how much.
 """
@@ -29,9 +29,10 @@ class RegionResult:
     Parameters
     ----------
     regions : tuple of str
-        Blocks whose features were offered together.
+        Blocks whose features it is made of.
     n_offered, n_selected : int
-        Features before and after selection.
+        Features before and after selection; of two regions those that were selected in one of them
+        are offered.
     concordance, standard_error : float or None
         Harrell's C in the training patients; `None` where nothing was selected.
     """
@@ -53,8 +54,8 @@ def compare_regions(
     seed: int,
     settings: SelectionSettings | None = None,
 ) -> tuple[RegionResult, ...]:
-    """Train a signature of each region among the columns, and of the GTV with each ring, on the
-    same folds.
+    """Train a signature of each region among the columns, and of the features that were selected in
+    the GTV and in each ring, on the same folds.
 
     Parameters
     ----------
@@ -78,27 +79,41 @@ def compare_regions(
     regions = [region for region in found if region == TUMOUR or region.startswith("ring_")]
     rings = [region for region in regions if region != TUMOUR]
     together = [(TUMOUR, ring) for ring in rings] if TUMOUR in regions else []
-    return tuple(
-        _result(names, features, survival, chosen, folds)
-        for names in [*((region,) for region in regions), *together]
-    )
+    alone = {
+        region: _selected((region,), block_columns(features, region), survival, chosen, folds)
+        for region in regions
+    }
+    both = [
+        _selected(
+            names,
+            features[[column for name in names for column in alone[name][1]]],
+            survival,
+            chosen,
+            folds,
+        )
+        for names in together
+    ]
+    return tuple(result for result, _ in (*alone.values(), *both))
 
 
-def _result(
+def _selected(
     names: Sequence[str],
-    features: pd.DataFrame,
+    candidates: pd.DataFrame,
     survival: Survival,
     settings: SelectionSettings,
     folds: np.ndarray,
-) -> RegionResult:
-    candidates = pd.concat([block_columns(features, name) for name in names], axis=1)
+) -> tuple[RegionResult, tuple[str, ...]]:
+    """Return what a signature of the candidates is worth, and its features."""
+    n_offered = candidates.shape[1]
+    nothing = RegionResult(tuple(names), n_offered, 0, None, None), ()
+    if not n_offered:
+        return nothing
     try:
         z_score, coefficients, _ = select_weights(
             " + ".join(names), candidates, survival, settings, folds
         )
     except NoFeatureSelectedError:
-        return RegionResult(tuple(names), candidates.shape[1], 0, None, None)
+        return nothing
     c = training_concordance(survival, z_score.apply(candidates) @ coefficients)
-    return RegionResult(
-        tuple(names), candidates.shape[1], coefficients.size, c.estimate, c.standard_error
-    )
+    found = RegionResult(tuple(names), n_offered, coefficients.size, c.estimate, c.standard_error)
+    return found, z_score.features

@@ -93,6 +93,8 @@ class SelectionSummary:
         The Lasso's penalty, chosen by the settings' rule.
     deviance : float
         Its cross-validated deviance per death.
+    at_path_end : bool
+        Whether no smaller penalty was tried, so that a better one may lie beyond.
     """
 
     n_offered: int
@@ -101,6 +103,7 @@ class SelectionSummary:
     n_selected: int
     penalty: float
     deviance: float
+    at_path_end: bool = field(default=False, metadata={"later": True})
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,5 +294,6 @@ def select_weights(
         int(kept.size),
         float(lasso.lambdas[position]),
         float(lasso.deviance[position]),
+        position == lasso.lambdas.size - 1,
     )
     return selection.z_score.keep(kept), coefficients[kept], summary

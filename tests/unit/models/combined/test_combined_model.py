@@ -156,3 +156,26 @@ def test_features_that_do_not_fit_are_refused(cohort: Cohort, model: CombinedMod
     hole.loc["patient003", model.features[1]] = np.inf
     with pytest.raises(FeatureMismatchError, match="missing or infinite"):
         model.score(hole)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_61_patients_30_lie_above_the_median(seed: int) -> None:
+    """The median patient is scored with the same bits as the cut-off."""
+    cohort = make_cohort(n=61, columns=4, seed=seed, blocks=("gtv",))
+    noise = np.random.default_rng(seed).normal(size=61)
+    features = cohort.features.assign(**{"gtv:planted": cohort.log_hazard + 0.3 * noise})
+    settings = SelectionSettings(n_folds=4, n_lambdas=10)
+    model = train_combined_model(
+        features, cohort.survival, seed=1, blocks=("gtv",), horizons=(365,), settings=settings
+    )
+    assert sum(risk.high_risk for risk in model.score(features)) == 30
+
+
+def test_a_penalty_at_the_end_of_its_path_is_a_warning(cohort: Cohort) -> None:
+    settings = SelectionSettings(n_lambdas=4, lambda_ratio=0.8)
+    model = train_combined_model(
+        cohort.features, cohort.survival, seed=1, blocks=("gtv",), settings=settings
+    )
+    assert model.signatures[0].selection.at_path_end
+    (sentence,) = (text for text in model.training.warnings if "path" in text)
+    assert "block gtv takes the smallest penalty of its path, 0.8 of the largest" in sentence
