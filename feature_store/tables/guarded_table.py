@@ -82,7 +82,7 @@ class GuardedTable:
             table = DeltaTable(
                 self.uri, version=version, storage_options=self.storage_options or None
             )
-            whole = self.folder.is_whole(int(table.version()))
+            whole = self.folder.is_whole_until(int(table.version()))
         except TableNotFoundError:
             if damage := self.damage():
                 raise StoreError(damage) from None

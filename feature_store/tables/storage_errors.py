@@ -43,10 +43,35 @@ _KNOWN = (
             "and AWS_REGION"
         ),
     ),
+    (
+        r"Data corruption|Parquet (argument )?error|[Ii]nvalid [Tt]hrift|[Ss]nappy|[Zz]std",
+        (
+            "the bytes of a file of rows were changed on the disk and cannot be read: restore the "
+            "files from a back-up, which are written once and never changed"
+        ),
+    ),
+    (
+        r"Not a directory|Invalid table location|Is a directory",
+        (
+            "something else lies in the place of its folder or of one of its files: move it away, "
+            "and restore the folder from a back-up"
+        ),
+    ),
+    (
+        r"No table metadata or protocol",
+        (
+            "its log does not begin with what the table is: restore the folder _delta_log from a "
+            "back-up, or have it made anew with `python -m flows store check --repair`"
+        ),
+    ),
     (r"No space left on device", "the disk is full: make space"),
     (r"Permission denied", "the folder may not be written by this user: mend its rights"),
 )
 _LONGEST = 300
+_OF_THE_LIBRARY = re.compile(
+    r"^(?:(?:Kernel error|Generic \w+ error|C Data interface error|External error|External|"
+    r"Arrow error|Object at location \S+)\s*(?:->|:)?\s*)+"
+)
 
 
 def in_words(error: Exception) -> str:
@@ -62,5 +87,6 @@ def in_words(error: Exception) -> str:
     for pattern, words in _KNOWN:
         if re.search(pattern, plain):
             return words
+    plain = _OF_THE_LIBRARY.sub("", plain) or plain
     cut = plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
     return f"{cut.rstrip('.')}. Check the store's disk or server"

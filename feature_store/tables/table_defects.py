@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.dataset
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
 
 from feature_store.tables.table_folder import (
@@ -29,6 +31,8 @@ from feature_store.tables.table_folder import (
 
 LOST = "annulus.lost"
 """Mark of a commit that keeps the number of a version that was lost."""
+_MOST_UNSEEN: Final = 10_000
+_OF_A_CHECKPOINT: Final = frozenset({"add", "metaData", "protocol"})
 MEND = "`python -m flows store check --repair`"
 
 
@@ -106,9 +110,7 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
 
 
 def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableDefect, ...]:
-    bad = [
-        path for path in there.checkpoints.values() if not _is_whole_parquet(folder, there, path)
-    ]
+    bad = [path for path in there.checkpoints.values() if not _is_checkpoint(folder, path)]
     whole = {version for version, path in there.checkpoints.items() if path not in bad}
     if LAST_CHECKPOINT in there.sizes:
         named = _checkpoint_named(folder)
@@ -119,15 +121,12 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
             bad.append(LAST_CHECKPOINT)
     start = max(whole, default=-1)
     newest = max([start, *there.commits])
-    unseen = [one for one in range(start + 1, newest + 1) if one not in there.commits]
+    between = (one for one in range(start + 1, newest + 1) if one not in there.commits)
+    unseen = list(islice(between, _MOST_UNSEEN))
     # a folder that is written to meanwhile may not show an entry that is there
     seen = folder.sizes_of(map(commit_file, unseen)) if unseen else {}
     gone = [one for one in unseen if commit_file(one) not in seen]
-    torn = {
-        one
-        for one in range(start + 1, newest + 1)
-        if one in there.commits and _actions(folder, one) is None
-    }
+    torn = {one for one in there.commits if one > start and _actions(folder, one) is None}
     unfinished: list[int] = []
     for one in range(newest, start, -1):
         if not unseen and not _has_its_rows(folder, one, there):
@@ -136,7 +135,8 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
             break
     is_all_torn = start < 0 and len(torn) == newest + 1
     if gone or not torn.issubset(unfinished) or (is_all_torn and there.data):
-        what = f"{len(gone)} missing and {len(torn)} unreadable entries"
+        many = f"{_MOST_UNSEEN} and more" if len(gone) == _MOST_UNSEEN else str(len(gone))
+        what = f"{many} missing and {len(torn)} unreadable entries"
         return (
             TableDefect(
                 name,
@@ -370,12 +370,12 @@ def _is_there(folder: TableFolder, checkpoint: int) -> bool:
     return bool(folder.sizes_of([checkpoint_file(checkpoint)]))
 
 
-def _is_whole_parquet(folder: TableFolder, there: Listing, path: str) -> bool:
-    if there.sizes[path] < 12:
+def _is_checkpoint(folder: TableFolder, path: str) -> bool:
+    try:
+        with folder.files().open_input_file(path) as file:
+            return set(pq.read_schema(file).names) >= _OF_A_CHECKPOINT
+    except (pa.ArrowException, OSError):
         return False
-    with folder.files().open_input_file(path) as file:
-        file.seek(there.sizes[path] - 4)
-        return bool(file.read(4) == b"PAR1")
 
 
 def _name(folder: TableFolder) -> str:

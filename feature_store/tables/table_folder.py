@@ -9,6 +9,7 @@ gap cannot be read. An object store promises that by itself.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -88,6 +89,8 @@ class TableFolder:
         """
         # Not allow_not_found: the handler of object stores knows it only for the folder itself.
         if self.local is not None and not self.local.is_dir():
+            if self.local.exists():
+                raise NotADirectoryError(errno.ENOTDIR, "Not a directory", self.local.name)
             return Listing({}, {}, frozenset(), {})
         # The log first: what others commit meanwhile has its rows before its entry.
         sizes = self._sizes(LOG)
@@ -127,6 +130,19 @@ class TableFolder:
         except FileNotFoundError:
             return (self.local / checkpoint_file(version)).exists()
 
+    def is_whole_until(self, version: int) -> bool:
+        """Say whether every entry of a local log that makes a version, since the summary before it,
+        is there with more than its name.
+        """
+        if self.local is None:
+            return True
+        for one in range(version, -1, -1):
+            if not self.is_whole(one):
+                return False
+            if (self.local / checkpoint_file(one)).exists():
+                return True
+        return True
+
     def actions(self, version: int) -> list[dict[str, Any]]:
         """Return the actions of one commit.
 
@@ -140,7 +156,7 @@ class TableFolder:
         with self.files().open_input_stream(commit_file(version)) as stream:
             content = stream.read().decode()
         actions = [json.loads(line) for line in content.splitlines() if line.strip()]
-        if not actions or not all(isinstance(action, dict) for action in actions):
+        if not actions or not all(map(_is_action, actions)):
             raise ValueError(f"{commit_file(version)} says nothing")
         return actions
 
@@ -197,6 +213,16 @@ class TableFolder:
         root = self.local.absolute()
         yield from (root / unquote(action["add"]["path"]) for action in actions if "add" in action)
         yield root / commit_file(version)
+
+
+def _is_action(line: Any) -> bool:
+    """Say whether a line of a commit can be one of its actions."""
+    if not isinstance(line, dict) or not all(isinstance(one, dict) for one in line.values()):
+        return False
+    added = line.get("add")
+    return added is None or (
+        isinstance(added.get("path"), str) and isinstance(added.get("size"), int)
+    )
 
 
 def commit_file(version: int) -> str:

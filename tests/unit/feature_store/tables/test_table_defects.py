@@ -81,6 +81,20 @@ def gap(folder: Path) -> None:
     (folder / commit_file(2)).unlink()
 
 
+def newest_says_something_else(folder: Path) -> None:
+    (folder / commit_file(NEWEST)).write_text('{"add":{"path":5,"size":"x"}}\n{"add":7}\n')
+
+
+def checkpoint_of_another_kind(folder: Path) -> None:
+    DeltaTable(folder).create_checkpoint()
+    (path,) = folder.glob("_delta_log/*.checkpoint.parquet")
+    shutil.copy(data_files(folder)[0], path)
+
+
+def entry_of_far_away(folder: Path) -> None:
+    (folder / commit_file(10**19)).write_text("{}\n")
+
+
 def no_log(folder: Path) -> None:
     shutil.rmtree(folder / "_delta_log")
 
@@ -106,6 +120,9 @@ WITHOUT_NEWEST, WITHOUT_FIRST = ALL - {f"k{NEWEST - 1}"}, ALL - {"k0"}
     ("harm", "damage", "words", "left"),
     [
         (empty_newest, Damage.TORN_COMMIT, "version 3 is the newest that is whole", WITHOUT_NEWEST),
+        (newest_says_something_else, Damage.TORN_COMMIT, "empty, torn or", WITHOUT_NEWEST),
+        (checkpoint_of_another_kind, Damage.TORN_CHECKPOINT, "the log itself is whole", ALL),
+        (entry_of_far_away, Damage.LOG_BROKEN, "10000 and more missing", ALL),
         (torn_newest, Damage.TORN_COMMIT, "empty, torn or without its rows", WITHOUT_NEWEST),
         (newest_without_rows, Damage.TORN_COMMIT, "without its rows", WITHOUT_NEWEST),
         (torn_checkpoint, Damage.TORN_CHECKPOINT, "the log itself is whole", ALL),
@@ -202,3 +219,35 @@ def test_a_version_whose_files_nobody_removed_is_not_called_gone(folder: Path) -
     with pytest.raises(StoreError, match="no clean-up has removed them"):
         table.read({}, version=1)
     assert len(keys(table)) == NEWEST
+
+
+def test_a_version_whose_log_lost_an_earlier_entry_is_not_read_without_it(folder: Path) -> None:
+    table = table_at(folder)
+    DeltaTable(folder).create_checkpoint()
+    os.truncate(folder / commit_file(2), 0)
+    assert set(keys(table)) == ALL  # the summary says what counts now
+    assert table.defects() == ()
+    assert set(keys(table, 1)) == {"k0"}
+    for version in (2, 3):
+        with pytest.raises(StoreError, match=f"Files of version {version} .* are missing"):
+            keys(table, version)
+
+
+@pytest.mark.parametrize("what", ["table", "log"])
+def test_something_else_in_the_place_of_a_folder_is_said(folder: Path, what: str) -> None:
+    place = folder if what == "table" else folder / "_delta_log"
+    shutil.rmtree(place)
+    place.write_text("something else")
+    table = table_at(folder)
+    for ask in (lambda: keys(table), table.defects, lambda: table.upsert([row("k9")])):
+        with pytest.raises(StoreError, match="something else lies in the place of its folder"):
+            ask()
+
+
+def test_rows_that_the_disk_has_changed_are_said_in_words(folder: Path) -> None:
+    for path in data_files(folder):
+        content = bytearray(path.read_bytes())
+        content[4:-400] = bytes(len(content) - 404)
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match="the bytes of a file of rows were changed on the disk"):
+        keys(table_at(folder))
