@@ -21,11 +21,19 @@ from dicom_node.errors import NodeError, StudyStateError
 from dicom_node.intake.erasure import forget_files
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import PersonTraces
+from feature_store.tables.table_defects import Damage
 from flows.data.clinical_rows import tables_below, take_rows_out
 from flows.erasure.ledger import SCHEMA, Ledger, unfinished
 from flows.erasure.log_lines import take_lines_out
 from flows.erasure.person import Person, person_of, who_came_back
-from flows.erasure.places import OUTSIDE, prefect_databases, prefect_elsewhere, roots, who_runs
+from flows.erasure.places import (
+    OUTSIDE,
+    prefect_databases,
+    prefect_elsewhere,
+    roots,
+    store_elsewhere,
+    who_runs,
+)
 from flows.erasure.prefect_history import forget_runs
 from flows.erasure.report_folders import (
     is_in,
@@ -143,12 +151,23 @@ def go_on(at: Erasure) -> list[Ledger]:
 
 
 def _carry_out(at: Erasure, ledger: Ledger) -> None:
+    if elsewhere := store_elsewhere(at.work):
+        raise ErasureError(
+            f"{elsewhere}. Nothing of the person is taken from now on, and nothing was removed yet"
+        )
     if running := who_runs(at.work):
         raise ErasureError(
             f"{' and '.join(running)} would write meanwhile: stop the system (`make down`), and "
             "give the same command again. Nothing of the person is taken from now on"
         )
     if not ledger.steps():
+        found = at.work.store.defects()
+        if defects := [one for one in found if one.damage is not Damage.OLDER]:
+            raise ErasureError(
+                f"the feature store is damaged, so that its versions cannot be written again: "
+                f"{defects[0].sentence} Nothing of the person is taken from now on, and nothing "
+                "was removed yet"
+            )
         # what was being worked on when the person was entered in the list has come to its end since
         begun = ledger.person()
         now = [person_of(at.work, at.key, begun.center, one) for one in begun.patients]
@@ -325,7 +344,7 @@ def _certify(at: Erasure, ledger: Ledger, person: Person) -> None:
         )
     number = ledger.id.partition(".")[0]
     entry = next((one for one in at.erased.entries() if one.id == number), None)
-    elsewhere = [prefect_elsewhere()]
+    elsewhere = [prefect_elsewhere(at.work)]
     if not at.erased.beside.is_dir():
         elsewhere.append(
             f"the list of erased people: it is in {FOLDER} of the node's folder alone, as nothing "

@@ -15,7 +15,7 @@ from dicom_node.errors import NodeError
 from dicom_node.intake.erasure import names_of
 from dicom_node.pseudonym import image_key, patient_key
 from flows.data.clinical_rows import rows_of_person, tables_below
-from flows.erasure.places import prefect_databases
+from flows.erasure.places import prefect_databases, prefect_elsewhere, store_elsewhere
 from flows.erasure.prefect_history import rows_about
 from flows.erasure.report_folders import Outcome, is_in, outcome_of, reports_below
 from flows.erasure.search import Names
@@ -192,6 +192,8 @@ def found_in_words(work: Installation, key: bytes, person: Person) -> list[str]:
             f"({', '.join(one[:12] for one in person.bundles)}): bundles stay as they are, and "
             "their model cards will say so."
         )
+    elsewhere = filter(None, (store_elsewhere(work), prefect_elsewhere(work)))
+    said += [f"Not looked through: {one}." for one in elsewhere]
     shared = work.registry.people.traces(person.center, person.patients[0]).elsewhere
     for center, patient in sorted({(one.center, one.patient_key) for one in shared}):
         said.append(

@@ -68,14 +68,33 @@ def prefect_databases(work: Installation) -> list[Path]:
     return sorted(one for one in found if one.is_file())
 
 
-def prefect_elsewhere() -> str | None:
-    """Return a sentence on a Prefect server whose database is no file here; `None` without one."""
+def prefect_elsewhere(work: Installation) -> str | None:
+    """Return a sentence on a Prefect server whose database may be no file here; `None` where it is
+    one.
+    """
     url = os.environ.get("PREFECT_API_DATABASE_CONNECTION_URL", "")
-    if not url or url.startswith("sqlite"):
+    named = work.settings.prefect.api_url
+    if (not url or url.startswith("sqlite")) and not named:
+        return None
+    server = f"the Prefect server at {named}" if named else "the Prefect server"
+    return (
+        f"the database of {server}, where it is none of the files that were searched: delete the "
+        "runs of the person's studies there, with their logs and artifacts; its events go by its "
+        "own retention"
+    )
+
+
+def store_elsewhere(work: Installation) -> str | None:
+    """Return a sentence on a feature store that nobody can be taken out of from here; `None` where
+    it lies on a disk.
+    """
+    location = work.settings.store_location()
+    if "://" not in location:
         return None
     return (
-        "the database of the Prefect server is no file of this machine: delete the runs of the "
-        "person's studies in its UI, and its events by its own retention"
+        f"the feature store lies in an object store ({location}), whose older versions of objects "
+        "cannot be looked through from here: copy it to a local disk, name that in the settings, "
+        "erase, and replace the object store and its older versions"
     )
 
 

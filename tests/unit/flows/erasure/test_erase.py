@@ -281,6 +281,37 @@ def test_an_erasure_that_died_after_any_step_goes_on(
         verified(hospital.folder / "annulus.toml", KEY)
 
 
+def test_what_cannot_be_erased_is_refused_before_anything_is_removed(
+    hospital: Hospital, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, settings = names_of_person(hospital), hospital.folder / "annulus.toml"
+    store = Path(hospital.work.settings.store_location())
+    hospital.close()
+    named = set(naming(hospital.folder, names))
+    before = settings.read_text()
+    settings.write_text(f"{before}[features]\nstore = 's3://bucket/annulus'\n")
+    code, said, _ = commanded(hospital, capsys, monkeypatch, key_of(WHO), *WHY)
+    assert code == 0
+    assert "Not looked through: the feature store lies in an object store" in said
+    code, _, said = commanded(hospital, capsys, monkeypatch, key_of(WHO), *WHY, "--confirm")
+    assert code == 1
+    assert "copy it to a local disk" in said
+    assert "nothing was removed yet" in said
+    settings.write_text(before)
+    commit = max((store / "scores" / "_delta_log").glob("*.json"))
+    whole = commit.read_bytes()
+    commit.write_bytes(b"")
+    code, _, said = commanded(hospital, capsys, monkeypatch, "--again")
+    assert code == 1
+    assert "the feature store is damaged" in said
+    assert "nothing was removed yet" in said
+    commit.write_bytes(whole)
+    assert set(naming(hospital.folder, names)) >= named
+    (ledger,) = go_on(hospital.at)
+    assert verified(ledger.certificate, KEY)["found"] == []
+    assert naming(hospital.folder, names) == []
+
+
 def test_whoever_is_not_known_is_said_to_be_so(
     hospital: Hospital, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
