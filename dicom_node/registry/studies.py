@@ -244,15 +244,15 @@ def newest_delivery() -> ScalarSelect[int]:
     """Return, within a query on the studies, whether the newest report of each was delivered: 1 or
     0, and NULL where there is none.
     """
-    newest = deliveries.alias()
-    newest_report = (
-        select(func.max(newest.c.id))
-        .where(newest.c.study_key == studies.c.study_key, newest.c.kind == ReturnedObject.SR)
-        .scalar_subquery()
-    )
     return (
         select(case((deliveries.c.delivered_at.is_(None), 0), else_=1))
-        .where(deliveries.c.id == newest_report)
+        .where(
+            deliveries.c.study_key == studies.c.study_key,
+            deliveries.c.kind == ReturnedObject.SR,
+        )
+        .order_by(deliveries.c.id.desc())
+        .limit(1)
+        .correlate(studies)
         .scalar_subquery()
     )
 
