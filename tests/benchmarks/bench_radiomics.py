@@ -19,7 +19,7 @@ JSON.
 
 ``--pictologics``, and the whole run, also compare with pictologics, the fastest other engine that
 is known, for case (b) with GTV and 6 mm ring: an IBSI engine with features of its own, here the
-same 14 images of 1 mm, cubic interpolation, 16 bins. From the CT and the regions in memory to the
+same 14 images of 1 mm, linear interpolation, 16 bins. From the CT and the regions in memory to the
 features, one thread each, warm; for this project harmonising and making the ring are included. It
 gets an environment of its own in `.pictologics`, which needs Python 3.12 or later, and compiles for
 minutes at its first run. `two_core_speedup` is this project's wall time for that on one core over

@@ -3,7 +3,8 @@ Python, which has nothing of this project.
 
 ``python pictologics_peer.py STUDY.npz ROUNDS``: `hu` (x, y, z) in HU, `regions` (x, y, z) with the
 regions' labels, `spacing_mm` (x, y, z). A small crop comes first, for what must be compiled. Each
-round is one call on the whole CT in memory, so reading is not in it. The last line is JSON.
+round is one call on the whole CT in memory, so reading is not in it. Interpolation is linear, as in
+its own standard configurations: cubic takes it more than twice as long. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def main() -> None:
     for name, filtered in FILTERS.items():
         families = ["intensity", "texture"] + (["morphology"] if filtered is None else [])
         steps = [
-            {"step": "resample", "params": {"new_spacing": SPACING_MM, "interpolation": "cubic"}},
+            {"step": "resample", "params": {"new_spacing": SPACING_MM, "interpolation": "linear"}},
             *([] if filtered is None else [{"step": "filter", "params": filtered}]),
             {"step": "discretise", "params": {"method": "FBN", "n_bins": N_BINS}},
             {"step": "extract_features", "params": {"families": families, **FEATURES}},
