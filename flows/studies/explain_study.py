@@ -16,6 +16,7 @@ from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.deep_input import input_grid
 from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.radiomic_features import feature_words
 from feature_store.study_features import (
     LoadedStudy,
     StudyFeatures,
@@ -24,19 +25,21 @@ from feature_store.study_features import (
     prepared,
 )
 from flows.data.archived_study import read_archived
-from flows.data.identity import chosen_gtv, meant_study
-from flows.data.model_features import study_features
+from flows.data.identity import chosen_gtv, identity_of, meant_study
+from flows.data.model_features import stored_features, study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.software_version import software_version
 from flows.studies.steps import ENGINES
 from models.combined.applicability import Place
+from models.combined.combined_model import DEEP_BLOCK
 from models.combined.explanation import Explanation, explain, occlusion_map
 
 
 @refusable_flow(name="explain-study", flow_run_name="{study_key}")
 def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[None]:
-    """Say which features make up the score of a study by the pinned model.
+    """Say which features make up the score of a study by the pinned model, from what the store
+    holds of it.
 
     Parameters
     ----------
@@ -49,6 +52,45 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     work = installation()
     files = work.registry.outbox.files(meant_study(work, study_key))
     work.bundle  # noqa: B018 - without a pinned model nothing else need be done
+    table = read_by_the_bundle(work, files, occlusion_file)
+    (found,) = explain(work.bundle.model, table)
+    applicability = work.bundle.applicability
+    places = () if applicability is None else applicability.places(table)
+    lines = in_words(found, places)
+    if occlusion_file is not None:
+        lines.append(
+            f"The map shows what the network looked at: the block {DEEP_BLOCK} alone, "
+            f"{found.blocks[DEEP_BLOCK]:+.3f} of the score."
+        )
+    return Completed(message="\n".join(lines))
+
+
+def read_by_the_bundle(
+    work: Installation, files: StudyFiles, occlusion_file: Path | None = None
+) -> pd.DataFrame:
+    """Return what the bundle reads of a study, one row: as the store holds it, if it does.
+
+    Parameters
+    ----------
+    work : Installation
+        Store, archive and pinned model.
+    files : StudyFiles
+        The study.
+    occlusion_file : Path, optional
+        Where a map goes, for which the study's files are needed.
+    """
+    stored = stored_features(work, files.center, [identity_of(files)])
+    if occlusion_file is None and not stored.empty:
+        return stored
+    return _measured_again(work, files, occlusion_file)
+
+
+def _measured_again(
+    work: Installation, files: StudyFiles, occlusion_file: Path | None
+) -> pd.DataFrame:
+    """Return what the bundle reads of a study whose features are not in the store, or whose CT is
+    needed for a map.
+    """
     reading = read_archived(files)
     overlapping = OverlappingContours(work.settings.features.overlapping_contours)
     pattern = work.center(files.center).gtv_pattern
@@ -61,12 +103,9 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
         engine=ENGINES[settings.features.engine],
     )
     table = pd.DataFrame([study_features(work.bundle, features)])
-    (found,) = explain(work.bundle.model, table)
-    applicability = work.bundle.applicability
-    places = () if applicability is None else applicability.places(table)
     if occlusion_file is not None:
         write_map(work, files, reading.ct.datasets, study, features, occlusion_file)
-    return Completed(message="\n".join(in_words(found, places)))
+    return table
 
 
 def write_map(
@@ -111,11 +150,12 @@ def in_words(found: Explanation, places: Sequence[Place] = ()) -> list[str]:
     """
     blocks = ", ".join(f"{block} {part:+.3f}" for block, part in found.blocks.items())
     lines = [f"linear predictor {found.linear_predictor:+.3f}: {blocks}"]
-    lines += [
-        f"  {part.contribution:+.3f}  {part.feature} = {part.value:.6g}, {part.z_score:+.2f} SD "
-        "from the training mean"
-        for part in found.contributions
-    ]
+    for part in found.contributions:
+        words = feature_words.in_words(part.feature)
+        lines.append(
+            f"  {part.contribution:+.3f}  {words.name}: {part.value:.6g}, {part.z_score:+.2f} SD "
+            f"from the training mean ({part.feature}; {words.meaning})"
+        )
     lines += [
         f"{place.group}: {'outside' if place.outside else 'within'} the range of the training "
         f"patients, distance {place.distance:.3g} of at most {place.limit:.3g}; what stands out "

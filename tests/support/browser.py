@@ -8,7 +8,7 @@ import base64
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,13 +131,15 @@ class Page:
 
 
 @contextmanager
-def chromium(program: str, profile: Path, port: int) -> Iterator[Page]:
+def chromium(
+    program: str, profile: Path, port: int, graphics: Sequence[str] = ("--disable-gpu",)
+) -> Iterator[Page]:
     """Run Chromium with a profile of its own on a free port."""
     command = [
         program,
         "--headless",
         "--no-sandbox",
-        "--disable-gpu",
+        *graphics,
         "--hide-scrollbars",
         f"--window-size={WINDOW}",
         f"--user-data-dir={profile}",

@@ -32,6 +32,8 @@ class Orthanc:
     modalities : dict
         The AEs that it can call, by the name that its REST interface gives them, each as AE title,
         host and port.
+    plugins : sequence of str
+        Shared libraries of the plugins that it loads.
     """
 
     program: str
@@ -39,6 +41,7 @@ class Orthanc:
     ae_title: str = "ORTHANC"
     dicom_port: int = field(default_factory=free_port)
     modalities: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    plugins: Sequence[str] = ()
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +59,7 @@ class Orthanc:
             "DicomAlwaysAllowStore": True,
             "DicomModalities": self.modalities,
             "OverwriteInstances": False,
-            "Plugins": [],
+            "Plugins": list(self.plugins),
         }
         (self.folder / "orthanc.json").write_text(json.dumps(configuration))
         log = self.folder / "orthanc.log"

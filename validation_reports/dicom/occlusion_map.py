@@ -1,9 +1,9 @@
 """The network's occlusion map of one patient as a DICOM parametric map in the CT's frame of
 reference.
 
-Parametric Map (PS3.3 section A.75) with float pixels: by how much the linear predictor falls when
-that part of the tumour is hidden from the network. A viewer lays it over the CT; its content
-qualification is RESEARCH.
+Parametric Map (PS3.3 section A.75) with float pixels: by how much the deep block of the linear
+predictor falls when that part of the tumour is hidden from the network; radiomics are not in it.
+A viewer lays it over the CT; its content qualification is RESEARCH.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def build_occlusion_map(
         real_world_value_mappings=[
             RealWorldValueMapping(
                 lut_label="LOG_HAZARD",
-                lut_explanation="Fall of the linear predictor when this part is hidden",
+                lut_explanation="Fall of the score's deep block when this part is hidden",
                 unit=codes.UCUM.NoUnits,
                 value_range=(-reach, reach),
                 slope=1.0,
@@ -130,7 +130,7 @@ def build_occlusion_map(
             PlanePositionSequence("PATIENT", position.tolist()) for position in positions
         ],
         content_label="OCCLUSION",
-        content_description="Fall of the log hazard by occlusion",
+        content_description="Fall of the deep block alone by occlusion",
         series_description=label,
     )
     found.Laterality = (

@@ -65,6 +65,7 @@ def test_a_map_of_a_real_patient(
     assert read.FrameOfReferenceUID == ct[0].FrameOfReferenceUID
     assert (read.PatientID, read.ContentQualification) == (ct[0].PatientID, "RESEARCH")
     assert "DEMONSTRATION" in read.SeriesDescription
+    assert read.ContentDescription == "Fall of the deep block alone by occlusion"
     assert read.DeviceSerialNumber == MODEL.digest
 
     # The middle of the map is the middle of the contour's bounding box, in the patient's
