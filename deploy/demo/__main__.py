@@ -286,14 +286,10 @@ def _wait_for_studies(
 
 
 def _wait_for_delivery(system: LocalSystem, registry: Registry, progress: Progress) -> None:
-    progress.say("waiting until every structured report is in its centre's PACS")
+    progress.say("waiting until every report, with its regions and page, is in its centre's PACS")
     system.wait_until(
         "node",
-        lambda: all(
-            study.delivered
-            for study in registry.studies.summaries()
-            if study.state is StudyState.SCORED
-        ),
+        lambda: not registry.deliveries.undelivered(),
         _STUDY_TIMEOUT_S,
         _LOOK_EVERY_S,
     )
@@ -319,7 +315,7 @@ def _summarise(
             f"  {row['centre']}: {found} in {row['patients']} patients with {row['deaths']} deaths"
         )
     print(f"  validation report: {report.with_name('report.html')}")
-    print(f"  structured reports (DICOM SR): {folder / 'pacs'}/*/received")
+    print(f"  reports, regions, pages (DICOM SR, SEG, PDF): {folder / 'pacs'}/*/received")
     print(f"  frozen bundle: {folder / 'bundle'}")
     print(f"  Prefect UI of these runs: make demo-ui, then http://127.0.0.1:{PREFECT_PORT}/runs")
     print("  demonstration model, not for clinical use")
