@@ -45,7 +45,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     seeds = range(parser.parse_args().seeds)
-    begun, found, ok = time.perf_counter(), {}, True
+    begun, ok = time.perf_counter(), True
+    found: dict[str, dict[str, object]] = {}
     for kind in ("permuted", "planted"):
         values: dict[str, list[float]] = defaultdict(list)
         failed = 0

@@ -16,6 +16,7 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import StudyIdentity
 from flows.installation import Installation
+from flows.runs import account
 from flows.settings import Settings
 from flows.training import cross_validation, network
 from flows.training.cross_validation import cross_validated
@@ -47,7 +48,7 @@ def records() -> dict[str, ClinicalRecord]:
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """A training centre whose ring follows the outcome and whose tumours are noise."""
-    for module in (network, cross_validation):
+    for module in (network, cross_validation, account):
         monkeypatch.setattr(module, "get_run_logger", lambda: logging.getLogger("run"))
     file = tmp_path / "annulus.toml"
     file.write_text(
