@@ -60,6 +60,8 @@ def prefect_environment(settings: Settings, environment: Mapping[str, str]) -> d
     found = {name: value for name, value in environment.items() if name not in OF_THE_SHELL}
     if SERVER_AUTH in found:
         found.setdefault(CLIENT_AUTH, found[SERVER_AUTH])
+    if not _has_home(found):
+        found["HOME"] = str(settings.node.folder.absolute() / "system")
     return {
         **found,
         API_URL: api_url(settings),
@@ -68,6 +70,18 @@ def prefect_environment(settings: Settings, environment: Mapping[str, str]) -> d
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
     }
+
+
+def _has_home(environment: Mapping[str, str]) -> bool:
+    """Say whether a home is known, without which Prefect cannot even be imported: it is not where
+    HOME is unset and the user has no entry.
+    """
+    if "HOME" in environment:
+        return True
+    try:
+        return bool(Path.home())
+    except RuntimeError:
+        return False
 
 
 def has_same_text(file: Path, started_with: Path) -> bool:

@@ -137,7 +137,8 @@ def _prefect_server(options: argparse.Namespace) -> int:
             f"--keep-days says for how many days ended runs are kept, at least 1: found "
             f"{options.keep_days}"
         )
-    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    own = os.environ.get("PREFECT_HOME")
+    home = Path.home() / ".prefect" if own is None else Path(own)
     home.mkdir(parents=True, exist_ok=True)
     for name, value in server_environment(home, options.keep_days).items():
         os.environ.setdefault(name, value)

@@ -7,13 +7,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
 from dicom_node.registry.registry import StudyState, StudySummary
@@ -34,7 +37,7 @@ def center_overview() -> State[None]:
 
 def show_overview(work: Installation) -> list[dict[str, str | int]]:
     """Write the table artifact `center-overview`, within a run or outside of any, and return its
-    rows.
+    rows; the versions of before are removed.
     """
     now = datetime.now(UTC)
     rows = overview_rows(
@@ -42,7 +45,7 @@ def show_overview(work: Installation) -> list[dict[str, str | int]]:
     )
     run_id = runtime.flow_run.id
     with get_client(sync_client=True) as client:
-        client.create_artifact(
+        made = client.create_artifact(
             ArtifactCreate(
                 key=KEY,
                 type="table",
@@ -54,6 +57,12 @@ def show_overview(work: Installation) -> list[dict[str, str | int]]:
                 flow_run_id=UUID(run_id) if run_id else None,
             )
         )
+        key = ArtifactFilter(key=ArtifactFilterKey(any_=[KEY]))
+        for artifact in client.read_artifacts(artifact_filter=key):
+            if artifact.id != made.id:
+                # another process may have been faster
+                with suppress(ObjectNotFound):
+                    client.delete_artifact(artifact.id)
     return rows
 
 
