@@ -22,7 +22,9 @@ def test_a_password_for_the_server_is_the_clients_too(
     monkeypatch.setenv("PREFECT_HOME", "/elsewhere")
     monkeypatch.setenv("PREFECT_PROFILE", "other")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "annulus.toml").write_text("[system]\nhost = '0.0.0.0'\nprefect_port = 4711\n")
+    (tmp_path / "annulus.toml").write_text(
+        f"[node]\nfolder = '{tmp_path / 'node'}'\n[system]\nhost = '0.0.0.0'\nprefect_port = 4711\n"
+    )
     secrets = tmp_path / "annulus.env"
     secrets.write_text("PREFECT_SERVER_API_AUTH_STRING=admin:secret\n")
     secrets.chmod(0o600)
@@ -49,6 +51,7 @@ def test_another_prefect_server_is_not_started_here(
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://shell.example/api")
     (tmp_path / "annulus.toml").write_text(
+        f"[node]\nfolder = '{tmp_path / 'node'}'\n"
         "[validation]\nreports_url = 'http://reports.example/'\n"
         "[prefect]\napi_url = 'http://prefect.example/api'\n"
     )
