@@ -215,8 +215,9 @@ def test_a_pacs_that_answers_wrong_is_a_sentence_and_the_study_is_decided_all_th
             setattr(place.pacs, name, value)
         bench.push(*slices[:5], drawn)
         place.quiet()
-        short = {"silent": {"find_s": 0.5}, "stall": {"stalled_s": 0.5}}.get(next(iter(fault)), {})
-        place.fetch(replace(QUICK, **short))
+        find_s = 0.5 if "silent" in fault else QUICK.find_s
+        stalled_s = 0.5 if "stall" in fault else QUICK.stalled_s
+        place.fetch(replace(QUICK, find_s=find_s, stalled_s=stalled_s))
         bench.clock.advance(place.center.longest_wait_s)
         place.settle()
         state, sentence = place.only()
