@@ -18,7 +18,7 @@ from dicom_node.errors import DeliveryError, RetrievalError, UnreachableError
 from dicom_node.pseudonym import patient_key, study_key
 from dicom_node.registry.registry import Retrievals
 from dicom_node.scu.caller import Caller
-from dicom_node.scu.query_retrieve import Limits, Moved, QueryRetrieve, text_of
+from dicom_node.scu.query_retrieve import Limits, Moved, QueryRetrieve, as_retrieval_error, text_of
 from dicom_node.scu.retrieval import (
     Series,
     await_arrival,
@@ -146,7 +146,8 @@ class ListRetrieval:
         began, wait_s = self.now(), _FIRST_RETRY_S
         while not self.stopping.is_set():
             try:
-                return self.fetch(line, wish)
+                with as_retrieval_error():
+                    return self.fetch(line, wish)
             except UnreachableError as error:
                 if self.stopping.is_set():
                     return None

@@ -31,6 +31,7 @@ _DESTINATION_UNKNOWN: Final = 0xA801
 _UIDS_AT_A_TIME: Final = 100
 _MESSAGE_ID: Final = 1
 _LOOK_S: Final = 0.1
+_UTF_8: Final = "ISO_IR 192"
 _ENDS_S: Final = 5.0
 _EXPECTED: Final = "it offers Study Root FIND and MOVE to our AE title"
 _LEVEL_KEY: Final = {
@@ -293,11 +294,6 @@ class QueryRetrieve:
                 f"{self.name} cannot be asked ({type(error).__name__}): it accepted no "
                 f"presentation context for {what}, or closed the association"
             ) from error
-        except Exception as error:
-            raise RetrievalError(
-                f"{self.name} could not be asked ({where_raised(error)}): tell who maintains "
-                "Annulus"
-            ) from error
         finally:
             self._deadline = None
 
@@ -316,6 +312,27 @@ class QueryRetrieve:
                     self._association.dimse.msg_queue.put((None, None))
 
 
+@contextmanager
+def as_retrieval_error() -> Iterator[None]:
+    """Let an error that nobody foresaw be one of the study or the line that it met, without its
+    words, which may hold values.
+
+    Raises
+    ------
+    RetrievalError
+        In place of it.
+    """
+    try:
+        yield
+    except NodeError:
+        raise
+    except Exception as error:
+        raise RetrievalError(
+            f"what came from the PACS could not be worked on ({where_raised(error)}): tell who "
+            "maintains Annulus"
+        ) from error
+
+
 def text_of(answer: Dataset, keyword: str) -> str | None:
     """Return a value of a match without blanks around it; `None` where it is empty or absent."""
     value = answer.get(keyword)
@@ -324,6 +341,8 @@ def text_of(answer: Dataset, keyword: str) -> str | None:
 
 def _identifier(level: str, keys: Mapping[str, str]) -> Dataset:
     identifier = Dataset()
+    if not all(value.isascii() for value in keys.values()):
+        identifier.SpecificCharacterSet = _UTF_8
     identifier.QueryRetrieveLevel = level
     for keyword, value in keys.items():
         setattr(identifier, keyword, value)

@@ -21,7 +21,7 @@ from dicom_node.center import Approval, Center, QuerySource
 from dicom_node.errors import DeliveryError, RetrievalError, UnreachableError
 from dicom_node.registry.registry import Retrieval, Retrievals
 from dicom_node.scu.caller import Caller
-from dicom_node.scu.query_retrieve import Limits, Moved, QueryRetrieve, text_of
+from dicom_node.scu.query_retrieve import Limits, Moved, QueryRetrieve, as_retrieval_error, text_of
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +121,8 @@ def fetch_due(
             break
         wait_s = min(first_retry_s * 2.0 ** min(one.attempts, 32), longest_retry_s)
         try:
-            sentence = _fetch(retrievals, caller, source, one, archive, limits, stopping)
+            with as_retrieval_error():
+                sentence = _fetch(retrievals, caller, source, one, archive, limits, stopping)
         except UnreachableError as error:
             _log.warning("%s: study %s not asked for: %s", one.center, one.study_key, error)
             is_last = retrievals.seconds_asked(one) > _LONGEST_S

@@ -152,6 +152,8 @@ def _answer(query: Dataset, one: Dataset, renames: dict[str, str]) -> Dataset:
     for element in query:
         if element.keyword == "QueryRetrieveLevel":
             answer.QueryRetrieveLevel = element.value
+        elif element.keyword == "SpecificCharacterSet":
+            answer.SpecificCharacterSet = element.value
         elif element.keyword in one or element.keyword in renames:
             setattr(answer, element.keyword, renames.get(element.keyword, one.get(element.keyword)))
     return answer

@@ -176,6 +176,15 @@ def test_a_study_without_an_approved_rtstruct_is_left(bench: Bench, tmp_path: Pa
         assert place.pacs.moved == []
 
 
+def test_a_patient_id_of_any_letters_is_asked_for(bench: Bench, tmp_path: Path) -> None:
+    held = _study(1)
+    for one in held:
+        one.PatientID, one.SpecificCharacterSet = "Ö-łódź 1", "ISO_IR 192"
+    with _place(bench, tmp_path, held) as place:
+        came, other = place.run("patient_id\nÖ-łódź 1\nO-łódź 1\n")
+        assert (came.outcome, other.outcome) == (Outcome.FETCHED, Outcome.NOT_FOUND)
+
+
 def test_a_key_of_several_patients_is_left(bench: Bench, tmp_path: Path) -> None:
     held = [*_study(1), *_study(2)]
     for one in held:

@@ -17,9 +17,10 @@ from pydicom.dataset import Dataset
 from dicom_node.center import Approval, Center, Completeness, QuerySource, ReturnDestination
 from dicom_node.registry.registry import StudyState
 from dicom_node.scp.listener import Listener, ListenerSettings
+from dicom_node.scu import retrieval
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.query_retrieve import Limits, Moved
-from dicom_node.scu.retrieval import answer_in_words, fetch_due, read_witness
+from dicom_node.scu.retrieval import Witness, answer_in_words, fetch_due, read_witness
 from tests.support.dicom_datasets import set_listed_images
 from tests.support.intake_bench import FRAME, Bench, center, ct_slice, rtstruct, whole_study
 from tests.support.query_pacs import QueryPacs
@@ -310,6 +311,26 @@ def test_who_asks_for_too_long_gives_up_and_an_operator_asks_again(bench: Bench)
         place.quiet()
         assert place.fetch() == 1
         assert place.only() == (StudyState.QUEUED, "")
+
+
+def test_an_error_that_nobody_foresaw_is_the_study_s_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unforeseen(_path: Path) -> Witness:
+        raise KeyError("PATIENT^NAME")
+
+    monkeypatch.setattr(retrieval, "read_witness", unforeseen)
+    slices, drawn = _study()
+    with _place(bench, [*slices, drawn], completeness=Completeness.STRICT) as place:
+        bench.push(*slices[:5], drawn)
+        place.quiet()
+        assert place.fetch() == 0
+        assert place.fetch() == 0  # not due again at once
+        bench.clock.advance(place.center.longest_wait_s)
+        place.settle()
+        _, sentence = place.only()
+    assert "could not be worked on (KeyError at" in sentence
+    assert "PATIENT" not in sentence
 
 
 def test_a_patient_id_that_a_query_would_take_for_more_is_not_asked_for(
