@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from feature_store.expectations.suites import check_regions
 from feature_store.imaging.reading import read_study
@@ -28,6 +29,7 @@ def test_every_class_has_ends_and_a_mean_has_none() -> None:
     }
 
 
+@pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 def test_a_measured_study_has_none_and_an_impossible_value_quarantines(tmp_path: Path) -> None:
     *ct, rtstruct = write_study(tmp_path, "P")
     measured = compute_features(
