@@ -200,7 +200,10 @@ class Worklist:
             if wanted.waits_longest_first
             else (studies.c.received_at.desc(), studies.c.study_key)
         )
-        page = summaries_of(condition).order_by(*order).offset(offset).limit(limit)
+        # The keys first: what a summary counts is then counted for one page only
+        keys = select(studies.c.study_key).where(condition).order_by(*order)
+        on_page = studies.c.study_key.in_(keys.offset(offset).limit(limit))
+        page = summaries_of(on_page).order_by(*order)
         count = select(func.count()).select_from(studies).where(condition)
         with self._database.read() as connection:
             total = connection.scalar(count) or 0

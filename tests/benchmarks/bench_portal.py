@@ -3,8 +3,10 @@
 A registry with 10 000 studies of 100 instances in four centres (``ARGS="--studies 1000"`` for
 fewer), a feature store with score, findings and radiomics of each, 400 reports' main numbers. Every
 page is asked for several times, by who may see all centres and by who may see one; what is told is
-server time, without network and browser. The pictures of slices are not among them: they are made
-when somebody looks first. It ends with an error if the median of a page is above 300 ms.
+the server's time by the clock and of the processor, without network and browser. The pictures of
+slices are not among them: they are made when somebody looks first. No model is pinned, so that the
+explanation is not more than its reason. It ends with an error if the median of a page is above 300
+ms.
 """
 
 from __future__ import annotations
@@ -65,8 +67,10 @@ def main() -> int:
     slowest = 0.0
     for name, pages in found.items():
         for page, times in pages.items():
-            slowest = max(slowest, median(times))
-            print(f"{name:>4} {page:<28} median {median(times):7.1f} ms, most {max(times):7.1f} ms")
+            clock, cpu = median(time for time, _ in times), median(time for _, time in times)
+            most = max(time for time, _ in times)
+            slowest = max(slowest, clock)
+            print(f"{name:>4} {page:<24} median {clock:6.1f} ms, most {most:6.1f}, CPU {cpu:6.1f}")
     print(json.dumps({"studies": options.studies, "slowest_median_ms": round(slowest, 1)}))
     return 1 if slowest > LONGEST_MS else 0
 
@@ -76,7 +80,9 @@ def _key(kind: str, number: int) -> str:
     return kind + "".join("abcdefghijklmnopqrstuvwxyz234567"[int(one, 32)] for one in digits)
 
 
-def _measured(work: Installation, name: str, n: int, repeats: int) -> dict[str, list[float]]:
+def _measured(
+    work: Installation, name: str, n: int, repeats: int
+) -> dict[str, list[tuple[float, float]]]:
     browser = AsgiBrowser(Portal(work).application())
     form = {"name": name, "password": PASSWORD, "after": "/"}
     assert browser.post("/login", data=form).status_code == 303
@@ -94,12 +100,14 @@ def _measured(work: Installation, name: str, n: int, repeats: int) -> dict[str, 
         "reports": "/reports/",
         "report": f"/reports/{_report_id(0)}/",
     }
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for page, path in pages.items():
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, start_cpu = time.perf_counter(), time.process_time()
             answer = browser.get(path)
-            found.setdefault(page, []).append(1000 * (time.perf_counter() - start))
+            found.setdefault(page, []).append(
+                (1000 * (time.perf_counter() - start), 1000 * (time.process_time() - start_cpu))
+            )
             assert answer.status_code == 200, (path, answer.status_code)
     return found
 
