@@ -66,7 +66,9 @@ def bundle() -> Any:
     facts = SimpleNamespace(
         training_center="elsewhere", name="test", version="1", demonstration=True
     )
-    return SimpleNamespace(model=model, facts=facts, network=None, digest=DIGEST)
+    return SimpleNamespace(
+        model=model, facts=facts, network=None, digest=DIGEST, applicability=None
+    )
 
 
 @pytest.fixture
