@@ -219,14 +219,19 @@ class _Visit:
             self._asked.append(delivery.id)
             return 0
         name = destination_name(self._destination)
-        if code is None:
-            raise UnreachableError(
-                f"{name} took the report and did not answer our request to commit it: it is sent "
-                "again, unless it is committed first"
-            )
         # It offers commitment but will not commit for us; it has answered the report itself with
         # success.
-        sentence = f"{name} took the report and answered 0x{code:04X} to our request to commit it"
+        sentence = (
+            f"{name} took the report and answered 0x{code or 0:04X} to our request to commit it"
+        )
+        if code is None:
+            sentence = f"{name} took the report and did not answer our request to commit it"
+            # It may have gone down; one that does so time and again, as Orthanc does for an AE that
+            # it cannot call back, is taken at the word of its first answer.
+            if delivery.attempts < _LOST_IS_AN_ANSWER:
+                raise UnreachableError(
+                    f"{sentence}: it is sent again, unless it is committed first"
+                )
         self._deliveries.mark_delivered(delivery.id, warning or sentence)
         return 1
 

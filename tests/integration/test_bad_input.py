@@ -198,7 +198,7 @@ def test_a_structure_that_is_drawn_anew_is_scored_anew_and_the_report_names_the_
     (key,) = {one.study_key for one in running.studies()} - known
     reports = running.folder / "node" / "structured_reports"
     wait_until(lambda: running.state_of(key) is StudyState.SCORED, 300, "the study is scored")
-    (first,) = (dcmread(path) for path in reports.rglob("*.dcm") if key in str(path))
+    (first,) = _reports(reports, key)
     assert running.push(peer, [spoil.drawn_anew(files)[-1]], "BACK") == 0
     wait_until(lambda: len(_reports(reports, key)) == 2, 120, "the study is scored again")
     (second,) = (
@@ -216,7 +216,8 @@ def test_a_structure_that_is_drawn_anew_is_scored_anew_and_the_report_names_the_
 
 
 def _reports(folder: Path, study_key: str) -> list[Dataset]:
-    return [dcmread(path) for path in folder.rglob("*.dcm") if study_key in str(path)]
+    found = (dcmread(path) for path in folder.rglob("*.dcm") if study_key in str(path))
+    return [one for one in found if one.Modality == "SR"]
 
 
 def test_a_changed_file_and_a_changed_bundle_are_noticed_and_nothing_is_lost(

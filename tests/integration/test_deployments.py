@@ -67,7 +67,7 @@ def _check_explanation(running: Running, score: str, study_key: str, occlusion: 
     assert total is not None, told.stdout
     assert f"linear predictor {total[1]}" in score
     parts = re.findall(
-        r"^  ([+-][0-9.]+)  \S+ = .+ SD from the training mean$", told.stdout, re.MULTILINE
+        r"^  ([+-][0-9.]+)  .+ SD from the training mean \(.+\)$", told.stdout, re.MULTILINE
     )
     assert sum(map(float, parts)) == pytest.approx(float(total[1]), abs=0.001 * len(parts))
     assert set(re.findall(r"(\S+) [+-]", total[2])) == {"gtv", "ring_6mm", "deep"}

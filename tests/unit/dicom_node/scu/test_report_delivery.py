@@ -268,6 +268,16 @@ def test_a_pacs_that_goes_before_it_says_whether_it_commits_is_asked_again(queue
         assert _deliver(queued, port) == 1
 
 
+def test_a_pacs_that_ends_every_request_to_commit_has_the_report_all_the_same(
+    queued: Bench,
+) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "abort"):
+        for delivered in (0, 0, 1):
+            assert _deliver(queued, port) == delivered
+            queued.clock.advance(15)
+    assert queued.registry.deliveries.undelivered() == []
+
+
 def test_a_pacs_that_has_the_report_already_has_it(queued: Bench) -> None:
     with _pacs(port := free_port(), 0x0111):
         assert _deliver(queued, port) == 1
