@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import threading
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +52,8 @@ class OpenVinoExtractor:
         }
         if (threads := os.environ.get(THREADS_VARIABLE, "")).isdecimal() and int(threads) > 0:
             properties["INFERENCE_NUM_THREADS"] = threads
+        # A request holds one tumour: studies that are scored beside each other wait for it.
+        self._turn = threading.Lock()
         core = openvino.Core()
         try:
             model = core.read_model(graph)
@@ -83,6 +86,7 @@ class OpenVinoExtractor:
         volumes = checked_inputs(inputs)
         features = np.empty((volumes.shape[0], N_DEEP_FEATURES), dtype=np.float32)
         for row, volume in enumerate(volumes):
-            self._request.infer({0: np.ascontiguousarray(volume[np.newaxis, np.newaxis])})
-            features[row] = self._request.get_output_tensor().data[0]
+            with self._turn:
+                self._request.infer({0: np.ascontiguousarray(volume[np.newaxis, np.newaxis])})
+                features[row] = self._request.get_output_tensor().data[0]
         return features

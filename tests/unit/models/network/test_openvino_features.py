@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,15 @@ def test_a_tumour_has_the_same_bits_alone_and_among_others(extractor: OpenVinoEx
     assert np.abs(features[0] - features[1]).max() > 1e-3
     assert extractor.extract(tumours[:0]).shape == (0, 512)
     assert extractor.engine == f"openvino {importlib.metadata.version('openvino')}"
+
+
+def test_tumours_of_several_threads_are_not_mixed_up(extractor: OpenVinoExtractor) -> None:
+    tumours = np.random.default_rng(1).normal(size=(8, 1, 64, 64, 64)).astype(np.float32)
+    alone = [extractor.extract(tumour) for tumour in tumours]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            beside = list(threads.map(extractor.extract, tumours))
+            np.testing.assert_array_equal(beside, alone)
 
 
 def test_what_is_no_input_is_refused(extractor: OpenVinoExtractor) -> None:
