@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,16 @@ class PrefectServer(LocalSystem):
         self.wait_for_prefect()
 
     def asked(self, path: str, body: object) -> Any:
-        """Return what the API answers."""
+        """Return what the API answers, asked again while it is busy with its start, as Prefect's
+        own client does.
+        """
+        for _ in range(60):
+            try:
+                return ask(f"{self.prefect_url}/api/{path}", body)
+            except HTTPError as error:
+                if error.code != BUSY:
+                    raise
+            time.sleep(0.5)
         return ask(f"{self.prefect_url}/api/{path}", body)
 
     def renewed(self, lease: str) -> int:
