@@ -109,8 +109,11 @@ def switching_as_the_node() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("switching_as_the_node")
-def test_a_hard_object_that_is_read_delays_no_echo(start: Start, tmp_path: Path) -> None:
-    path = write_structure(tmp_path / "hard.dcm", "undefined lengths", 6_000_000)
+@pytest.mark.parametrize(("what", "length"), [("undefined lengths", 6 << 20), ("points", 40 << 20)])
+def test_a_hard_object_that_is_read_delays_no_echo(
+    start: Start, tmp_path: Path, what: str, length: int
+) -> None:
+    path = write_structure(tmp_path / "hard.dcm", what, length)
     meta, begin = read_meta(path)
 
     def read() -> None:
