@@ -111,7 +111,7 @@ def _name(item: PooledStatistic) -> str:
 def _over_centers(item: PooledStatistic) -> str:
     name = _name(item)
     if not item.centers:
-        return f"{name} at no centre"
+        return f"{name} of no centre can be pooled"
     lowest, highest = (pick(item.centers, key=lambda center: center[1]) for pick in (min, max))
     words = f"{name} {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
     if isinstance(item.pooled, PooledEffect):
@@ -124,7 +124,7 @@ def _small(report: ValidationReport) -> str:
     few = [
         result.center for result in report.centers if isinstance(result.concordance, NotEstimable)
     ]
-    return f"Too few deaths to be judged: {', '.join(few)}." if few else ""
+    return f"Too few deaths to judge the order of patients: {', '.join(few)}." if few else ""
 
 
 def _doubt(doubtful: list[PooledStatistic], margins: Margins) -> str:

@@ -388,7 +388,7 @@ def _standard_error(
     if isinstance(value, ObservedExpected):
         return value.log_standard_error
     if isinstance(value, HazardScaleRatio):
-        return 1 / math.sqrt(value.observed)
+        return 1 / math.sqrt(value.observed) if value.observed else math.inf
     return value.standard_error
 
 

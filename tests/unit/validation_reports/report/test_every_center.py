@@ -160,7 +160,7 @@ def test_a_report_of_before_has_no_figures_within_centres_and_stays_readable() -
 def test_a_centre_without_estimates_is_named() -> None:
     cohorts = [_cohort(name, 80, seed) for seed, name in enumerate("ABC")]
     report, lines = _lines(*cohorts, _cohort("Tiny", 4, 9))
-    assert "Too few deaths to be judged: Tiny." in lines[3].answer
+    assert "Too few deaths to judge the order of patients: Tiny." in lines[3].answer
     order = next(item for item in report.across_centers if item.name == "Harrell's C")
     assert isinstance(order.pooled, PooledEffect)
     assert order.pooled.n_centers == 3

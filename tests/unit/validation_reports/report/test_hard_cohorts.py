@@ -198,6 +198,19 @@ def test_the_sentence_that_must_stand_there(name: str) -> None:
         assert {found.verdict for found in headline(report)} <= {Verdict.UNKNOWN, Verdict.NOTE}
 
 
+def test_a_centre_at_which_nobody_dies_does_not_stop_the_report_of_all() -> None:
+    other = made_cohort("C", 40, 2)
+    nobody = replace(other, survival=Survival(other.survival.days, np.zeros(40, bool)))
+    report = build_report([COHORT, nobody, made_cohort("D", 40, 3)], PROVENANCE, n_resamples=20)
+    holds = headline(report)[3]
+    assert holds.verdict is Verdict.NO
+    assert holds.answer.startswith("Not at C (O/E on the hazard scale 0.00)")
+    assert "Too few deaths to judge the order of patients: C." in holds.answer
+    assert not re.search(r">\s*-?(nan|inf|None)\b", render_html(report))
+    (ratio,) = (one for one in report.across_centers if one.name == "O/E on the hazard scale")
+    assert [name for name, _ in ratio.left_out] == ["C"]
+
+
 @pytest.mark.slow
 def test_three_equal_centres_do_not_make_a_new_one_sure() -> None:
     cohort = made_cohort("A", 60, 1)

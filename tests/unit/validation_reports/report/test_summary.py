@@ -32,7 +32,7 @@ def test_the_headline_judges_by_the_interval(report: ValidationReport) -> None:
     assert interval(c.estimate, c.lower, c.upper) in lines[0].answer
     assert "Not every 95% interval lies inside the margins 0.80–1.25." in lines[2].answer
     assert "deaths would show it, if they are right; here are 124." in lines[2].answer
-    assert "Too few deaths to be judged: Gamma." in lines[3].answer
+    assert "Too few deaths to judge the order of patients: Gamma." in lines[3].answer
     assert "2 patients excluded" in lines[4].answer
 
 
