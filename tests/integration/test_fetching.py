@@ -17,6 +17,7 @@ import pytest
 from dicom_node.registry.registry import StudyState
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE
 from tests.support import ROOT
+from tests.support.certificates import Certificates, make_certificates
 from tests.support.dcmqrscp import Dcmqrscp
 from tests.support.node_process import KEY, NodeProcess
 from tests.support.orthanc import Orthanc
@@ -45,20 +46,35 @@ def _command(node: NodeProcess, file: Path) -> list[str]:
     return [sys.executable, "-m", "dicom_node", *settings, "retrieve", "alpha", str(file)]
 
 
-@pytest.mark.parametrize(("program", "count"), [("Orthanc", 50), ("dcmqrscp", 18)])
+def tls_table(certificates: Certificates) -> str:
+    """Return the settings of a node that speaks TLS."""
+    table = certificates.table("client")
+    return (
+        f"[node.tls]\ncertificate = '{table.certificate}'\nkey = '{table.key}'\n"
+        f"authorities = '{table.authorities}'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "count", "speaks_tls"),
+    [("Orthanc", 50, False), ("Orthanc", 14, True), ("dcmqrscp", 18, False)],
+)
 def test_a_list_with_ten_wrong_lines_has_a_result_for_each(
-    tmp_path: Path, peer: Callable[[str], str], program: str, count: int
+    tmp_path: Path, peer: Callable[[str], str], program: str, count: int, *, speaks_tls: bool
 ) -> None:
     node = NodeProcess(tmp_path / "node", centers="")
+    tls = make_certificates(tmp_path) if speaks_tls else None
     pacs: Orthanc | Dcmqrscp
     if program == "Orthanc":
         known = {"annulus": ("ANNULUS", "127.0.0.1", node.port)}
-        pacs = Orthanc(peer(program), tmp_path / "pacs", "QR", modalities=known)
+        pacs = Orthanc(peer(program), tmp_path / "pacs", "QR", modalities=known, tls=tls)
         port = pacs.dicom_port
     else:
         pacs = Dcmqrscp(peer(program), tmp_path / "pacs", node.port)
         port = pacs.port
     with node.settings.open("a") as settings:
+        if tls is not None:
+            settings.write(tls_table(tls))
         settings.write(center_table("alpha"))
         settings.write(query_from(pacs.ae_title, port, studies_per_hour="100000"))
     studies = write_studies(tmp_path / "files", count - len(WRONG))

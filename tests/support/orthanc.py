@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.request import urlopen
 
 from deploy.local.processes import free_port
+from tests.support.certificates import Certificates
 from tests.support.waiting import wait_until
 from tests.support.web import answers, ask
 
@@ -34,6 +35,8 @@ class Orthanc:
         host and port.
     plugins : sequence of str
         Shared libraries of the plugins that it loads.
+    tls : Certificates, optional
+        With them it listens and calls with TLS, and wants a certificate of its peer.
     """
 
     program: str
@@ -42,6 +45,7 @@ class Orthanc:
     dicom_port: int = field(default_factory=free_port)
     modalities: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     plugins: Sequence[str] = ()
+    tls: Certificates | None = None
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -57,10 +61,21 @@ class Orthanc:
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "DicomAlwaysAllowStore": True,
-            "DicomModalities": self.modalities,
+            "DicomModalities": {
+                name: {"AET": title, "Host": host, "Port": port, "UseDicomTls": self.tls is not None}
+                for name, (title, host, port) in self.modalities.items()
+            },
             "OverwriteInstances": False,
             "Plugins": list(self.plugins),
         }
+        if self.tls is not None:
+            configuration |= {
+                "DicomTlsEnabled": True,
+                "DicomTlsRemoteCertificateRequired": True,
+                "DicomTlsCertificate": str(self.tls.folder / "server.pem"),
+                "DicomTlsPrivateKey": str(self.tls.folder / "server.key"),
+                "DicomTlsTrustedCertificates": str(self.tls.folder / "authority.pem"),
+            }
         (self.folder / "orthanc.json").write_text(json.dumps(configuration))
         log = self.folder / "orthanc.log"
         with log.open("wb") as file:
