@@ -51,6 +51,7 @@ class Orthanc:
         self.folder.mkdir(parents=True, exist_ok=True)
         http_port = free_port()
         self.url = f"http://127.0.0.1:{http_port}"
+        speaks_tls = self.tls is not None
         configuration = {
             "StorageDirectory": str(self.folder / "storage"),
             "IndexDirectory": str(self.folder / "storage"),
@@ -62,7 +63,7 @@ class Orthanc:
             "AuthenticationEnabled": False,
             "DicomAlwaysAllowStore": True,
             "DicomModalities": {
-                name: {"AET": title, "Host": host, "Port": port, "UseDicomTls": self.tls is not None}
+                name: {"AET": title, "Host": host, "Port": port, "UseDicomTls": speaks_tls}
                 for name, (title, host, port) in self.modalities.items()
             },
             "OverwriteInstances": False,
