@@ -87,7 +87,7 @@ def test_what_is_withheld_is_fetched_from_a_pacs_that_dies(
 ) -> None:
     peer(pacs)
     result = withheld(tmp_path, pacs, studies=5, kills=1, seed=1)
-    assert (result["complete"], result["rows"]) == (5, 5)
+    assert (result["whole"], result["claims"], result["rows"]) == (5, 5, 5)
     assert result["asked"] >= 4
 
 
