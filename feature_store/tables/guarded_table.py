@@ -132,6 +132,8 @@ class GuardedTable:
             self._is_sound = False
             self.require_sound()
             return self.open(None)
+        if not self.folder.may_have_more(int(table.version())):
+            return table
         try:
             table.update_incremental()
         except (DeltaError, OSError):

@@ -130,6 +130,12 @@ class TableFolder:
         except FileNotFoundError:
             return (self.local / checkpoint_file(version)).exists()
 
+    def may_have_more(self, version: int) -> bool:
+        """Say whether there may be versions after this one; a folder of many entries is not listed
+        to know that there are none.
+        """
+        return self.local is None or (self.local / commit_file(version + 1)).exists()
+
     def is_whole_until(self, version: int) -> bool:
         """Say whether every entry of a local log that makes a version, since the summary before it,
         is there with more than its name.
