@@ -42,14 +42,28 @@ class Correction(StrEnum):
 
 
 class ReturnedObject(StrEnum):
-    """What goes back to a centre's PACS of a score; each has its own place in the deliveries."""
+    """What goes back to a centre's PACS of a score, in the order in which it is sent; each has its
+    own place in the deliveries.
+    """
 
     SEG = "seg"
     """The regions that were measured, as a Segmentation."""
-    SR = "sr"
-    """The structured report; what a centre's validation sends is kept under this name too."""
     PDF = "pdf"
     """The patient's page, as an Encapsulated PDF."""
+    SC = "sc"
+    """The patient's page as a picture, a Secondary Capture; where a centre takes it as PDF too, it
+    goes only to a PACS that takes no PDF.
+    """
+    SR = "sr"
+    """The structured report; what a centre's validation sends is kept under this name too."""
+    MAP = "map"
+    """Where the network looked, as a Parametric Map."""
+    NOTE = "note"
+    """The rejection note that retires what a newer result replaces."""
+
+
+USUALLY_RETURNED: Final = (ReturnedObject.SEG, ReturnedObject.PDF, ReturnedObject.SR)
+"""What a centre takes whose settings do not say."""
 
 
 class Role(StrEnum):
@@ -268,7 +282,7 @@ class Center:
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
     corrections: Correction = Correction.KEEP_FIRST
-    returns: tuple[ReturnedObject, ...] = tuple(ReturnedObject)
+    returns: tuple[ReturnedObject, ...] = USUALLY_RETURNED
     query_from: QuerySource | None = None
 
     @property

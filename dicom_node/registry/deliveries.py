@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
@@ -20,12 +20,10 @@ from dicom_node.center import ReturnedObject
 from dicom_node.errors import StudyStateError
 from dicom_node.network.commitment_messages import CommitmentReport
 from dicom_node.registry.database import Database
+from dicom_node.registry.delivery_order import OF_A_REPORT, is_spare, waits_for_another
 from dicom_node.registry.schema import deliveries as table
 from dicom_node.registry.schema import delivery_commitments
 from dicom_node.registry.states import require_study
-
-_REPORT: Final = ("study_key", "content_digest", "model_digest")
-"""What the objects of one report have in common."""
 
 
 @dataclass(frozen=True)
@@ -121,24 +119,13 @@ class Deliveries:
         limit : int
             At most so many.
         """
-        before = table.alias()
-        waits_for_another = (
-            select(before.c.id)
-            .where(
-                *(before.c[name] == table.c[name] for name in _REPORT),
-                before.c.id < table.c.id,
-                before.c.delivered_at.is_(None),
-                before.c.answered_at.is_(None),
-            )
-            .exists()
-        )
         query = (
             select(table)
             .where(
                 table.c.delivered_at.is_(None),
                 table.c.center.in_(list(centers)),
                 self._database.is_due(table.c.due_at),
-                ~waits_for_another,
+                ~waits_for_another(),
             )
             .order_by(table.c.due_at, table.c.id)
             .limit(limit)
@@ -305,7 +292,7 @@ class Deliveries:
                     "one that was scored while its centre had a return_to; `python -m flows "
                     "requeue --again` scores it once more"
                 )
-            same = [table.c[name] == getattr(row, name) for name in _REPORT]
+            same = [table.c[name] == getattr(row, name) for name in OF_A_REPORT]
             objects = connection.execute(select(table).where(*same).order_by(table.c.id)).all()
             report = next((one for one in objects if one.kind == ReturnedObject.SR), row)
             if not all(Path(one.path).is_file() for one in objects):
@@ -321,25 +308,14 @@ class Deliveries:
         record(AuditEvent.REPORT_REDELIVERED, center=study.center, study=study_key)
         return Path(report.path)
 
-    def previous_report(
-        self, study_key: str, content_digest: str, model_digest: str
-    ) -> Path | None:
-        """Return the file of the newest report on another content of a study, or by another model,
-        which a new one supersedes.
+    def let_go_if_spare(self, delivery_id: int) -> bool:
+        """Remove a page as picture from the queue if the AE has taken the page as PDF; return
+        whether it has.
         """
-        query = (
-            select(table.c.path)
-            .where(
-                table.c.study_key == study_key,
-                table.c.kind == ReturnedObject.SR,
-                (table.c.content_digest != content_digest) | (table.c.model_digest != model_digest),
-            )
-            .order_by(table.c.id.desc())
-            .limit(1)
-        )
-        with self._database.read() as connection:
-            path = connection.scalar(query)
-        return None if path is None else Path(path)
+        spare = delete(table).where(table.c.id == delivery_id, is_spare())
+        with self._database.write() as connection:
+            # not rowcount, which PostgreSQL's driver does not always tell
+            return connection.execute(spare.returning(table.c.id)).first() is not None
 
     def undelivered(self) -> list[tuple[Delivery, str | None, datetime]]:
         """Return every waiting delivery with the reason of its last failure and when it is due."""

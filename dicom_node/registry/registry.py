@@ -10,6 +10,7 @@ from dicom_node.registry.centers import Centers
 from dicom_node.registry.commitments import Commitments
 from dicom_node.registry.database import Database
 from dicom_node.registry.deliveries import Deliveries, Delivery
+from dicom_node.registry.earlier_results import EarlierResults
 from dicom_node.registry.incidents import Incident, Incidents
 from dicom_node.registry.instances import InstanceRecord, Instances
 from dicom_node.registry.outbox import Outbox, OutboxItem
@@ -79,6 +80,8 @@ class Registry:
         Quarantined studies that somebody let be scored.
     deliveries : Deliveries
         Reports on their way to a centre.
+    earlier_results : EarlierResults
+        What a new result of a study replaces.
     commitments : Commitments
         Storage commitments that others asked of us.
     incidents : Incidents
@@ -105,6 +108,7 @@ class Registry:
         self.results = Results(self._database)
         self.releases = Releases(self._database)
         self.deliveries = Deliveries(self._database)
+        self.earlier_results = EarlierResults(self._database)
         self.commitments = Commitments(self._database)
         self.incidents = Incidents(self._database)
         self.retrievals = Retrievals(self._database)

@@ -17,11 +17,14 @@ from pydicom.uid import UID, generate_uid
 from pynetdicom import evt
 
 from dicom_node.audit import AuditEvent, record
-from dicom_node.center import Center, ReturnDestination
+from dicom_node.center import Center, ReturnDestination, ReturnedObject
 from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
     COMPREHENSIVE_SR_STORAGE,
     ENCAPSULATED_PDF_STORAGE,
+    KEY_OBJECT_SELECTION_STORAGE,
+    PARAMETRIC_MAP_STORAGE,
+    SECONDARY_CAPTURE_STORAGE,
     SEGMENTATION_STORAGE,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
@@ -51,6 +54,9 @@ _REPORTS = (
     COMPREHENSIVE_SR_STORAGE,
     ENCAPSULATED_PDF_STORAGE,
     SEGMENTATION_STORAGE,
+    SECONDARY_CAPTURE_STORAGE,
+    PARAMETRIC_MAP_STORAGE,
+    KEY_OBJECT_SELECTION_STORAGE,
 )
 _SAME_ASSOCIATION_S = 0.5
 _COMMITMENT_S = 900.0
@@ -124,6 +130,8 @@ class _Visit:
 
     def deliver(self, delivery: Delivery, retry_after_s: float) -> int:
         """Send an object, or record why it is not sent; return 1 if it is delivered now."""
+        if delivery.kind is ReturnedObject.SC and self._deliveries.let_go_if_spare(delivery.id):
+            return 0
         has_ended = self._ended is not None
         try:
             if self._ended is not None:
@@ -270,10 +278,12 @@ def _send(
         ) from error
     if all(one.abstract_syntax != reference.sop_class_uid for one in association.accepted_contexts):
         kind = UID(reference.sop_class_uid).name
+        is_pdf = reference.sop_class_uid == ENCAPSULATED_PDF_STORAGE
+        instead = ' (a patient\'s page goes as a picture with "sc" there)' if is_pdf else ""
         raise RefusedClassError(
             f"{destination_name(destination)} accepted no presentation context for {kind}: let it "
-            "take that SOP Class, or leave the object out of the centre's `returns`; other objects "
-            "do not wait for it"
+            f"take that SOP Class, or leave the object out of the centre's `returns`{instead}; "
+            "other objects do not wait for it"
         )
     try:
         status = association.send_c_store(report)

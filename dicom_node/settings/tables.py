@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from dicom_node.center import (
+    USUALLY_RETURNED,
     Approval,
     Center,
     Completeness,
@@ -80,7 +81,7 @@ class CenterTable(BaseModel):
     qa_patient_id: str | None = None
     certificates: tuple[str, ...] = ()
     corrections: Correction = Correction.KEEP_FIRST
-    returns: tuple[ReturnedObject, ...] = tuple(ReturnedObject)
+    returns: tuple[ReturnedObject, ...] = USUALLY_RETURNED
     query_from: QueryTable | None = None
 
 

@@ -5,35 +5,27 @@ DICOM map.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.contour_combination import OverlappingContours
-from feature_store.imaging.deep_input import input_grid
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
 from feature_store.radiomic_features import feature_words
-from feature_store.study_features import (
-    LoadedStudy,
-    StudyFeatures,
-    compute_features,
-    load_study,
-    prepared,
-)
+from feature_store.study_features import compute_features, load_study
 from flows.data.archived_study import read_archived
 from flows.data.identity import chosen_gtv, identity_of, meant_study
 from flows.data.model_features import stored_features, study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
-from flows.software_version import software_version
+from flows.studies.occlusion import occlusion_map_of
 from flows.studies.steps import ENGINES
 from models.combined.applicability import Place
 from models.combined.combined_model import DEEP_BLOCK
-from models.combined.explanation import Explanation, explain, occlusion_map
+from models.combined.explanation import Explanation, explain
 
 
 @refusable_flow(name="explain-study", flow_run_name="{study_key}")
@@ -104,44 +96,13 @@ def _measured_again(
     )
     table = pd.DataFrame([study_features(work.bundle, features)])
     if occlusion_file is not None:
-        write_map(work, files, reading.ct.datasets, study, features, occlusion_file)
+        from validation_reports.dicom.files import write_dicom  # noqa: PLC0415 - takes seconds
+
+        made = occlusion_map_of(
+            work, files, reading.ct.datasets, study, features, datetime.now(UTC)
+        )
+        write_dicom(made, occlusion_file)
     return table
-
-
-def write_map(
-    work: Installation,
-    files: StudyFiles,
-    ct_datasets: Sequence[Dataset],
-    study: LoadedStudy,
-    features: StudyFeatures,
-    occlusion_file: Path,
-) -> None:
-    """Write the occlusion map of a study as a DICOM parametric map."""
-    from validation_reports.dicom.files import write_dicom  # noqa: PLC0415
-
-    # Highdicom takes seconds to import
-    from validation_reports.dicom.occlusion_map import (  # noqa: PLC0415
-        build_occlusion_map,
-    )
-    from validation_reports.dicom.references import ModelReference  # noqa: PLC0415
-    from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
-
-    bundle, facts = work.bundle, work.bundle.facts
-    settings = work.settings.extraction()
-    volume, gtv_mask = prepared(study, settings)
-    ct = harmonize_ct(volume, settings.spacing_mm)
-    dataset = build_occlusion_map(
-        ct_datasets,
-        occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
-        input_grid(ct, harmonize_mask(gtv_mask, volume, ct)),
-        ModelReference(
-            facts.name, facts.version, bundle.digest, facts.demonstration, facts.intended_use
-        ),
-        software_version=software_version(),
-        sop_instance_uid=derived_uid("occlusion", files.content_digest, bundle.digest),
-        series_instance_uid=derived_uid("occlusion-series", files.study_key, bundle.digest),
-    )
-    write_dicom(dataset, occlusion_file)
 
 
 def in_words(found: Explanation, places: Sequence[Place] = ()) -> list[str]:

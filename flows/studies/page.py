@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
+from dicom_node.center import ReturnedObject
 from feature_store.imaging.regions import Region
 from flows.installation import Installation
 from flows.software_version import software_version
@@ -16,6 +17,7 @@ from flows.studies.steps import StudyRun
 from models.combined.combined_model import CombinedModel, Risk
 from validation_reports.page.patient_page import Fact, PatientPage, patient_pdf, score_parts
 from validation_reports.page.patient_plots import PredictedSurvival
+from validation_reports.page.pdf_picture import DOTS_PER_INCH, picture_of
 from validation_reports.page.region_pictures import region_pictures
 from validation_reports.report.latest_performance import latest_performance
 
@@ -26,14 +28,16 @@ _DEMONSTRATION = "Demonstration model, not for clinical use. It was trained on s
 _CERTAINTY = "How far the score would move with another contour is not known for this model."
 
 
-def patient_document_of(
+def pages_of(
     run: StudyRun,
     scored: Scored,
     shown: ShownRegions,
     warnings: Sequence[str],
     predecessor: Dataset | None,
-) -> Dataset:
-    """Return the page of a score as an Encapsulated PDF that names the patient as received.
+    kinds: Collection[ReturnedObject],
+) -> dict[ReturnedObject, Dataset]:
+    """Return the page of a score, which names the patient as received, as Encapsulated PDF and as
+    Secondary Capture: those of both that are among `kinds`.
 
     Raises
     ------
@@ -44,21 +48,34 @@ def patient_document_of(
     """
     # highdicom takes seconds to import
     from validation_reports.dicom.encapsulated_pdf import patient_document  # noqa: PLC0415
+    from validation_reports.dicom.secondary_capture import patient_picture  # noqa: PLC0415
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
 
+    if not {ReturnedObject.PDF, ReturnedObject.SC} & set(kinds):
+        return {}
     digest, ct = run.work.bundle.digest, scored.checked.ct_datasets[0]
     page = patient_page(
         run, scored, shown, warnings, named(ct), replaced_words(predecessor, digest)
     )
-    return patient_document(
-        patient_pdf(page),
-        ct,
-        model_reference(run.work),
-        software_version=software_version(),
-        created_at=scored.answer.scored_at,
-        sop_instance_uid=derived_uid("page", run.files.content_digest, digest),
-        series_instance_uid=derived_uid("page-series", run.files.study_key, digest),
-    )
+    pdf = patient_pdf(page)
+
+    def about(kind: str) -> dict[str, Any]:
+        return {
+            "software_version": software_version(),
+            "created_at": scored.answer.scored_at,
+            "sop_instance_uid": derived_uid(kind, run.files.content_digest, digest),
+            "series_instance_uid": derived_uid(f"{kind}-series", run.files.study_key, digest),
+        }
+
+    model, found = model_reference(run.work), {}
+    if ReturnedObject.PDF in kinds:
+        found[ReturnedObject.PDF] = patient_document(pdf, ct, model, **about("page"))
+    if ReturnedObject.SC in kinds:
+        pixels = picture_of(pdf)
+        found[ReturnedObject.SC] = patient_picture(
+            pixels, DOTS_PER_INCH, ct, model, **about("page-picture")
+        )
+    return found
 
 
 def named(ct: Dataset) -> tuple[Fact, ...]:

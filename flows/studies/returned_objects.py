@@ -4,16 +4,14 @@ that a delivery always has its file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import get_run_logger
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_node.center import ReturnedObject
-from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect
 from feature_store.imaging.regions import Region
 from feature_store.imaging.regions_on_ct import RegionOnCt
@@ -21,7 +19,9 @@ from feature_store.study_features import regions_on_ct
 from flows.data.model_features import model_regions
 from flows.installation import Installation
 from flows.software_version import software_version
-from flows.studies.page import patient_document_of
+from flows.studies.earlier_results import predecessor_of, rejection_note_of
+from flows.studies.occlusion import occlusion_map_of
+from flows.studies.page import pages_of
 from flows.studies.scored import Scored, model_reference
 from flows.studies.steps import StudyRun, study_task
 from validation_reports.errors import PdfUnavailableError, StructuredReportError
@@ -54,32 +54,32 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
     from validation_reports.dicom.segments import ShownRegions, segments_of  # noqa: PLC0415
 
     work, files, checked = run.work, run.files, scored.checked
+    wanted = _taken(work, files.center)
     roi = RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name)
     regions = _model_regions(work, scored)
     segments = segments_of(regions, checked.rtstruct, roi)
     warnings = list(scored.warnings)
     objects: dict[ReturnedObject, Dataset] = {}
-    if ReturnedObject.SEG in _taken(work, files.center):
+    if ReturnedObject.SEG in wanted:
         try:
             objects[ReturnedObject.SEG] = _segmentation(run, scored, segments, regions)
         except StructuredReportError as error:
             warnings.append(f"The regions that were measured are not returned: {error}.")
             get_run_logger().warning(warnings[-1])
     shown = ShownRegions(segments, regions, objects.get(ReturnedObject.SEG))
-    predecessor = _predecessor(work, files)
+    predecessor = predecessor_of(work, files)
+    try:
+        objects |= pages_of(run, scored, shown, warnings, predecessor, wanted)
+    except PdfUnavailableError as error:
+        get_run_logger().warning(f"The patient's page is not returned: {error}.")
+    page = objects.get(ReturnedObject.PDF, objects.get(ReturnedObject.SC))
     try:
         objects[ReturnedObject.SR] = _structured_report(
-            run, scored, roi, shown, warnings, predecessor
+            run, scored, roi, shown, warnings, page, predecessor
         )
     except StructuredReportError as error:
         raise StudyDefect("structured-report", str(error)) from error
-    if ReturnedObject.PDF in _taken(work, files.center):
-        try:
-            objects[ReturnedObject.PDF] = patient_document_of(
-                run, scored, shown, warnings, predecessor
-            )
-        except PdfUnavailableError as error:
-            get_run_logger().warning(f"The patient's page is not returned: {error}.")
+    objects |= _on_request(run, scored, wanted)
     written = {}
     for kind, dataset in objects.items():
         path = work.returned_file(files.center, files.study_key, files.content_digest, kind)
@@ -87,6 +87,32 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
             write_dicom(dataset, path)
         written[kind] = path
     return written
+
+
+def _on_request(
+    run: StudyRun, scored: Scored, wanted: Collection[ReturnedObject]
+) -> dict[ReturnedObject, Dataset]:
+    """Return what only centres take that ask for it, beside the report and what it names."""
+    work, files, checked = run.work, run.files, scored.checked
+    found: dict[ReturnedObject, Dataset] = {}
+    if ReturnedObject.MAP in wanted and work.bundle.network is None:
+        get_run_logger().warning(
+            "No occlusion map is returned, which the centre asks for: the model has no network."
+        )
+    elif ReturnedObject.MAP in wanted:
+        found[ReturnedObject.MAP] = occlusion_map_of(
+            work,
+            files,
+            checked.ct_datasets,
+            checked.study,
+            scored.features,
+            scored.answer.scored_at,
+        )
+    if ReturnedObject.NOTE in wanted:
+        note = rejection_note_of(run, scored)
+        if note is not None:
+            found[ReturnedObject.NOTE] = note
+    return found
 
 
 def _taken(work: Installation, name: str) -> tuple[ReturnedObject, ...]:
@@ -133,6 +159,7 @@ def _structured_report(
     roi: RoiReference,
     shown: ShownRegions,
     warnings: Sequence[str],
+    page: Dataset | None,
     predecessor: Dataset | None,
 ) -> Dataset:
     from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
@@ -154,15 +181,6 @@ def _structured_report(
         center=files.center,
         performance=latest_performance(work.settings.reports_folder(), files.center, digest),
         shown=shown,
+        page=page,
         predecessor=predecessor,
     )
-
-
-def _predecessor(work: Installation, files: StudyFiles) -> Dataset | None:
-    """Return the report that was made for the study before its content or the model changed, if
-    there is one.
-    """
-    path = work.registry.deliveries.previous_report(
-        files.study_key, files.content_digest, work.bundle.digest
-    )
-    return dcmread(path) if path is not None and path.exists() else None

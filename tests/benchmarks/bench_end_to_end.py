@@ -35,7 +35,7 @@ import pandas as pd
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.supervisor import Supervisor
-from dicom_node.center import ReturnedObject
+from dicom_node.center import USUALLY_RETURNED
 from flows.dispatch.dispatcher import worker_environment
 from tests.benchmarks import cold_start
 from tests.benchmarks.planning_studies import write_studies
@@ -45,7 +45,7 @@ from tests.support.processes import memory, part_of, scoring_process
 from tests.support.settings_tables import center_table, open_as_this_process, write_settings
 from tests.support.storing_pacs import StoringPacs
 
-RETURNED = {"B": len(ReturnedObject), "C": 1}
+RETURNED = {"B": len(USUALLY_RETURNED), "C": 1}
 """How many objects each centre takes of a score."""
 _READY_WITHIN_S = 300.0
 _STUDY_WITHIN_S = 600.0

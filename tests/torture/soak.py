@@ -31,7 +31,7 @@ from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.processes import listens
 from deploy.local.supervisor import Supervisor
-from dicom_node.center import ReturnedObject
+from dicom_node.center import USUALLY_RETURNED
 from dicom_node.registry.registry import Registry, StudyState, open_registry
 from tests.support import ROOT
 from tests.support.frozen_test_bundle import freeze_test_bundle
@@ -275,7 +275,7 @@ def _counted(
     return {
         "studies": studies,
         "scored": sum(study.state is StudyState.SCORED for study in known),
-        "delivered": sum(count == len(ReturnedObject) for count in once.values()),
+        "delivered": sum(count == len(USUALLY_RETURNED) for count in once.values()),
         "twice": sum(count > 1 for count in objects.values())
         + sum(count > 1 for count in trouble.scored_runs.values()),
         "kills": trouble.kills.total(),

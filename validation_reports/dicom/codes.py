@@ -30,6 +30,7 @@ BOUNDED_BY = Code("75958009", "SCT", "Bounded by")
 DRAWN_BY_HAND = Code("123109", "DCM", "Manual Processing")
 MORPHOLOGICAL_OPERATIONS = Code("123104", "DCM", "Morphological Operations")
 
+REJECTED_FOR_PATIENT_SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
 LANGUAGE = Code("121049", "DCM", "Language of Content Item and Descendants")
 ENGLISH = Code("en", "RFC5646", "English")
 SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")

@@ -7,18 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import (
-    PYDICOM_IMPLEMENTATION_UID,
-    UID,
-    EncapsulatedPDFStorage,
-    ExplicitVRLittleEndian,
-)
-from pydicom.valuerep import DA, DT, TM
+from pydicom.uid import EncapsulatedPDFStorage
 
 from validation_reports.dicom import codes as concept
-from validation_reports.dicom.identity import patient_and_study
+from validation_reports.dicom.page_object import name, of_patient, stamp
 from validation_reports.dicom.qa_study import QaStudy
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.stamps import source_time
@@ -58,7 +52,7 @@ def encapsulated_pdf(pdf: bytes, study: QaStudy, title: str, software_version: s
     document.ConceptNameCodeSequence = [_code(concept.VALIDATION_REPORT)]
     document.RecognizableVisualFeatures = "NO"
     _wrap(document, pdf, study.uid("document"), study.uid("document series"))
-    _stamp(document, study.created_at.astimezone(UTC), software_version)
+    stamp(document, study.created_at.astimezone(UTC), software_version)
     return document
 
 
@@ -102,19 +96,15 @@ def patient_document(
     StructuredReportError
         If the bytes are no PDF.
     """
-    document = patient_and_study(ct)
-    mark = " DEMONSTRATION" if model.demonstration else ""
+    document = of_patient(ct, model)
     document.SeriesNumber = _PATIENT_SERIES_NUMBER
-    document.SeriesDescription = f"Annulus prognosis{mark} (page)"
-    document.DocumentTitle = f"Annulus prognosis{mark}"
-    document.ManufacturerModelName = model.name[:64]
-    document.DeviceSerialNumber = model.digest
+    document.DocumentTitle = document.SeriesDescription.removesuffix(" (page)")
     document.ConceptNameCodeSequence = [_code(concept.PATIENT_PAGE)]
     document.RecognizableVisualFeatures = "NO"
     if source:
         document.SourceInstanceSequence = [_reference(one) for one in source]
     _wrap(document, pdf, sop_instance_uid, series_instance_uid)
-    _stamp(document, source_time(created_at, ct), software_version)
+    stamp(document, source_time(created_at, ct), software_version)
     document.BurnedInAnnotation = "YES"
     return document
 
@@ -123,33 +113,13 @@ def _wrap(document: Dataset, pdf: bytes, uid: str, series_uid: str) -> None:
     """Make a dataset an Encapsulated PDF."""
     if not pdf.startswith(b"%PDF-"):
         raise StructuredReportError("The document of the report is not a PDF: render it again.")
-    document.file_meta = FileMetaDataset()
-    document.file_meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
-    document.file_meta.MediaStorageSOPInstanceUID = UID(uid)
-    document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    document.file_meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    document.SOPClassUID = EncapsulatedPDFStorage
-    document.SOPInstanceUID, document.SeriesInstanceUID = uid, series_uid
+    name(document, EncapsulatedPDFStorage, uid, series_uid)
     document.Modality = "DOC"
-    document.ConversionType = "SYN"
-    document.InstanceNumber = 1
     document.BurnedInAnnotation = "NO"
     document.CodingSchemeIdentificationSequence = [_scheme()]
     document.MIMETypeOfEncapsulatedDocument = "application/pdf"
     document.EncapsulatedDocumentLength = len(pdf)
     document.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
-
-
-def _stamp(document: Dataset, moment: datetime, software_version: str) -> None:
-    """Say when and by what a document was made."""
-    document.TimezoneOffsetFromUTC = f"{moment:%z}"
-    document.Manufacturer = concept.MANUFACTURER
-    document.SoftwareVersions = software_version
-    document.InstanceCreationDate = document.SeriesDate = document.ContentDate = DA(moment.date())
-    document.InstanceCreationTime = document.SeriesTime = document.ContentTime = TM(
-        moment.time().replace(microsecond=0)
-    )
-    document.AcquisitionDateTime = DT(moment.replace(microsecond=0))
 
 
 def _reference(one: Dataset) -> Dataset:

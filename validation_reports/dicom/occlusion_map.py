@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from copy import deepcopy
+from datetime import datetime
 
 import numpy as np
 from highdicom import (
@@ -23,11 +24,14 @@ from highdicom.pm import ParametricMap, RealWorldValueMapping
 from numpy.typing import ArrayLike
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.valuerep import DA, TM
 
 from feature_store.imaging.deep_input import InputGrid
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.identity import complete, restore, withhold
 from validation_reports.dicom.references import ModelReference
+from validation_reports.dicom.stamps import set_clock, source_time
+from validation_reports.dicom.uids import derived_uid
 from validation_reports.errors import StructuredReportError
 
 _SERIES_NUMBER = 902
@@ -40,6 +44,7 @@ def build_occlusion_map(
     model: ModelReference,
     *,
     software_version: str,
+    created_at: datetime,
     sop_instance_uid: str,
     series_instance_uid: str,
 ) -> Dataset:
@@ -57,6 +62,8 @@ def build_occlusion_map(
         The frozen model.
     software_version : str
         Version of this software.
+    created_at : datetime
+        Time-zone-aware moment of scoring.
     sop_instance_uid, series_instance_uid : str
         UIDs of the map (see `uids.derived_uid`).
 
@@ -89,7 +96,8 @@ def build_occlusion_map(
         + np.arange(volume.shape[0])[:, None] * grid.spacing_mm[2] * axes[:, 2]
     )
     reach = max(float(np.abs(volume).max()), 1e-6)
-    label = f"Annulus occlusion{' DEMONSTRATION' if model.demonstration else ''}"
+    mark = " DEMONSTRATION" if model.demonstration else ""
+    moment = source_time(created_at, ct_datasets[0])
     found = ParametricMap(
         source_images=[first, *ct_datasets[1:]],
         pixel_array=volume,
@@ -131,10 +139,18 @@ def build_occlusion_map(
         ],
         content_label="OCCLUSION",
         content_description="Fall of the deep block alone by occlusion",
-        series_description=label,
+        series_description=f"Annulus occlusion{mark}: deep block of the score alone",
     )
     found.Laterality = (
         first.get("Laterality") or ""
     )  # PS3.3 section C.7.3.1: type 2C, a lung is a paired organ
+    found.ContentDate, found.ContentTime = (
+        DA(moment.date()),
+        TM(moment.time().replace(microsecond=0)),
+    )
+    found.TimezoneOffsetFromUTC = f"{moment:%z}"
+    set_clock(found, moment)
+    for item in (*found.DimensionOrganizationSequence, *found.DimensionIndexSequence):
+        item.DimensionOrganizationUID = derived_uid("dimensions", sop_instance_uid)
     restore(found, as_sent)
     return found

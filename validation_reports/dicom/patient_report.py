@@ -52,6 +52,7 @@ def build_structured_report(
     center: str,
     performance: CenterPerformance | NotEstimable,
     shown: ShownRegions | None = None,
+    page: Dataset | None = None,
     predecessor: Dataset | None = None,
 ) -> Dataset:
     """Build the structured report of one score.
@@ -86,6 +87,8 @@ def build_structured_report(
     shown : ShownRegions, optional
         What a viewer can show of the measured regions; then `ct_datasets` are in the order of the
         slices of these.
+    page : Dataset, optional
+        The patient's page, as document or picture, which the report names.
     predecessor : Dataset, optional
         The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
 
@@ -113,10 +116,11 @@ def build_structured_report(
     local = source_time(created_at, ct_datasets[0])
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     as_sent = withhold(identity)
-    segmentation = [] if shown is None or shown.segmentation is None else [shown.segmentation]
+    segmentation = None if shown is None else shown.segmentation
+    named = [one for one in (segmentation, page) if one is not None]
     report = Comprehensive3DSR(
-        evidence=[identity, *ct_datasets[1:], rtstruct, *segmentation],
-        content=measurement_report(ct_datasets, rtstruct, facts, shown),
+        evidence=[identity, *ct_datasets[1:], rtstruct, *named],
+        content=measurement_report(ct_datasets, rtstruct, facts, shown, page),
         series_instance_uid=UID(series_instance_uid),
         series_number=_SERIES_NUMBER,
         sop_instance_uid=UID(sop_instance_uid),

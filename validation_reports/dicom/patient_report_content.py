@@ -68,6 +68,7 @@ def measurement_report(
     rtstruct: Dataset,
     facts: ScoreFacts,
     shown: ShownRegions | None = None,
+    page: Dataset | None = None,
 ) -> Dataset:
     """Build the root container of the report.
 
@@ -81,6 +82,8 @@ def measurement_report(
         What is reported.
     shown : ShownRegions, optional
         What a viewer can show of the measured regions.
+    page : Dataset, optional
+        The patient's page, as document or picture.
 
     Returns
     -------
@@ -102,6 +105,16 @@ def measurement_report(
     root.insert(before_measurements, _image_library(ct_datasets))
     root.insert(before_measurements, notice(model))
     root.append(performance_container(facts.performance))
+    if page is not None:
+        item = sr.CompositeContentItem if page.Modality == "DOC" else sr.ImageContentItem
+        root.append(
+            item(
+                concept.PATIENT_PAGE,
+                page.SOPClassUID,
+                page.SOPInstanceUID,
+                relationship_type=_CONTAINS,
+            )
+        )
     return report[0]
 
 

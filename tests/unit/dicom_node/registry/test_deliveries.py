@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.center import ReturnedObject
+from dicom_node.center import USUALLY_RETURNED, ReturnedObject
 from dicom_node.errors import StudyStateError
 from dicom_node.registry.registry import StudyState
-from tests.support.intake_bench import Bench, rtstruct, whole_study
+from tests.support.intake_bench import Bench
 
 MODEL = "m" * 64
 
@@ -36,30 +36,6 @@ def test_a_failed_delivery_is_due_again_later_and_a_taken_one_never(bench: Bench
     bench.registry.deliveries.mark_delivered(delivery.id)
     assert bench.registry.deliveries.due(["alpha"]) == []
     assert [one.delivered for one in bench.registry.studies.summaries()] == [True]
-
-
-def test_a_replaced_rtstruct_is_scored_anew_and_its_report_knows_the_one_that_it_supersedes(
-    bench: Bench, tmp_path: Path
-) -> None:
-    slices, drawn = whole_study()
-    bench.push(*slices, drawn)
-    first = _finish(bench, tmp_path / "first.dcm")
-    (study,) = bench.registry.studies.summaries()
-    assert bench.registry.deliveries.previous_report(study.study_key, first, MODEL) is None
-    listed = [str(one.SOPInstanceUID) for one in slices]
-    bench.push(rtstruct(listed, sop="1.2.1.9.2", made=("20240518", "083000")))
-    (study,) = bench.registry.studies.summaries()
-    assert study.state is StudyState.QUEUED
-    second = _finish(bench, tmp_path / "second.dcm")
-    assert second != first
-    assert (
-        bench.registry.deliveries.previous_report(study.study_key, second, MODEL)
-        == tmp_path / "first.dcm"
-    )
-    bench.push(
-        rtstruct(listed, sop="1.2.1.9.0", made=("20240101", "083000"))
-    )  # older: changes nothing
-    assert bench.registry.outbox.counts() == {"waiting": 0, "claimed": 0, "held": 0, "done": 2}
 
 
 def test_the_objects_of_a_center_s_report_are_queued_once_each(bench: Bench) -> None:
@@ -100,9 +76,11 @@ def test_a_study_without_a_report_says_so(bench: Bench) -> None:
         bench.registry.deliveries.redeliver(key)
 
 
-def _with_regions(bench: Bench, folder: Path) -> str:
-    """Finish the study that is due with a report and a segmentation, and return its key."""
-    files = {kind: folder / f"{kind}.dcm" for kind in ReturnedObject}
+def _with_regions(
+    bench: Bench, folder: Path, kinds: tuple[ReturnedObject, ...] = USUALLY_RETURNED
+) -> str:
+    """Finish the study that is due with a report and other objects, and return its key."""
+    files = {kind: folder / f"{kind}.dcm" for kind in kinds}
     for file in files.values():
         file.write_bytes(b"DICM")
     item = bench.claim()
@@ -129,11 +107,12 @@ def test_what_names_an_object_waits_until_that_was_answered(bench: Bench, tmp_pa
     bench.clock.advance(30)
     assert [one.kind for one in waiting.due(["alpha"])] == [ReturnedObject.SEG]
     waiting.mark_failed(regions.id, "refused", 30, answered=True)
+    (page,) = waiting.due(["alpha"])
+    assert page.kind is ReturnedObject.PDF
+    waiting.mark_delivered(page.id)
     (report,) = waiting.due(["alpha"])
     assert report.kind is ReturnedObject.SR
     waiting.mark_delivered(report.id)
-    (page,) = waiting.due(["alpha"])
-    waiting.mark_delivered(page.id)
     assert [one.delivered for one in bench.registry.studies.summaries()] == [True]
     assert [(one.kind, one.attempts) for one, _, _ in waiting.undelivered()] == [
         (ReturnedObject.SEG, 2)
@@ -144,7 +123,7 @@ def test_a_report_is_sent_again_with_what_it_names(bench: Bench, tmp_path: Path)
     bench.complete()
     key = _with_regions(bench, tmp_path)
     waiting = bench.registry.deliveries
-    for _ in ReturnedObject:
+    for _ in USUALLY_RETURNED:
         (one,) = waiting.due(["alpha"])
         waiting.await_commitment(one.id, f"1.2.{one.id}", 900)
     assert waiting.due(["alpha"]) == []
@@ -155,11 +134,19 @@ def test_a_report_is_sent_again_with_what_it_names(bench: Bench, tmp_path: Path)
         waiting.redeliver(key)
 
 
-def test_another_model_s_report_is_the_one_that_a_new_one_supersedes(
+def test_a_page_as_picture_goes_only_where_the_page_as_pdf_was_not_taken(
     bench: Bench, tmp_path: Path
 ) -> None:
+    kinds = (ReturnedObject.PDF, ReturnedObject.SC, ReturnedObject.SR)
     bench.complete()
-    content = _finish(bench, tmp_path / "first.dcm")
-    (study,) = bench.registry.studies.summaries()
-    found = bench.registry.deliveries.previous_report(study.study_key, content, "n" * 64)
-    assert found == tmp_path / "first.dcm"
+    _with_regions(bench, tmp_path, kinds)
+    waiting = bench.registry.deliveries
+    (page,) = waiting.due(["alpha"])
+    waiting.mark_failed(page.id, "refused", 30, answered=True)
+    (picture,) = waiting.due(["alpha"])
+    assert picture.kind is ReturnedObject.SC
+    assert not waiting.let_go_if_spare(picture.id)
+    waiting.await_commitment(page.id, "1.2.3", 900)
+    assert not waiting.let_go_if_spare(page.id)
+    assert waiting.let_go_if_spare(picture.id)
+    assert [one.kind for one in waiting.due(["alpha"])] == [ReturnedObject.SR]

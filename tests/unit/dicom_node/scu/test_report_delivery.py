@@ -18,6 +18,8 @@ from dicom_node.datasets.sop_classes import (
     COMPREHENSIVE_3D_SR_STORAGE,
     ENCAPSULATED_PDF_STORAGE,
     EXPLICIT_VR_LITTLE_ENDIAN,
+    KEY_OBJECT_SELECTION_STORAGE,
+    SECONDARY_CAPTURE_STORAGE,
     SEGMENTATION_STORAGE,
     STORAGE_COMMITMENT,
     STORAGE_COMMITMENT_INSTANCE,
@@ -458,3 +460,64 @@ def test_an_object_over_which_the_pacs_breaks_down_holds_the_report_for_three_at
             with_regions.clock.advance(15)
     assert received.count("1.2.3.4.5") == 1
     assert received[:3] == ["1.2.3.4.6"] * 3
+
+
+@pytest.fixture
+def with_pages(bench: Bench, tmp_path: Path) -> Bench:
+    """A scored study whose page waits as PDF and as picture, with a note for what was before."""
+    slices, drawn = whole_study()
+    bench.push(*slices, drawn)
+    item = bench.claim()
+    classes = {
+        ReturnedObject.PDF: ENCAPSULATED_PDF_STORAGE,
+        ReturnedObject.SC: SECONDARY_CAPTURE_STORAGE,
+        ReturnedObject.NOTE: KEY_OBJECT_SELECTION_STORAGE,
+    }
+    beside = {
+        kind: _report(tmp_path / f"{kind}.dcm", sop_class, f"1.2.3.5.{number}")
+        for number, (kind, sop_class) in enumerate(classes.items())
+    }
+    bench.registry.outbox.finish(
+        item.study_key,
+        item.content_digest,
+        "m" * 64,
+        StudyState.SCORED,
+        None,
+        _report(tmp_path / "report.dcm"),
+        beside=beside,
+    )
+    return bench
+
+
+@pytest.mark.parametrize("takes_pdf", [True, False])
+def test_the_page_goes_as_picture_where_the_association_takes_no_pdf(
+    with_pages: Bench, *, takes_pdf: bool
+) -> None:
+    port = free_port()
+    pages = (ENCAPSULATED_PDF_STORAGE,) if takes_pdf else ()
+    taken = (
+        *pages,
+        SECONDARY_CAPTURE_STORAGE,
+        COMPREHENSIVE_3D_SR_STORAGE,
+        KEY_OBJECT_SELECTION_STORAGE,
+    )
+    with _taking(port, *taken) as received:
+        assert _deliver(with_pages, port) == 3
+        assert _deliver(with_pages, port) == 0
+    page = "1.2.3.5.0" if takes_pdf else "1.2.3.5.1"
+    assert received == [page, "1.2.3.4.5", "1.2.3.5.2"]
+    if not takes_pdf:
+        assert '(a patient\'s page goes as a picture with "sc" there)' in _failure(with_pages)
+    assert len(with_pages.registry.deliveries.undelivered()) == (0 if takes_pdf else 1)
+
+
+def test_a_note_that_is_not_taken_is_said_and_what_it_retires_after_stays(
+    with_pages: Bench,
+) -> None:
+    port = free_port()
+    with _taking(port, ENCAPSULATED_PDF_STORAGE, COMPREHENSIVE_3D_SR_STORAGE) as received:
+        assert _deliver(with_pages, port) == 2
+    assert received == ["1.2.3.5.0", "1.2.3.4.5"]
+    assert "no presentation context for Key Object Selection Document Storage" in _failure(
+        with_pages
+    )

@@ -5,19 +5,28 @@ time.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from prefect.logging import disable_run_logger
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicom_node.center import ReturnedObject
+from dicom_node.center import USUALLY_RETURNED, ReturnedObject
 from flows.studies import returned_objects, steps
 from flows.studies.scored import Scored
+from models.combined.combined_model import train_combined_model
+from models.network.weights import DEEP_COLUMNS
+from models.survival.survival_data import Survival
+from tests.support.dciodvfy import errors_in
 from tests.unit.flows.studies.conftest import RETURN_TO, installed
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
@@ -45,12 +54,13 @@ def test_every_object_is_written_once_and_the_report_names_the_segmentation(
     archived: tuple[Path, str], bundle: Any, scored: Scored
 ) -> None:
     written = _written(archived, bundle, scored, RETURN_TO)
-    assert set(written) == set(ReturnedObject)
+    assert set(written) == set(USUALLY_RETURNED)
     before = {path: path.read_bytes() for path in written.values()}
     assert all(_written(archived, bundle, scored, RETURN_TO)[kind].exists() for kind in written)
     assert {path: path.read_bytes() for path in written.values()} == before
     report, regions = (dcmread(written[kind]) for kind in (ReturnedObject.SR, ReturnedObject.SEG))
-    assert str(regions.SOPInstanceUID) in _referenced(report)
+    page = dcmread(written[ReturnedObject.PDF])
+    assert {str(regions.SOPInstanceUID), str(page.SOPInstanceUID)} <= _referenced(report)
     assert report.StudyInstanceUID == regions.StudyInstanceUID
     assert report.PatientID == regions.PatientID == "PATIENT-ID"
     assert [item.SegmentLabel for item in regions.SegmentSequence] == [
@@ -85,6 +95,50 @@ def test_a_ct_that_allows_no_segmentation_still_has_its_report_with_a_sentence(
     ]
     (said,) = (one for one in texts if one.startswith("The regions that were measured"))
     assert "the headers of the CT do not allow a segmentation" in said
+
+
+def test_a_page_is_returned_as_picture_where_it_is_asked_for(
+    archived: tuple[Path, str], bundle: Any, scored: Scored, peer: Callable[[str], str]
+) -> None:
+    written = _written(archived, bundle, scored, "returns = ['sr', 'sc']\n" + RETURN_TO)
+    assert set(written) == {ReturnedObject.SR, ReturnedObject.SC}
+    report, picture = dcmread(written[ReturnedObject.SR]), dcmread(written[ReturnedObject.SC])
+    assert str(picture.SOPInstanceUID) in _referenced(report)
+    assert picture.pixel_array.shape == (1754, 1241, 3)  # an A4 at 150 dots an inch
+    assert 0.02 < (picture.pixel_array < 128).mean() < 0.5
+    assert errors_in(peer("dciodvfy"), written[ReturnedObject.SR], name="Comprehensive3DSR") == []
+    assert errors_in(peer("dciodvfy"), written[ReturnedObject.SC], name="SCImage") == []
+
+
+class _MeansOfParts:
+    """In place of a network: what an image holds in each of its 512 cubes of 8 voxels."""
+
+    def extract(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = images.reshape(-1, 8, 8, 8, 8, 8, 8).mean(axis=(2, 4, 6))
+        return np.asarray(parts.reshape(len(images), -1), dtype=np.float32)
+
+
+def test_the_map_is_returned_where_it_is_asked_for_and_says_what_it_covers(
+    archived: tuple[Path, str], bundle: Any, scored: Scored, peer: Callable[[str], str]
+) -> None:
+    random = np.random.default_rng(5)
+    values = pd.DataFrame(random.normal(size=(90, len(DEEP_COLUMNS))), columns=list(DEEP_COLUMNS))
+    days = np.ceil(random.exponential(900 / np.exp(values["deep:000"].to_numpy())).clip(1, 2000))
+    model = train_combined_model(values, Survival(days, days < 2000), seed=1, blocks=("deep",))
+    with_network = SimpleNamespace(
+        **vars(bundle) | {"model": model, "network": 1, "deep_feature_extractor": _MeansOfParts()}
+    )
+    asked = "returns = ['map']\n" + RETURN_TO
+    written = _written(archived, with_network, scored, asked)
+    found = dcmread(written[ReturnedObject.MAP])
+    assert found.SeriesDescription == (
+        "Annulus occlusion DEMONSTRATION: deep block of the score alone"
+    )
+    assert np.unique(np.frombuffer(found.FloatPixelData, "<f4")).size > 1
+    assert errors_in(peer("dciodvfy"), written[ReturnedObject.MAP], "-new") == []
+    first = written[ReturnedObject.MAP].read_bytes()
+    assert _written(archived, with_network, scored, asked)[ReturnedObject.MAP].read_bytes() == first
+    assert set(_written(archived, bundle, scored, asked)) == {ReturnedObject.SR}
 
 
 def _referenced(report: Dataset) -> set[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -38,7 +40,8 @@ def test_a_map_of_a_real_patient(
         harmonized, gtv
     )  # any image on that grid, of the magnitude of a log hazard
     ct = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
-    uids = {
+    uids: dict[str, Any] = {
+        "created_at": datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC),
         "sop_instance_uid": derived_uid("content", "map"),
         "series_instance_uid": derived_uid("study", "map"),
     }
@@ -65,6 +68,7 @@ def test_a_map_of_a_real_patient(
     assert read.FrameOfReferenceUID == ct[0].FrameOfReferenceUID
     assert (read.PatientID, read.ContentQualification) == (ct[0].PatientID, "RESEARCH")
     assert "DEMONSTRATION" in read.SeriesDescription
+    assert read.SeriesDescription.endswith("deep block of the score alone")
     assert read.ContentDescription == "Fall of the deep block alone by occlusion"
     assert read.DeviceSerialNumber == MODEL.digest
 
