@@ -24,7 +24,7 @@ from validation_reports.report.latest_performance import latest_performance
 if TYPE_CHECKING:
     from validation_reports.dicom.segments import ShownRegions
 
-_DEMONSTRATION = "Demonstration model, not for clinical use. It was trained on synthetic patients."
+DEMONSTRATION = "Demonstration model, not for clinical use. It was trained on synthetic patients."
 _CERTAINTY = "How far the score would move with another contour is not known for this model."
 
 
@@ -140,7 +140,7 @@ def patient_page(
     rings = [segment for segment in shown.segments if segment.region is not Region.GTV]
     return PatientPage(
         who=(*who, ("Centre", files.center)),
-        mark=_DEMONSTRATION if bundle.facts.demonstration else "",
+        mark=DEMONSTRATION if bundle.facts.demonstration else "",
         intended_use=bundle.facts.intended_use,
         scored_at=answer.scored_at,
         risk=answer.risk,

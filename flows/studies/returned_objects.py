@@ -15,14 +15,12 @@ from dicom_node.center import ReturnedObject
 from feature_store.errors import StudyDefect
 from feature_store.imaging.regions import Region
 from feature_store.imaging.regions_on_ct import RegionOnCt
-from feature_store.study_features import regions_on_ct
-from flows.data.model_features import model_regions
 from flows.installation import Installation
 from flows.software_version import software_version
 from flows.studies.earlier_results import predecessor_of, rejection_note_of
 from flows.studies.occlusion import occlusion_map_of
 from flows.studies.page import pages_of
-from flows.studies.scored import Scored, model_reference
+from flows.studies.scored import Scored, model_reference, regions_shown
 from flows.studies.steps import StudyRun, study_task
 from validation_reports.errors import PdfUnavailableError, StructuredReportError
 
@@ -56,7 +54,7 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
     work, files, checked = run.work, run.files, scored.checked
     wanted = _taken(work, files.center)
     roi = RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name)
-    regions = _model_regions(work, scored)
+    regions = regions_shown(work, scored)
     segments = segments_of(regions, checked.rtstruct, roi)
     warnings = list(scored.warnings)
     objects: dict[ReturnedObject, Dataset] = {}
@@ -119,15 +117,6 @@ def _taken(work: Installation, name: str) -> tuple[ReturnedObject, ...]:
     """Return what is sent to a centre: nothing, where it has no AE for it."""
     center = work.center(name)
     return () if center.return_to is None else center.returns
-
-
-def _model_regions(work: Installation, scored: Scored) -> dict[Region, RegionOnCt]:
-    """Return the GTV and the rings that the model reads on the CT's grid."""
-    wanted = {Region.GTV, *model_regions(work.bundle)}
-    found = regions_on_ct(
-        scored.checked.study, scored.features, work.settings.extraction().spacing_mm
-    )
-    return {region: shown for region, shown in found.items() if region in wanted}
 
 
 def _segmentation(

@@ -33,6 +33,7 @@ from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.runs.account import with_warnings
 from flows.software_version import software_version
 from flows.studies.returned_objects import write_returned
+from flows.studies.run_page import show_score
 from flows.studies.scored import ModelAnswer, Scored
 from flows.studies.steps import (
     QUARANTINED,
@@ -157,7 +158,8 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             warnings = _told(checked.findings, region_findings)
             answer = score(run, checked, features, warnings)
             warnings += answer.warnings
-            written = write_returned(run, Scored(checked, features, answer, warnings))
+            scored = Scored(checked, features, answer, warnings)
+            written = write_returned(run, scored)
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)
     found = _risk_in_words(answer.risk)
@@ -172,6 +174,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
         structured_report=taken.pop(ReturnedObject.SR, None),
         beside=taken,
     )
+    show_score(run, scored, warnings)
     return Completed(name="Scored", message=with_warnings(found, warnings))
 
 

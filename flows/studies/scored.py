@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from feature_store.study_features import StudyFeatures
+from feature_store.imaging.regions import Region
+from feature_store.imaging.regions_on_ct import RegionOnCt
+from feature_store.study_features import StudyFeatures, regions_on_ct
+from flows.data.model_features import model_regions
 from flows.installation import Installation
 from flows.studies.steps import CheckedStudy
 from models.combined.combined_model import Risk
@@ -74,3 +77,12 @@ def model_reference(work: Installation) -> ModelReference:
         demonstration=facts.demonstration,
         intended_use=facts.intended_use,
     )
+
+
+def regions_shown(work: Installation, scored: Scored) -> dict[Region, RegionOnCt]:
+    """Return the GTV and the rings that the model reads on the CT's grid."""
+    wanted = {Region.GTV, *model_regions(work.bundle)}
+    found = regions_on_ct(
+        scored.checked.study, scored.features, work.settings.extraction().spacing_mm
+    )
+    return {region: shown for region, shown in found.items() if region in wanted}

@@ -192,6 +192,16 @@ def test_the_first_hour_of_a_new_user(
         page.open(f"{user.url}/runs", "document.body.innerText.includes('Quarantined')")
         assert "validate-cohort" in page.text()
         _keep(page, tmp_path, "runs")
+        of_scores = {
+            "flows": {"name": {"any_": ["score-study"]}},
+            "artifacts": {"type": {"any_": ["markdown"]}},
+        }
+        score, *_ = ask(f"{user.url}/api/artifacts/filter", of_scores)
+        assert score["key"] is None  # else the server keeps it twice
+        drawn = "[...document.images].some(one => one.naturalWidth === 240)"
+        page.open(f"{user.url}/artifacts/artifact/{score['id']}", drawn)
+        assert "risk: score" in page.text()
+        _keep(page, tmp_path, "score")
         for key, shown in {
             "validation-early-pictures": "[...document.images].some(one => one.naturalWidth > 300)",
             "validation-early": "document.body.innerText.includes('hazard ratio')",

@@ -24,6 +24,8 @@ Mask = npt.NDArray[np.bool_]
 RING_COLOUR, CONTOUR_COLOUR = "#56B4E9", HIGH_COLOUR
 WINDOW_HU = (40.0, 400.0)
 """Level and width of the window in which the CT is shown: soft tissue."""
+_EDGES = (CONTOUR_COLOUR, RING_COLOUR)
+_SHADES = 30
 _PIXELS = 300
 _MARGIN_MM, _LEAST_FIELD_MM = 35.0, 130.0
 _BAR_MM = 50.0
@@ -72,26 +74,67 @@ def region_pictures(
     tuple of RegionPicture
         Axial, coronal, sagittal; patient's left is at the right.
     """
-    turned, gtv = in_lps_order(volume, contour)
-    around = [in_lps_order(volume, ring)[1] for ring in rings]
-    spacing = np.asarray(turned.spacing_mm[::-1])
-    voxels = np.argwhere(np.logical_or.reduce([gtv, *around]))
-    middle = (voxels.min(axis=0) + voxels.max(axis=0)) / 2 * spacing
-    reach = float(((voxels.max(axis=0) - voxels.min(axis=0) + 1) * spacing).max())
-    field = max(reach + 2 * _MARGIN_MM, _LEAST_FIELD_MM)
+    scene = _Scene(volume, contour, rings)
     found = []
     for name, across, down, right, letters in _PLANES:
-        number = int(np.argmax(gtv.sum(axis=tuple(axis for axis in range(3) if axis != across))))
-        plane = _Plane(spacing, middle, field, down, right)
-        image = plane.sampled(np.take(turned.hu, number, axis=across))
+        number = scene.number(across)
+        plane = scene.plane(down, right, _PIXELS)
+        image = plane.sampled(np.take(scene.hu, number, axis=across))
         lines = [
-            *(plane.edges(np.take(mask, number, axis=across), RING_COLOUR) for mask in around),
-            plane.edges(np.take(gtv, number, axis=across), CONTOUR_COLOUR),
+            *(plane.edges(np.take(one, number, axis=across), RING_COLOUR) for one in scene.around),
+            plane.edges(np.take(scene.gtv, number, axis=across), CONTOUR_COLOUR),
         ]
-        count = turned.hu.shape[across]
+        count = scene.hu.shape[across]
         title = f"{name}, slice {number + 1} of {count} from the feet" if across == 0 else name
-        found.append(RegionPicture(title, _svg(name, image, lines, letters, field)))
+        found.append(RegionPicture(title, _svg(name, image, lines, letters, scene.field_mm)))
     return tuple(found)
+
+
+def axial_png(volume: CtVolume, contour: Mask, rings: Sequence[Mask], pixels: int = 240) -> bytes:
+    """Draw the regions in the slice where the contour is largest, as a PNG that is small enough to
+    be kept with every run: `pixels` rows and columns, 30 shades, and a colour for each edge.
+
+    Parameters
+    ----------
+    volume, contour, rings
+        As of `region_pictures`.
+    pixels : int
+        Edge of the picture.
+    """
+    scene = _Scene(volume, contour, rings)
+    number = scene.number(0)
+    plane = scene.plane(1, 2, pixels)
+    grey = plane.sampled(scene.hu[number]).astype(np.uint16)
+    picture = (grey * _SHADES // 256).astype(np.uint8)
+    for mask in scene.around:
+        picture[plane.edge_pixels(mask[number])] = _SHADES + 1
+    picture[plane.edge_pixels(scene.gtv[number])] = _SHADES
+    greys = [[round(shade * 255 / (_SHADES - 1))] * 3 for shade in range(_SHADES)]
+    colours = [[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in _EDGES]
+    return png(picture, np.array([*greys, *colours], dtype=np.uint8))
+
+
+class _Scene:
+    """The CT and its regions in the patient's axes, and the square around them that is shown."""
+
+    def __init__(self, volume: CtVolume, contour: Mask, rings: Sequence[Mask]) -> None:
+        turned, self.gtv = in_lps_order(volume, contour)
+        self.hu = turned.hu
+        self.around = [in_lps_order(volume, ring)[1] for ring in rings]
+        self._spacing = np.asarray(turned.spacing_mm[::-1])
+        voxels = np.argwhere(np.logical_or.reduce([self.gtv, *self.around]))
+        self._middle = (voxels.min(axis=0) + voxels.max(axis=0)) / 2 * self._spacing
+        reach = float(((voxels.max(axis=0) - voxels.min(axis=0) + 1) * self._spacing).max())
+        self.field_mm = max(reach + 2 * _MARGIN_MM, _LEAST_FIELD_MM)
+
+    def number(self, across: int) -> int:
+        """Return where along an axis the contour is largest."""
+        others = tuple(axis for axis in range(3) if axis != across)
+        return int(np.argmax(self.gtv.sum(axis=others)))
+
+    def plane(self, down: int, right: int, pixels: int) -> _Plane:
+        """Return the square in a plane of two axes."""
+        return _Plane(self._spacing, self._middle, self.field_mm, down, right, pixels)
 
 
 class _Plane:
@@ -104,20 +147,31 @@ class _Plane:
         field_mm: float,
         down: int,
         right: int,
+        pixels: int,
     ) -> None:
         self._step = spacing[down], spacing[right]
         self._middle = middle[down], middle[right]
-        self._field = field_mm
+        self._field, self._pixels = field_mm, pixels
         self._upwards = down == 0
+
+    def _places(self) -> list[npt.NDArray[np.float64]]:
+        """Return in which voxel each pixel lies, in rows and columns of the slice."""
+        at = ((np.arange(self._pixels) + 0.5) / self._pixels - 0.5) * self._field
+        rows = (self._middle[0] + (-at if self._upwards else at)) / self._step[0]
+        columns = (self._middle[1] + at) / self._step[1]
+        return list(np.meshgrid(rows, columns, indexing="ij"))
+
+    def edge_pixels(self, mask: Mask) -> Mask:
+        """Return the outermost pixels of a mask within the square, shape (pixels, pixels)."""
+        inside = ndimage.map_coordinates(mask.astype(np.uint8), self._places(), order=0) > 0
+        return np.asarray(inside & ~ndimage.binary_erosion(inside), dtype=np.bool_)
 
     def sampled(self, hu: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """Return the CT within the square as grey values, shape (pixels, pixels)."""
-        at = ((np.arange(_PIXELS) + 0.5) / _PIXELS - 0.5) * self._field
-        rows = (self._middle[0] + (-at if self._upwards else at)) / self._step[0]
-        columns = (self._middle[1] + at) / self._step[1]
-        where = np.meshgrid(rows, columns, indexing="ij")
         finite = np.maximum(hu, -1024.0)
-        values = ndimage.map_coordinates(finite, where, order=1, mode="constant", cval=-1024.0)
+        values = ndimage.map_coordinates(
+            finite, self._places(), order=1, mode="constant", cval=-1024.0
+        )
         level, width = WINDOW_HU
         grey = (values - level + width / 2) / width * 255
         return np.clip(np.round(grey), 0, 255).astype(np.uint8)
@@ -138,8 +192,8 @@ class _Plane:
         """Return where the outer corner of a voxel lies, in pixels."""
         y = (row - 0.5) * self._step[0] - self._middle[0]
         x = (column - 0.5) * self._step[1] - self._middle[1]
-        scale = _PIXELS / self._field
-        return _PIXELS / 2 + (-y if self._upwards else y) * scale, _PIXELS / 2 + x * scale
+        scale, half = self._pixels / self._field, self._pixels / 2
+        return half + (-y if self._upwards else y) * scale, half + x * scale
 
 
 def _svg(
@@ -164,12 +218,22 @@ def _svg(
     return svg_element(f"regions-{name}", words, (_PIXELS, _PIXELS), 12, parts)
 
 
-def png(grey: npt.NDArray[np.uint8]) -> bytes:
-    """Return a grey image as PNG (ISO/IEC 15948), shape (rows, columns)."""
-    rows, columns = grey.shape
-    lines = np.concatenate([np.zeros((rows, 1), np.uint8), grey], axis=1).tobytes()
+def png(values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8] | None = None) -> bytes:
+    """Return an image as PNG (ISO/IEC 15948).
+
+    Parameters
+    ----------
+    values : ndarray of uint8, shape (rows, columns)
+        Grey values, or numbers of colours.
+    palette : ndarray of uint8, shape (colours, 3), optional
+        Red, green and blue of each colour.
+    """
+    rows, columns = values.shape
+    lines = np.concatenate([np.zeros((rows, 1), np.uint8), values], axis=1).tobytes()
+    kind_of_colour = 0 if palette is None else 3
     chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 0, 0, 0, 0)),
+        (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, kind_of_colour, 0, 0, 0)),
+        *(() if palette is None else ((b"PLTE", palette.tobytes()),)),
         (b"IDAT", zlib.compress(lines, 6)),
         (b"IEND", b""),
     )

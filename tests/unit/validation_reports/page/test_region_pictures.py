@@ -16,6 +16,7 @@ from tests.support.ct_volumes import ct_of
 from validation_reports.page.region_pictures import (
     CONTOUR_COLOUR,
     RING_COLOUR,
+    axial_png,
     png,
     region_pictures,
 )
@@ -78,3 +79,25 @@ def _side(image: np.ndarray, axis: int) -> float:
 def test_a_png_is_read_back() -> None:
     grey = np.arange(200, dtype=np.uint8).reshape(10, 20)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png(grey)))), grey)
+
+
+def test_the_small_picture_shows_both_edges_in_their_colours() -> None:
+    hu = np.full((30, 80, 80), -1000.0)
+    contour = np.zeros(hu.shape, np.bool_)
+    contour[10:20, 30:50, 30:50] = True
+    ring = np.zeros(hu.shape, np.bool_)
+    ring[8:22, 26:54, 26:54] = True
+    hu[contour] = 40.0
+    picture = axial_png(ct_of(hu, (1.5, 1.5, 3.0), np.eye(3)), contour, [ring])
+    image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+    assert image.shape == (240, 240, 3)
+    found = {
+        name: np.argwhere((image == [int(colour[at : at + 2], 16) for at in (1, 3, 5)]).all(-1))
+        for name, colour in (("contour", CONTOUR_COLOUR), ("ring", RING_COLOUR))
+    }
+    pixels_a_mm = 240 / 130
+    for name, edge_mm in (("contour", 30), ("ring", 42)):
+        spread = np.ptp(found[name], axis=0) + 1
+        np.testing.assert_allclose(spread, edge_mm * pixels_a_mm, atol=2)
+    assert abs(int(image[120, 120, 0]) - 128) < 9  # 40 HU, the middle of the window
+    assert len(picture) < 3000
