@@ -1,10 +1,12 @@
 """What the most used open viewer shows of a score: OHIF on Orthanc in headless Chromium.
 
 ``make viewer ARGS="--ohif FOLDER"`` takes the folder ``dist`` of npm's ``@ohif/app`` (``npm pack
-@ohif/app``), an Orthanc with its DICOMweb plugin and a Chromium. It pushes a CT with the objects
-that are made of it, opens the study, and looks at each object: the page of the PDF, the segments
-over the CT, and the finding of the structured report. What the viewer says is asserted, its
-pictures are kept to be looked at, and the seconds of each step are printed as one JSON object.
+@ohif/app``), an Orthanc with its DICOMweb plugin and a Chromium. With ``--study FOLDER`` it pushes
+a CT with objects that are made of it and of a made-up score, with ``--demonstration FOLDER`` the
+first study that `make demo` scored at centre B, with what its PACS received of it. It opens the
+study, and looks at each object: the page of the PDF, the finding of the structured report, and the
+segments over the CT. What the viewer says is asserted, its pictures are kept to be looked at, and
+the seconds of each step are printed as one JSON object.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from deploy.local.processes import free_port
 from feature_store.imaging.regions import Region
@@ -66,17 +70,22 @@ def main() -> int:
     """Look, print, and return 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.viewer", description=__doc__)
     parser.add_argument("--ohif", type=Path, required=True, help="the viewer's static files")
-    parser.add_argument("--study", type=Path, required=True, help="folder with ct/ and rtstruct/")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--study", type=Path, help="folder with ct/ and rtstruct/")
+    what.add_argument("--demonstration", type=Path, help="folder of a demonstration")
     parser.add_argument("--pictures", type=Path, default=Path("viewer-pictures"))
     options = parser.parse_args()
     options.pictures.mkdir(parents=True, exist_ok=True)
-    found = regions_of_study(options.study)
     took: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="annulus-viewer-") as name:
         folder = Path(name)
-        objects = made_objects(found, folder)
+        returned = (
+            of_study(options.study, folder)
+            if options.demonstration is None
+            else of_demonstration(options.demonstration)
+        )
         with Orthanc(program("Orthanc"), folder / "orthanc", plugins=[DICOMWEB]) as orthanc:
-            for path in (*sorted((options.study / "ct").rglob("*.dcm")), *objects):
+            for path in returned.files:
                 push = Request(f"{orthanc.url}/instances", data=path.read_bytes())
                 urlopen(push, timeout=60).close()
             with (
@@ -85,17 +94,88 @@ def main() -> int:
                     program("chromium"), folder / "profile", free_port(), SOFTWARE_GRAPHICS
                 ) as page,
             ):
-                study = f"{url}/viewer?StudyInstanceUIDs={found.ct[0].StudyInstanceUID}"
-                look(page, study, found, options.pictures, took)
+                study = f"{url}/viewer?StudyInstanceUIDs={returned.study_uid}"
+                look(page, study, returned, options.pictures, took)
     print(json.dumps({name: round(seconds, 1) for name, seconds in took.items()}))
     return 0
 
 
+@dataclass(frozen=True)
+class Returned:
+    """A study with what was returned of it.
+
+    Parameters
+    ----------
+    study_uid : str
+        Its Study Instance UID.
+    contour : str
+        The ROI's name.
+    finding : str
+        The survival that the report tells, in the viewer's words.
+    files : tuple of Path
+        CT and objects.
+    """
+
+    study_uid: str
+    contour: str
+    finding: str
+    files: tuple[Path, ...]
+
+
+def of_study(study: Path, folder: Path) -> Returned:
+    """Make the objects of a study, with a made-up score."""
+    found = regions_of_study(study)
+    objects = made_objects(found, folder)
+    return _returned((*sorted((study / "ct").rglob("*.dcm")), *objects), objects[1])
+
+
+def of_demonstration(folder: Path) -> Returned:
+    """Return a study that a demonstration scored, with what the PACS received of it."""
+    center = folder / "pacs" / "B"
+    received = {
+        path: dcmread(path, specific_tags=["StudyInstanceUID", "Modality"])
+        for path in sorted((center / "received").iterdir())
+    }
+    report, first = next((path, one) for path, one in received.items() if one.Modality == "SR")
+    ct = (
+        path
+        for path in sorted((center / "dicom").rglob("CT_*.dcm"))
+        if dcmread(path, specific_tags=["StudyInstanceUID"]).StudyInstanceUID
+        == first.StudyInstanceUID
+    )
+    objects = (
+        path for path, one in received.items() if one.StudyInstanceUID == first.StudyInstanceUID
+    )
+    return _returned((*ct, *objects), report)
+
+
+def _returned(files: tuple[Path, ...], report: Path) -> Returned:
+    said = dcmread(report)
+    name, value = next(
+        (item.ConceptNameCodeSequence[0].CodeMeaning, item.MeasuredValueSequence[0].NumericValue)
+        for item in _items(said)
+        if item.ValueType == "NUM"
+        and item.ConceptNameCodeSequence[0].CodeValue.startswith("survival-")
+    )
+    contour = next(
+        str(item.TextValue)
+        for item in _items(said)
+        if item.ConceptNameCodeSequence[0].CodeValue == "112039"  # Tracking Identifier
+    )
+    return Returned(str(said.StudyInstanceUID), contour, f"{name}: {str(value)[:4]}", files)
+
+
+def _items(node: Dataset) -> Iterator[Dataset]:
+    for item in node.get("ContentSequence", ()):
+        yield item
+        yield from _items(item)
+
+
 def look(
-    page: Page, study: str, found: RegionsOfStudy, pictures: Path, took: dict[str, float]
+    page: Page, study: str, returned: Returned, pictures: Path, took: dict[str, float]
 ) -> None:
     """Open each object in the viewer, and say how long it took until it was shown."""
-    contour = found.study.gtv.name
+    contour = returned.contour
 
     def step(name: str, act: Callable[[], None], shown: str) -> None:
         started = time.monotonic()
@@ -131,7 +211,7 @@ def look(
     step(
         "report",
         lambda: click(page, f"Annulus prognosis DEMONSTRATION: {contour}", twice=True),
-        shows("Predicted probability of overall survival at 12 months: 0.61"),
+        shows(returned.finding),
     )
     assert "Volume: " in page.text()
     step(
