@@ -65,7 +65,7 @@ crash-states: install  ## every state that a crash may leave of a reception, and
 power-loss: install  ## power cuts under the feature store at its fsyncs, over 100 scores; ARGS="--scores 20" for a short one
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.power_loss $(ARGS)
 
-soak: install  ## 300 studies through the whole system while its parts are killed; ARGS="--studies 30" for a short one
+soak: install  ## 300 studies through the whole system while its parts are killed; ARGS="--studies 30" for a short one, "--studies 100 --hasty --kills 50" for many kills
 	$(BIN)/python -m tests.torture.soak $(ARGS)
 
 fuzz: install  ## 20000 mutated requests, PDUs, command sets and datasets at a live node; ARGS="--count 200000"
@@ -83,7 +83,7 @@ bench-field-of-view: install  ## how features and scores move when the field of 
 bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
 	$(BIN)/python -m tests.benchmarks.bench_end_to_end $(ARGS)
 
-viewer: install  ## what OHIF shows of a score; ARGS="--ohif FOLDER --study FOLDER" (tests/benchmarks/viewer.py)
+viewer: install  ## what OHIF shows of a score; ARGS="--ohif FOLDER --study FOLDER", or --demonstration FOLDER (tests/benchmarks/viewer.py)
 	$(BIN)/python -m tests.benchmarks.viewer $(ARGS)
 
 bench-deep: install  ## the network against what this machine's arithmetic allows; ARGS=--quick for about a minute

@@ -4,7 +4,9 @@ once.
 ``python -m tests.torture.soak --studies 300`` starts an installation as `make up` does, lets two
 centres push with retries, and a few seconds after a delivery kills the scoring worker, the
 dispatcher, the node or the Prefect server (SIGKILL). Once the Prefect API hangs for a while
-(SIGSTOP), and once the PACS is down. The last line is one JSON.
+(SIGSTOP), and once the PACS is down. One centre takes what a score usually returns, the other the
+page as a picture, the occlusion map, and rejection notes: some of its contours are drawn anew when
+they have been scored. Each object must be delivered once. The last line is one JSON.
 """
 
 from __future__ import annotations
@@ -21,27 +23,54 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from pydicom import dcmread
 
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
 from deploy.local.processes import listens
 from deploy.local.supervisor import Supervisor
-from dicom_node.center import USUALLY_RETURNED
+from dicom_node.center import USUALLY_RETURNED, ReturnedObject
+from dicom_node.datasets.sop_classes import (
+    COMPREHENSIVE_3D_SR_STORAGE,
+    ENCAPSULATED_PDF_STORAGE,
+    KEY_OBJECT_SELECTION_STORAGE,
+    PARAMETRIC_MAP_STORAGE,
+    SECONDARY_CAPTURE_STORAGE,
+    SEGMENTATION_STORAGE,
+)
 from dicom_node.registry.registry import Registry, StudyState, open_registry
 from tests.support import ROOT
 from tests.support.frozen_test_bundle import freeze_test_bundle
 from tests.support.processes import part_of, resident_mb, scoring_process
 from tests.support.settings_tables import center_table, open_as_this_process, write_settings
 from tests.support.storing_pacs import StoringPacs
-from tests.support.synthetic_studies import write_study
+from tests.support.synthetic_studies import drawn_anew, write_study
 from tests.support.waiting import wait_until
 
-CENTERS = ("B", "C")
+RETURNS = {
+    "B": USUALLY_RETURNED,
+    "C": (
+        ReturnedObject.SEG,
+        ReturnedObject.SC,
+        ReturnedObject.SR,
+        ReturnedObject.MAP,
+        ReturnedObject.NOTE,
+    ),
+}
+CENTERS = tuple(RETURNS)
+_CLASS_OF = {
+    ReturnedObject.SEG: SEGMENTATION_STORAGE,
+    ReturnedObject.PDF: ENCAPSULATED_PDF_STORAGE,
+    ReturnedObject.SC: SECONDARY_CAPTURE_STORAGE,
+    ReturnedObject.SR: COMPREHENSIVE_3D_SR_STORAGE,
+    ReturnedObject.MAP: PARAMETRIC_MAP_STORAGE,
+    ReturnedObject.NOTE: KEY_OBJECT_SELECTION_STORAGE,
+}
 KILL_AT_LEAST_EVERY_S = 180.0
 SAMPLE_EVERY_S = 2.0
 _SERVER_BACK_WITHIN_S = 120.0
@@ -65,6 +94,10 @@ class Pace:
     pacs_down_s: float = 60.0
 
 
+HASTY = Pace(kill_after_s=(0.5, 3.0), api_hangs_s=5.0, pacs_down_s=5.0)
+"""As fast as something is delivered in between."""
+
+
 @dataclass
 class Trouble:
     """What was done to the system, and what it needed meanwhile."""
@@ -81,6 +114,9 @@ def main() -> int:
     )
     parser.add_argument("--studies", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1, help="of the kills (default: %(default)s)")
+    parser.add_argument("--kills", type=int, help="kill so often at most")
+    parser.add_argument("--redrawn", type=int, default=5, help="contours that are drawn anew")
+    parser.add_argument("--hasty", action="store_true", help="kill as often as anything comes")
     parser.add_argument(
         "--limit-s",
         type=float,
@@ -89,16 +125,33 @@ def main() -> int:
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="annulus-soak-") as folder:
-        result = soak(Path(folder), options.studies, options.seed, options.limit_s)
+        result = soak(
+            Path(folder),
+            options.studies,
+            options.seed,
+            options.limit_s,
+            HASTY if options.hasty else Pace(),
+            most_kills=options.kills,
+            redrawn=options.redrawn,
+        )
     print(json.dumps(result))
     once = result["scored"] == result["delivered"] == options.studies and result["twice"] == 0
     return 0 if once else 1
 
 
 def soak(
-    folder: Path, studies: int, seed: int, limit_s: float, pace: Pace = Pace()
+    folder: Path,
+    studies: int,
+    seed: int,
+    limit_s: float,
+    pace: Pace = Pace(),
+    *,
+    most_kills: int | None = None,
+    redrawn: int = 0,
 ) -> dict[str, int | float]:
-    """Push, kill, wait, and return what was counted."""
+    """Push, kill, wait, and return what was counted; of the contours of the second centre some are
+    drawn anew.
+    """
     pacs = StoringPacs(folder / "received")
     work = _installation(folder, pacs)
     registry = open_registry(work.settings.node)
@@ -113,12 +166,15 @@ def soak(
             threading.Thread(target=_send, args=(work, center, folders[center], calm))
             for center in CENTERS
         ]
+        again = folders[CENTERS[1]][:redrawn]
+        senders.append(threading.Thread(target=_send_redrawn, args=(work, pacs, again, calm)))
         troubles = threading.Thread(
             target=_make_trouble,
-            args=(work, pacs, random.Random(seed), trouble, calm, studies, pace),
+            args=(work, pacs, random.Random(seed), trouble, calm, studies, pace, most_kills),
         )
         watcher = threading.Thread(
-            target=_watch, args=(registry, trouble, work, calm, stop, studies, limit_s)
+            target=_watch,
+            args=(registry, pacs, trouble, work, calm, stop, studies, redrawn, limit_s),
         )
         for thread in (*senders, troubles, watcher):
             thread.start()
@@ -126,7 +182,7 @@ def soak(
         for thread in (*senders, troubles, watcher):
             thread.join()
     pacs.stop()
-    result = _counted(registry, pacs, trouble, studies)
+    result = _counted(registry, pacs, trouble, folders, redrawn)
     registry.close()
     print(f"took {time.monotonic() - started:.0f} s; kills by part: {dict(trouble.kills)}")
     return result
@@ -137,12 +193,17 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
     settings = write_settings(
         folder,
         folder / "bundle",
-        "".join(center_table(name, pacs=(pacs.AE_TITLE, pacs.port)) for name in CENTERS),
+        "".join(_table(name, pacs) for name in CENTERS),
         node="quiet_period_s = 3.0\nsweep_interval_s = 0.5\ndelivery_first_retry_s = 1.0\n"
         "delivery_longest_retry_s = 10.0",
         prefect="lease_s = 15.0\nfirst_retry_s = 1.0\nlongest_retry_s = 20.0",
     )
     return open_as_this_process(settings)
+
+
+def _table(name: str, pacs: StoringPacs) -> str:
+    head, rest = center_table(name, pacs=(pacs.AE_TITLE, pacs.port)).split("\n", 1)
+    return f"{head}\nreturns = {[str(kind) for kind in RETURNS[name]]}\n{rest}"
 
 
 def _studies(folder: Path, center: str, studies: int) -> list[Path]:
@@ -168,6 +229,21 @@ def _send(
                 break
 
 
+def _send_redrawn(
+    work: LocalInstallation, pacs: StoringPacs, folders: Sequence[Path], stop: threading.Event
+) -> None:
+    """Draw the contour of studies anew, each when its first report is in the PACS, and push it."""
+    for folder in folders:
+        files = sorted(folder.glob("*.dcm"))
+        study = str(dcmread(files[-1], stop_before_pixels=True).StudyInstanceUID)
+        report = (study, COMPREHENSIVE_3D_SR_STORAGE)
+        while report not in {one[:2] for one in pacs.receptions()} and not stop.wait(2.0):
+            pass
+        if not stop.is_set():
+            drawn_anew(files)
+            _send(work, CENTERS[1], [folder], stop)
+
+
 def _make_trouble(
     work: LocalInstallation,
     pacs: StoringPacs,
@@ -176,6 +252,7 @@ def _make_trouble(
     stop: threading.Event,
     studies: int,
     pace: Pace,
+    most_kills: int | None,
 ) -> None:
     outages = [(1 / 3, "api"), (1 / 2, "pacs")]
     while _something_was_delivered(pacs, stop) and not stop.wait(rng.uniform(*pace.kill_after_s)):
@@ -194,6 +271,8 @@ def _make_trouble(
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
             trouble.kills[victim] += 1
+        if most_kills is not None and trouble.kills.total() >= most_kills:
+            return
 
 
 def _something_was_delivered(pacs: StoringPacs, stop: threading.Event) -> bool:
@@ -223,11 +302,13 @@ def _pacs_is_down(pacs: StoringPacs, stop: threading.Event, seconds: float) -> N
 
 def _watch(
     registry: Registry,
+    pacs: StoringPacs,
     trouble: Trouble,
     work: LocalInstallation,
     calm: threading.Event,
     stop: threading.Event,
     studies: int,
+    redrawn: int,
     limit_s: float,
 ) -> None:
     """Wait for the last delivery, then for a server that may just have been killed, and stop."""
@@ -236,7 +317,7 @@ def _watch(
         trouble.rss_mb.append(resident_mb(work))
         known = registry.studies.summaries()
         done = sum(study.state is StudyState.SCORED and study.delivered is True for study in known)
-        if done >= studies and not registry.deliveries.undelivered():
+        if done >= studies and not registry.deliveries.undelivered() and _notes(pacs) >= redrawn:
             break
         if time.monotonic() - told >= 30:
             told = time.monotonic()
@@ -256,6 +337,11 @@ def _watch(
         stop.set()
 
 
+def _notes(pacs: StoringPacs) -> int:
+    """Return how many different rejection notes the PACS has."""
+    return len({one for one in pacs.receptions() if one[1] == KEY_OBJECT_SELECTION_STORAGE})
+
+
 def _is_ready(work: LocalInstallation) -> bool:
     try:
         return httpx.get(f"{work.environment()['PREFECT_API_URL']}/ready", timeout=5).is_success
@@ -264,20 +350,39 @@ def _is_ready(work: LocalInstallation) -> bool:
 
 
 def _counted(
-    registry: Registry, pacs: StoringPacs, trouble: Trouble, studies: int
+    registry: Registry,
+    pacs: StoringPacs,
+    trouble: Trouble,
+    folders: Mapping[str, Sequence[Path]],
+    redrawn: int,
 ) -> dict[str, int | float]:
     receptions = pacs.receptions()
     objects = Counter((study, kind) for study, kind, _ in set(receptions))
-    once = Counter(study for (study, _), count in objects.items() if count == 1)
+    delivered = twice = 0
+    for center, of_center in folders.items():
+        for number, folder in enumerate(of_center):
+            uid = str(dcmread(folder / "RS.dcm", stop_before_pixels=True).StudyInstanceUID)
+            is_redrawn = center == CENTERS[1] and number < redrawn
+            wanted = {
+                (uid, _CLASS_OF[kind]): is_redrawn
+                if kind is ReturnedObject.NOTE
+                else 1 + is_redrawn
+                for kind in RETURNS[center]
+            }
+            delivered += all(objects[one] == count for one, count in wanted.items())
+            twice += sum(objects[one] > count for one, count in wanted.items())
     known = registry.studies.summaries()
+    for study_key, runs in trouble.scored_runs.items():
+        record = registry.worklist.study(study_key)
+        twice += record is None or runs > len(record.contents)
     quarter = max(1, len(trouble.rss_mb) // 4)
     early, late = trouble.rss_mb[quarter : 2 * quarter] or trouble.rss_mb, trouble.rss_mb[-quarter:]
     return {
-        "studies": studies,
+        "studies": sum(map(len, folders.values())),
         "scored": sum(study.state is StudyState.SCORED for study in known),
-        "delivered": sum(count == len(USUALLY_RETURNED) for count in once.values()),
-        "twice": sum(count > 1 for count in objects.values())
-        + sum(count > 1 for count in trouble.scored_runs.values()),
+        "delivered": delivered,
+        "twice": twice,
+        "retired": _notes(pacs),
         "kills": trouble.kills.total(),
         "rss_growth_mb": round(statistics.median(late) - statistics.median(early), 1),
         "sent_again_with_the_same_uid": len(receptions) - len(set(receptions)),
