@@ -32,8 +32,8 @@ from dicom_node.registry.decisions import (
     Decision,
     Incomplete,
     Joined,
-    Notice,
     Policy,
+    Remark,
     RtstructInstance,
     StudyContents,
     Waiting,
@@ -122,8 +122,8 @@ def _settled(
     missing = _missing(contents, choice, shortfall, policy)
     if missing is not None:
         return Incomplete(missing)
-    notices = _whole_series(contents, choice, shortfall)
-    return _complete(contents, drawn, choice, choice.slices, notices)
+    remarks = _whole_series(contents, choice, shortfall)
+    return _complete(contents, drawn, choice, choice.slices, remarks)
 
 
 def _listed(choice: CtChoice) -> tuple[CtInstance, ...]:
@@ -151,7 +151,7 @@ def _complete(
     drawn: _Drawn,
     choice: CtChoice,
     slices: tuple[CtInstance, ...],
-    notices: tuple[Notice, ...],
+    remarks: tuple[Remark, ...],
 ) -> Complete | Contradictory:
     if any(one.patient_key != drawn.rtstruct.patient_key for one in slices):
         return Contradictory(
@@ -161,7 +161,7 @@ def _complete(
     return Complete(
         rtstruct=drawn.rtstruct,
         ct=slices,
-        warnings=(*notices, *_doubts(contents, choice), *_several(contents.rtstructs)),
+        warnings=(*remarks, *_doubts(contents, choice), *_several(contents.rtstructs)),
         gtv=drawn.gtv,
         choice=choice,
         older_has_gtv=drawn.older_has_gtv,
@@ -212,34 +212,34 @@ def _missing(
 
 def _whole_series(
     contents: StudyContents, choice: CtChoice, shortfall: str | None
-) -> tuple[Notice, ...]:
+) -> tuple[Remark, ...]:
     """Return what is to be told when a whole series is used instead of a list."""
     tally, unmet = _tally(contents, choice)
     count = len(choice.slices)
     how = f"by {IN_WORDS[choice.decided_by]}" if choice.decided_by else "as the only CT series"
     if unmet:
-        notices = [Notice("list-unmet", f"{tally}; matched with {count} slices {how}")]
+        remarks = [Remark("list-unmet", f"{tally}; matched with {count} slices {how}")]
     elif _listed(choice):
         sentence = (
             f"the RTSTRUCT lists {len(choice.listed)} CT instances, all of them with contours, so "
             f"that its CT may have more: the whole series of {count} slices is used"
         )
-        notices = [Notice("contoured-slices-listed", sentence)]
+        remarks = [Remark("contoured-slices-listed", sentence)]
     else:
         sentence = (
             f"the RTSTRUCT lists no instance of the CT: a whole series of {count} slices is used, "
             f"chosen {how}"
         )
-        notices = [Notice("no-list", sentence)]
+        remarks = [Remark("no-list", sentence)]
     if shortfall:
-        notices.append(Notice("ring-cut", shortfall.partition(": send")[0]))
+        remarks.append(Remark("ring-cut", shortfall.partition(": send")[0]))
     if contents.damaged:
         sentence = (
             f"{_instances(len(contents.damaged))} received damaged and quarantined, outside the "
             "slices that are used"
         )
-        notices.append(Notice("damaged-elsewhere", sentence))
-    return tuple(notices)
+        remarks.append(Remark("damaged-elsewhere", sentence))
+    return tuple(remarks)
 
 
 def _tally(contents: StudyContents, choice: CtChoice) -> tuple[str, int]:
@@ -249,9 +249,9 @@ def _tally(contents: StudyContents, choice: CtChoice) -> tuple[str, int]:
     return tally, len(choice.listed) - len(here)
 
 
-def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Notice, ...]:
+def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
     """Return what the RTSTRUCT says of its CT that speaks against the series that was chosen."""
-    notices = []
+    remarks = []
     series = {
         one.series_instance_uid
         for one in contents.ct
@@ -262,7 +262,7 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Notice, ...]:
             f"the RTSTRUCT lists {len(series)} CT series: one is used, chosen by "
             f"{IN_WORDS[choice.decided_by]}"
         )
-        notices.append(Notice("several-series-listed", sentence))
+        remarks.append(Remark("several-series-listed", sentence))
     is_met = not _tally(contents, choice)[1]
     for evidence, code in _SERIES_CODES.items():
         answer, words = choice.answers[evidence], IN_WORDS[evidence]
@@ -271,18 +271,18 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Notice, ...]:
                 f"the CT was chosen by {IN_WORDS[choice.decided_by]}, but another CT series is "
                 f"meant by {words}: check on which the GTV was drawn"
             )
-            notices.append(Notice(f"{code}-contradict", sentence))
+            remarks.append(Remark(f"{code}-contradict", sentence))
         elif answer is Answer.NAMES_NONE_HERE and (is_met or evidence is Evidence.LISTED_SERIES):
             sentence = f"no CT that is here is meant by {words}, expected the one that is used"
-            notices.append(Notice(f"{code}-not-here", sentence))
-    return tuple(notices)
+            remarks.append(Remark(f"{code}-not-here", sentence))
+    return tuple(remarks)
 
 
-def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Notice, ...]:
+def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Remark, ...]:
     if len(rtstructs) == 1:
         return ()
     return (
-        Notice(
+        Remark(
             "several-rtstructs",
             f"the study holds {len(rtstructs)} RTSTRUCTs: the newest by structure set date and "
             "time is used",

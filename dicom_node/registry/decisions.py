@@ -12,7 +12,7 @@ from dicom_node.datasets.manifest import Manifest
 from dicom_node.registry.ct_choice import CtChoice, CtInstance, RoiChoice
 
 
-class Notice(NamedTuple):
+class Remark(NamedTuple):
     """What is unusual about how a study was completed; it goes with the score.
 
     Parameters
@@ -97,7 +97,7 @@ class Complete:
         The newest.
     ct : tuple of CtInstance
         Its slices, sorted by SOP Instance UID.
-    warnings : tuple of Notice
+    warnings : tuple of Remark
         What is unusual.
     gtv : RoiChoice
         Which ROI is the GTV.
@@ -109,7 +109,7 @@ class Complete:
 
     rtstruct: RtstructInstance
     ct: tuple[CtInstance, ...]
-    warnings: tuple[Notice, ...]
+    warnings: tuple[Remark, ...]
     gtv: RoiChoice
     choice: CtChoice
     older_has_gtv: bool = False

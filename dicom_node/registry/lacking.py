@@ -13,13 +13,13 @@ from dicom_node.registry.decisions import (
     Complete,
     Decision,
     Incomplete,
-    Notice,
+    Remark,
     StudyContents,
     content_digest,
 )
 
 _TELL_OF_A_LACK: Final = frozenset(("list-unmet", "ring-cut"))
-"""Codes of the notices with which a study is complete although something is missing."""
+"""Codes of the remarks with which a study is complete although something is missing."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def with_answer(decision: Decision, answer: str | None) -> Decision:
         return Incomplete(f"{decision.sentence}. {answer}")
     if isinstance(decision, Complete):
         told = (
-            Notice(one.code, f"{one.sentence}. {answer}") if one.code in _TELL_OF_A_LACK else one
+            Remark(one.code, f"{one.sentence}. {answer}") if one.code in _TELL_OF_A_LACK else one
             for one in decision.warnings
         )
         return replace(decision, warnings=tuple(told))

@@ -18,7 +18,7 @@ from dicom_node.center import ReturnedObject
 from dicom_node.errors import StudyStateError, UnknownStudyError
 from dicom_node.registry.centers import wants_reports
 from dicom_node.registry.database import Database
-from dicom_node.registry.decisions import Notice
+from dicom_node.registry.decisions import Remark
 from dicom_node.registry.deliveries import queue_report
 from dicom_node.registry.results import record_result, result_key
 from dicom_node.registry.schema import instances, outbox, replacements
@@ -31,7 +31,7 @@ from dicom_node.registry.states import (
     set_state,
     work_again,
 )
-from dicom_node.registry.study_files import InstanceFile, StudyFiles, choice_of, notices_of
+from dicom_node.registry.study_files import InstanceFile, StudyFiles, choice_of, remarks_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class OutboxItem:
         Which study.
     content_digest : str
         Digest of the RTSTRUCT and the chosen CT slices.
-    warnings : tuple of Notice
+    warnings : tuple of Remark
         What is unusual about how it was completed.
     attempts : int
         How often it has been claimed, this time included.
@@ -61,7 +61,7 @@ class OutboxItem:
     patient_key: str
     center: str
     content_digest: str
-    warnings: tuple[Notice, ...]
+    warnings: tuple[Remark, ...]
     attempts: int
     flow_run_id: str | None
     created_at: datetime
@@ -341,7 +341,7 @@ class Outbox:
             content_digest=row.content_digest,
             rtstruct=rtstruct,
             ct=tuple(ct),
-            warnings=notices_of(row.warnings),
+            warnings=remarks_of(row.warnings),
             choice=choice_of(row.choice),
         )
 
@@ -374,7 +374,7 @@ def _item(row: Row[Any], attempts: int) -> OutboxItem:
         patient_key=row.patient_key,
         center=row.center,
         content_digest=row.content_digest,
-        warnings=notices_of(row.warnings),
+        warnings=remarks_of(row.warnings),
         attempts=attempts,
         flow_run_id=row.flow_run_id,
         created_at=row.created_at,

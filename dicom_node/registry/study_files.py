@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dicom_node.registry.ct_choice import IN_WORDS, Answer, Evidence, NameVerdict
-from dicom_node.registry.decisions import Notice
+from dicom_node.registry.decisions import Remark
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class StudyFiles:
         The RTSTRUCT.
     ct : tuple of InstanceFile
         The chosen slices, sorted by SOP Instance UID.
-    warnings : tuple of Notice
+    warnings : tuple of Remark
         What is unusual about how it was completed.
     choice : Choice or None
         Which ROI and CT, and why; `None` for what was complete before this was kept.
@@ -83,14 +83,14 @@ class StudyFiles:
     content_digest: str
     rtstruct: InstanceFile
     ct: tuple[InstanceFile, ...]
-    warnings: tuple[Notice, ...]
+    warnings: tuple[Remark, ...]
     choice: Choice | None = None
 
 
-def notices_of(text: str) -> tuple[Notice, ...]:
+def remarks_of(text: str) -> tuple[Remark, ...]:
     """Return what is to be told; sentences of before had no code of their own."""
     return tuple(
-        Notice("completed", one) if isinstance(one, str) else Notice(*one)
+        Remark("completed", one) if isinstance(one, str) else Remark(*one)
         for one in json.loads(text)
     )
 

@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 
 from dicom_node.center import ReturnedObject
 from dicom_node.registry.database import Database
-from dicom_node.registry.decisions import Notice
+from dicom_node.registry.decisions import Remark
 from dicom_node.registry.results import model_or_none
 from dicom_node.registry.schema import deliveries, outbox, results, studies
 from dicom_node.registry.states import OutboxState, StudyState
 from dicom_node.registry.studies import StudySummary, newest_delivery, summaries_of, summary_of
-from dicom_node.registry.study_files import Choice, choice_of, notices_of
+from dicom_node.registry.study_files import Choice, choice_of, remarks_of
 
 WAITING: Final = (
     StudyState.HELD,
@@ -120,7 +120,7 @@ class ContentRecord:
         The run that was last started for it.
     sentence : str or None
         Why it is held.
-    warnings : tuple of Notice
+    warnings : tuple of Remark
         What is unusual about how it was completed.
     choice : Choice or None
         Which ROI and CT, and why.
@@ -135,7 +135,7 @@ class ContentRecord:
     attempts: int
     flow_run_id: str | None
     sentence: str | None
-    warnings: tuple[Notice, ...]
+    warnings: tuple[Remark, ...]
     choice: Choice | None
     results: tuple[ContentResult, ...]
 
@@ -350,7 +350,7 @@ def _contents(connection: Connection, study_key: str) -> tuple[ContentRecord, ..
             attempts=row.attempts,
             flow_run_id=row.flow_run_id,
             sentence=row.sentence,
-            warnings=notices_of(row.warnings),
+            warnings=remarks_of(row.warnings),
             choice=choice_of(row.choice),
             results=tuple(of_content.get(row.content_digest, ())),
         )
