@@ -23,11 +23,12 @@ from deploy.local.running import running_folder
 from deploy.local.supervisor import AlreadyRunningError, Supervisor, SystemFolder
 from dicom_node.durable_files import write_durably
 from dicom_node.errors import NodeError
-from dicom_node.registry.registry import open_registry
+from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SECRETS_NAME, SETTINGS_VARIABLE, SettingsError, settings_file
 from dicom_node.settings.environment import enter
 from flows.own_server import CHANGED, has_same_text
 from flows.portal.users import read_users
+from flows.settings.notify import secret_faults
 
 _READY_WITHIN_S = 300.0
 _DOWN_WITHIN_S = 400.0
@@ -72,6 +73,8 @@ def up(file: Path) -> int:
     if work.folder.supervisor_pid() is not None:
         print("the system is up already")
         return status(file)
+    if lacking := secret_faults(work.settings.notify, os.environ):
+        raise SettingsError("\n".join(lacking))
     work.check_listening()
     _check_ports(work)
     work.folder.path.mkdir(parents=True, exist_ok=True)
@@ -210,6 +213,7 @@ def _show_studies(work: LocalInstallation) -> None:
     try:
         counts = Counter(str(study.state) for study in registry.studies.summaries())
         waiting = len(registry.deliveries.undelivered())
+        notices = _notices(work, registry)
     finally:
         registry.close()
     print(
@@ -217,6 +221,18 @@ def _show_studies(work: LocalInstallation) -> None:
         + (", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet")
     )
     print(f"reports waiting for delivery: {waiting}")
+    print(f"notices: {notices}")
+
+
+def _notices(work: LocalInstallation, registry: Registry) -> str:
+    """Say how many are open, and who has not been told of what yet."""
+    _, is_open = registry.notices.open(limit=1)
+    waits = [
+        f"{one.count} not told to {one.sink} yet" + (f" ({one.sentence})" if one.sentence else "")
+        for one in registry.notices.untold()
+    ]
+    nobody = [] if work.settings.notify.to else ["[notify] names nobody to tell"]
+    return "; ".join([f"{is_open} open", *waits, *nobody])
 
 
 def _check_ports(work: LocalInstallation) -> None:

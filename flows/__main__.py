@@ -12,6 +12,7 @@ from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
 from feature_store.errors import FeatureStoreError
 from flows.commands.erasure import add_erasure_commands
 from flows.commands.model import add_model_commands
+from flows.commands.notify import add_notify_command
 from flows.commands.operator import add_operator_commands
 from flows.commands.portal import add_portal_commands
 from flows.commands.prefect_server import add_prefect_server_command
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add_operator_commands(commands)
     add_erasure_commands(commands)
     add_portal_commands(commands)
+    add_notify_command(commands)
     return parser
 
 

@@ -33,6 +33,7 @@ STEADY_AFTER_S = 60.0
 STOP_GRACE_S = 70.0
 _LOOK_EVERY_S = 0.5
 _LOG_BYTES, _LOG_FILES = 10_000_000, 5
+_ENDS_KEPT = 10
 
 
 class AlreadyRunningError(RuntimeError):
@@ -67,6 +68,8 @@ class PartState:
     since: str | None = None
     restarts: int = 0
     last_end: str | None = None
+    ends: list[str] = field(default_factory=list)
+    """When it ended last, the latest last."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,7 @@ class Supervisor:
             one.due, one.pause_s = now + one.pause_s, min(2 * one.pause_s, LONGEST_PAUSE_S)
             one.state.pid, one.state.last_end = None, f"{_now()} {words}"
             one.state.restarts += 1
+            one.state.ends = [*one.state.ends, _now()][-_ENDS_KEPT:]
             self._write_states()
         elif now >= one.due and one.part.may_start():
             self._start(one)

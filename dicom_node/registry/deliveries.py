@@ -100,6 +100,7 @@ class Deliveries:
                 "path": str(path),
                 "attempts": 0,
                 "due_at": now,
+                "queued_at": now,
             }
             for digest, path in objects.items()
         ]
@@ -279,6 +280,7 @@ class Deliveries:
         again = {
             "attempts": 0,
             "due_at": now,
+            "queued_at": now,
             "answered_at": None,
             "delivered_at": None,
             "sentence": None,
@@ -357,12 +359,13 @@ def queue_report(
     """
     for kind, path in objects:
         row = database.insert(table).values(
-            **key, kind=kind, center=center, path=str(path), attempts=0, due_at=now
+            **key, kind=kind, center=center, path=str(path), attempts=0, due_at=now, queued_at=now
         )
         again = {
             "path": str(path),
             "attempts": 0,
             "due_at": now,
+            "queued_at": now,
             "answered_at": None,
             "delivered_at": None,
         }

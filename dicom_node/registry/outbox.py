@@ -177,6 +177,7 @@ class Outbox:
             "state": OutboxState.HELD,
             "owner": None,
             "due_at": now + timedelta(seconds=retry_after_s),
+            "held_since": func.coalesce(outbox.c.held_since, now),
             "sentence": sentence,
         }
         with self._database.write() as connection:
@@ -234,7 +235,12 @@ class Outbox:
             require_study(connection, study_key)
             row = _content(connection, study_key, content_digest)
             is_new = record_result(self._database, connection, key, state, sentence, now)
-            closed = {"state": OutboxState.DONE, "owner": None, "sentence": None}
+            closed = {
+                "state": OutboxState.DONE,
+                "owner": None,
+                "held_since": None,
+                "sentence": None,
+            }
             connection.execute(update(outbox).where(outbox.c.id == row.id).values(closed))
             if not is_new:
                 return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select, update
 
 from dicom_node.registry.database import Database
+from dicom_node.registry.notices import forget_notices
 from dicom_node.registry.schema import (
     commitment_requests,
     damaged,
@@ -17,6 +18,7 @@ from dicom_node.registry.schema import (
     incidents,
     instances,
     manifests,
+    notices,
     outbox,
     references,
     releases,
@@ -170,7 +172,7 @@ class People:
         traces : PersonTraces
             Which.
         names : collection of str
-            Pseudonyms and UIDs; incidents and requests of others that mention one go too.
+            Pseudonyms and UIDs; incidents, notices and requests of others that mention one go too.
         """
         mine = traces.studies
         with self._database.write() as connection:
@@ -182,6 +184,15 @@ class People:
                 row.id for row in said if any(name in row.subject + row.sentence for name in names)
             ]
             connection.execute(delete(incidents).where(incidents.c.id.in_(told)))
+            noted = connection.execute(select(notices.c.id, notices.c.subject, notices.c.sentence))
+            forget_notices(
+                connection,
+                [
+                    row.id
+                    for row in noted
+                    if any(one in row.subject + row.sentence for one in names)
+                ],
+            )
             sent = select(deliveries.c.id).where(deliveries.c.study_key.in_(mine))
             connection.execute(
                 delete(delivery_commitments).where(delivery_commitments.c.delivery_id.in_(sent))

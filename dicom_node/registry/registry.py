@@ -13,7 +13,9 @@ from dicom_node.registry.deliveries import Deliveries, Delivery
 from dicom_node.registry.earlier_results import EarlierResults
 from dicom_node.registry.incidents import Incident, Incidents
 from dicom_node.registry.instances import InstanceRecord, Instances
+from dicom_node.registry.notices import Cause, Message, Notice, Notices
 from dicom_node.registry.outbox import Outbox, OutboxItem
+from dicom_node.registry.overdue import Overdue
 from dicom_node.registry.people import KnownStudy, People, PersonTraces
 from dicom_node.registry.releases import Release, Releases
 from dicom_node.registry.results import Results
@@ -25,6 +27,7 @@ from dicom_node.registry.worklist import StudyRecord, Wanted, Worklist
 from dicom_node.settings import NodeTable
 
 __all__ = [
+    "Cause",
     "Choice",
     "Commitments",
     "Deliveries",
@@ -34,8 +37,12 @@ __all__ = [
     "InstanceFile",
     "InstanceRecord",
     "KnownStudy",
+    "Message",
+    "Notice",
+    "Notices",
     "OutboxItem",
     "OutboxState",
+    "Overdue",
     "PersonTraces",
     "Registry",
     "Release",
@@ -88,6 +95,10 @@ class Registry:
         What an operator must hear of.
     retrievals : Retrievals
         What studies lack and the centres' PACS are asked for.
+    notices : Notices
+        What people must hear of, and who has been told.
+    overdue : Overdue
+        What of the above has waited for too long.
     people : People
         What is known of one person, and forgetting it.
     worklist : Worklist
@@ -112,6 +123,8 @@ class Registry:
         self.commitments = Commitments(self._database)
         self.incidents = Incidents(self._database)
         self.retrievals = Retrievals(self._database)
+        self.notices = Notices(self._database)
+        self.overdue = Overdue(self._database)
         self.people = People(self._database)
         self.worklist = Worklist(self._database)
 

@@ -26,10 +26,11 @@ from sqlalchemy.types import TypeEngine
 
 from dicom_node.errors import UnstorableRecordError
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
 the choice of ROI and CT, and `replacements`; 4 that a score returns several
-objects; 5 `retrievals`. An older registry is brought up to it when opened.
+objects; 5 `retrievals`; 6 `notices` and `notice_sendings`, and since when a content is held and a
+delivery waits. An older registry is brought up to it when opened.
 A new table needs a new version: one that a registry of this version lacks is damage.
 """
 
@@ -207,6 +208,8 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("flow_run_id", Text),
     Column("sentence", Text),
+    # Since when it cannot be worked on, tries between counted in.
+    Column("held_since", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("study_key", "content_digest"),
     Index("due_outbox", "state", "due_at"),
@@ -249,6 +252,8 @@ deliveries = Table(
     Column("path", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
+    # None in what an earlier version queued.
+    Column("queued_at", UtcDateTime),
     # None until the PACS has taken or refused it, for which those queued after it wait.
     Column("answered_at", UtcDateTime),
     Column("delivered_at", UtcDateTime, index=True),
@@ -308,4 +313,41 @@ incidents = Table(
     Column("last_at", UtcDateTime, nullable=False),
     Column("reported", Boolean, nullable=False),
     UniqueConstraint("kind", "center", "subject"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Characters(32), nullable=False),
+    Column("center", _CENTER, nullable=False),
+    Column("subject", Characters(200), nullable=False),
+    # What tells it apart from others of its kind about the same.
+    Column("cause", Characters(64), nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("page", Text, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+    # None as long as its cause holds.
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("kind", "center", "subject", "cause"),
+)
+
+# Who is to be told of a notice: one row a sink, several of which may be told in one message.
+notice_sendings = Table(
+    "notice_sendings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("notice_id", ForeignKey("notices.id"), nullable=False),
+    Column("sink", Characters(320), nullable=False),
+    Column("message", Characters(32), index=True),
+    # Who has claimed it and not said yet what became of it.
+    Column("owner", Text),
+    Column("may_be_known", Boolean, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("sentence", Text),
+    UniqueConstraint("notice_id", "sink"),
+    Index("due_notice_sendings", "sent_at", "sink", "due_at"),
 )

@@ -243,6 +243,7 @@ def work_again(connection: Connection, study_key: str, row: Row[Any] | None, now
         "state": OutboxState.WAITING,
         "owner": None,
         "due_at": now,
+        "held_since": None,
         "sentence": None,
         "choice": _gtv_chosen_anew(connection, row),
     }

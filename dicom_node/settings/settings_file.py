@@ -32,6 +32,7 @@ TABLES: Final = (
     "expectations",
     "system",
     "portal",
+    "notify",
     "clinical",
 )
 """Every table that the settings file may hold; the node reads `node` and `center`."""

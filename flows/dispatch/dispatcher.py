@@ -20,6 +20,7 @@ from feature_store.cores import CORES_VARIABLE
 from flows.dispatch.housekeeping import Housekeeping
 from flows.dispatch.worker import prefect_answers, stop_on_signals, work_on_studies
 from flows.installation import Installation
+from flows.notices.notifier import Notifier
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ def dispatch(work: Installation) -> None:
     housekeeping = Housekeeping(work)
     housekeeping.check_store()  # before anybody writes to it
     settings = work.settings.prefect
+    notifier = threading.Thread(target=Notifier(work).run, args=(stop,), name="notices")
+    notifier.start()
     try:
         while not stop.is_set():
             dead = [worker for worker in workers if not worker.is_alive()]
@@ -86,6 +89,7 @@ def dispatch(work: Installation) -> None:
                 housekeeping.do_what_is_due()
             stop.wait(settings.poll_interval_s)
     finally:
+        stop.set()
         for worker in workers:
             worker.terminate()
         deadline = time.monotonic() + _STOP_GRACE_S
@@ -94,3 +98,4 @@ def dispatch(work: Installation) -> None:
             if worker.is_alive():
                 worker.kill()
                 worker.join()
+        notifier.join()

@@ -48,7 +48,6 @@ logger = logging.getLogger(__name__)
 
 DISPATCHED = "dispatched"
 """Tag of the runs that workers start."""
-_LONGEST_DOUBLING = 12
 
 
 def prefect_answers() -> bool:
@@ -98,23 +97,12 @@ def run_next(work: Installation, owner: str) -> bool:
                 f"({type(error).__name__})"
             )
     if unfinished is not None:
-        wait_s = retry_after_s(
-            item.attempts,
-            work.settings.prefect.first_retry_s,
-            work.settings.prefect.longest_retry_s,
-        )
+        wait_s = work.settings.prefect.retry_after_s(item.attempts)
         work.registry.outbox.hold(item.id, owner, unfinished, wait_s)
         logger.warning(
             "study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished
         )
     return True
-
-
-def retry_after_s(attempts: int, first_s: float, longest_s: float) -> float:
-    """Return the wait before the next attempt: doubled each time, never above `longest_s`
-    seconds.
-    """
-    return float(min(longest_s, first_s * 2 ** min(max(attempts - 1, 0), _LONGEST_DOUBLING)))
 
 
 def close_abandoned_run(item: OutboxItem) -> None:

@@ -11,20 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import Registry
+from flows.notices.machine import DISK_IS_NEAR, OFTEN, PARTS_NAME
 from flows.own_server import answers, api_url
 from flows.settings import Settings
 from validation_reports.wording import count
 
-PARTS_NAME: Final = "parts.json"
-"""In the folder `system`: what the supervisor of one machine writes of its parts."""
 _SERVER_ASKED_EVERY_S = 20.0
-_DISK_IS_NEAR = 5
 _LATE = timedelta(hours=1)
-_OFTEN = 3
 
 
 class Verdict(StrEnum):
@@ -119,7 +115,7 @@ def _part(state: dict[str, object]) -> HealthLine:
     if restarts == 0:
         return HealthLine(name, Verdict.GOOD, f"{runs}.")
     again = f"{runs}, after {count(restarts, 'restart')}.{ended}"
-    return HealthLine(name, Verdict.LOOK if restarts >= _OFTEN else Verdict.GOOD, again)
+    return HealthLine(name, Verdict.LOOK if restarts >= OFTEN else Verdict.GOOD, again)
 
 
 def _disk(settings: Settings) -> HealthLine:
@@ -133,7 +129,7 @@ def _disk(settings: Settings) -> HealthLine:
     if free < least:
         sentence = f"{words}, fewer than {least / 1e9:.1f} GB: instances are refused. Make room."
         return HealthLine("disk", Verdict.BAD, sentence)
-    if free < _DISK_IS_NEAR * least:
+    if free < DISK_IS_NEAR * least:
         sentence = f"{words}; below {least / 1e9:.1f} GB instances are refused. Make room soon."
         return HealthLine("disk", Verdict.LOOK, sentence)
     return HealthLine("disk", Verdict.GOOD, f"{words}.")

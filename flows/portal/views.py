@@ -17,6 +17,7 @@ from feature_store.expectations.checks import Check
 from feature_store.expectations.suites import SUITE_TITLES
 from feature_store.tables.rows import check_of
 from flows.data.check_expectations import FOLDER as EXPECTATIONS
+from flows.notices.message import title
 from flows.portal.files import file_response
 from flows.portal.health import health
 from flows.portal.look import Look, NotHereError, NothingYetError
@@ -31,6 +32,7 @@ A_PAGE = 50
 _GROUPS = 12
 _NEWEST = 10
 _INCIDENTS = 20
+_NOTICES = 20
 
 
 def start(look: Look) -> Response:
@@ -44,6 +46,7 @@ def start(look: Look) -> Response:
     groups, n_groups = registry.worklist.waiting(seen, _GROUPS)
     counts = registry.worklist.counts(seen)
     latest = _latest_by_center(reports)
+    notices, n_notices = registry.notices.open(seen, _NOTICES)
     names = look.centers()
     others = sorted({name for name, _ in counts} - set(names))
     roles = {center.name: str(center.role) for center in look.work.settings.centers()}
@@ -60,6 +63,8 @@ def start(look: Look) -> Response:
             }
             for name in (*names, *others)
         ],
+        notices=[(title(one.cause), one.cause) for one in notices],
+        more_notices=n_notices - len(notices),
         groups=groups,
         more_groups=n_groups - len(groups),
         undelivered=registry.worklist.undelivered(seen),

@@ -16,6 +16,7 @@ from dicom_node.settings.contradictions import (
     not_a_folder,
     same_ports,
 )
+from flows.settings.notify import notify_faults
 from models.bundle.blocks_read import blocks_read
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def table_faults(settings: Settings) -> Iterator[Fault]:
     yield from _schedules(settings)
     yield from _clinical(settings)
     yield from _prefect(settings)
+    yield from notify_faults(settings.notify)
 
 
 def _model(settings: Settings) -> Iterator[Fault]:

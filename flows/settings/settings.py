@@ -16,6 +16,7 @@ from dicom_node.settings.settings_file import as_sentence, read_text
 from feature_store.clinical_tables.conventions import Conventions
 from feature_store.radiomic_features.settings import ExtractionSettings
 from flows.settings.contradictions import table_faults
+from flows.settings.notify import NotifyTable
 from flows.settings.tables import (
     AugmentationTable,
     ClinicalConventionsTable,
@@ -53,6 +54,7 @@ class Settings(NodeSettings):
     prefect: PrefectTable = PrefectTable()
     system: SystemTable = SystemTable()
     portal: PortalTable = PortalTable()
+    notify: NotifyTable = NotifyTable()
     clinical: dict[str, ClinicalConventionsTable] = Field(default_factory=dict)
 
     @classmethod

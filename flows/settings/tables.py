@@ -30,6 +30,7 @@ from validation_reports.statistics.margins import Margins
 BY_HAND = "off"
 """Instead of a cron expression: no schedule."""
 _DIGEST = r"^[0-9a-f]{64}$"
+_LONGEST_DOUBLING = 12
 
 
 def _dask(value: str) -> str:
@@ -212,6 +213,13 @@ class PrefectTable(BaseModel):
     cohort_chunk: int = Field(default=8, gt=0, le=100_000)
     dask_scheduler: DaskAddress | None = None
     overview_every_s: Seconds = 60.0
+
+    def retry_after_s(self, attempts: int) -> float:
+        """Return the wait before the next attempt, in seconds: doubled each time, up to the
+        longest.
+        """
+        doubled = self.first_retry_s * 2 ** min(max(attempts - 1, 0), _LONGEST_DOUBLING)
+        return float(min(self.longest_retry_s, doubled))
 
 
 class ClinicalConventionsTable(BaseModel):

@@ -1,4 +1,6 @@
-"""Prefect's server as this system starts it: leases outlive it, and its pages ask no other host."""
+"""Prefect's server as this system starts it: leases outlive it, notices become its events in spite
+of its death, and its pages ask no other host.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,9 +16,14 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deploy.local.processes import LocalSystem, free_port
+from flows.notices.failed_validations import failed_validations
 from tests.support.browser import chromium
+from tests.support.intake_bench import Bench
+from tests.support.notifying import start_notifier
 from tests.support.waiting import wait_until
 from tests.support.web import ask
 
@@ -103,6 +111,82 @@ def test_runs_that_wait_for_their_deployment_are_served_in_order(server: Prefect
     assert begins(second)
     server.asked(f"flow_runs/{second}/set_state", ended)
     assert begins(third)
+
+
+def test_each_notice_becomes_one_event_though_server_and_notifier_are_killed(
+    server: PrefectServer, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path / "node")
+    file = tmp_path / "annulus.toml"
+    file.write_text(
+        f"[node]\nfolder = '{bench.folder}'\nminimum_free_bytes = 0\n"
+        f"[prefect]\napi_url = '{server.prefect_url}/api'\nlease_s = 1.0\n"
+        "first_retry_s = 0.2\nlongest_retry_s = 1.0\n[notify]\nlook_every_s = 0.2\n"
+    )
+    environment = {
+        "PREFECT_API_URL": f"{server.prefect_url}/api",
+        "PREFECT_HOME": str(tmp_path / "prefect"),
+    }
+    keys = []
+    for number in range(4):
+        keys.append(bench.quarantined(number + 1))
+        notifier = start_notifier(file, {}, environment)
+        time.sleep(1.5)
+        if number == 2:
+            server.again(signal.SIGKILL)
+        notifier.kill()
+        notifier.join()
+    notifier = start_notifier(file, {}, environment)
+    wait_until(
+        lambda: (
+            bench.registry.notices.open()[1] == len(keys) and not bench.registry.notices.untold()
+        ),
+        120,
+        "every notice has become an event",
+        evidence=lambda: str(bench.registry.notices.untold()),
+    )
+    notifier.kill()
+    notifier.join()
+    bench.close()
+    server.again(signal.SIGKILL)
+    asked = {"filter": {"event": {"name": ["annulus.notice.quarantined"]}}}
+    events = server.asked("events/filter", asked)["events"]
+    assert sorted(one["payload"]["subject"] for one in events) == sorted(keys)
+
+
+def test_a_validation_that_failed_last_is_a_cause(server: PrefectServer) -> None:
+    flow = server.asked("flows/", {"name": "validate-center"})["id"]
+    by_hand = server.asked("flows/", {"name": "validate-cohort"})["id"]
+
+    def ended(flow_id: str, center: str, state: str, name: str, message: str) -> None:
+        wanted = {"flow_id": flow_id, "name": f"{center} {name}", "parameters": {"center": center}}
+        run = server.asked("flow_runs/", wanted)["id"]
+        for one in ({"type": "RUNNING"}, {"type": state, "name": name, "message": message}):
+            asked = {"state": one, "force": True}
+            assert server.asked(f"flow_runs/{run}/set_state", asked)["status"] == "ACCEPT"
+
+    ended(flow, "B", "FAILED", "Refused", "There are 3 patients, expected 20. Score more.")
+    ended(flow, "C", "FAILED", "Failed", "KeyError: a value of somebody")
+    ended(flow, "C", "COMPLETED", "Completed", "done")
+    ended(flow, "D", "COMPLETED", "Completed", "done")
+    ended(flow, "D", "CRASHED", "Crashed", "no sign of life")
+    ended(by_hand, "E", "FAILED", "Refused", "No such centre.")
+    ended(by_hand, "F", "FAILED", "Failed", "KeyError: a value of somebody")
+    with (
+        temporary_settings({PREFECT_API_URL: f"{server.prefect_url}/api"}),
+        get_client(sync_client=True) as client,
+    ):
+        found = list(failed_validations(client, datetime.now(UTC)))
+        assert list(failed_validations(client, datetime.now(UTC) + timedelta(days=8))) == []
+    said = {one.center: one.sentence for one in found}
+    assert said.keys() == {"B", "D", None}
+    assert said["B"] == (
+        "The validation of centre B ended as Refused: run B Refused. There are 3 patients, "
+        "expected 20. Score more."
+    )
+    assert "ended as Crashed" in said["D"]
+    assert "somebody" not in said[None]
+    assert "validate-cohort ended as Failed" in said[None]
 
 
 def test_no_page_of_the_ui_asks_another_host(

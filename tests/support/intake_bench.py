@@ -208,6 +208,13 @@ class Bench:
         (key,) = {one.study_key for one in self.registry.studies.summaries()} - before
         return key
 
+    def quarantined(self, number: int = 1, sentence: str = "No GTV.") -> str:
+        """Push a whole study, the `number`-th, and quarantine it; return its pseudonym."""
+        key = self.complete(number)
+        digest = self.claim().content_digest
+        self.registry.outbox.finish(key, digest, None, StudyState.QUARANTINED, sentence, None)
+        return key
+
     def claim(self, owner: str = "worker", lease_s: float = 60.0) -> OutboxItem:
         """Claim the oldest study that is due; there must be one."""
         item = self.registry.outbox.claim(owner, lease_s)

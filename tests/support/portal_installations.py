@@ -5,7 +5,7 @@ reports of each centre and of both, pages on the expectations.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from flows.data.check_expectations import write_expectation_pages
 from flows.installation import Installation
+from flows.notices.causes import OF_REGISTRY, registry_causes
 from flows.settings import Settings
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
@@ -103,6 +104,9 @@ def build(folder: Path, more_settings: str = "") -> Shown:
     _finish(work, bench, studies, digest)
     bench.registry.incidents.record("unknown-caller", "An AE is not known.", None, "STRANGER")
     bench.registry.incidents.record("low-disk", "The disk of south is full.", "south", "SOUTH")
+    late = bench.clock.time + timedelta(hours=30)
+    causes = list(registry_causes(bench.registry, work.settings.notify, late))
+    bench.registry.notices.note(causes, OF_REGISTRY, {})
     bench.close()
     for names in (("north",), ("south",), ("north", "south")):
         write_report(work, names, digest)

@@ -214,3 +214,19 @@ def test_a_registry_of_the_fourth_version_gains_the_retrievals(bench: Bench) -> 
     assert bench.registry.retrievals.counts() == {}
     assert bench.state(key)[0] is StudyState.QUEUED
     bench.close()
+
+
+def test_a_registry_of_the_fifth_version_gains_the_notices(bench: Bench) -> None:
+    key = bench.complete()
+    with bench.registry._database.write() as connection:
+        for table in ("notice_sendings", "notices"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("ALTER TABLE outbox DROP COLUMN held_since")
+        connection.exec_driver_sql("ALTER TABLE deliveries DROP COLUMN queued_at")
+        connection.exec_driver_sql("UPDATE schema_version SET version = 5")
+    for _ in range(2):
+        bench = bench.reopen()
+        assert bench.registry.notices.open() == ([], 0)
+        assert bench.registry.overdue.held(bench.clock()) == []
+        assert bench.state(key)[0] is StudyState.QUEUED
+    bench.close()

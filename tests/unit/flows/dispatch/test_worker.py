@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from flows.dispatch.worker import retry_after_s
+from flows.settings import PrefectTable
 from tests.support import ROOT
 
 UNUSED = ("tensorflow", "keras", "lifelines", "matplotlib", "openpyxl", "onnx")
@@ -29,7 +29,7 @@ print([name for name in sys.argv[1:] if name in sys.modules])
     [(0, 5.0), (1, 5.0), (2, 10.0), (3, 20.0), (8, 640.0), (9, 900.0), (10_000, 900.0)],
 )
 def test_the_wait_doubles_up_to_the_longest(attempts: int, expected: float) -> None:
-    assert retry_after_s(attempts, 5.0, 900.0) == expected
+    assert PrefectTable().retry_after_s(attempts) == expected
 
 
 @pytest.mark.slow

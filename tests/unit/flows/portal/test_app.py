@@ -187,6 +187,24 @@ def test_the_start_page_tells_what_waits_and_why(anna: AsgiBrowser) -> None:
     assert page.count("/reports/2026") >= 3
 
 
+def test_the_start_page_lists_the_notices_that_are_open(
+    shown: Shown, anna: AsgiBrowser, nora: AsgiBrowser
+) -> None:
+    listed = anna.get("/").text.partition('id="notices"')[2].partition("</section>")[0]
+    for words in (
+        "north: a study is quarantined",
+        f'href="/studies/{shown.studies["quarantined"]}"',
+        "north: a study stays incomplete",
+        "north: reports wait for their PACS",
+        "south: studies are held",
+        "1 study is held at centre south: no frozen model is pinned",
+    ):
+        assert words in listed, words
+    own = nora.get("/").text.partition('id="notices"')[2].partition("</section>")[0]
+    assert "north: a study is quarantined" in own
+    assert "south" not in own
+
+
 def test_a_study_is_shown_with_findings_score_choice_and_commands(
     shown: Shown, anna: AsgiBrowser
 ) -> None:

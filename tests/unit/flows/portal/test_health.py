@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.supervisor import PartState, SystemFolder
-from flows.portal.health import PARTS_NAME, HealthLine, ServerAnswers, Verdict, health
+from flows.notices.machine import PARTS_NAME
+from flows.portal.health import HealthLine, ServerAnswers, Verdict, health
 from flows.settings import Settings
 from tests.support.intake_bench import Bench
 

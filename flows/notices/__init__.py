@@ -1,0 +1,1 @@
+"""What people must hear of: found, put into words, and told to whom the settings name."""
