@@ -1,5 +1,5 @@
 """The portal in a browser, by keyboard alone: from the log-in over the worklist to the slices and a
-report; no other host is asked, and every page fits a phone.
+report; no other host is asked, every page fits a phone, and axe-core finds nothing grave.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import uvicorn
 from deploy.local.processes import free_port
 from flows.portal.app import Portal
 from flows.portal.users import User, hashed, write_users
+from tests.support.axe import GRAVE, axe_source, findings
 from tests.support.browser import Page, chromium
 from tests.support.portal_installations import PASSWORD, Shown, build
 from tests.support.waiting import wait_until
@@ -54,20 +55,71 @@ def _until(page: Page, words: str) -> None:
     wait_until(lambda: words in page.text(), 30, words, evidence=page.text)
 
 
-def test_a_session_by_keyboard_alone(peer: Callable[[str], str], tmp_path: Path) -> None:
-    shown = build(tmp_path / "here")
+def _log_in(page: Page, url: str) -> None:
+    page.open(f"{url}/", "document.activeElement.id == 'name'")
+    page.type("anna")
+    page.press("Tab")
+    page.type(PASSWORD)
+    page.press("Enter")
+    _until(page, "Where everything is")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    shown = build(tmp_path_factory.mktemp("portal") / "here")
     write_users(shown.work.settings.portal_folder(), [User("anna", None, hashed(PASSWORD))])
+    yield shown
+    shown.work.registry.close()
+
+
+def test_axe_core_finds_nothing_grave_in_light_and_in_dark(
+    shown: Shown, peer: Callable[[str], str], tmp_path: Path
+) -> None:
+    source = axe_source(tmp_path)
+    study = shown.studies["scored"]
+    report = next(shown.work.settings.reports_folder().glob("*-north-south")).name
+    pages = (
+        "/",
+        "/worklist",
+        f"/studies/{study}",
+        f"/studies/{shown.studies['quarantined']}",
+        f"/studies/{study}/slices",
+        f"/studies/{study}/explanation",
+        "/centers/north",
+        "/reports/",
+        f"/reports/{report}/",
+        "/expectations/",
+    )
+    grave = {}
+    with (
+        _served(shown) as url,
+        chromium(peer("chromium"), tmp_path / "profile", free_port()) as page,
+    ):
+        page.open("data:text/html,<button></button>", "document.querySelector('button')")
+        assert "button-name" in {one["rule"] for one in findings(page, source)}
+        page.open(f"{url}/login", "document.readyState == 'complete'")
+        grave["/login"] = [one for one in findings(page, source) if one["impact"] in GRAVE]
+        _log_in(page, url)
+        for dark in (False, True):
+            page.as_device(1280, 1600, dark=dark)
+            for path in pages:
+                page.open(f"{url}{path}", "document.readyState == 'complete'")
+                found = [one for one in findings(page, source) if one["impact"] in GRAVE]
+                grave[f"{path} {'dark' * dark}"] = found
+                if SCREENSHOTS:
+                    _keep(page, tmp_path, f"{path.strip('/').replace('/', '-')}{'-dark' * dark}")
+    assert {path: found for path, found in grave.items() if found} == {}
+
+
+def test_a_session_by_keyboard_alone(
+    shown: Shown, peer: Callable[[str], str], tmp_path: Path
+) -> None:
     study = shown.studies["scored"]
     with (
         _served(shown) as url,
         chromium(peer("chromium"), tmp_path / "profile", free_port()) as page,
     ):
-        page.open(f"{url}/", "document.activeElement.id == 'name'")
-        page.type("anna")
-        page.press("Tab")
-        page.type(PASSWORD)
-        page.press("Enter")
-        _until(page, "Where everything is")
+        _log_in(page, url)
         _keep(page, tmp_path, "start")
 
         page.press("Tab")
@@ -115,4 +167,3 @@ def test_a_session_by_keyboard_alone(peer: Callable[[str], str], tmp_path: Path)
                 assert page.value("document.documentElement.scrollWidth") <= width, path
             _keep(page, tmp_path, f"phone{'-dark' * dark}")
         assert page.hosts == {url.removeprefix("http://")}
-    shown.work.registry.close()

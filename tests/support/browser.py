@@ -57,6 +57,19 @@ class Page:
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True)
         return answer["result"].get("value")
 
+    def awaited(self, expression: str) -> Any:
+        """Return what the promise of a JavaScript expression is kept with."""
+        answer = self._call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def printed(self, path: Path) -> None:
+        """Write the page as it is printed, as PDF on A4."""
+        sheet = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": False}
+        path.write_bytes(base64.b64decode(self._call("Page.printToPDF", **sheet)["data"]))
+
     def text(self) -> str:
         """Return what the page shows as text."""
         return str(self.value("document.body ? document.body.innerText : ''"))
