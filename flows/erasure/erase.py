@@ -25,7 +25,7 @@ from feature_store.tables.table_defects import Damage
 from flows.data.clinical_rows import tables_below, take_rows_out
 from flows.erasure.ledger import SCHEMA, Ledger, unfinished
 from flows.erasure.log_lines import take_lines_out
-from flows.erasure.person import Person, person_of, who_came_back
+from flows.erasure.person import Person, person_of, reports_of, who_came_back
 from flows.erasure.places import (
     OUTSIDE,
     prefect_databases,
@@ -37,7 +37,7 @@ from flows.erasure.places import (
 from flows.erasure.prefect_history import forget_runs
 from flows.erasure.report_folders import (
     is_in,
-    reports_below,
+    is_noted,
     take_out_of_record,
     take_out_of_report,
 )
@@ -240,16 +240,16 @@ def _store(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
 
 
 def _reports(at: Erasure, ledger: Ledger, person: Person) -> list[str]:
-    folder = at.work.settings.reports_folder()
+    folder, number = at.work.settings.reports_folder(), ledger.id.partition(".")[0]
     said = [
-        take_out_of_report(report, person.patients, person.outcome)
-        for report in reports_below(folder)
-        if is_in(report, person.patients, person.outcome)
+        take_out_of_report(report, person.patients, person.outcome, number)
+        for report in reports_of(at.work, person)
+        if not is_noted(report, number) or is_in(report, person.patients, person.outcome)
     ]
     said += [
-        f"exact record of report {record.stem}: its pseudonym removed"
+        f"exact record of report {record.stem}: the person counted, no pseudonym left"
         for record in sorted(at.work.settings.records_folder().glob("*.json"))
-        if take_out_of_record(record, person.patients)
+        if take_out_of_record(record, person.patients, folder / record.stem)
     ]
     names = Names(person.names)
     pages = [folder, at.work.settings.node.folder / "expectation_pages"]
@@ -258,7 +258,7 @@ def _reports(at: Erasure, ledger: Ledger, person: Person) -> list[str]:
         # pages that `python -m flows expectations` makes again, and PDFs without a report
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     note = f"{count(len(left), 'page')} that can be made again removed"
-    bundles = note_in_bundles(at.work, person.bundles, ledger.id.partition(".")[0])
+    bundles = note_in_bundles(at.work, person.bundles, number)
     noted = f"noted beside {count(bundles, 'bundle')} that the person was in training"
     return [*said, *([note] if left else []), *([noted] if bundles else [])]
 

@@ -17,10 +17,17 @@ from dicom_node.pseudonym import image_key, patient_key
 from flows.data.clinical_rows import rows_of_person, tables_below
 from flows.erasure.places import prefect_databases, prefect_elsewhere, store_elsewhere
 from flows.erasure.prefect_history import rows_about
-from flows.erasure.report_folders import Outcome, is_in, outcome_of, reports_below
+from flows.erasure.report_folders import (
+    Outcome,
+    is_in,
+    outcome_of,
+    reports_below,
+    was_read_for,
+)
 from flows.erasure.search import Names
 from flows.erasure.training import bundles_trained_on
 from flows.installation import Installation
+from validation_reports.report_folder import JSON_NAME
 from validation_reports.wording import count
 
 
@@ -79,7 +86,7 @@ class UnknownPersonError(NodeError, LookupError):
 
 
 def find_person(work: Installation, key: bytes, patient: str, center: str | None) -> Person:
-    """Find a person by the pseudonym, or by Patient ID and centre.
+    """Find a person by a pseudonym, or by Patient ID and centre.
 
     Parameters
     ----------
@@ -88,7 +95,7 @@ def find_person(work: Installation, key: bytes, patient: str, center: str | None
     key : bytes
         The pseudonym key.
     patient : str
-        The pseudonym, or with `center` also the Patient ID.
+        The pseudonym, that of one of the person's studies, or with `center` also the Patient ID.
     center : str or None
         The centre.
 
@@ -100,13 +107,16 @@ def find_person(work: Installation, key: bytes, patient: str, center: str | None
     known = work.registry.people.known()
     rows = work.store.people()
     pseudonyms = {one.patient_key for one in known} | {one for _, one, _ in rows}
+    studies = {one.study_key: one.patient_key for one in known}
+    studies |= {study: who for _, who, study in rows if study}
+    patient = studies.get(patient, patient)
     if patient in pseudonyms:
         wanted, patient_id = patient, None
     elif center is not None:
         wanted, patient_id = patient_key(key, work.center(center).name, patient), patient
     else:
         raise UnknownPersonError(
-            "no patient is known under this pseudonym: expected one as runs and "
+            "no patient and no study is known under this pseudonym: expected one as runs and "
             "`python -m dicom_node status` show it, or the Patient ID together with --center"
         )
     found_at = {one.center for one in known if one.patient_key == wanted}
@@ -172,11 +182,7 @@ def found_in_words(work: Installation, key: bytes, person: Person) -> list[str]:
     if rows:
         tables = ", ".join(f"{name} {number}" for name, number in rows.items())
         said.append(f"Rows in the feature store, over all versions: {tables}.")
-    reports = [
-        one.name
-        for one in reports_below(work.settings.reports_folder())
-        if is_in(one, person.patients, person.outcome)
-    ]
+    reports = [one.name for one in reports_of(work, person)]
     if reports:
         said.append(f"{count(len(reports), 'report')}: {', '.join(reports)}.")
     tables_rows = _rows_in_tables(work, key, person.center, person.patients)
@@ -201,6 +207,18 @@ def found_in_words(work: Installation, key: bytes, person: Person) -> list[str]:
             "erased there must be named too."
         )
     return said
+
+
+def reports_of(work: Installation, person: Person) -> list[Path]:
+    """Return the folders of the reports that name a person, have a row of one, or were computed
+    from one.
+    """
+    return [
+        one
+        for one in reports_below(work.settings.reports_folder())
+        if is_in(one, person.patients, person.outcome)
+        or was_read_for(one / JSON_NAME, work.store, person.center, person.patients)
+    ]
 
 
 def _rows_in_tables(work: Installation, key: bytes, center: str, patients: Iterable[str]) -> int:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node.durable_files import write_durably
+from feature_store.tables.store import FeatureStore, StoreError
 from validation_reports.errors import ReportFormatError
 from validation_reports.report_folder import JSON_NAME, PAGE_NAME, PDF_NAME, R_FOLDER, render_again
 
 NOTE_NAME = "ERASED.txt"
+_ERASURE = "Erasure "
 _EXACT, _SURELY_ROUNDED, _SAME_DAY = 1e-9, 1e-6, 0.5
 
 
@@ -51,7 +53,48 @@ def is_in(report: Path, patients: Collection[str], outcome: Outcome) -> bool:
     return any(key in text for key in patients) or _place(report, outcome) is not None
 
 
-def take_out_of_report(report: Path, patients: Collection[str], outcome: Outcome) -> str:
+def was_read_for(report: Path, store: FeatureStore, center: str, patients: Collection[str]) -> bool:
+    """Say whether a report, or the exact record of one, was computed from rows of a person: by the
+    versions of the store that it names, as it need not name anybody.
+
+    Parameters
+    ----------
+    report : Path
+        Its JSON.
+    store : FeatureStore
+        The store, before the person is taken out of it.
+    center : str
+        The person's centre.
+    patients : collection of str
+        Pseudonyms.
+    """
+    made: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    source = made.get("provenance", {})
+    if center not in {one.get("center") for one in made.get("centers", ())}:
+        return False
+    versions = source.get("store_versions", {})
+    try:
+        for table in {"scores", "clinical"} & versions.keys():
+            wanted = {"center": center}
+            if table == "scores":
+                wanted["model_digest"] = source.get("model_digest")
+            rows = store.pinned(versions).rows(table, wanted).column("patient_key").to_pylist()
+            if not set(patients).isdisjoint(rows):
+                return True
+    except StoreError:
+        return False  # what it was computed from is gone, with or without the person
+    return False
+
+
+def is_noted(report: Path, erasure: str) -> bool:
+    """Say whether a report's folder tells already of an erasure."""
+    note = report / NOTE_NAME
+    return note.is_file() and erasure in note.read_text(encoding="utf-8")
+
+
+def take_out_of_report(
+    report: Path, patients: Collection[str], outcome: Outcome, erasure: str
+) -> str:
     """Take a person out of a report's folder, and say what was done.
 
     The count of those who were erased is raised before a row goes, so that a process that dies on
@@ -65,6 +108,8 @@ def take_out_of_report(report: Path, patients: Collection[str], outcome: Outcome
         Pseudonyms.
     outcome : Outcome
         By which the row of the check in R is recognised.
+    erasure : str
+        Number of the erasure, which the folder keeps.
     """
     row = _place(report, outcome)
     file = report / JSON_NAME
@@ -79,21 +124,31 @@ def take_out_of_report(report: Path, patients: Collection[str], outcome: Outcome
     if row is not None:
         _take_row_out(report / R_FOLDER / "patients.csv", row)
     had_pdf = (report / PDF_NAME).is_file()
-    write_durably(report / NOTE_NAME, _note(made["erased"]).encode())
+    note = report / NOTE_NAME
+    known = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
+    numbers = [line for line in known if line.startswith(_ERASURE)]
+    numbers += [f"{_ERASURE}{erasure}"] * (f"{_ERASURE}{erasure}" not in numbers)
+    write_durably(note, "\n".join([_note(made["erased"]), *numbers, ""]).encode())
     try:
         without_pdf = render_again(report, pdf=had_pdf)
     except ReportFormatError:
         without_pdf = _strike_through(report, patients, placeholder)
     if without_pdf:
         (report / PDF_NAME).unlink(missing_ok=True)
-    what = "its row of the check in R" if row is not None else "its pseudonym"
-    return f"report {report.name}: {what} removed, page made again" + (
+    if row is not None:
+        what = "its row of the check in R removed"
+    elif any(key in text for key in patients):
+        what = "its pseudonym removed"
+    else:
+        what = "the person counted, whom it does not name"
+    return f"report {report.name}: {what}, page made again" + (
         f"; without PDF ({without_pdf})" if without_pdf else ""
     )
 
 
-def take_out_of_record(record: Path, patients: Collection[str]) -> bool:
-    """Take a person's pseudonyms out of the exact record of a report, and count the person there.
+def take_out_of_record(record: Path, patients: Collection[str], report: Path) -> bool:
+    """Take a person's pseudonyms out of the exact record of a report, which counts those who were
+    erased as the report does.
 
     Parameters
     ----------
@@ -101,17 +156,23 @@ def take_out_of_record(record: Path, patients: Collection[str]) -> bool:
         The record, whose numbers stay.
     patients : collection of str
         Pseudonyms.
+    report : Path
+        The report's folder, from which the person was taken; it may be gone.
 
     Returns
     -------
     bool
-        Whether it named the person.
+        Whether anything was changed.
     """
     text = record.read_text(encoding="utf-8")
-    if not any(key in text for key in patients):
-        return False
     made: dict[str, Any] = json.loads(text)
-    made["erased"] = int(made.get("erased", 0)) + 1
+    before = int(made.get("erased", 0))
+    is_named = any(key in text for key in patients)
+    made["erased"] = before + is_named
+    if (report / JSON_NAME).is_file():
+        made["erased"] = int(json.loads((report / JSON_NAME).read_text("utf-8")).get("erased", 0))
+    if not is_named and made["erased"] == before:
+        return False
     written = json.dumps(made, indent=1, ensure_ascii=False)
     for key in patients:
         written = written.replace(key, f"erased-{made['erased']}")
@@ -124,7 +185,7 @@ def _note(count: int) -> str:
     return (
         f"{whom} of this report {'was' if count == 1 else 'were'} erased after it was made. Its "
         f"numbers are as they were found: reproducible except for {count} erased. The check in R "
-        "reads patients.csv, which lacks them, and differs by that.\n"
+        "reads patients.csv, which lacks them where it had their rows, and differs by that."
     )
 
 

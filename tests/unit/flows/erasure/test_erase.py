@@ -28,8 +28,12 @@ from flows.data.import_clinical import import_clinical
 from flows.erasure import erase as erasing
 from flows.erasure.erase import ErasureError, erase_person, go_on
 from flows.erasure.ledger import CertificateError, Ledger, unfinished, verified
-from flows.erasure.person import UnknownPersonError, find_person
+from flows.erasure.person import UnknownPersonError, find_person, found_in_words
+from flows.erasure.report_folders import is_in
 from flows.installation import installation
+from flows.validation.as_of import AsOf
+from flows.validation.cohort_query import CohortQuery
+from flows.validation.validate import gather_cohort, provenance
 from models.__main__ import main as models_main
 from tests.support.intake_bench import KEY
 from tests.unit.flows.erasure.conftest import (
@@ -42,6 +46,10 @@ from tests.unit.flows.erasure.conftest import (
     slices_of,
     table,
 )
+from validation_reports.cohort.same_images import SameImages
+from validation_reports.disclosure.what_leaves import Disclosure, what_leaves
+from validation_reports.report.validation_report import build_report, to_json
+from validation_reports.report_folder import write_report_files
 
 pytestmark = [
     pytest.mark.slow,
@@ -143,6 +151,7 @@ def test_nothing_of_one_patient_is_left_and_everything_of_the_others(
     broken.write_bytes(b"PK\x03\x04 no zip")
     person = find_person(hospital.work, KEY, patient_id(WHO), "alpha")
     assert find_person(hospital.work, KEY, key_of(WHO), None) == person
+    assert find_person(hospital.work, KEY, person.studies[0], None) == person
     said = commanded(hospital, capsys, monkeypatch, patient_id(WHO), "--center", "alpha", *WHY)[1]
     assert "1 study of centre alpha, with 6 DICOM files." in said
     assert re.search(r"scores \d", said)
@@ -332,3 +341,27 @@ def test_whoever_is_not_known_is_said_to_be_so(
         erase_person(hospital.at, person, "A. Manager", " ")
     assert ErasedPeople(hospital.bench.folder, KEY).entries() == ()
     assert Ledger(hospital.at.erased.folder, "none").steps() == {}
+
+
+def test_a_report_in_which_nobody_can_be_found_counts_the_person_once(hospital: Hospital) -> None:
+    work, query = hospital.work, CohortQuery(name="safe", centers=["alpha"], horizons_days=[365])
+    with disable_run_logger():
+        everybody = AsOf(work.store.versions())
+        cohort = gather_cohort.fn(work, query, "alpha", SameImages(), everybody)
+    made = build_report([cohort], provenance(work, query), horizons=(365,), n_resamples=20)
+    leaving = what_leaves(made, [cohort], Disclosure.SAFE)
+    report, records = work.settings.reports_folder() / "safe", work.settings.records_folder()
+    write_report_files(report, leaving.report, leaving.cohorts, of_rows=leaving.of_rows, pdf=False)
+    records.mkdir(exist_ok=True)
+    (records / "safe.json").write_text(to_json(made))
+    person = find_person(work, KEY, key_of(WHO), None)
+    assert not is_in(report, person.patients, person.outcome)
+    assert "2 reports: early, safe." in found_in_words(work, KEY, person)
+    hospital.close()
+    erase_person(hospital.at, person, *BY)
+    go_on(hospital.at)
+    for path in (report / "report.json", records / "safe.json"):
+        assert json.loads(path.read_text())["erased"] == 1
+    assert "reproducible except for 1 erased" in (report / "report.html").read_text()
+    (ledger,) = hospital.at.erased.folder.glob("*.certificate.json")
+    assert ledger.name.partition(".")[0] in (report / "ERASED.txt").read_text()

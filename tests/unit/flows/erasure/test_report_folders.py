@@ -42,7 +42,7 @@ def test_the_row_of_the_person_goes_and_no_other(tmp_path: Path, lines: list[str
     folder = report(tmp_path, lines, [])
     person = Outcome("B", (0.12345678901234567, 3.0), ((100.0, True), (50.0, False)))
     assert is_in(folder, ["p" * 16], person)
-    assert "its row" in take_out_of_report(folder, ["p" * 16], person)
+    assert "its row" in take_out_of_report(folder, ["p" * 16], person, "one")
     left = (folder / "r-check" / "patients.csv").read_text().splitlines()
     assert left == [lines[0], *lines[2:]]
     assert "reproducible except for 1 erased" in (folder / "ERASED.txt").read_text()
@@ -64,7 +64,7 @@ def test_a_pseudonym_goes_from_a_report_of_an_earlier_release_too(tmp_path: Path
     folder = report(tmp_path, EXACT, ["p" * 16, "q" * 16])
     nobody = Outcome("B", (), ())
     for number, key in enumerate(("p" * 16, "q" * 16), 1):
-        said = take_out_of_report(folder, [key], nobody)
+        said = take_out_of_report(folder, [key], nobody, f"{number}")
         assert "its pseudonym removed" in said
         assert "earlier release" in said
         made = json.loads((folder / "report.json").read_text())
