@@ -71,3 +71,61 @@ class ScoreRow:
         if self.scored_at.tzinfo is None:
             raise ValueError("the time of scoring has no zone: expected a timezone-aware datetime")
         object.__setattr__(self, "survival", MappingProxyType(dict(sorted(self.survival.items()))))
+
+
+@dataclass(frozen=True)
+class ContourScores:
+    """What one frozen model said of one content of one study over perturbed contours.
+
+    Parameters
+    ----------
+    identity : StudyIdentity
+        Which study and content.
+    model_digest : str
+        Digest of the frozen bundle.
+    linear_predictors : tuple of float or None
+        Of each contour, in the order in which they were made; `None` where one could not be
+        measured.
+    p10, p90 : float or None
+        10th and 90th percentile of those that could; `None` if they were too few.
+    other_group : float or None
+        Share of them that fall into the other risk group than the drawn contour.
+    sd_mm, correlation_mm, cut_mm : float
+        How far the contours lay from the drawn one, as of `Perturbation`.
+    software_version : str
+        Version of this software.
+    computed_at : datetime
+        When, timezone-aware.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or the time has no zone.
+    """
+
+    identity: StudyIdentity
+    model_digest: str
+    linear_predictors: tuple[float | None, ...]
+    p10: float | None
+    p90: float | None
+    other_group: float | None
+    sd_mm: float
+    correlation_mm: float
+    cut_mm: float
+    software_version: str
+    computed_at: datetime
+
+    def __post_init__(self) -> None:
+        for number in (*self.linear_predictors, self.p10, self.p90, self.other_group):
+            if number is not None and not np.isfinite(number):
+                raise ValueError(f"a score over contours is {number}: expected a finite number")
+        if self.computed_at.tzinfo is None:
+            raise ValueError(
+                "the time of the scores over contours has no zone: expected a timezone-aware "
+                "datetime"
+            )
+
+    @property
+    def settings(self) -> tuple[int, float, float, float]:
+        """How many contours were made, and how far they lay from the drawn one."""
+        return len(self.linear_predictors), self.sd_mm, self.correlation_mm, self.cut_mm

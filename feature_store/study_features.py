@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.cores import side_by_side
+from feature_store.errors import StudyDefect
 from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
-from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.boxed_mask import BoxedMask, union, with_margin
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.deep_input import deep_input
 from feature_store.imaging.gtv_rules import ChosenGtv, in_the_ct_that_is_listed, select_gtv
-from feature_store.imaging.harmonize import HarmonizedCt, harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import (
+    HarmonizedCt,
+    harmonize_boxed_mask,
+    harmonize_ct,
+    harmonize_mask,
+)
 from feature_store.imaging.measured_view import MeasuredView, measured_view
 from feature_store.imaging.orientation import in_lps_order
+from feature_store.imaging.perturbation import Perturbation, perturbed_masks
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import StudyReading
 from feature_store.imaging.region_rules import RegionFacts
@@ -25,7 +33,7 @@ from feature_store.imaging.regions import Region, make_regions
 from feature_store.imaging.regions_on_ct import RegionOnCt, drawn_on_ct, region_on_ct
 from feature_store.imaging.structure_set import Roi, StructureSet
 from feature_store.imaging.tissues import TissueShares, tissue_shares
-from feature_store.radiomic_features.extractor import extract
+from feature_store.radiomic_features.extractor import FilteredCt, extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.possible_values import impossible_features
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -178,6 +186,110 @@ def compute_features(
         tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, ct)),
         masks=regions.masks,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class ContourFeatures:
+    """What was measured within one contour of a study.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        By column, ``<region>:<name>``.
+    deep_input : ndarray of float32, shape (64, 64, 64)
+        The network's input.
+    """
+
+    values: Mapping[str, float]
+    deep_input: npt.NDArray[np.float32]
+
+
+def perturbed_contours(
+    study: LoadedStudy,
+    settings: ExtractionSettings,
+    contours: int,
+    seed: str,
+    perturbation: Perturbation,
+) -> tuple[BoxedMask, ...]:
+    """Return a study's contour as other readers might have drawn it, on the grid that `prepared`
+    returns; parameters as of `perturbed_masks`.
+    """
+    volume, gtv_mask = prepared(study, settings)
+    return perturbed_masks(gtv_mask, volume.spacing_mm, contours, seed, perturbation)
+
+
+def measure_contours(
+    study: LoadedStudy,
+    settings: ExtractionSettings,
+    contours: Sequence[BoxedMask],
+    columns: Collection[str],
+) -> tuple[ContourFeatures | StudyDefect, ...]:
+    """Measure other contours of a study, each with the values that `compute_features` gives it; the
+    CT is harmonised and filtered once.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The CT and its GTV.
+    settings : ExtractionSettings
+        How features are made.
+    contours : sequence of BoxedMask
+        On the grid that `prepared` returns.
+    columns : collection of str
+        The features that are wanted, ``<region>:<name>``: what they need is computed, and no more.
+
+    Returns
+    -------
+    tuple of ContourFeatures or StudyDefect
+        In the order of `contours`; a defect where one cannot be measured.
+
+    Raises
+    ------
+    StudyDefect
+        If the CT cannot be harmonised or filtered.
+    """
+    wanted: dict[Region, list[str]] = {}
+    for region, _, name in (column.partition(":") for column in columns):
+        wanted.setdefault(Region(region), []).append(name)
+    widths = [region.width_mm for region in wanted if region is not Region.GTV]
+    volume, _ = prepared(study, settings)
+    over = body_mask(volume) if settings.normalize_over == "body" else None
+    tissue = _ring_tissue(settings.ring_tissue, volume)
+    ct = harmonize_ct(volume, settings.spacing_mm, over)
+    volume = volume.without_voxels()
+    within = None if tissue is None else harmonize_mask(tissue, volume, ct)
+    masks = [harmonize_boxed_mask(contour, volume, ct) for contour in contours]
+    images = _filtered_around(ct, masks, max(widths, default=0.0), wanted, settings)
+
+    def measured(mask: BoxedMask) -> ContourFeatures | StudyDefect:
+        try:
+            regions = make_regions(mask, ct.spacing_mm, widths, within).masks
+            values = {
+                f"{region}:{name}": value
+                for region, names in wanted.items()
+                for name, value in images.measure(region, regions[region], names).items()
+            }
+            return ContourFeatures(values, deep_input(ct, mask))
+        except StudyDefect as defect:
+            return defect
+
+    return tuple(side_by_side(measured, masks))
+
+
+def _filtered_around(
+    ct: HarmonizedCt,
+    masks: Sequence[BoxedMask],
+    reach_mm: float,
+    wanted: Mapping[Region, Collection[str]],
+    settings: ExtractionSettings,
+) -> FilteredCt:
+    """Return the images that wanted features are made of, as far as rings reach around masks."""
+    reach = int(np.ceil(reach_mm / ct.spacing_mm))
+    boxes = [with_margin(mask.tight().box, reach, ct.shape) for mask in masks if mask.count]
+    nowhere = (slice(0, 1), slice(0, 1), slice(0, 1))
+    box = union(*boxes) if boxes else nowhere
+    images = {name.rsplit("_", 2)[0] for names in wanted.values() for name in names}
+    return FilteredCt.within(ct, box, settings, images)
 
 
 def view_of(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import SimpleITK
 
 from feature_store.errors import CtGeometryError
-from feature_store.imaging.boxed_mask import BoxedMask, bounding_box
+from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.spline import (
     LineWeights,
@@ -171,20 +171,25 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
     if not mask.any():
         nothing = slice(0, 0)
         return BoxedMask(np.zeros((0, 0, 0), np.bool_), (nothing, nothing, nothing), ct.shape)
+    return harmonize_boxed_mask(BoxedMask.of(mask), volume, ct)
+
+
+def harmonize_boxed_mask(mask: BoxedMask, volume: CtVolume, ct: HarmonizedCt) -> BoxedMask:
+    """Bring a mask that is kept within its box to the grid of a harmonised CT, as `harmonize_mask`
+    does.
+    """
     start = volume.to_index(np.asarray(ct.origin_mm)[None])[0]
     step = ct.spacing_mm / np.asarray(volume.spacing_mm)
     nearest, box = [], []
-    for size, first, width, old in zip(
-        ct.shape, start[::-1], step[::-1], bounding_box(mask), strict=True
-    ):
+    for size, first, width, old in zip(ct.shape, start[::-1], step[::-1], mask.box, strict=True):
         found = np.floor(np.round(first + width * np.arange(size), 9) + 0.5).astype(
             int
         )  # halves go up, as in ITK
         inside = np.flatnonzero((found >= old.start) & (found < old.stop))
-        nearest.append(found[inside])
+        nearest.append(found[inside] - old.start)
         box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
     z, y, x = box
-    return BoxedMask(mask[np.ix_(*nearest)], (z, y, x), ct.shape)
+    return BoxedMask(mask.voxels[np.ix_(*nearest)], (z, y, x), ct.shape)
 
 
 def _moments_within(ct: HarmonizedCt, mask: BoxedMask) -> tuple[float, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from feature_store.radiomic_features.first_order import first_order_features, gr
 from feature_store.radiomic_features.settings import (
     FEATURE_NAMES,
     FEATURES_BY_CLASS,
+    IMAGE_NAMES,
+    WAVELET_BANDS,
     ExtractionSettings,
 )
 from feature_store.radiomic_features.shape import shape_features
@@ -91,6 +94,115 @@ def extract(
 
 
 @dataclass(frozen=True, eq=False)
+class FilteredCt:
+    """Images of a CT within a box, kept so that many contours can be measured in them; `extract`
+    keeps none.
+
+    Parameters
+    ----------
+    ct : HarmonizedCt
+        The CT.
+    box : tuple of 3 slice
+        Where the images lie on its grid, along (z, y, x).
+    images : mapping of str to ndarray, each of the shape of the box
+        By name, in the order of `IMAGE_NAMES`.
+    settings : ExtractionSettings
+        How they were made.
+    """
+
+    ct: HarmonizedCt
+    box: Box
+    images: Mapping[str, Values]
+    settings: ExtractionSettings
+
+    @classmethod
+    def within(
+        cls, ct: HarmonizedCt, box: Box, settings: ExtractionSettings, names: Collection[str]
+    ) -> FilteredCt:
+        """Filter a CT once for all regions within a box.
+
+        Parameters
+        ----------
+        ct, box, settings
+            As of the class.
+        names : collection of str
+            The images that are wanted.
+
+        Raises
+        ------
+        ExtractionError
+            As `extract`, of the image.
+        """
+        original, *others = IMAGE_NAMES
+        bands, logs = others[: len(WAVELET_BANDS)], others[len(WAVELET_BANDS) :]
+        made_at_once = ([original], bands, *([name] for name in logs))
+
+        def made(at_once: Sequence[str], images: Images) -> dict[str, Values]:
+            found = zip(at_once, images(), strict=True)
+            return {name: np.ascontiguousarray(one) for name, one in found if name in names}
+
+        todo = [
+            partial(made, at_once, images)
+            for at_once, images in zip(
+                made_at_once, filtered_images(ct, box, settings), strict=True
+            )
+            if not set(names).isdisjoint(at_once)
+        ]
+        kept = {
+            name: image
+            for found in side_by_side(lambda make: make(), todo)
+            for name, image in found.items()
+        }
+        return cls(ct, box, kept, settings)
+
+    def measure(self, region: Region, mask: BoxedMask, wanted: Collection[str]) -> dict[str, float]:
+        """Return features of a region within the box, equal to those of `extract`.
+
+        Parameters
+        ----------
+        region : Region
+            What it is called in sentences.
+        mask : BoxedMask
+            Where it is.
+        wanted : collection of str
+            Names out of `FEATURE_NAMES`, of images that are kept.
+
+        Raises
+        ------
+        ExtractionError
+            If the region is degenerate, or a feature that is wanted is not finite.
+        """
+        mask = _checked(region, mask, self.ct.shape)
+        place = _Place.of(mask, self.box)
+        groups = {tuple(name.rsplit("_", 2)[:2]) for name in wanted}
+        found: dict[str, float] = {}
+        if (IMAGE_NAMES[0], "shape") in groups:
+            shape = shape_features(mask.voxels, (self.ct.spacing_mm,) * 3)
+            found.update(_named(IMAGE_NAMES[0], "shape", shape))
+        for image, values in self.images.items():
+            of_image = {group for name, group in groups if name == image} - {"shape"}
+            if not of_image:
+                continue
+            inside = values.ravel()[place.voxels]
+            levels = grey_levels(inside, self.settings.bin_width)
+            if "firstorder" in of_image:
+                first = first_order_features(inside, levels, self.settings.spacing_mm**3)
+                found.update(_named(image, "firstorder", first))
+            if of_image - {"firstorder"}:
+                textures = texture_features(texture_matrices(place.texture, levels))
+                for group, features in textures.items():
+                    found.update(_named(image, group, features))
+        undefined = [name for name in wanted if not np.isfinite(found[name])]
+        if undefined:
+            raise ExtractionError(
+                "undefined-features",
+                f"{len(undefined)} of {len(wanted)} features of region {region} have no finite "
+                f"value (such as {min(undefined)}). Check the contour.",
+            )
+        return {name: found[name] for name in wanted}
+
+
+@dataclass(frozen=True, eq=False)
 class _Place:
     """A region's voxels: their places in the common box, and their neighbourhood."""
 
@@ -115,6 +227,11 @@ def _intensity_features(inside: Values, place: _Place, settings: ExtractionSetti
 
 def _in_order(group: str, features: Mapping[str, float]) -> list[float]:
     return [features[name] for name in FEATURES_BY_CLASS[group]]
+
+
+def _named(image: str, group: str, features: Mapping[str, float]) -> dict[str, float]:
+    """Return features by their whole names."""
+    return {f"{image}_{group}_{feature}": value for feature, value in features.items()}
 
 
 def _checked(region: Region, mask: BoxedMask, grid_shape: tuple[int, int, int]) -> BoxedMask:

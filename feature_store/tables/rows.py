@@ -21,7 +21,7 @@ from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
-from feature_store.score import ScoreRow
+from feature_store.score import ContourScores, ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
 from feature_store.tables.study_order import StudyOrder
@@ -81,6 +81,22 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("software_version", _TEXT),
             ("scored_at", pa.timestamp("us", "UTC")),
             ("engine", _TEXT),
+        ],
+    ),
+    "certainty": (
+        (*STUDY, "model_digest"),
+        [
+            *_IDENTITY,
+            ("model_digest", _TEXT),
+            ("linear_predictors", pa.list_(_REAL)),
+            ("p10", _REAL),
+            ("p90", _REAL),
+            ("other_group", _REAL),
+            ("sd_mm", _REAL),
+            ("correlation_mm", _REAL),
+            ("cut_mm", _REAL),
+            ("software_version", _TEXT),
+            ("computed_at", pa.timestamp("us", "UTC")),
         ],
     ),
     "acquisitions": (
@@ -285,6 +301,26 @@ def score_of(row: Mapping[str, Any]) -> ScoreRow:
         software_version=row["software_version"],
         scored_at=row["scored_at"],
         engine=row["engine"] or "",
+    )
+
+
+def row_of_contour_scores(row: ContourScores) -> dict[str, Any]:
+    """Return scores over contours as a row of the table of certainty."""
+    values = {name: getattr(row, name) for name in ContourScores.__dataclass_fields__}
+    return {
+        **asdict(values.pop("identity")),
+        **values,
+        "linear_predictors": list(row.linear_predictors),
+    }
+
+
+def contour_scores_of(row: Mapping[str, Any]) -> ContourScores:
+    """Return the scores over contours that a row of the table of certainty holds."""
+    names = set(ContourScores.__dataclass_fields__) - {"identity", "linear_predictors"}
+    return ContourScores(
+        identity=identity_of(row),
+        linear_predictors=tuple(row["linear_predictors"]),
+        **{name: row[name] for name in names},
     )
 
 

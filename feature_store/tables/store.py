@@ -28,7 +28,7 @@ from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.feature_vector import FeatureVector
-from feature_store.score import ScoreRow
+from feature_store.score import ContourScores, ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.background_writes import BackgroundWrites
 from feature_store.tables.erasing import Rewritten, people_in, rows_in, rows_of, take_out
@@ -45,12 +45,14 @@ from feature_store.tables.rows import (
     check_of,
     checks_of_findings,
     clinical_record_of,
+    contour_scores_of,
     feature_matrix,
     identity_of,
     marks_of,
     of_first_studies,
     row_of_acquisition,
     row_of_check,
+    row_of_contour_scores,
     row_of_images,
     row_of_score,
     score_of,
@@ -442,6 +444,18 @@ class FeatureStore:
         }
         rows = self._read("scores", key).to_pylist()
         return score_of(rows[0]) if rows else None
+
+    def put_contour_scores(self, row: ContourScores) -> None:
+        """Keep scores over contours; those by the same model for the same content are replaced."""
+        self._write("certainty", [row_of_contour_scores(row)])
+
+    def contour_scores(
+        self, model_digest: str, center: str | None
+    ) -> dict[StudyIdentity, ContourScores]:
+        """Return what a model said over contours at a centre (`None`: at all), by study content."""
+        equal = {"model_digest": model_digest, "center": center}
+        found = map(contour_scores_of, self._read("certainty", equal).to_pylist())
+        return {row.identity: row for row in found}
 
     def put_acquisition(self, identity: StudyIdentity, record: AcquisitionRecord) -> None:
         """Keep how a study's CT was acquired."""

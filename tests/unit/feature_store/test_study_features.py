@@ -9,11 +9,20 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from feature_store.errors import ContourError, RegionError
+from feature_store.errors import ContourError, RegionError, StudyDefect
+from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.perturbation import Perturbation
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
-from feature_store.radiomic_features.settings import ExtractionSettings
-from feature_store.study_features import compute_features, load_study
+from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
+from feature_store.study_features import (
+    ContourFeatures,
+    compute_features,
+    load_study,
+    measure_contours,
+    perturbed_contours,
+    prepared,
+)
 from tests.support.dicom_files import write_ct, write_rtstruct
 
 
@@ -72,3 +81,46 @@ def test_a_gtv_of_few_voxels_is_a_verdict(tmp_path: Path) -> None:
 def test_the_rule_of_the_centre_is_asked_first(tmp_path: Path) -> None:
     with pytest.raises(ContourError, match="2 ROIs could be the GTV"):
         load_study(read_study(*synthetic(tmp_path, 7, ("GTV-1", "GTV-2"))), "gtv.*")
+
+
+@pytest.mark.parametrize("settings", [ExtractionSettings(), ExtractionSettings(ring_tissue="body")])
+def test_the_drawn_contour_measured_among_others_has_the_values_of_the_study(
+    tmp_path: Path, settings: ExtractionSettings
+) -> None:
+    study = load_study(read_study(*synthetic(tmp_path, 7)), "gtv.*")
+    alone = compute_features(study, settings)
+    drawn = BoxedMask.of(prepared(study, settings)[1])
+    others = perturbed_contours(study, settings, 3, "study", Perturbation())
+    columns = [f"{region}:{name}" for region in alone.vectors for name in FEATURE_NAMES]
+    first, *moved = measure_contours(study, settings, [drawn, *others], columns)
+    assert isinstance(first, ContourFeatures)
+    for region, vector in alone.vectors.items():
+        of_region = [first.values[f"{region}:{name}"] for name in FEATURE_NAMES]
+        np.testing.assert_allclose(of_region, vector.values, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(first.deep_input, alone.deep_input)
+    for one in moved:
+        assert isinstance(one, ContourFeatures)
+        assert one.values.keys() == first.values.keys()
+        assert one.values != first.values
+
+
+def test_only_what_is_wanted_is_measured_and_a_contour_without_voxels_is_a_defect(
+    tmp_path: Path,
+) -> None:
+    study, settings = load_study(read_study(*synthetic(tmp_path, 7)), "gtv.*"), ExtractionSettings()
+    contours = perturbed_contours(study, settings, 2, "study", Perturbation())
+    nothing = BoxedMask(np.zeros_like(contours[0].voxels), contours[0].box, contours[0].grid_shape)
+    columns = [
+        "ring_3mm:log-sigma-2-0-mm-3D_glcm_Id",
+        "gtv:wavelet-HHL_firstorder_Mean",
+        "gtv:original_shape_Sphericity",
+    ]
+    one, two, defect = measure_contours(study, settings, [*contours, nothing], columns)
+    assert isinstance(one, ContourFeatures)
+    assert isinstance(two, ContourFeatures)
+    assert set(one.values) == set(columns)
+    assert isinstance(defect, StudyDefect)
+    assert defect.code == "gtv-too-small"
+    (alone,) = measure_contours(study, settings, contours[1:], columns)
+    assert isinstance(alone, ContourFeatures)
+    assert alone.values == pytest.approx(dict(two.values), rel=1e-9)

@@ -21,6 +21,7 @@ from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
+from feature_store.score import ContourScores
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import KeyedTable
 from feature_store.tables.query import Contents, StoreQuery, ask
@@ -59,6 +60,13 @@ def record(key: str = "patient01", center: str = "A", days: float = 100.0) -> Cl
 @pytest.fixture
 def store(location: str) -> FeatureStore:
     return FeatureStore(location)
+
+
+def over_contours(number: int = 1, **changes: object) -> ContourScores:
+    row = ContourScores(
+        identity(number), "m", (0.5, None, -0.25), None, None, None, 1.2, 10.0, 3.0, "0.1.0", NOON
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
 
 
 def test_an_empty_store_answers_with_nothing(store: FeatureStore) -> None:
@@ -114,6 +122,7 @@ def test_what_the_regions_hold_is_kept_beside_their_features(store: FeatureStore
         lambda store: store.put_deep(identity(), np.arange(512.0), "n"),
         lambda store: store.put_clinical(ClinicalTable((record(), record("patient02")), ())),
         lambda store: store.put_score(score()),
+        lambda store: store.put_contour_scores(over_contours()),
         lambda store: store.put_check(check("study", identity(), KVP)),
     ],
 )
@@ -143,6 +152,35 @@ def test_a_changed_row_replaces_the_one_with_its_key(store: FeatureStore) -> Non
     assert store.clinical_record("B", "patient01") == record(center="B")
     assert store.clinical_record("A", "patient02") == record("patient02")
     assert store.clinical_record("A", "patient03") is None
+
+
+def test_scores_over_contours_come_back_by_content_and_a_store_of_before_has_none(
+    store: FeatureStore,
+) -> None:
+    store.put_score(score())
+    before = store.versions()
+    rows = [
+        over_contours(),
+        over_contours(2, p10=-0.5, p90=0.1 + 0.2, other_group=0.25),
+        over_contours(1, model_digest="other"),
+    ]
+    for row in rows:
+        store.put_contour_scores(row)
+    assert store.contour_scores("m", "A") == {row.identity: row for row in rows[:2]}
+    assert store.contour_scores("m", "B") == {}
+    assert store.contour_scores("other", None) == {rows[2].identity: rows[2]}
+    assert store.pinned(before).contour_scores("m", "A") == {}
+    again = over_contours(p10=0.0, p90=1.0, other_group=0.0)
+    store.put_contour_scores(again)
+    assert store.contour_scores("m", "A")[identity(1)] == again
+
+
+def test_scores_over_contours_are_finite_and_their_time_has_a_zone() -> None:
+    for wrong in ({"p10": float("nan")}, {"linear_predictors": (0.0, float("inf"))}):
+        with pytest.raises(ValueError, match="expected a finite number"):
+            over_contours(**wrong)
+    with pytest.raises(ValueError, match="no zone"):
+        over_contours(computed_at=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
