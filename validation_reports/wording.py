@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from models.combined.certainty import ScoreRange
 from validation_reports.not_estimable import NotEstimable
 
 _DAYS_PER_YEAR = 365.25
@@ -70,6 +71,28 @@ def figure_words(name: str) -> str:
 def count(n: int, noun: str) -> str:
     """Write a count with its noun in the right number."""
     return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def range_words(found: ScoreRange, *, high_risk: bool) -> str:
+    """Say where a score lies over contours as other readers might have drawn them.
+
+    Parameters
+    ----------
+    found : ScoreRange
+        The range.
+    high_risk : bool
+        The group of the drawn contour.
+    """
+    other = "low" if high_risk else "high"
+    lost = found.asked - found.contours
+    return (
+        f"Over {found.contours} contours such as other readers might have drawn, the score lies "
+        f"between {found.p10:+.3f} and {found.p90:+.3f} (10th to 90th percentile); "
+        f"{found.in_other_group or 'none'} of them "
+        f"{'falls' if found.in_other_group == 1 else 'fall'} into the group of {other} risk"
+        f"{', so the group is uncertain' if found.is_uncertain else ''}."
+        + (f" {count(lost, 'more contour')} could not be measured." if lost else "")
+    )
 
 
 def joined_refusals(sentences: Iterable[str]) -> list[str]:

@@ -26,6 +26,7 @@ TABLES: Final = (
     "features",
     "augmentation",
     "model",
+    "certainty",
     "combat",
     "validation",
     "prefect",

@@ -132,7 +132,9 @@ def perturbed_masks(
     return tuple(found)
 
 
-def signed_distance_mm(inside: Mask, spacing_zyx_mm: Sequence[float], reach_mm: float) -> Floats:
+def signed_distance_mm(
+    inside: Mask, spacing_zyx_mm: Sequence[float] | Floats, reach_mm: float
+) -> Floats:
     """Return how far the centre of each voxel lies from the surface of a mask, negative inside.
 
     The surface is that of the voxels themselves, so a voxel at the edge lies half a voxel from it,
@@ -142,7 +144,7 @@ def signed_distance_mm(inside: Mask, spacing_zyx_mm: Sequence[float], reach_mm: 
     ----------
     inside : ndarray of bool, shape (z, y, x)
         The mask.
-    spacing_zyx_mm : sequence of 3 float
+    spacing_zyx_mm : sequence or ndarray of 3 float
         Distance of voxel centres along (z, y, x), in mm.
     reach_mm : float
         Beyond it the distance is infinite.

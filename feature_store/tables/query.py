@@ -1,5 +1,5 @@
 """What the feature store says, as one flat table for a person or a program: features, scores,
-tissues, clinical, findings.
+how far these move over other contours, tissues, clinical, findings.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Contents(StrEnum):
 
     FEATURES = "features"
     SCORES = "scores"
+    CERTAINTY = "certainty"
     TISSUES = "tissues"
     CLINICAL = "clinical"
     FINDINGS = "findings"
@@ -39,6 +40,7 @@ class Contents(StrEnum):
 TABLES_OF = {
     Contents.FEATURES: ("radiomics", "deep"),
     Contents.SCORES: ("scores",),
+    Contents.CERTAINTY: ("certainty",),
     Contents.TISSUES: ("radiomics",),
     Contents.CLINICAL: ("clinical",),
     Contents.FINDINGS: ("checks", "findings"),
@@ -81,16 +83,16 @@ class StoreQuery:
 
     def __post_init__(self) -> None:
         fits = {
-            "model": {Contents.SCORES},
+            "model": {Contents.SCORES, Contents.CERTAINTY},
             "regions": {Contents.FEATURES, Contents.TISSUES},
             "settings": {Contents.FEATURES, Contents.TISSUES},
             "network": {Contents.FEATURES},
-            "newest": {Contents.FEATURES, Contents.SCORES},
+            "newest": {Contents.FEATURES, Contents.SCORES, Contents.CERTAINTY},
         }
         for name, kinds in fits.items():
             if getattr(self, name) and self.contents not in kinds:
                 raise ValueError(
-                    f"{name} chooses among {' and '.join(sorted(kinds))} only: leave it out."
+                    f"{name} chooses among {_listed(sorted(kinds))} only: leave it out."
                 )
         for region in self.regions:
             if region not in REGIONS:
@@ -102,6 +104,11 @@ class StoreQuery:
                     f"{prefix!r} is too short for a digest: give at least {_LEAST_PREFIX} "
                     "characters."
                 )
+
+
+def _listed(words: Sequence[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
@@ -117,10 +124,10 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per study content (clinical: per patient; scores: per content and model; findings:
-        per suite and code of a content, clinical table or cohort; tissues: per region), by centre
-        and patient. Features are columns ``<region>:<name>``, empty where a study lacks a region;
-        survival probabilities are columns ``survival_<days>``.
+        One row per study content (clinical: per patient; scores, certainty: per content and model;
+        findings: per suite and code of a content, clinical table or cohort; tissues: per region),
+        by centre and patient. Features are columns ``<region>:<name>``, empty where a study lacks a
+        region; survival probabilities are columns ``survival_<days>``.
 
     Raises
     ------
@@ -136,8 +143,10 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
         frame = _findings(store, query.centers)
     else:
         frame = _flat(store, str(query.contents), query.centers)
+        if query.contents in {Contents.SCORES, Contents.CERTAINTY}:
+            frame = _by_model(frame, query.model)
         if query.contents is Contents.SCORES:
-            frame = _with_survival_columns(_by_model(frame, query.model))
+            frame = _with_survival_columns(frame)
     if query.newest:
         frame = _without_replaced(store, frame)
         by = ["center", "patient_key", *(["model_digest"] if "model_digest" in frame else [])]

@@ -14,7 +14,8 @@ from flows.commands.ended import ended
 
 def add_model_commands(commands: Any) -> None:
     """Add ``train``, ``figures``, ``pyradiomics-parameters``, ``compare``, ``explain`` and
-    ``score-cohort``.
+    ``score-cohort``,
+    ``certainty-cohort``.
     """
     train = commands.add_parser(
         "train", help="train on a centre in the feature store and freeze a bundle"
@@ -156,6 +157,20 @@ def add_model_commands(commands: Any) -> None:
     )
     cohort.set_defaults(command=_score_cohort, asks_prefect=True)
 
+    certainty = commands.add_parser(
+        "certainty-cohort",
+        help="compute how far scores move over other contours, where they were scored without",
+    )
+    certainty.add_argument(
+        "centers", nargs="*", metavar="center", help="centres (default: all external ones)"
+    )
+    certainty.add_argument(
+        "--contours",
+        type=int,
+        help="contours of each study (default: as many as the settings ask for, else 20)",
+    )
+    certainty.set_defaults(command=_certainty_cohort, asks_prefect=True)
+
 
 def _versions(text: str) -> dict[str, int]:
     """Read ``clinical=3,radiomics=60``."""
@@ -263,3 +278,9 @@ def _score_cohort(options: argparse.Namespace) -> int:
     from flows.studies.score_cohort import score_cohort  # noqa: PLC0415
 
     return ended(score_cohort(options.centers or None, return_state=True))
+
+
+def _certainty_cohort(options: argparse.Namespace) -> int:
+    from flows.studies.certainty_cohort import certainty_cohort  # noqa: PLC0415
+
+    return ended(certainty_cohort(options.centers or None, options.contours, return_state=True))

@@ -22,7 +22,7 @@ def add_store_commands(commands: Any) -> None:
     )
     query.add_argument(
         "contents",
-        choices=["features", "scores", "tissues", "clinical", "findings"],
+        choices=["features", "scores", "certainty", "tissues", "clinical", "findings"],
         help="what to read",
     )
     query.add_argument(
@@ -37,7 +37,7 @@ def add_store_commands(commands: Any) -> None:
     query.add_argument(
         "--model",
         metavar="DIGEST",
-        help="only scores by this model; the digest's beginning is enough",
+        help="only scores, or certainty, by this model; the digest's beginning is enough",
     )
     query.add_argument(
         "--settings-digest", metavar="DIGEST", help="only features extracted with these settings"

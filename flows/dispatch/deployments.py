@@ -35,6 +35,7 @@ from flows.operators.requeue import requeue
 from flows.operators.retrieve import retrieve
 from flows.runs.forms import with_centers, with_help
 from flows.settings import Settings
+from flows.studies.certainty_cohort import certainty_cohort
 from flows.studies.explain_study import explain_study
 from flows.studies.score_cohort import score_cohort
 from flows.studies.score_study import extract_study, score_study
@@ -179,6 +180,13 @@ def catalogue(settings: Settings) -> tuple[Offer, ...]:
             score_cohort,
             "missing",
             "Score what the pinned model has not scored yet: after another bundle was pinned, say.",
+            ("study", "model"),
+            centers=external,
+        ),
+        Offer(
+            certainty_cohort,
+            "scored-without",
+            "Compute how far scores move over other contours, where they were scored without.",
             ("study", "model"),
             centers=external,
         ),

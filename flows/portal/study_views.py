@@ -19,6 +19,7 @@ from feature_store.rules import Finding, Severity
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.rows import score_of
+from flows.data.contour_scores import range_of
 from flows.data.model_features import stored_features_of
 from flows.portal.look import Look, NotHereError
 from flows.portal.operator_commands import operator_commands
@@ -28,6 +29,7 @@ from models.bundle.facts import BundleFacts
 from models.combined.explanation import explain
 from models.errors import ModelError
 from validation_reports.portal_pages.slice_picture import RING_COLOURS
+from validation_reports.wording import range_words
 
 _SHOWN_CONTRIBUTIONS = 40
 
@@ -43,12 +45,15 @@ class ShownFinding:
 
 @dataclass(frozen=True)
 class ShownScore:
-    """A score with what must be known of its model, or why that is not known."""
+    """A score with what must be known of its model, or why that is not known; and where it lies
+    over other contours, in words.
+    """
 
     score: ScoreRow
     facts: BundleFacts | None
     why_unknown: str
     is_pinned: bool
+    over_contours: str
 
 
 def study(look: Look) -> Response:
@@ -212,6 +217,9 @@ def _scores(look: Look, identity: StudyIdentity) -> list[ShownScore]:
     shown = []
     for row in look.work.store.rows("scores", content).to_pylist():
         score = score_of(row)
+        over_contours = look.work.store.contour_scores(score.model_digest, identity.center)
+        found = over_contours.get(identity)
+        over = None if found is None else range_of(found)
         facts = look.shared.facts_of(score.model_digest)
         shown.append(
             ShownScore(
@@ -219,6 +227,7 @@ def _scores(look: Look, identity: StudyIdentity) -> list[ShownScore]:
                 facts if isinstance(facts, BundleFacts) else None,
                 facts if isinstance(facts, str) else "",
                 score.model_digest == pinned,
+                "" if over is None else range_words(over, high_risk=score.high_risk),
             )
         )
     return sorted(shown, key=lambda one: (not one.is_pinned, one.score.scored_at))

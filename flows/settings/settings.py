@@ -19,6 +19,7 @@ from flows.settings.contradictions import table_faults
 from flows.settings.notify import NotifyTable
 from flows.settings.tables import (
     AugmentationTable,
+    CertaintyTable,
     ClinicalConventionsTable,
     CombatTable,
     ExpectationsTable,
@@ -49,6 +50,7 @@ class Settings(NodeSettings):
     expectations: ExpectationsTable = ExpectationsTable()
     augmentation: AugmentationTable = AugmentationTable()
     model: ModelTable = ModelTable()
+    certainty: CertaintyTable = CertaintyTable()
     combat: CombatTable = CombatTable()
     validation: ValidationTable = ValidationTable()
     prefect: PrefectTable = PrefectTable()

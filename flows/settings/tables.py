@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, IPvAnyAddress, field_validator
@@ -22,10 +22,14 @@ from dicom_node.settings.values import (
 )
 from feature_store.clinical_tables.code_words import is_understood
 from feature_store.clinical_tables.conventions import CODED, COLUMN_NAMES
+from models.combined.certainty import LEAST_MEASURED
 from models.combined.combat import MINIMUM_PATIENTS
 from models.network.augmentation import Augmentation
 from models.network.engines import Engine
 from validation_reports.statistics.margins import Margins
+
+if TYPE_CHECKING:
+    from feature_store.imaging.perturbation import Perturbation
 
 BY_HAND = "off"
 """Instead of a cron expression: no schedule."""
@@ -127,6 +131,36 @@ class ModelTable(BaseModel):
     digest: str | None = Field(default=None, pattern=_DIGEST)
     earlier: dict[Annotated[str, Field(pattern=_DIGEST)], Place] = Field(default_factory=dict)
     engine: Engine = Engine.OPENVINO
+
+
+class CertaintyTable(BaseModel):
+    """``[certainty]``: over how many perturbed contours each score is told, and how far these lie
+    from the drawn one; where the numbers come from: `feature_store.imaging.perturbation`.
+    """
+
+    model_config = TABLE
+
+    contours: int = Field(default=0, ge=0, le=1000)
+    sd_mm: float = Field(default=1.2, gt=0, le=10)
+    correlation_mm: float = Field(default=10.0, ge=1, le=100)
+    cut_mm: float = Field(default=3.0, gt=0, le=20)
+
+    @field_validator("contours")
+    @classmethod
+    def _are_enough(cls, value: int) -> int:
+        if 0 < value < LEAST_MEASURED:
+            raise ValueError(
+                f"{value} contours have no 10th and 90th percentile: expected at least "
+                f"{LEAST_MEASURED}, or 0 for none"
+            )
+        return value
+
+    def perturbation(self) -> Perturbation:
+        """Return how far contours are perturbed."""
+        # Only who perturbs needs numba
+        from feature_store.imaging.perturbation import Perturbation  # noqa: PLC0415
+
+        return Perturbation(self.sd_mm, self.correlation_mm, self.cut_mm)
 
 
 class CombatTable(BaseModel):

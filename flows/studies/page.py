@@ -20,12 +20,13 @@ from validation_reports.page.patient_plots import PredictedSurvival
 from validation_reports.page.pdf_picture import DOTS_PER_INCH, picture_of
 from validation_reports.page.region_pictures import region_pictures
 from validation_reports.report.latest_performance import latest_performance
+from validation_reports.wording import range_words
 
 if TYPE_CHECKING:
     from validation_reports.dicom.segments import ShownRegions
 
 DEMONSTRATION = "Demonstration model, not for clinical use. It was trained on synthetic patients."
-_CERTAINTY = "How far the score would move with another contour is not known for this model."
+_CERTAINTY = "How far the score would move with another contour is not known for this patient."
 
 
 def pages_of(
@@ -156,7 +157,9 @@ def patient_page(
         ),
         parts=score_parts(answer.explanation),
         warnings=tuple(warnings),
-        certainty=_CERTAINTY,
+        certainty=_CERTAINTY
+        if scored.over_contours is None
+        else range_words(scored.over_contours, high_risk=answer.risk.high_risk),
         performance=latest_performance(work.settings.reports_folder(), files.center, bundle.digest),
         origin=_origin(work, scored),
         replaces=replaces,

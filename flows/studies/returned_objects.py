@@ -172,4 +172,5 @@ def _structured_report(
         shown=shown,
         page=page,
         predecessor=predecessor,
+        over_contours=scored.over_contours,
     )

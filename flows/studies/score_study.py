@@ -32,6 +32,7 @@ from flows.installation import Installation, installation
 from flows.refusal import REFUSALS, refusable_flow, refused
 from flows.runs.account import with_warnings
 from flows.software_version import software_version
+from flows.studies.certainty import certainty
 from flows.studies.returned_objects import write_returned
 from flows.studies.run_page import show_score
 from flows.studies.scored import ModelAnswer, Scored
@@ -158,7 +159,8 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
             warnings = _told(checked.findings, region_findings)
             answer = score(run, checked, features, warnings)
             warnings += answer.warnings
-            scored = Scored(checked, features, answer, warnings)
+            over_contours = certainty(run, checked, answer)
+            scored = Scored(checked, features, answer, warnings, over_contours)
             written = write_returned(run, scored)
     except StudyDefect as defect:
         return _quarantine(work, files, model_digest, defect)

@@ -13,6 +13,7 @@ from feature_store.study_features import StudyFeatures, regions_on_ct
 from flows.data.model_features import model_regions
 from flows.installation import Installation
 from flows.studies.steps import CheckedStudy
+from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
 from models.combined.explanation import Explanation
 
@@ -56,12 +57,15 @@ class Scored:
         What the model says.
     warnings : sequence of str
         Sentences about the data behind the score, the model's own among them.
+    over_contours : ScoreRange or None
+        Where the score lies over other contours; `None` where that is not known.
     """
 
     checked: CheckedStudy
     features: StudyFeatures
     answer: ModelAnswer
     warnings: Sequence[str]
+    over_contours: ScoreRange | None = None
 
 
 def model_reference(work: Installation) -> ModelReference:

@@ -83,4 +83,5 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
         warnings={**cohort.warnings, sentence: cohort.n},
         signatures=bundle.model.signature_values(aligned).reset_index(drop=True),
         features=aligned[list(bundle.model.features)].reset_index(drop=True),
+        contours=None,
     )

@@ -20,6 +20,7 @@ from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.study_identity import StudyIdentity
+from flows.data.contour_scores import with_contour_scores
 from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
 from flows.data.model_features import training_patients, with_model_inputs
 from flows.data.replaced import note_replaced
@@ -228,7 +229,7 @@ def gather_cohort(
     get_run_logger().info(
         "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)
     )
-    return with_model_inputs(work, cohort)
+    return with_contour_scores(work, with_model_inputs(work, cohort))
 
 
 def arrivals_now(work: Installation, center: str) -> Arrivals:

@@ -20,7 +20,7 @@ from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
-from feature_store.score import ScoreRow
+from feature_store.score import ContourScores, ScoreRow
 from feature_store.study_identity import StudyIdentity
 from flows.data.check_expectations import write_expectation_pages
 from flows.installation import Installation
@@ -201,6 +201,12 @@ def _finish(work: Installation, bench: Bench, studies: dict[str, str], digest: s
         work.store.put_score(
             ScoreRow(study, digest, 0.4321, True, {365: 0.71, 730: 0.52}, 1, (), "0.1.0", now)
         )
+        work.store.put_contour_scores(
+            ContourScores(
+                study, digest, (0.1, *(0.4,) * 18, None), 0.4, 0.4, 1 / 19, 1.2, 10.0, 3.0,
+                "0.1.0", now,
+            )
+        )  # fmt: skip
         values = np.random.default_rng(3).normal(size=len(FEATURE_NAMES))
         vector = FeatureVector(Region.GTV, values, work.settings.extraction().digest)
         work.store.put_radiomics(study, {Region.GTV: vector})

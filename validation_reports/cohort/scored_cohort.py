@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from feature_store.study_identity import StudyIdentity
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
+from validation_reports.cohort.contour_cohort import ContourCohort, side_by_side
 from validation_reports.errors import CohortError
 
 COVARIATES = ("age", "sex", "histology", "stage")
@@ -58,6 +59,8 @@ class ScoredCohort:
         The study content of each patient that was scored; empty where it is not known.
     in_range : ndarray of bool or None, shape (n,)
         Whom the model knows, by what they were scored on; `None` where that is not known.
+    contours : ContourCohort or None
+        Scores over contours as other readers might have drawn them; `None` where none are known.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class ScoredCohort:
     acquisitions: pd.DataFrame | None = None
     studies: tuple[StudyIdentity, ...] = ()
     in_range: NDArray[np.bool_] | None = None
+    contours: ContourCohort | None = None
 
     def __post_init__(self) -> None:
         n = self.survival.n
@@ -115,6 +119,11 @@ class ScoredCohort:
             raise CohortError(
                 f"{self.center}: of {self.in_range.size} patients it is known whether the model "
                 f"knows them, expected {n}."
+            )
+        if self.contours is not None and len(self.contours.other_group) != n:
+            raise CohortError(
+                f"{self.center}: scores over contours were given for "
+                f"{len(self.contours.other_group)} patients, expected {n}."
             )
         _check_patients(self.center, self.patient_keys, self.excluded)
         missing = [name for name in COVARIATES if name not in self.covariates.columns]
@@ -183,6 +192,9 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
         acquisitions=_joined([cohort.acquisitions for cohort in cohorts]),
         studies=tuple(study for cohort in cohorts for study in cohort.studies),
         in_range=_side_by_side([cohort.in_range for cohort in cohorts]),
+        contours=side_by_side(
+            [cohort.contours for cohort in cohorts], [cohort.n for cohort in cohorts]
+        ),
     )
 
 

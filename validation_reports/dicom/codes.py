@@ -51,6 +51,17 @@ MODEL_DIGEST = Code("model-digest", SCHEME, "SHA-256 digest of the frozen model"
 SOFTWARE_VERSION = Code("software-version", SCHEME, "Software version")
 WARNING = Code("warning", SCHEME, "Warning about the data behind this score")
 
+RANGE_LOWER = Code(
+    "score-p10", SCHEME, "Prognostic risk score over perturbed contours, 10th percentile"
+)
+RANGE_UPPER = Code(
+    "score-p90", SCHEME, "Prognostic risk score over perturbed contours, 90th percentile"
+)
+OTHER_GROUP = Code(
+    "other-group", SCHEME, "Share of perturbed contours that fall into the other risk group"
+)
+OVER_CONTOURS = Code("over-contours", SCHEME, "How far the score moves with another contour")
+
 PERFORMANCE = Code("performance", SCHEME, "Performance of this model at this centre")
 NO_PERFORMANCE = Code("no-performance", SCHEME, "Why no performance is reported")
 CONCORDANCE = Code("harrell-c", SCHEME, "Harrell's concordance index of overall survival")

@@ -21,6 +21,7 @@ from highdicom.sr import Comprehensive3DSR
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
+from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.identity import character_set, identity_of, restore, withhold
@@ -54,6 +55,7 @@ def build_structured_report(
     shown: ShownRegions | None = None,
     page: Dataset | None = None,
     predecessor: Dataset | None = None,
+    over_contours: ScoreRange | None = None,
 ) -> Dataset:
     """Build the structured report of one score.
 
@@ -91,6 +93,8 @@ def build_structured_report(
         The patient's page, as document or picture, which the report names.
     predecessor : Dataset, optional
         The report that this one supersedes (PS3.3 section C.17.2.2), of the same patient and study.
+    over_contours : ScoreRange, optional
+        Where the score lies over other contours.
 
     Returns
     -------
@@ -104,7 +108,9 @@ def build_structured_report(
     """
     _check_evidence(ct_datasets, rtstruct)
     _check_values(risk, software_version, created_at, (sop_instance_uid, series_instance_uid))
-    facts = ScoreFacts(roi, risk, model, software_version, tuple(warnings), center, performance)
+    facts = ScoreFacts(
+        roi, risk, model, software_version, tuple(warnings), center, performance, over_contours
+    )
     identity = identity_of(ct_datasets[0])
     found = plain(
         performance.sentence

@@ -10,10 +10,12 @@ from typing import Any
 
 from highdicom import sr
 from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
 
+from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
-from validation_reports.dicom.performance_items import performance_container
+from validation_reports.dicom.performance_items import performance_container, plain
 from validation_reports.dicom.references import ModelReference, RoiReference
 from validation_reports.dicom.region_groups import (
     measurement_group_on,
@@ -24,6 +26,7 @@ from validation_reports.dicom.segments import ShownRegions
 from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import CenterPerformance
+from validation_reports.wording import range_words
 
 _DEMONSTRATION_NOTICE = (
     "DEMONSTRATION MODEL, NOT FOR CLINICAL USE. It was trained on synthetic patients."
@@ -52,6 +55,8 @@ class ScoreFacts:
         The centre that the report is for.
     performance : CenterPerformance or NotEstimable
         What the latest validation at the centre found.
+    over_contours : ScoreRange or None
+        Where the score lies over other contours; `None` where that is not known.
     """
 
     roi: RoiReference
@@ -61,6 +66,7 @@ class ScoreFacts:
     warnings: tuple[str, ...]
     center: str
     performance: CenterPerformance | NotEstimable
+    over_contours: ScoreRange | None = None
 
 
 def measurement_report(
@@ -197,6 +203,7 @@ def _measurement_group(rtstruct: Dataset, facts: ScoreFacts, shown: ShownRegions
         sr.Measurement(concept.survival_concept(days), float(risk.survival[days]), concept.NO_UNITS)
         for days in sorted(risk.survival)
     ]
+    measurements += _range_measurements(facts.over_contours)
     segment = None if shown is None else shown.segments[0]
     if shown is not None and segment is not None:
         measurements.append(volume_measurement(shown.regions[segment.region]))
@@ -238,7 +245,27 @@ def _measurement_group(rtstruct: Dataset, facts: ScoreFacts, shown: ShownRegions
         (concept.ROI_NUMBER, str(facts.roi.number)),
         (concept.MODEL_DIGEST, model.digest),
         (concept.SOFTWARE_VERSION, facts.software_version),
+        *_range_text(facts),
         *((concept.WARNING, warning) for warning in facts.warnings),
     ):
         items.append(sr.TextContentItem(name, text, _CONTAINS))
     return group
+
+
+def _range_measurements(found: ScoreRange | None) -> list[sr.Measurement]:
+    """Return where the score lies over other contours, as numbers; none where it is not known."""
+    if found is None:
+        return []
+    return [
+        sr.Measurement(concept.RANGE_LOWER, float(found.p10), concept.NO_UNITS),
+        sr.Measurement(concept.RANGE_UPPER, float(found.p90), concept.NO_UNITS),
+        sr.Measurement(concept.OTHER_GROUP, 100 * found.other_group, concept.PERCENT),
+    ]
+
+
+def _range_text(facts: ScoreFacts) -> list[tuple[Code, str]]:
+    """Return the same in words."""
+    if facts.over_contours is None:
+        return []
+    words = range_words(facts.over_contours, high_risk=facts.risk.high_risk)
+    return [(concept.OVER_CONTOURS, plain(words))]

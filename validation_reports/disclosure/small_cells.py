@@ -22,11 +22,16 @@ from validation_reports.statistics.acquisition_table import (
 )
 from validation_reports.statistics.cohort_table import AgeSummary, CohortColumn, CohortTable
 from validation_reports.statistics.kaplan_meier import MedianTime
+from validation_reports.statistics.over_contours import OverContours
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 
 AGE_STEP = 5
 OTHER_REASONS = "other reasons"
 Counts = tuple[int, ...]
+FEW_WITHOUT_CONTOURS = NotEstimable(
+    "Not shown: the scores of all but fewer than 5 patients are known over other contours, or of "
+    "fewer than 5, and they could be found."
+)
 
 
 def is_small(count: int) -> bool:
@@ -288,3 +293,17 @@ def _age(found: AgeSummary | NotEstimable, n: int) -> AgeSummary | NotEstimable:
         oldest=float(AGE_STEP * np.ceil(found.oldest / AGE_STEP)),
         missing=shown(found.missing, n),
     )
+
+
+def contours_that_leave(
+    found: OverContours | NotEstimable, whole: int
+) -> OverContours | NotEstimable:
+    """Return the figures over contours, unless all but a few patients have them: the difference
+    from the figures of all would find these.
+    """
+    if not isinstance(found, OverContours):
+        return found
+    if is_small(found.n) or is_small(whole - found.n):
+        return FEW_WITHOUT_CONTOURS
+    n = found.n if found.n == whole else shown(found.n, whole)
+    return replace(found, n=n, n_uncertain=min(shown(found.n_uncertain, found.n), n))

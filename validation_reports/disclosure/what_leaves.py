@@ -29,6 +29,7 @@ from validation_reports.disclosure.sentences import (
     without_pseudonyms,
 )
 from validation_reports.disclosure.small_cells import (
+    contours_that_leave,
     is_small,
     levels_together,
     reasons_together,
@@ -214,6 +215,7 @@ def _center(
         excluded=reasons_together(exact.excluded),
         warnings=tuple((sentence, shown(count, n)) for sentence, count in exact.warnings),
         within_range=_within_range(exact.within_range, n),
+        over_contours=contours_that_leave(exact.over_contours, exact.n),
     )
 
 

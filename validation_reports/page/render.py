@@ -285,6 +285,7 @@ def _note_performance(note: Callable[[str, object], None], result: CenterResult)
         ("Likeness to the training patients", result.shift),
         ("Drift over time", result.drift),
         ("Whom the model knows", result.within_range),
+        ("Other contours", result.over_contours),
     ):
         note(statistic, found)
     for comparison in result.comparisons:

@@ -36,6 +36,11 @@ from validation_reports.statistics.discrimination import (
 from validation_reports.statistics.drift import Drift, drift_over_time
 from validation_reports.statistics.ici_by_chance import IciByChance, ici_by_chance
 from validation_reports.statistics.net_benefit import DecisionCurve, decision_curve
+from validation_reports.statistics.over_contours import (
+    CONTOURS_UNKNOWN,
+    OverContours,
+    over_contours,
+)
 from validation_reports.statistics.precision import Precision, expected_precision
 from validation_reports.statistics.proportional_hazards import (
     ProportionalityTest,
@@ -139,6 +144,8 @@ class CenterResult:
         Sentence on the data and the number of patients, the most frequent first.
     within_range : WithinRange or NotEstimable
         The main figures without the patients whom the model does not know.
+    over_contours : OverContours or NotEstimable
+        How far the main figures move with other contours, and whose risk group is uncertain.
     """
 
     center: str
@@ -168,6 +175,7 @@ class CenterResult:
     warnings: tuple[tuple[str, int], ...]
     ici_by_chance: tuple[tuple[int, IciByChance | NotEstimable], ...] = ()
     within_range: WithinRange | NotEstimable = RANGE_UNKNOWN
+    over_contours: OverContours | NotEstimable = CONTOURS_UNKNOWN
 
     @property
     def last_day(self) -> float:
@@ -284,6 +292,7 @@ def analyse_center(
         ici_by_chance=ici_by_chance(survival, score, cohort.baseline, predicted, seed=seed),
         warnings=tuple(sorted(cohort.warnings.items(), key=lambda item: (-item[1], item[0]))),
         within_range=within_range(survival, score, cohort.in_range, cohort.baseline, confidence),
+        over_contours=over_contours(survival, score, cohort.contours, cohort.baseline),
     )
 
 

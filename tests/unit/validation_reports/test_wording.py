@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from models.combined.certainty import ScoreRange
 from validation_reports.wording import (
     horizon_words,
     interval,
     joined_refusals,
     p_words,
+    range_words,
     without_patterns,
 )
 
@@ -43,3 +45,15 @@ def test_no_regular_expression_is_shown_to_clinicians() -> None:
         shown = without_patterns(sentence.format(repr(pattern)))
         assert shown == sentence.format("the centre's gtv_pattern")
     assert without_patterns("The slices are 7.5 mm apart.") == "The slices are 7.5 mm apart."
+
+
+def test_a_range_over_contours_is_told_with_the_other_group() -> None:
+    certain = range_words(ScoreRange(20, 20, -0.25, 0.125, 0.0), high_risk=True)
+    assert certain == (
+        "Over 20 contours such as other readers might have drawn, the score lies between -0.250 "
+        "and +0.125 (10th to 90th percentile); none of them fall into the group of low risk."
+    )
+    uncertain = range_words(ScoreRange(20, 18, 0.1, 0.2, 2 / 18), high_risk=False)
+    assert "2 of them fall into the group of high risk, so the group is uncertain." in uncertain
+    assert uncertain.endswith("2 more contours could not be measured.")
+    assert "confidence" not in certain + uncertain

@@ -12,10 +12,11 @@ import pytest
 from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.score import ContourScores
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.query import Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
-from tests.support.feature_stores import MODEL_ONE, MODEL_TWO, filled_store, identity, vector
+from tests.support.feature_stores import MODEL_ONE, MODEL_TWO, NOON, filled_store, identity, vector
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,15 @@ def test_scores_have_a_column_for_each_horizon_and_can_be_chosen_by_model(
         0.5,
     )
     assert "row_digest" not in frame
+
+
+def test_certainty_is_one_row_per_score(store: FeatureStore) -> None:
+    row = ContourScores(
+        identity("B", 1), MODEL_ONE, (0.1, None), 0.1, 0.2, 0.0, 1.2, 10, 3, "0.1.0", NOON
+    )
+    store.put_contour_scores(row)
+    found = ask(store, StoreQuery(Contents.CERTAINTY, ("B",), model=MODEL_ONE[:6], newest=True))
+    assert found[["p10", "p90", "other_group"]].to_numpy().tolist() == [[0.1, 0.2, 0.0]]
 
 
 def test_tissues_are_one_row_of_a_region(store: FeatureStore) -> None:
@@ -140,9 +150,11 @@ def test_features_by_two_settings_are_never_mixed(store: FeatureStore) -> None:
 
 
 def test_filters_that_do_not_fit_are_a_sentence() -> None:
-    with pytest.raises(ValueError, match="model chooses among scores only"):
+    with pytest.raises(ValueError, match="model chooses among certainty and scores only"):
         StoreQuery(Contents.CLINICAL, model="abcdef")
-    with pytest.raises(ValueError, match="newest chooses among features and scores only"):
+    with pytest.raises(
+        ValueError, match="newest chooses among certainty, features and scores only"
+    ):
         StoreQuery(Contents.FINDINGS, newest=True)
     with pytest.raises(ValueError, match="no region 'ring'"):
         StoreQuery(Contents.FEATURES, regions=("ring",))

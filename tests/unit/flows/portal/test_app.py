@@ -212,6 +212,8 @@ def test_a_study_is_shown_with_findings_score_choice_and_commands(
     assert "Demonstration model, not for clinical use." in scored
     assert "0.432" in scored
     assert "71%" in scored
+    assert "Over 19 contours such as other readers might have drawn" in scored
+    assert "1 of them falls into the group of low risk. 1 more contour could not be" in scored
     assert "the CT series is chosen by the images that the GTV&#39;s contours name" in scored
     assert f"python -m flows redeliver {shown.studies['scored']}" in scored
     assert "/runs/flow-run/00000000-0000-0000-0000-" in scored

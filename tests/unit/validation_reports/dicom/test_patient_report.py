@@ -16,6 +16,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
 from tests.support.dciodvfy import errors_in
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
@@ -109,6 +110,28 @@ def test_a_viewer_shows_score_group_survival_model_contour_and_warnings(
         str(pat1[0][0].SeriesInstanceUID),
     ):
         assert expected in shown
+
+
+@pytest.mark.peers
+@pytest.mark.real_data
+def test_where_the_score_lies_over_other_contours_is_told_where_it_is_known(
+    pat1: tuple[list[Dataset], Dataset], tmp_path: Path, peer: Callable[[str], str]
+) -> None:
+    path = tmp_path / "report.dcm"
+    write_dicom(_report(*pat1, over_contours=ScoreRange(20, 20, 0.25, 0.625, 0.15)), path)
+    assert errors_in(peer("dciodvfy"), path, name="Comprehensive3DSR") == []
+    shown = subprocess.run(
+        [peer("dsrdump"), "+Pl", str(path)], capture_output=True, text=True, check=True
+    ).stdout
+    for expected in (
+        'perturbed contours, 10th percentile")="0.25"',
+        'perturbed contours, 90th percentile")="0.625"',
+        'fall into the other risk group")="15"',
+        "3 of them fall into the group of low risk, so the group is uncertain.",
+    ):
+        assert expected in shown
+    write_dicom(_report(*pat1), path.with_name("without.dcm"))
+    assert b"perturbed contours" not in path.with_name("without.dcm").read_bytes()
 
 
 @pytest.mark.real_data
