@@ -6,8 +6,10 @@ runs from the answer to the last C-STORE to the last file in the PACS: by turns 
 takes every object of a score, and for one that takes the structured report alone. After each study
 a process that knows no orchestration, started as a worker is, runs the functions of the latter on
 it. Before each of both
-the machine rests, so that neither gains from what the other has just let go of. Then cold starts
-are compared with an earlier commit's (`tests.benchmarks.cold_start`). The last line is one JSON
+the machine rests, so that neither gains from what the other has just let go of. Then the study is
+scored over 20 perturbed contours (``certainty_cpu_s``: CPU seconds of all threads, from the loaded
+study to the scores, warm), and cold starts are compared with an earlier commit's
+(`tests.benchmarks.cold_start`). The last line is one JSON
 object.
 """
 
@@ -47,6 +49,7 @@ from tests.support.storing_pacs import StoringPacs
 
 RETURNED = {"B": len(USUALLY_RETURNED), "C": 1}
 """How many objects each centre takes of a score."""
+CONTOURS = 20
 _READY_WITHIN_S = 300.0
 _STUDY_WITHIN_S = 600.0
 _POLL_S = 0.01
@@ -68,7 +71,11 @@ def main() -> int:
     )
     parser.add_argument("--cold-rounds", type=int, default=3, help="pairs of cold starts")
     parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    parser.add_argument("--certainty", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.certainty is not None:
+        print(certainty_cpu_s(options.certainty))
+        return 0
     if options.compute is not None:
         compute_asked_for(options.compute)
         return 0
@@ -77,6 +84,7 @@ def main() -> int:
         studies = write_studies(folder, options.rounds + _WARM_UP)
         freeze_test_bundle(folder / "bundle")
         measured, worker_peak_mb = measure(folder, studies)
+        over_contours_s = _in_a_process_of_its_own("--certainty", folder)
         measured = measured[_WARM_UP:]
     of_all = [latency for center, latency, _ in measured if center == "B"]
     alone = [(latency, seconds) for center, latency, seconds in measured if center == "C"]
@@ -91,6 +99,7 @@ def main() -> int:
                 "compute_s": round(compute, 2),
                 "overhead_pct": round(overhead, 1),
                 "worker_peak_mb": round(worker_peak_mb),
+                "certainty_cpu_s": round(over_contours_s, 2),
                 **cold,
             }
         )
@@ -128,6 +137,43 @@ def measure(folder: Path, studies: Sequence[Path]) -> tuple[list[Measured], floa
             f"only {len(found)} of {len(studies)} reports came: {work.folder.last_words()}"
         )
     return found, max(peaks_mb)
+
+
+def _in_a_process_of_its_own(option: str, folder: Path) -> float:
+    """Return what this module prints with an option, in a process that is started as a worker."""
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", option, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**worker_environment(1), **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+    return float(found.stdout.split()[-1])
+
+
+def certainty_cpu_s(folder: Path) -> float:
+    """Return the CPU seconds of scoring the first study over contours, as the flow does it."""
+    from feature_store.imaging.perturbation import Perturbation
+    from feature_store.imaging.reading import read_study
+    from feature_store.radiomic_features.settings import ExtractionSettings
+    from feature_store.study_features import load_study, perturbed_contours
+    from flows.studies.certainty import score_contours
+    from models.bundle.frozen_bundle import load, read_digest
+
+    bundle = load(folder / "bundle", read_digest(folder / "bundle"))
+    *ct, rtstruct = sorted((folder / "pacs" / "P0").glob("*.dcm"))
+    study, settings = load_study(read_study(ct, rtstruct), "gtv[-_ ]?1"), ExtractionSettings()
+
+    def scored(contours: int) -> float:
+        started = time.process_time()
+        masks = perturbed_contours(study, settings, contours, "benchmark", Perturbation())
+        answers = score_contours(bundle, study, settings, masks)
+        assert None not in answers.linear_predictors
+        return time.process_time() - started
+
+    scored(2)
+    return scored(CONTOURS)
 
 
 @contextmanager

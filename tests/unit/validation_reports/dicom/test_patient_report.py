@@ -126,7 +126,7 @@ def test_where_the_score_lies_over_other_contours_is_told_where_it_is_known(
     for expected in (
         'perturbed contours, 10th percentile")="0.25"',
         'perturbed contours, 90th percentile")="0.625"',
-        'fall into the other risk group")="15"',
+        'fall into the other risk group")="15.0"',
         "3 of them fall into the group of low risk, so the group is uncertain.",
     ):
         assert expected in shown
