@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8
 TWO_AT_ONCE := --numprocesses 2
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
+.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -82,6 +82,9 @@ bench-field-of-view: install  ## how features and scores move when the field of 
 
 bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
 	$(BIN)/python -m tests.benchmarks.bench_end_to_end $(ARGS)
+
+bench-certainty: install  ## perturbed contours of seven real tumours: overlap, volume, surfaces, and how far a score moves; ARGS="--contours 50"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_certainty $(ARGS)
 
 viewer: install  ## what OHIF shows of a score; ARGS="--ohif FOLDER --study FOLDER", or --demonstration FOLDER (tests/benchmarks/viewer.py)
 	$(BIN)/python -m tests.benchmarks.viewer $(ARGS)
