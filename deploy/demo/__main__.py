@@ -65,9 +65,9 @@ def main() -> int:
         help="share of the patients to make (default: %(default)s)",
     )
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _leave)
     if options.what == "ui":
         return show_ui(options.folder)
-    signal.signal(signal.SIGTERM, _leave)
     centers = [spec.scaled(options.scale) for spec in DEMO_CENTERS]
     try:
         return run(options.folder, centers)

@@ -164,7 +164,7 @@ def _import(
         f"{n} patient{'s' * (n != 1)} of centre {center} imported "
         f"({_changes(kept, table.records)}), {wrong} row{'s' * (wrong != 1)} rejected"
         + (f": {rejected_file}" if wrong else "")
-        + (f", {left_out} of erased people left out" if left_out else "")
+        + (f", {left_out} row{'s' * (left_out != 1)} of erased people left out" if left_out else "")
     )
 
 

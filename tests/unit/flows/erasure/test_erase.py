@@ -248,7 +248,7 @@ def _nothing_new_is_taken(
     (bench.folder.parent / "again.csv").write_text(table())
     with disable_run_logger():
         state = import_clinical.fn("alpha", str(bench.folder.parent / "again.csv"))
-    assert "1 of erased people left out" in (state.message or "")
+    assert "1 row of erased people left out" in (state.message or "")
     (bench.folder.parent / "again.csv").unlink()
     installation.cache_clear()
 
