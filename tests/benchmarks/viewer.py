@@ -230,6 +230,15 @@ def click(page: Page, words: str, *, twice: bool) -> None:
 def made_objects(found: RegionsOfStudy, folder: Path) -> tuple[Path, ...]:
     """Write segmentation, report and page of a study with a made-up score."""
     segmentation = found.segmentation()
+    document = patient_document(
+        patient_pdf(made_page(found)),
+        found.ct[0],
+        MODEL,
+        software_version="0.1.0",
+        created_at=SCORED_AT,
+        sop_instance_uid=derived_uid("viewer", "page"),
+        series_instance_uid=derived_uid("viewer", "page series"),
+    )
     report = build_structured_report(
         found.ct,
         found.rtstruct,
@@ -244,15 +253,7 @@ def made_objects(found: RegionsOfStudy, folder: Path) -> tuple[Path, ...]:
         center="B",
         performance=NOT_VALIDATED,
         shown=replace(found.shown, segmentation=segmentation),
-    )
-    document = patient_document(
-        patient_pdf(made_page(found)),
-        found.ct[0],
-        MODEL,
-        software_version="0.1.0",
-        created_at=SCORED_AT,
-        sop_instance_uid=derived_uid("viewer", "page"),
-        series_instance_uid=derived_uid("viewer", "page series"),
+        page=document,
     )
     written = []
     for name, dataset in (("seg", segmentation), ("sr", report), ("pdf", document)):
