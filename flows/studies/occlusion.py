@@ -15,6 +15,7 @@ from flows.installation import Installation
 from flows.software_version import software_version
 from flows.studies.scored import model_reference
 from models.combined.explanation import occlusion_map
+from models.errors import FeatureMismatchError
 
 
 def occlusion_map_of(
@@ -54,6 +55,11 @@ def occlusion_map_of(
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
 
     bundle, settings = work.bundle, work.settings.extraction()
+    if bundle.network is None:
+        raise FeatureMismatchError(
+            f"The model {bundle.facts.name} has no network, so there is nothing to look where it "
+            "looked."
+        )
     volume, gtv_mask = prepared(study, settings)
     ct = harmonize_ct(volume, settings.spacing_mm)
     return build_occlusion_map(

@@ -22,6 +22,7 @@ from flows.studies.occlusion import occlusion_map_of
 from flows.studies.page import pages_of
 from flows.studies.scored import Scored, model_reference, regions_shown
 from flows.studies.steps import StudyRun, study_task
+from models.errors import FeatureMismatchError
 from validation_reports.errors import PdfUnavailableError, StructuredReportError
 
 if TYPE_CHECKING:
@@ -93,19 +94,18 @@ def _on_request(
     """Return what only centres take that ask for it, beside the report and what it names."""
     work, files, checked = run.work, run.files, scored.checked
     found: dict[ReturnedObject, Dataset] = {}
-    if ReturnedObject.MAP in wanted and work.bundle.network is None:
-        get_run_logger().warning(
-            "No occlusion map is returned, which the centre asks for: the model has no network."
-        )
-    elif ReturnedObject.MAP in wanted:
-        found[ReturnedObject.MAP] = occlusion_map_of(
-            work,
-            files,
-            checked.ct_datasets,
-            checked.study,
-            scored.features,
-            scored.answer.scored_at,
-        )
+    if ReturnedObject.MAP in wanted:
+        try:
+            found[ReturnedObject.MAP] = occlusion_map_of(
+                work,
+                files,
+                checked.ct_datasets,
+                checked.study,
+                scored.features,
+                scored.answer.scored_at,
+            )
+        except (FeatureMismatchError, StructuredReportError) as error:
+            get_run_logger().warning(f"The occlusion map is not returned: {error}")
     if ReturnedObject.NOTE in wanted:
         note = rejection_note_of(run, scored)
         if note is not None:

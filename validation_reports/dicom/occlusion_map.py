@@ -75,7 +75,7 @@ def build_occlusion_map(
     Raises
     ------
     StructuredReportError
-        If there is no CT instance, or a value is not finite.
+        If there is no CT instance, a value is not finite, or the headers do not allow a map.
     """
     volume = np.asarray(values, dtype=np.float32)
     if not ct_datasets:
@@ -98,49 +98,55 @@ def build_occlusion_map(
     reach = max(float(np.abs(volume).max()), 1e-6)
     mark = " DEMONSTRATION" if model.demonstration else ""
     moment = source_time(created_at, ct_datasets[0])
-    found = ParametricMap(
-        source_images=[first, *ct_datasets[1:]],
-        pixel_array=volume,
-        series_instance_uid=series_instance_uid,
-        series_number=_SERIES_NUMBER,
-        sop_instance_uid=sop_instance_uid,
-        instance_number=1,
-        manufacturer=concept.MANUFACTURER,
-        manufacturer_model_name=model.name[:64],
-        software_versions=software_version,
-        device_serial_number=model.digest,
-        contains_recognizable_visual_features=False,
-        real_world_value_mappings=[
-            RealWorldValueMapping(
-                lut_label="LOG_HAZARD",
-                lut_explanation="Fall of the score's deep block when this part is hidden",
-                unit=codes.UCUM.NoUnits,
-                value_range=(-reach, reach),
-                slope=1.0,
-                intercept=0.0,
-            )
-        ],
-        voi_lut_transformations=[
-            # LINEAR allows no window below 1 (PS3.3 section C.11.2.1.2)
-            VOILUTTransformation(
-                window_center=0.0, window_width=2 * reach, voi_lut_function="LINEAR_EXACT"
-            )
-        ],
-        pixel_measures=PixelMeasuresSequence(
-            pixel_spacing=(grid.spacing_mm[1], grid.spacing_mm[0]),
-            slice_thickness=grid.spacing_mm[2],
-            spacing_between_slices=grid.spacing_mm[2],
-        ),
-        plane_orientation=PlaneOrientationSequence(
-            "PATIENT", [*axes[:, 0].tolist(), *axes[:, 1].tolist()]
-        ),
-        plane_positions=[
-            PlanePositionSequence("PATIENT", position.tolist()) for position in positions
-        ],
-        content_label="OCCLUSION",
-        content_description="Fall of the deep block alone by occlusion",
-        series_description=f"Annulus occlusion{mark}: deep block of the score alone",
-    )
+    try:
+        found = ParametricMap(
+            source_images=[first, *ct_datasets[1:]],
+            pixel_array=volume,
+            series_instance_uid=series_instance_uid,
+            series_number=_SERIES_NUMBER,
+            sop_instance_uid=sop_instance_uid,
+            instance_number=1,
+            manufacturer=concept.MANUFACTURER,
+            manufacturer_model_name=model.name[:64],
+            software_versions=software_version,
+            device_serial_number=model.digest,
+            contains_recognizable_visual_features=False,
+            real_world_value_mappings=[
+                RealWorldValueMapping(
+                    lut_label="LOG_HAZARD",
+                    lut_explanation="Fall of the score's deep block when this part is hidden",
+                    unit=codes.UCUM.NoUnits,
+                    value_range=(-reach, reach),
+                    slope=1.0,
+                    intercept=0.0,
+                )
+            ],
+            voi_lut_transformations=[
+                # LINEAR allows no window below 1 (PS3.3 section C.11.2.1.2)
+                VOILUTTransformation(
+                    window_center=0.0, window_width=2 * reach, voi_lut_function="LINEAR_EXACT"
+                )
+            ],
+            pixel_measures=PixelMeasuresSequence(
+                pixel_spacing=(grid.spacing_mm[1], grid.spacing_mm[0]),
+                slice_thickness=grid.spacing_mm[2],
+                spacing_between_slices=grid.spacing_mm[2],
+            ),
+            plane_orientation=PlaneOrientationSequence(
+                "PATIENT", [*axes[:, 0].tolist(), *axes[:, 1].tolist()]
+            ),
+            plane_positions=[
+                PlanePositionSequence("PATIENT", position.tolist()) for position in positions
+            ],
+            content_label="OCCLUSION",
+            content_description="Fall of the deep block alone by occlusion",
+            series_description=f"Annulus occlusion{mark}: deep block of the score alone",
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise StructuredReportError(
+            f"the headers of the CT do not allow a map over it ({type(error).__name__}): expected "
+            "slices with place, spacing and Frame of Reference"
+        ) from error
     found.Laterality = (
         first.get("Laterality") or ""
     )  # PS3.3 section C.7.3.1: type 2C, a lung is a paired organ

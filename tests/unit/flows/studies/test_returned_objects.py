@@ -82,11 +82,7 @@ def test_what_a_centre_does_not_take_is_not_made_and_not_named(
 def test_a_ct_that_allows_no_segmentation_still_has_its_report_with_a_sentence(
     archived: tuple[Path, str], bundle: Any, scored: Scored
 ) -> None:
-    ct = deepcopy(scored.checked.ct_datasets)
-    for dataset in ct:
-        del dataset.FrameOfReferenceUID
-    without = replace(scored, checked=replace(scored.checked, ct_datasets=ct))
-    written = _written(archived, bundle, without, RETURN_TO)
+    written = _written(archived, bundle, _without_frame_of_reference(scored), RETURN_TO)
     assert set(written) == {ReturnedObject.SR, ReturnedObject.PDF}
     texts = [
         str(element.value)
@@ -138,7 +134,19 @@ def test_the_map_is_returned_where_it_is_asked_for_and_says_what_it_covers(
     assert errors_in(peer("dciodvfy"), written[ReturnedObject.MAP], "-new") == []
     first = written[ReturnedObject.MAP].read_bytes()
     assert _written(archived, with_network, scored, asked)[ReturnedObject.MAP].read_bytes() == first
-    assert set(_written(archived, bundle, scored, asked)) == {ReturnedObject.SR}
+    for lacking, study in (
+        (bundle, scored),  # a network
+        (SimpleNamespace(**vars(with_network) | {"model": bundle.model}), scored),  # its features
+        (with_network, _without_frame_of_reference(scored)),
+    ):
+        assert set(_written(archived, lacking, study, asked)) == {ReturnedObject.SR}
+
+
+def _without_frame_of_reference(scored: Scored) -> Scored:
+    ct = deepcopy(scored.checked.ct_datasets)
+    for dataset in ct:
+        del dataset.FrameOfReferenceUID
+    return replace(scored, checked=replace(scored.checked, ct_datasets=ct))
 
 
 def _referenced(report: Dataset) -> set[str]:
