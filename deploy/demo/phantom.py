@@ -25,6 +25,10 @@ the GTV).
 """
 MATRIX = 160
 PIXEL_MM = 1.1
+_LUNG_MM = (31.0, 44.0)
+"""Half axes of a lung; its wall is nowhere thinner than 5 mm, so that it encloses the lung in every
+slice.
+"""
 _LOBES = (3, 5, 8)
 _LOBE_WEIGHTS = (0.45, 0.3, 0.25)
 _LIMIT = 2.2
@@ -275,7 +279,7 @@ def _thorax(x: Floats, z: Floats, size: float, rng: np.random.Generator) -> tupl
     trachea = _ellipse(column, row, (0, -6), (6, 6)) < 1
     solid = mediastinum | (spine < 1) | canal
     lungs = np.minimum(
-        _ellipse(column, row, (-43, 2), (33, 50)), _ellipse(column, row, (43, 2), (33, 50))
+        _ellipse(column, row, (-43, 2), _LUNG_MM), _ellipse(column, row, (43, 2), _LUNG_MM)
     )
     dome = np.sqrt(np.clip(1.0 - (z / 150.0) ** 2, 0.1, 1.0))  # lungs narrow towards apex and base
     lung = (lungs[None] < (dome**2)[:, None, None]) & ~solid[None]
@@ -381,7 +385,8 @@ def _contours(
             if r.min() > 1.0
         )
 
-    lung_r = 1.0 / np.hypot(np.cos(coarse) / 33.0, np.sin(coarse) / 50.0) * size
+    across, along = _LUNG_MM
+    lung_r = 1.0 / np.hypot(np.cos(coarse) / across, np.sin(coarse) / along) * size
     cord_r = np.full(coarse.size, 4.5 * size)
     middle = z[2:-2]
     return {

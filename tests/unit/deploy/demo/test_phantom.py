@@ -10,6 +10,8 @@ from scipy import ndimage
 
 from deploy.demo.cohort import DEMO_CENTERS
 from deploy.demo.phantom import GTV, MATRIX, RIM_MM, Phantom, TumourTraits, make_phantom
+from feature_store.imaging.body_mask import body_mask
+from tests.support.ct_volumes import ct_of
 
 AVERAGE = TumourTraits(0, 0, 0, 0)
 SCANNERS = {
@@ -116,3 +118,12 @@ def test_contours_lie_on_slices_within_the_image() -> None:
 def test_an_impossible_trait_is_refused(score: float) -> None:
     with pytest.raises(ValueError, match=r"trait rim .* expected a number from -2\.2 to 2\.2"):
         TumourTraits(0, 0, 0, score)
+
+
+@pytest.mark.parametrize("name", SCANNERS)
+def test_the_body_encloses_lungs_and_tumour_in_every_slice(name: str) -> None:
+    phantom = make_phantom(TumourTraits(2.2, 2.2, 0, 0), SCANNERS[name], np.random.default_rng(7))
+    body = body_mask(ct_of(phantom.hu, phantom.spacing_mm, np.eye(3)))
+    gtv = mask_of(phantom)
+    assert body[gtv | ring_of(phantom, gtv)].all()
+    assert body.mean(axis=(1, 2)).min() > 0.45
