@@ -92,6 +92,13 @@ def add_model_commands(commands: Any) -> None:
         "(default: %(default)s)",
     )
     train.add_argument(
+        "--robust",
+        type=float,
+        metavar="ICC",
+        help="let only features enter the selection whose intraclass correlation over perturbed "
+        "contours of the training patients reaches this, such as 0.9 (default: all)",
+    )
+    train.add_argument(
         "--store-versions",
         type=_versions,
         metavar="TABLE=VERSION,...",
@@ -210,6 +217,7 @@ def _train(options: argparse.Namespace) -> int:
         deep_features=DeepFeatures(options.deep_features),
         both_ways=options.both_ways,
         least_deaths_per_component=options.least_deaths_per_component,
+        robust=options.robust,
         store_versions=options.store_versions,
         demonstration=options.demonstration,
     )

@@ -24,6 +24,7 @@ from flows.runs.account import warn
 from flows.training.network import network_training, telling, unfinished_file
 from flows.training.request import TrainingRequest
 from models.bundle.records import from_record, to_record
+from models.combined.combined_model import BLOCKS, DEEP_BLOCK
 from models.combined.cross_validation import (
     CrossValidation,
     FoldResult,
@@ -31,7 +32,7 @@ from models.combined.cross_validation import (
     cross_validate,
 )
 from models.combined.sample_splitting import DeepFeatures
-from models.combined.signature import SelectionSettings
+from models.combined.signature import SelectionSettings, block_columns
 from models.durable_files import write_durably
 from models.errors import TrainingError
 from models.network.deep_features import DeepFeatureExtractor
@@ -78,6 +79,11 @@ def cross_validated(
                     network=folds.network(inputs, survival, training),
                     epochs=epochs,
                     way=way,
+                    blocks=[
+                        block
+                        for block in BLOCKS
+                        if block == DEEP_BLOCK or block_columns(patients, block).shape[1]
+                    ],
                     settings=SelectionSettings(lambda_rule=request.lambda_rule),
                     done=folds.done(),
                     on_fold=folds.keep,

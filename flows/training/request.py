@@ -68,6 +68,13 @@ class TrainingRequest(BaseModel):
         ge=0,
         description="A model with fewer deaths for each component of its Cox model is refused.",
     )
+    robust: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Intraclass correlation over perturbed contours of the training patients that "
+        "a feature must reach to enter the selection; default: all features enter.",
+    )
     store_versions: dict[str, int] | None = Field(
         default=None,
         description="Versions of the feature store's tables to train on; default: the newest.",

@@ -25,6 +25,7 @@ from flows.software_version import package_versions, software_version
 from flows.training.cross_validation import cross_validated
 from flows.training.network import remove_unfinished, train_deep_features
 from flows.training.request import TrainingRequest
+from flows.training.robustness import robustness_of_training, studies_to_perturb
 from flows.training.trainability import check_trainable, refuse_few_deaths
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
@@ -81,19 +82,23 @@ def train_model(request: TrainingRequest) -> State[None]:
     source = training_store(work, request)
     records = eligible_records(source, center)
     check_trainable(work, request, source, records)
+    studies = studies_to_perturb(work, request, source, records)
     taught = train_deep_features(work, request, source, records)
     of_model = taught.left_for_model(records)
     features = combined_model_features(work, request, source, taught.network)
-    model = fit_combined_model(request, features, of_model)
+    robustness = robustness_of_training(work, request, studies, taught.network)
+    offered = features if robustness is None else robustness.robust(features)
+    model = fit_combined_model(request, offered, of_model)
     refuse_few_deaths(model, request.least_deaths_per_component)
     compared = compared_region_features(work, request, source)
     graph, graph_check = network_graph(request, source, taught.network, model)
     evidence = replace(
-        gather_evidence(request, features, compared, of_model, model, taught.curve),
-        cross_validations=cross_validated(work, request, source, records, features),
+        gather_evidence(request, offered, compared, of_model, model, taught.curve),
+        cross_validations=cross_validated(work, request, source, records, offered),
         deep_features=request.deep_features,
         n_network=len(taught.learners),
         graph=graph_check,
+        robustness=robustness,
     )
     request.bundle.parent.mkdir(parents=True, exist_ok=True)
     combat = combat_reference(work, features, of_model, model)
@@ -184,11 +189,14 @@ def fit_combined_model(
     def tell(error: NoFeatureSelectedError) -> None:
         warn(f"The model is combined without the block {error.block}: {error}")
 
+    blocks = [block for block in BLOCKS if block_columns(patients, block).shape[1]]
+    for block in sorted(set(BLOCKS) - set(blocks)):
+        warn(f"The model is combined without the block {block}: none of its features is robust.")
     model = train_on_what_is_there(
         patients,
         survival,
         seed=request.seed,
-        blocks=BLOCKS,
+        blocks=blocks,
         horizons=HORIZONS,
         settings=settings,
         on_left_out=tell,

@@ -16,6 +16,7 @@ from models.combined.applicability import Applicability
 from models.combined.combined_model import DEEP_BLOCK, CombinedModel
 from models.combined.cross_validation import CrossValidation
 from models.combined.optimism import InternalValidation
+from models.combined.robustness import Robustness
 from models.combined.sample_splitting import DeepFeatures
 from models.combined.signature import Signature
 from models.survival.concordance import TrainingConcordance
@@ -82,6 +83,7 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
             f"  selection       p < {settings.alpha:g}, then the Lasso at "
             f"lambda.{settings.lambda_rule} of {settings.n_folds}-fold cross-validation"
         ),
+        *_robust(bundle.evidence.robustness),
         f"  network         {_network(bundle)}",
         *_graph(bundle),
         f"  harmonisation   {_harmonisation(bundle)}",
@@ -100,7 +102,8 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
     stability = bundle.evidence.internal.stability if bundle.evidence.internal else {}
     weights = iter(model.feature_weights)
     for signature in model.signatures:
-        lines += _signature(signature, [next(weights) for _ in signature.features], stability)
+        of_signature = [next(weights) for _ in signature.features]
+        lines += _signature(signature, of_signature, stability, bundle.evidence.robustness)
     lines += ["", "Performance at the training centre", *_performance(bundle)]
     lines += ["", "Limits", *(f"  {limit}" for limit in _limits(model, bundle.evidence.internal))]
     return lines
@@ -117,6 +120,26 @@ def _taught(bundle: FrozenBundle) -> str:
 def _erased(erased: int) -> list[str]:
     what = "the model is as it was trained, and training again gives another"
     return [f"  erased since    {erased} of them: {what}"] if erased else []
+
+
+def _robust(found: Robustness | None) -> list[str]:
+    """Say which features could be selected at all, a line a block."""
+    if found is None:
+        return []
+    patients = f"{found.n} patients" + (
+        f", {found.n_left_out} more left out" if found.n_left_out else ""
+    )
+    return [
+        (
+            "  robust          features with an intraclass correlation of at least "
+            f"{found.threshold:g} over {found.contours} perturbed contours of {patients}; in folds "
+            "not asked of deep features"
+        ),
+        *(
+            f"    {block}: {reach} of {offered} features"
+            for block, (reach, offered) in found.counts().items()
+        ),
+    ]
 
 
 def _network(bundle: FrozenBundle) -> str:
@@ -175,7 +198,10 @@ def _recognised(bundle: FrozenBundle) -> list[str]:
 
 
 def _signature(
-    signature: Signature, weights: list[float], stability: Mapping[str, float]
+    signature: Signature,
+    weights: list[float],
+    stability: Mapping[str, float],
+    robustness: Robustness | None,
 ) -> list[str]:
     steps = signature.selection
     lines = [
@@ -190,6 +216,8 @@ def _signature(
         again = (
             f", selected in {stability[feature]:.0%} of resamples" if feature in stability else ""
         )
+        if robustness is not None:
+            again += f", ICC {robustness.correlations[feature]:.2f}"
         lines.append(
             f"    {feature}: Lasso {coefficient:+.6f}, in the combined model {weight:+.6f} per "
             f"SD{again}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from models.combined.cross_validation import CrossValidation
 from models.combined.optimism import InternalValidation
 from models.combined.region_comparison import RegionResult
+from models.combined.robustness import Robustness
 from models.combined.sample_splitting import DeepFeatures
 from models.network.checkpoint import Epoch
 from models.network.engines import GraphCheck
@@ -39,6 +40,9 @@ class TrainingEvidence:
     n_network : int
         Patients that taught the network; 0 in bundles of earlier releases, where they were those of
         the model.
+    robustness : Robustness or None
+        Which features were nearly the same over perturbed contours; `None` where all features could
+        be selected.
     """
 
     curve: tuple[Epoch, ...] = ()
@@ -49,6 +53,7 @@ class TrainingEvidence:
     cross_validations: tuple[CrossValidation, ...] = field(default=(), metadata={"later": True})
     deep_features: DeepFeatures = field(default=DeepFeatures.SAME, metadata={"later": True})
     n_network: int = field(default=0, metadata={"later": True})
+    robustness: Robustness | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "deep_features", DeepFeatures(self.deep_features))
