@@ -42,6 +42,7 @@ from flows.training.train_model import (
 from flows.training.trainability import check_trainable
 from models.bundle.frozen_bundle import freeze
 from models.combined.combined_model import train_combined_model
+from models.combined.robustness import Robustness
 from models.errors import TrainingError
 from models.network import engines
 from models.network.weights import NetworkWeights
@@ -222,6 +223,23 @@ def test_the_rule_reaches_the_model_and_its_weakness_is_logged(
     few, many = models[LambdaRule.ONE_STANDARD_ERROR], models[LambdaRule.MIN]
     assert len(few.features) < len(many.features)
     assert "deaths per component" in many.training.warnings[0]
+
+
+def test_a_block_of_which_no_feature_is_robust_is_left_out_with_a_sentence(
+    work: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_runs_to("run", monkeypatch)
+    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    features = combined_model_features(work, request, training_store(work, request), NETWORK)
+    steady = {name: float(name.startswith("gtv:")) for name in map(str, features.columns)}
+    offered = Robustness(0.9, 10, PATIENTS, 0, steady).robust(features)
+    model = fit_combined_model.fn(request, offered, records())
+    assert model.blocks == ("gtv",)
+    said = [record.getMessage() for record in caplog.records if record.name == "run"]
+    assert said[:2] == [
+        f"The model is combined without the block {block}: none of its features is robust."
+        for block in ("deep", "ring_6mm")
+    ]
 
 
 def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from models.bundle.training_evidence import TrainingEvidence
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.combined.cross_validation import CrossValidation, FoldResult
 from models.combined.optimism import validate_internally
+from models.combined.robustness import Robustness
 from models.combined.sample_splitting import DeepFeatures
 from models.network.engines import GraphCheck
 from models.network.weights import NetworkWeights
@@ -110,3 +111,20 @@ def test_the_first_figures_are_of_patients_whom_nothing_had_seen(
         "    deep: C 0.507 (standard error 0.005), selected in 2 of 3 folds",
     ]
     assert "learnt from different patients" in lines[5]
+
+
+def test_the_card_tells_which_features_hold_over_other_contours(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
+    read = dict.fromkeys(model.features, 0.953)
+    found = Robustness(0.9, 10, 87, 3, {**read, "gtv:unsteady": 0.4, "deep:000": 0.2})
+    evidence = TrainingEvidence(robustness=found)
+    bundle = load(tmp_path / "bundle", freeze(tmp_path / "bundle", model, None, facts, evidence))
+    assert bundle.evidence.robustness == found
+    card = model_card(bundle)
+    (line,) = (one for one in card if "robust " in one)
+    assert "at least 0.9 over 10 perturbed contours of 87 patients, 3 more left out" in line
+    of_gtv = sum(name.startswith("gtv:") for name in read)
+    assert f"    gtv: {of_gtv} of {of_gtv + 1} features" in card
+    assert "    deep: 0 of 1 features" in card
+    assert sum("ICC 0.95" in one for one in card) == len(read)
