@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 
 from dicom_node.center import Center, ReturnedObject
+from dicom_node.datasets.sop_classes import RT_STRUCTURE_SET_STORAGE
 from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
 from dicom_node.registry.database import Database
 from dicom_node.registry.people import KnownStudy
@@ -35,6 +37,7 @@ from dicom_node.registry.schema import (
     studies,
 )
 from dicom_node.registry.states import StudyState, decide_study
+from dicom_node.registry.study_files import InstanceFile
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,32 @@ class Studies:
                 f"pseudonym of one of them: {listed}"
             )
         return KnownStudy(*found[0][:3])
+
+    def rtstructs(self, study_key: str, archive_folder: Path) -> tuple[InstanceFile, ...]:
+        """Return every RTSTRUCT of a study, by its SOP Instance UID.
+
+        Parameters
+        ----------
+        study_key : str
+            The study.
+        archive_folder : Path
+            The folder in which instance files are looked up.
+        """
+        query = (
+            select(instances)
+            .where(
+                instances.c.study_key == study_key,
+                instances.c.sop_class_uid == RT_STRUCTURE_SET_STORAGE,
+            )
+            .order_by(instances.c.sop_instance_uid)
+        )
+        with self._database.read() as connection:
+            return tuple(
+                InstanceFile(
+                    archive_folder / row.relative_path, row.content_sha256, row.sop_instance_uid
+                )
+                for row in connection.execute(query)
+            )
 
     def summaries(self, center: str | None = None) -> list[StudySummary]:
         """Return every study, the newest first.

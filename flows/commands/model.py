@@ -15,7 +15,7 @@ from flows.commands.ended import ended
 def add_model_commands(commands: Any) -> None:
     """Add ``train``, ``figures``, ``pyradiomics-parameters``, ``compare``, ``explain`` and
     ``score-cohort``,
-    ``certainty-cohort``.
+    ``certainty-cohort``, ``compare-readers``.
     """
     train = commands.add_parser(
         "train", help="train on a centre in the feature store and freeze a bundle"
@@ -156,6 +156,16 @@ def add_model_commands(commands: Any) -> None:
     )
     explain.set_defaults(command=_explain, asks_prefect=True)
 
+    readers = commands.add_parser(
+        "compare-readers",
+        help="compare the RTSTRUCTs of a study with each other, and with perturbed contours",
+    )
+    readers.add_argument("study_key", help="the study's pseudonym, or its patient's")
+    readers.add_argument(
+        "--contours", type=int, default=20, help="perturbed contours (default: %(default)s)"
+    )
+    readers.set_defaults(command=_compare_readers)
+
     cohort = commands.add_parser(
         "score-cohort", help="score what the pinned model has not scored yet"
     )
@@ -292,3 +302,15 @@ def _certainty_cohort(options: argparse.Namespace) -> int:
     from flows.studies.certainty_cohort import certainty_cohort  # noqa: PLC0415
 
     return ended(certainty_cohort(options.centers or None, options.contours, return_state=True))
+
+
+def _compare_readers(options: argparse.Namespace) -> int:
+    from flows.installation import installation  # noqa: PLC0415
+    from flows.studies.readers import compare_readers  # noqa: PLC0415
+
+    if options.contours < 1:
+        print(f"{options.contours} contours: expected at least 1", file=sys.stderr)
+        return 2
+    found = compare_readers(installation(), options.study_key, options.contours)
+    print("\n".join(found.in_words()))
+    return 0

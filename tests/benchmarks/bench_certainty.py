@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.contour_difference import contour_difference
 from feature_store.imaging.perturbation import Perturbation
 from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -27,7 +28,6 @@ from flows.studies.certainty import score_contours
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.certainty import score_range
 from tests.benchmarks.planning_ct import real_data
-from tests.support.contour_difference import contour_difference
 from tests.support.frozen_test_bundle import freeze_test_bundle
 from tests.support.real_data import real_study
 

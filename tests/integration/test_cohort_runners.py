@@ -1,5 +1,5 @@
 """`score-cohort` gives the same features and scores over a Dask cluster, over processes and one
-after the other.
+after the other, and `certainty-cohort` the same scores over other contours.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def _fingerprint(running: Running) -> list[str]:
             (score.linear_predictor, score.high_risk, dict(score.survival), score.warnings)
         ).encode()
         row = features.loc[identity.patient_key].to_numpy().tobytes()
+        over = running.store.contour_scores(digest, "B")[identity]
+        told += repr((over.linear_predictors, over.p10, over.p90, over.other_group)).encode()
         found.append(hashlib.sha256(row + voxels.tobytes() + told).hexdigest())
     return sorted(found)
 
@@ -76,6 +78,12 @@ def _scored_by(
     done = run_module({**running.system.environment, **environment}, "flows", "score-cohort", "B")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{STUDIES} studies: {STUDIES} Scored" in done.stdout
+    moved = run_module(
+        {**running.system.environment, **environment},
+        "flows", "certainty-cohort", "B", "--contours", "10",
+    )  # fmt: skip
+    assert moved.returncode == 0, moved.stdout + moved.stderr
+    assert f"{STUDIES} studies: " in moved.stdout
     again = running.run_flow("score-cohort", "B")
     assert "has scored every study of B" in again.stdout
     return _fingerprint(running)

@@ -50,6 +50,18 @@ def test_a_quiet_study_is_settled_after_its_quiet_period_and_new_instances_reope
     assert bench.registry.outbox.files(study.study_key).warnings == ()
 
 
+def test_every_rtstruct_of_a_study_is_found_in_the_archive(bench: Bench) -> None:
+    slices, drawn = whole_study()
+    second = rtstruct([str(one.SOPInstanceUID) for one in slices], sop="1.2.1.9.2")
+    bench.push(*slices, drawn, second)
+    (study,) = bench.registry.studies.summaries()
+    found = bench.registry.studies.rtstructs(study.study_key, bench.folder / "archive")
+    assert [one.sop_instance_uid for one in found] == sorted(
+        [drawn.SOPInstanceUID, second.SOPInstanceUID]
+    )
+    assert all(one.path.is_file() for one in found)
+
+
 def test_a_study_is_named_by_its_pseudonym_or_by_its_patients_where_there_is_one(
     bench: Bench,
 ) -> None:

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_store.imaging.boxed_mask import BoxedMask, Mask
+from feature_store.imaging.contour_difference import ContourDifference, contour_difference
 from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonize_ct
 from feature_store.imaging.perturbation import Perturbation, perturbed_masks, signed_distance_mm
 from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import load_study, prepared
-from tests.support.contour_difference import ContourDifference, contour_difference
 from tests.support.real_data import real_study
 
 USUAL = Perturbation()

@@ -175,6 +175,22 @@ def test_scores_over_contours_come_back_by_content_and_a_store_of_before_has_non
     assert store.contour_scores("m", "A")[identity(1)] == again
 
 
+def test_a_person_is_taken_out_of_the_scores_over_contours_too(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.put_contour_scores(over_contours())
+    store.put_contour_scores(over_contours(2))
+    gone = identity()
+    assert store.rows_of([gone.patient_key], [gone.study_key]) == {"certainty": 1}
+    store.take_out([gone.patient_key], [gone.study_key])
+    assert list(store.contour_scores("m", "A")) == [identity(2)]
+    assert not any(
+        gone.patient_key.encode() in path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    )
+    assert store.defects() == ()
+
+
 def test_scores_over_contours_are_finite_and_their_time_has_a_zone() -> None:
     for wrong in ({"p10": float("nan")}, {"linear_predictors": (0.0, float("inf"))}):
         with pytest.raises(ValueError, match="expected a finite number"):
