@@ -22,9 +22,12 @@ from flows.studies import certainty as step
 from flows.studies import certainty_cohort, returned_objects, steps
 from flows.studies.certainty import score_contours, scores_over_contours
 from flows.studies.certainty_cohort import certainty_of_study, scored_without_contours
-from flows.studies.scored import Scored
+from flows.studies.page import patient_page
+from flows.studies.scored import Scored, regions_shown
 from models.combined.certainty import ScoreRange
 from tests.unit.flows.studies.conftest import RETURN_TO, SCORED_AT, installed
+from validation_reports.dicom.references import RoiReference
+from validation_reports.dicom.segments import ShownRegions, segments_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 
@@ -137,6 +140,20 @@ def test_report_and_page_tell_the_range_and_never_of_confidence(
     assert "(10th to 90th percentile)" in str(values["over-contours"])
     assert "confidence" not in str(values["over-contours"])
     assert len(kept[0][ReturnedObject.PDF]) > 1000
+
+
+def test_the_page_tells_the_range_or_that_it_is_not_known(
+    run: steps.StudyRun, scored: Scored, found: ScoreRange
+) -> None:
+    regions = regions_shown(run.work, scored)
+    roi = RoiReference(number=1, name="GTV-1")
+    shown = ShownRegions(segments_of(regions, scored.checked.rtstruct, roi), regions, None)
+    for one, begins in (
+        (replace(scored, over_contours=found), "Over 10 contours such as other readers might"),
+        (scored, "How far the score would move with another contour is not known"),
+    ):
+        page = patient_page(run, one, shown, (), (), None)
+        assert page.certainty.startswith(begins)
 
 
 def test_what_was_scored_without_is_found_and_computed_afterwards(
