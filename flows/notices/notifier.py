@@ -22,6 +22,7 @@ from flows.notices.causes import Causes
 from flows.notices.events import PREFECT
 from flows.notices.message import NotTakenError
 from flows.notices.sinks import most_in, send
+from flows.own_server import answers, api_url
 from flows.settings.notify import NoticeKind, secret_faults
 
 _log = logging.getLogger(__name__)
@@ -133,11 +134,15 @@ class Notifier:
     def _tell(self, sinks: tuple[str, ...], stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                while self.tell_next(sinks) and not stop.is_set():
+                # A server that is down is not asked for each message, and is told when it is back
+                while self._can_be_asked(sinks) and self.tell_next(sinks) and not stop.is_set():
                     pass
             except NodeError as error:
                 _log.warning("notices wait: %s", error)
             stop.wait(_ASK_EVERY_S)
+
+    def _can_be_asked(self, sinks: tuple[str, ...]) -> bool:
+        return PREFECT not in sinks or answers(api_url(self._work.settings))
 
     def _look(self) -> None:
         try:
