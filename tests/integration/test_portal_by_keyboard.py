@@ -1,5 +1,6 @@
 """The portal in a browser, by keyboard alone: from the log-in over the worklist to the slices and a
-report; no other host is asked, every page fits a phone, and axe-core finds nothing grave.
+report; no other host is asked, every page fits a phone and a sheet of paper, and axe-core finds
+nothing grave.
 """
 
 from __future__ import annotations
@@ -166,4 +167,9 @@ def test_a_session_by_keyboard_alone(
                 page.open(f"{url}{path}", "document.readyState == 'complete'")
                 assert page.value("document.documentElement.scrollWidth") <= width, path
             _keep(page, tmp_path, f"phone{'-dark' * dark}")
+        width = page.as_sheet()
+        for path in ("/", "/worklist", f"/studies/{study}", "/centers/north", "/reports/"):
+            page.open(f"{url}{path}", "document.readyState == 'complete'")
+            assert page.value("document.documentElement.scrollWidth") <= width, path
+            assert "Log out" not in page.text()
         assert page.hosts == {url.removeprefix("http://")}

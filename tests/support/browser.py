@@ -65,11 +65,6 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def printed(self, path: Path) -> None:
-        """Write the page as it is printed, as PDF on A4."""
-        sheet = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": False}
-        path.write_bytes(base64.b64decode(self._call("Page.printToPDF", **sheet)["data"]))
-
     def text(self) -> str:
         """Return what the page shows as text."""
         return str(self.value("document.body ? document.body.innerText : ''"))
@@ -112,6 +107,13 @@ class Page:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def as_sheet(self) -> int:
+        """Show pages as they are laid out on A4, and return the width of what is printed on it."""
+        width = 718
+        self.as_device(width, 1016)
+        self._call("Emulation.setEmulatedMedia", media="print")
+        return width
 
     def picture(self, path: Path) -> None:
         """Write what the page shows as PNG, once its fading has ended."""
