@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,14 @@ from types import MappingProxyType
 from typing import Final
 
 from flows.portal.users import User
+from validation_reports.errors import ReportFormatError
+from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import (
     PERFORMANCE_NAME,
     CenterPerformance,
     performances_in,
 )
+from validation_reports.report.validation_report import from_json
 from validation_reports.report_folder import (
     CURVES_NAME,
     JSON_NAME,
@@ -25,6 +29,8 @@ from validation_reports.report_folder import (
     PDF_NAME,
     R_FOLDER,
 )
+from validation_reports.statistics.cohort_shift import CohortShift
+from validation_reports.statistics.drift import Drift
 
 FILES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -40,6 +46,7 @@ FILES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The files of a report that are shown, each with what it is."""
 _GROWS_FOR = timedelta(hours=1)
+_KEPT_REPORTS: Final = 32
 _NAME = re.compile(r"(?P<moment>\d{8}T\d{6}\d{0,6})Z-(?P<name>[^/]{1,200})")
 
 
@@ -68,6 +75,16 @@ class ReportEntry:
     performances: tuple[CenterPerformance, ...]
 
 
+@dataclass(frozen=True)
+class Change:
+    """How the patients of a centre differ from those that trained the model, and with the time of
+    their scans, as a report found it.
+    """
+
+    shift: CohortShift | NotEstimable
+    drift: Drift | NotEstimable
+
+
 class ReportIndex:
     """The reports of an installation.
 
@@ -80,6 +97,7 @@ class ReportIndex:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[str, ReportEntry] = {}
+        self._changes: OrderedDict[str, dict[str, Change]] = OrderedDict()
         self._lock = threading.Lock()
 
     def seen_by(self, user: User) -> list[ReportEntry]:
@@ -105,6 +123,19 @@ class ReportIndex:
             return path
         return None
 
+    def change(self, entry: ReportEntry, center: str) -> Change | None:
+        """Return what a report found of a centre's patients over time and beside the training
+        patients; `None` where it holds nothing of that, or was made by another release.
+        """
+        with self._lock:
+            found = self._changes.get(entry.report_id)
+            if found is None:
+                found = _changes(self._folder / entry.report_id / JSON_NAME)
+                self._changes[entry.report_id] = found
+                while len(self._changes) > _KEPT_REPORTS:
+                    self._changes.popitem(last=False)
+            return found.get(center)
+
     def _entries(self) -> list[ReportEntry]:
         try:
             names = {path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name)}
@@ -118,6 +149,14 @@ class ReportIndex:
             # What it found comes last into a report's folder: one without it may still be growing.
             self._read = {name: one for name, one in here.items() if _is_whole(one)}
         return sorted(here.values(), key=lambda one: one.report_id, reverse=True)
+
+
+def _changes(stored: Path) -> dict[str, Change]:
+    try:
+        report = from_json(stored.read_text(encoding="utf-8"))
+    except (OSError, ValueError, ReportFormatError):
+        return {}
+    return {one.center: Change(one.shift, one.drift) for one in report.centers}
 
 
 def _is_whole(entry: ReportEntry) -> bool:

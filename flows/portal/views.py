@@ -129,6 +129,8 @@ def center(look: Look) -> Response:
         for one in report.performances
         if one.center == name
     ]
+    pinned = look.work.settings.model.digest
+    newest = next((report for report, one in rows if one.model_digest == pinned), None)
     try:
         checks, store_says = _checks_of_center(look, name), ""
     except FeatureStoreError as error:
@@ -143,8 +145,10 @@ def center(look: Look) -> Response:
         more_groups=n_groups - len(groups),
         undelivered=registry.worklist.undelivered([name]),
         validations=rows,
-        drawing=_drawing(rows, look.work.settings.model.digest),
-        pinned=look.work.settings.model.digest,
+        drawing=_drawing(rows, pinned),
+        changed_by=None if newest is None else newest.report_id,
+        change=None if newest is None else look.shared.reports.change(newest, name),
+        pinned=pinned,
         checks=checks,
         titles=SUITE_TITLES,
         store_says=store_says,

@@ -33,6 +33,7 @@ from models.survival.survival_data import Survival
 from tests.support.intake_bench import Bench, center
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from tests.support.synthetic_studies import without_gtv, write_study
+from validation_reports.cohort.training_patients import TrainingPatients
 from validation_reports.report.validation_report import build_report
 from validation_reports.report_folder import write_report_files
 
@@ -117,15 +118,33 @@ def build(folder: Path, more_settings: str = "") -> Shown:
 def write_report(
     work: Installation, centers: tuple[str, ...], digest: str, moment: datetime = MADE_AT
 ) -> str:
-    """Write the report of made-up patients of some centres; return its folder's name."""
-    cohorts = [made_cohort(name, 80, seed) for seed, name in enumerate(centers)]
+    """Write the report of made-up patients of some centres, whose scores are others than those of
+    the training patients and grow with time; return its folder's name.
+    """
+    plain = [made_cohort(name, 80, seed) for seed, name in enumerate(centers)]
+    order = np.argsort(np.argsort(plain[0].linear_predictor))
+    table = pd.DataFrame(
+        {
+            "month": [f"{2023 + n // 40}-{n % 40 // 4 + 1:02d}" for n in order],
+            "manufacturer": "Maker",
+            "model_name": "one",
+            "convolution_kernel": None,
+            "kvp": 120.0,
+            "slice_thickness_mm": 3.0,
+        }
+    )
+    cohorts = [replace(one, acquisitions=table) for one in plain]
+    scores = plain[0].linear_predictor + 1.5
+    training = TrainingPatients(
+        "elsewhere", scores, plain[0].covariates, pd.DataFrame(index=range(80))
+    )
     asked = replace(
         PROVENANCE,
         model_digest=digest,
         created_at=moment,
         query=f'{{"centers": {list(centers)}}}'.replace("'", '"'),
     )
-    report = build_report(cohorts, asked, horizons=(365, 730), n_resamples=20)
+    report = build_report(cohorts, asked, horizons=(365, 730), n_resamples=20, training=training)
     name = f"{moment:%Y%m%dT%H%M%S%f}Z-{'-'.join(centers)}"
     write_report_files(work.settings.reports_folder() / name, report, cohorts, pdf=False)
     return name

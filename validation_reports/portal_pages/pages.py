@@ -11,10 +11,20 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.wording import count, horizon_words, interval, number, percent
+from validation_reports.wording import (
+    count,
+    horizon_words,
+    interval,
+    number,
+    p_words,
+    percent,
+    refusal,
+)
 
 _FOLDER: Final = Path(__file__).parent
 _STYLE: Final = _FOLDER / "static" / "portal.css"
+_ESTIMATES: Final = ("estimate", "auc", "per_year", "mean")
+"""What results call the number that their interval is about."""
 
 
 def render(page: str, **values: Any) -> str:
@@ -62,6 +72,8 @@ def _environment() -> Environment:
         counted=count,
         horizon=horizon_words,
         limits=_limits,
+        refusal=refusal,
+        p_words=p_words,
     )
     return environment
 
@@ -74,4 +86,5 @@ def _limits(found: Any) -> str:
     """Return an estimate with its interval, or that there is none."""
     if isinstance(found, NotEstimable):
         return "not estimable"
-    return interval(found.estimate, found.lower, found.upper)
+    name = next(one for one in _ESTIMATES if hasattr(found, one))
+    return interval(getattr(found, name), found.lower, found.upper)

@@ -205,6 +205,21 @@ def test_the_start_page_lists_the_notices_that_are_open(
     assert "south" not in own
 
 
+def test_the_centre_page_tells_how_its_patients_differ_and_drift(
+    anna: AsgiBrowser,
+) -> None:
+    shown = anna.get("/centers/north").text.partition('id="change"')[2].partition("</section>")[0]
+    for words in (
+        "They are <strong>very different from the training patients</strong> (80 patients at",
+        "elsewhere); a model tells them apart with an AUC of",
+        '<th scope="row">score</th>',
+        "The score <strong>drifts</strong>: ",
+        "standard deviations a year, p &lt; 0.001, in 80 patients.",
+        "Mean linear predictor by period of the scan",
+    ):
+        assert words in shown, words
+
+
 def test_a_study_is_shown_with_findings_score_choice_and_commands(
     shown: Shown, anna: AsgiBrowser
 ) -> None:

@@ -10,7 +10,7 @@ from flows.portal.report_index import ReportIndex
 from flows.portal.users import User
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.report.latest_performance import write_center_performances
-from validation_reports.report.validation_report import build_report
+from validation_reports.report.validation_report import build_report, to_json
 from validation_reports.report_folder import JSON_NAME, PAGE_NAME
 
 EVERY, NORTH = User("anna", None, None), User("nora", ("north",), None)
@@ -56,6 +56,22 @@ def test_what_a_report_found_is_seen_though_it_was_looked_at_before(tmp_path: Pa
     write_center_performances(folder, report)
     (entry,) = index.seen_by(EVERY)
     assert [one.center for one in entry.performances] == [one.center for one in report.centers]
+
+
+def test_what_a_report_found_of_shift_and_drift_is_read_once(tmp_path: Path) -> None:
+    report = build_report([made_cohort("north", 40, 1)], PROVENANCE, horizons=(365,), n_resamples=5)
+    folder = tmp_path / SOME_PATIENTS
+    _on_some_patients(folder, "north")
+    index = ReportIndex(tmp_path)
+    (entry,) = index.seen_by(EVERY)
+    assert index.change(entry, "north") is None  # of another release
+    (folder / JSON_NAME).write_text(to_json(report))
+    assert index.change(entry, "north") is None
+    index = ReportIndex(tmp_path)
+    change = index.change(entry, "north")
+    assert change is not None
+    assert (change.shift, change.drift) == (report.centers[0].shift, report.centers[0].drift)
+    assert index.change(entry, "south") is None
 
 
 def test_only_the_files_of_a_report_are_given(tmp_path: Path) -> None:
