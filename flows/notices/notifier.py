@@ -146,11 +146,24 @@ class Notifier:
 
     def _look(self) -> None:
         try:
+            self._look_or_record_why_not()
+        except NodeError as error:
+            _log.warning("what people must hear of cannot be noted: %s", error)
+
+    def _look_or_record_why_not(self) -> None:
+        try:
             if news := self.look():
                 _log.info("%d new notices", news)
             self._forget()
-        except NodeError as error:
-            _log.warning("what people must hear of cannot be noted: %s", error)
+        except NodeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - recorded, for nobody else would tell
+            sentence = (
+                f"What people must hear of cannot be looked for ({where_raised(error)}): tell who "
+                "maintains Annulus"
+            )
+            _log.error("%s", sentence)
+            self._work.registry.incidents.record("notices", sentence, None, "notices")
 
     def _forget(self) -> None:
         """Forget what ended long ago, once an hour."""

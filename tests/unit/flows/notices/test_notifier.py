@@ -5,6 +5,7 @@ out of order for a while.
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -15,6 +16,7 @@ import pytest
 from deploy.local.processes import free_port
 from dicom_node.registry.registry import Registry
 from flows.installation import Installation
+from flows.notices.causes import Causes, Found
 from flows.notices.notifier import Notifier
 from flows.settings import Settings
 from flows.settings.notify import WEBHOOK_URL
@@ -68,6 +70,27 @@ def _told_in(mails: list[EmailMessage], mailbox: str) -> dict[str, str]:
     """Return what the mails to a mailbox say, by their Message-ID."""
     mine = [one for one in mails if one["To"] == mailbox]
     return {str(one["Message-ID"]): one.get_content() for one in mine}
+
+
+def test_a_fault_in_looking_is_an_incident_and_the_next_look_is_taken(
+    bench: Bench, mail: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Installation(Settings.load(_settings(bench, mail.port)))
+    notifier, stop = Notifier(work, {}), threading.Event()
+    found = iter([KeyError("a value"), None])
+
+    def now(*_: object) -> Found:
+        if (error := next(found)) is not None:
+            raise error
+        stop.set()
+        return Found((), frozenset())
+
+    monkeypatch.setattr(Causes, "now", now)
+    notifier.run(stop)
+    (incident,) = work.registry.incidents.latest()
+    assert incident.sentence.startswith("What people must hear of cannot be looked for (KeyError")
+    assert "a value" not in incident.sentence
+    work.registry.close()
 
 
 @pytest.mark.slow
