@@ -92,7 +92,8 @@ class FollowUpColumns:
         if line in self.event.unreadable:
             raise ValueError(
                 f"{name} is {shown(self.event.unreadable[line])}, expected dead or 1 where the "
-                "patient died, and alive or 0 where follow-up ended before"
+                "patient died, and alive or 0 where follow-up ended before, or a word that the "
+                "[clinical] table of the settings file has under codes"
             )
         if line not in self.event.values:
             raise ValueError(f"{name} is empty, and a patient cannot be used without it")

@@ -72,6 +72,8 @@ class TableReading:
         Of the survival times in the file; `None` where all come from dates.
     warnings : tuple of str
         What could not be read and counts as not recorded.
+    lost : int
+        Rows that cannot be used and whose patient has no other.
     """
 
     table: ClinicalTable
@@ -79,6 +81,7 @@ class TableReading:
     columns: Mapping[Field, tuple[Column, ...]]
     unit: Unit | None
     warnings: tuple[str, ...]
+    lost: int = 0
 
 
 def read_clinical_table(
@@ -182,12 +185,14 @@ class _Reader:
         records: dict[str, ClinicalRecord] = {}
         first_line: dict[str, int] = {}
         rejected: list[tuple[int, str]] = []
+        lost = 0
         for line in self._sheet.lines:
             number = line.number
             try:
                 record = self._record(line, center, pseudonymise, clock_shift_s)
             except ValueError as error:
                 rejected.append((number, f"Line {number}: {error}."))
+                lost += 1
                 continue
             earlier = first_line.setdefault(record.patient_key, number)
             if earlier == number:
@@ -200,6 +205,7 @@ class _Reader:
             self._columns,
             self._unit,
             self._warnings({number for number, _ in rejected}),
+            lost,
         )
 
     def _record(

@@ -33,11 +33,17 @@ DEATHS_FACTOR = 4.0
 make 7 times, months 30, hours a 24th.
 """
 _FEW_PATIENTS, _FEW_DEATHS, _MANY_PATIENTS = 5, 8, 20
+_FEW_ROWS = 3
+LOST_SHARE = 0.1
+"""Rows that are lost for want of a time or an event are rarely a sample: where a word for the
+living is not understood, the dead alone are left.
+"""
 _Z_999 = 3.09
 """One-sided 99.9 % of the normal distribution."""
 _SENTINELS = (9999.0, 99999.0, 999999.0, 9999999.0)
 _EXCEL_DATES = (30000, 60000)
 """Serial numbers of days from 1982 to 2064."""
+_CALENDAR_YEARS = (1980, 2040)
 
 Array = NDArray[np.float64]
 
@@ -58,7 +64,7 @@ class FollowUpFacts:
     longest_of_horizon : float or None
         Longest time over the first horizon.
     dates : int or None
-        Times that look like serial numbers or digits of dates, where most do.
+        Times that look like serial numbers, digits or years of dates, where most do.
     impossible : int
         Other times above 100 years, or which end beyond an age of 120 years.
     long : int
@@ -85,6 +91,11 @@ class FollowUpFacts:
         Share of the pairs of a dead and a living patient in which the dead one has the longer time.
     dead_longer_lower : float or None
         Its lower limit, one-sided 99.9 % [1]_.
+    lost_rows : int
+        Rows whose patient is not among them, because a time, an event or an identity could not be
+        read.
+    lost_share : float or None
+        Share of these in all that there should be.
     """
 
     n: int
@@ -107,12 +118,15 @@ class FollowUpFacts:
     event_share: float | None
     dead_longer: float | None
     dead_longer_lower: float | None
+    lost_rows: int = 0
+    lost_share: float | None = None
 
 
 def follow_up_facts(
     records: Sequence[ClinicalRecord],
     first_horizon_days: int,
     expected_deaths: float | None = None,
+    lost_rows: int = 0,
 ) -> FollowUpFacts:
     """Collect the facts of the follow-up of a clinical table.
 
@@ -125,6 +139,8 @@ def follow_up_facts(
     expected_deaths : float, optional
         Sum over the patients of the training cohort's cumulative hazard at their times; without it
         the table is compared with a median survival of `USUAL_MEDIAN_DAYS`.
+    lost_rows : int
+        Rows of the table that made no record.
     """
     days = np.array([record.survival_days for record in records], dtype=np.float64)
     event = np.array([record.event for record in records], dtype=np.bool_)
@@ -166,16 +182,21 @@ def follow_up_facts(
         event_share=deaths / n if n >= _MANY_PATIENTS else None,
         dead_longer=pair_share,
         dead_longer_lower=lower,
+        lost_rows=lost_rows,
+        lost_share=lost_rows / (n + lost_rows) if lost_rows >= _FEW_ROWS else None,
     )
 
 
 def _date_like(days: Array) -> NDArray[np.bool_]:
-    """Say which times look like Excel's serial dates or YYYYMMDD."""
+    """Say which times look like Excel's serial dates, YYYYMMDD or, where several do, years."""
     whole = days == np.rint(days)
+    years = whole & (days >= _CALENDAR_YEARS[0]) & (days <= _CALENDAR_YEARS[1])
+    if np.unique(days[years]).size < _FEW_ROWS:  # all that end on one day were followed as long
+        years[:] = False
     serial = (days >= _EXCEL_DATES[0]) & (days <= _EXCEL_DATES[1])
     year, month, day = days // 10000, days // 100 % 100, days % 100
     digits = (year >= 1900) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1)
-    like: NDArray[np.bool_] = whole & (serial | (digits & (day <= 31)))
+    like: NDArray[np.bool_] = whole & (serial | years | (digits & (day <= 31)))
     return like
 
 
@@ -263,9 +284,9 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "days and no dates",
         lambda f: (
-            f"{f.dates} of {f.n} survival times look like dates, such as Excel's serial numbers or "
-            f"YYYYMMDD (the largest is {f.longest_days:.0f}), expected days from the start of "
-            "radiotherapy. Subtract the date of the start."
+            f"{f.dates} of {f.n} survival times look like dates, such as Excel's serial numbers, "
+            f"YYYYMMDD or years (the largest is {f.longest_days:.0f}), expected days from the "
+            "start of radiotherapy. Subtract the date of the start."
         ),
     ),
     Rule(
@@ -309,6 +330,19 @@ FOLLOW_UP_RULES = (
         "a quarter to four times the deaths that are usual in the same follow-up",
         _deaths_in_words,
         releasable=True,
+    ),
+    _held(
+        "rows-lost",
+        "lost_share",
+        Between(None, LOST_SHARE),
+        "a usable time and event in nine of ten rows",
+        lambda f: (
+            f"{f.lost_rows} of {f.n + f.lost_rows} rows cannot be used, expected at most "
+            f"{LOST_SHARE:.0%} of them. {f.n_events} of the {f.n} patients who are left died: if "
+            "it is mostly the living or mostly the dead who are lost, the others say nothing of "
+            "the centre."
+        ),
+        "Mend the rows that were rejected.",
     ),
     _held(
         "follow-up-thousands",

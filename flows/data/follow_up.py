@@ -22,7 +22,9 @@ from models.combined.combined_model import HORIZONS, CombinedModel
 from models.errors import ModelError
 
 
-def center_follow_up_facts(work: Installation, records: Sequence[ClinicalRecord]) -> FollowUpFacts:
+def center_follow_up_facts(
+    work: Installation, records: Sequence[ClinicalRecord], lost_rows: int = 0
+) -> FollowUpFacts:
     """Collect the facts of a centre's follow-up, compared with the training cohort's where a model
     is pinned.
 
@@ -32,12 +34,15 @@ def center_follow_up_facts(work: Installation, records: Sequence[ClinicalRecord]
         Its pinned bundle tells how long the training cohort lived.
     records : sequence of ClinicalRecord
         All that is known of one centre.
+    lost_rows : int
+        Rows of its table that made no record.
     """
     try:
         model = work.bundle.model
     except (SettingsError, ModelError):  # a table may come before the model
-        return follow_up_facts(records, min(HORIZONS))
-    return follow_up_facts(records, min(model.horizons), expected_deaths(model, records))
+        return follow_up_facts(records, min(HORIZONS), lost_rows=lost_rows)
+    expected = expected_deaths(model, records)
+    return follow_up_facts(records, min(model.horizons), expected, lost_rows)
 
 
 def expected_deaths(model: CombinedModel, records: Sequence[ClinicalRecord]) -> float:

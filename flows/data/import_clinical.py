@@ -143,7 +143,7 @@ def _import(
     reading, left_out = _without_erased(work, _read(work, center, csv))
     table, rejected_file = reading.table, _written_beside(csv, reading)
     kept = {record.patient_key: record for record in work.store.clinical(center)}
-    judged = _judged(work, center, table, confirm)
+    judged = _judged(work, center, reading, confirm)
     for suite, (records, found) in judged.items():
         _keep(work, center, suite, records, found)
     findings = [finding for _, found in judged.values() for finding in found]
@@ -197,7 +197,7 @@ def check_table(
         If the table as a whole cannot be read.
     """
     reading = _read(work, work.center(center).name, csv)
-    judged = _judged(work, center, reading.table, confirm)
+    judged = _judged(work, center, reading, confirm)
     findings = [finding for _, found in judged.values() for finding in found]
     refusal = _critical(reading.table, findings)
     warned = [one.sentence for one in findings if one.severity is not Severity.CRITICAL]
@@ -235,19 +235,18 @@ def _written_beside(csv: Path, reading: TableReading) -> str:
 
 
 def _judged(
-    work: Installation, center: str, table: ClinicalTable, confirm: Collection[str]
+    work: Installation, center: str, reading: TableReading, confirm: Collection[str]
 ) -> dict[str, tuple[tuple[ClinicalRecord, ...], tuple[Finding, ...]]]:
     """Return by suite what was looked at and what was found; the follow-up is judged together with
     that of the patients who are there already.
     """
+    table = reading.table
     kept = {record.patient_key: record for record in work.store.clinical(center)}
     whole = tuple((kept | {record.patient_key: record for record in table.records}).values())
+    facts = center_follow_up_facts(work, whole, reading.lost)
     judged = {
         "clinical": (table.records, check_clinical(table.records)),
-        "follow-up": (
-            whole,
-            confirmed(check_follow_up(center_follow_up_facts(work, whole)), confirm),
-        ),
+        "follow-up": (whole, confirmed(check_follow_up(facts), confirm)),
     }
     if not table.records:
         judged.pop("follow-up")

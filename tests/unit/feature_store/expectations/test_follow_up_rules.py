@@ -70,6 +70,7 @@ SPOILT: dict[str, tuple[Callable[[float], float], set[str]]] = {
     "serial dates": (lambda days: days + 43831, {"follow-up-dates"}),
     "early serial dates": (lambda days: days + 31000, {"follow-up-dates"}),
     "dates": (lambda days: 20200101 + days % 28, {"follow-up-dates"}),
+    "years of dates": (lambda days: 2005 + days // 365, {"follow-up-dates"}),
     "thousands": (
         lambda days: days / 1000 if days >= 1000 else days,
         {"follow-up-thousands"},
@@ -114,6 +115,21 @@ def test_months_are_refused_in_a_sentence_with_their_numbers() -> None:
         "Convert them to days. If the table is right, import it again with --confirm "
         "follow-up-unit."
     )
+
+
+def test_a_follow_up_that_ends_on_one_day_is_no_calendar_year() -> None:
+    records = changed(lambda days: min(days + 1000, 2000.0))
+    assert follow_up_facts(records, 365).dates is None
+
+
+@pytest.mark.parametrize(("lost", "is_held"), [(2, False), (8, False), (9, True)])
+def test_rows_of_which_a_tenth_is_lost_are_held(lost: int, is_held: bool) -> None:
+    facts = follow_up_facts(made(), 365, expected(made()), lost)
+    found = [one for one in unmet(FOLLOW_UP_RULES, facts) if one.code == "rows-lost"]
+    assert bool(found) is is_held
+    if found:
+        assert found[0].sentence.startswith("9 of 89 rows cannot be used, expected at most 10%")
+        assert confirmed(found, {"rows-lost"})[0].severity is Severity.WARNING
 
 
 def test_inverted_events_are_held() -> None:

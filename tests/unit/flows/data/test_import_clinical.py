@@ -244,3 +244,36 @@ def test_a_drop_folder_takes_tables_of_every_form_and_leaves_our_own_files(
     (rejected, table) = sorted((folder / "imported").iterdir(), key=lambda path: -len(path.name))
     assert table.name.endswith("-a.CSV")
     assert rejected.name == f"{table.name}.rejected.csv"
+
+
+UNREAD = {
+    "a word for the living": ("lost", "1", "{days}"),
+    "a sign at censored times": ("0", "1", "{days}+"),
+    "a word for the dead": ("0", "gone", "{days}"),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_rows_that_are_lost_by_their_outcome_hold_the_table(
+    work: Installation, tmp_path: Path, name: str
+) -> None:
+    alive, dead, time = UNREAD[name]
+    rows = "".join(
+        f"P{row},66,male,adenocarcinoma,II,"
+        f"{row * 90 + 60 if row % 2 else time.format(days=row * 90 + 60)},"
+        f"{dead if row % 2 else alive}\n"
+        for row in range(12)
+    )
+    state, message = imported(tmp_path, rows)
+    assert state == "Refused"
+    assert message is not None
+    assert "6 of 12 rows cannot be used, expected at most 10% of them." in message
+    assert work.store.clinical("B") == ()
+
+
+@pytest.mark.usefixtures("work")
+def test_rows_of_one_patient_are_not_lost(tmp_path: Path) -> None:
+    rows = "".join(
+        f"P{row},66,male,adenocarcinoma,II,{100 + 150 * row},{row % 2}\n" for row in range(6)
+    )
+    assert imported(tmp_path, rows + rows)[0] == "Completed"
