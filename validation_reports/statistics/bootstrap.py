@@ -96,8 +96,9 @@ def bootstrap(
     """
     if survival.n_events < 2 * MINIMUM_EVENTS:
         return NotEstimable(
-            f"There are no bootstrap intervals: resamples of {survival.n_events} deaths vary too "
-            f"little to be trusted, at least {2 * MINIMUM_EVENTS} are needed."
+            f"There are no bootstrap intervals: resamples of {survival.n_events} "
+            f"death{'s' * (survival.n_events != 1)} vary too little to be trusted, at least "
+            f"{2 * MINIMUM_EVENTS} are needed."
         )
     found = resample(
         survival, linear_predictor, predicted_survival, n_resamples=n_resamples, seed=seed

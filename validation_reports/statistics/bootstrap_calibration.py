@@ -73,7 +73,10 @@ def slope(
             gradient += sum_x
             for k in range(dying):
                 share = k / dying
-                r0 = 1.0 / (s0 - share * d0)
+                at_risk = s0 - share * d0
+                if not 0 < at_risk < math.inf:  # a score so far off that its hazard is no number
+                    return math.nan
+                r0 = 1.0 / at_risk
                 mean = (s1 - share * d1) * r0
                 gradient -= mean
                 information += (s2 - share * d2) * r0 - mean * mean
@@ -141,7 +144,10 @@ def spline_fit(
                         d22 += hv * v
             for k in range(dying):
                 share = k / dying
-                r0 = 1.0 / (s0 - share * d0)
+                at_risk = s0 - share * d0
+                if not 0 < at_risk < math.inf:
+                    return False
+                r0 = 1.0 / at_risk
                 m1, m2 = (s1 - share * d1) * r0, (s2 - share * d2) * r0
                 g1 -= m1
                 g2 -= m2
@@ -201,7 +207,8 @@ def cumulative_hazards(
                     d0 += part
         increment = 0.0
         for k in range(dying):
-            increment += 1.0 / (s0 - k / dying * d0)
+            at_risk = s0 - k / dying * d0
+            increment += 1.0 / at_risk if at_risk > 0 else math.inf
         for h in range(horizons.size):
             if days[day_starts[day]] <= horizons[h]:
                 result[h] += increment

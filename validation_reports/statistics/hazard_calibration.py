@@ -99,13 +99,15 @@ def hazard_scale_ratio(
     until = min(float(survival.days.max()), baseline.last_day)
     observed = int((survival.event & (survival.days <= until)).sum())
     reached = baseline.at(np.minimum(survival.days, until))
-    expected = float((np.exp(np.asarray(linear_predictor, dtype=np.float64)) * reached).sum())
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = float((np.exp(np.asarray(linear_predictor, dtype=np.float64)) * reached).sum())
     # Few deaths where many were expected are no lack of data: the interval is exact.
     if not expected >= MINIMUM_EVENTS and (refusal := too_few_events(what, observed, survival.n)):
         return refusal
     if not 0 < expected < np.inf:
+        deaths = f"{expected:g}" if expected == 0 else "infinitely many"
         return NotEstimable(
-            f"{what} is not estimated: the model expects {expected:g} deaths during this follow-up."
+            f"{what} is not estimated: the model expects {deaths} deaths during this follow-up."
         )
     return ratio_of_counts(observed, expected, until, confidence)
 

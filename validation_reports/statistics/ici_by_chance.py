@@ -162,7 +162,8 @@ def _drawn(
     contact: Array, score: Array, baseline: BaselineHazard, random: np.random.Generator
 ) -> Survival | None:
     """Return one cohort whose hazards are the predicted ones; `None` where nobody died."""
-    hazard = random.standard_exponential(score.size) / np.exp(score)
+    with np.errstate(over="ignore", divide="ignore"):  # never, or at once
+        hazard = random.standard_exponential(score.size) / np.exp(score)
     step = np.searchsorted(baseline.cumulative, hazard, side="left")
     death = np.append(baseline.days, np.inf)[step]
     until = np.minimum(contact, baseline.last_day)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.errors import SurvivalDataError
 from models.survival.survival_data import Survival
-from tests.support.scored_cohorts import HORIZONS, PROVENANCE, made_cohort
+from tests.support.scored_cohorts import HORIZONS, MEDIAN, PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.page.render import render_html
 from validation_reports.report.r_check import expected_csv
@@ -46,6 +47,12 @@ def _flat(cohort: ScoredCohort) -> ScoredCohort:
     return replace(cohort, linear_predictor=np.zeros(cohort.n), predicted_survival=predicted)
 
 
+def _scored(score: NDArray[np.float64]) -> ScoredCohort:
+    with np.errstate(over="ignore"):
+        predicted = {days: np.exp(-np.exp(score) * np.log(2) / MEDIAN * days) for days in HORIZONS}
+    return replace(COHORT, linear_predictor=score, predicted_survival=predicted)
+
+
 HARD = {
     "no events": _with(event=np.zeros(60, bool)),
     "all events": _with(event=np.ones(60, bool)),
@@ -61,6 +68,8 @@ HARD = {
     "certain predictions": _with(
         predicted_survival={days: np.repeat([0.0, 1.0], 30) for days in HORIZONS}
     ),
+    "one score far too high": _scored(np.where(np.arange(60) == 3, 1e6, COHORT.linear_predictor)),
+    "one score far too low": _scored(np.where(np.arange(60) == 3, -1e6, COHORT.linear_predictor)),
     "no covariate known": _with(
         covariates=COHORT.covariates.assign(age=np.nan, sex=None, histology=None, stage=None)
     ),
