@@ -183,9 +183,10 @@ def _shortfall(slices: Sequence[CtInstance], gtv: Roi, policy: Policy) -> str | 
         )
     if bounds is None or (beyond := stack.reach_mm(bounds)) >= policy.beyond_gtv_mm:
         return None
+    goes = "goes" if len(slices) == 1 else "go"
     return (
-        f"the {len(slices)} CT slices go on {max(beyond, 0):.1f} mm beyond the GTV, expected "
-        f"{policy.beyond_gtv_mm:g} mm, as far as the widest ring: send the whole series"
+        f"the {_count(slices, 'CT slice')} {goes} on {max(beyond, 0):.1f} mm beyond the GTV, "
+        f"expected {policy.beyond_gtv_mm:g} mm, as far as the widest ring: send the whole series"
     )
 
 
@@ -215,19 +216,19 @@ def _whole_series(
 ) -> tuple[Remark, ...]:
     """Return what is to be told when a whole series is used instead of a list."""
     tally, unmet = _tally(contents, choice)
-    count = len(choice.slices)
+    count = _count(choice.slices, "slice")
     how = f"by {IN_WORDS[choice.decided_by]}" if choice.decided_by else "as the only CT series"
     if unmet:
-        remarks = [Remark("list-unmet", f"{tally}; matched with {count} slices {how}")]
+        remarks = [Remark("list-unmet", f"{tally}; matched with {count} {how}")]
     elif _listed(choice):
         sentence = (
-            f"the RTSTRUCT lists {len(choice.listed)} CT instances, all of them with contours, so "
-            f"that its CT may have more: the whole series of {count} slices is used"
+            f"the RTSTRUCT lists {_count(choice.listed, 'CT instance')}, all of them with "
+            f"contours, so that its CT may have more: the whole series of {count} is used"
         )
         remarks = [Remark("contoured-slices-listed", sentence)]
     else:
         sentence = (
-            f"the RTSTRUCT lists no instance of the CT: a whole series of {count} slices is used, "
+            f"the RTSTRUCT lists no instance of the CT: a whole series of {count} is used, "
             f"chosen {how}"
         )
         remarks = [Remark("no-list", sentence)]
@@ -245,7 +246,10 @@ def _whole_series(
 def _tally(contents: StudyContents, choice: CtChoice) -> tuple[str, int]:
     """Return how many of the listed instances are here in words, and how many are not."""
     here = {one.sop_instance_uid for one in contents.ct}.intersection(choice.listed)
-    tally = f"the RTSTRUCT lists {len(choice.listed)} CT instances, of which {len(here)} are here"
+    tally = (
+        f"the RTSTRUCT lists {_count(choice.listed, 'CT instance')}, of which {len(here)} "
+        f"{'is' if len(here) == 1 else 'are'} here"
+    )
     return tally, len(choice.listed) - len(here)
 
 
@@ -325,6 +329,10 @@ def _without_rtstruct(contents: StudyContents) -> str:
 
 def _damage_note(count: int) -> str:
     return f" ({_instances(count)} received damaged and quarantined)" if count else ""
+
+
+def _count(things: Sequence[object], word: str) -> str:
+    return f"{len(things)} {word}{'s' * (len(things) != 1)}"
 
 
 def _instances(count: int) -> str:
