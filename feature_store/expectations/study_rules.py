@@ -98,6 +98,7 @@ def study_facts(
             **vars(of_gtv),
             "frame_of_reference_listed": as_drawn
             == [roi.frame_of_reference_uid for roi in candidates],
+            "is_rejected": structure_set.approval == "REJECTED",
         },
         clinical_row=clinical is not None,
         age=clinical.age if clinical else None,

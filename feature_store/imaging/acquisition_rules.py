@@ -25,9 +25,16 @@ KNOWN_VENDORS = (
 
 
 PROJECTIONS = frozenset(
-    ["MIP", "MINIP", "AVERAGE", "MEAN", "MEDIAN", "SUM", "PROJECTION", "LOCALIZER", "SUBTRACTION"]
-)
+    ["MIP", "MINIP", "AVERAGE", "AVG", "MEAN", "MEDIAN", "SUM", "PROJECTION", "LOCALIZER",
+     "SUBTRACTION", "RESAMPLED", "REFORMATTED", "MPR", "FILTERED"]
+)  # fmt: skip
 """Values of Image Type of what is no plain reconstruction (PS3.3 C.8.2.1.1.1, C.8.15.3.9)."""
+SPECTRAL = frozenset(
+    ["VMI", "MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED",
+     "EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "VNC", "IODINE", "MONOENERGETIC", "ENERGY_PROP_WT",
+     "POST_CONTRAST_VNC"]
+)  # fmt: skip
+"""Values of Image Type of what is computed from several energies (PS3.3 C.8.2.1.1.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +53,11 @@ class AcquisitionFacts:
         Keywords of acquisition tags that are absent or empty.
     varying_tags : tuple of str
         Keywords of tags that take more than one value within the series.
-    projections : tuple of str
-        Values of Image Type that say that a slice shows a projection or an average of others.
+    projections, spectral : tuple of str
+        Values of Image Type that say that a slice was computed from others: a projection, an
+        average or a reformat; or an image at several energies.
+    lossy_slices : int
+        Slices that were compressed with loss.
     bits_stored : int or None
         The fewest bits of a pixel in the series.
     """
@@ -60,6 +70,8 @@ class AcquisitionFacts:
     missing_tags: tuple[str, ...]
     varying_tags: tuple[str, ...] = ()
     projections: tuple[str, ...] = ()
+    spectral: tuple[str, ...] = ()
+    lossy_slices: int = 0
     bits_stored: int | None = None
 
     @property
@@ -98,6 +110,8 @@ def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
         missing_tags=acquisition.missing_tags,
         varying_tags=tuple(keyword for keyword, found in values.items() if len(found) > 1),
         projections=tuple(sorted(kinds & PROJECTIONS)),
+        spectral=tuple(sorted(kinds & SPECTRAL)),
+        lossy_slices=sum(one.lossy for one in slices),
         bits_stored=min(bits, default=None),
     )
 
@@ -140,8 +154,9 @@ PROTOCOL_RULES = (
         Between(None, 0),
         "one acquisition and reconstruction throughout",
         lambda f: (
-            f"{' and '.join(f.varying_tags)} change within the CT series, expected one value "
-            "throughout: the tumour's slices may be of another reconstruction than the others."
+            f"{' and '.join(f.varying_tags)} {'changes' if len(f.varying_tags) == 1 else 'change'} "
+            "within the CT series, expected one value throughout: the tumour's slices may be of "
+            "another reconstruction than the others."
         ),
     ),
     warning(
@@ -151,7 +166,27 @@ PROTOCOL_RULES = (
         "slices as they were reconstructed",
         lambda f: (
             f"Image Type of CT slices says {', '.join(f.projections)}, expected a plain "
-            "reconstruction: a projection or an average of slices has other textures."
+            "reconstruction: what is computed from other slices has other textures."
+        ),
+    ),
+    warning(
+        "spectral",
+        "spectral",
+        Between(None, 0),
+        "values of one tube voltage",
+        lambda f: (
+            f"Image Type of CT slices says {', '.join(f.spectral)}, expected a reconstruction at "
+            "one tube voltage: an image that is computed from several energies has other values."
+        ),
+    ),
+    warning(
+        "lossy",
+        "lossy_slices",
+        Between(None, 0),
+        "pixels that were never compressed with loss",
+        lambda f: (
+            f"{f.lossy_slices} CT slice(s) say that they were compressed with loss (0028,2110), "
+            "expected none: compression changes textures."
         ),
     ),
     warning(

@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+_CONTOUR_DATA = Tag(0x3006, 0x0050)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ def drawn_contour(item: Dataset) -> DrawnContour:
     """Return one contour of an item of the Contour Sequence (3006,0040)."""
     kind = str(item.get("ContourGeometricType") or "").strip().upper()
     try:
-        numbers = np.array(item.get("ContourData") or (), dtype=np.float64)
+        numbers = _contour_data(item)
         announced = item.get("NumberOfContourPoints")
         offset = np.array(item.get("ContourOffsetVector") or (0, 0, 0), dtype=np.float64)
         is_sound = numbers.size % 3 == 0 and (
@@ -106,3 +110,24 @@ def drawn_contour(item: Dataset) -> DrawnContour:
         return DrawnContour(None, kind)
     x, y, z = offset.tolist()
     return DrawnContour(numbers.reshape(-1, 3) + offset, kind, (x, y, z))
+
+
+def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:
+    """Return the numbers of Contour Data (3006,0050).
+
+    More than 65534 bytes of them come as VR UN in an explicit VR transfer syntax (PS3.5 section
+    6.2.2), which is read as bytes.
+
+    Raises
+    ------
+    ValueError
+        If they are no decimal strings.
+    """
+    element = item.get_item(_CONTOUR_DATA)
+    content = element.value if element is not None else None
+    if not isinstance(element, RawDataElement) and not isinstance(content, bytes):
+        return np.array(() if content is None else content, dtype=np.float64)
+    text = (content or b"").rstrip(b" \0")
+    if b"_" in text:  # Python takes 1_0 for 10
+        raise ValueError("Contour Data (3006,0050) are no decimal strings")
+    return np.array(text.split(b"\\") if text else (), dtype=np.float64)

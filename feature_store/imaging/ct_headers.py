@@ -20,6 +20,7 @@ from feature_store.errors import CtGeometryError, UnreadableInstance
 from feature_store.imaging.ct_extent import CtExtent
 
 _T = TypeVar("_T")
+_GREY = ("MONOCHROME1", "MONOCHROME2")
 _ACQUISITION_TAGS = (
     "KVP",
     "SliceThickness",
@@ -100,10 +101,16 @@ class SliceHeader:
         Unit of the rescaled values (0028,1054); `None` stands for HU (PS3.3 C.8.2.1.1.2).
     acquisition : Acquisition
         How it was acquired.
-    bits_allocated, bits_stored : int or None
-        Of a pixel (0028,0100), (0028,0101).
+    bits_allocated, bits_stored, high_bit : int or None
+        Of a pixel (0028,0100), (0028,0101), (0028,0102).
     image_type : str
         Image Type (0008,0008), its values joined by backslashes; empty when it is absent.
+    photometric : str
+        Photometric Interpretation (0028,0004); empty when it is absent.
+    samples : int or None
+        Samples per Pixel (0028,0002).
+    lossy : bool
+        Whether the pixels were compressed with loss at some time (0028,2110).
     """
 
     number: int
@@ -123,6 +130,22 @@ class SliceHeader:
     bits_allocated: int | None = 16
     bits_stored: int | None = 16
     image_type: str = ""
+    high_bit: int | None = None
+    photometric: str = ""
+    samples: int | None = None
+    lossy: bool = False
+
+    @property
+    def odd_pixels(self) -> str | None:
+        """What is not as CT Image Storage has its pixels (PS3.3 C.8.2.1.1), in words."""
+        if self.samples not in (None, 1) or self.photometric not in ("", *_GREY):
+            return f"{self.photometric or 'pixels'} of {self.samples or 1} sample(s)"
+        allocated = self.bits_allocated or 16
+        stored = allocated if self.bits_stored is None else self.bits_stored
+        high = stored - 1 if self.high_bit is None else self.high_bit
+        if 1 <= stored <= allocated and high == stored - 1:
+            return None
+        return f"{stored} of {allocated} bits, the highest of them bit {high}"
 
 
 @dataclass(frozen=True)
@@ -279,6 +302,10 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         bits_allocated=_optional(dataset, "BitsAllocated", int),
         bits_stored=_optional(dataset, "BitsStored", int),
         image_type=(_optional(dataset, "ImageType", _joined) or "").upper(),
+        high_bit=_optional(dataset, "HighBit", int),
+        photometric=_optional(dataset, "PhotometricInterpretation", _unit) or "",
+        samples=_optional(dataset, "SamplesPerPixel", int),
+        lossy=_optional(dataset, "LossyImageCompression", _unit) == "01",
     )
 
 

@@ -48,6 +48,8 @@ class CtFacts:
         Rescale Types that occur and are not HU.
     packed_bits : tuple of int
         Bits Allocated that occur and are no whole bytes.
+    odd_pixels : tuple of str
+        Forms of a pixel that occur and are none of CT Image Storage, in words.
     coinciding_at_mm : tuple of float
         Positions of slices that lie where the one before them lies (closer than 0.01 mm).
     shift_mm, shift_at_mm : float or None
@@ -84,6 +86,7 @@ class CtFacts:
     missing_slices: int = 0
     uneven_gaps_mm: tuple[float, ...] = ()
     packed_bits: tuple[int, ...] = ()
+    odd_pixels: tuple[str, ...] = ()
     even_gap_mm: float | None = None
     off_grid_mm: float | None = None
     off_grid_at_mm: float | None = None
@@ -122,6 +125,7 @@ def ct_facts(headers: CtHeaders) -> CtFacts:
             sorted({one.rescale_type for one in slices if one.rescale_type not in (None, "HU")})
         ),
         packed_bits=tuple(sorted({one.bits_allocated or 16 for one in slices} - {8, 16, 32})),
+        odd_pixels=tuple(sorted({odd for one in slices if (odd := one.odd_pixels)})),
     )
     is_one_stack = facts.n_series == facts.n_frames_of_reference == 1
     if len(slices) < 2 or not (is_one_stack and facts.orientation_consistent):
@@ -289,6 +293,17 @@ CT_RULES = (
             f"The CT's pixels are packed into {', '.join(map(str, f.packed_bits))} bits each "
             "(Bits Allocated (0028,0100)), expected 16, which CT Image Storage asks for (PS3.3 "
             "C.8.2.1.1.4). Let the sending system convert the series."
+        ),
+    ),
+    _refusal(
+        "pixel-form",
+        "odd_pixels",
+        Between(None, 0),
+        "grey pixels, stored from bit 0",
+        lambda f: (
+            f"The CT's pixels are {' and '.join(f.odd_pixels[:3])}, expected one grey sample each, "
+            "stored from bit 0 up to High Bit (0028,0102), one less than Bits Stored (0028,0101; "
+            "PS3.3 C.8.2.1.1): their values cannot be told. Let the sending system mend the series."
         ),
     ),
     _refusal(

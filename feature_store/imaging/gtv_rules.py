@@ -17,10 +17,13 @@ from feature_store.errors import ContourError
 from feature_store.imaging.contour_relations import SliceContour
 from feature_store.imaging.ct_extent import CtExtent
 from feature_store.imaging.ct_headers import CtHeaders
+from feature_store.imaging.polygon import is_click, is_upright
 from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, StructureSet
 from feature_store.rules import TRUE, Between, OneOf, Rule, refuse, warning
 
 _OUTSIDE_MM = 1e-3
+_FARTHEST_MM = 1e5
+"""No point of a patient lies farther from the origin of a scanner's coordinates."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class GtvFacts:
         whose list lacks theirs, lists this CT.
     older_rtstruct_has_it : bool
         Whether an older RTSTRUCT of the study has the GTV that this one lacks.
+    is_rejected : bool
+        Whether a reviewer rejected the RTSTRUCT.
     """
 
     roi_names: tuple[str, ...]
@@ -87,6 +92,7 @@ class GtvFacts:
     farthest_outside_mm: float
     frame_of_reference_listed: bool = True
     older_rtstruct_has_it: bool = False
+    is_rejected: bool = False
 
 
 def gtv_facts(
@@ -119,7 +125,7 @@ def gtv_facts(
         beyond = [
             extent.beyond_mm(points)
             for points, _ in contours
-            if np.isfinite(points).all() and not _is_remnant(points, extent)
+            if _are_positions(points) and not _is_remnant(points, extent)
         ]
         outside += [mm for mm in beyond if mm > _OUTSIDE_MM]
     return GtvFacts(
@@ -221,21 +227,12 @@ def select_gtv(structure_set: StructureSet, pattern: str, chosen: ChosenGtv | No
     return found[0]
 
 
-def is_click(points: npt.NDArray[np.float64]) -> bool:
-    """Say whether the points of a contour, shape (n, 3), cannot enclose an area: fewer than 3, or
-    all on one line.
-    """
-    if len(points) < 3:
-        return True
-    if not np.isfinite(points).all():
-        return False
-    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
-    return bool(spread[1] < 1e-6)
-
-
 def _is_remnant(points: npt.NDArray[np.float64], extent: CtExtent) -> bool:
     """Say whether a contour encloses less than a voxel of a CT, wherever it lies."""
-    return is_click(points) or SliceContour(0, extent.to_index(points)[:, :2]).is_remnant
+    if is_click(points):
+        return True
+    index = extent.to_index(points)
+    return SliceContour(0, index[:, :2]).is_remnant and not is_upright(index)
 
 
 def _amiss(points: npt.NDArray[np.float64], kind: str) -> str | None:
@@ -243,7 +240,13 @@ def _amiss(points: npt.NDArray[np.float64], kind: str) -> str | None:
         return "malformed"
     if kind not in CLOSED_TYPES and not is_click(points):
         return "open"
-    return None if np.isfinite(points).all() else "infinite"
+    is_sound = np.isfinite(points).all() if is_click(points) else _are_positions(points)
+    return None if is_sound else "infinite"
+
+
+def _are_positions(points: npt.NDArray[np.float64]) -> bool:
+    """Say whether points can lie in a patient; what is not a number is below no limit."""
+    return bool((np.abs(points) < _FARTHEST_MM).all())
 
 
 def _numbers(amiss: Sequence[str | None], what: str) -> tuple[int, ...]:
@@ -329,8 +332,9 @@ GTV_RULES = (
         Between(None, 0),
         "GTV contours of finite points",
         lambda f: (
-            f"{_which(f, f.infinite_contours)} have a point that is not finite, expected numbers "
-            "in mm. Export the RTSTRUCT again."
+            f"{_which(f, f.infinite_contours)} "
+            f"{'has' if len(f.infinite_contours) == 1 else 'have'} a point that is not finite, or "
+            "beyond 100 m, expected numbers in mm. Export the RTSTRUCT again."
         ),
     ),
     _refusal(
@@ -363,6 +367,16 @@ GTV_RULES = (
             f"ROI {_names(f.gtv_candidates)} names a Frame of Reference that the RTSTRUCT itself "
             "does not list, or none, expected the CT's, which it lists with this series and its "
             "instances: the contours are taken to be drawn on this CT."
+        ),
+    ),
+    warning(
+        "rejected-rtstruct",
+        "is_rejected",
+        OneOf((False,)),
+        "an RTSTRUCT that no reviewer rejected",
+        lambda _: (
+            "The RTSTRUCT's Approval Status (300E,0002) is REJECTED, expected contours that a "
+            "reviewer did not reject. Send the RTSTRUCT that is in use, with a later date."
         ),
     ),
     _refusal(

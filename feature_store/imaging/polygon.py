@@ -198,3 +198,23 @@ def _near(points: Points, along: Points, limit: float) -> Pixels:
     reach = float(np.hypot(limit, limit / 4)) + _ROUNDING  # the nearest may be half a step on
     tree = KDTree(along, balanced_tree=False, compact_nodes=False)
     return np.isfinite(tree.query(points, distance_upper_bound=reach)[0])
+
+
+def is_click(points: npt.NDArray[np.float64]) -> bool:
+    """Say whether the points of a contour, shape (n, 3), cannot enclose an area: fewer than 3, or
+    all on one line.
+    """
+    if len(points) < 3:
+        return True
+    if not np.isfinite(points).all():
+        return False
+    spread = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(spread[1] < 1e-6)
+
+
+def is_upright(index: npt.NDArray[np.float64]) -> bool:
+    """Say whether a contour, continuous indices (x, y, z) of shape (n, 3), encloses a voxel's face
+    or more in a plane across the slices, as one that was drawn on sagittal or coronal images does.
+    """
+    area = np.cross(index, np.roll(index, -1, axis=0)).sum(axis=0) / 2
+    return bool(np.linalg.norm(area[:2]) >= 1)

@@ -25,6 +25,7 @@ from feature_store.imaging.contour_gaps import Gap, find_gaps
 from feature_store.imaging.contour_relations import XOR, SliceContour
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.gtv_rules import GTV_RULES, gtv_facts
+from feature_store.imaging.polygon import is_upright
 from feature_store.imaging.structure_set import CLOSED_TYPES, Roi
 from feature_store.rules import refuse
 
@@ -163,7 +164,7 @@ def contours_by_slice(roi: Roi, volume: CtVolume) -> dict[int, list[SliceContour
         contour = SliceContour(number, index[:, :2], closed)
         if not len(points):
             nowhere.append(contour)
-        elif contour.is_remnant:
+        elif contour.is_remnant and not is_upright(index):
             z = min(max(round(float(index[:, 2].mean())), 0), len(volume.hu) - 1)
             by_slice[z].append(contour)
         else:

@@ -97,6 +97,8 @@ class StructureSet:
         Images that it lists, for the series or for single contours.
     listed_frame_uids, listed_series_uids : frozenset of str
         Frames of Reference and series that it lists (Referenced Frame of Reference Sequence).
+    approval : str
+        Approval Status (300E,0002), empty where it is absent.
     """
 
     sop_instance_uid: str
@@ -107,6 +109,7 @@ class StructureSet:
     referenced_sop_instance_uids: frozenset[str]
     listed_frame_uids: frozenset[str] = frozenset()
     listed_series_uids: frozenset[str] = frozenset()
+    approval: str = ""
 
     def names(self, ct: CtHeaders) -> bool:
         """Say whether it lists a CT: its series and its instances, where it lists any."""
@@ -200,6 +203,7 @@ def _structure_set(dataset: Dataset) -> StructureSet:
         listed_series_uids=frozenset(
             uid for one in series if (uid := str(one.get("SeriesInstanceUID") or ""))
         ),
+        approval=str(dataset.get("ApprovalStatus") or "").strip().upper(),
     )
 
 

@@ -27,6 +27,10 @@ HIGHEST_HU = 3071.0
 """The highest value of the usual 12-bit scale; where a scanner extends it, metal lies above."""
 
 
+BEYOND_SCALE_HU = 32767.0
+"""Of 16 signed bits at a slope of 1; extended scales for metal end at 30710 HU."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class VoxelFacts:
     """Facts that need the pixels of a CT.
@@ -43,6 +47,8 @@ class VoxelFacts:
     metal_influence : float
         By how much the standard deviation of the image, padding as air, exceeds that of the image
         whose values end at 3071 HU, as a share of the latter.
+    beyond_scale : int
+        Voxels above 32767 HU.
     """
 
     air_share: float
@@ -50,6 +56,7 @@ class VoxelFacts:
     gtv_90th_percentile_hu: float | None
     gtv_outside_image: int
     metal_influence: float
+    beyond_scale: int = 0
 
 
 def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: float) -> VoxelFacts:
@@ -75,6 +82,7 @@ def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: flo
         gtv_90th_percentile_hu=float(np.percentile(inside, 90)) if inside.size else None,
         gtv_outside_image=int(gtv.size - inside.size),
         metal_influence=_metal_influence(hu, floor_hu),
+        beyond_scale=int(np.count_nonzero(hu > BEYOND_SCALE_HU)),
     )
 
 
@@ -133,6 +141,18 @@ VOXEL_RULES = (
             f"{f.gtv_outside_image} voxel(s) of the GTV are padding (marked so, or below "
             f"{NOT_MEASURED_HU:g} HU), expected none: the GTV reaches beyond what the scanner "
             "measured, or Pixel Padding Value (0028,0120) names a value of the patient. Check both."
+        ),
+    ),
+    warning(
+        "beyond-scale",
+        "beyond_scale",
+        Between(None, 0),
+        "no values beyond any CT scale",
+        lambda f: (
+            f"{f.beyond_scale} voxel(s) of the CT lie above {BEYOND_SCALE_HU:g} HU, expected none: "
+            "they are padding that is not named in Pixel Padding Value (0028,0120), or signed "
+            "pixels that are declared as unsigned (Pixel Representation (0028,0103)). Let the "
+            "sending system mend the series."
         ),
     ),
     warning(

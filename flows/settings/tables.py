@@ -83,6 +83,8 @@ class ExpectationsTable(BaseModel):
         "no-soft-tissue",
         "gtv-hu",
         "gtv-not-measured",
+        "beyond-scale",
+        "rejected-rtstruct",
     )
 
     @field_validator("quarantine")

@@ -207,6 +207,14 @@ def test_metal_far_away_is_told(study: Study) -> None:
     assert study.said(hu) == {"metal": Severity.WARNING}
 
 
+def test_padding_that_was_read_as_unsigned_quarantines(study: Study) -> None:
+    def spoil(z: int, dataset: Dataset) -> None:
+        _stored([])(z, dataset)
+        dataset.PixelRepresentation = 0
+
+    assert study.said(spoil=spoil)["beyond-scale"] is Severity.CRITICAL
+
+
 def test_a_gtv_that_reaches_into_padding_quarantines(study: Study) -> None:
     hu = thorax()
     hu[15:18, 30:36, 18:22] = -2000

@@ -76,6 +76,12 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"uneven_gaps_mm": (3.0, 5.0)},
         "lie 3, 5 mm apart, expected 3.00 mm throughout",
     ),
+    (
+        "pixel-form",
+        CRITICAL,
+        {"odd_pixels": ("12 of 16 bits, the highest of them bit 15",)},
+        "pixels are 12 of 16 bits, the highest of them bit 15, expected one grey sample each",
+    ),
     ("packed-pixels", CRITICAL, {"packed_bits": (12,)}, "packed into 12 bits each"),
     ("gantry-tilt", CRITICAL, {"shift_mm": 3.5}, "shifted by 3.50 mm within its plane"),
     ("no-rescale", CRITICAL, {"unscaled_at_mm": (-30.0,)}, "the first at -30.00 mm, have no"),
@@ -109,7 +115,7 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "empty-contour",
         CRITICAL,
         {"infinite_contours": (2,)},
-        "(number 2) have a point that is not finite",
+        "(number 2) has a point that is not finite, or beyond 100 m",
     ),
     ("repeated-roi-number", CRITICAL, {"shares_its_number": True}, "Another ROI has the same ROI"),
     (
@@ -124,6 +130,7 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"frame_of_reference_listed": False},
         "ROI 'GTV-1' names a Frame of Reference that the RTSTRUCT itself does not list",
     ),
+    ("rejected-rtstruct", WARNING, {"is_rejected": True}, "(300E,0002) is REJECTED, expected"),
     (
         "contour-outside-ct",
         CRITICAL,
@@ -154,7 +161,15 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"varying_tags": ("KVP", "ImageType")},
         "KVP and ImageType change within the CT series, expected one value",
     ),
+    (
+        "varying-acquisition",
+        WARNING,
+        {"varying_tags": ("KVP",)},
+        "KVP changes within the CT series, expected one value",
+    ),
     ("projection", WARNING, {"projections": ("MIP",)}, "says MIP, expected a plain"),
+    ("spectral", WARNING, {"spectral": ("VMI",)}, "says VMI, expected a reconstruction at one"),
+    ("lossy", WARNING, {"lossy_slices": 3}, "3 CT slice(s) say that they were compressed with"),
     ("few-bits", WARNING, {"bits_stored": 8}, "have 8 bits, expected at least 12"),
     ("age", WARNING, {"age": 18.0}, "18 years old, expected more than 18"),
     ("histology", WARNING, {"histology": Histology.LARGE_CELL}, "histology is large cell"),
@@ -187,6 +202,7 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("no-soft-tissue", WARNING, {"soft_tissue_share": 0.01}, "1.0% of the CT's voxels are from"),
     ("gtv-hu", WARNING, {"gtv_90th_percentile_hu": 1064.0}, "above 1064 HU, expected -300 to 500"),
     ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "3 voxel(s) of the GTV are padding"),
+    ("beyond-scale", WARNING, {"beyond_scale": 9}, "9 voxel(s) of the CT lie above 32767 HU"),
     ("metal", WARNING, {"metal_influence": 0.4}, "by 40.0%, expected at most 1%"),
 ]
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [

@@ -53,6 +53,31 @@ def test_the_offset_is_added_to_each_point(offset: list[float]) -> None:
     assert contour.is_offset == any(map(float, offset))
 
 
+@pytest.mark.filterwarnings("ignore:The value for the data element:UserWarning")
+def test_more_points_than_an_explicit_length_counts_are_read(tmp_path: Path) -> None:
+    many = np.tile(SQUARE, (2000, 1))
+
+    def spoil(dataset: Dataset) -> None:
+        dataset.ROIContourSequence[0].ContourSequence = [
+            item(ContourData=[f"{value:.6f}" for value in many.ravel()], NumberOfContourPoints=8000)
+        ]
+
+    (contour,) = drawn_rois(written(tmp_path, spoil))[1].contours
+    assert contour.points is not None
+    np.testing.assert_array_equal(contour.points, many)
+
+
+@pytest.mark.parametrize("odd", ["1_0", "1,0", "0x1", "-1.#IND", "\u0663", ""])
+def test_what_is_no_decimal_string_makes_no_points(tmp_path: Path, odd: str) -> None:
+    written(tmp_path, lambda _: None)
+    path = tmp_path / "rs.dcm"
+    content = path.read_bytes()
+    found = content.index(b"4.000000")
+    path.write_bytes(content[:found] + odd.encode().ljust(8) + content[found + 8 :])
+    (contour, _) = drawn_rois(pydicom.dcmread(path))[1].contours
+    assert contour.points is None
+
+
 def test_an_empty_offset_is_none_and_every_contour_has_its_own(tmp_path: Path) -> None:
     def offset(dataset: Dataset) -> None:
         contours = dataset.ROIContourSequence[0].ContourSequence

@@ -81,3 +81,23 @@ def test_no_slice_is_no_ct() -> None:
     with pytest.raises(CtGeometryError) as caught:
         read_ct([])
     assert caught.value.code == "no-ct"
+
+
+@pytest.mark.parametrize(
+    ("values", "odd"),
+    [
+        ({}, None),
+        ({"BitsStored": 12, "HighBit": 11}, None),
+        ({"BitsStored": 12, "HighBit": 15}, "12 of 16 bits, the highest of them bit 15"),
+        ({"BitsStored": 0, "HighBit": 15}, "0 of 16 bits, the highest of them bit 15"),
+        ({"BitsStored": 17, "HighBit": 16}, "17 of 16 bits, the highest of them bit 16"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR of 1 sample(s)"),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, None),
+        ({"SamplesPerPixel": 3}, "MONOCHROME2 of 3 sample(s)"),
+    ],
+)
+def test_pixels_of_another_form_are_told(
+    tmp_path: Path, hu: npt.NDArray[np.int16], values: dict[str, object], odd: str | None
+) -> None:
+    headers = read_ct(write_ct(tmp_path, hu, spoil=_at(1, **values))).headers
+    assert {one.odd_pixels for one in headers.slices} == {None, odd}

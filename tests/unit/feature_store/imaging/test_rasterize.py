@@ -171,6 +171,18 @@ def test_a_roi_of_which_no_contour_encloses_a_voxel_is_refused(
     assert caught.value.code == "only-remnants"
 
 
+@pytest.mark.parametrize("axes", [(0, 2), (1, 2)], ids=["coronal", "sagittal"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_contours_across_the_slices_are_no_clicks(axes: tuple[int, int], beside: bool) -> None:
+    grid = volume()
+    upright = np.full((4, 3), 5.0)
+    upright[:, axes] = [(2, 2), (8, 2), (8, 6), (2, 6)]
+    drawn = [rectangle((2.5, 2.5), (8.5, 8.5), 3)] * beside
+    with pytest.raises(ContourError, match=r"extends 12\.00 mm across the slices") as error:
+        rasterize(roi(grid, *drawn, upright), grid)
+    assert error.value.code == "not-in-plane"
+
+
 def test_overlapping_contours_are_united_where_that_is_the_rule() -> None:
     grid = volume()
     mask = rasterize(roi(grid, ring(4), ring(4, 2)), grid, OverlappingContours.UNION).mask
