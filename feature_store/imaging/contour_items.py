@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
@@ -124,9 +124,9 @@ def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:
         If they are no decimal strings.
     """
     element = item.get_item(_CONTOUR_DATA)
-    content = element.value if element is not None else None
-    if not isinstance(element, RawDataElement) and not isinstance(content, bytes):
-        return np.array(() if content is None else content, dtype=np.float64)
+    content: Any = None if element is None else element.value
+    if content is not None and not isinstance(content, bytes):
+        return np.array(content, dtype=np.float64)
     text = (content or b"").rstrip(b" \0")
     if b"_" in text:  # Python takes 1_0 for 10
         raise ValueError("Contour Data (3006,0050) are no decimal strings")

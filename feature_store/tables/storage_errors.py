@@ -64,10 +64,25 @@ _KNOWN = (
             "back-up, or have it made anew with `python -m flows store check --repair`"
         ),
     ),
+    (
+        r"Unsupported minimum (reader|writer) version|Unsupported.*(reader|writer) feature",
+        (
+            "its log asks for a newer Delta Lake than this release knows: run the release that "
+            "wrote it, or restore the folder _delta_log from a back-up"
+        ),
+    ),
+    (
+        r"while parsing|Json error|Invalid protocol action|not found in schema|expected \S+ (?:or \S+ )?at line",
+        (
+            "what its log says of the table cannot be understood: restore the folder _delta_log "
+            "from a back-up"
+        ),
+    ),
     (r"No space left on device", "the disk is full: make space"),
     (r"Permission denied", "the folder may not be written by this user: mend its rights"),
 )
 _LONGEST = 300
+_STACK = re.compile(r" 0: (?:<unknown>|0x|std::|core::|\w+::).*")
 _OF_THE_LIBRARY = re.compile(
     r"^(?:(?:Kernel error|Generic \w+ error|C Data interface error|External error|External|"
     r"Arrow error|Object at location \S+)\s*(?:->|:)?\s*)+"
@@ -83,7 +98,7 @@ def in_words(error: Exception) -> str:
     error : Exception
         As `deltalake` or `pyarrow` raised it.
     """
-    plain = " ".join(_ANSI.sub("", str(error)).replace("↳", " ").split())
+    plain = _STACK.sub("", " ".join(_ANSI.sub("", str(error)).replace("↳", " ").split()))
     for pattern, words in _KNOWN:
         if re.search(pattern, plain):
             return words

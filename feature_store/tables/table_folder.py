@@ -89,8 +89,10 @@ class TableFolder:
         """
         # Not allow_not_found: the handler of object stores knows it only for the folder itself.
         if self.local is not None and not self.local.is_dir():
-            if self.local.exists():
-                raise NotADirectoryError(errno.ENOTDIR, "Not a directory", self.local.name)
+            # a file in the place of the store, or of a folder above it, hides every table
+            nearest = next(one for one in (self.local, *self.local.parents) if one.exists())
+            if not nearest.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "Not a directory", nearest.name)
             return Listing({}, {}, frozenset(), {})
         # The log first: what others commit meanwhile has its rows before its entry.
         sizes = self._sizes(LOG)

@@ -244,6 +244,34 @@ def test_something_else_in_the_place_of_a_folder_is_said(folder: Path, what: str
             ask()
 
 
+def test_something_else_in_the_place_of_the_store_is_no_empty_table(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("something else")
+    table = table_at(folder / "clinical")
+    for ask in (lambda: keys(table), table.defects, lambda: table.upsert([row("k9")])):
+        with pytest.raises(StoreError, match="something else lies in the place of its folder"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "sentence"),
+    [
+        ('"minReaderVersion":1', '"minReaderVersion":9', "asks for a newer Delta Lake than this"),
+        ('"schemaString":"{', '"schemaString":"[', "what its log says of the table cannot be"),
+    ],
+)
+def test_a_log_of_another_sense_is_said_in_words(
+    folder: Path, written: str, instead: str, sentence: str
+) -> None:
+    first = folder / commit_file(0)
+    content = first.read_text()
+    assert written in content
+    first.write_text(content.replace(written, instead))
+    with pytest.raises(StoreError, match=sentence) as error:
+        table_at(folder).defects()
+    assert "unknown" not in str(error.value)
+
+
 def test_rows_that_the_disk_has_changed_are_said_in_words(folder: Path) -> None:
     for path in data_files(folder):
         content = bytearray(path.read_bytes())
