@@ -123,7 +123,7 @@ def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:
     ValueError
         If they are no decimal strings.
     """
-    element = item.get_item(_CONTOUR_DATA)
+    element: Any = item.get_item(_CONTOUR_DATA)  # None where it is absent
     content: Any = None if element is None else element.value
     if content is not None and not isinstance(content, bytes):
         return np.array(content, dtype=np.float64)
