@@ -14,6 +14,12 @@ _SEXES = {
     **dict.fromkeys(("male", "m", "man", "men", "männlich", "mannlich", "homme"), Sex.MALE),
     **dict.fromkeys(("female", "f", "woman", "weiblich", "w", "vrouw", "v", "femme"), Sex.FEMALE),
 }
+_OPEN_LETTERS = (
+    ("m", "v", "man and woman in Dutch (man, vrouw), and woman and man in Spanish (mujer, varón)"),
+    ("m", "h", "woman and man in Spanish (mujer, hombre)"),
+    ("f", "n", "man and woman in Hungarian (férfi, nő)"),
+)
+"""Two letters that one column holds, and what they mean then."""
 _DEAD = frozenset(
     {
         "dead", "deceased", "died", "death", "expired", "exitus", "dead of disease", "dod",
@@ -36,7 +42,37 @@ _CODE_AND_WORD = re.compile(r"([01]) ?[:=\-.)] ?(\D+)")
 
 def read_sex(cell: Cell) -> Sex | None:
     """Return the sex that a cell says; numbers say none, as they mean different ones."""
-    return _SEXES.get(text_of(cell).lower().rstrip("."))
+    return _SEXES.get(_letters(cell))
+
+
+def read_sexes(column: str, cells: Mapping[int, Cell]) -> ColumnValues[Sex]:
+    """Read a column of sexes.
+
+    Parameters
+    ----------
+    column : str
+        Its name, for sentences.
+    cells : mapping of int to Cell
+        Its cells by line.
+
+    Raises
+    ------
+    ClinicalTableError
+        If it holds letters that mean one sex in one language and the other in another.
+    """
+    lines = {_letters(cell): line for line, cell in reversed(cells.items())}
+    for one, other, languages in _OPEN_LETTERS:
+        if one in lines and other in lines:
+            raise ClinicalTableError(
+                f"The column {column} holds {one.upper()} in line {lines[one]} and {other.upper()} "
+                f"in line {lines[other]}, which mean {languages}: write male and female, or say "
+                "under codes in the [clinical] table of the settings file what they mean."
+            )
+    return read_each(cells, read_sex)
+
+
+def _letters(cell: Cell) -> str:
+    return text_of(cell).lower().rstrip(".")
 
 
 def read_events(

@@ -11,16 +11,20 @@ from typing import Literal
 
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.column_values import ColumnValues, read_each
+from feature_store.clinical_tables.month_names import month_named
 from feature_store.clinical_tables.sheet import Cell, text_of
-from feature_store.clinical_tables.shown_values import MONTH_NAMES, MONTHS, ShownValues
+from feature_store.clinical_tables.shown_values import ShownValues
 
 _TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d{2}:?\d{2})?)?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}")
 _DIGITS = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_TIME}")
 _SHORT_YEAR = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}")
-_DAY_NAMED_MONTH = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[-/. ]*([A-Za-z]{3,9})[-/.,]* *(\d{4})")
-_NAMED_MONTH_DAY = re.compile(r"([A-Za-z]{3,9})\.? *(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})")
+_NAME = r"([^\W\d_]{3,10})"
+_DAY_NAMED_MONTH = re.compile(
+    rf"(\d{{1,2}})(?:st|nd|rd|th|er|º)?[-/. ]*(?:de )?{_NAME}[-/.,]* *(?:de )?(\d{{4}})"
+)
+_NAMED_MONTH_DAY = re.compile(rf"{_NAME}\.? *(\d{{1,2}})(?:st|nd|rd|th)?,? +(\d{{4}})")
 _FIVE_DIGITS = re.compile(r"\d{5}")
 _SERIAL = (20000, 80000)
 """Excel's numbers of days from 1954 to 2119."""
@@ -127,14 +131,7 @@ def _date(cell: Cell, order: Order, epoch: date) -> date | None:
 
 
 def _month(name: str) -> str:
-    lower = name.lower()
-    if lower.isdigit():
-        return lower
-    if lower in MONTHS:
-        return str(MONTHS.index(lower) + 1)
-    if lower == "sept":
-        return "9"
-    return str(MONTH_NAMES.index(lower) + 1) if lower in MONTH_NAMES else "0"
+    return name if name.isdigit() else str(month_named(name) or 0)
 
 
 def _day(year: str, month: str, day: str) -> date | None:

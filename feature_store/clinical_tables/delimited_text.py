@@ -45,7 +45,8 @@ def read_text(content: bytes, known: Known) -> Sheet:
         If the encoding, the quotes or the header cannot be read.
     """
     text, encoding, guessed = _decoded(content)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # DOS ends a text by control-Z
+    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a")
     skipped, delimiter = 0, None
     lines = text.split("\n")
     remarks = []

@@ -13,6 +13,8 @@ from feature_store.clinical_tables.conventions import Unit
 from feature_store.clinical_tables.shown_values import ShownValues
 
 _ROUNDING_DAYS = 1.0
+_FIRST_YEAR = 1900
+"""Earlier years are slips, or of another calendar, in which a year has other days."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,15 @@ class FollowUpColumns:
                     f"{self.names[name]} is {shown.dated(values.unreadable[line])}, expected a "
                     "date like 2026-01-31"
                 )
-            if line in values.values and values.values[line] > self.today:
+            if line not in values.values:
+                continue
+            if values.values[line] > self.today:
                 raise ValueError(f"{self.names[name]} lies in the future")
+            if values.values[line].year < _FIRST_YEAR:
+                raise ValueError(
+                    f"{self.names[name]} has a year before {_FIRST_YEAR}, expected a date of the "
+                    "Gregorian calendar like 2026-01-31"
+                )
         died = self._died(line, shown)
         stated = self._stated(line, shown)
         dated = self._dated_days(line, died, required=stated is None)

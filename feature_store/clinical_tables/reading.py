@@ -16,7 +16,7 @@ from feature_store.clinical_records import (
     ClinicalTable,
     ClinicalTableError,
 )
-from feature_store.clinical_tables.clinical_terms import read_events, read_sex
+from feature_store.clinical_tables.clinical_terms import read_events, read_sexes
 from feature_store.clinical_tables.column_values import (
     ColumnValues,
     agreed,
@@ -154,7 +154,7 @@ class _Reader:
         refuse_repeating(sheet.header, ids.values)
         self._shown = shown = ShownValues(ids.values.values())
         self._id_place = columns[Field.PATIENT_ID][0].place
-        self._sex = self._each(Field.SEX, read_sex)
+        self._sex = self._column(Field.SEX, lambda column, cells: read_sexes(column.name, cells))
         self._histology = self._each(Field.HISTOLOGY, read_histology)
         self._stage = self._column(Field.STAGE, lambda _, cells: read_stages(cells))
         self._age = self._numbers(Field.AGE, lambda _: _OLDEST_YEARS)
@@ -217,7 +217,8 @@ class _Reader:
     ) -> ClinicalRecord:
         width, number = len(self._sheet.header), line.number
         if len(line.cells) != width:
-            raise ValueError(f"it has {len(line.cells)} cells, expected {width} as in the header")
+            number_of = f"{len(line.cells)} cell{'s' * (len(line.cells) != 1)}"
+            raise ValueError(f"it has {number_of}, expected {width} as in the header")
         written = line.cells[self._id_place]
         if is_missing(written):
             name = self._columns[Field.PATIENT_ID][0].name

@@ -8,16 +8,12 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
+from feature_store.clinical_tables.month_names import month_named
 from feature_store.clinical_tables.sheet import Cell, text_of
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-MONTH_NAMES = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
-_MONTH_WORDS = frozenset({*MONTHS, *MONTH_NAMES, "sept", "t", "z", "am", "pm"})
+_BESIDE_MONTHS = frozenset({"t", "z", "am", "pm", "de"})
 _LONGEST = 24
-_YEAR = re.compile(r"(?:18|19|20)\d\d")
+_YEAR = re.compile(r"\d{4}")
 _FULL_DATE = re.compile(r"(?:\d{1,4}[-/.]){2}\d{1,4}|(?:18|19|20)\d{6}")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WORDS = """a about aden adeno adenoca adenocarcinoma adenosquamous ago ajcc alive and approx benign
@@ -64,7 +60,8 @@ class ShownValues:
         """Return a date without its year."""
         text = text_of(cell)
         short = _YEAR.sub("…", text, count=1)
-        if any(word.lower() not in _MONTH_WORDS for word in _LETTERS.findall(text)):
+        words = _LETTERS.findall(text)
+        if any(month_named(one) is None and one.lower() not in _BESIDE_MONTHS for one in words):
             return self(short)
         return f"'{short}'" if len(short) <= _LONGEST else f"a text of {len(text)} characters"
 

@@ -45,8 +45,8 @@ def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
     Raises
     ------
     ClinicalTableError
-        If it cannot be opened, has no such sheet, or the table has hidden rows, merged cells or
-        formulas without a stored value.
+        If it cannot be opened, has no such sheet, or the table has rows that are hidden or struck
+        through, merged cells or formulas without a stored value.
     """
     values, formulas = _opened(content, data_only=True), _opened(content, data_only=False)
     name = _sheet_name(values, sheet)
@@ -64,6 +64,7 @@ def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
         )
     _refuse_merged(written, rows[0][0])
     _refuse_hidden(shown, [number for number, _ in rows])
+    _refuse_struck_through(rows)
     _refuse_uncalculated(shown, written)
     header_line, top = rows[0]
     names = [" ".join(str(_cell(cell)).split()) for cell in top]
@@ -175,6 +176,20 @@ def _refuse_hidden(sheet: Any, lines: Iterable[int]) -> None:
             f"{len(hidden)} row{'s' * (len(hidden) > 1)} of the clinical table "
             f"{'are' if len(hidden) > 1 else 'is'} hidden, the first is line {hidden[0]}, and "
             "nobody can tell whether they count: clear the filter and show them, or delete them."
+        )
+
+
+def _refuse_struck_through(rows: Iterable[tuple[int, Sequence[Any]]]) -> None:
+    struck = [
+        number
+        for number, row in rows
+        if all(cell.font.strike for cell in row if cell.value is not None)
+    ]
+    if struck:
+        raise ClinicalTableError(
+            f"{len(struck)} row{'s' * (len(struck) > 1)} of the clinical table "
+            f"{'are' if len(struck) > 1 else 'is'} struck through, the first is line {struck[0]}, "
+            "and nobody can tell whether they count: delete them, or take the stroke away."
         )
 
 

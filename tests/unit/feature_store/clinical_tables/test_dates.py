@@ -22,7 +22,8 @@ def dates(*cells: Cell, order: Order | None = None, epoch: date = EXCEL_EPOCH) -
     [
         "2020-04-03", "2020/4/3", "2020.04.03", "20200403", "2020-04-03 00:00:00",
         "2020-04-03T08:15:00Z", "3-Apr-2020", "03 APR 2020", "3. April 2020", "April 3, 2020",
-        "3rd April 2020", "03APR2020", "43924", 43924.0, date(2020, 4, 3),
+        "3rd April 2020", "03APR2020", "3 avril 2020", "3. Aprile 2020",
+        "3 de abril de 2020", "43924", 43924.0, date(2020, 4, 3),
     ],
 )  # fmt: skip
 def test_a_form_that_cannot_be_read_in_two_ways(cell: Cell) -> None:

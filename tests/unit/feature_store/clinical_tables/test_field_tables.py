@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.styles import Font
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTableError, Histology, Sex
 from feature_store.clinical_tables.conventions import Conventions
@@ -130,6 +131,19 @@ READ_RIGHT: dict[str, str | bytes] = {
         DATED + "P1,66.5,m,adeno,IIIA,1-Jan-2020,31 Dec 2020,\n"
         'P2,70,f,squamous,II,"January 1, 2020",,19 June 2022\n'
     ),
+    "dates with German names of months": (
+        DATED + "P1,66.5,m,adeno,IIIA,1. Januar 2020,31. Dez. 2020,\n"
+        "P2,70,f,squamous,II,1. Jan. 2020,,19. Juni 2022\n"
+    ),
+    "dates with French and Spanish names of months": (
+        DATED + "P1,66.5,m,adeno,IIIA,1er janvier 2020,31 décembre 2020,\n"
+        "P2,70,f,squamous,II,1 de enero de 2020,,19 de junio de 2022\n"
+    ),
+    "the end of a text of DOS": OURS + TWO + "\x1a",
+    "sep=^": "sep=^\n" + (OURS + TWO).replace(",", "^"),
+    "UTF-32": (OURS + TWO).encode("utf-32"),
+    "blanks that do not break in the header": (OURS + TWO)
+    .replace("patient_id", "patient\u00a0id").replace("survival_days", "survival\u200b_days"),
     "serial dates": (
         DATED + "P1,66.5,m,adeno,IIIA,43831,44196,\nP2,70,f,squamous,II,43831,,44731\n"
     ),
@@ -251,6 +265,40 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "patient_id,P1,P2\nage,66,70\nsex,m,f\nhistology,adeno,scc\nevent,1,0\n",
         "stand below each other in the first column",
     ),
+    "M and V, Dutch or Spanish": (
+        OURS + TWO.replace("female", "V").replace("male", "M"),
+        "The column sex holds M in line 2 and V in line 3, which mean man and woman in Dutch",
+    ),
+    "H and M of Spanish": (
+        OURS + TWO.replace("female", "M").replace("male", "H"),
+        "The column sex holds M in line 3 and H in line 2, which mean woman and man in Spanish",
+    ),
+    "F and N of Hungarian": (
+        OURS + TWO.replace("female", "N").replace("male", "F"),
+        "The column sex holds F in line 2 and N in line 3, which mean man and woman in Hungarian",
+    ),
+    "two columns of one name that differ": (
+        OURS.replace("\n", ",age\n") + TWO.replace(",1\n", ",1,12\n").replace(",0\n", ",0,70\n"),
+        "The columns age and age both say age and differ in line 2",
+    ),
+    "an identifier of the hospital beside one of the study": (
+        OURS.replace("patient_id", "patient_id,MRN") + TWO.replace("P1", "P1,77").replace(
+            "P2", "P2,78"
+        ),
+        "The columns patient_id and MRN both say patient_id and differ in line 2",
+    ),
+    "age in months": (
+        (OURS + TWO).replace("age,", "age (months),", 1),
+        "lacks 1 column: age. Its header in line 1 has 7 columns. Its other columns are age (mo",
+    ),
+    "1 for alive in brackets": (
+        (OURS + TWO).replace("event", "status (1=alive)"),
+        "Its other columns are status (1=alive)",
+    ),
+    "Shift-JIS": (
+        (OURS.replace("\n", ",備考\n") + TWO.replace("\n", ",良\n")).encode("cp932"),
+        "neither UTF-8 (line 1) nor Windows-1252",
+    ),
     "no header": (TWO, "lacks 7 columns: patient_id (PatientID, record_id …); age"),
     "other names": (
         (OURS + TWO).replace("stage", "Stadium"),
@@ -345,6 +393,29 @@ REJECTED: dict[str, tuple[str, str]] = {
         "P2,66,m,adeno,II,2020-01-01,,9999-12-31\n",
         "last contact lies in the future",
     ),
+    "a year of the Islamic calendar": (
+        DATED
+        + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
+        "P2,66,m,adeno,II,1441-05-06,1442-05-17,\n",
+        "start of radiotherapy has a year before 1900, expected a date of the Gregorian calendar",
+    ),
+    "a year of the Buddhist calendar": (
+        DATED
+        + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
+        "P2,66,m,adeno,II,2563-01-01,2563-12-31,\n",
+        "start of radiotherapy lies in the future",
+    ),
+    "a date in signs of Japanese": (
+        DATED
+        + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
+        "P2,66,m,adeno,II,2020年1月1日,2020-12-31,\n",
+        "start of radiotherapy is a text of 6 characters, expected a date like 2026-01-31",
+    ),
+    "a line parted otherwise": (
+        OURS + TWO.replace("P2,70,female,", "P2;70;female;").replace("a,II,900,0", "a;II;900;0"),
+        "it has 1 cell, expected 7 as in the header",
+    ),
+    "digits that are none of ASCII": (days("365", "٣٦٥"), "survival_days is '٣٦٥', expected a"),
     "days that differ from the dates": (
         ("patient_id,age,sex,histology,stage,rt_start,date_of_death,survival_days,event\n"
         "P1,66,m,adeno,IIIA,2020-01-01,2020-12-31,365,1\n"
@@ -502,6 +573,17 @@ def hidden(book: Workbook) -> None:
     book.active.row_dimensions[3].hidden = True
 
 
+def struck_through(book: Workbook) -> None:
+    for cell in book.active[3]:
+        cell.font = Font(strike=True)
+
+
+def group_above(book: Workbook) -> None:
+    book.active.insert_rows(1)
+    book.active["F1"] = "Follow-up"
+    book.active.merge_cells("F1:G1")
+
+
 def renamed(book: Workbook) -> None:
     book.active.append(["x"])
     book.move_sheet(book.create_sheet("Notes"), -1)
@@ -515,6 +597,14 @@ def out_of_sight(book: Workbook) -> None:
 
 WORKBOOKS_REFUSED: dict[str, tuple[Callable[[Workbook], Any], str]] = {
     "a hidden row": (hidden, "1 row of the clinical table is hidden, the first is line 3"),
+    "a row struck through": (
+        struck_through,
+        "1 row of the clinical table is struck through, the first is line 3",
+    ),
+    "a merged cell above the header": (
+        group_above,
+        "The cells F1:G1 of the clinical table are merged",
+    ),
     "merged cells": (
         lambda book: book.active.merge_cells("C2:C3"),
         "The cells C2:C3 of the clinical table are merged",
