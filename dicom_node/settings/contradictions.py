@@ -5,18 +5,21 @@ a study waits for them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from itertools import combinations
 from pathlib import Path
 
-from dicom_node.center import Center, ObjectKind, QuerySource, ReturnDestination
+from dicom_node.center import Center, ObjectKind, QuerySource, ReturnDestination, Role
 from dicom_node.settings.secrets import token_variable
 from dicom_node.settings.settings_file import Fault
 from dicom_node.settings.tables import CenterTable, NodeTable, QueryTable, ReturnTable
 
 Keys = tuple[str | int, ...]
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+_OTHER_ROIS = ("Heart", "Lung_L", "SpinalCord", "BODY", "Couch 1")
+"""Names of structures that are no GTV."""
 _THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _NODE_FOLDERS = (
     "archive",
@@ -148,6 +151,13 @@ def _waits(node: NodeTable) -> Iterator[Fault]:
             f"the longest wait for a delivery is {node.delivery_longest_retry_s:g} s, but the "
             f"first {node.delivery_first_retry_s:g} s: expected at least that",
         )
+    usual = NodeTable.model_fields["longest_wait_s"].default
+    if node.longest_wait_s != usual and node.longest_wait_s < node.quiet_period_s:
+        yield Fault(
+            ("node", "longest_wait_s"),
+            f"the longest wait is {node.longest_wait_s:g} s, but the quiet period "
+            f"{node.quiet_period_s:g} s: expected at least that",
+        )
     share = node.associations_of_a_center
     if share is not None and share > node.maximum_associations:
         yield Fault(
@@ -167,6 +177,7 @@ def _places(node: NodeTable) -> Iterator[Fault]:
 def _centers(node: NodeTable, centers: Mapping[str, CenterTable]) -> Iterator[Fault]:
     checks: tuple[Callable[[NodeTable, CenterTable], Iterator[tuple[str, str]]], ...] = (
         _what_is_accepted,
+        _whom_an_empty_list_lets_in,
         _where_reports_go,
         _who_is_asked,
         _who_is_asked_for_a_certificate,
@@ -210,6 +221,26 @@ def _what_is_accepted(_node: NodeTable, table: CenterTable) -> Iterator[tuple[st
         )
     if not table.gtv_pattern:
         yield "gtv_pattern", "the pattern is empty, so that it matches no ROI: give the GTV's name"
+    elif all(re.fullmatch(table.gtv_pattern, name, re.IGNORECASE) for name in _OTHER_ROIS):
+        yield (
+            "gtv_pattern",
+            (
+                f"the pattern {table.gtv_pattern!r} matches every ROI, {_OTHER_ROIS[0]} too: "
+                "expected one that matches the GTV alone"
+            ),
+        )
+
+
+def _whom_an_empty_list_lets_in(_node: NodeTable, table: CenterTable) -> Iterator[tuple[str, str]]:
+    for key in ("addresses", "certificates"):
+        if key in table.model_fields_set and not getattr(table, key):
+            yield (
+                key,
+                (
+                    f"the list is empty, and lets in everybody, as if {key} were not there: name "
+                    "who may call, or take the key away"
+                ),
+            )
 
 
 def _where_reports_go(node: NodeTable, table: CenterTable) -> Iterator[tuple[str, str]]:
@@ -220,6 +251,19 @@ def _where_reports_go(node: NodeTable, table: CenterTable) -> Iterator[tuple[str
                 "there is no return_to, to which validation reports could go under this ID: give "
                 "one, or take the ID away"
             ),
+        )
+    if table.qa_patient_id is not None and table.role is Role.TRAINING:
+        yield (
+            "qa_patient_id",
+            (
+                "a training centre is not validated, and no report could go under this ID: take it "
+                "away"
+            ),
+        )
+    if table.return_to is not None and not table.returns and table.qa_patient_id is None:
+        yield (
+            "returns",
+            "the list is empty, so that nothing would go to return_to: take either away",
         )
     known = [*table.report_commitment_to, *((table.return_to,) if table.return_to else ())]
     for one in known:

@@ -24,6 +24,7 @@ from dicom_node.settings.values import (
     AeTitle,
     Days,
     Host,
+    Peer,
     Place,
     Port,
     RegistryUrl,
@@ -37,7 +38,7 @@ class ReturnTable(BaseModel):
     model_config = TABLE
 
     ae_title: AeTitle
-    host: Host
+    host: Peer
     port: Port
 
 

@@ -18,6 +18,8 @@ TABLE: Final = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 """Of every table: an unknown key is an error, and no number is infinite or none at all."""
 
 _LONGEST_AE_TITLE = 16
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 _NUMBERS_AND_DOTS = re.compile(r"[0-9.]+")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LONGEST_HOST = 253
@@ -61,6 +63,15 @@ def _host(value: str) -> str:
     return value
 
 
+def _peer(value: str) -> str:
+    if value in _EVERYWHERE:
+        raise ValueError(
+            f"{value} means every address of this machine, and nobody can be called there: give "
+            "the peer's own"
+        )
+    return value
+
+
 def is_host(value: str) -> bool:
     """Say whether `value` is an IPv4 or IPv6 address, or a host name (RFC 1123 section 2.1)."""
     try:
@@ -83,6 +94,11 @@ def _path(value: Path) -> Path:
     if text.startswith("~"):
         raise ValueError(
             f"{text!r} begins with ~, which stands for nothing here: write the whole path"
+        )
+    if _ELSEWHERE.match(text):
+        raise ValueError(
+            f"{text!r} is an address or a path of Windows, expected a file or folder of this "
+            "machine"
         )
     if text == ".":
         raise ValueError("the path is empty, or the checkout itself: name a folder or file")
@@ -139,6 +155,16 @@ def _http_url(value: str) -> str:
         usable = usable and (parts.port is None or parts.port > 0) and " " not in value
     except ValueError:
         usable = False
+    if usable and "@" in parts.netloc:
+        # no sentence shows the password
+        raise ValueError(
+            "the address holds a name or a password: take it out, it belongs into annulus.env"
+        )
+    if usable and (parts.query or parts.fragment):
+        raise ValueError(
+            f"{value!r} goes on after its path, by ? or #: expected an address that others go on "
+            "from, like http://reports.example:4280/"
+        )
     if not usable:
         raise ValueError(
             f"{value!r} is not an address for a browser: expected one like "
@@ -153,6 +179,8 @@ Port = Annotated[int, AfterValidator(_port)]
 """A TCP port."""
 Host = Annotated[str, AfterValidator(_host)]
 """An address, or a host name."""
+Peer = Annotated[str, AfterValidator(_host), AfterValidator(_peer)]
+"""The address or name of a machine that is called."""
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 """Where a browser finds something."""
 Place = Annotated[Path, AfterValidator(_path)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from dicom_node.center import Role
 from dicom_node.settings import Fault
@@ -21,9 +23,19 @@ from models.bundle.blocks_read import blocks_read
 
 if TYPE_CHECKING:
     from flows.settings.settings import Settings
+    from flows.settings.tables import ClinicalConventionsTable
 
 _RING = "ring_"
 _URL = "://"
+_API = re.compile(r"/api(?:/.*[^/])?$")
+_OF_BROWSERS = frozenset(
+    {
+        "accept", "accept-encoding", "accept-language", "authorization", "connection", "cookie",
+        "content-length", "content-type", "host", "origin", "referer", "user-agent",
+        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
+    }
+)  # fmt: skip
+"""Headers that say something else, in small letters, and mostly come from the browser."""
 
 
 def table_faults(settings: Settings) -> Iterator[Fault]:
@@ -36,6 +48,7 @@ def table_faults(settings: Settings) -> Iterator[Fault]:
     yield from _clinical(settings)
     yield from _prefect(settings)
     yield from notify_faults(settings.notify)
+    yield from _portal(settings)
 
 
 def _model(settings: Settings) -> Iterator[Fault]:
@@ -63,9 +76,21 @@ def _model(settings: Settings) -> Iterator[Fault]:
 
 
 def _rings(settings: Settings) -> Iterator[Fault]:
+    made = settings.features.ring_widths_mm
+    if len(set(made)) < len(made):
+        yield Fault(
+            ("features", "ring_widths_mm"),
+            f"a width is there twice: expected ring_widths_mm = {sorted(set(made))}",
+        )
+    beyond = settings.node.beyond_gtv_mm
+    if made and beyond < max(made):
+        yield Fault(
+            ("node", "beyond_gtv_mm"),
+            f"a CT that goes on for {beyond:g} mm beyond the GTV would count as whole, and a ring "
+            f"of {max(made)} mm is cut there: expected at least {max(made)}",
+        )
     if settings.model.bundle is None:
         return
-    made = settings.features.ring_widths_mm
     lacking = [
         block
         for block in blocks_read(settings.model.bundle)
@@ -135,9 +160,68 @@ def _clinical(settings: Settings) -> Iterator[Fault]:
                 f"[clinical.{name}] names no centre of this file, which has {known}",
             )
 
+    for name, conventions in settings.clinical.items():
+        yield from _conventions(("clinical", name), conventions)
+
+
+def _conventions(keys: Keys, conventions: ClinicalConventionsTable) -> Iterator[Fault]:
+    """Yield what cannot hold together of what a centre says of its tables."""
+    ours: dict[str, str] = {}
+    for name, column in conventions.columns.items():
+        if column and ours.setdefault(" ".join(column.split()), name) != name:
+            yield Fault(
+                (*keys, "columns"),
+                f"the column {column} is given to both {ours[' '.join(column.split())]} and "
+                f"{name}: keep one",
+            )
+    for field, meanings in conventions.codes.items():
+        said: dict[str, str] = {}
+        for code, word in meanings.items():
+            if said.setdefault(code.strip().lower(), word) != word:
+                yield Fault(
+                    (*keys, "codes"),
+                    f"the code {code} of {field} means both {said[code.strip().lower()]} and "
+                    f"{word}, for capitals do not count: keep one",
+                )
+
+
+def _portal(settings: Settings) -> Iterator[Fault]:
+    portal = settings.portal
+    if portal.url is not None and portal.url == portal.prefect_url:
+        yield Fault(
+            ("portal", "prefect_url"),
+            "it is the portal's own address: give that of the Prefect UI",
+        )
+    if portal.user_header is not None:
+        if portal.user_header.lower() in _OF_BROWSERS:
+            yield Fault(
+                ("portal", "user_header"),
+                f"a browser says {portal.user_header} itself, and could name any user: expected a "
+                "header that the proxy alone sets, such as X-Remote-User",
+            )
+        if not portal.proxies:
+            yield Fault(
+                ("portal", "proxies"),
+                "the list is empty, so that nobody is believed who sends user_header: give the "
+                "proxy's address",
+            )
+    for one in portal.proxies:
+        if one.is_unspecified:
+            yield Fault(
+                ("portal", "proxies"),
+                f"no request comes from {one}, which stands for every address: give the proxy's "
+                "own",
+            )
+
 
 def _prefect(settings: Settings) -> Iterator[Fault]:
     prefect = settings.prefect
+    if prefect.api_url is not None and not _API.search(urlsplit(prefect.api_url).path):
+        yield Fault(
+            ("prefect", "api_url"),
+            f"{prefect.api_url} is not where Prefect's API is: expected an address that ends with "
+            "/api, like http://prefect:4200/api",
+        )
     if prefect.longest_retry_s < prefect.first_retry_s:
         yield Fault(
             ("prefect", "longest_retry_s"),

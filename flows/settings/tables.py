@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -328,13 +329,18 @@ def _cron(value: str) -> str:
     if value == BY_HAND:
         return value
     # Prefect takes seconds to import
+    from prefect._vendor.croniter import croniter  # noqa: PLC0415
     from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415
 
+    expected = f"expected cron like '0 2 * * *' (each night at two) or '{BY_HAND}'"
     try:
         CronSchedule(cron=value)
     except ValueError as error:
-        raise ValueError(
-            f"{value!r} is not a schedule: expected cron like '0 2 * * *' (each night at two) or "
-            f"'{BY_HAND}'"
-        ) from error
+        raise ValueError(f"{value!r} is not a schedule: {expected}") from error
+    if len(value.split()) not in {1, 5}:
+        raise ValueError(f"{value!r} has {len(value.split())} fields and not five: {expected}")
+    try:
+        croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
+    except ValueError as error:
+        raise ValueError(f"{value!r} is of a day that never comes: {expected}") from error
     return value

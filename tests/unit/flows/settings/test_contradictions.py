@@ -41,6 +41,12 @@ _SOUND: Final = {
     ),
     "an IPv6 address": "[node]\nhost = '::1'\n[system]\nhost = '::'\n",
     "PostgreSQL": "[node]\nregistry_url = 'postgresql+psycopg://annulus:p%23w@db:5432/annulus'\n",
+    "a server of Prefect's own company": (
+        "[prefect]\napi_url = 'https://api.prefect.example/api/accounts/a/workspaces/b'\n"
+    ),
+    "a schedule by its name": "[validation]\nschedule = '@daily'\n",
+    "a day that comes every four years": "[validation]\nschedule = '0 2 29 2 *'\n",
+    "a pattern for any target": "[center.B]\nae_titles = ['B']\ngtv_pattern = '.*(gtv|ptv).*'\n",
     "reports in the node's folder": "[node]\nfolder = 'data'\n[validation]\nreports = 'data/r'\n",
 }
 
