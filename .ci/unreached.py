@@ -35,6 +35,7 @@ REACHED_BY_NAME = {
     "Great Expectations reads it": "progress_bars",
     "Prefect looks there for the pages of its second UI": "__ui_v2_static_path__",
     "Prefect's server calls it": "before_transition",
+    "Prefect makes the log of a run of it": "Console",
     "Prefect reads a flow's parameters there": "__signature__",
     "Prefect reads a deployment's form there": "_parameter_openapi_schema",
     "the with statement passes it": "trace",

@@ -19,6 +19,7 @@ from flows.commands.prefect_server import add_prefect_server_command
 from flows.commands.store import add_store_commands
 from flows.commands.system import add_system_commands
 from flows.commands.validation import add_validation_commands
+from flows.runs.outages import say_outages_in_one_line
 from models.errors import ModelError
 
 
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    say_outages_in_one_line()
     for talkative in ("httpx", "httpcore", "great_expectations", "numexpr"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:

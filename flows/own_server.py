@@ -69,6 +69,7 @@ def prefect_environment(settings: Settings, environment: Mapping[str, str]) -> d
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_CLASS": "flows.runs.console.Console",
     }
 
 

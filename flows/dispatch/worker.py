@@ -40,6 +40,7 @@ from dicom_node.settings import SettingsError
 from feature_store.expectations.suites import study_suite
 from flows.installation import Installation, installation
 from flows.runs.account import run_tags
+from flows.runs.outages import say_outages_in_one_line
 from flows.studies.score_study import FINISHED, extract_study, score_study
 from models.errors import ModelError
 from models.network.weights import INPUT_SHAPE
@@ -161,6 +162,7 @@ def work_on_studies(parent: int) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    say_outages_in_one_line()
     stop = threading.Event()
     stop_on_signals(stop)
     work = installation()

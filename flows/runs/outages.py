@@ -1,0 +1,35 @@
+"""A server that does not answer is said in one line of the log: Prefect's own clients show where in
+their code they noticed it, which tells nobody anything.
+"""
+
+from __future__ import annotations
+
+import logging
+
+
+class OutagesInOneLine(logging.Filter):
+    """Lets every record through, and puts the name of an outage into its line in place of a
+    traceback.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a record through."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and _is_outage(error):
+            said = f"{record.getMessage()} ({type(error).__name__}: {error})"
+            vars(record).update(msg=said, args=(), exc_info=None, exc_text=None)
+        return True
+
+
+def say_outages_in_one_line() -> None:
+    """Let the log of this process show outages without tracebacks, once it is set up."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OutagesInOneLine())
+
+
+def _is_outage(error: BaseException) -> bool:
+    # What raises them has them loaded; others need not wait for them
+    import httpx  # noqa: PLC0415
+    from websockets.exceptions import WebSocketException  # noqa: PLC0415
+
+    return isinstance(error, OSError | httpx.TransportError | WebSocketException)

@@ -1,0 +1,42 @@
+"""An outage is one line of the log; any other error keeps its traceback."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError
+
+from flows.runs.console import Console
+
+
+def _logged(error: Exception) -> str:
+    written = io.StringIO()
+    handler = Console(written)
+    log = logging.Logger("of a client")  # noqa: LOG001 - one of its own
+    log.addHandler(handler)
+    try:
+        raise error
+    except type(error):
+        log.warning("the websocket of %s failed", "events", exc_info=True)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "refused"),
+        httpx.ConnectError("refused"),
+        ConnectionClosedError(None, None),
+    ],
+)
+def test_an_outage_is_one_line(error: Exception) -> None:
+    said = _logged(error)
+    assert said.startswith(f"the websocket of events failed ({type(error).__name__}: ")
+    assert said.count("\n") == 1
+
+
+def test_what_is_wrong_here_keeps_its_traceback() -> None:
+    assert "Traceback" in _logged(KeyError("a fault"))
