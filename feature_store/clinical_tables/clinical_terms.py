@@ -60,7 +60,7 @@ def read_sexes(column: str, cells: Mapping[int, Cell]) -> ColumnValues[Sex]:
     ClinicalTableError
         If it holds letters that mean one sex in one language and the other in another.
     """
-    lines = {_letters(cell): line for line, cell in reversed(cells.items())}
+    lines = {_letters(cell): line for line, cell in reversed([*cells.items()])}
     for one, other, languages in _OPEN_LETTERS:
         if one in lines and other in lines:
             raise ClinicalTableError(

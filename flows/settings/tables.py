@@ -329,7 +329,7 @@ def _cron(value: str) -> str:
     if value == BY_HAND:
         return value
     # Prefect takes seconds to import
-    from prefect._vendor.croniter import croniter  # noqa: PLC0415
+    from prefect._vendor.croniter.croniter import croniter  # noqa: PLC0415
     from prefect.client.schemas.schedules import CronSchedule  # noqa: PLC0415
 
     expected = f"expected cron like '0 2 * * *' (each night at two) or '{BY_HAND}'"
@@ -340,7 +340,7 @@ def _cron(value: str) -> str:
     if len(value.split()) not in {1, 5}:
         raise ValueError(f"{value!r} has {len(value.split())} fields and not five: {expected}")
     try:
-        croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
+        croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise ValueError(f"{value!r} is of a day that never comes: {expected}") from error
     return value
