@@ -5,6 +5,7 @@ their code they noticed it, which tells nobody anything.
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 
 
 class OutagesInOneLine(logging.Filter):
@@ -16,7 +17,8 @@ class OutagesInOneLine(logging.Filter):
         """Let a record through."""
         error = record.exc_info[1] if record.exc_info else None
         if error is not None and _is_outage(error):
-            said = f"{record.getMessage()} ({type(error).__name__}: {error})"
+            what = f"{type(error).__name__}: {error}".removesuffix(": ")
+            said = f"{record.getMessage()} ({what})"
             vars(record).update(msg=said, args=(), exc_info=None, exc_text=None)
         return True
 
@@ -32,4 +34,6 @@ def _is_outage(error: BaseException) -> bool:
     import httpx  # noqa: PLC0415
     from websockets.exceptions import WebSocketException  # noqa: PLC0415
 
-    return isinstance(error, OSError | httpx.TransportError | WebSocketException)
+    # Cancelled is what Prefect polled with as long as the server did not answer
+    outages = OSError | httpx.TransportError | WebSocketException | CancelledError
+    return isinstance(error, outages)

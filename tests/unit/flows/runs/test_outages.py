@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from asyncio import CancelledError
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from websockets.exceptions import ConnectionClosedError
 from flows.runs.console import Console
 
 
-def _logged(error: Exception) -> str:
+def _logged(error: BaseException) -> str:
     written = io.StringIO()
     handler = Console(written)
     log = logging.Logger("of a client")  # noqa: LOG001 - one of its own
@@ -30,11 +31,12 @@ def _logged(error: Exception) -> str:
         ConnectionRefusedError(111, "refused"),
         httpx.ConnectError("refused"),
         ConnectionClosedError(None, None),
+        CancelledError(),
     ],
 )
-def test_an_outage_is_one_line(error: Exception) -> None:
+def test_an_outage_is_one_line(error: BaseException) -> None:
     said = _logged(error)
-    assert said.startswith(f"the websocket of events failed ({type(error).__name__}: ")
+    assert said.startswith(f"the websocket of events failed ({type(error).__name__}")
     assert said.count("\n") == 1
 
 
