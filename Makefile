@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && break; done)
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 INSTALLED := $(VENV)/.installed
+TAG ?= annulus:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # The second try, with the machine's own certificates, is for networks whose proxy signs with its own.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
 
@@ -17,10 +18,16 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8
 TWO_AT_ONCE := --numprocesses 2
 
-.PHONY: help install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
+.PHONY: help image image-check install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+image:  ## the container image TAG, by docker, podman or buildah (BUILDER); PROXY_CERTIFICATE=FILE behind a proxy that signs with its own
+	sh deploy/build_image.sh $(TAG)
+
+image-check: install  ## every part of the image TAG as its user, with a root that is read-only; needs root
+	$(BIN)/python -m tests.torture.image $(TAG)
 
 install: $(INSTALLED)  ## the virtual environment with every dependency, at the locked versions
 
@@ -137,9 +144,11 @@ format: install  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: install  ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
+LOCKED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
+
+lock: install  ## write requirements.lock anew from pyproject.toml, and of it what runs without the tests, for the image
+	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCKED) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock $(LOCKED) -o requirements-runtime.lock
 
 clean:  ## remove the virtual environment and the demonstration
 	rm -rf $(VENV) .pictologics annulus-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,27 @@ def test_the_image_holds_what_the_checkout_needs() -> None:
         line[1:] for line in ignored if line.startswith("!")
     }
     assert re.search(r"^USER 10001", DOCKERFILE, re.MULTILINE)
+
+
+def _locked(name: str) -> set[str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return set(re.findall(r"^[a-z0-9][a-z0-9-]*==[^ \n]+", text, re.MULTILINE))
+
+
+def test_the_image_has_the_locked_versions_of_what_runs_without_the_tests() -> None:
+    locked, runs = _locked("requirements.lock"), _locked("requirements-runtime.lock")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = {
+        group: {re.split(r"[^A-Za-z0-9-]", one)[0].lower() for one in lines}
+        for group, lines in (
+            ("product", project["project"]["dependencies"]),
+            ("tests", project["dependency-groups"]["dev"]),
+        )
+    }
+    assert runs < locked
+    names = {one.partition("==")[0] for one in runs}
+    assert named["product"] <= names
+    assert not named["tests"] & names
 
 
 def test_compose_refers_to_files_and_services_that_there_are(compose: Path) -> None:
