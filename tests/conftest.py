@@ -24,6 +24,7 @@ LONGEST_FIRST = (
     "test_real_studies.py",
     "test_bad_input.py",
     "test_new_user.py",
+    "test_first_day.py",
     "test_outgrown.py",
     "test_torture.py",
     "test_deployments.py",
