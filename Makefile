@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8
 TWO_AT_ONCE := --numprocesses 2
 
-.PHONY: help image image-check install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
+.PHONY: help bench-prefect image image-check install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -101,6 +101,9 @@ bench-deep: install  ## the network against what this machine's arithmetic allow
 
 bench-portal: install  ## server time of the portal's pages with 10 000 studies; ARGS="--studies 1000"
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_portal $(ARGS)
+
+bench-prefect: install  ## bytes of Prefect's database for a study and a night; ARGS="--studies 10 --nights 1"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_prefect $(ARGS)
 
 bench-store: install  ## what a study costs in feature store and registry; ARGS="--sizes 100" for half a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_store $(ARGS)

@@ -69,13 +69,14 @@ def show_report(work: Installation, slug: str, report: ValidationReport, folder_
         The report's folder within the folder of reports.
     """
     model = report.provenance.model_name
-    create_table_artifact(
-        center_rows(report), key=f"validation-{slug}", description=f"Validation of {model}"
+    # Without a key: of what has one, the server keeps its newest version a second time.
+    pictures = create_markdown_artifact(
+        pictures_markdown(report), description=f"Survival and calibration, {model}"
     )
-    create_markdown_artifact(
-        pictures_markdown(report),
-        key=f"validation-{slug}-pictures",
-        description=f"Survival and calibration, {model}",
+    create_table_artifact(
+        center_rows(report),
+        key=f"validation-{slug}",
+        description=f"Validation of {model}. [Its pictures](/artifacts/artifact/{pictures})",
     )
     if url := work.settings.validation.reports_url:
         create_link_artifact(
