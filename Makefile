@@ -38,6 +38,10 @@ $(INSTALLED): requirements.lock
 	$(SYNC) || $(SYNC) --system-certs
 	touch $(INSTALLED)
 
+# What only looks or stops waits for no newer packages.
+$(BIN)/python:
+	@$(MAKE) -s install
+
 demo: install  ## three synthetic centres from DICOM push to validation report, in the folder annulus-demo
 	$(BIN)/python -m deploy.demo
 
@@ -47,10 +51,10 @@ demo-ui: install  ## the Prefect UI with the runs of the last demonstration
 up: install  ## the whole system on this machine: Prefect server, node, dispatcher, deployments, supervised
 	@$(BIN)/python -m deploy up
 
-down: install  ## stop the system, the studies under way first
+down: | $(BIN)/python  ## stop the system, the studies under way first
 	@$(BIN)/python -m deploy down
 
-status: install  ## what runs, what the studies wait for, where to look
+status: | $(BIN)/python  ## what runs, what the studies wait for, where to look
 	@$(BIN)/python -m deploy status
 
 bench-radiomics: install  ## speed and values against PyRadiomics and pictologics; ARGS=--quick for about a minute
