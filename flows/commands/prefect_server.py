@@ -16,6 +16,10 @@ _DAY_S = 86_400
 KEEP_DAYS = 90
 """How long the server keeps what a run left behind, unless it is told otherwise."""
 
+EVENTS_DAYS = 7
+"""How long events are kept, at most: they are three quarters of what a run leaves, and nothing but
+the feed of the UI and automations, which look back for minutes, reads them."""
+
 _Scope = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -39,8 +43,8 @@ def add_prefect_server_command(commands: Any) -> None:
         type=int,
         default=KEEP_DAYS,
         help=(
-            "days after which what an ended run left behind (states, logs, artifacts, events) is "
-            "removed from Prefect's database (default: %(default)s)"
+            "days after which what an ended run left behind (states, logs, artifacts) is removed "
+            "from Prefect's database, its events after a week (default: %(default)s)"
         ),
     )
     # It needs no settings: a container of the server has none.
@@ -71,7 +75,7 @@ def server_environment(home: Path, keep_days: int) -> dict[str, str]:
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(keep_days * _DAY_S),
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{keep_days}D",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{min(keep_days, EVENTS_DAYS)}D",
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
         # A path, so that the UI asks the host and the port that the browser's address names.
         "PREFECT_SERVER_UI_API_URL": "/api",

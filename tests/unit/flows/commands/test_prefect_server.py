@@ -13,7 +13,12 @@ from prefect.settings.context import get_current_settings
 from prefect.settings.legacy import Setting, _get_settings_fields
 
 from flows.__main__ import main
-from flows.commands.prefect_server import WithContentPolicy, content_policy, server_environment
+from flows.commands.prefect_server import (
+    EVENTS_DAYS,
+    WithContentPolicy,
+    content_policy,
+    server_environment,
+)
 
 
 def _settings() -> dict[str, Setting]:
@@ -27,9 +32,15 @@ def test_prefect_knows_and_takes_what_it_is_started_with(tmp_path: Path) -> None
     assert server.concurrency.lease_storage.endswith("filesystem")
     assert server.services.db_vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
     assert server.services.db_vacuum.retention_period.days == 30
-    assert server.events.retention_period.days == 30
+    assert server.events.retention_period.days == EVENTS_DAYS
     assert server.ui.static_directory == str(tmp_path / "ui")
     assert server.ui.api_url == "/api"
+
+
+def test_events_are_kept_no_longer_than_their_runs(tmp_path: Path) -> None:
+    name = "PREFECT_SERVER_EVENTS_RETENTION_PERIOD"
+    assert server_environment(tmp_path, 2)[name] == "P2D"
+    assert server_environment(tmp_path, 400)[name] == "P7D"
 
 
 def test_a_browser_may_ask_the_api_where_it_is_and_nobody_else() -> None:
