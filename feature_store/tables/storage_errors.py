@@ -72,7 +72,10 @@ _KNOWN = (
         ),
     ),
     (
-        r"while parsing|Json error|Invalid protocol action|not found in schema|expected \S+ (?:or \S+ )?at line",
+        (
+            r"while parsing|Json error|Invalid protocol action|not found in schema|"
+            r"expected \S+ (?:or \S+ )?at line"
+        ),
         (
             "what its log says of the table cannot be understood: restore the folder _delta_log "
             "from a back-up"
