@@ -123,7 +123,7 @@ def test_an_impossible_trait_is_refused(score: float) -> None:
 @pytest.mark.parametrize("name", SCANNERS)
 def test_the_body_encloses_lungs_and_tumour_in_every_slice(name: str) -> None:
     phantom = make_phantom(TumourTraits(2.2, 2.2, 0, 0), SCANNERS[name], np.random.default_rng(7))
-    body = body_mask(ct_of(phantom.hu, phantom.spacing_mm, np.eye(3)))
+    body = body_mask(ct_of(phantom.hu.astype(np.float64), phantom.spacing_mm, np.eye(3)))
     gtv = mask_of(phantom)
     assert body[gtv | ring_of(phantom, gtv)].all()
     assert body.mean(axis=(1, 2)).min() > 0.45
