@@ -88,8 +88,8 @@ fuzz-values: install  ## 20000 objects with random values at a live node, on SQL
 fuzz-geometry: install  ## 20000 random slices of contours, 500 random studies: right, or it is said why not; ARGS="--examples 1000 --studies 50"
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.geometry $(ARGS)
 
-bench-field-of-view: install  ## how features and scores move when the field of view is cropped; writes deploy/field-of-view.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_field_of_view --page deploy/field-of-view.md $(ARGS)
+bench-field-of-view: install  ## how features and scores move when the field of view is cropped; writes deploy/guide/field-of-view.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_field_of_view --page deploy/guide/field-of-view.md $(ARGS)
 
 bench-e2e: install  ## from the last image to the report in the PACS, against the same functions alone
 	$(BIN)/python -m tests.benchmarks.bench_end_to_end $(ARGS)

@@ -315,7 +315,7 @@ def _damaged(what: str) -> DamagedRegistryError:
         f"the registry is damaged: {what}. Stop everything that uses it and put it back from a "
         "back-up; without one, move it away (registry.sqlite, -wal and -shm, or the schema on "
         "PostgreSQL). Then `python -m dicom_node reindex` indexes what the archive holds: "
-        "deploy/operations.md, Restore"
+        "deploy/guide/operations.md, Restore"
     )
 
 

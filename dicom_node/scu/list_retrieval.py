@@ -90,7 +90,7 @@ class ListRetrieval:
         if self.center.query_from is None:
             raise RetrievalError(
                 f"centre {self.center.name} names no PACS that may be asked: give it a "
-                "query_from in the settings (deploy/fetching.md)"
+                "query_from in the settings (deploy/guide/fetching.md)"
             )
         return self.center.query_from
 

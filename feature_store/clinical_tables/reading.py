@@ -96,8 +96,8 @@ def read_clinical_table(
     Parameters
     ----------
     path : Path
-        Delimited text or an Excel workbook with a header; ``deploy/clinical-table.md`` says which
-        columns and words are understood.
+        Delimited text or an Excel workbook with a header; ``deploy/guide/clinical-table.md`` says
+        which columns and words are understood.
     center : str
         Name of the centre.
     pseudonymise : callable

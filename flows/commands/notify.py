@@ -68,5 +68,5 @@ def _test() -> int:
         else:
             print(f"{sink}: told, message {message.id}")
     if not settings.notify.to:
-        print("[notify] names nobody else: deploy/notices.md")
+        print("[notify] names nobody else: deploy/guide/notices.md")
     return 1 if failed else 0

@@ -84,7 +84,7 @@ def add_store_commands(commands: Any) -> None:
     expectations.set_defaults(command=_expectations)
 
     codes = commands.add_parser(
-        "codes", help="print deploy/codes.md: every code, what is expected, and what follows"
+        "codes", help="print deploy/guide/codes.md: every code, what is expected, and what follows"
     )
     codes.set_defaults(command=_codes, alone=True)
 

@@ -63,8 +63,9 @@ def import_clinical(
     center : str
         The centre's name in the settings file.
     csv : str, optional
-        Path of the table, delimited text or an Excel workbook, as ``deploy/clinical-table.md``
-        describes it. By default every table in the centre's drop folder is imported, oldest first.
+        Path of the table, delimited text or an Excel workbook
+        (``deploy/guide/clinical-table.md``). By default every table in the centre's drop folder is
+        imported, oldest first.
     confirm : sequence of str
         Codes of what is implausible in the follow-up of a named table and right all the same.
     """

@@ -1,5 +1,5 @@
 """How long files that hold or single out patients are kept beside archive and registry, whose own
-retention the node looks after: `deploy/retention.md` lists every place.
+retention the node looks after: `deploy/guide/retention.md` lists every place.
 """
 
 from __future__ import annotations

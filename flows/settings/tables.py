@@ -296,7 +296,7 @@ class ClinicalConventionsTable(BaseModel):
                 if not is_understood(fields[name], word):
                     raise ValueError(
                         f"{word!r} is not understood as {name}: expected a word of "
-                        "deploy/clinical-table.md, or unknown"
+                        "deploy/guide/clinical-table.md, or unknown"
                     )
         return value
 

@@ -1,5 +1,5 @@
 """How features and scores move when the field of view is cropped, by what the normalisation looks
-at: ``python -m tests.benchmarks.bench_field_of_view --page deploy/field-of-view.md``.
+at: ``python -m tests.benchmarks.bench_field_of_view --page deploy/guide/field-of-view.md``.
 
 Features are those of PAT1 (``ANNULUS_REAL_DATA``). Scores are those of models on the radiomic
 features of GTV and 6 mm ring, trained once under each setting on the demonstration's training

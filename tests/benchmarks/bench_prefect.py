@@ -3,7 +3,7 @@
 An installation is started as `make up` does. Two centres push studies, one after the other; then
 each is validated, and both together, for as many nights as are asked for. Before and after, the
 pages of each table in Prefect's SQLite database are counted with those of its indices (dbstat).
-The last line is JSON; ``deploy/capacity.md`` goes on from it.
+The last line is JSON; ``deploy/guide/capacity.md`` goes on from it.
 """
 
 from __future__ import annotations

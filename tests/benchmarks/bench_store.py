@@ -7,7 +7,7 @@ study at a time, so that each study is a version of each table: the CPU seconds 
 there are 100 versions and when there are 5000, and their ratio, which must not be above 1.5
 (``ARGS="--versions 1000"`` takes minutes instead of half an hour, and names its ratio after it).
 Then the registry on SQLite: CPU seconds and bytes for a study of 100 slices after its reception,
-and those of the expectations. The last line is JSON; `deploy/capacity.md` goes on from it.
+and those of the expectations. The last line is JSON; `deploy/guide/capacity.md` goes on from it.
 """
 
 from __future__ import annotations

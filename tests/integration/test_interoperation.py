@@ -20,7 +20,7 @@ from tests.support.node_process import NodeProcess
 
 pytestmark = pytest.mark.peers
 
-CONFORMANCE = ROOT / "deploy" / "conformance.md"
+CONFORMANCE = ROOT / "deploy" / "guide" / "conformance.md"
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 
 # Name, how it is made, storescu's option for it, what arrives from storescu and from dcmsend (None:

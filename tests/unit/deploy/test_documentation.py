@@ -24,10 +24,12 @@ from flows.settings import Settings
 from tests.support import ROOT
 
 EXAMPLE = (ROOT / "deploy" / "settings.example.toml").read_text(encoding="utf-8")
+GUIDE = ROOT / "deploy" / "guide"
 PAGES = {
     str(page.relative_to(ROOT)): page.read_text(encoding="utf-8")
-    for page in (*ROOT.glob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("*/README.md"))
+    for page in (*ROOT.glob("*.md"), *GUIDE.glob("*.md"), *ROOT.glob("*/README.md"))
 }
+COMMANDS = PAGES["deploy/guide/commands.md"]
 TEXT = "\n".join([*PAGES.values(), EXAMPLE])
 MAIN: dict[str, Callable[[list[str]], int]] = {
     "flows": flow_commands.main,
@@ -157,7 +159,7 @@ OFFERS = catalogue(
 
 @pytest.mark.parametrize("program", MAIN)
 def test_every_command_and_option_is_documented(program: str) -> None:
-    section = PAGES["deploy/commands.md"].split(f"## python -m {program}\n")[1].split("\n## ")[0]
+    section = COMMANDS.split(f"## python -m {program}\n")[1].split("\n## ")[0]
     entries = {
         name: entry
         for entry in section.split("\n- ")
@@ -195,7 +197,7 @@ def test_every_variable_of_the_environment_is_documented() -> None:
 
 
 def test_every_deployment_is_documented_with_an_example() -> None:
-    page = PAGES["deploy/deployments.md"]
+    page = PAGES["deploy/guide/deployments.md"]
     for offer in OFFERS:
         assert f"`{offer.full_name}`" in TEXT, offer.full_name
         assert re.search(rf"prefect deployment run '?{re.escape(offer.full_name)}\b", TEXT), (
@@ -214,6 +216,23 @@ def test_the_rooms_that_the_pages_name_exist() -> None:
     }
     assert len(named) > 20
     assert not [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+def test_every_page_that_a_page_or_a_message_names_exists() -> None:
+    code = [path for folder in (*MAIN, "feature_store") for path in (ROOT / folder).rglob("*.py")]
+    texts = {**PAGES, **{str(path): path.read_text(encoding="utf-8") for path in code}}
+    named = {
+        (where, page)
+        for where, text in texts.items()
+        for page in re.findall(r"`?((?:[a-z_]+/)+[a-zA-Z-]+\.md)\b", text)
+    }
+    assert len(named) > 50
+    wrong = [
+        f"{where}: {page}"
+        for where, page in sorted(named)
+        if not (ROOT / page).is_file() and not (ROOT / "deploy" / page).is_file()
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_what_the_pages_show_exists() -> None:

@@ -1,5 +1,5 @@
-"""What `deploy/reading-the-store.md` shows is run, as far as its libraries are installed, and no
-table is left out.
+"""What `deploy/guide/reading-the-store.md` shows is run, as far as its libraries are installed, and
+no table is left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flows.__main__ import main
 from tests.support import ROOT
 from tests.support.feature_stores import filled_store, vector
 
-PAGE = (ROOT / "deploy" / "reading-the-store.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "deploy" / "guide" / "reading-the-store.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

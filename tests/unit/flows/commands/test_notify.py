@@ -72,4 +72,4 @@ def test_a_test_tells_everybody_and_says_what_became_of_it(
         assert mail.mails[0]["Subject"] == "Annulus: a test of the way to you"
     settings.write_text(settings.read_text().partition("[notify]")[0])
     assert main(["--settings", str(settings), "notify", "--test"]) == 1
-    assert "[notify] names nobody else: deploy/notices.md" in capsys.readouterr().out
+    assert "[notify] names nobody else: deploy/guide/notices.md" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from tests.support import ROOT
 from tests.support.settings_tables import center_table
 
 NOW = datetime(2026, 6, 30, 12, 0, tzinfo=UTC)
-PAGE = (ROOT / "deploy" / "retention.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "deploy" / "guide" / "retention.md").read_text(encoding="utf-8")
 
 
 def _settings(folder: Path, tables: str = "") -> Settings:

@@ -11,12 +11,12 @@ from feature_store.expectations.suites import RELEASABLE, SUITES
 from flows.__main__ import main
 from tests.support import ROOT
 
-PAGE = (ROOT / "deploy" / "codes.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "deploy" / "guide" / "codes.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["codes"]) == 0
-    assert capsys.readouterr().out == PAGE, "python -m flows codes > deploy/codes.md"
+    assert capsys.readouterr().out == PAGE, "python -m flows codes > deploy/guide/codes.md"
 
 
 def test_every_code_has_its_row() -> None:
