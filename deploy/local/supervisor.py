@@ -224,9 +224,10 @@ class Supervisor:
             words = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             self._say(f"{one.part.name} {words} and starts again in {one.pause_s:.0f} s")
             one.due, one.pause_s = now + one.pause_s, min(2 * one.pause_s, LONGEST_PAUSE_S)
-            one.state.pid, one.state.last_end = None, f"{_now()} {words}"
+            ended = _now()
+            one.state.pid, one.state.last_end = None, f"{ended} {words}"
             one.state.restarts += 1
-            one.state.ends = [*one.state.ends, _now()][-_ENDS_KEPT:]
+            one.state.ends = [*one.state.ends, ended][-_ENDS_KEPT:]
             self._write_states()
         elif now >= one.due and one.part.may_start():
             self._start(one)

@@ -69,6 +69,7 @@ def test_a_killed_part_starts_again_and_stopping_leaves_nothing(tmp_path: Path) 
         assert state.restarts == 1
         assert state.last_end is not None
         assert state.last_end.endswith("ended by signal 9")
+        assert state.ends == [state.last_end.removesuffix(" ended by signal 9")]
         wait_until(
             lambda: "sleeper     | here" in folder.log.read_text(), 20, "its word is in the log"
         )
