@@ -7,6 +7,7 @@ slices that carry contours, and a CT cut down to those has other features.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,6 +40,7 @@ from dicom_node.registry.decisions import (
     Waiting,
 )
 
+_DATE: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", re.ASCII)
 _SERIES_CODES: Final = {
     Evidence.LISTED_SERIES: "listed-series",
     Evidence.LISTED_IMAGES: "listed-images",
@@ -136,7 +138,22 @@ def newest(rtstructs: Sequence[RtstructInstance]) -> RtstructInstance:
     """Return the newest RTSTRUCT by Structure Set Date and Time, Instance Creation Date and Time,
     SOP Instance UID.
     """
-    return max(rtstructs, key=lambda one: (*one.manifest.made_at, one.sop_instance_uid))
+    return max(rtstructs, key=lambda one: (*_made_at(one), one.sop_instance_uid))
+
+
+def _made_at(rtstruct: RtstructInstance) -> tuple[str, ...]:
+    """Return dates and times as they sort: without separators, as in ACR-NEMA's 2024.05.17, and
+    empty where they are none.
+    """
+    signs = str.maketrans("", "", ".:-/ ")
+    date, time, created, created_at = (one.translate(signs) for one in rtstruct.manifest.made_at)
+    return (*_moment(date, time), *_moment(created, created_at))
+
+
+def _moment(date: str, time: str) -> tuple[str, str]:
+    if not _DATE.fullmatch(date):
+        return "", ""
+    return date, time if time.isdecimal() else ""
 
 
 def _is_manifest(slices: Sequence[CtInstance], manifest: Manifest) -> bool:
@@ -285,13 +302,15 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
 def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Remark, ...]:
     if len(rtstructs) == 1:
         return ()
-    return (
-        Remark(
-            "several-rtstructs",
-            f"the study holds {len(rtstructs)} RTSTRUCTs: the newest by structure set date and "
-            "time is used",
-        ),
-    )
+    found = f"the study holds {len(rtstructs)} RTSTRUCTs"
+    used = "the newest by structure set date and time is used"
+    last = max(map(_made_at, rtstructs))
+    if (equal := sum(_made_at(one) == last for one in rtstructs)) > 1:
+        used = (
+            f"{equal} of them have the same newest structure set date and time, or none, and the "
+            "one with the largest SOP Instance UID is used: check that it is the one in use"
+        )
+    return (Remark("several-rtstructs", f"{found}: {used}"),)
 
 
 def _without_ct(contents: StudyContents) -> str:

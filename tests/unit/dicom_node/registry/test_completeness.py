@@ -327,9 +327,39 @@ def test_the_newest_rtstruct_is_used_whatever_the_order_and_that_is_told() -> No
         assert [tuple(one) for one in decision.warnings] == [
             (
                 "several-rtstructs",
-                "the study holds 3 RTSTRUCTs: the newest by structure set date and time is used",
+                (
+                    "the study holds 3 RTSTRUCTs: 2 of them have the same newest structure set date "
+                    "and time, or none, and the one with the largest SOP Instance UID is used: check "
+                    "that it is the one in use"
+                ),
             )
         ]
+
+
+@pytest.mark.parametrize(
+    ("newer", "older"),
+    [
+        (("2024.05.17", "", "", ""), ("20240516", "0830", "", "")),
+        (("2024-05-17", "", "", ""), ("20240516", "", "", "")),
+        (("20240517", "08:30:00", "", ""), ("20240517", "082959.999", "", "")),
+        (("20240517", "083000.2", "", ""), ("20240517", "083000", "", "")),
+        (("20240517", "", "", ""), ("99999999", "", "", "")),
+        (("", "", "20240517", ""), ("unknown", "235959", "20230517", "")),
+    ],
+)
+def test_dates_are_compared_as_dates(
+    newer: tuple[str, str, str, str], older: tuple[str, str, str, str]
+) -> None:
+    by_list = listed(uids(CT), "1.1")
+    two = (
+        rtstruct(manifest(by_list, made_at=newer), "1.7.1"),
+        rtstruct(manifest(by_list, made_at=older), "1.7.2"),
+    )
+    decision = _complete(_decide(StudyContents(CT, two)))
+    assert decision.rtstruct.sop_instance_uid == "1.7.1"
+    assert [one.sentence for one in decision.warnings] == [
+        "the study holds 2 RTSTRUCTs: the newest by structure set date and time is used"
+    ]
 
 
 @pytest.mark.parametrize(("older", "has_it"), [("GTV-1", True), ("Boost", False), (None, False)])
