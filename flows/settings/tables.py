@@ -143,7 +143,7 @@ class CertaintyTable(BaseModel):
 
     model_config = TABLE
 
-    contours: int = Field(default=0, ge=0, le=1000)
+    contours: int = Field(default=0, ge=0, le=200)
     sd_mm: float = Field(default=1.2, gt=0, le=10)
     correlation_mm: float = Field(default=10.0, ge=1, le=100)
     cut_mm: float = Field(default=3.0, gt=0, le=20)

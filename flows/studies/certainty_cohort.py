@@ -36,7 +36,7 @@ from models.combined.certainty import LEAST_MEASURED
 RECOMMENDED = 20
 """Contours a study, where the settings name no number: two of them lie beyond each percentile."""
 KNOWN, UNCERTAIN, UNKNOWN = "certain", "uncertain", "not known"
-Contours = Annotated[int, Field(ge=LEAST_MEASURED, le=1000)]
+Contours = Annotated[int, Field(ge=LEAST_MEASURED, le=200)]
 
 
 @refusable_flow(name="certainty-cohort", flow_run_name="scores without other contours")

@@ -164,7 +164,7 @@ def test_real_contours_are_perturbed_as_the_settings_say(name: str, real_data: P
     files = real_study(real_data / name)
     study = load_study(read_study(files.ct, files.rtstruct), "gtv.*")
     volume, mask = prepared(study, ExtractionSettings())
-    masks = perturbed_masks(mask, volume.spacing_mm, 10, name, USUAL)
+    masks = perturbed_masks(mask, volume.spacing_mm, 6, name, USUAL)
     drawn, ct = BoxedMask.of(mask), harmonize_ct(volume)
     measured = harmonize_boxed_mask(drawn, volume, ct)
     for found in (
