@@ -328,9 +328,9 @@ def test_the_newest_rtstruct_is_used_whatever_the_order_and_that_is_told() -> No
             (
                 "several-rtstructs",
                 (
-                    "the study holds 3 RTSTRUCTs: 2 of them have the same newest structure set date "
-                    "and time, or none, and the one with the largest SOP Instance UID is used: check "
-                    "that it is the one in use"
+                    "the study holds 3 RTSTRUCTs: 2 of them have the same newest structure set "
+                    "date and time, or none, and the one with the largest SOP Instance UID is "
+                    "used: check that it is the one in use"
                 ),
             )
         ]
