@@ -128,7 +128,8 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
     gone = [one for one in unseen if commit_file(one) not in seen]
     torn = {one for one in there.commits if one > start and _actions(folder, one) is None}
     unfinished: list[int] = []
-    for one in range(newest, start, -1):
+    # what was on the disk when somebody was told of it was finished: it has been damaged since
+    for one in range(newest, max(start, folder.newest_on_disk()), -1):
         if not unseen and not _has_its_rows(folder, one, there):
             unfinished.insert(0, one)
         else:

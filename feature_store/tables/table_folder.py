@@ -25,6 +25,10 @@ from deltalake.fs import DeltaStorageHandler
 LOG = "_delta_log"
 LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"
 _COMMIT = re.compile(rf"{LOG}/(\d{{20}})\.json")
+_ON_DISK = "_on_disk"
+"""Names the newest version that somebody was told is on the disk; it is not synced itself, so that
+it may name an older one, never one that was not there.
+"""
 _CHECKPOINT = re.compile(rf"{LOG}/(\d{{20}})\.checkpoint.*\.parquet")
 _SYNCED: dict[Path, int] = {}
 """The newest version of each table that this process has brought to the disk."""
@@ -193,6 +197,20 @@ class TableFolder:
                 root, [path for one in range(since + 1, version + 1) for path in self._of(one)]
             )
         _SYNCED[root] = max(version, _SYNCED.get(root, version))
+        mark = root / f"{_ON_DISK}.{os.getpid()}"
+        mark.write_text(str(_SYNCED[root]))
+        mark.replace(root / _ON_DISK)
+
+    def newest_on_disk(self) -> int:
+        """Return the newest version that is known to have been on the local disk, whole; -1 if none
+        is.
+        """
+        if self.local is None:
+            return -1
+        try:
+            return int((self.local / _ON_DISK).read_text())
+        except (FileNotFoundError, ValueError):
+            return -1
 
     def bring_all_to_disk(self) -> None:
         """Bring every file of the table to the local disk, whoever wrote it."""
@@ -210,6 +228,7 @@ class TableFolder:
         """Have the next write bring all files to the disk, as the log was replaced."""
         if self.local is not None:
             _SYNCED.pop(self.local.absolute(), None)
+            (self.local / _ON_DISK).unlink(missing_ok=True)
 
     def _of(self, version: int) -> Iterator[Path]:
         """Yield the files that a commit brought, its entry of the log last."""

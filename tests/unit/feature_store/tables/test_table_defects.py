@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import KeyedTable
 from feature_store.tables.table_defects import HARMLESS, Damage
-from feature_store.tables.table_folder import commit_file
+from feature_store.tables.table_folder import TableFolder, commit_file
 
 SCHEMA = pa.schema([("center", pa.string()), ("key", pa.string()), ("value", pa.float64())])
 NEWEST = 4
@@ -55,15 +55,31 @@ def data_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("center=*/*.parquet"), key=lambda path: path.stat().st_mtime_ns)
 
 
+def nobody_was_told(folder: Path) -> None:
+    """Leave the table as a power cut in the newest write does."""
+    (folder / "_on_disk").write_text(str(NEWEST - 1))
+
+
 def empty_newest(folder: Path) -> None:
+    nobody_was_told(folder)
+    os.truncate(folder / commit_file(NEWEST), 0)
+
+
+def empty_newest_that_was_told_of(folder: Path) -> None:
     os.truncate(folder / commit_file(NEWEST), 0)
 
 
 def torn_newest(folder: Path) -> None:
+    nobody_was_told(folder)
     os.truncate(folder / commit_file(NEWEST), 300)
 
 
 def newest_without_rows(folder: Path) -> None:
+    nobody_was_told(folder)
+    data_files(folder)[-1].unlink()
+
+
+def newest_that_was_told_of_without_rows(folder: Path) -> None:
     data_files(folder)[-1].unlink()
 
 
@@ -82,6 +98,7 @@ def gap(folder: Path) -> None:
 
 
 def newest_says_something_else(folder: Path) -> None:
+    nobody_was_told(folder)
     (folder / commit_file(NEWEST)).write_text('{"add":{"path":5,"size":"x"}}\n{"add":7}\n')
 
 
@@ -125,6 +142,8 @@ WITHOUT_NEWEST, WITHOUT_FIRST = ALL - {f"k{NEWEST - 1}"}, ALL - {"k0"}
         (entry_of_far_away, Damage.LOG_BROKEN, "10000 and more missing", ALL),
         (torn_newest, Damage.TORN_COMMIT, "empty, torn or without its rows", WITHOUT_NEWEST),
         (newest_without_rows, Damage.TORN_COMMIT, "without its rows", WITHOUT_NEWEST),
+        (empty_newest_that_was_told_of, Damage.LOG_BROKEN, "0 missing and 1 unreadable", ALL),
+        (newest_that_was_told_of_without_rows, Damage.FILE_MISSING, "1 of the 4", WITHOUT_NEWEST),
         (torn_checkpoint, Damage.TORN_CHECKPOINT, "the log itself is whole", ALL),
         (torn_in_the_middle, Damage.LOG_BROKEN, "0 missing and 1 unreadable", ALL),
         (gap, Damage.LOG_BROKEN, "1 missing and 0 unreadable", ALL),
@@ -279,3 +298,13 @@ def test_rows_that_the_disk_has_changed_are_said_in_words(folder: Path) -> None:
         path.write_bytes(content)
     with pytest.raises(StoreError, match="the bytes of a file of rows were changed on the disk"):
         keys(table_at(folder))
+
+
+def test_a_table_knows_the_newest_version_that_somebody_was_told_of(folder: Path) -> None:
+    there = TableFolder(str(folder))
+    assert there.newest_on_disk() == NEWEST
+    table_at(folder).upsert([row("new")])
+    assert there.newest_on_disk() == NEWEST + 1
+    (folder / "_on_disk").write_text("")  # as a power cut leaves it
+    assert there.newest_on_disk() == -1
+    assert table_at(folder).defects() == ()
