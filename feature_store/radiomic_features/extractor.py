@@ -15,7 +15,7 @@ from feature_store.imaging.boxed_mask import Box, BoxedMask, union
 from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.imaging.region_rules import LEAST_VOXELS
 from feature_store.imaging.regions import Region
-from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.feature_vector import FeatureVector, require_finite
 from feature_store.radiomic_features.filters import Images, Values, filtered_images
 from feature_store.radiomic_features.first_order import first_order_features, grey_levels
 from feature_store.radiomic_features.settings import (
@@ -192,14 +192,9 @@ class FilteredCt:
                 textures = texture_features(texture_matrices(place.texture, levels))
                 for group, features in textures.items():
                     found.update(_named(image, group, features))
-        undefined = [name for name in wanted if not np.isfinite(found[name])]
-        if undefined:
-            raise ExtractionError(
-                "undefined-features",
-                f"{len(undefined)} of {len(wanted)} features of region {region} have no finite "
-                f"value (such as {min(undefined)}). Check the contour.",
-            )
-        return {name: found[name] for name in wanted}
+        asked_for = {name: found[name] for name in wanted}
+        require_finite(region, asked_for)
+        return asked_for
 
 
 @dataclass(frozen=True, eq=False)

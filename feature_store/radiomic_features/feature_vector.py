@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,18 +44,35 @@ class FeatureVector:
                 f"Region {self.region} has features of shape {values.shape}: expected "
                 f"({len(FEATURE_NAMES)},).",
             )
-        lacking = np.flatnonzero(~np.isfinite(values))
-        if lacking.size:
-            examples = ", ".join(FEATURE_NAMES[index] for index in lacking[:3])
-            raise ExtractionError(
-                "undefined-features",
-                f"{lacking.size} of {len(FEATURE_NAMES)} features of region {self.region} have no "
-                f"finite value (such as {examples}): it is too small, too thin or too uniform for "
-                "texture. Check the contour.",
-            )
+        require_finite(self.region, dict(zip(FEATURE_NAMES, values.tolist(), strict=True)))
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
     def as_dict(self) -> dict[str, float]:
         """Return the values by PyRadiomics' names."""
         return dict(zip(FEATURE_NAMES, self.values.tolist(), strict=True))
+
+
+def require_finite(region: Region, features: Mapping[str, float]) -> None:
+    """Refuse a region of which a feature has no finite value.
+
+    Parameters
+    ----------
+    region : Region
+        What it is called in the sentence.
+    features : mapping of str to float
+        By PyRadiomics' names.
+
+    Raises
+    ------
+    ExtractionError
+        If there is one.
+    """
+    lacking = [name for name, value in features.items() if not np.isfinite(value)]
+    if lacking:
+        raise ExtractionError(
+            "undefined-features",
+            f"{len(lacking)} of {len(features)} features of region {region} have no finite value "
+            f"(such as {', '.join(lacking[:3])}): it is too small, too thin or too uniform for "
+            "texture. Check the contour.",
+        )

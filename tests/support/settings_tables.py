@@ -11,9 +11,7 @@ from deploy.local.processes import free_port
 from dicom_node.settings import (
     PSEUDONYM_KEY_VARIABLE,
     SETTINGS_VARIABLE,
-    CenterTable,
     NodeSettings,
-    NodeTable,
 )
 from models.bundle.frozen_bundle import read_digest
 
@@ -48,8 +46,9 @@ def center_table(
 
 def node_settings(folder: Path, registry_url: str | None = None) -> NodeSettings:
     """Return the settings of a node in a folder that knows the centre alpha."""
-    table = NodeTable(folder=folder, minimum_free_bytes=0, registry_url=registry_url)
-    return NodeSettings(node=table, center={"alpha": CenterTable(ae_titles=("ALPHA",))})
+    table = {"folder": folder, "minimum_free_bytes": 0, "registry_url": registry_url}
+    # not as tables that were read: their defaults would count as what somebody wrote
+    return NodeSettings.model_validate({"node": table, "center": {"alpha": {"ae_titles": ["A"]}}})
 
 
 def write_settings(
