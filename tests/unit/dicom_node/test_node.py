@@ -139,6 +139,7 @@ def _pynetdicom_threads() -> list[threading.Thread]:
 
 
 # pynetdicom drops the socket of a connection that was reset without closing it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_pacs_that_takes_connections_and_is_silent_delays_no_other_report(
     settings_file: Path, tmp_path: Path, registry_url: str | None

@@ -43,6 +43,7 @@ def _run(module: str, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", sorted(MAIN))
 def test_a_program_says_its_commands(module: str) -> None:
     done = _run(module, "--help")

@@ -49,6 +49,7 @@ def test_the_settings_say_which_server(tmp_path: Path, text: str, url: str) -> N
     assert not {"PREFECT_PROFILE", "PREFECT_PROFILES_PATH"} & set(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("overview",), ("prefect", "deployment", "ls")])
 def test_no_server_is_a_sentence_within_seconds_and_never_a_temporary_server(
     tmp_path: Path, command: tuple[str, ...]

@@ -48,6 +48,7 @@ def test_everything_is_written_and_rendered_again_from_the_json_alone(tmp_path: 
         write_report_files(folder, report, [COHORT])
 
 
+@pytest.mark.slow
 def test_a_report_can_be_written_without_pdf(tmp_path: Path) -> None:
     report = build_report([COHORT], PROVENANCE, n_resamples=50)
     assert write_report_files(tmp_path / "report", report, [COHORT], pdf=False) is None
@@ -56,6 +57,7 @@ def test_a_report_can_be_written_without_pdf(tmp_path: Path) -> None:
     assert not (tmp_path / "report" / "report.pdf").exists()
 
 
+@pytest.mark.slow
 def test_page_and_json_of_5000_patients_stay_small(tmp_path: Path) -> None:
     cohort = made_cohort("A", 5000, 1)
     report = build_report([cohort], PROVENANCE, n_resamples=50)

@@ -104,6 +104,7 @@ def test_scanners_say_nothing_of_the_hazard() -> None:
     assert np.ptp(means) < 4 * error
 
 
+@pytest.mark.slow
 def test_patients_take_the_scanners_in_turn(tmp_path: Path) -> None:
     spec = replace(DEMO_CENTERS[0], patients=len(DEMO_CENTERS[0].scanners) + 1)
     folders = write_center(tmp_path, spec, SEED).study_folders

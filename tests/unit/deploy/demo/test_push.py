@@ -61,6 +61,7 @@ def test_what_was_not_taken_is_sent_again(study: list[Path]) -> None:
     assert len(set(receiver.received)) == len(study)
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_counted(study: list[Path]) -> None:
     receiver = Receiver(refuses=True)
     try:

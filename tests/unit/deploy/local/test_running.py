@@ -43,6 +43,7 @@ def supervisor(settings: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert process.wait(200) in (0, -signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_a_system_is_found_and_stopped_though_its_settings_cannot_be_read(
     settings: Path, supervisor: subprocess.Popen[bytes], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_killed_part_starts_again_and_stopping_leaves_nothing(tmp_path: Path) -> None:
     folder = SystemFolder(tmp_path)
     with _running(folder, Part("sleeper", SLEEP)):
@@ -91,6 +92,7 @@ def test_what_a_dead_part_leaves_behind_is_ended_too(tmp_path: Path) -> None:
         wait_until(lambda: not _alive(child), 20, "the child is gone")
 
 
+@pytest.mark.slow
 def test_the_pause_doubles_while_a_part_keeps_failing(tmp_path: Path) -> None:
     folder = SystemFolder(tmp_path)
     with _running(folder, Part("failing", FAIL)):
@@ -103,6 +105,7 @@ def test_the_pause_doubles_while_a_part_keeps_failing(tmp_path: Path) -> None:
     assert "exit code 3" in (folder.part_states()[0].last_end or "")
 
 
+@pytest.mark.slow
 def test_a_part_waits_for_what_it_needs(tmp_path: Path) -> None:
     folder, needed = SystemFolder(tmp_path), tmp_path / "needed"
     with _running(folder, Part("first", SLEEP), Part("second", SLEEP, may_start=needed.exists)):

@@ -79,6 +79,7 @@ def _stream(dataset: bytes) -> tuple[ElementStream, Item]:
     )
 
 
+@pytest.mark.slow
 @given(_datasets(), st.sampled_from(SYNTAXES))
 def test_it_reads_what_pydicom_reads(dataset: Dataset, syntax: str) -> None:
     encoded = encode(dataset, syntax)
@@ -89,6 +90,7 @@ def test_it_reads_what_pydicom_reads(dataset: Dataset, syntax: str) -> None:
     assert _of_stream(stream, stream.elements(whole)) == _of_pydicom(theirs)
 
 
+@pytest.mark.slow
 @given(_datasets(), st.sampled_from(SYNTAXES))
 def test_what_is_not_asked_for_is_passed_over(dataset: Dataset, syntax: str) -> None:
     dataset.PatientID = "P"  # before all of them
@@ -150,6 +152,7 @@ def test_more_elements_than_are_looked_at_are_refused(monkeypatch: pytest.Monkey
         list(stream.elements(whole))
 
 
+@pytest.mark.slow
 @given(_datasets(), st.sampled_from(SYNTAXES), st.data())
 def test_a_cut_or_spoiled_dataset_ends_or_is_malformed(
     dataset: Dataset, syntax: str, data: st.DataObject

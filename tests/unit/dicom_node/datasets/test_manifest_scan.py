@@ -44,6 +44,7 @@ def test_memory_does_not_grow_with_an_object(what: str, tmp_path: Path) -> None:
     assert peaks[1] < 12 * MB
 
 
+@pytest.mark.slow
 def test_points_in_pieces_are_those_of_one_piece(tmp_path: Path) -> None:
     read = _read(write_structure(tmp_path / "points.dcm", "points", MB))
     assert read.manifest is not None

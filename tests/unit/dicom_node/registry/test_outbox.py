@@ -202,6 +202,7 @@ def test_a_run_is_under_way_as_long_as_its_row_is_claimed(bench: Bench) -> None:
     assert bench.registry.outbox.runs_under_way() == set()
 
 
+@pytest.mark.slow
 def test_threads_never_claim_a_row_twice(bench: Bench) -> None:
     for number in range(1, 11):
         bench.complete(number)

@@ -240,6 +240,7 @@ def test_a_silent_peer_is_let_go(start: Start) -> None:
     wait_until(lambda: listener.open_associations == 0, 10, "every association is closed")
 
 
+@pytest.mark.slow
 def test_a_request_that_drips_is_let_go(start: Start) -> None:
     listener = start(request_timeout_s=0.5)
     with Wire.to(listener.port) as peer:
@@ -281,6 +282,7 @@ def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: 
     full.close()
 
 
+@pytest.mark.slow
 def test_a_busy_association_is_answered_before_the_end_and_an_idle_one_is_ended(
     start: Start,
 ) -> None:

@@ -173,6 +173,7 @@ def test_one_centre_has_its_share_and_the_other_is_let_in(bench: Bench) -> None:
         listener.stop(drain_s=0.0)
 
 
+@pytest.mark.slow
 def test_an_association_on_which_a_message_drips_is_ended(bench: Bench) -> None:
     listener = _start(bench, network_timeout_s=1.0, bytes_per_s=1000.0)
     try:
@@ -208,6 +209,7 @@ def test_four_hundred_strangers_are_one_incident_that_counts(bench: Bench) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_release_waits_for_no_registry_that_is_locked(bench: Bench) -> None:
     listener = _start(bench)
     try:

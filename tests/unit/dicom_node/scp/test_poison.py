@@ -108,6 +108,7 @@ def switching_as_the_node() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("switching_as_the_node")
 @pytest.mark.parametrize(("what", "length"), [("undefined lengths", 6 << 20), ("points", 40 << 20)])
 def test_a_hard_object_that_is_read_delays_no_echo(

@@ -113,6 +113,7 @@ def _is_served(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_silent_client_of_a_tls_port_blocks_nobody(
     node: Callable[..., Any], tmp_path: Path, certificates: Certificates
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_silent_client_of_a_tls_port_blocks_nobody(
     assert is_served is (node is ours)
 
 
+@pytest.mark.slow
 def test_silent_connections_are_no_associations(node: Callable[..., Any], tmp_path: Path) -> None:
     with node(tmp_path) as target:
         silent = [Wire.to(target.port) for _ in range(MOST)]
@@ -139,6 +141,7 @@ def test_silent_connections_are_no_associations(node: Callable[..., Any], tmp_pa
             one.connection.close()
 
 
+@pytest.mark.slow
 def test_a_path_for_a_uid_reaches_nobody(node: Callable[..., Any], tmp_path: Path) -> None:
     with node(tmp_path) as target, Wire.to(target.port).open() as wire_:
         status = wire_.status(wire.store("../../x", DATASET))
@@ -147,6 +150,7 @@ def test_a_path_for_a_uid_reaches_nobody(node: Callable[..., Any], tmp_path: Pat
     assert not (tmp_path.parent / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_command_and_a_dataset_that_differ_are_refused(
     node: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -155,6 +159,7 @@ def test_a_command_and_a_dataset_that_differ_are_refused(
     assert status == (0xA900 if node is ours else 0x0000)
 
 
+@pytest.mark.slow
 def test_a_pdu_beyond_the_announced_length_is_not_buffered(
     node: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -167,6 +172,7 @@ def test_a_pdu_beyond_the_announced_length_is_not_buffered(
     assert answer == (wire.ABORT if node is ours else None)
 
 
+@pytest.mark.slow
 def test_a_dropped_connection_leaves_no_file(
     node: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def _place(bench: Bench, folder: Path, held: list[Dataset]) -> Iterator[Place]:
         listener.stop(drain_s=0.0)
 
 
+@pytest.mark.slow
 def test_each_line_has_its_result_and_a_second_run_has_nothing_to_do(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -148,6 +149,7 @@ def place_wish(place: Place, line: int) -> str:
         return next(one.wish for one in results.latest() if one.line == line)
 
 
+@pytest.mark.slow
 def test_only_the_planning_ct_that_the_rule_takes_comes(bench: Bench, tmp_path: Path) -> None:
     other = [
         ct_slice(index, study="1.2.1", series="1.2.1.5", patient="P0001") for index in range(3)
@@ -176,6 +178,7 @@ def test_a_study_without_an_approved_rtstruct_is_left(bench: Bench, tmp_path: Pa
         assert place.pacs.moved == []
 
 
+@pytest.mark.slow
 def test_a_patient_id_of_any_letters_is_asked_for(bench: Bench, tmp_path: Path) -> None:
     held = _study(1)
     for one in held:
@@ -195,6 +198,7 @@ def test_a_key_of_several_patients_is_left(bench: Bench, tmp_path: Path) -> None
         assert "stands for 2 studies of 2 patients" in result.sentence
 
 
+@pytest.mark.slow
 def test_what_the_pacs_does_wrong_is_a_result_and_is_asked_again(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -214,6 +218,7 @@ def test_what_the_pacs_does_wrong_is_a_result_and_is_asked_again(
         assert fetched.outcome is Outcome.FETCHED
 
 
+@pytest.mark.slow
 def test_a_pacs_that_is_gone_ends_the_run_and_another_goes_on_there(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -246,6 +251,7 @@ def test_nothing_is_asked_for_outside_the_hours_or_by_a_centre_that_names_no_pac
             place.run("patient_id\nP0001\n")
 
 
+@pytest.mark.slow
 def test_the_rate_is_kept_between_studies_that_came(bench: Bench, tmp_path: Path) -> None:
     pauses: list[float] = []
 

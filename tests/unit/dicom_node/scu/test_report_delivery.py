@@ -122,6 +122,7 @@ def test_a_report_is_delivered_once(queued: Bench) -> None:
     assert [one.delivered for one in queued.registry.studies.summaries()] == [True]
 
 
+@pytest.mark.slow
 def test_a_pacs_that_is_down_is_tried_again_with_growing_pauses_until_it_takes_the_report(
     queued: Bench,
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_warning_is_a_delivery(queued: Bench) -> None:
     assert queued.registry.deliveries.undelivered() == []
 
 
+@pytest.mark.slow
 def test_a_pacs_that_knows_another_title_or_takes_no_reports_is_told(queued: Bench) -> None:
     with _pacs(port := free_port()):
         _deliver(queued, port, "OTHER")
@@ -226,6 +228,7 @@ def test_a_report_that_is_committed_at_once_is_delivered(queued: Bench) -> None:
     assert [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in asked] == ["1.2.3.4.5"]
 
 
+@pytest.mark.slow
 def test_a_report_that_is_not_committed_is_sent_again(queued: Bench) -> None:
     with _committing_pacs(port := free_port(), 0x0000, "failed"):
         assert _deliver(queued, port) == 0
@@ -234,6 +237,7 @@ def test_a_report_that_is_not_committed_is_sent_again(queued: Bench) -> None:
         assert _deliver(queued, port) == 1
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_later_delivers_and_one_that_does_not_come_sends_again(
     queued: Bench,
 ) -> None:
@@ -261,6 +265,7 @@ def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(queued: Bench) 
     assert queued.registry.deliveries.undelivered() == []
 
 
+@pytest.mark.slow
 def test_a_pacs_that_goes_before_it_says_whether_it_commits_is_asked_again(queued: Bench) -> None:
     with _committing_pacs(port := free_port(), 0x0000, "abort"):
         assert _deliver(queued, port) == 0
@@ -285,6 +290,7 @@ def test_a_pacs_that_has_the_report_already_has_it(queued: Bench) -> None:
         assert _deliver(queued, port) == 1
 
 
+@pytest.mark.slow
 def test_a_pacs_that_aborts_in_the_middle_gets_the_report_when_it_is_back(queued: Bench) -> None:
     entity = AE("PACS")
     entity.add_supported_context(COMPREHENSIVE_3D_SR_STORAGE)
@@ -408,6 +414,7 @@ def _taking(
         entity.shutdown()
 
 
+@pytest.mark.slow
 def test_the_segmentation_goes_before_the_report_that_names_it(with_regions: Bench) -> None:
     port = free_port()
     for _ in range(4):  # while the PACS is down, neither overtakes the other
@@ -420,6 +427,7 @@ def test_the_segmentation_goes_before_the_report_that_names_it(with_regions: Ben
     assert received == ["1.2.3.4.6", "1.2.3.4.5"]
 
 
+@pytest.mark.slow
 def test_a_class_that_is_not_taken_is_said_and_does_not_hold_the_report(
     with_regions: Bench,
 ) -> None:

@@ -107,6 +107,7 @@ def test_the_slices_that_the_list_names_come_and_the_study_is_scored_once(bench:
     assert bench.registry.incidents.latest() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("completeness", list(Completeness))
 def test_what_the_pacs_does_not_have_is_said_and_it_is_not_asked_again(
     bench: Bench, completeness: Completeness
@@ -138,6 +139,7 @@ def test_what_the_pacs_does_not_have_is_said_and_it_is_not_asked_again(
             assert place.only() == (StudyState.QUEUED, "")
 
 
+@pytest.mark.slow
 def test_the_ct_of_an_rtstruct_is_found_in_another_study_of_the_patient(bench: Bench) -> None:
     slices, drawn = _study()
     drawn.StudyInstanceUID = "1.2.77"
@@ -162,6 +164,7 @@ def _with_status(status: str | None, day: str, number: int) -> Dataset:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("held", "rule", "came"),
     [
@@ -194,6 +197,7 @@ def test_the_newest_approved_rtstruct_of_the_slices_comes(
             assert unmet in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -229,6 +233,7 @@ def test_a_pacs_that_answers_wrong_is_a_sentence_and_the_study_is_decided_all_th
     assert "P1" not in said
 
 
+@pytest.mark.slow
 def test_other_instances_than_were_asked_for_are_noticed(bench: Bench) -> None:
     slices, drawn = _study()
     with _place(bench, [*slices, drawn], completeness=Completeness.STRICT) as place:
@@ -267,6 +272,7 @@ def test_a_pacs_that_is_down_is_asked_again_and_a_study_waits_for_it_no_longer_t
         assert place.only() == (StudyState.QUEUED, "")
 
 
+@pytest.mark.slow
 def test_one_study_that_ends_the_association_does_not_keep_the_others_from_being_asked_for(
     bench: Bench,
 ) -> None:
@@ -292,6 +298,7 @@ def test_one_study_that_ends_the_association_does_not_keep_the_others_from_being
         assert bench.registry.outbox.counts()["waiting"] == 2
 
 
+@pytest.mark.slow
 def test_who_asks_for_too_long_gives_up_and_an_operator_asks_again(bench: Bench) -> None:
     slices, drawn = _study()
     with _place(bench, [*slices, drawn], completeness=Completeness.STRICT) as place:

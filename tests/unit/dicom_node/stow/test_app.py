@@ -221,6 +221,7 @@ def test_a_sender_that_goes_in_the_middle_leaves_nothing(server: StowServer, ben
     assert list(bench.archive.files()) == []
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_asked_to_come_again_and_silent_connections_are_ended(
     bench: Bench,
 ) -> None:

@@ -80,6 +80,7 @@ def test_strangers_who_send_half_a_head_take_no_more_handles_than_allowed(
         one.close()
 
 
+@pytest.mark.slow
 def test_a_head_that_drips_is_ended_on_a_connection_that_was_kept_alive_too(
     server: StowServer,
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_head_that_drips_is_ended_on_a_connection_that_was_kept_alive_too(
         assert time.monotonic() - began < 3 * HEAD_S
 
 
+@pytest.mark.slow
 def test_a_body_that_drips_is_ended_and_its_place_is_free_again(
     server: StowServer, bench: Bench
 ) -> None:

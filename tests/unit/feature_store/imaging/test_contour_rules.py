@@ -76,6 +76,7 @@ def codes(study: LoadedStudy) -> list[str]:
     return [finding.code for finding in check_contours(study.contours)]
 
 
+@pytest.mark.slow
 def test_a_sound_contour_is_told_nothing_of(load: Load, voxels: int) -> None:
     study = load(tumour())
     assert voxels == len(SLICES) * 13 * 13

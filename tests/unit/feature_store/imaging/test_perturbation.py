@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_contours_and_another_seed_others() -> None
     )
 
 
+@pytest.mark.slow
 @given(
     radius=st.floats(5, 9),
     slices_mm=st.floats(1, 4),
@@ -98,6 +99,7 @@ def test_the_mean_volume_is_that_of_the_drawn_contour(
     assert np.std(ratios) > 0.01
 
 
+@pytest.mark.slow
 def test_the_displacement_has_the_standard_deviation_and_correlation_of_the_settings() -> None:
     """A plane shows the displacement itself: of its voxels, how many the surface passes."""
     step, depth = 0.25, 40

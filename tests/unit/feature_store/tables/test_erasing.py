@@ -78,6 +78,7 @@ def named_in(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+@pytest.mark.slow
 def test_every_version_keeps_its_number_and_the_others_rows(
     store: FeatureStore, tmp_path: Path
 ) -> None:

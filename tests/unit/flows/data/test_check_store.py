@@ -21,6 +21,7 @@ from tests.support.intake_bench import Bench
 from tests.torture.power_loss import MODEL, cut_power, write
 
 
+@pytest.mark.slow
 def test_every_verdict_has_its_row_after_a_power_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

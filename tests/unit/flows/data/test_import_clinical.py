@@ -109,6 +109,7 @@ MONTHS = "".join(
 )
 
 
+@pytest.mark.slow
 def test_months_for_days_are_refused_and_can_be_confirmed(
     work: Installation, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
             node.stop()
 
 
+@pytest.mark.slow
 def test_a_list_is_fetched_and_each_line_is_told(place: Place) -> None:
     (place.lists / "early.csv").write_text("patient_id\nP1\nP*\n")
     told: list[tuple[LineResult, float]] = []

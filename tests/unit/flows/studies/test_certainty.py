@@ -112,6 +112,7 @@ def test_a_ct_that_cannot_be_filtered_leaves_the_score_and_no_range(
     assert range_of(row) is None
 
 
+@pytest.mark.slow
 def test_report_and_page_tell_the_range_and_never_of_confidence(
     run: steps.StudyRun, scored: Scored, found: ScoreRange
 ) -> None:

@@ -46,6 +46,7 @@ def _finish(work: Installation, study_key: str, scored: Scored) -> dict[Returned
     return written
 
 
+@pytest.mark.slow
 def test_a_contour_that_is_drawn_anew_retires_what_was_returned_before(
     tmp_path: Path, bundle: Any, scored: Scored, peer: Callable[[str], str]
 ) -> None:

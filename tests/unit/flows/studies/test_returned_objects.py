@@ -114,6 +114,7 @@ class _MeansOfParts:
         return np.asarray(parts.reshape(len(images), -1), dtype=np.float32)
 
 
+@pytest.mark.slow
 def test_the_map_is_returned_where_it_is_asked_for_and_says_what_it_covers(
     archived: tuple[Path, str], bundle: Any, scored: Scored, peer: Callable[[str], str]
 ) -> None:

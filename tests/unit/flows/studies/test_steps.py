@@ -252,6 +252,7 @@ def test_two_rois_with_one_number_are_refused_whatever_the_node_chose(
     assert files.choice.roi_number is not None
 
 
+@pytest.mark.slow
 def test_a_malformed_contour_matters_in_the_gtv_only(work: Installation, tmp_path: Path) -> None:
     def in_the_lung(structure: Dataset) -> None:
         _drawn(structure, "Lung_L").ContourSequence[0].ContourData = [1, 2, 3, 4]

@@ -142,6 +142,7 @@ def test_what_no_model_can_come_from_is_refused_before_the_network_trains(
         check_trainable(work, request, training_store(work, request), change(records()))
 
 
+@pytest.mark.slow
 def test_too_many_components_are_refused_before_the_network_trains(work: Installation) -> None:
     request = TrainingRequest(center="A", bundle=Path("bundle"), least_deaths_per_component=20)
     source = training_store(work, request)

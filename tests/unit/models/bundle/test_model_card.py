@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze, load
@@ -72,6 +73,7 @@ def folds(way: DeepFeatures) -> CrossValidation:
     return CrossValidation(way, 5, 40, 1, ("gtv", "deep"), (*results, failed))
 
 
+@pytest.mark.slow
 def test_the_first_figures_are_of_patients_whom_nothing_had_seen(
     tmp_path: Path, facts: BundleFacts
 ) -> None:

@@ -114,6 +114,7 @@ def test_enough_deaths_per_component_need_no_warning(cohort: Cohort) -> None:
     assert from_record(CombinedModel, record).training.settings.lambda_rule is LEAN
 
 
+@pytest.mark.slow
 def test_deep_features_need_the_network() -> None:
     cohort = make_cohort(blocks=("gtv", "ring_6mm", "deep"))
     with_network = train_combined_model(cohort.features, cohort.survival, seed=1)
@@ -123,6 +124,7 @@ def test_deep_features_need_the_network() -> None:
     assert not without.needs_network
 
 
+@pytest.mark.slow
 def test_what_cannot_be_trained_is_refused(cohort: Cohort) -> None:
     features, survival = cohort.features, cohort.survival
     with pytest.raises(FeatureMismatchError, match="features of 119 patients and outcomes of 120"):

@@ -40,6 +40,7 @@ def noise(n: int) -> np.ndarray:
     return np.random.default_rng(7).normal(size=(n, 60))
 
 
+@pytest.mark.slow
 def test_a_deep_block_of_noise_has_no_concordance_although_it_looks_perfect(
     center: Cohort,
 ) -> None:

@@ -22,6 +22,7 @@ def loss(days: object, event: object, eta: object) -> float:
     )
 
 
+@pytest.mark.slow
 def test_by_hand() -> None:
     # Day 1: all three at risk; day 2 is censored; day 3: only the last, which adds log(1) = 0.
     eta = np.array([0.2, -0.4, 0.7])

@@ -70,6 +70,7 @@ def test_they_give_the_same_features_of_real_tumours(weights: NetworkWeights) ->
     assert check.reference.startswith("tensorflow ")
 
 
+@pytest.mark.slow
 def test_they_give_the_same_features_without_se_modules() -> None:
     from models.network.backend import make_deterministic
     from models.network.se_resnet import build_se_resnet, network_weights

@@ -38,6 +38,8 @@ from validation_reports.report.validation_report import (
 )
 from validation_reports.report_folder import write_report_files
 
+pytestmark = pytest.mark.slow
+
 EXCLUDED = tuple(
     (f"gone{number:03d}", reason)
     for number, reason in enumerate(["It has no score."] * 7 + ["quarantined: Slices lack."] * 2)
@@ -264,6 +266,7 @@ def test_figures_of_all_patients_stay_exact_and_the_rest_is_said(
     assert "to 30 days" not in (handed_over[Disclosure.EXACT] / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_no_cell_of_a_safe_report_is_small() -> None:
     small = made_cohort("C", 24, 3)
     cohorts = (*COHORTS, small)

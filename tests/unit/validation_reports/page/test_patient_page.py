@@ -135,6 +135,7 @@ def test_a_page_without_warnings_says_so_and_one_of_the_pseudonym_names_nobody(
     assert "Demonstration" not in words
 
 
+@pytest.mark.slow
 def test_it_is_one_sheet_also_with_many_warnings_and_the_same_every_time(
     page: PatientPage,
 ) -> None:

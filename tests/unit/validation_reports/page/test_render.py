@@ -24,6 +24,8 @@ from validation_reports.report.validation_report import (
 )
 from validation_reports.statistics.margins import Verdict
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 

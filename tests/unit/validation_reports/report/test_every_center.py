@@ -58,6 +58,7 @@ def _three() -> ValidationReport:
     return build_report(THREE, PROVENANCE, n_resamples=20)
 
 
+@pytest.mark.slow
 def test_centres_with_opposite_errors_are_not_right_on_average() -> None:
     report, lines = _lines(
         *(

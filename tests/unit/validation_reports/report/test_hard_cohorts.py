@@ -207,6 +207,7 @@ def test_the_sentence_that_must_stand_there(name: str) -> None:
         assert {found.verdict for found in headline(report)} <= {Verdict.UNKNOWN, Verdict.NOTE}
 
 
+@pytest.mark.slow
 def test_a_centre_at_which_nobody_dies_does_not_stop_the_report_of_all() -> None:
     other = made_cohort("C", 40, 2)
     nobody = replace(other, survival=Survival(other.survival.days, np.zeros(40, bool)))

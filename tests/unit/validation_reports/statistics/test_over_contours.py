@@ -81,6 +81,7 @@ def test_nothing_is_told_where_nothing_is_known() -> None:
     assert over_contours(cohort.survival, cohort.linear_predictor, None) is CONTOURS_UNKNOWN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_unknown", "leaves"), [(0, True), (3, False), (20, True), (57, False), (60, True)]
 )

@@ -57,6 +57,7 @@ def test_a_pool_knows_it_only_where_every_centre_does() -> None:
     assert (both.size, int((~both).sum())) == (120, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outside", [0, 3, 12])
 def test_the_page_shows_both_and_a_safe_report_finds_nobody(outside: int) -> None:
     cohort = replace(COHORT, in_range=known(outside))
