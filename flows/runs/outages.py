@@ -7,6 +7,9 @@ from __future__ import annotations
 import logging
 from asyncio import CancelledError
 
+_EVENT_WRITER = "prefect.server.events.services.event_persister"
+"""At its end Prefect's server writes again what it has just written, and says that it cannot."""
+
 
 class OutagesInOneLine(logging.Filter):
     """Lets every record through, and puts the name of an outage into its line in place of a
@@ -16,8 +19,9 @@ class OutagesInOneLine(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let a record through."""
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None and _is_outage(error):
-            what = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if error is not None and (record.name == _EVENT_WRITER or _is_outage(error)):
+            first, *_ = str(error).splitlines() or [""]
+            what = f"{type(error).__name__}: {first}".removesuffix(": ")
             said = f"{record.getMessage()} ({what})"
             vars(record).update(msg=said, args=(), exc_info=None, exc_text=None)
         return True

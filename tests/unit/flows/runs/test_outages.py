@@ -13,10 +13,10 @@ from websockets.exceptions import ConnectionClosedError
 from flows.runs.console import Console
 
 
-def _logged(error: BaseException) -> str:
+def _logged(error: BaseException, name: str = "of a client") -> str:
     written = io.StringIO()
     handler = Console(written)
-    log = logging.Logger("of a client")  # noqa: LOG001 - one of its own
+    log = logging.Logger(name)  # noqa: LOG001 - one of its own
     log.addHandler(handler)
     try:
         raise error
@@ -42,3 +42,10 @@ def test_an_outage_is_one_line(error: BaseException) -> None:
 
 def test_what_is_wrong_here_keeps_its_traceback() -> None:
     assert "Traceback" in _logged(KeyError("a fault"))
+
+
+def test_events_that_prefect_writes_twice_are_one_line() -> None:
+    error = ValueError("NOT NULL constraint failed: events.occurred\n[SQL: INSERT INTO events]")
+    said = _logged(error, "prefect.server.events.services.event_persister")
+    assert "(ValueError: NOT NULL constraint failed: events.occurred)" in said
+    assert said.count("\n") == 1
