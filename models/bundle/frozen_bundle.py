@@ -19,7 +19,6 @@ same model again gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -31,6 +30,7 @@ from typing import Any, TypeVar
 
 from models.bundle.facts import BundleFacts
 from models.bundle.records import from_record, to_record
+from models.bundle.stored_files import BundleFile, StoredNetwork, read, sha256
 from models.bundle.training_digests import TrainingDigests
 from models.bundle.training_evidence import TrainingEvidence
 from models.combined.applicability import Applicability
@@ -63,14 +63,14 @@ class FrozenBundle:
         What it is for and where it comes from.
     model : CombinedModel
         The model.
-    network : NetworkWeights or None
+    network : StoredNetwork or None
         Present exactly when the model reads deep features.
     evidence : TrainingEvidence
         How the training went.
     combat : CombatReference or None
         The training centre's features, where cohorts may be aligned with them; it changes no single
         score.
-    graph : bytes or None
+    graph : BundleFile or None
         The network as an ONNX file; absent in bundles of earlier releases.
     engine : Engine
         What makes its deep features; Keras does where there is no graph.
@@ -83,10 +83,10 @@ class FrozenBundle:
     digest: str
     facts: BundleFacts
     model: CombinedModel
-    network: NetworkWeights | None
+    network: StoredNetwork | None
     evidence: TrainingEvidence = field(default_factory=TrainingEvidence)
     combat: CombatReference | None = None
-    graph: bytes | None = field(default=None, repr=False)
+    graph: BundleFile | None = None
     engine: Engine = Engine.OPENVINO
     applicability: Applicability | None = None
     digests: TrainingDigests | None = None
@@ -98,15 +98,15 @@ class FrozenBundle:
         Raises
         ------
         BundleError
-            If the model has no network.
+            If the model has no network, or its file is no longer what was verified.
         """
         if self.network is None:
             raise BundleError(
                 f"The model {self.facts.name} reads no deep features, so its bundle has no network."
             )
         if self.engine is Engine.KERAS or self.graph is None:
-            return DeepFeatureExtractor(self.network)
-        return OpenVinoExtractor(self.graph)
+            return DeepFeatureExtractor(self.network.weights())
+        return OpenVinoExtractor(self.graph.read())
 
     def check_extraction(self, settings_digest: str) -> None:
         """Refuse features that were extracted with other settings than the model's.
@@ -190,12 +190,11 @@ def freeze(
             "schema": SCHEMA,
             "facts": to_record(facts),
             "files": {
-                name: {"sha256": _sha256(data), "size": len(data)}
-                for name, data in contents.items()
+                name: {"sha256": sha256(data), "size": len(data)} for name, data in contents.items()
             },
         }
     )
-    digest = _sha256(manifest)
+    digest = sha256(manifest)
     if folder.exists():
         if read_digest(folder) != digest:
             raise BundleError(
@@ -224,7 +223,7 @@ def read_digest(folder: Path) -> str:
     BundleError
         If there is no manifest.
     """
-    return _sha256(_read(folder, MANIFEST))
+    return sha256(read(folder, MANIFEST))
 
 
 def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> FrozenBundle:
@@ -248,8 +247,8 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
     BundleError
         If the bundle is missing, of another schema, not the pinned one, or changed.
     """
-    manifest = _read(folder, MANIFEST)
-    digest = _sha256(manifest)
+    manifest = read(folder, MANIFEST)
+    digest = sha256(manifest)
     if digest != pinned_digest:
         raise BundleError(
             f"The bundle in {folder.name} has digest {digest[:12]}, but {pinned_digest[:12]} is "
@@ -257,7 +256,8 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
         )
     record = _parse(manifest, MANIFEST)
     _check_schema(folder, record.get("schema"))
-    contents = _verified_files(folder, record)
+    files = _listed_files(folder, record)
+    contents = {name: file.read() for name, file in files.items()}
     try:
         facts = from_record(BundleFacts, record["facts"])
         model = from_record(CombinedModel, _parse(contents[MODEL], MODEL))
@@ -269,7 +269,7 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
         raise BundleError(
             f"The bundle in {folder.name} does not hold a usable model: freeze it again."
         ) from error
-    network = NetworkWeights.from_npz(contents[NETWORK]) if NETWORK in contents else None
+    network = StoredNetwork.of(files[NETWORK], contents[NETWORK]) if NETWORK in contents else None
     if model.needs_network != (network is not None) or (network is None and GRAPH in contents):
         raise BundleError(
             f"The bundle in {folder.name} and its model disagree on the network: freeze it again."
@@ -281,7 +281,7 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
         network,
         evidence,
         combat,
-        contents.get(GRAPH),
+        files.get(GRAPH),
         engine,
         applicability,
         digests,
@@ -325,7 +325,7 @@ def _check_schema(folder: Path, found: object) -> None:
     )
 
 
-def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]:
+def _listed_files(folder: Path, record: Mapping[str, Any]) -> dict[str, BundleFile]:
     listed = record.get("files")
     if not isinstance(listed, dict) or not {MODEL, TRAINING} <= set(listed) <= {
         MODEL,
@@ -346,34 +346,7 @@ def _verified_files(folder: Path, record: Mapping[str, Any]) -> dict[str, bytes]
             f"The bundle in {folder.name} holds {min(extra)}, which its manifest does not list: "
             "remove it."
         )
-    contents = {}
-    for name, expected in sorted(listed.items()):
-        if not isinstance(expected, dict):
-            raise BundleError(
-                f"The manifest of {folder.name} gives no size and SHA-256 of {name}: freeze the "
-                "bundle again."
-            )
-        contents[name] = _read(folder, name)
-        if len(contents[name]) != expected.get("size") or _sha256(contents[name]) != expected.get(
-            "sha256"
-        ):
-            raise BundleError(
-                f"The file {name} of the bundle in {folder.name} was changed after freezing: "
-                f"{len(contents[name])} bytes found, {expected.get('size')} listed, SHA-256 "
-                f"{_sha256(contents[name])[:12]} found, {str(expected.get('sha256'))[:12]} listed; "
-                "put the original back."
-            )
-    return contents
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise BundleError(
-            f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the "
-            "whole bundle."
-        ) from error
+    return {name: BundleFile.listed(folder, name, entry) for name, entry in sorted(listed.items())}
 
 
 def _parse(content: bytes, name: str) -> dict[str, Any]:
@@ -384,7 +357,3 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise BundleError(f"The bundle's {name} is not a JSON object: put the original back.")
     return record
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -17,7 +17,7 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
 from flows.training.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
-from models.bundle.frozen_bundle import FrozenBundle
+from models.bundle.frozen_bundle import freeze, load
 from models.combined.combined_model import train_combined_model
 from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError
@@ -68,7 +68,8 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
             table, survival, seed=1, blocks=("deep",), horizons=(365,), settings=settings
         )
         known = replace(bundle_facts(), training_center="A")
-        bundles.append(FrozenBundle(str(squeeze_excitation), known, model, weights))
+        folder = tmp_path / f"bundle-{squeeze_excitation}"
+        bundles.append(load(folder, freeze(folder, model, weights, known)))
         direct = model.linear_predictor(table.iloc[1::3])
     settings_of = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
     work = cast("Installation", SimpleNamespace(store=store, settings=settings_of))
@@ -87,4 +88,4 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
     with pytest.raises(FeatureMismatchError, match="Centre D has 0 eligible clinical records"):
         compare_on(work, (bundles[0], bundles[1]), ["D"])
     same = (bundles[0], replace(bundles[0], digest="another one"))
-    assert names_of(same) == ("Annulus test 1, True", "Annulus test 1, another ")
+    assert names_of(same) == (f"Annulus test 1, {bundles[0].digest[:8]}", "Annulus test 1, another ")

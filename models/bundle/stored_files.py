@@ -1,0 +1,134 @@
+"""Files of a frozen bundle: what the manifest says of each, and its bytes when somebody wants them.
+
+The network is by far the largest part of a bundle, and whoever scores with one engine has no use
+for the other's file: what is not used stays on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import BundleError
+from models.network.weights import NetworkWeights
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """A file as the manifest lists it.
+
+    Parameters
+    ----------
+    folder : Path
+        The bundle.
+    name : str
+        The file in it.
+    size : int
+        In bytes.
+    digest : str
+        SHA-256, lowercase hexadecimal.
+    """
+
+    folder: Path
+    name: str
+    size: int
+    digest: str
+
+    @classmethod
+    def listed(cls, folder: Path, name: str, entry: object) -> BundleFile:
+        """Take a file's entry of the manifest.
+
+        Raises
+        ------
+        BundleError
+            If it gives no size and digest.
+        """
+        match entry:
+            case {"size": int(size), "sha256": str(digest)}:
+                return cls(folder, name, size, digest)
+        raise BundleError(
+            f"The manifest of {folder.name} gives no size and SHA-256 of {name}: freeze the "
+            "bundle again."
+        )
+
+    def read(self) -> bytes:
+        """Return the file's bytes, verified each time.
+
+        Raises
+        ------
+        BundleError
+            If they are not what the manifest lists.
+        """
+        content = read(self.folder, self.name)
+        found = sha256(content)
+        if (len(content), found) != (self.size, self.digest):
+            raise BundleError(
+                f"The file {self.name} of the bundle in {self.folder.name} was changed after "
+                f"freezing: {len(content)} bytes found, {self.size} listed, SHA-256 {found[:12]} "
+                f"found, {self.digest[:12]} listed; put the original back."
+            )
+        return content
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A trained network whose weights lie in a bundle.
+
+    Parameters
+    ----------
+    file : BundleFile
+        Its npz file.
+    digest : str
+        `NetworkWeights.digest` of the weights.
+    squeeze_excitation : bool
+        Whether the network has its SE modules.
+    """
+
+    file: BundleFile
+    digest: str
+    squeeze_excitation: bool
+
+    @classmethod
+    def of(cls, file: BundleFile, content: bytes) -> StoredNetwork:
+        """Check the weights in a file's bytes, and keep what names them.
+
+        Raises
+        ------
+        BundleError
+            If the bytes are not those of usable weights.
+        """
+        weights = NetworkWeights.from_npz(content)
+        return cls(file, weights.digest, weights.squeeze_excitation)
+
+    def weights(self) -> NetworkWeights:
+        """Read the weights.
+
+        Raises
+        ------
+        BundleError
+            If the file is no longer what the manifest lists.
+        """
+        return NetworkWeights.from_npz(self.file.read())
+
+
+def read(folder: Path, name: str) -> bytes:
+    """Return the bytes of a file of a bundle, not verified.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be read.
+    """
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the "
+            "whole bundle."
+        ) from error
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 digest of bytes, lowercase hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
