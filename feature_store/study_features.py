@@ -11,7 +11,7 @@ import numpy.typing as npt
 from feature_store.cores import side_by_side
 from feature_store.errors import StudyDefect
 from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
-from feature_store.imaging.boxed_mask import BoxedMask, union, with_margin
+from feature_store.imaging.boxed_mask import Box, BoxedMask, union, with_margin
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
@@ -19,9 +19,11 @@ from feature_store.imaging.deep_input import deep_input
 from feature_store.imaging.gtv_rules import ChosenGtv, in_the_ct_that_is_listed, select_gtv
 from feature_store.imaging.harmonize import (
     HarmonizedCt,
+    HarmonizedGrid,
     harmonize_boxed_mask,
     harmonize_ct,
     harmonize_mask,
+    harmonized_grid,
 )
 from feature_store.imaging.measured_view import MeasuredView, measured_view
 from feature_store.imaging.orientation import in_lps_order
@@ -35,6 +37,7 @@ from feature_store.imaging.structure_set import Roi, StructureSet
 from feature_store.imaging.tissues import TissueShares, tissue_shares
 from feature_store.radiomic_features.extractor import FilteredCt, extract
 from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.filters import near
 from feature_store.radiomic_features.possible_values import impossible_features
 from feature_store.radiomic_features.settings import ExtractionSettings
 
@@ -173,17 +176,21 @@ def compute_features(
     over = body_mask(volume) if settings.normalize_over == "body" else None
     tissue = _ring_tissue(settings.ring_tissue, volume)
     body = body_on(volume, _slices_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)))
-    ct = harmonize_ct(volume, settings.spacing_mm, over)
+    grid = harmonized_grid(volume, settings.spacing_mm)
+    gtv = harmonize_mask(gtv_mask, volume, grid)
+    within = None if tissue is None else harmonize_mask(tissue, volume, grid)
+    regions = make_regions(gtv, grid.spacing_mm, ring_widths_mm, within)
+    # PyRadiomics filters the whole CT; the values of the default engine depend on what is near.
+    box = union(*(mask.box for mask in regions.masks.values()))
+    around = near(box, settings, grid) if engine is extract else None
+    ct = harmonize_ct(volume, settings.spacing_mm, over, around)
     volume = volume.without_voxels()  # a CT's worth of memory, which the filters need
-    gtv = harmonize_mask(gtv_mask, volume, ct)
-    within = None if tissue is None else harmonize_mask(tissue, volume, ct)
-    regions = make_regions(gtv, ct.spacing_mm, ring_widths_mm, within)
     return StudyFeatures(
         vectors=engine(ct, regions.masks, settings),
         deep_input=deep_input(ct, gtv),
         gtv_voxels=gtv.count,
         ring_share_beyond_ct=regions.share_beyond_image,
-        tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, ct)),
+        tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, grid)),
         masks=regions.masks,
     )
 
@@ -255,11 +262,15 @@ def measure_contours(
     volume, _ = prepared(study, settings)
     over = body_mask(volume) if settings.normalize_over == "body" else None
     tissue = _ring_tissue(settings.ring_tissue, volume)
-    ct = harmonize_ct(volume, settings.spacing_mm, over)
+    grid = harmonized_grid(volume, settings.spacing_mm)
+    within = None if tissue is None else harmonize_mask(tissue, volume, grid)
+    masks = [harmonize_boxed_mask(contour, volume, grid) for contour in contours]
+    drawn = [mask for mask in masks if mask.count]
+    box = _around(drawn, max(widths, default=0.0), grid)
+    ct = harmonize_ct(volume, settings.spacing_mm, over, near(box, settings, grid))
     volume = volume.without_voxels()
-    within = None if tissue is None else harmonize_mask(tissue, volume, ct)
-    masks = [harmonize_boxed_mask(contour, volume, ct) for contour in contours]
-    images = _filtered_around(ct, masks, max(widths, default=0.0), wanted, settings)
+    names = {name.rsplit("_", 2)[0] for names in wanted.values() for name in names}
+    images = FilteredCt.within(ct, box, settings, names)
 
     def measured(mask: BoxedMask) -> ContourFeatures | StudyDefect:
         try:
@@ -276,20 +287,12 @@ def measure_contours(
     return tuple(side_by_side(measured, masks))
 
 
-def _filtered_around(
-    ct: HarmonizedCt,
-    masks: Sequence[BoxedMask],
-    reach_mm: float,
-    wanted: Mapping[Region, Collection[str]],
-    settings: ExtractionSettings,
-) -> FilteredCt:
-    """Return the images that wanted features are made of, as far as rings reach around masks."""
-    reach = int(np.ceil(reach_mm / ct.spacing_mm))
-    boxes = [with_margin(mask.tight().box, reach, ct.shape) for mask in masks if mask.count]
+def _around(masks: Sequence[BoxedMask], reach_mm: float, grid: HarmonizedGrid) -> Box:
+    """Return the box of a grid that rings reach around masks, each of which has some voxels."""
+    reach = int(np.ceil(reach_mm / grid.spacing_mm))
+    boxes = [with_margin(mask.tight().box, reach, grid.shape) for mask in masks]
     nowhere = (slice(0, 1), slice(0, 1), slice(0, 1))
-    box = union(*boxes) if boxes else nowhere
-    images = {name.rsplit("_", 2)[0] for names in wanted.values() for name in names}
-    return FilteredCt.within(ct, box, settings, images)
+    return union(*boxes) if boxes else nowhere
 
 
 def view_of(

@@ -99,8 +99,10 @@ class CtVolume:
 
     def with_floor(self, floor_hu: float) -> CtVolume:
         """Return the same CT in which what was not measured, and all below `floor_hu`, is
-        `floor_hu`.
+        `floor_hu`; the CT itself where that is so already.
         """
+        if self.hu.min() >= floor_hu:
+            return self
         return self.with_values(np.maximum(self.hu, np.float32(floor_hu)))
 
     def with_values(self, hu: npt.NDArray[np.float32]) -> CtVolume:

@@ -9,7 +9,7 @@ interpolator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import SimpleITK
 
 from feature_store.errors import CtGeometryError
-from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.boxed_mask import Box, BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.spline import (
     LineWeights,
@@ -34,8 +34,8 @@ _PLANES = 16
 
 
 @dataclass(frozen=True, eq=False)
-class HarmonizedCt:
-    """A CT on an isotropic grid of the same direction; `harmonize_ct` makes it.
+class HarmonizedGrid:
+    """The isotropic grid of a CT, without its values.
 
     Parameters
     ----------
@@ -45,8 +45,28 @@ class HarmonizedCt:
         Centre of voxel (0, 0, 0) in patient coordinates (LPS), in mm.
     direction : tuple of 9 float
         As in `CtVolume`.
-    slices : ndarray of float64, shape (slices, y, x)
+    shape : tuple of 3 int
+        Voxels along (z, y, x).
+    """
+
+    spacing_mm: float
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class HarmonizedCt(HarmonizedGrid):
+    """A CT on its isotropic grid; `harmonize_ct` makes it.
+
+    Parameters
+    ----------
+    spacing_mm, origin_mm, direction, shape
+        As of the grid.
+    slices : ndarray of float64 (or float32), shape (slices, kept rows, kept columns)
         HU of the original slices, on the new grid within each.
+    kept : tuple of 2 range
+        The rows and columns of the grid that are kept.
     along_z : LineWeights
         From the slices to the new grid along z.
     mean_hu, sd_hu : float
@@ -54,61 +74,63 @@ class HarmonizedCt:
         looks at, in HU.
     """
 
-    spacing_mm: float
-    origin_mm: tuple[float, float, float]
-    direction: tuple[float, ...]
-    slices: npt.NDArray[np.float64]
+    slices: npt.NDArray[np.float64] | npt.NDArray[np.float32]
+    kept: tuple[range, range]
     along_z: LineWeights
     mean_hu: float
     sd_hu: float
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Voxels of the grid along (z, y, x)."""
-        return len(self.along_z.taps), self.slices.shape[1], self.slices.shape[2]
-
     def values(self, z: Indices | slice, y: Indices | slice, x: Indices | slice) -> Values:
         """Return HU at the crossings of planes z, rows y and columns x of the grid, shape (z, y,
         x).
+
+        Raises
+        ------
+        IndexError
+            If a row or column is not kept.
         """
-        lines = [
+        planes, rows, columns = (
             np.arange(n)[part] if isinstance(part, slice) else part
             for n, part in zip(self.shape, (z, y, x), strict=True)
-        ]
-        every = np.arange(len(self.slices))
-        return interpolate_depth(
-            self.slices[np.ix_(every, lines[1], lines[2])], self.along_z.of(lines[0])
         )
+        rows, columns = (
+            _of_kept(line, kept) for line, kept in zip((rows, columns), self.kept, strict=True)
+        )
+        every = np.arange(len(self.slices))
+        return interpolate_depth(self.slices[np.ix_(every, rows, columns)], self.along_z.of(planes))
 
     def to_image(self) -> Any:
-        """Return the whole grid as a `SimpleITK.Image` of float32 HU."""
-        image: Any = SimpleITK.GetImageFromArray(interpolate_depth(self.slices, self.along_z))
+        """Return the whole grid as a `SimpleITK.Image` of float32 HU.
+
+        Raises
+        ------
+        IndexError
+            If a row or column is not kept.
+        """
+        everywhere = slice(None)
+        image: Any = SimpleITK.GetImageFromArray(self.values(everywhere, everywhere, everywhere))
         image.SetSpacing((self.spacing_mm,) * 3)
         image.SetOrigin(self.origin_mm)
         image.SetDirection(self.direction)
         return image
 
 
-def harmonize_ct(
-    volume: CtVolume, spacing_mm: float = 1.0, over: npt.NDArray[np.bool_] | None = None
-) -> HarmonizedCt:
-    """Bring a CT to isotropic voxels by cubic B-spline interpolation.
+def harmonized_grid(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedGrid:
+    """Return the isotropic grid of a CT.
 
     Parameters
     ----------
     volume : CtVolume
-        HU, shape (z, y, x).
+        The CT; its values are not looked at.
     spacing_mm : float
         Edge of the new voxels in mm.
-    over : ndarray of bool, shape (z, y, x), optional
-        Voxels of `volume` over which mean and standard deviation are taken; by default all.
 
     Returns
     -------
-    HarmonizedCt
+    HarmonizedGrid
         Same direction; ``round(n * spacing / new)`` voxels along each axis; the corners of the
         first voxels coincide, so the new origin is the old one plus ``(new - old spacing) / 2``
-        along each axis. A voxel whose centre is outside the CT has the value at the CT's face.
+        along each axis.
 
     Raises
     ------
@@ -125,22 +147,65 @@ def harmonize_ct(
             f"The CT has {least} voxels along an axis: expected at least {_LEAST_VOXELS}, before "
             f"and after resampling to {spacing_mm:g} mm. Send the whole series.",
         )
+    x, y, z = (np.asarray(volume.origin_mm) + volume.axes @ ((spacing_mm - old) / 2)).tolist()
+    columns, rows, planes = sizes.tolist()
+    return HarmonizedGrid(spacing_mm, (x, y, z), volume.direction, (planes, rows, columns))
+
+
+def harmonize_ct(
+    volume: CtVolume,
+    spacing_mm: float = 1.0,
+    over: npt.NDArray[np.bool_] | None = None,
+    around: Box | None = None,
+) -> HarmonizedCt:
+    """Bring a CT to isotropic voxels by cubic B-spline interpolation.
+
+    Parameters
+    ----------
+    volume : CtVolume
+        HU, shape (z, y, x).
+    spacing_mm : float
+        Edge of the new voxels in mm.
+    over : ndarray of bool, shape (z, y, x), optional
+        Voxels of `volume` over which mean and standard deviation are taken; by default all.
+    around : tuple of 3 slice, optional
+        Box of the new grid, along (z, y, x), whose rows and columns are kept, which saves most of
+        the memory; by default all. Mean and standard deviation are of the whole grid either way.
+
+    Returns
+    -------
+    HarmonizedCt
+        On `harmonized_grid`; a voxel whose centre is outside the CT has the value at the CT's face.
+
+    Raises
+    ------
+    CtGeometryError
+        As `harmonized_grid`.
+    """
+    grid = harmonized_grid(volume, spacing_mm)
     along_x, along_y, along_z = (
         LineWeights.at((np.arange(size) + 0.5) * spacing_mm / step - 0.5, n)
-        for size, step, n in zip(sizes, old, samples, strict=True)
+        for size, step, n in zip(
+            grid.shape[::-1], np.asarray(volume.spacing_mm), volume.hu.shape[::-1], strict=True
+        )
     )
-    slices = interpolate_slices(volume.hu, along_x, along_y)
-    x, y, z = (np.asarray(volume.origin_mm) + volume.axes @ ((spacing_mm - old) / 2)).tolist()
-    ct = HarmonizedCt(
-        spacing_mm, (x, y, z), volume.direction, slices, along_z, *depth_moments(slices, along_z)
-    )
-    if over is None:
-        return ct
-    mean, sd = _moments_within(ct, harmonize_mask(over, volume, ct))
-    return replace(ct, mean_hu=mean, sd_hu=sd)
+    everywhere = (range(grid.shape[1]), range(grid.shape[2]))
+    kept = everywhere
+    if around is not None:
+        kept = (range(around[1].start, around[1].stop), range(around[2].start, around[2].stop))
+    slices, rough = interpolate_slices(volume.hu, along_x, along_y, kept)
+    mean, sd = depth_moments(slices if rough is None else rough, along_z)
+    place = (spacing_mm, grid.origin_mm, grid.direction, grid.shape)
+    if over is not None:
+        rough = slices.astype(np.float32) if rough is None else rough
+        every = HarmonizedCt(*place, rough, everywhere, along_z, mean, sd)
+        mean, sd = _moments_within(every, harmonize_mask(over, volume, grid))
+    return HarmonizedCt(*place, slices, kept, along_z, mean, sd)
 
 
-def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: HarmonizedCt) -> BoxedMask:
+def harmonize_mask(
+    mask: npt.NDArray[np.bool_], volume: CtVolume, grid: HarmonizedGrid
+) -> BoxedMask:
     """Bring a mask to the grid of a harmonised CT by nearest neighbour.
 
     Parameters
@@ -149,20 +214,22 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
         On the grid of `volume`.
     volume : CtVolume
         Where the mask lies.
-    ct : HarmonizedCt
-        The same CT, harmonised.
+    grid : HarmonizedGrid
+        The same CT's, harmonised.
 
     Returns
     -------
     BoxedMask
-        On the grid of `ct`; where the CT does not reach, nothing belongs to the mask.
+        On `grid`; where the CT does not reach, nothing belongs to the mask.
 
     Raises
     ------
     CtGeometryError
         If the mask is not on the grid of `volume`, or the new grid has another direction.
     """
-    if mask.shape != volume.hu.shape or not np.allclose(ct.direction, volume.direction, atol=1e-9):
+    if mask.shape != volume.hu.shape or not np.allclose(
+        grid.direction, volume.direction, atol=1e-9
+    ):
         raise CtGeometryError(
             "mask-grid",
             f"A mask of shape {mask.shape} cannot be resampled on a CT of shape "
@@ -170,18 +237,18 @@ def harmonize_mask(mask: npt.NDArray[np.bool_], volume: CtVolume, ct: Harmonized
         )
     if not mask.any():
         nothing = slice(0, 0)
-        return BoxedMask(np.zeros((0, 0, 0), np.bool_), (nothing, nothing, nothing), ct.shape)
-    return harmonize_boxed_mask(BoxedMask.of(mask), volume, ct)
+        return BoxedMask(np.zeros((0, 0, 0), np.bool_), (nothing, nothing, nothing), grid.shape)
+    return harmonize_boxed_mask(BoxedMask.of(mask), volume, grid)
 
 
-def harmonize_boxed_mask(mask: BoxedMask, volume: CtVolume, ct: HarmonizedCt) -> BoxedMask:
+def harmonize_boxed_mask(mask: BoxedMask, volume: CtVolume, grid: HarmonizedGrid) -> BoxedMask:
     """Bring a mask that is kept within its box to the grid of a harmonised CT, as `harmonize_mask`
     does.
     """
-    start = volume.to_index(np.asarray(ct.origin_mm)[None])[0]
-    step = ct.spacing_mm / np.asarray(volume.spacing_mm)
+    start = volume.to_index(np.asarray(grid.origin_mm)[None])[0]
+    step = grid.spacing_mm / np.asarray(volume.spacing_mm)
     nearest, box = [], []
-    for size, first, width, old in zip(ct.shape, start[::-1], step[::-1], mask.box, strict=True):
+    for size, first, width, old in zip(grid.shape, start[::-1], step[::-1], mask.box, strict=True):
         found = np.floor(np.round(first + width * np.arange(size), 9) + 0.5).astype(
             int
         )  # halves go up, as in ITK
@@ -189,7 +256,16 @@ def harmonize_boxed_mask(mask: BoxedMask, volume: CtVolume, ct: HarmonizedCt) ->
         nearest.append(found[inside] - old.start)
         box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
     z, y, x = box
-    return BoxedMask(mask.voxels[np.ix_(*nearest)], (z, y, x), ct.shape)
+    return BoxedMask(mask.voxels[np.ix_(*nearest)], (z, y, x), grid.shape)
+
+
+def _of_kept(line: Indices, kept: range) -> Indices:
+    if line.size and not (line.min() in kept and line.max() in kept):
+        raise IndexError(
+            f"Rows or columns {line.min()} to {line.max()} of the harmonised CT were asked for; "
+            f"{kept.start} to {kept.stop - 1} are kept."
+        )
+    return line - kept.start
 
 
 def _moments_within(ct: HarmonizedCt, mask: BoxedMask) -> tuple[float, float]:

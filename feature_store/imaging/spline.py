@@ -68,28 +68,43 @@ class LineWeights:
         return LineWeights(self.taps[points], self.weights[points], self.samples)
 
 
-def interpolate_slices(volume: Values, along_x: LineWeights, along_y: LineWeights) -> Floats:
-    """Interpolate each slice of a volume (z, y, x) along x, then along y."""
-    slices = np.empty((volume.shape[0], len(along_y.taps), len(along_x.taps)))
+def interpolate_slices(
+    volume: Values, along_x: LineWeights, along_y: LineWeights, kept: tuple[range, range]
+) -> tuple[Floats, Values | None]:
+    """Interpolate each slice of a volume (z, y, x) along x, then along y.
+
+    Returns
+    -------
+    exact : ndarray of float64
+        Of the rows and columns that are to be kept.
+    whole : ndarray of float32, or None
+        Of all rows and columns, in half of the memory; `None` where all are to be kept.
+    """
+    depth, height, width = volume.shape[0], len(along_y.taps), len(along_x.taps)
+    exact = np.empty((depth, len(kept[0]), len(kept[1])))
+    all_kept = exact.shape == (depth, height, width)
+    whole = np.empty((0 if all_kept else depth, height, width), dtype=np.float32)
     x, y = (along_x.taps, along_x.weights), (along_y.taps, along_y.weights)
+    first = (kept[0].start, kept[1].start)
     side_by_side(
-        lambda part: _interpolate_slices(volume, *x, *y, slices, *part), parts(volume.shape[0])
+        lambda part: _interpolate_slices(volume, *x, *y, exact, *first, whole, *part),
+        parts(depth),
     )
-    return slices
+    return exact, None if all_kept else whole
 
 
-def interpolate_depth(volume: Floats, along_z: LineWeights) -> Values:
+def interpolate_depth(volume: Floats | Values, along_z: LineWeights) -> Values:
     """Interpolate a volume (z, y, x) along z, in float64; the result is rounded to float32."""
     result = np.empty((len(along_z.taps), *volume.shape[1:]), dtype=np.float32)
     _every_row(volume, along_z, 0.0, result)
     return result
 
 
-def depth_moments(volume: Floats, along_z: LineWeights) -> tuple[float, float]:
-    """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return, without
-    keeping it.
+def depth_moments(volume: Floats | Values, along_z: LineWeights) -> tuple[float, float]:
+    """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return of the
+    volume in float32, without keeping it.
     """
-    shift = float(np.mean([plane.mean() for plane in volume]))
+    shift = float(np.mean([plane.astype(np.float32).mean(dtype=np.float64) for plane in volume]))
     nowhere = np.empty((0, *volume.shape[1:]), dtype=np.float32)
     total, squares = _added_up(_every_row(volume, along_z, shift, nowhere))
     count = len(along_z.taps) * volume.shape[1] * volume.shape[2]
@@ -98,7 +113,9 @@ def depth_moments(volume: Floats, along_z: LineWeights) -> tuple[float, float]:
     )
 
 
-def _every_row(volume: Floats, along_z: LineWeights, shift: float, result: Values) -> Floats:
+def _every_row(
+    volume: Floats | Values, along_z: LineWeights, shift: float, result: Values
+) -> Floats:
     """Interpolate along z and return what `_interpolate_depth` sums, shape (2, y, blocks of x,
     `_LINES`).
     """
@@ -132,13 +149,20 @@ def _interpolate_slices(
     x_weights: Floats,
     y_taps: Indices,
     y_weights: Floats,
-    slices: Floats,
+    exact: Floats,
+    exact_y: int,
+    exact_x: int,
+    whole: Values,
     first: int,
     last: int,
 ) -> None:
-    """Interpolate slices `first` to `last` along x, then along y, `_LINES` lines at a time."""
+    """Interpolate slices `first` to `last` along x, then along y, `_LINES` lines at a time; those
+    of `exact` begin at row `exact_y` and column `exact_x`.
+
+    What has no slices is not filled.
+    """
     height, width = volume.shape[1:]
-    new_height, new_width = slices.shape[1:]
+    new_height, new_width = len(y_taps), len(x_taps)
     rows = np.empty((height, new_width))
     lines_x, new_x = np.zeros((width, _LINES)), np.empty((new_width, _LINES))
     lines_y, new_y = np.zeros((height, _LINES)), np.empty((new_height, _LINES))
@@ -158,14 +182,27 @@ def _interpolate_slices(
                 for line in range(lines):
                     lines_y[y, line] = rows[y, x + line]
             _interpolate_lines(lines_y, y_taps, y_weights, new_y)
-            for y in range(new_height):
-                for line in range(lines):
-                    slices[z, y, x + line] = new_y[y, line]
+            _keep(new_y, x, lines, exact[z], exact_y, exact_x, whole[z : z + 1])
+
+
+@compiled
+def _keep(
+    new: Floats, x: int, lines: int, exact: Floats, exact_y: int, exact_x: int, whole: Values
+) -> None:
+    """Write columns `x` to ``x + lines`` of a slice to where they are kept."""
+    if len(whole):
+        for y in range(len(new)):
+            for line in range(lines):
+                whole[0, y, x + line] = new[y, line]
+    first, last = max(exact_x - x, 0), min(exact_x + exact.shape[1] - x, lines)
+    for y in range(exact.shape[0]):
+        for line in range(first, last):
+            exact[y, x + line - exact_x] = new[exact_y + y, line]
 
 
 @compiled
 def _interpolate_depth(
-    volume: Floats,
+    volume: Floats | Values,
     taps: Indices,
     weights: Floats,
     shift: float,
@@ -177,7 +214,8 @@ def _interpolate_depth(
     """Interpolate rows `first` to `last` along z, `_LINES` neighbours in x at a time; sum the
     values less `shift`, and their squares.
 
-    A result of no planes is not filled.
+    A result of no planes is not filled; the sums are then of float32 values, as a volume has them
+    that is kept whole in half of the memory.
     """
     depth, _, width = volume.shape
     before, after = np.zeros((depth, _LINES)), np.empty((len(taps), _LINES))
@@ -186,7 +224,8 @@ def _interpolate_depth(
             lines = min(_LINES, width - x)
             for z in range(depth):
                 for line in range(lines):
-                    before[z, line] = volume[z, y, x + line]
+                    value = volume[z, y, x + line]
+                    before[z, line] = value if len(result) else np.float32(value)
             _interpolate_lines(before, taps, weights, after)
             total, squares = sums[0, y, x // _LINES], sums[1, y, x // _LINES]
             for z in range(len(taps)):

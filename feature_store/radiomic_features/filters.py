@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import Box, relative, with_margin
-from feature_store.imaging.harmonize import HarmonizedCt
+from feature_store.imaging.harmonize import HarmonizedCt, HarmonizedGrid
 from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
 from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings
 
@@ -76,10 +76,7 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
         values *= settings.normalize_scale
         return values
 
-    reach = {
-        sigma: int(np.ceil(_LOG_REACH_SIGMAS * sigma / ct.spacing_mm))
-        for sigma in settings.log_sigmas_mm
-    }
+    reach = _reaches(settings, ct.spacing_mm)
     seen = with_margin(box, max(reach.values()), ct.shape)
     values = normalised(ct.values(*seen)).astype(np.float64, order="C", copy=False)
 
@@ -98,6 +95,41 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
         yield laplacian_of_gaussian(values, within, inner, ct.spacing_mm, sigma)
 
     return [original, sub_bands, *(partial(laplacian, sigma) for sigma in settings.log_sigmas_mm)]
+
+
+def near(box: Box, settings: ExtractionSettings, grid: HarmonizedGrid) -> Box:
+    """Return the box of a grid on whose values the filtered images within a box depend.
+
+    Parameters
+    ----------
+    box : tuple of 3 slice
+        The box that holds all regions, along (z, y, x).
+    settings : ExtractionSettings
+        Which filters.
+    grid : HarmonizedGrid
+        The grid.
+
+    Returns
+    -------
+    tuple of 3 slice
+        Along (z, y, x): all of an axis where it reaches a face, since wavelets go on at the other.
+    """
+    reach = max(*_reaches(settings, grid.spacing_mm).values(), _WAVELET_REACH + 1)
+    z, y, x = (
+        slice(part.start - reach, part.stop + reach)
+        if reach <= part.start and part.stop + reach <= n
+        else slice(0, n)
+        for n, part in zip(grid.shape, box, strict=True)
+    )
+    return z, y, x
+
+
+def _reaches(settings: ExtractionSettings, spacing_mm: float) -> dict[float, int]:
+    """Return the voxels that each LoG looks at around a region, by sigma in mm."""
+    return {
+        sigma: int(np.ceil(_LOG_REACH_SIGMAS * sigma / spacing_mm))
+        for sigma in settings.log_sigmas_mm
+    }
 
 
 def _check_size(ct: HarmonizedCt, settings: ExtractionSettings) -> None:

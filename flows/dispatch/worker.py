@@ -7,6 +7,7 @@ Nothing is imported here that only the dispatcher needs: each worker would hold 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -183,6 +184,7 @@ def work_on_studies(parent: int) -> None:
                 work.registry.wait_for_change(stop, settings.poll_interval_s)
             elif prefect_answers():
                 run_next(work, owner)
+                gc.collect()  # a run's states refer to each other, and so hold its study's arrays
             else:
                 url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
                 logger.warning(
@@ -209,6 +211,15 @@ def warm_up(work: Installation) -> None:
     # of a study.
     gc.collect()
     gc.freeze()
+    _give_back_free_memory()
+
+
+def _give_back_free_memory() -> None:
+    """Give back to the system what loading has let go of, a quarter of a process: the C library
+    keeps it, and a study's arrays are too large for it.
+    """
+    with contextlib.suppress(AttributeError):  # the GNU C library has it, others do not
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _let_the_network_answer(work: Installation) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
@@ -66,7 +66,7 @@ class CheckedStudy:
     Parameters
     ----------
     study : LoadedStudy
-        CT volume, structure set and the mask of the GTV.
+        CT volume above the floor, structure set and the mask of the GTV.
     findings : tuple of Finding
         What was not as the paper's protocol has it; warnings only.
     ct_datasets : tuple of Dataset
@@ -175,8 +175,11 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     run.store.put_images(run.identity, marks)
     get_run_logger().info(in_words(study.contours))
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
-    voxels = voxel_facts(study.volume, study.gtv_mask, work.settings.extraction().hu_floor)
+    floor_hu = work.settings.extraction().hu_floor
+    voxels = voxel_facts(study.volume, study.gtv_mask, floor_hu)
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
+    # From here on all look at values above the floor: one CT is kept, not two.
+    study = replace(study, volume=study.volume.with_floor(floor_hu))
     in_order = tuple(reading.ct.datasets[one.number] for one in headers.slices)
     return CheckedStudy(study, findings, in_order, reading.rtstruct.dataset, marks)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
 
@@ -9,11 +10,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from feature_store import study_features
 from feature_store.errors import ContourError, RegionError, StudyDefect
 from feature_store.imaging.boxed_mask import BoxedMask
+from feature_store.imaging.harmonize import HarmonizedCt
 from feature_store.imaging.perturbation import Perturbation
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
+from feature_store.radiomic_features.extractor import extract
+from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES, ExtractionSettings
 from feature_store.study_features import (
     ContourFeatures,
@@ -58,6 +63,36 @@ def test_a_synthetic_study(tmp_path: Path) -> None:
     assert (
         features.vectors[Region.GTV].as_dict()["original_shape_VoxelVolume"] == features.gtv_voxels
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalize_over", ["image", "body"])
+def test_what_is_far_from_the_tumour_is_not_kept_and_changes_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalize_over: str
+) -> None:
+    noise = np.random.default_rng(1).normal(size=(14, 120, 110))
+    hu = np.clip(ndimage.gaussian_filter(noise, 1) * 800 - 100, -1000, 1500)
+    ct = write_ct(tmp_path / "ct", hu.astype(np.int16), spacing_mm=(2.0, 2.0, 3.0))
+    contours = [circle(7, -30 + 3 * z) + np.array([85, 85, 0]) for z in range(4, 10)]
+    rtstruct = write_rtstruct(tmp_path / "rs.dcm", [("GTV-1", contours)])
+    study = load_study(read_study(ct, rtstruct), "gtv.*")
+    settings = ExtractionSettings(normalize_over=normalize_over)
+    seen: list[HarmonizedCt] = []
+
+    def of_the_whole(
+        ct: HarmonizedCt, regions: Mapping[Region, BoxedMask], settings: ExtractionSettings
+    ) -> dict[Region, FeatureVector]:
+        seen.append(ct)
+        return extract(ct, regions, settings)
+
+    whole = compute_features(study, settings, engine=of_the_whole)
+    monkeypatch.setattr(study_features, "extract", of_the_whole)
+    near = compute_features(study, settings, engine=of_the_whole)
+    assert near.deep_input.tobytes() == whole.deep_input.tobytes()
+    assert near.tissues == whole.tissues
+    for region, vector in whole.vectors.items():
+        assert near.vectors[region].as_dict() == vector.as_dict()
+    assert seen[1].slices.size < 0.7 * seen[0].slices.size
 
 
 def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:

@@ -77,6 +77,26 @@ def test_parts_and_moments_are_those_of_the_whole(spacing: tuple[float, float, f
     np.testing.assert_array_equal(ct.values(z, y, x), values[np.ix_(z, y, x)])
 
 
+@pytest.mark.parametrize("over_some", [False, True])
+def test_what_is_kept_of_a_ct_has_the_bits_of_the_whole(over_some: bool) -> None:
+    volume = noise((12, 50, 63), (0.73, 0.71, 5.0))
+    over = volume.hu > 0 if over_some else None
+    box = (slice(3, 9), slice(7, 30), slice(2, 39))
+    ct, all_of_it = harmonize_ct(volume, 1.0, over, box), harmonize_ct(volume, 1.0, over)
+    assert (ct.shape, ct.mean_hu, ct.sd_hu) == (
+        all_of_it.shape,
+        all_of_it.mean_hu,
+        all_of_it.sd_hu,
+    )
+    np.testing.assert_array_equal(ct.values(*box), all_of_it.values(*box))
+    assert ct.slices.size < all_of_it.slices.size / 1.5
+    for beyond in (slice(6, 30), slice(7, 31)):
+        with pytest.raises(IndexError, match="7 to 29 are kept"):
+            ct.values(box[0], beyond, box[2])
+    with pytest.raises(IndexError, match="are kept"):
+        ct.to_image()
+
+
 def test_the_corners_of_both_grids_coincide() -> None:
     volume = noise((12, 20, 24), (0.5, 1.5, 2.0), oblique(15))
     image, old = harmonize_ct(volume).to_image(), volume.to_image()

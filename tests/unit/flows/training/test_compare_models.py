@@ -88,4 +88,7 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
     with pytest.raises(FeatureMismatchError, match="Centre D has 0 eligible clinical records"):
         compare_on(work, (bundles[0], bundles[1]), ["D"])
     same = (bundles[0], replace(bundles[0], digest="another one"))
-    assert names_of(same) == (f"Annulus test 1, {bundles[0].digest[:8]}", "Annulus test 1, another ")
+    assert names_of(same) == (
+        f"Annulus test 1, {bundles[0].digest[:8]}",
+        "Annulus test 1, another ",
+    )
