@@ -69,7 +69,9 @@ def main() -> int:
     parser.add_argument(
         "--against", metavar="COMMIT", default=cold_start.EVERY_WORKER_STARTED_TENSORFLOW
     )
-    parser.add_argument("--cold-rounds", type=int, default=3, help="pairs of cold starts")
+    parser.add_argument(
+        "--cold-rounds", type=int, default=3, help="pairs of cold starts; 0 for none"
+    )
     parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--certainty", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -88,7 +90,7 @@ def main() -> int:
         measured = measured[_WARM_UP:]
     of_all = [latency for center, latency, _ in measured if center == "B"]
     alone = [(latency, seconds) for center, latency, seconds in measured if center == "C"]
-    cold = cold_start.measure(options.against, options.cold_rounds)
+    cold = cold_start.measure(options.against, options.cold_rounds) if options.cold_rounds else {}
     latency, compute = (statistics.median(side) for side in zip(*alone, strict=True))
     overhead = statistics.median(100 * (system - seconds) / seconds for system, seconds in alone)
     print(

@@ -3,8 +3,9 @@
 ``python -m tests.benchmarks.cold_start [--against COMMIT] [--rounds N]``: each commit has its own
 checkout, installation and bundle, and in turns a process that does what a worker of the dispatcher
 does: it imports, warms up, and runs `score-study` on a planning CT that it has not seen, beside one
-Prefect server. The last line is JSON: CPU seconds of both, in the median, and the median of their
-ratio in pairs; and the memory that such a process had at most.
+Prefect server. Bytecode is kept, whatever the machine says: no process compiles its libraries anew.
+The last line is JSON: CPU seconds of both, in the median, and the median of their ratio in pairs;
+and the memory that such a process had at most.
 """
 
 from __future__ import annotations
@@ -51,9 +52,13 @@ for study in sys.argv[2:]:
 SCORED = """
 import resource, sys
 try:
-    from flows.dispatch.worker import warm_up
-except ImportError:  # as it was before workers had a module of their own
-    from flows.dispatch.dispatcher import warm_up
+    from flows.dispatch.scoring_process import loaded_worker
+    warm_up = loaded_worker().warm_up
+except ImportError:  # as it was before scoring processes had a start of their own
+    try:
+        from flows.dispatch.worker import warm_up
+    except ImportError:
+        from flows.dispatch.dispatcher import warm_up
 from flows.installation import installation
 from flows.studies.score_study import score_study
 warm_up(installation())
@@ -135,6 +140,7 @@ class _Side:
             PSEUDONYM_KEY_VARIABLE: KEY.decode(),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONDONTWRITEBYTECODE": "",
         }
         self._keys = self._run(PREPARED, str(folder), *map(str, studies))
 
