@@ -14,7 +14,11 @@ from typing import Any
 import pandas as pd
 
 from feature_store.errors import FeatureStoreError
+from feature_store.expectations.late_modules import loaded_when_used
 from feature_store.rules import Between, Finding, OneOf, Present, Rows, Rule, Severity, Unique
+
+_USED_BY_NO_JUDGEMENT = ("altair", "boto3", "scipy.stats")
+"""What Great Expectations imports for pictures, objects in a cloud, and distributions."""
 
 _lock = threading.Lock()
 
@@ -42,6 +46,19 @@ def findings_of(
         if rule.code in failed
     ]
     return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.CRITICAL))
+
+
+def prepare_to_judge() -> None:
+    """Load Great Expectations and make what every judgement needs, so that the first one does not
+    wait for it; what no judgement uses stays unloaded until somebody does.
+
+    For processes that judge study after study and do little else: two threads that used such a
+    module for the first time at once would disturb each other.
+    """
+    with _lock:
+        with loaded_when_used(_USED_BY_NO_JUDGEMENT):
+            great_expectations()
+        _batch_definition()
 
 
 def _evaluate(name: str, rules: Sequence[Rule], table: pd.DataFrame) -> dict[str, int]:

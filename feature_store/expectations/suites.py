@@ -71,11 +71,6 @@ def suite(name: str, quarantine: Collection[str] = ()) -> Any:
     return gx_suite(name, raised(SUITES[name], quarantine))
 
 
-def study_suite() -> Any:
-    """Return the suite for a study before it is loaded, one row of facts."""
-    return suite("study")
-
-
 def check_study(facts: StudyFacts, quarantine: Collection[str] = ()) -> tuple[Finding, ...]:
     """Hold a study against the rules before it is loaded.
 

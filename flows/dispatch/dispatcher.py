@@ -18,7 +18,8 @@ from multiprocessing.process import BaseProcess
 from dicom_node.settings import SettingsError
 from feature_store.cores import CORES_VARIABLE
 from flows.dispatch.housekeeping import Housekeeping
-from flows.dispatch.worker import prefect_answers, stop_on_signals, work_on_studies
+from flows.dispatch.scoring_process import start
+from flows.dispatch.worker import prefect_answers, stop_on_signals
 from flows.installation import Installation
 from flows.notices.notifier import Notifier
 
@@ -82,9 +83,7 @@ def dispatch(work: Installation) -> None:
                 )
             workers = [worker for worker in workers if worker.is_alive()]
             while len(workers) < settings.workers:
-                worker = context.Process(
-                    target=work_on_studies, args=(os.getpid(),), name="annulus-worker"
-                )
+                worker = context.Process(target=start, args=(os.getpid(),), name="annulus-worker")
                 worker.start()
                 workers.append(worker)
             if prefect_answers():

@@ -7,7 +7,6 @@ Nothing is imported here that only the dispatcher needs: each worker would hold 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -38,7 +37,7 @@ from prefect.states import Crashed
 from dicom_node.center import Role
 from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
-from feature_store.expectations.suites import study_suite
+from feature_store.expectations.evaluation import prepare_to_judge
 from flows.installation import Installation, installation
 from flows.runs.account import run_tags
 from flows.runs.outages import say_outages_in_one_line
@@ -50,6 +49,15 @@ logger = logging.getLogger(__name__)
 
 DISPATCHED = "dispatched"
 """Tag of the runs that workers start."""
+_LOADED_AT_THE_FIRST_STUDY = (
+    "fastapi.encoders",  # Prefect writes a run's parameters with it
+    "graphviz",  # Prefect imports it with its engine of tasks
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "radiomics",
+    "validation_reports.dicom.patient_report",
+    "validation_reports.dicom.encapsulated_pdf",
+)
 
 
 def prefect_answers() -> bool:
@@ -203,23 +211,19 @@ def _wait_for_prefect(stop: threading.Event, parent: int, every_s: float) -> boo
 
 
 def warm_up(work: Installation) -> None:
-    """Import what the first study would otherwise wait for, and let the network answer once."""
-    study_suite()
-    import_module("validation_reports.dicom.patient_report")
+    """Load and open what the first study would otherwise wait for, and let the network answer once;
+    from then on the process looks for garbage, but not in what is loaded.
+    """
+    prepare_to_judge()
+    for name in _LOADED_AT_THE_FIRST_STUDY:
+        import_module(name)
+    import_module("validation_reports.dicom.region_groups").read_standard()
+    work.registry.outbox.has_due()
     _let_the_network_answer(work)
     # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle
     # of a study.
-    gc.collect()
     gc.freeze()
-    _give_back_free_memory()
-
-
-def _give_back_free_memory() -> None:
-    """Give back to the system what loading has let go of, a quarter of a process: the C library
-    keeps it, and a study's arrays are too large for it.
-    """
-    with contextlib.suppress(AttributeError):  # the GNU C library has it, others do not
-        ctypes.CDLL(None).malloc_trim(0)
+    gc.enable()
 
 
 def _let_the_network_answer(work: Installation) -> None:

@@ -16,9 +16,9 @@ import sys
 import flows.dispatch.worker
 import validation_reports.dicom.patient_report
 import validation_reports.report.latest_performance
-from feature_store.expectations.suites import study_suite
+from feature_store.expectations.evaluation import prepare_to_judge
 assert "great_expectations" not in sys.modules
-study_suite()
+prepare_to_judge()
 assert "great_expectations" in sys.modules
 print([name for name in sys.argv[1:] if name in sys.modules])
 """

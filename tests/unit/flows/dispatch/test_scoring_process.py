@@ -1,0 +1,74 @@
+"""A scoring process looks for garbage only when all is loaded, and has then loaded all that a study
+uses.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+BEFORE = """
+import gc, sys
+import flows.dispatch.scoring_process
+assert gc.isenabled()
+print([name for name in ("prefect", "numpy", "flows.dispatch.worker") if name in sys.modules])
+"""
+STARTED = """
+import gc, sys
+from pathlib import Path
+from flows.dispatch.scoring_process import loaded_worker
+from flows.installation import Installation
+from flows.settings import Settings
+folder = Path(sys.argv[1])
+(folder / "annulus.toml").write_text(f"[node]\\nfolder = '{folder / 'node'}'\\n")
+worker = loaded_worker()
+assert not gc.isenabled()
+worker.warm_up(Installation(Settings.load(folder / "annulus.toml")))
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+lacking = [name for name in sys.argv[2].split(",") if name not in sys.modules]
+loaded = [name for name in sys.argv[3].split(",") if name in sys.modules]
+print(lacking, loaded)
+"""
+USED_BY_STUDIES = (
+    "great_expectations",
+    "highdicom",
+    "radiomics",
+    "fastapi",
+    "prefect.task_engine",
+    "validation_reports.dicom.patient_report",
+)
+USED_BY_NONE = (
+    "altair.vegalite",
+    "boto3.session",
+    "scipy.stats._continuous_distns",
+    "tensorflow",
+    "lifelines",
+)
+
+
+def test_what_starts_a_scoring_process_loads_nothing_before_it() -> None:
+    assert _said(BEFORE) == "[]"
+
+
+@pytest.mark.slow
+def test_a_warm_process_has_loaded_what_studies_use_and_nothing_else(tmp_path: Path) -> None:
+    said = _said(STARTED, str(tmp_path), ",".join(USED_BY_STUDIES), ",".join(USED_BY_NONE))
+    assert said == "[] []"
+
+
+def _said(program: str, *arguments: str) -> str:
+    answer = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip().splitlines()[-1]
