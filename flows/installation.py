@@ -12,7 +12,7 @@ from dicom_node.center import Center, ReturnedObject
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError, pseudonym_key
 from feature_store.tables.store import FeatureStore
-from flows.named_versions import newest_named_versions
+from flows.named_versions import newest_named_versions, readable_named_versions
 from flows.settings import Settings
 from models.bundle.frozen_bundle import FrozenBundle, load
 
@@ -57,6 +57,7 @@ class Installation:
         newest = FeatureStore(
             self.settings.store_location(),
             known_versions=lambda: newest_named_versions(self.settings),
+            named_versions=lambda: readable_named_versions(self.settings),
         )
         return newest if self.store_versions is None else newest.pinned(self.store_versions)
 

@@ -15,6 +15,9 @@ from flows.settings import Settings
 from models.bundle.frozen_bundle import MANIFEST
 from validation_reports.report_folder import JSON_NAME
 
+_READ: dict[Path, tuple[tuple[int, int], dict[str, int]]] = {}
+"""What files named, and when they were changed last and how long they were then."""
+
 
 class VersionsError(ValueError):
     """A file or a time names no versions of the feature store."""
@@ -89,6 +92,22 @@ def newest_named_versions(settings: Settings) -> dict[str, int]:
     return newest
 
 
+def readable_named_versions(settings: Settings) -> list[Mapping[str, int]]:
+    """Return the versions that each report and bundle names; those that cannot be read are passed
+    over.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where reports and bundle are.
+    """
+    found: list[Mapping[str, int]] = []
+    for file in _candidates(settings):
+        with contextlib.suppress(VersionsError):
+            found.append(_versions_of(file))
+    return found
+
+
 def moment_of(text: str) -> datetime:
     """Return the time that a person has given in place of a report.
 
@@ -152,12 +171,20 @@ def _versions_of(file: Path) -> dict[str, int]:
     none if it has none.
     """
     try:
-        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        status = file.stat()
+        state = status.st_mtime_ns, status.st_size
+        # a store that is written to asks again and again
+        if _READ.get(file, (None, {}))[0] != state:
+            _READ[file] = state, _named(json.loads(file.read_text(encoding="utf-8")))
+        return dict(_READ[file][1])
     except (OSError, ValueError) as error:
         raise VersionsError(
             f"{file} cannot be read as a report or bundle ({type(error).__name__}): mend it, or "
             "move it away."
         ) from error
+
+
+def _named(content: Any) -> dict[str, int]:
     for part in ("provenance", "facts"):
         section = content.get(part) if isinstance(content, dict) else None
         versions = section.get("store_versions") if isinstance(section, dict) else None

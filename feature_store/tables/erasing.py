@@ -24,6 +24,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.older_log import bring_all_back
 from feature_store.tables.parquet_text import text_of_parquet, texts_or_bytes
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_folder import LOG, TableFolder
@@ -103,6 +104,7 @@ def take_out(
         rows = files = 0
         if log.is_dir() and not old_log.is_dir():
             shutil.rmtree(new_log, ignore_errors=True)
+            bring_all_back(folder)
             replaced = _write_files(root, names, keys)
             files, rows = len(replaced), sum(one.rows_gone for one in replaced.values())
             _write_log(name, log, new_log, replaced, names)

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from feature_store.errors import FeatureStoreError
+from feature_store.tables.older_log import bring_back
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_defects import HARMLESS, TableDefect, is_lost, repair, table_defects
 from feature_store.tables.table_folder import TableFolder
@@ -56,14 +58,18 @@ class GuardedTable:
         """
         newest = self.version()
         for version in range(newest or 0, 0, -1):  # before its first rows, version 0 is the answer
-            try:
-                actions = self.folder.actions(version)
-            except FileNotFoundError:
-                continue  # cleaned away
-            times = [one["commitInfo"].get("timestamp") for one in actions if "commitInfo" in one]
-            if times and times[0] is not None and times[0] <= moment.timestamp() * 1000:
+            time = self.told(version).get("timestamp")
+            if time is not None and time <= moment.timestamp() * 1000:
                 return version
         return None
+
+    def told(self, version: int) -> dict[str, Any]:
+        """Return what a commit says of itself; nothing, if its entry was cleaned away."""
+        try:
+            actions = self.folder.actions(version)
+        except FileNotFoundError:
+            return {}
+        return next((dict(one["commitInfo"]) for one in actions if "commitInfo" in one), {})
 
     def open(self, version: int | None) -> DeltaTable | None:
         """Return the table at a version (`None`: the newest); `None` while nothing was written.
@@ -79,6 +85,8 @@ class GuardedTable:
                     f"Version {version} of the table {self.name} was lost when an older store was "
                     "restored: what it held is not there. Ask for an earlier or a later one."
                 )
+            if version is not None and not self.folder.is_whole_until(version):
+                bring_back(self.folder, version)
             table = DeltaTable(
                 self.uri, version=version, storage_options=self.storage_options or None
             )
@@ -113,7 +121,8 @@ class GuardedTable:
                     f"The table {self.name} has no version {version} yet: ask for one from 0 to "
                     f"{newest}."
                 )
-            if version not in self.folder.listing().commits:
+            there = self.folder.listing()
+            if version not in there.commits and version not in there.older:
                 return str(self.gone(version))
         which = "" if version is None else f" at version {version}"
         return f"The table {self.name} cannot be opened{which}: {in_words(error)}."
@@ -183,7 +192,8 @@ class GuardedTable:
         )
 
     def _was_cleaned_after(self, version: int) -> bool:
-        commits = self.folder.listing().commits
+        there = self.folder.listing()
+        commits = {*there.older, *there.commits}
         later = [one for one in commits if one > version]
         if version not in commits or len(later) < max(later, default=version) - version:
             return True  # a clean-up of the log itself

@@ -29,6 +29,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.guarded_table import GuardedTable, StoreError
+from feature_store.tables.older_log import move_older
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_defects import TableDefect
 
@@ -51,6 +52,8 @@ _JOIN_EVERY = 20
 """Versions after which the newest small files are joined among themselves: a write opens the log
 and its files: it costs the more, the more entries since the last checkpoint and files there are.
 """
+_MOVE_EVERY = 100
+"""Versions after which entries of the log that only older versions need are moved beside it."""
 _WHY_REMOVED = "annulus.removed"
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 """A checkpoint is written here, after what it sums up is on the disk."""
@@ -77,6 +80,8 @@ class KeyedTable:
         Versions after which all small files are joined, and not only the newest; `None` for never.
     known_version : callable
         Says which version is known to have been there, from what names versions; `None` for none.
+    named_versions : callable
+        Says which versions other programs must find without asking here.
     """
 
     uri: str
@@ -86,6 +91,7 @@ class KeyedTable:
     storage_options: Mapping[str, str] = field(default_factory=dict)
     compact_every: int | None = 400
     known_version: Callable[[], int | None] = field(default=lambda: None, compare=False)
+    named_versions: Callable[[], Collection[int]] = field(default=tuple, compare=False)
     guard: GuardedTable = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -162,10 +168,11 @@ class KeyedTable:
 
     def removals(self) -> list[tuple[datetime, str]]:
         """Return when rows were removed, UTC, and why, the oldest first."""
-        table = self.guard.open(None)
+        newest = self.version()
+        told = (self.guard.told(one) for one in range(0 if newest is None else newest + 1))
         return [
             (datetime.fromtimestamp(one["timestamp"] / 1000, UTC), str(one[_WHY_REMOVED]))
-            for one in reversed(table.history() if table is not None else [])
+            for one in told
             if _WHY_REMOVED in one
         ]
 
@@ -446,16 +453,23 @@ class KeyedTable:
         return pa.Table.from_pylist(full, schema=self._full_schema())
 
     def bring_to_disk(self, version: int) -> None:
-        """Bring every commit up to a version to the disk, whoever wrote it.
+        """Bring every commit up to a version to the disk, whoever wrote it, for something that will
+        name the version.
 
         Raises
         ------
         StoreError
             If the disk does not take it.
         """
+        folder = self.guard.folder
         try:
-            self.guard.folder.bring_to_disk(version)
-        except (OSError, ValueError) as error:
+            folder.bring_to_disk(version)
+            # then the version needs no other entry, however many come after it
+            if not folder.may_have_more(version) and not folder.has_checkpoint(version):
+                table = self.guard.open(version)
+                if table is not None:
+                    self._sum_up(table)
+        except (DeltaError, OSError, ValueError) as error:
             raise StoreError(
                 f"The table {self.guard.name} cannot be brought to the disk: {in_words(error)}."
             ) from error
@@ -494,8 +508,13 @@ class KeyedTable:
         if version // _CHECKPOINT_EVERY > before // _CHECKPOINT_EVERY:
             table = self.guard.open(None)
             if table is not None:
-                table.create_checkpoint()
-                self.guard.folder.bring_checkpoint_to_disk(int(table.version()))
+                self._sum_up(table)
+                if version // _MOVE_EVERY > before // _MOVE_EVERY:
+                    move_older(self.guard.folder, int(table.version()), self.named_versions())
+
+    def _sum_up(self, table: DeltaTable) -> None:
+        table.create_checkpoint()
+        self.guard.folder.bring_checkpoint_to_disk(int(table.version()))
 
     def _newest_bytes(self) -> int:
         """Return the size of the file that was written last."""

@@ -9,7 +9,7 @@ settings digest that is part of the key.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -86,6 +86,8 @@ class FeatureStore:
     known_versions : callable, optional
         Returns the newest version of each table that something names: a store that ends before is
         an older back-up, and is not written to.
+    named_versions : callable, optional
+        Returns all versions that something names: other programs find them without asking here.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class FeatureStore:
         versions: Mapping[str, int] | None = None,
         storage_options: Mapping[str, str] | None = None,
         known_versions: Callable[[], Mapping[str, int]] = dict,
+        named_versions: Callable[[], Iterable[Mapping[str, int]]] = tuple,
     ) -> None:
         self._writes: BackgroundWrites | None = None
         self._waiting: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -108,6 +111,7 @@ class FeatureStore:
                 pa.schema(columns),
                 storage_options=self._options,
                 known_version=lambda name=name: self._known().get(name),  # type: ignore[misc]
+                named_versions=lambda name=name: _of_table(name, named_versions()),  # type: ignore[misc]
             )
             for name, (key, columns) in TABLES.items()
         }
@@ -238,7 +242,7 @@ class FeatureStore:
         return {
             name: table.remove_old(
                 keep_days,
-                sorted({versions[name] for versions in named if name in versions}),
+                sorted(_of_table(name, named)),
                 dry_run=dry_run,
             )
             for name, table in self._tables.items()
@@ -615,3 +619,8 @@ class FeatureStore:
             if version is None:
                 return self._tables[table].empty(columns)
         return self._tables[table].read(equal, columns, version)
+
+
+def _of_table(name: str, named: Iterable[Mapping[str, int]]) -> set[int]:
+    """Return which versions of a table are named."""
+    return {versions[name] for versions in named if name in versions}

@@ -20,9 +20,11 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
 
+from feature_store.tables.older_log import bring_back
 from feature_store.tables.table_folder import (
     LAST_CHECKPOINT,
     LOG,
+    OLDER_LOG,
     Listing,
     TableFolder,
     checkpoint_file,
@@ -125,12 +127,13 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
     unseen = list(islice(between, _MOST_UNSEEN))
     # a folder that is written to meanwhile may not show an entry that is there
     seen = folder.sizes_of(map(commit_file, unseen)) if unseen else {}
-    gone = [one for one in unseen if commit_file(one) not in seen]
+    moved = [one for one in unseen if commit_file(one) not in seen and one in there.older]
+    gone = [one for one in unseen if commit_file(one) not in seen and one not in there.older]
     torn = {one for one in there.commits if one > start and _actions(folder, one) is None}
     unfinished: list[int] = []
     # what was on the disk when somebody was told of it was finished: it has been damaged since
     for one in range(newest, max(start, folder.newest_on_disk()), -1):
-        if not unseen and not _has_its_rows(folder, one, there):
+        if len(moved) == len(unseen) and not _has_its_rows(folder, one, there):
             unfinished.insert(0, one)
         else:
             break
@@ -161,13 +164,13 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
                 tuple(there.commits[one] for one in unfinished),
             )
         )
-    if bad:
+    if bad or moved:
         defects.append(
             TableDefect(
                 name,
                 Damage.TORN_CHECKPOINT,
-                f"A summary of the log of the table {name} is empty or torn, as a power cut leaves "
-                f"one; the log itself is whole. {MEND} sets it aside.",
+                f"A summary of the log of the table {name} is missing, empty or torn, as a power "
+                f"cut leaves one; the log itself is whole. {MEND} goes on without it.",
                 tuple(bad),
             )
         )
@@ -248,12 +251,19 @@ def repair(
     match defect.damage:
         case Damage.TORN_COMMIT | Damage.TORN_CHECKPOINT:
             where = _set_aside(folder, defect.files)
+            bring_back(folder, max(folder.listing().commits, default=-1))
             done = f"{name}: {len(defect.files)} files of the log set aside in {where}"
+            if not defect.files:
+                done = f"{name}: entries of the log that were moved beside it brought back"
         case Damage.LOG_MISSING | Damage.LOG_BROKEN:
             there = folder.listing()
             rows = _all_rows(folder, there.data)
             where = _set_aside(
-                folder, [*there.data, *(path for path in there.sizes if path.startswith(LOG))]
+                folder,
+                [
+                    *there.data,
+                    *(path for path in there.sizes if path.startswith((LOG, OLDER_LOG))),
+                ],
             )
             rebuild(rows)
             done = f"{name}: log made anew from {len(there.data)} files; what was there is {where}"

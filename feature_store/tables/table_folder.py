@@ -23,8 +23,11 @@ import pyarrow.fs
 from deltalake.fs import DeltaStorageHandler
 
 LOG = "_delta_log"
+OLDER_LOG = "_older_log"
+"""Entries that only older versions need, see `older_log`."""
 LAST_CHECKPOINT = f"{LOG}/_last_checkpoint"
 _COMMIT = re.compile(rf"{LOG}/(\d{{20}})\.json")
+_OLDER = re.compile(rf"{OLDER_LOG}/(\d{{20}})\.json")
 _ON_DISK = "_on_disk"
 """Names the newest version that somebody was told is on the disk; it is not synced itself, so that
 it may name an older one, never one that was not there.
@@ -42,6 +45,8 @@ class Listing:
     ----------
     commits, checkpoints : mapping of int to str
         Files of the log by the version that they end with.
+    older : mapping of int to str
+        Commits that were moved beside the log.
     data : frozenset of str
         Parquet files of rows, relative to the table.
     sizes : mapping of str to int
@@ -50,6 +55,7 @@ class Listing:
 
     commits: Mapping[int, str]
     checkpoints: Mapping[int, str]
+    older: Mapping[int, str]
     data: frozenset[str]
     sizes: Mapping[str, int]
 
@@ -97,7 +103,7 @@ class TableFolder:
             nearest = next(one for one in (self.local, *self.local.parents) if one.exists())
             if not nearest.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "Not a directory", nearest.name)
-            return Listing({}, {}, frozenset(), {})
+            return Listing({}, {}, {}, frozenset(), {})
         # The log first: what others commit meanwhile has its rows before its entry.
         sizes = self._sizes(LOG)
         rows = self._sizes("")
@@ -105,6 +111,7 @@ class TableFolder:
         return Listing(
             commits=dict(_by_version(_COMMIT, sizes)),
             checkpoints=dict(_by_version(_CHECKPOINT, sizes)),
+            older=dict(_by_version(_OLDER, sizes)),
             data=frozenset(
                 path
                 for path in sizes
@@ -136,6 +143,12 @@ class TableFolder:
         except FileNotFoundError:
             return (self.local / checkpoint_file(version)).exists()
 
+    def has_checkpoint(self, version: int) -> bool:
+        """Say whether a local log is summed up at a version; in an object store that is not asked
+        for.
+        """
+        return self.local is None or (self.local / checkpoint_file(version)).exists()
+
     def may_have_more(self, version: int) -> bool:
         """Say whether there may be versions after this one; a folder of many entries is not listed
         to know that there are none.
@@ -156,17 +169,24 @@ class TableFolder:
         return True
 
     def actions(self, version: int) -> list[dict[str, Any]]:
-        """Return the actions of one commit.
+        """Return the actions of one commit, also of one that was moved beside the log.
 
         Raises
         ------
         FileNotFoundError
-            If the log has no such entry.
+            If there is no such entry.
         ValueError
             If the entry is torn or empty.
         """
-        with self.files().open_input_stream(commit_file(version)) as stream:
-            content = stream.read().decode()
+        files = self.files()
+        try:
+            with files.open_input_stream(commit_file(version)) as stream:
+                content = stream.read().decode()
+        except FileNotFoundError:
+            if self.local is None:
+                raise
+            with files.open_input_stream(commit_file(version, OLDER_LOG)) as stream:
+                content = stream.read().decode()
         actions = [json.loads(line) for line in content.splitlines() if line.strip()]
         if not actions or not all(map(_is_action, actions)):
             raise ValueError(f"{commit_file(version)} says nothing")
@@ -252,9 +272,9 @@ def _is_action(line: Any) -> bool:
     )
 
 
-def commit_file(version: int) -> str:
+def commit_file(version: int, log: str = LOG) -> str:
     """Return the name of a commit's entry in the log, relative to the table."""
-    return f"{LOG}/{version:020d}.json"
+    return f"{log}/{version:020d}.json"
 
 
 def checkpoint_file(version: int) -> str:

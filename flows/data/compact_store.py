@@ -59,7 +59,9 @@ def compact_store(
             f"Nothing was compacted, as versions that it names might be lost: {error}"
         ) from error
     store = FeatureStore(
-        settings.store_location(), known_versions=lambda: newest_named_versions(settings)
+        settings.store_location(),
+        known_versions=lambda: newest_named_versions(settings),
+        named_versions=lambda: [versions for _, versions in named],
     )
     if defects := store.defects():
         raise CompactionError(

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from deltalake import DeltaTable
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.imaging.regions import Region
-from feature_store.tables import erasing, keyed_table
+from feature_store.tables import erasing, keyed_table, older_log
 from feature_store.tables.parquet_text import text_of_parquet
 from feature_store.tables.store import FeatureStore, StoreError
+from feature_store.tables.table_folder import OLDER_LOG, TableFolder
 from tests.support.feature_stores import check, identity, vector
 
 PERSON, STUDY = "b03", "sB03"
@@ -104,6 +106,23 @@ def test_every_version_keeps_its_number_and_the_others_rows(
     again.compact()
     assert again.rows("radiomics", {"center": "B"}).num_rows == 4
     assert {one.rows for one in again.take_out([PERSON], [STUDY])} == {0}
+
+
+@pytest.mark.slow
+def test_versions_whose_entries_were_moved_beside_the_log_are_written_again_too(
+    store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(older_log, "KEPT", 0)
+    before = every_version(store)
+    for name, version in store.versions().items():
+        folder = TableFolder(str(tmp_path / "store" / name))
+        DeltaTable(folder.uri).create_checkpoint()
+        assert older_log.move_older(folder, version, []) >= version
+    assert any(OLDER_LOG in path.parts for path in named_in(tmp_path / "store"))
+    store.take_out([PERSON], [STUDY])
+    assert list(named_in(tmp_path / "store")) == []
+    assert not list(tmp_path.rglob(OLDER_LOG))
+    assert every_version(FeatureStore(tmp_path / "store")) == before
 
 
 @pytest.mark.parametrize("step", range(6))

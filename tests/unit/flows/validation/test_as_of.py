@@ -29,7 +29,7 @@ from feature_store.tables.store import ScoreRow, StudyIdentity
 from flows.data.compact_store import compact_store
 from flows.data.model_features import training_patients
 from flows.installation import Installation
-from flows.named_versions import newest_named_versions
+from flows.named_versions import newest_named_versions, readable_named_versions
 from flows.settings import Settings
 from flows.validation.as_of import Arrivals, AsOf, arrivals_in, as_of, query_again, report_file
 from flows.validation.cohort_query import CohortQuery
@@ -264,6 +264,8 @@ def test_a_report_that_leaves_is_made_again_from_the_record_that_stays(
     away = shutil.move(folder, tmp_path / "away")
     assert report_file(work, folder.name) == record
     assert newest_named_versions(work.settings) == report.provenance.store_versions
+    (record.parent / "torn.json").write_text("{")
+    assert readable_named_versions(work.settings) == [dict(report.provenance.store_versions)]
     assert as_of(work, folder.name) == view
     with_bundle(work, bundle)
     repeated = report_of(work, query_again(record), view)
