@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from feature_store.tables.arrow_rows import plain_type
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.older_log import bring_all_back
 from feature_store.tables.parquet_text import text_of_parquet, texts_or_bytes
@@ -178,15 +179,7 @@ def _center(path: Path) -> str:
 def _rows(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a file with texts as plain ones, whichever of Arrow's kinds it names."""
     rows = pq.ParquetFile(path).read(columns=columns)
-    return rows.cast(pa.schema([one.with_type(_plain(one.type)) for one in rows.schema]))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_binary_view(kind):
-        return pa.binary()
-    return pa.list_(_plain(kind.value_type)) if pa.types.is_list(kind) else kind
+    return rows.cast(pa.schema([one.with_type(plain_type(one.type)) for one in rows.schema]))
 
 
 def _data_files(root: Path) -> list[Path]:

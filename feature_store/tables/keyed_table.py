@@ -27,6 +27,7 @@ from deltalake import (
 )
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from feature_store.tables.arrow_rows import rows_of_table
 from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.guarded_table import GuardedTable, StoreError
 from feature_store.tables.older_log import move_older
@@ -191,7 +192,7 @@ class KeyedTable:
                 time.sleep(
                     min(_LONGEST_WAIT_S, 0.01 * 2**attempt) * (0.5 + secrets.randbelow(1000) / 1000)
                 )
-            except (DeltaError, OSError, ValueError) as error:
+            except (DeltaError, OSError, ValueError, pa.ArrowException) as error:
                 raise StoreError(
                     f"The table {self.guard.name} cannot be written: {self.guard.trouble(error)}."
                 ) from error
@@ -256,13 +257,10 @@ class KeyedTable:
 
     def _digests(self, table: DeltaTable, source: pa.Table) -> dict[tuple[str, ...], str]:
         """Return the digests of the rows that a table has of the keys of others."""
-        one = {name: set(source.column(name).to_pylist()) for name in self.key}
-        predicate = " AND ".join(
-            f"{name} = {_literal(next(iter(values)))}"
-            for name, values in one.items()
-            if len(values) == 1
-        )
-        there = pa.table(table.scan(columns=[*self.key, ROW_DIGEST], predicate=predicate))
+        values = {name: set(source.column(name).to_pylist()) for name in self.key}
+        one = {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+        columns = [*self.key, ROW_DIGEST]
+        there = rows_of_table(self.guard.folder, table, columns, one, threads=False)
         return dict(zip(_keys(there, self.key), there.column(ROW_DIGEST).to_pylist(), strict=True))
 
     def read(
@@ -300,15 +298,14 @@ class KeyedTable:
         absent = {column.name for column in self._absent_columns(table)}
         if not absent.isdisjoint(wanted):
             return schema.empty_table()
-        predicate = " AND ".join(f"{name} = {_literal(value)}" for name, value in wanted.items())
-        present = [name for name in schema.names if name not in absent]
+        # where none is there, the rows are counted by another
+        present = [name for name in schema.names if name not in absent] or [self.partition]
         try:
-            # not to_pyarrow_table: its filters fail where a file's smallest and largest text differ
-            rows = pa.table(table.scan(columns=present, predicate=predicate or None))
+            rows = rows_of_table(self.guard.folder, table, present, wanted)
         except (DeltaError, OSError, pa.ArrowException) as error:
             if damage := self.guard.damage():
                 raise StoreError(damage) from error
-            if version is not None and "not found" in str(error):
+            if version is not None and isinstance(error, FileNotFoundError):
                 raise self.guard.gone(version) from error
             raise StoreError(
                 f"The table {self.guard.name} cannot be read: {in_words(error)}."

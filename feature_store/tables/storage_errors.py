@@ -51,6 +51,14 @@ _KNOWN = (
         ),
     ),
     (
+        r"task \d+ panicked",
+        (
+            "the library that reads its files gave up on one, most probably because bytes of it "
+            "were changed on the disk: restore the files from a back-up, which are written once "
+            "and never changed"
+        ),
+    ),
+    (
         r"Not a directory|Invalid table location|Is a directory",
         (
             "something else lies in the place of its folder or of one of its files: move it away, "

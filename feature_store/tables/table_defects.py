@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError
 
+from feature_store.tables.arrow_rows import plain_type
 from feature_store.tables.older_log import bring_back
 from feature_store.tables.table_folder import (
     LAST_CHECKPOINT,
@@ -107,7 +109,13 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
     found = _log_defects(folder, there, name)
     if found:
         return found
-    table = _opened(folder)
+    try:
+        table = _opened(folder)
+    except DeltaError:
+        if folder.local is None or not there.checkpoints:
+            raise
+        # its name and its columns are right, its bytes are not: the entries say the same
+        return (_torn_checkpoint(name, (there.checkpoints[max(there.checkpoints)],)),)
     return (*_file_defects(folder, table, there, name), *_older(name, int(table.version()), known))
 
 
@@ -165,16 +173,18 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
             )
         )
     if bad or moved:
-        defects.append(
-            TableDefect(
-                name,
-                Damage.TORN_CHECKPOINT,
-                f"A summary of the log of the table {name} is missing, empty or torn, as a power "
-                f"cut leaves one; the log itself is whole. {MEND} goes on without it.",
-                tuple(bad),
-            )
-        )
+        defects.append(_torn_checkpoint(name, tuple(bad)))
     return tuple(defects)
+
+
+def _torn_checkpoint(name: str, files: tuple[str, ...]) -> TableDefect:
+    return TableDefect(
+        name,
+        Damage.TORN_CHECKPOINT,
+        f"A summary of the log of the table {name} is missing, empty, torn or changed, as a power "
+        f"cut leaves one; the log itself is whole. {MEND} goes on without it.",
+        files,
+    )
 
 
 def _file_defects(
@@ -190,18 +200,24 @@ def _file_defects(
     suspect = [path for path, size in expected.items() if there.sizes.get(path) != size]
     # the table may have been opened at a version that is newer than the listing
     now = folder.sizes_of(suspect) if suspect else {}
-    bad = sorted(path for path in suspect if now.get(path) != expected[path])
+    lacking = {path for path in suspect if now.get(path) != expected[path]}
+    # an object store keeps what it was given
+    whole = expected.keys() - lacking if folder.local is not None else ()
+    changed = {path for path in whole if not _has_footer(folder, path)}
+    bad = sorted({*lacking, *changed})
     if not bad:
         return ()
-    empty = sum(path in now for path in bad)
+    empty = sum(path in now for path in lacking) + len(changed)
+    counts = {"missing": len(bad) - empty, "empty, cut short or changed": empty}
+    what = [f"{n} {'is' if n == 1 else 'are'} {how}" for how, n in counts.items() if n]
     return (
         TableDefect(
             name,
             Damage.FILE_MISSING,
-            f"{len(bad) - empty} of the {len(expected)} files of rows of the table {name} are "
-            f"missing and {empty} are empty or cut short, which no clean-up does. Restore them "
-            f"from a back-up, or give their rows up with {MEND}: studies are then scored again, "
-            "clinical tables must be imported again.",
+            f"Of the {len(expected)} file{'s' * (len(expected) != 1)} of rows of the table {name}, "
+            f"{' and '.join(what)}, which no clean-up does. "
+            f"Restore them from a back-up, or give their rows up with {MEND}: studies are then "
+            "scored again, clinical tables must be imported again.",
             tuple(bad),
         ),
     )
@@ -326,26 +342,15 @@ def _all_rows(folder: TableFolder, paths: Iterable[str]) -> pa.Table:
     for path in sorted(paths):
         try:
             rows = pa.dataset.dataset(path, filesystem=files, format="parquet").to_table()
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, ValueError):
             continue  # cut short by the same accident: its rows are made again
         for part in path.split("/")[:-1]:
             name, _, value = part.partition("=")
             if name not in rows.column_names:
                 rows = rows.append_column(name, pa.array([unquote(value)] * rows.num_rows))
-        # files that a MERGE wrote say that their texts are views, those that were appended do not
-        plain = [field.with_type(_without_views(field.type)) for field in rows.schema]
+        plain = [field.with_type(plain_type(field.type)) for field in rows.schema]
         whole.append(rows.cast(pa.schema(plain)))
     return pa.concat_tables(whole, promote_options="permissive") if whole else pa.table({})
-
-
-def _without_views(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_binary_view(kind):
-        return pa.binary()
-    if pa.types.is_list(kind):
-        return pa.list_(_without_views(kind.value_type))
-    return kind
 
 
 def _opened(folder: TableFolder) -> DeltaTable:
@@ -381,11 +386,24 @@ def _is_there(folder: TableFolder, checkpoint: int) -> bool:
     return bool(folder.sizes_of([checkpoint_file(checkpoint)]))
 
 
+def _has_footer(folder: TableFolder, path: str) -> bool:
+    """Say whether the end of a file, which says where its rows are, can be read."""
+    try:
+        with folder.files().open_input_file(path) as file:
+            return bool(pq.ParquetFile(file).schema_arrow.names)
+    except FileNotFoundError:
+        return True  # replaced and cleaned away since the table was opened
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None):
+            raise  # the disk does not give it: nobody knows what is in it
+        return False
+
+
 def _is_checkpoint(folder: TableFolder, path: str) -> bool:
     try:
         with folder.files().open_input_file(path) as file:
             return set(pq.read_schema(file).names) >= _OF_A_CHECKPOINT
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return False
 
 
