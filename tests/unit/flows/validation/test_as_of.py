@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from deltalake import DeltaTable
 from prefect.logging import disable_run_logger
 
 from dicom_node.registry.registry import StudyState
@@ -24,8 +28,9 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.tables import keyed_table
+from feature_store.tables import keyed_table, older_log
 from feature_store.tables.store import ScoreRow, StudyIdentity
+from feature_store.tables.table_folder import TableFolder
 from flows.data.compact_store import compact_store
 from flows.data.model_features import training_patients
 from flows.installation import Installation
@@ -63,6 +68,10 @@ def bundle() -> Any:
     model = train_combined_model(
         table, Survival(DAYS, DAYS < 2001), seed=1, blocks=("gtv",), horizons=(365, 730)
     )
+    return bundle_of(model)
+
+
+def bundle_of(model: Any) -> Any:
     facts = SimpleNamespace(
         training_center="elsewhere", name="test", version="1", demonstration=True
     )
@@ -194,17 +203,51 @@ def test_a_report_is_made_again_after_new_outcomes_rescoring_compaction_and_clea
     repeated = report_of(work, again.model_copy(update={"name": "again"}), view)
     assert numbers(repeated) == numbers(first)
 
-    # on another machine: the store's folder and the report, and an empty registry
+    # entries of the log were moved meanwhile, also those of what was named where nobody knew it
+    for name, version in work.store.versions().items():
+        folder = TableFolder(f"{work.settings.store_location()}/{name}")
+        DeltaTable(folder.uri).create_checkpoint()
+        monkeypatch.setattr(older_log, "KEPT", 0)
+        older_log.move_older(folder, version, [])
+
+    # on another machine: the store's folder and the report, and an empty registry; another process
+    # with another home and zone, whose files are of other dates
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(work.settings.store_location(), elsewhere / "node" / "feature_store")
     shutil.copytree(work.settings.reports_folder() / "early", elsewhere / "early")
     (elsewhere / "annulus.toml").write_text(
         f"[node]\nfolder = '{elsewhere / 'node'}'\n[center.alpha]\nae_titles = ['ALPHA']\n"
     )
-    other = with_bundle(Installation(Settings.load(elsewhere / "annulus.toml")), work.bundle)
-    there = report_of(other, again, as_of(other, str(elsewhere / "early")))
-    assert numbers(there) == numbers(first)
-    other.registry.close()
+    (elsewhere / "model.pickle").write_bytes(pickle.dumps(work.bundle.model))
+    for path in (elsewhere, *elsewhere.rglob("*")):
+        os.utime(path, (0, 0))
+    places = ("HOME", "TMPDIR", "PREFECT_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")
+    run = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import again; again({str(elsewhere)!r})"],
+        env={
+            **os.environ,
+            **dict.fromkeys(places, str(elsewhere)),
+            "TZ": "Asia/Kathmandu",
+            "PYTHONHASHSEED": "7",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert json.loads((elsewhere / "numbers.json").read_text()) == numbers(first)
+
+
+def again(place: str) -> None:
+    """Make the report again that was copied to a folder, and write its numbers there."""
+    elsewhere = Path(place)
+    model = pickle.loads((elsewhere / "model.pickle").read_bytes())  # noqa: S301 - of this test
+    work = with_bundle(Installation(Settings.load(elsewhere / "annulus.toml")), bundle_of(model))
+    query = query_again(elsewhere / "early" / JSON_NAME)
+    report = report_of(work, query, as_of(work, str(elsewhere / "early")))
+    (elsewhere / "numbers.json").write_text(json.dumps(numbers(report)))
+    work.registry.close()
 
 
 def test_a_time_goes_by_the_commits_and_not_by_the_dates_of_files(work: Installation) -> None:
