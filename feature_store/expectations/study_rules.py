@@ -89,6 +89,7 @@ def study_facts(
         structure_set.roi_names,
         gtv_pattern,
         older_rtstruct_has_it=chosen is not None and chosen.older_rtstruct_has_it,
+        image_positions_mm={one.sop_instance_uid: one.position_mm for one in headers.slices},
     )
     as_drawn = [roi.frame_of_reference_uid for roi in found]
     return StudyFacts(

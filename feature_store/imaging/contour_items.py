@@ -33,11 +33,14 @@ class DrawnContour:
         Contour Geometric Type (3006,0042), empty if it is absent.
     offset_mm : tuple of 3 float
         Contour Offset Vector (3006,0045), zero if it is absent.
+    images : tuple of str
+        SOP Instance UIDs of the images that it names as drawn on (Contour Image Sequence).
     """
 
     points: npt.NDArray[np.float64] | None
     geometric_type: str
     offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    images: tuple[str, ...] = ()
 
     @property
     def is_offset(self) -> bool:
@@ -109,7 +112,11 @@ def drawn_contour(item: Dataset) -> DrawnContour:
     if not is_sound or offset.shape != (3,) or not np.isfinite(offset).all():
         return DrawnContour(None, kind)
     x, y, z = offset.tolist()
-    return DrawnContour(numbers.reshape(-1, 3) + offset, kind, (x, y, z))
+    images = tuple(
+        str(image.get("ReferencedSOPInstanceUID") or "")
+        for image in item.get("ContourImageSequence") or ()
+    )
+    return DrawnContour(numbers.reshape(-1, 3) + offset, kind, (x, y, z), images)
 
 
 def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:

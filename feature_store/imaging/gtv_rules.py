@@ -6,7 +6,7 @@ A new defect is a fact, where none says it yet, and one more row of `GTV_RULES`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,8 @@ from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, St
 from feature_store.rules import TRUE, Between, OneOf, Rule, refuse, warning
 
 _OUTSIDE_MM = 1e-3
+_NAMED_SPACINGS = 0.75
+"""Farther than this from an image, in slice distances, a contour is drawn on another one."""
 _FARTHEST_MM = 1e5
 """No point of a patient lies farther from the origin of a scanner's coordinates."""
 
@@ -76,6 +78,10 @@ class GtvFacts:
         Whether an older RTSTRUCT of the study has the GTV that this one lacks.
     is_rejected : bool
         Whether a reviewer rejected the RTSTRUCT.
+    named_elsewhere : int
+        Contours that name images of the CT, none of which is the slice that they lie on.
+    farthest_named_mm : float
+        How far such images lie from the contours at most, along the normal; 0 where there are none.
     """
 
     roi_names: tuple[str, ...]
@@ -93,6 +99,8 @@ class GtvFacts:
     frame_of_reference_listed: bool = True
     older_rtstruct_has_it: bool = False
     is_rejected: bool = False
+    named_elsewhere: int = 0
+    farthest_named_mm: float = 0.0
 
 
 def gtv_facts(
@@ -102,6 +110,7 @@ def gtv_facts(
     gtv_pattern: str = "",
     *,
     older_rtstruct_has_it: bool = False,
+    image_positions_mm: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GtvFacts:
     """Collect the facts of the ROIs that may be the GTV.
 
@@ -113,6 +122,9 @@ def gtv_facts(
         The CT that they are drawn on; without it nothing is said to be amiss between the two.
     roi_names, gtv_pattern, older_rtstruct_has_it
         As in `GtvFacts`; what is told where there is not one candidate.
+    image_positions_mm : mapping of str to tuple of float, optional
+        Where the CT's slices lie, by SOP Instance UID; without it no contour is held against the
+        images that it names.
     """
     contours = [
         (points, kind)
@@ -128,6 +140,11 @@ def gtv_facts(
             if _are_positions(points) and not _is_remnant(points, extent)
         ]
         outside += [mm for mm in beyond if mm > _OUTSIDE_MM]
+    elsewhere = (
+        list(_named_elsewhere_mm(candidates, extent, image_positions_mm))
+        if extent is not None and image_positions_mm
+        else []
+    )
     return GtvFacts(
         roi_names=roi_names,
         gtv_pattern=gtv_pattern,
@@ -151,6 +168,8 @@ def gtv_facts(
         contours_outside_ct=len(outside) - 1,
         farthest_outside_mm=max(outside),
         older_rtstruct_has_it=older_rtstruct_has_it,
+        named_elsewhere=len(elsewhere),
+        farthest_named_mm=max(elsewhere, default=0.0),
     )
 
 
@@ -225,6 +244,26 @@ def select_gtv(structure_set: StructureSet, pattern: str, chosen: ChosenGtv | No
     )
     refuse(GTV_RULES, facts)
     return found[0]
+
+
+def _named_elsewhere_mm(
+    candidates: Sequence[Roi],
+    extent: CtExtent,
+    image_positions_mm: Mapping[str, tuple[float, ...]],
+) -> Iterator[float]:
+    """Yield how far the nearest image that a contour names lies from it, of those that name only
+    others than their own slice.
+    """
+    normal, spacing = extent.axes[:, 2], float(extent.spacing_mm[2])
+    for roi in candidates:
+        # a ROI that names none has no entries
+        for points, images in zip(roi.contours, roi.contour_images, strict=False):
+            named = [image_positions_mm[uid] for uid in images if uid in image_positions_mm]
+            if named and _are_positions(points) and not _is_remnant(points, extent):
+                depth = float((points @ normal).mean())
+                nearest = min(abs(float(np.dot(position, normal)) - depth) for position in named)
+                if nearest > _NAMED_SPACINGS * spacing:
+                    yield nearest
 
 
 def _is_remnant(points: npt.NDArray[np.float64], extent: CtExtent) -> bool:
@@ -389,6 +428,20 @@ GTV_RULES = (
             f"{_names(f.gtv_candidates)} leave the CT by up to {f.farthest_outside_mm:.1f} mm, "
             "expected every point within the outermost voxels. Send the CT on which the contour "
             "was drawn, with all its slices."
+        ),
+    ),
+    warning(
+        "contour-names-other-slice",
+        "named_elsewhere",
+        Between(None, 0),
+        "GTV contours on the slices that they name",
+        lambda f: (
+            f"{f.named_elsewhere} of {f.gtv_contours} contours of ROI {_names(f.gtv_candidates)} "
+            f"{'names' if f.named_elsewhere == 1 else 'name'} another slice (Contour Image "
+            f"Sequence, 3006,0016) than the one at their points, up to {f.farthest_named_mm:.1f} "
+            "mm away, expected the same: nobody can say which of the two is meant. Export the "
+            "RTSTRUCT again, or look at the contours on the CT and release the study, which is "
+            "then measured at their points."
         ),
     ),
 )

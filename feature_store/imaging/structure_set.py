@@ -50,6 +50,8 @@ class Roi:
         How many contours were moved by their Contour Offset Vector (3006,0045).
     shares_its_number : bool
         Whether another ROI has the same ROI Number, so that their contours cannot be told apart.
+    contour_images : tuple of tuple of str
+        The images that each contour names as drawn on; empty where none names any.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Roi:
     contour_items: int = 1
     offset_contours: int = 0
     shares_its_number: bool = False
+    contour_images: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.geometric_types:
@@ -186,6 +189,7 @@ def _structure_set(dataset: Dataset) -> StructureSet:
                 contour_items=found.items,
                 offset_contours=sum(one.is_offset for one in found.contours),
                 shares_its_number=number in shared_numbers,
+                contour_images=tuple(one.images for one in found.contours),
             )
         )
     shared = {roi.frame_of_reference_uid for roi in rois}

@@ -86,6 +86,7 @@ class ExpectationsTable(BaseModel):
         "gtv-not-measured",
         "beyond-scale",
         "rejected-rtstruct",
+        "contour-names-other-slice",
     )
 
     @field_validator("quarantine")

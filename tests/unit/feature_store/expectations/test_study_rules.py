@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from deploy.demo.cohort import DEMO_CENTERS, BadStudy, CenterSpec, write_center
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.expectations.study_rules import STUDY_RULES, StudyFacts, study_facts
 from feature_store.imaging.reading import read_ct, read_rtstruct
-from feature_store.rules import refuse
+from feature_store.rules import refuse, unmet
+from flows.settings.tables import ExpectationsTable
 
 PATTERN = r"gtv[-_ ]?(p|1|primary)?"
 
@@ -73,6 +77,43 @@ def test_a_ct_that_is_cut_short_leaves_contours_outside(tmp_path: Path) -> None:
     assert whole.gtv_contours is not None
     assert 0 < half.contours_outside_ct < whole.gtv_contours
     assert half.farthest_outside_mm > 1
+
+
+@pytest.mark.parametrize(("off", "expected"), [(0, 0), (1, 2), (3, 2), (-3, 2)])
+def test_contours_that_name_another_slice_than_they_lie_on_are_counted(
+    tmp_path: Path, off: int, expected: int
+) -> None:
+    study = write_center(tmp_path, replace(DEMO_CENTERS[0], patients=1), 3).study_folders[0]
+    slices = sorted(study.glob("CT_*.dcm"))
+    images = [dcmread(path, stop_before_pixels=True) for path in slices]
+    images.sort(key=lambda image: float(image.ImagePositionPatient[2]))
+    depths = [float(image.ImagePositionPatient[2]) for image in images]
+    drawn = dcmread(study / "RS.dcm")
+    numbers = {roi.ROIName: roi.ROINumber for roi in drawn.StructureSetROISequence}
+    gtv = next(
+        one for one in drawn.ROIContourSequence if one.ReferencedROINumber == numbers["GTV-1"]
+    )
+    for number, contour in enumerate(gtv.ContourSequence):
+        own = int(np.argmin(np.abs(np.array(depths) - float(contour.ContourData[2]))))
+        image = Dataset()
+        named = images[own + off * (number in {1, 2})]
+        image.ReferencedSOPClassUID = named.SOPClassUID
+        image.ReferencedSOPInstanceUID = named.SOPInstanceUID
+        contour.ContourImageSequence = [image]
+    drawn.save_as(study / "RS.dcm")
+    facts = facts_of(slices, study / "RS.dcm")
+    assert facts.named_elsewhere == expected
+    spacing = float(np.median(np.diff(depths)))
+    assert facts.farthest_named_mm == pytest.approx(
+        abs(off) * spacing if expected else 0.0, abs=0.2
+    )
+    found = unmet(STUDY_RULES, facts)
+    said = [one for one in found if one.code == "contour-names-other-slice"]
+    assert len(said) == bool(expected)
+    for one in said:
+        assert "2 of " in one.sentence
+        assert "ROI 'GTV-1' name another slice" in one.sentence
+        assert one.code in ExpectationsTable().quarantine
 
 
 def test_slices_of_two_patients_agree_in_little(tmp_path: Path) -> None:

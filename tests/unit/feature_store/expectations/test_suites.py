@@ -137,6 +137,12 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"contours_outside_ct": 4, "farthest_outside_mm": 12.34},
         "4 of 20 contours of ROI 'GTV-1' leave the CT by up to 12.3 mm",
     ),
+    (
+        "contour-names-other-slice",
+        WARNING,
+        {"named_elsewhere": 1, "farthest_named_mm": 9.0},
+        "1 of 20 contours of ROI 'GTV-1' names another slice (Contour Image Sequence",
+    ),
     ("kvp", WARNING, {"kvp": 140.0}, "140 kV, expected 120 kV"),
     ("slice-thickness", WARNING, {"slice_thickness_mm": 5.5}, "5.5 mm, expected 2 to 5 mm"),
     ("slice-thickness", WARNING, {"slice_thickness_mm": 1.0}, "1 mm, expected 2 to 5 mm"),
