@@ -64,14 +64,14 @@ def up(file: Path) -> int:
     if ensure_settings(file):
         print(
             f"{file.name}: made from the example; describe your centres in it, then make down and "
-            "make up again"
+            "make up again."
         )
     if ensure_secrets(file.with_name(SECRETS_NAME), os.environ):
-        print(f"{SECRETS_NAME}: made with a new pseudonym key; back it up with the archive")
+        print(f"{SECRETS_NAME}: made with a new pseudonym key; back it up with the archive.")
     enter(file)
     work = open_installation(file)
     if work.folder.supervisor_pid() is not None:
-        print("the system is up already")
+        print("The system is up already.")
         return status(file)
     if lacking := secret_faults(work.settings.notify, os.environ):
         raise SettingsError("\n".join(lacking))
@@ -87,7 +87,7 @@ def up(file: Path) -> int:
             stderr=log,
             start_new_session=True,
         )
-    print("starting; the first start of the Prefect server takes half a minute", flush=True)
+    print("Starting; the first start of the Prefect server takes half a minute.", flush=True)
     for what, ready in (
         ("the node takes associations", work.node_listens),
         ("the Prefect server answers", work.prefect_is_ready),
@@ -96,13 +96,13 @@ def up(file: Path) -> int:
     ):
         if not _within(_READY_WITHIN_S, partial(_ready_or_ended, ready, supervisor)):
             print(
-                f"not within {_READY_WITHIN_S:.0f} s: {what}. See {work.folder.log}",
+                f"Not within {_READY_WITHIN_S:.0f} s: {what}. See {work.folder.log}",
                 file=sys.stderr,
             )
             return 1
         if supervisor.poll() is not None:
             print(
-                f"the supervisor ended: {work.folder.last_words()} (log: {work.folder.log})",
+                f"The supervisor ended: {work.folder.last_words()} (log: {work.folder.log})",
                 file=sys.stderr,
             )
             return 1
@@ -115,18 +115,18 @@ def down(file: Path) -> int:
     folder, fault = _folder_of(file)
     pid = None if folder is None else folder.supervisor_pid()
     if folder is None or pid is None:
-        print("the system is not up")
+        print("The system is not up.")
         if fault is not None:
             print(fault, file=sys.stderr)
         return 0
     os.kill(pid, signal.SIGTERM)
     if not _within(_DOWN_WITHIN_S, lambda: folder.supervisor_pid() is None and not _runs(pid)):
         print(
-            f"process {pid} has not ended within {_DOWN_WITHIN_S:.0f} s. See {folder.log}",
+            f"Process {pid} has not ended within {_DOWN_WITHIN_S:.0f} s. See {folder.log}",
             file=sys.stderr,
         )
         return 1
-    print("everything is stopped")
+    print("Everything is stopped.")
     return 0
 
 
@@ -151,7 +151,7 @@ def status(file: Path) -> int:
             f"{one.last_end or '-'}"
         )
     if not states:
-        print("nothing runs: make up starts it")
+        print("Nothing runs: make up starts it.")
     if fault is not None:
         print(fault)
     started_with = folder.settings if folder is not None and is_up else None
@@ -258,8 +258,8 @@ def _check_ports(work: LocalInstallation) -> None:
 
     if not _within(_PORTS_FREE_WITHIN_S, lambda: not taken()):
         raise SettingsError(
-            f"another program listens on {', '.join(taken())}: stop it, or set another port in "
-            f"{work.settings_file.name}"
+            f"Another program listens on {', '.join(taken())}: stop it, or set another port in "
+            f"{work.settings_file.name}."
         )
 
 

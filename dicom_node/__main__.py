@@ -40,6 +40,7 @@ from dicom_node.settings import (
 from dicom_node.settings.addresses import check_listening
 from dicom_node.settings.contradictions import node_ports
 from dicom_node.settings.environment import enter
+from dicom_node.wording import counted
 
 _log = logging.getLogger("dicom_node")
 
@@ -145,8 +146,12 @@ def _run(options: argparse.Namespace, settings: NodeSettings, file: Path | None)
                 done = node.reindex()
             finally:
                 node.stop()
-            words = f"{done.added} files indexed, {done.missing} entries without a file forgotten"
-            _print([f"{words}, {done.set_aside} files moved to the quarantine"])
+            words = (
+                f"{counted(done.added, 'file')} indexed, "
+                f"{counted(done.missing, 'entry', 'entries')} without a file forgotten, "
+                f"{counted(done.set_aside, 'file')} moved to the quarantine."
+            )
+            _print([words])
             return 0
         case "export" | "who" | "retrieve" | "echo":
             commands = {"export": _export, "who": _who, "retrieve": _retrieve, "echo": _echo}
@@ -158,7 +163,7 @@ def _run(options: argparse.Namespace, settings: NodeSettings, file: Path | None)
 def _serve(settings: NodeSettings, file: Path | None) -> int:
     if not settings.center:
         raise SettingsError(
-            "the settings name no centre, so that nobody could send: add a [center.NAME] table"
+            "The settings name no centre, so that nobody could send: add a [center.NAME] table."
         )
     check_listening(node_ports(settings.node), file)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -173,21 +178,21 @@ def _serve(settings: NodeSettings, file: Path | None) -> int:
         record(AuditEvent.NODE_STARTED, ae_title=settings.node.ae_title)
         names = ", ".join(settings.center)
         _log.info(
-            "annulus dicom node ready: AE %s at %s:%s, centres %s",
+            "The DICOM node is ready: AE %s at %s:%s, centres %s.",
             settings.node.ae_title,
             settings.node.host,
             node.port,
             names,
         )
         if node.stow_address is not None:
-            _log.info("STOW-RS at %s", node.stow_address)
+            _log.info("STOW-RS listens at %s.", node.stow_address)
         sys.stderr.flush()
         while not wake.wait(timeout=0.5):
             pass
     finally:
         node.stop()
     record(AuditEvent.NODE_STOPPED, ae_title=settings.node.ae_title)
-    _log.info("annulus dicom node stopped")
+    _log.info("The DICOM node has stopped.")
     return 0
 
 
@@ -195,7 +200,7 @@ def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
     folder: Path = options.folder
     if folder.resolve().is_relative_to(settings.node.folder.resolve()):
         raise SettingsError(
-            f"the export would go into the node's own folder {settings.node.folder}: name another"
+            f"The export would go into the node's own folder {settings.node.folder}: name another."
         )
     key = pseudonym_key()
     check_key(settings.node.folder, key)
@@ -207,7 +212,12 @@ def _export(options: argparse.Namespace, settings: NodeSettings) -> int:
         done, refused = export_studies(exporter, tuple(options.study), options.center)
     finally:
         registry.close()
-    _print([f"{len(done)} studies written to {folder}, {len(refused)} not", *refused])
+    _print(
+        [
+            f"{counted(len(done), 'study', 'studies')} written to {folder}, {len(refused)} not.",
+            *refused,
+        ]
+    )
     return 1 if refused else 0
 
 
@@ -232,7 +242,7 @@ def _retrieve(options: argparse.Namespace, settings: NodeSettings) -> int:
     if center is None:
         known = ", ".join(settings.center) or "none"
         raise SettingsError(
-            f"the settings have no centre {options.center}: expected one of {known}"
+            f"The settings have no centre {options.center}: expected one of {known}."
         )
     key, folder = pseudonym_key(), settings.node.folder
     check_key(folder, key)
@@ -254,12 +264,12 @@ def _retrieve(options: argparse.Namespace, settings: NodeSettings) -> int:
         )
         with results_of(options.list) as results:
             for one in fetching.run(lines, results):
-                print(f"{result_in_words(one)} [{len(lines)} in all]", flush=True)
-            counted = tally(lines, results)
+                print(f"{result_in_words(one)} [{counted(len(lines), 'line')} in all]", flush=True)
+            ended = tally(lines, results)
     finally:
         registry.close()
-    _print([counted.sentence])
-    return 0 if counted.is_done else 1
+    _print([ended.sentence])
+    return 0 if ended.is_done else 1
 
 
 def _echo(options: argparse.Namespace, settings: NodeSettings) -> int:
@@ -268,12 +278,12 @@ def _echo(options: argparse.Namespace, settings: NodeSettings) -> int:
     if not called.get(name):
         known = ", ".join(one for one, entities in called.items() if entities) or "none"
         raise SettingsError(
-            f"centre {name} has no AE to call in the settings: expected one of {known}"
+            f"Centre {name} has no AE to call in the settings: expected one of {known}."
         )
     caller = Caller(settings.node.ae_title, client_context(settings.node.tls))
     for one in called[name]:
         echo(one, caller)
-        _print([f"{destination_name(one)} answers"])
+        _print([f"{destination_name(one)} answers."])
     return 0
 
 

@@ -120,16 +120,16 @@ class ReturnDestination:
     def __post_init__(self) -> None:
         if not is_ae_title(self.ae_title):
             raise ValueError(
-                f"the return AE title {self.ae_title!r} is not an AE title: use 1-16 printable "
-                "characters"
+                f"The return AE title {self.ae_title!r} is not an AE title: use 1-16 printable "
+                "characters."
             )
         if not (0 < len(self.host) < 254 and self.host.isprintable() and " " not in self.host):
             raise ValueError(
-                f"the return host {self.host!r} is no name or address of a machine: use 1-253 "
-                "printable characters without blanks"
+                f"The return host {self.host!r} is no name or address of a machine: use 1-253 "
+                "printable characters without blanks."
             )
         if not 0 < self.port < 65536:
-            raise ValueError(f"the return port {self.port} is not a TCP port: use 1-65535")
+            raise ValueError(f"The return port {self.port} is not a TCP port: use 1-65535.")
 
 
 class Approval(StrEnum):
@@ -180,24 +180,24 @@ class QuerySource:
             re.compile(self.ct_description)
         except re.error as error:
             raise ValueError(
-                f"ct_description {self.ct_description!r} is not a regular expression: {error}"
+                f"ct_description {self.ct_description!r} is not a regular expression: {error}."
             ) from error
         first, last = self.hours
         if not (0 <= first <= 24 and 0 <= last <= 24 and first != last):
             raise ValueError(
-                f"hours {first} to {last} are no part of a day: use two different hours from 0 to "
-                "24"
+                f"Hours {first} to {last} are no part of a day: use two different hours from 0 to "
+                "24."
             )
         if self.studies_per_hour < 1:
             raise ValueError(
                 f"studies_per_hour is {self.studies_per_hour}: use at least 1, or leave query_from "
-                "away"
+                "away."
             )
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(
-                f"timezone {self.timezone!r} is not known here: use one like Europe/Amsterdam"
+                f"Timezone {self.timezone!r} is not known here: use one like Europe/Amsterdam."
             ) from error
 
     def wait_s(self, now: datetime) -> float:
@@ -318,55 +318,55 @@ class Center:
     def __post_init__(self) -> None:
         if not _CENTER_NAME.fullmatch(self.name):
             raise ValueError(
-                f"the centre name {self.name!r} is not usable: use 1-32 letters, digits, '-' and "
-                "'_'"
+                f"The centre name {self.name!r} is not usable: use 1-32 letters, digits, '-' and "
+                "'_'."
             )
         if not self.ae_titles:
             raise ValueError(
-                f"centre {self.name} has no calling AE title: give at least one in ae_titles"
+                f"Centre {self.name} has no calling AE title: give at least one in ae_titles."
             )
         for title in self.ae_titles:
             if not is_ae_title(title):
                 raise ValueError(
                     f"{title!r} of centre {self.name} is not an AE title: use 1-16 printable "
-                    "characters"
+                    "characters."
                 )
         if self.quiet_period_s <= 0:
             raise ValueError(
-                f"the quiet period of centre {self.name} is {self.quiet_period_s} s: use more than "
-                "0"
+                f"The quiet period of centre {self.name} is {self.quiet_period_s} s: use more than "
+                "0."
             )
         if self.longest_wait_s < self.quiet_period_s:
             raise ValueError(
-                f"the longest wait of centre {self.name} is {self.longest_wait_s} s: use at least "
-                f"its quiet period, {self.quiet_period_s} s"
+                f"The longest wait of centre {self.name} is {self.longest_wait_s} s: use at least "
+                f"its quiet period, {self.quiet_period_s} s."
             )
         if self.qa_patient_id is not None and not _PATIENT_ID.fullmatch(self.qa_patient_id):
             raise ValueError(
                 f"qa_patient_id of centre {self.name} is not usable: use 1-64 printable ASCII "
                 "characters without a backslash, with no blank at either end (PS3.5 section 6.2, "
-                "LO)"
+                "LO)."
             )
         try:
             _ = self.networks
         except ValueError as error:
             raise ValueError(
-                f"an address of centre {self.name} is no address or network: {error}; use "
-                "192.0.2.7 or 192.0.2.0/24"
+                f"An address of centre {self.name} is no address or network: {error}; use "
+                "192.0.2.7 or 192.0.2.0/24."
             ) from error
         for entry in self.certificates:
             if not is_certificate_entry(entry):
                 raise ValueError(
                     f"{entry!r} in certificates of centre {self.name} is neither a SHA-256 "
                     "fingerprint nor a name: use what `openssl x509 -noout -fingerprint -sha256` "
-                    "prints after the equals sign, or the DNS name"
+                    "prints after the equals sign, or the DNS name."
                 )
         try:
             re.compile(self.gtv_pattern)
         except re.error as error:
             raise ValueError(
                 f"gtv_pattern {self.gtv_pattern!r} of centre {self.name} is not a regular "
-                f"expression: {error}"
+                f"expression: {error}."
             ) from error
 
 

@@ -164,7 +164,7 @@ class Node:
             self._stow = self._stow_server(node.stow_port)
         reindexed = self.reindex()
         if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
-            _log.info("brought the registry in line with the archive: %s", reindexed)
+            _log.info("Brought the registry in line with the archive: %s.", reindexed)
         self.registry.studies.restart_quiet_periods()
         if node.operations_port is not None:
             self._health = HealthServer(
@@ -200,7 +200,7 @@ class Node:
             If the node has not been started.
         """
         if self._listener is None:
-            raise RuntimeError("the node has no port before it is started")
+            raise RuntimeError("The node has no port before it is started.")
         return self._listener.port
 
     @property
@@ -229,7 +229,7 @@ class Node:
         )
         if node.tls is None and node.stow_host not in _THIS_MACHINE:
             _log.warning(
-                "STOW-RS listens on %s without TLS: tokens travel in the clear; give [node.tls]",
+                "STOW-RS listens on %s without TLS: tokens travel in the clear; give [node.tls].",
                 node.stow_host,
             )
         return StowServer(
@@ -302,9 +302,9 @@ class Node:
     def problem(self) -> str | None:
         """Return why the node cannot take instances now, or `None` when it can."""
         if self._stopping.is_set():
-            return "the node is stopping"
+            return "The node is stopping."
         if self._stow is not None and not self._stow.is_running:
-            return "the server of STOW-RS has ended: the node's log says why"
+            return "The server of STOW-RS has ended: the node's log says why."
         try:
             self.intake.check()
             self.registry.outbox.counts()
@@ -341,11 +341,11 @@ class Node:
 
     def _tell_of(self, error: Exception, part: str) -> None:
         sentence = (
-            f"the part {part} of the node failed ({where_raised(error)}) and is tried again: tell "
-            "who maintains Annulus"
+            f"The part {part} of the node failed ({where_raised(error)}) and is tried again: tell "
+            "who maintains Annulus."
         )
         _log.error("%s", sentence)
         try:
             self.registry.incidents.record(IncidentKind.PROCESSING_FAILURE, sentence, None, part)
         except NodeError as failure:
-            _log.warning("the incident could not be recorded: %s", failure)
+            _log.warning("The incident could not be recorded. %s", failure)

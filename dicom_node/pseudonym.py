@@ -55,10 +55,10 @@ def keyed_digest(key: bytes, *parts: str) -> bytes:
     """
     if len(key) < _MINIMUM_KEY_BYTES:
         raise ValueError(
-            f"the pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}"
+            f"The pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}."
         )
     if not parts:
-        raise ValueError("a pseudonym needs at least one part to stand for, found none")
+        raise ValueError("A pseudonym needs at least one part to stand for, found none.")
     encoded = [part.encode() for part in parts]
     return hmac.digest(
         key, b"".join(len(one).to_bytes(8, "big") + one for one in encoded), "sha256"

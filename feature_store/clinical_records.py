@@ -92,10 +92,10 @@ class ClinicalRecord:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.survival_days) and self.survival_days > 0):
             raise ValueError(
-                f"the survival time is {self.survival_days} days: expected a number above 0"
+                f"The survival time is {self.survival_days} days: expected a number above 0."
             )
         if self.age is not None and not 0 <= self.age <= 120:
-            raise ValueError(f"the age is {self.age}: expected 0 to 120 years")
+            raise ValueError(f"The age is {self.age}: expected 0 to 120 years.")
 
     @property
     def stage_group(self) -> StageGroup | None:

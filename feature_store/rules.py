@@ -186,5 +186,5 @@ def _is_met(rule: Rule, facts: object) -> bool:
     if value is None:
         return True
     if not isinstance(rule.bounds, Between | OneOf):
-        raise TypeError(f"the rule {rule.code} judges a table, not one fact")
+        raise TypeError(f"The rule {rule.code} judges a table, not one fact.")
     return rule.bounds.holds(value)

@@ -61,15 +61,15 @@ class ScoreRow:
     def __post_init__(self) -> None:
         if not np.isfinite(self.linear_predictor):
             raise ValueError(
-                f"the linear predictor is {self.linear_predictor}: expected a finite number"
+                f"The linear predictor is {self.linear_predictor}: expected a finite number."
             )
         for days, probability in self.survival.items():
             if not 0 <= probability <= 1:
                 raise ValueError(
-                    f"survival at {days} days is {probability}: expected a probability"
+                    f"Survival at {days} days is {probability}: expected a probability."
                 )
         if self.scored_at.tzinfo is None:
-            raise ValueError("the time of scoring has no zone: expected a timezone-aware datetime")
+            raise ValueError("The time of scoring has no zone: expected a timezone-aware datetime.")
         object.__setattr__(self, "survival", MappingProxyType(dict(sorted(self.survival.items()))))
 
 
@@ -118,11 +118,11 @@ class ContourScores:
     def __post_init__(self) -> None:
         for number in (*self.linear_predictors, self.p10, self.p90, self.other_group):
             if number is not None and not np.isfinite(number):
-                raise ValueError(f"a score over contours is {number}: expected a finite number")
+                raise ValueError(f"A score over contours is {number}: expected a finite number.")
         if self.computed_at.tzinfo is None:
             raise ValueError(
-                "the time of the scores over contours has no zone: expected a timezone-aware "
-                "datetime"
+                "The time of the scores over contours has no zone: expected a timezone-aware "
+                "datetime."
             )
 
     @property

@@ -33,5 +33,6 @@ class StudyIdentity:
         empty = [name for name, value in asdict(self).items() if not value]
         if empty:
             raise ValueError(
-                f"a study identity lacks {', '.join(empty)}: expected four texts that are not empty"
+                f"A study identity lacks {', '.join(empty)}: expected four texts that are not "
+                "empty."
             )

@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not _is_of_the_server(error):
             raise
         print(
-            f"the Prefect server stopped answering ({type(error).__name__}): make status says "
-            "what runs; give the command again",
+            f"The Prefect server stopped answering ({type(error).__name__}): make status says "
+            "what runs; give the command again.",
             file=sys.stderr,
         )
         return 1

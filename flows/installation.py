@@ -12,6 +12,7 @@ from dicom_node.center import Center, ReturnedObject
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.settings import SettingsError, pseudonym_key
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.named_versions import newest_named_versions, readable_named_versions
 from flows.settings import Settings
 from models.bundle.frozen_bundle import FrozenBundle, load
@@ -75,8 +76,8 @@ class Installation:
         model = self.settings.model
         if model.bundle is None or model.digest is None:
             raise SettingsError(
-                "no frozen model is pinned: give both bundle and digest in the [model] table of "
-                "the settings file (python -m models verify FOLDER prints the digest)"
+                "No frozen model is pinned: give both bundle and digest in the [model] table of "
+                "the settings file (python -m models verify FOLDER prints the digest)."
             )
         bundle = load(model.bundle, model.digest, model.engine)
         bundle.check_extraction(self.settings.extraction().digest)
@@ -112,10 +113,10 @@ class Installation:
         found = [known for known in model.earlier if known.startswith(digest)]
         if len(found) != 1:
             pinned = [one[:12] for one in (model.digest, *model.earlier) if one]
-            known = f"expected one of {', '.join(pinned)}, or" if pinned else "they pin none,"
+            known = f"expected one of {', '.join(pinned)}, or " if pinned else ""
             raise SettingsError(
-                f"the settings pin {len(found) or 'no'} bundle{'s' * (len(found) > 1)} with the "
-                f"digest {digest[:12]}: {known} add it to model.earlier"
+                f"The settings pin {counted(len(found), 'bundle') if found else 'no bundle'} with "
+                f"the digest {digest[:12]}: {known}add it to model.earlier."
             )
         table = model.model_copy(update={"digest": found[0], "bundle": model.earlier[found[0]]})
         return replace(self, settings=self.settings.model_copy(update={"model": table}))
@@ -131,7 +132,7 @@ class Installation:
         centers = {center.name: center for center in self.settings.centers()}
         if name not in centers:
             raise SettingsError(
-                f"the settings file has no centre {name}: it has {', '.join(centers) or 'none'}"
+                f"The settings file has no centre {name}: it has {', '.join(centers) or 'none'}."
             )
         return centers[name]
 

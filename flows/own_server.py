@@ -111,7 +111,7 @@ def enter_installation(path: Path | None = None) -> None:
     if shell is not None and shell != api_url(settings) and not was_entered:
         print(
             f"{API_URL} of this shell is not used: the settings say {api_url(settings)} (api_url "
-            "in [prefect] names another server)",
+            "in [prefect] names another server).",
             file=sys.stderr,
         )
     started_with = settings.node.folder / "system" / "settings.toml"

@@ -36,7 +36,7 @@ def normal_quantile(confidence: float) -> float:
     """
     if not 0.0 < confidence < 1.0:
         raise ValueError(
-            f"the confidence is {confidence}, expected a number between 0 and 1, such as 0.95"
+            f"The confidence is {confidence}, expected a number between 0 and 1, such as 0.95."
         )
     return float(ndtri(0.5 + confidence / 2))
 

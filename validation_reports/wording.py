@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from feature_store.wording import counted
 from models.combined.certainty import ScoreRange
 from validation_reports.not_estimable import NotEstimable
 
@@ -68,11 +69,6 @@ def figure_words(name: str) -> str:
     return f"{at[1]} at {horizon_words(int(at[2]))}" if at else name
 
 
-def count(n: int, noun: str) -> str:
-    """Write a count with its noun in the right number."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def range_words(found: ScoreRange, *, high_risk: bool) -> str:
     """Say where a score lies over contours as other readers might have drawn them.
 
@@ -91,7 +87,7 @@ def range_words(found: ScoreRange, *, high_risk: bool) -> str:
         f"{found.in_other_group or 'none'} of them "
         f"{'falls' if found.in_other_group == 1 else 'fall'} into the group of {other} risk"
         f"{', so the group is uncertain' if found.is_uncertain else ''}."
-        + (f" {count(lost, 'more contour')} could not be measured." if lost else "")
+        + (f" {counted(lost, 'more contour')} could not be measured." if lost else "")
     )
 
 

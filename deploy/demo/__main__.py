@@ -180,7 +180,7 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
 def show_ui(folder: Path) -> int:
     """Serve the Prefect UI over the runs of the last demonstration until interrupted."""
     if not (folder / "prefect").is_dir():
-        print(f"there is no demonstration in {folder}: run make demo first", file=sys.stderr)
+        print(f"There is no demonstration in {folder}: run make demo first.", file=sys.stderr)
         return 1
     with LocalSystem(folder, {}, PREFECT_PORT) as system:
         system.start_prefect_server()
@@ -200,7 +200,7 @@ def _empty(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / "annulus.toml").is_file():
         raise PartFailedError(
             f"{folder} holds something else than a demonstration; remove it or give another "
-            "--folder"
+            "--folder."
         )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -73,14 +73,14 @@ class CenterSpec:
     def __post_init__(self) -> None:
         if self.patients < 1:
             raise ValueError(
-                f"centre {self.name} is to have {self.patients} patients: expected at least 1"
+                f"Centre {self.name} is to have {self.patients} patients: expected at least 1."
             )
         if not self.scanners:
-            raise ValueError(f"centre {self.name} has no scanner: give at least 1")
+            raise ValueError(f"Centre {self.name} has no scanner: give at least 1.")
         if not 0 <= self.adenocarcinoma_share <= 1:
             raise ValueError(
                 f"adenocarcinoma_share of centre {self.name} is {self.adenocarcinoma_share}: use 0 "
-                "to 1"
+                "to 1."
             )
 
     @property

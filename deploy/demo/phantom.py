@@ -68,7 +68,7 @@ class TumourTraits:
         ):
             if not abs(score) <= _LIMIT:
                 raise ValueError(
-                    f"the trait {name} is {score}: expected a number from -{_LIMIT} to {_LIMIT}"
+                    f"The trait {name} is {score}: expected a number from -{_LIMIT} to {_LIMIT}."
                 )
 
     @property

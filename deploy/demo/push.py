@@ -15,6 +15,8 @@ from typing import Any
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
 from pynetdicom import AE, evt
 
+from feature_store.wording import counted, were
+
 ATTEMPTS = 5
 PAUSE_S = 1.0
 ANSWER_S = 15.0
@@ -79,7 +81,7 @@ def main() -> int:
     options = parser.parse_args()
     refused = push(options.folders, options.port, options.calling, options.called)
     if refused:
-        print(f"{refused} instances were refused", file=sys.stderr)
+        print(f"{counted(refused, 'instance')} {were(refused)} refused.", file=sys.stderr)
     return 1 if refused else 0
 
 

@@ -166,7 +166,7 @@ class LocalSystem:
         if code != 0:
             raise PartFailedError(
                 f"{name} ended with exit code {code}: {self._last_line(name)} (log: "
-                f"{self.log(name)})"
+                f"{self.log(name)})."
             )
 
     def wait_until(
@@ -186,11 +186,11 @@ class LocalSystem:
             if code is not None:
                 raise PartFailedError(
                     f"{name} ended with exit code {code}: {self._last_line(name)} (log: "
-                    f"{self.log(name)})"
+                    f"{self.log(name)})."
                 )
             if time.monotonic() > deadline:
                 raise PartFailedError(
-                    f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})"
+                    f"{name} was not ready within {timeout_s:.0f} s (log: {self.log(name)})."
                 )
             time.sleep(every_s)
 

@@ -183,7 +183,7 @@ class Supervisor:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise AlreadyRunningError(f"the system in {self._folder.path} is up already") from None
+            raise AlreadyRunningError(f"The system in {self._folder.path} is up already.") from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -103,8 +103,8 @@ class Archive:
         except BlockingIOError as error:
             lock.close()
             raise NodeAlreadyRunningError(
-                f"another node has the folder {self.folder} open: stop it first, or give this one "
-                "another folder"
+                f"Another node has the folder {self.folder} open: stop it first, or give this one "
+                "another folder."
             ) from error
         self._lock = lock
         try:
@@ -190,10 +190,10 @@ class Archive:
                 continue
             if version and not replace and not path.exists():
                 raise ConflictingContentError(
-                    "an instance was sent again under the same SOP Instance UID with other "
+                    "An instance was sent again under the same SOP Instance UID with other "
                     "content: the first content stays in use and the second is quarantined; give "
                     "the changed object a new UID at its source, or accept the newer one with "
-                    "`python -m flows accept`"
+                    "`python -m flows accept`."
                 )
             is_new = self._publish(path, incoming)
             if is_new or content_sha256(path) == incoming.content_sha256:
@@ -338,8 +338,8 @@ class Archive:
             raise as_archive_error(error) from error
         if free < self._minimum_free_bytes:
             raise LowDiskError(
-                f"the archive has {free} bytes of free disk left, expected at least "
-                f"{self._minimum_free_bytes}: nothing more is accepted until space is made"
+                f"The archive has {free} bytes of free disk left, expected at least "
+                f"{self._minimum_free_bytes}: nothing more is accepted until space is made."
             )
 
     def _publish(self, path: Path, incoming: IncomingFile) -> bool:

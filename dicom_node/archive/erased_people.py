@@ -119,8 +119,8 @@ class ErasedPeople:
             or token(self._key, "study", study_key) in self._tokens
         ):
             raise ErasedPersonError(
-                "an object of a person who was erased here was sent: nothing of it is kept; have "
-                "its source stop sending this person"
+                "An object of a person who was erased here was sent: nothing of it is kept; have "
+                "its source stop sending this person."
             )
 
     def refuse_work_on(self, study_key: str) -> None:
@@ -133,8 +133,8 @@ class ErasedPeople:
         """
         if self.has_study(study_key):
             raise StudyStateError(
-                "this study belongs to a person who was erased here, and has come back with a "
-                "back-up: it is not worked on; `python -m flows erase --again` removes it"
+                "This study belongs to a person who was erased here, and has come back with a "
+                "back-up: it is not worked on; `python -m flows erase --again` removes it."
             )
 
     def enter(self, person: ErasedPerson) -> None:
@@ -151,8 +151,8 @@ class ErasedPeople:
             write_durably(self.folder / name, content, mode=0o640)
         except OSError as error:
             raise ArchiveError(
-                f"the list of erased people in {self.folder} cannot be written ({error.strerror}): "
-                "nothing was erased"
+                f"The list of erased people in {self.folder} cannot be written ({error.strerror}): "
+                "nothing was erased."
             ) from error
         with suppress(OSError):  # a container has its volume alone
             write_durably(self.beside / name, content, mode=0o640)
@@ -186,6 +186,6 @@ def _entry(path: Path) -> ErasedPerson:
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArchiveError(
-            f"the entry {path.name} of the list of erased people cannot be read: put its other "
-            f"copy in its place (the folder {FOLDER} in the node's folder, or the one beside it)"
+            f"The entry {path.name} of the list of erased people cannot be read: put its other "
+            f"copy in its place (the folder {FOLDER} in the node's folder, or the one beside it)."
         ) from error

@@ -128,8 +128,8 @@ class IncomingFile:
                 self.path.unlink(missing_ok=True)
         except OSError as error:
             _log.error(
-                "a temporary file could not be removed (%s), the next start does it; check the "
-                "archive's disk",
+                "A temporary file could not be removed (%s), the next start does it; check the "
+                "archive's disk.",
                 error.strerror,
             )
 
@@ -143,8 +143,8 @@ def as_archive_error(error: OSError) -> ArchiveError:
     """Return the error of the node that stands for an error of the file system."""
     if error.errno in _NO_HANDLE:
         return ArchiveError(
-            f"the archive cannot be used ({error.strerror}): let the node's process open more "
-            "files (LimitNOFILE of its systemd unit, or ulimit -n)"
+            f"The archive cannot be used ({error.strerror}): let the node's process open more "
+            "files (LimitNOFILE of its systemd unit, or ulimit -n)."
         )
     kind = LowDiskError if error.errno in _NO_SPACE else ArchiveError
     return kind(f"the archive cannot be written ({error.strerror}): check its disk and permissions")

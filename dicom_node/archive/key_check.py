@@ -42,8 +42,8 @@ def check_fingerprint(folder: Path, fingerprint: str) -> None:
             write_durably(marker, fingerprint.encode(), new=True)
     if marker.read_text(encoding="ascii") != fingerprint:
         raise ArchiveError(
-            f"the archive in {folder} was made with another pseudonym key: give back "
+            f"The archive in {folder} was made with another pseudonym key: give back "
             "ANNULUS_PSEUDONYM_KEY the key it was made with, in annulus.env beside the settings "
             "(and look whether this shell sets another one), or start with a new folder; nothing "
-            "was changed"
+            "was changed."
         )

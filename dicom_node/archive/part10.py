@@ -63,8 +63,8 @@ def read_meta(path: Path) -> tuple[FileMeta, int]:
         head = file.read(MAXIMUM_META_BYTES)
     if head[:132][128:] != b"DICM" or len(head) < _GROUP_LENGTH_END:
         raise UnreadableDatasetError(
-            f"a file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: "
-            "restore it from a backup, or remove it and have the instance sent again"
+            f"A file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: "
+            "restore it from a backup, or remove it and have the instance sent again."
         )
     start = _start_of_dataset(head)
     return _meta_of(head[_GROUP_LENGTH_END:start]), start
@@ -94,8 +94,8 @@ def parse_meta(head: bytes | bytearray) -> tuple[FileMeta, int] | None:
     start = _start_of_dataset(head)
     if head[128:140] != b"DICM" + _GROUP_LENGTH or start > MAXIMUM_META_BYTES:
         raise UnreadableDatasetError(
-            "an object came that is no DICOM file: expected 128 bytes of preamble, DICM, and file "
-            "meta information that begins with its length (PS3.10 section 7.1)"
+            "An object came that is no DICOM file: expected 128 bytes of preamble, DICM, and file "
+            "meta information that begins with its length (PS3.10 section 7.1)."
         )
     return None if len(head) < start else (_meta_of(bytes(head[_GROUP_LENGTH_END:start])), start)
 

@@ -200,8 +200,8 @@ class ElementStream:
                 raise self._malformed()
             if len(levels) > 2 * DEEPEST_NESTING:
                 raise ExcessiveDatasetError(
-                    f"a dataset holds sequences that lie in each other {DEEPEST_NESTING} times and "
-                    "more: expected less; mend the instance at its source and send it again"
+                    f"A dataset holds sequences that lie in each other {DEEPEST_NESTING} times and "
+                    "more: expected less; mend the instance at its source and send it again."
                 )
         return self._position
 
@@ -264,8 +264,8 @@ class ElementStream:
         self._heads += 1
         if self._heads > MOST_HEADS:
             raise ExcessiveDatasetError(
-                f"a dataset holds more than {MOST_HEADS} elements and items in its sequences: "
-                "expected at most so many; mend the instance at its source and send it again"
+                f"A dataset holds more than {MOST_HEADS} elements and items in its sequences: "
+                "expected at most so many; mend the instance at its source and send it again."
             )
         offset = self._position - self._ahead_at
         if not 0 <= offset <= len(self._ahead) - LONGEST_HEADER:
@@ -302,7 +302,7 @@ class ElementStream:
 
     def _malformed(self) -> MalformedDatasetError:
         return MalformedDatasetError(
-            f"a dataset of {len(self.window)} bytes cannot be read to its end: send it again"
+            f"A dataset of {len(self.window)} bytes cannot be read to its end: send it again."
         )
 
 

@@ -84,15 +84,15 @@ def scan(
             if not position:
                 raise UnreadableDatasetError(
                     f"{end} bytes were received that are no DICOM dataset in the negotiated "
-                    "transfer syntax; check the sending system"
+                    "transfer syntax; check the sending system."
                 )
             return elements, _cut_off(end, position + IMPLICIT.size)
         tag, vr, at, length = head
         if not _FIRST_TAG <= tag <= _LAST_TAG:
             raise UnreadableDatasetError(
-                "a dataset holds elements that belong to a command, to file meta information or to "
+                "A dataset holds elements that belong to a command, to file meta information or to "
                 "items: expected groups 0008 to FFFC only (PS3.5 section 7.1); mend the instance "
-                "at its source and send it again"
+                "at its source and send it again."
             )
         if length == UNDEFINED_LENGTH:
             _check_is_no_value(tag, wanted)
@@ -110,15 +110,15 @@ def scan(
             value = dataset.at(at, min(length, LONGEST_VALUE)) if tag in wanted else b""
             elements[tag] = Element(Head(tag, vr, at, length, end, implicit), value)
     if not end:
-        raise UnreadableDatasetError("an empty dataset was received: send the instance again")
+        raise UnreadableDatasetError("An empty dataset was received: send the instance again.")
     return elements, None
 
 
 def _check_is_no_value(tag: int, wanted: Collection[int]) -> None:
     if tag in wanted:
         raise UnreadableDatasetError(
-            "a dataset holds a sequence where a value belongs: mend the instance at its source and "
-            "send it again"
+            "A dataset holds a sequence where a value belongs: mend the instance at its source and "
+            "send it again."
         )
 
 
@@ -142,9 +142,9 @@ def _head(
             (length,) = LONG.unpack_from(ahead, offset + IMPLICIT.size)
         elif vr not in SHORT_FORM and group >= _FIRST_TAG >> 16:
             raise UnreadableDatasetError(
-                "a dataset came as Explicit VR Little Endian and holds an element without a value "
+                "A dataset came as Explicit VR Little Endian and holds an element without a value "
                 "representation of the standard: expected one in each (PS3.5 section 6.2); check "
-                "the sending system"
+                "the sending system."
             )
     return group << 16 | number, vr, at, length
 
@@ -187,10 +187,10 @@ def numbers(elements: Elements, tag: int, count: int) -> tuple[float, ...] | Non
         return None
     parts = [part.strip() for part in given.split("\\")]
     if len(parts) != count or not all(map(_NUMBER.fullmatch, parts)):
-        raise ValueError(f"expected {count} decimal strings")
+        raise ValueError(f"Expected {count} decimal strings.")
     values = tuple(map(float, parts))
     if not all(math.isfinite(one) and abs(one) <= _LARGEST_NUMBER for one in values):
-        raise ValueError("a decimal string is larger than whatever is measured")
+        raise ValueError("A decimal string is larger than whatever is measured.")
     return values
 
 

@@ -50,9 +50,9 @@ class Identity:
         ):
             if not is_uid(value):
                 raise UnreadableDatasetError(
-                    f"the {name} of a received instance is {'missing' if not value else 'no UID'}: "
+                    f"The {name} of a received instance is {'missing' if not value else 'no UID'}: "
                     "expected digits and dots, at most 64 characters (PS3.5 section 9.1); mend "
-                    "the instance at its source and send it again"
+                    "the instance at its source and send it again."
                 )
 
 

@@ -149,8 +149,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
     """
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise UnreadableDatasetError(
-            "an instance came in a transfer syntax that is not kept: expected Implicit or Explicit "
-            "VR Little Endian; send it uncompressed"
+            "An instance came in a transfer syntax that is not kept: expected Implicit or Explicit "
+            "VR Little Endian; send it uncompressed."
         )
     implicit = transfer_syntax == IMPLICIT_VR_LITTLE_ENDIAN
     window = DatasetBytes(dataset) if isinstance(dataset, bytes) else dataset
@@ -176,8 +176,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
         return ReceivedInstance(header, None)
     if len(window) > MAXIMUM_RTSTRUCT_BYTES:
         raise DamagedInstanceError(
-            f"an RTSTRUCT has {len(window)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: "
-            "export fewer or coarser structures",
+            f"An RTSTRUCT has {len(window)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: "
+            "export fewer or coarser structures.",
             identity,
         )
     manifest = read_manifest(ElementStream(window), elements, identity, _encodings(elements))
@@ -204,9 +204,9 @@ def _encodings(elements: Elements) -> list[str]:
     # pydicom would take the name of any codec of Python for a character set.
     if not all(one in python_encoding for one in named):
         raise DamagedInstanceError(
-            "the Specific Character Set (0008,0005) of an instance is no defined term: expected "
+            "The Specific Character Set (0008,0005) of an instance is no defined term: expected "
             "one of PS3.3 section C.12.1.1.2, such as ISO_IR 100 or ISO_IR 192; mend the instance "
-            "at its source and send it again"
+            "at its source and send it again."
         )
     return convert_encodings(named)
 
@@ -248,9 +248,9 @@ def _patient_id(elements: Elements) -> str:
 
 def _no_patient_id() -> DamagedInstanceError:
     return DamagedInstanceError(
-        f"the Patient ID (0010,0020) of an instance is none: expected at most "
+        f"The Patient ID (0010,0020) of an instance is none: expected at most "
         f"{_LONGEST_PATIENT_ID} characters of its Specific Character Set, without control "
-        "characters (PS3.5 section 6.2, LO); mend the instance at its source and send it again"
+        "characters (PS3.5 section 6.2, LO); mend the instance at its source and send it again."
     )
 
 
@@ -263,8 +263,8 @@ def _frame_of_reference(elements: Elements, identity: Identity) -> str | None:
 
 def _no_uid(what: str) -> str:
     return (
-        f"the {what} of a received instance is no UID: expected digits and dots, at most 64 "
-        "characters (PS3.5 section 9.1); mend the instance at its source and send it again"
+        f"The {what} of a received instance is no UID: expected digits and dots, at most 64 "
+        "characters (PS3.5 section 9.1); mend the instance at its source and send it again."
     )
 
 
@@ -272,8 +272,8 @@ def _check_times(manifest: Manifest, identity: Identity) -> None:
     """Refuse an RTSTRUCT of which it cannot be told whether it is the newest."""
     if any(len(one) > _LONGEST_TIME or _CONTROL.search(one) for one in manifest.made_at):
         raise DamagedInstanceError(
-            "a date or time of an RTSTRUCT is none: expected VR DA and TM (PS3.5 section 6.2) in "
-            "(3006,0008), (3006,0009), (0008,0012) and (0008,0013); export it again",
+            "A date or time of an RTSTRUCT is none: expected VR DA and TM (PS3.5 section 6.2) in "
+            "(3006,0008), (3006,0009), (0008,0012) and (0008,0013); export it again.",
             identity,
         )
 
@@ -285,8 +285,8 @@ def _numbers(
         return numbers(elements, tag, count)
     except ValueError as error:
         raise DamagedInstanceError(
-            f"the {what} of a CT slice cannot be read: expected {count} decimal strings (PS3.5 "
-            "section 6.2); mend the instance at its source and send it again",
+            f"The {what} of a CT slice cannot be read: expected {count} decimal strings (PS3.5 "
+            "section 6.2); mend the instance at its source and send it again.",
             identity,
         ) from error
 
@@ -325,7 +325,7 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     ) or (1.0,)
     if not (frames.is_integer() and 0 < frames < _MOST_FRAMES):
         raise DamagedInstanceError(
-            "the Number of Frames (0028,0008) of a CT slice is no number of frames: expected 1",
+            "The Number of Frames (0028,0008) of a CT slice is no number of frames: expected 1.",
             identity,
         )
     expected = (rows * columns * samples * int(frames) * bits + 7) // 8
@@ -333,13 +333,13 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     found = pixels.head.length if pixels and pixels.head.length != UNDEFINED_LENGTH else 0
     if not expected:
         raise DamagedInstanceError(
-            f"a CT slice is said to have {rows} x {columns} pixels of {samples} samples of {bits} "
-            "bits: expected at least one of each; send it again from an undamaged copy",
+            f"A CT slice is said to have {rows} x {columns} pixels of {samples} samples of {bits} "
+            "bits: expected at least one of each; send it again from an undamaged copy.",
             identity,
         )
     if found < expected:
         raise DamagedInstanceError(
-            f"a CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x "
-            f"{columns} pixels of {bits} bits: send it again from an undamaged copy",
+            f"A CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x "
+            f"{columns} pixels of {bits} bits: send it again from an undamaged copy.",
             identity,
         )

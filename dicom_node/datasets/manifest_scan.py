@@ -116,7 +116,7 @@ class _TooManyError(Exception):
 
     def __init__(self, most: int, what: str) -> None:
         super().__init__(
-            f"an RTSTRUCT holds more than {most} {what}: expected at most so many; export fewer "
+            f"An RTSTRUCT holds more than {most} {what}: expected at most so many; export fewer "
             "structures"
         )
 
@@ -181,9 +181,9 @@ def read_manifest(
     """
     if tags.STRUCTURE_SET_ROI_SEQUENCE not in elements or tags.ROI_CONTOUR_SEQUENCE not in elements:
         raise DamagedInstanceError(
-            "an RTSTRUCT lacks its Structure Set ROI Sequence (3006,0020) or its ROI Contour "
+            "An RTSTRUCT lacks its Structure Set ROI Sequence (3006,0020) or its ROI Contour "
             "Sequence (3006,0039): expected both (PS3.3 sections C.8.8.5 and C.8.8.6); export it "
-            "again",
+            "again.",
             identity,
         )
     try:
@@ -192,8 +192,8 @@ def read_manifest(
         raise DamagedInstanceError(str(error), identity) from error
     except (LookupError, ValueError) as error:  # ROI names that are none of their character set too
         raise DamagedInstanceError(
-            "the contours or the references of an RTSTRUCT cannot be read: send it again from an "
-            "undamaged copy",
+            "The contours or the references of an RTSTRUCT cannot be read: send it again from an "
+            "undamaged copy.",
             identity,
         ) from error
 
@@ -354,7 +354,7 @@ class _ManifestScan:
         for head in self._stream.elements(item):
             if head.tag in readers:
                 if head.tag in read:
-                    raise MalformedDatasetError("an item holds an element twice")
+                    raise MalformedDatasetError("An item holds an element twice.")
                 read.add(head.tag)
                 readers[head.tag](head)
             elif head.tag in wanted and head.length != UNDEFINED_LENGTH:

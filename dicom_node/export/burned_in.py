@@ -32,20 +32,20 @@ def check_pixels(dataset: Dataset, *, trust_derived: bool) -> None:
         return
     if _text(dataset, "BurnedInAnnotation") == "YES":
         raise IdentifiablePixelsError(
-            "a slice has text burned into its pixels, as Burned In Annotation (0028,0301) says: it "
-            "cannot be exported without identity; have the original slices sent"
+            "A slice has text burned into its pixels, as Burned In Annotation (0028,0301) says: it "
+            "cannot be exported without identity; have the original slices sent."
         )
     if _text(dataset, "RecognizableVisualFeatures") == "YES":
         raise IdentifiablePixelsError(
-            "the patient can be recognised in a slice, as Recognizable Visual Features (0028,0302) "
-            "says: deface the series before it is sent"
+            "The patient can be recognised in a slice, as Recognizable Visual Features (0028,0302) "
+            "says: deface the series before it is sent."
         )
     kinds = [str(value).upper() for value in dataset.get("ImageType", None) or ()]
     is_original = kinds[:2] == ["ORIGINAL", "PRIMARY"]
     if not is_original and _text(dataset, "BurnedInAnnotation") != "NO" and not trust_derived:
         raise IdentifiablePixelsError(
-            "a slice is no original image, and does not say that no text is burned into it: look "
-            "at the series, and export it with --trust-derived if there is none"
+            "A slice is no original image, and does not say that no text is burned into it: look "
+            "at the series, and export it with --trust-derived if there is none."
         )
 
 

@@ -84,7 +84,7 @@ class Exporter:
                 self._write(target, _read(one), replacements)
         except OSError as error:
             raise ArchiveError(
-                f"the export cannot be written ({error.strerror}): check its disk"
+                f"The export cannot be written ({error.strerror}): check its disk."
             ) from error
         record(
             AuditEvent.STUDY_EXPORTED,
@@ -99,12 +99,12 @@ class Exporter:
             result = deidentified(original, replacements, self.keep_structures)
         except Exception as error:
             raise UnreadableDatasetError(
-                f"a file of the archive holds a value that cannot be read ({where_raised(error)}): "
-                "nobody exports it"
+                f"A file of the archive holds a value that cannot be read ({where_raised(error)}): "
+                "nobody exports it."
             ) from error
         if result.SOPClassUID not in {CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE}:
             raise UnreadableDatasetError(
-                "a study holds an instance that is neither CT nor RTSTRUCT: nobody exports it"
+                "A study holds an instance that is neither CT nor RTSTRUCT: nobody exports it."
             )
         syntax = str(original.file_meta.TransferSyntaxUID)
         meta = FileMeta(str(result.SOPClassUID), str(result.SOPInstanceUID), syntax)
@@ -163,7 +163,7 @@ def _read(file: InstanceFile, *, with_pixels: bool = True) -> Dataset:
         Exception
     ) as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
         raise UnreadableDatasetError(
-            "a file of the archive cannot be read to its end: `python -m dicom_node reindex` says "
-            "which"
+            "A file of the archive cannot be read to its end: `python -m dicom_node reindex` says "
+            "which."
         ) from error
     return dataset

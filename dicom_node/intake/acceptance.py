@@ -80,8 +80,8 @@ def accept_newer(
     for what, text, longest in (("name", who, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
         if not 0 < len(text) <= longest:
             raise StudyStateError(
-                f"the {what} of an acceptance has {len(text)} characters: expected 1 to {longest}, "
-                "no patient's data"
+                f"The {what} of an acceptance has {len(text)} characters: expected 1 to {longest}, "
+                "no patient's data."
             )
     study = next((one for one in registry.studies.summaries() if one.study_key == study_key), None)
     refused = _refused(archive, registry, study.center, study_key) if study else []
@@ -90,8 +90,8 @@ def accept_newer(
     if study is None or not newer:
         what = f"study {study_key}" + (f", instance {instance_key}," if instance_key else "")
         raise StudyStateError(
-            f"nothing newer of {what} is in the quarantine: expected instances that "
-            "were refused because they were here with other content (C002)"
+            f"Nothing newer of {what} is in the quarantine: expected instances that "
+            "were refused because they were here with other content (C002)."
         )
     registry.instances.add(newer, who, why)
     return Accepted(study_key, study.center, len(newer))

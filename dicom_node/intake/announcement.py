@@ -55,23 +55,23 @@ def check_identity(request: StoreCommand, identity: Identity) -> None:
     """
     if not is_uid(request.sop_instance_uid):
         raise UnreadableDatasetError(
-            "the Affected SOP Instance UID (0000,1000) of a C-STORE, or the one in a file's meta "
+            "The Affected SOP Instance UID (0000,1000) of a C-STORE, or the one in a file's meta "
             "information (0002,0003), is no UID: expected digits and dots, at most 64 characters "
-            "(PS3.5 section 9.1)"
+            "(PS3.5 section 9.1)."
         )
     if request.sop_instance_uid != identity.sop_instance_uid:
         raise IdentityMismatchError(
-            "the C-STORE command, or a file's meta information, names another SOP Instance UID "
+            "The C-STORE command, or a file's meta information, names another SOP Instance UID "
             "than its dataset: expected the same in (0000,1000) or (0002,0003) and in (0008,0018); "
-            "check the sending system"
+            "check the sending system."
         )
     if not request.sop_class_uid == request.context_class_uid == identity.sop_class_uid:
         raise IdentityMismatchError(
-            "the C-STORE command, its presentation context and its dataset name different SOP "
-            "Classes: expected one; check the sending system"
+            "The C-STORE command, its presentation context and its dataset name different SOP "
+            "Classes: expected one; check the sending system."
         )
     if request.study_instance_uid not in {None, identity.study_instance_uid}:
         raise IdentityMismatchError(
-            "an instance was sent to the address of another study than its own: expected the Study "
-            "Instance UID of the address in (0020,000D); check the sending system"
+            "An instance was sent to the address of another study than its own: expected the Study "
+            "Instance UID of the address in (0020,000D); check the sending system."
         )

@@ -79,7 +79,7 @@ class Indexer:
         if len(self._waiting) > _MOST_WAITING:
             raise RegistryUnavailableError(
                 f"{len(self._waiting)} instances wait to be indexed: nothing more is accepted "
-                "until the registry has caught up"
+                "until the registry has caught up."
             )
 
     def waiting(self, instance_key: str) -> InstanceRecord | None:
@@ -155,7 +155,7 @@ class Indexer:
         """
         if not self.flush(timeout_s):
             _log.error(
-                "%d instances could not be indexed before the end; the next start does it",
+                "%d instances could not be indexed before the end; the next start does it.",
                 len(self._waiting),
             )
         with self._changed:
@@ -239,7 +239,7 @@ class Indexer:
     def _failed(self, error: Exception) -> list[InstanceRecord]:
         if self._failure is None:
             _log.error(
-                "the registry does not take what is received, which is kept and tried again: %s",
+                "The registry does not take what is received, which is kept and tried again: %s.",
                 error if isinstance(error, NodeError) else where_raised(error),
             )
         self._failure = (

@@ -207,7 +207,7 @@ class Intake:
             )
         except (NodeError, OSError) as error:
             _log.warning(
-                "%s: an instance could not be verified for a commitment: %s", center, error
+                "%s: an instance could not be verified for a commitment. %s", center, error
             )
             return PROCESSING_FAILURE
 
@@ -227,9 +227,10 @@ class Intake:
             is_moved = known is not None and known.study_key != keys.study
             if is_moved and center not in self._replacing:
                 raise ConflictingContentError(
-                    "an instance was sent again under the same SOP Instance UID in another study: "
+                    "An instance was sent again under the same SOP Instance UID in another study: "
                     "the first stays in use and the second is quarantined; give the changed object "
-                    "a new UID at its source, or accept the newer one with `python -m flows accept`"
+                    "a new UID at its source, or accept the newer one with `python -m flows "
+                    "accept`."
                 )
             path = self._archive.publish(
                 center,
@@ -257,8 +258,8 @@ class Intake:
         values, its file goes to the quarantine, otherwise the next start tries again.
         """
         sentence = (
-            "an instance is on the disk but cannot be indexed, and has been set aside: "
-            f"{error if isinstance(error, NodeError) else where_raised(error)}"
+            "An instance is on the disk but cannot be indexed, and has been set aside. "
+            f"{error if isinstance(error, NodeError) else f'({where_raised(error)})'}"
         )
         _log.error("%s: %s", indexed.center, sentence)
         self._told(IncidentKind.PROCESSING_FAILURE, sentence, indexed.center, indexed.study_key)
@@ -269,14 +270,14 @@ class Intake:
                 self._archive.file_of(indexed.center, indexed.study_key, indexed.instance_key)
             )
         except OSError as failure:
-            _log.error("an instance could not be moved to the quarantine: %s", failure.strerror)
+            _log.error("An instance could not be moved to the quarantine: %s.", failure.strerror)
 
     def _told(self, kind: IncidentKind, sentence: str, center: str, subject: str) -> None:
         """Record an incident; that it cannot be recorded must not hide what it is about."""
         try:
             self._registry.incidents.record(kind, sentence, center, subject)
         except NodeError as error:
-            _log.error("%s: an incident could not be recorded: %s", center, error)
+            _log.error("%s: an incident could not be recorded. %s", center, error)
 
     def refuse(
         self,
@@ -299,7 +300,7 @@ class Intake:
         received : ReceivedInstance, optional
             What could be read of it.
         """
-        _log.warning("%s: refused an instance: %s", center, error)
+        _log.warning("%s: an instance was refused. %s", center, error)
         self.metrics.refused(center, status_of(error))
         kind = error.kind or IncidentKind.ARCHIVE_FAILURE
         subject = "registry" if isinstance(error, RegistryUnavailableError) else "archive"
@@ -312,7 +313,9 @@ class Intake:
                     subject = self._quarantine(center, error, incoming, received)
                 except Exception as failure:  # noqa: BLE001 - the refusal is answered all the same
                     _log.error(
-                        "%s: the refused bytes could not be kept: %s", center, where_raised(failure)
+                        "%s: the refused bytes could not be kept: %s.",
+                        center,
+                        where_raised(failure),
                     )
         record(AuditEvent.INSTANCE_REFUSED, center=center, kind=kind, about=subject)
         self._told(kind, str(error), center, subject)

@@ -50,8 +50,8 @@ class ObjectOnItsWay:
         try:
             if incoming.length + len(piece) > self._maximum_bytes:
                 raise OversizedObjectError(
-                    f"an object of more than {self._maximum_bytes} bytes was sent: raise "
-                    "maximum_object_bytes if it belongs here"
+                    f"An object of more than {self._maximum_bytes} bytes was sent: raise "
+                    "maximum_object_bytes if it belongs here."
                 )
             incoming.write(piece)
         except NodeError as error:

@@ -57,49 +57,49 @@ _RESOURCES = "PS3.4 table B.2-1, Refused: Out of Resources"
 _UNDERSTAND = "PS3.4 table B.2-1, Error: Cannot understand"
 
 REFUSALS = (
-    Refusal(LowDiskError, 0xA700, _RESOURCES, "disk almost full, send again later"),
-    Refusal(ArchiveError, 0xA701, _RESOURCES, "archive not writable, send again later"),
+    Refusal(LowDiskError, 0xA700, _RESOURCES, "Disk almost full, send again later."),
+    Refusal(ArchiveError, 0xA701, _RESOURCES, "Archive not writable, send again later."),
     Refusal(
-        RegistryUnavailableError, 0xA702, _RESOURCES, "registry not available, send again later"
+        RegistryUnavailableError, 0xA702, _RESOURCES, "Registry not available, send again later."
     ),
-    Refusal(OversizedObjectError, 0xA703, _RESOURCES, "object longer than this node takes"),
+    Refusal(OversizedObjectError, 0xA703, _RESOURCES, "Object longer than this node takes."),
     Refusal(
         IdentityMismatchError,
         0xA900,
         "PS3.4 table B.2-1, Error: Data Set does not match SOP Class",
-        "command, context and dataset name different objects",
+        "Command, context and dataset name different objects.",
     ),
     Refusal(
-        UnreadableDatasetError, 0xC000, _UNDERSTAND, "no readable dataset, or no usable UIDs in it"
+        UnreadableDatasetError, 0xC000, _UNDERSTAND, "No readable dataset, or no usable UIDs in it."
     ),
     Refusal(
-        DamagedInstanceError, 0xC001, _UNDERSTAND, "dataset cut off or incomplete, quarantined"
+        DamagedInstanceError, 0xC001, _UNDERSTAND, "Dataset cut off or incomplete, quarantined."
     ),
     Refusal(
         ConflictingContentError,
         0xC002,
         _UNDERSTAND,
-        "known SOP Instance UID with other content, quarantined",
+        "Known SOP Instance UID with other content, quarantined.",
     ),
     Refusal(
         ErasedPersonError,
         0x0124,
         "PS3.7 section C.5, Refused: Not authorized",
-        "person was erased here, nothing kept: stop sending",
+        "Person was erased here, nothing kept: stop sending.",
     ),
     Refusal(
         UnsupportedClassError,
         0x0122,
         "PS3.7 section C.5.6, SOP Class not supported",
-        "SOP class not taken",
+        "SOP Class not taken.",
     ),
     Refusal(
         UnsupportedSyntaxError,
         0xC122,
         "PS3.18 section 10.5.3, Referenced Transfer Syntax not supported",
-        "transfer syntax not kept, send uncompressed",
+        "Transfer syntax not kept, send uncompressed.",
     ),
-    Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure", "processing failure"),
+    Refusal(NodeError, 0x0110, "PS3.7 section C.5, Processing failure", "Processing failure."),
 )
 """From the most specific error to the most general: the first row that fits is the answer."""
 
@@ -130,8 +130,8 @@ def failure_of(error: Exception) -> ArchiveError | ProcessingFailureError:
     if isinstance(error, OSError):
         return as_archive_error(error)
     return ProcessingFailureError(
-        f"an object could not be processed ({where_raised(error)}): it has been set aside; tell "
-        "who maintains Annulus"
+        f"An object could not be processed ({where_raised(error)}): it has been set aside; tell "
+        "who maintains Annulus."
     )
 
 

@@ -25,6 +25,7 @@ from dicom_node.intake.erasure import forget_who_came_back
 from dicom_node.intake.names import Names, instance_record
 from dicom_node.intake.refusals import failure_of
 from dicom_node.registry.registry import InstanceRecord, Registry
+from dicom_node.wording import are, counted
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +89,8 @@ def reindex(
         registry.instances.forget(known)
         registry.incidents.record(
             IncidentKind.MISSING_FILE,
-            f"{len(known)} instances are no longer in the archive: restore them or have them "
-            "sent again",
+            f"{counted(len(known), 'instance')} {are(len(known))} no longer in the archive: "
+            "restore what is missing, or have it sent again.",
             None,
             "archive",
         )
@@ -118,11 +119,11 @@ def reindex(
 
 def _tell_of_a_new_registry(registry: Registry, added: int) -> None:
     """Record that the archive was here before its registry, so that a loss is not overlooked."""
-    instances = "1 instance" if added == 1 else f"{added} instances"
+    instances = counted(added, "instance")
     sentence = (
-        f"the registry was empty and has been made anew from {instances} of the archive: studies "
+        f"The registry was empty and has been made anew from {instances} of the archive: studies "
         "are decided and scored again, and their reports sent again. If it should not have been "
-        "empty, stop, put it back from a back-up, and run `python -m dicom_node reindex`"
+        "empty, stop, put it back from a back-up, and run `python -m dicom_node reindex`."
     )
     _log.warning("%s", sentence)
     registry.incidents.record(IncidentKind.REGISTRY_FAILURE, sentence, None, "registry")
@@ -152,7 +153,7 @@ def _record_or_verdict(
         try:
             archive.set_aside(file)
         except OSError as trouble:
-            _log.error("a file could not be moved to the quarantine: %s", trouble.strerror)
+            _log.error("A file could not be moved to the quarantine: %s.", trouble.strerror)
     except NodeError:
         raise
     except Exception as error:  # noqa: BLE001 - one file must not keep the node from starting
@@ -170,14 +171,14 @@ def _record_of(
     erased.refuse(keys.patient, keys.study)
     if (keys.study, keys.instance) != (file.study_key, file.instance_key):
         raise IdentityMismatchError(
-            "a file of the archive does not lie where its identity belongs: have the instance "
-            "sent again"
+            "A file of the archive does not lie where its identity belongs: have the instance "
+            "sent again."
         )
     known = registry.instances.known(file.center, keys.instance)
     if known is not None and file.version <= version_of(known.relative_path):
         raise ConflictingContentError(
-            "a file of the archive has the SOP Instance UID of another: the one that is indexed "
-            "stays"
+            "A file of the archive has the SOP Instance UID of another: the one that is indexed "
+            "stays."
         )
     return instance_record(
         file.center, keys, received, content_sha256(file.path), file.relative_path

@@ -123,7 +123,7 @@ def parse_request(dataset: bytes, transfer_syntax: str) -> CommitmentRequest:
     read = _read(dataset, transfer_syntax)
     references = _references(read, "ReferencedSOPSequence")
     if not references:
-        raise ValueError("no usable Referenced SOP Sequence (0008,1199)")
+        raise ValueError("No usable Referenced SOP Sequence (0008,1199).")
     return CommitmentRequest(_transaction_uid(read), references)
 
 
@@ -160,21 +160,21 @@ def _read(dataset: bytes, transfer_syntax: str) -> Dataset:
     except (
         Exception
     ) as error:  # pydicom raises whatever the bytes provoke; the verdict is ours and is raised
-        raise ValueError("dataset not readable in its transfer syntax") from error
+        raise ValueError("Dataset not readable in its transfer syntax.") from error
     return read
 
 
 def _transaction_uid(dataset: Dataset) -> str:
     uid = str(dataset.get("TransactionUID", ""))
     if not is_uid(uid):
-        raise ValueError("no usable Transaction UID (0008,1195)")
+        raise ValueError("No usable Transaction UID (0008,1195).")
     return uid
 
 
 def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
     items = dataset.get(keyword) or ()
     if not all(isinstance(item, Dataset) for item in items):
-        raise ValueError(f"{keyword} is no sequence")
+        raise ValueError(f"{keyword} is no sequence.")
     found = tuple(
         Reference(
             str(item.get("ReferencedSOPClassUID", "")),
@@ -185,7 +185,7 @@ def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
     if len(found) > _MOST_REFERENCES or not all(
         is_uid(one.sop_class_uid) and is_uid(one.sop_instance_uid) for one in found
     ):
-        raise ValueError("a reference without usable UIDs")
+        raise ValueError("A reference without usable UIDs.")
     return found
 
 

@@ -114,7 +114,7 @@ def parse_associate_request(body: bytes) -> AssociateRequest:
         If its items do not fit into it.
     """
     if len(body) < 68:
-        raise ProtocolError(f"an A-ASSOCIATE-RQ has {len(body)} bytes, expected at least 68")
+        raise ProtocolError(f"An A-ASSOCIATE-RQ has {len(body)} bytes, expected at least 68.")
     application_context, contexts, maximum_length = "", [], 0
     roles: dict[str, tuple[bool, bool]] = {}
     for kind, value in _items(body[68:]):
@@ -130,11 +130,13 @@ def parse_associate_request(body: bytes) -> AssociateRequest:
                     uid, scu, scp = _role(sub_value)
                     roles[uid] = (scu, scp)
     if len({context.id for context in contexts}) != len(contexts):
-        raise ProtocolError("an A-ASSOCIATE-RQ proposes two presentation contexts under one number")
+        raise ProtocolError(
+            "An A-ASSOCIATE-RQ proposes two presentation contexts under one number."
+        )
     if 0 < maximum_length < _SMALLEST_USEFUL_PDU:
         raise ProtocolError(
-            f"the peer takes PDUs of at most {maximum_length} bytes, expected "
-            f"{_SMALLEST_USEFUL_PDU}"
+            f"The peer takes PDUs of at most {maximum_length} bytes, expected "
+            f"{_SMALLEST_USEFUL_PDU}."
         )
     return AssociateRequest(
         protocol_version=int.from_bytes(body[0:2], "big"),
@@ -237,7 +239,7 @@ def _items(body: bytes) -> Iterator[tuple[int, bytes]]:
         end = position + 4 + int.from_bytes(body[position + 2 : position + 4], "big")
         if end > len(body) or position + 4 > len(body):
             raise ProtocolError(
-                f"an item of type 0x{body[position]:02X} reaches beyond what holds it"
+                f"An item of type 0x{body[position]:02X} reaches beyond what holds it."
             )
         yield body[position], body[position + 4 : end]
         position = end
@@ -245,7 +247,7 @@ def _items(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _proposed_context(value: bytes) -> ProposedContext:
     if len(value) < 4 or value[0] % 2 == 0:
-        raise ProtocolError("a proposed presentation context has no odd number")
+        raise ProtocolError("A proposed presentation context has no odd number.")
     abstract, transfer = "", []
     for kind, sub_value in _items(value[4:]):
         if kind == 0x30:
@@ -258,7 +260,7 @@ def _proposed_context(value: bytes) -> ProposedContext:
 def _role(value: bytes) -> tuple[str, bool, bool]:
     length = int.from_bytes(value[:2], "big")
     if len(value) != length + 4:
-        raise ProtocolError("an SCP/SCU role selection item has another length than it says")
+        raise ProtocolError("An SCP/SCU role selection item has another length than it says.")
     return _uid(value[2 : 2 + length]), bool(value[-2]), bool(value[-1])
 
 

@@ -40,9 +40,9 @@ def _context(table: TlsTable, purpose: ssl.Purpose) -> ssl.SSLContext:
         context.load_cert_chain(table.certificate, table.key)
     except OSError as error:
         raise SettingsError(
-            "the certificate, key or authorities of [node.tls] cannot be used "
+            "The certificate, key or authorities of [node.tls] cannot be used "
             f"({error.strerror or error}): expected PEM files that this process may read, and a "
-            "key that fits the certificate"
+            "key that fits the certificate."
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_SUITES)  # of TLS 1.2; those of 1.3 are all AEAD

@@ -107,7 +107,7 @@ class NodeCollector(Collector):
             for one in registry.incidents.latest():
                 incidents[one.kind,] += one.count
         except NodeError as error:
-            _log.warning("the registry's metrics are left out: %s", error)
+            _log.warning("The registry's metrics are left out. %s", error)
             return {}, {}, {}, {}, {}
         return studies, outbox, undelivered, retrievals, incidents
 

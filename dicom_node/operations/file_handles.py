@@ -38,7 +38,7 @@ def reserve(count: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < count:
         raise ValueError(
-            f"the node may need {count} open files at once, and this process may have {hard}: "
-            "raise the limit (LimitNOFILE of systemd, ulimit -n), or lower maximum_associations"
+            f"The node may need {count} open files at once, and this process may have {hard}: "
+            "raise the limit (LimitNOFILE of systemd, ulimit -n), or lower maximum_associations."
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

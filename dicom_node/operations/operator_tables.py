@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from dicom_node.registry.registry import Delivery, Incident, StudySummary
+from dicom_node.wording import counted
 
 _DELIVERED = {None: "-", False: "waiting", True: "yes"}
 
@@ -44,11 +45,12 @@ def study_lines(
         rows,
     )
     if not rows:
-        lines.append("no study has been received yet")
-    lines += ["", "outbox: " + ", ".join(f"{count} {state}" for state, count in outbox.items())]
+        lines.append("No study has been received yet.")
+    lines += ["", "Outbox: " + ", ".join(f"{count} {state}" for state, count in outbox.items())]
     lines += [
-        f"report of {delivery.study_key} for {delivery.center} waits after {delivery.attempts} "
-        f"attempts, next at {_time(due)} UTC{f': {sentence}' if sentence else ''}"
+        f"The report of {delivery.study_key} for {delivery.center} waits after "
+        f"{counted(delivery.attempts, 'attempt')}, next at {_time(due)} UTC."
+        f"{f' {sentence}' if sentence else ''}"
         for delivery, sentence, due in undelivered
     ]
     return lines
@@ -69,7 +71,7 @@ def incident_lines(incidents: Sequence[Incident]) -> list[str]:
     return (
         _table(("LAST (UTC)", "KIND", "CENTRE", "ABOUT", "TIMES", "WHAT"), rows)
         if rows
-        else ["no incidents"]
+        else ["No incidents."]
     )
 
 

@@ -41,8 +41,8 @@ def studies_behind(studies: Iterable[StudySummary], pseudonym: str, archive: Pat
     found = [study for study in studies if pseudonym in (study.study_key, study.patient_key)]
     if not found:
         raise NobodyFoundError(
-            f"no study and no patient has the pseudonym {pseudonym}: expected one of 16 characters "
-            "as `python -m dicom_node status` shows it"
+            f"No study and no patient has the pseudonym {pseudonym}: expected one of 16 characters "
+            "as `python -m dicom_node status` shows it."
         )
     for study in found:
         record(AuditEvent.IDENTITY_ASKED, center=study.center, study=study.study_key)
@@ -75,30 +75,30 @@ def known_as(
     if not found:
         asked = ", ".join(pseudonyms) or "none"
         raise NobodyFoundError(
-            f"no study of a patient with this ID was received from centre {asked}: the ID is "
-            "compared letter by letter"
+            f"No study of a patient with this ID was received from centre {asked}: the ID is "
+            "compared letter by letter."
         )
     lines: list[str] = []
     for center, pseudonym in pseudonyms.items():
         mine = [study for study in found if study.center == center]
         if mine:
             record(AuditEvent.IDENTITY_ASKED, center=center, patient=pseudonym)
-            lines += [f"centre {center}: patient {pseudonym}", *(f"  {_what(one)}" for one in mine)]
+            lines += [f"Centre {center}: patient {pseudonym}", *(f"  {_what(one)}" for one in mine)]
     return lines
 
 
 def _who(study: StudySummary, archive: Path) -> str:
     files = sorted((archive / study.center / study.study_key).glob("*.dcm"))
     if not files:
-        return f"centre {study.center}: its files are gone"
+        return f"Centre {study.center}: its files are gone."
     header = dcmread(files[0], stop_before_pixels=True, specific_tags=_ASKED)
     patient = _shown(header.get("PatientID")) or "(empty)"
     day = _shown(header.get("StudyDate")) or "of unknown date"
-    return f"centre {study.center}: Patient ID {patient}, study {day} {header.StudyInstanceUID}"
+    return f"Centre {study.center}: Patient ID {patient}, study {day} {header.StudyInstanceUID}"
 
 
 def _what(study: StudySummary) -> str:
-    why = f": {study.sentence}" if study.sentence else ""
+    why = f". {study.sentence}" if study.sentence else ""
     return f"study {study.study_key} of patient {study.patient_key}, {study.state}{why}"
 
 

@@ -39,6 +39,7 @@ from dicom_node.registry.decisions import (
     StudyContents,
     Waiting,
 )
+from dicom_node.wording import are, counted, were
 
 _DATE: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", re.ASCII)
 _SERIES_CODES: Final = {
@@ -172,8 +173,8 @@ def _complete(
 ) -> Complete | Contradictory:
     if any(one.patient_key != drawn.rtstruct.patient_key for one in slices):
         return Contradictory(
-            "the RTSTRUCT and its CT slices carry different Patient IDs in one study: correct the "
-            "patient at the source and send the study again"
+            "The RTSTRUCT and its CT slices carry different Patient IDs in one study: correct the "
+            "patient at the source and send the study again."
         )
     return Complete(
         rtstruct=drawn.rtstruct,
@@ -190,20 +191,21 @@ def _shortfall(slices: Sequence[CtInstance], gtv: Roi, policy: Policy) -> str | 
     stack, bounds = stack_of([one.plane for one in slices]), gtv.drawn.bounds_mm
     if stack is None:
         return (
-            f"the {len(slices)} CT slices are not parallel, or do not say where they lie, so that "
-            "it cannot be told whether one is missing: send one axial series, without its localizer"
+            f"The {_count(slices, 'CT slice')} are not parallel, or do not say where they lie, so "
+            "that it cannot be told whether one is missing: send one axial series, without its "
+            "localizer."
         )
     if stack.has_gap:
         return (
-            f"a slice is missing among the {len(slices)} CT slices, which are expected "
-            f"{stack.spacing_mm:g} mm apart: send the whole series"
+            f"A slice is missing among the {len(slices)} CT slices, which are expected "
+            f"{stack.spacing_mm:g} mm apart: send the whole series."
         )
     if bounds is None or (beyond := stack.reach_mm(bounds)) >= policy.beyond_gtv_mm:
         return None
     goes = "goes" if len(slices) == 1 else "go"
     return (
-        f"the {_count(slices, 'CT slice')} {goes} on {max(beyond, 0):.1f} mm beyond the GTV, "
-        f"expected {policy.beyond_gtv_mm:g} mm, as far as the widest ring: send the whole series"
+        f"The {_count(slices, 'CT slice')} {goes} on {max(beyond, 0):.1f} mm beyond the GTV, "
+        f"expected {policy.beyond_gtv_mm:g} mm, as far as the widest ring: send the whole series."
     )
 
 
@@ -221,11 +223,11 @@ def _missing(
     if lost:
         return (
             f"{tally}; {len(lost)} of the missing were received damaged and are quarantined: send "
-            "them again from an undamaged copy"
+            "them again from an undamaged copy."
         )
     if policy.completeness is not Completeness.STRICT:
         return None
-    return f"{tally}: send the {unmet} that are missing" if unmet else shortfall
+    return f"{tally}: send the {unmet} that {are(unmet)} missing." if unmet else shortfall
 
 
 def _whole_series(
@@ -236,25 +238,25 @@ def _whole_series(
     count = _count(choice.slices, "slice")
     how = f"by {IN_WORDS[choice.decided_by]}" if choice.decided_by else "as the only CT series"
     if unmet:
-        remarks = [Remark("list-unmet", f"{tally}; matched with {count} {how}")]
+        remarks = [Remark("list-unmet", f"{tally}; matched with {count} {how}.")]
     elif _listed(choice):
         sentence = (
-            f"the RTSTRUCT lists {_count(choice.listed, 'CT instance')}, all of them with "
-            f"contours, so that its CT may have more: the whole series of {count} is used"
+            f"The RTSTRUCT lists {_count(choice.listed, 'CT instance')}, all of them with "
+            f"contours, so that its CT may have more: the whole series of {count} is used."
         )
         remarks = [Remark("contoured-slices-listed", sentence)]
     else:
         sentence = (
-            f"the RTSTRUCT lists no instance of the CT: a whole series of {count} is used, "
-            f"chosen {how}"
+            f"The RTSTRUCT lists no instance of the CT: a whole series of {count} is used, "
+            f"chosen {how}."
         )
         remarks = [Remark("no-list", sentence)]
     if shortfall:
-        remarks.append(Remark("ring-cut", shortfall.partition(": send")[0]))
+        remarks.append(Remark("ring-cut", f"{shortfall.partition(': send')[0]}."))
     if contents.damaged:
         sentence = (
             f"{_instances(len(contents.damaged))} received damaged and quarantined, outside the "
-            "slices that are used"
+            "slices that are used."
         )
         remarks.append(Remark("damaged-elsewhere", sentence))
     return tuple(remarks)
@@ -264,8 +266,8 @@ def _tally(contents: StudyContents, choice: CtChoice) -> tuple[str, int]:
     """Return how many of the listed instances are here in words, and how many are not."""
     here = {one.sop_instance_uid for one in contents.ct}.intersection(choice.listed)
     tally = (
-        f"the RTSTRUCT lists {_count(choice.listed, 'CT instance')}, of which {len(here)} "
-        f"{'is' if len(here) == 1 else 'are'} here"
+        f"The RTSTRUCT lists {_count(choice.listed, 'CT instance')}, of which {len(here)} "
+        f"{are(len(here))} here"
     )
     return tally, len(choice.listed) - len(here)
 
@@ -280,8 +282,8 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
     }
     if len(series) > 1 and choice.decided_by:
         sentence = (
-            f"the RTSTRUCT lists {len(series)} CT series: one is used, chosen by "
-            f"{IN_WORDS[choice.decided_by]}"
+            f"The RTSTRUCT lists {len(series)} CT series: one is used, chosen by "
+            f"{IN_WORDS[choice.decided_by]}."
         )
         remarks.append(Remark("several-series-listed", sentence))
     is_met = not _tally(contents, choice)[1]
@@ -289,12 +291,12 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
         answer, words = choice.answers[evidence], IN_WORDS[evidence]
         if answer is Answer.NAMES_ANOTHER and choice.decided_by:
             sentence = (
-                f"the CT was chosen by {IN_WORDS[choice.decided_by]}, but another CT series is "
-                f"meant by {words}: check on which the GTV was drawn"
+                f"The CT was chosen by {IN_WORDS[choice.decided_by]}, but another CT series is "
+                f"meant by {words}: check on which the GTV was drawn."
             )
             remarks.append(Remark(f"{code}-contradict", sentence))
         elif answer is Answer.NAMES_NONE_HERE and (is_met or evidence is Evidence.LISTED_SERIES):
-            sentence = f"no CT that is here is meant by {words}, expected the one that is used"
+            sentence = f"No CT that is here is meant by {words}, expected the one that is used."
             remarks.append(Remark(f"{code}-not-here", sentence))
     return tuple(remarks)
 
@@ -302,7 +304,7 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
 def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Remark, ...]:
     if len(rtstructs) == 1:
         return ()
-    found = f"the study holds {len(rtstructs)} RTSTRUCTs"
+    found = f"The study holds {len(rtstructs)} RTSTRUCTs"
     used = "the newest by structure set date and time is used"
     last = max(map(_made_at, rtstructs))
     if (equal := sum(_made_at(one) == last for one in rtstructs)) > 1:
@@ -310,39 +312,39 @@ def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Remark, ...]:
             f"{equal} of them have the same newest structure set date and time, or none, and the "
             "one with the largest SOP Instance UID is used: check that it is the one in use"
         )
-    return (Remark("several-rtstructs", f"{found}: {used}"),)
+    return (Remark("several-rtstructs", f"{found}: {used}."),)
 
 
 def _without_ct(contents: StudyContents) -> str:
     if contents.ct_of_another_patient:
         return (
-            "the CT that the RTSTRUCT lists is here under another Patient ID, or without one: "
-            "correct the patient at the source and send both again"
+            "The CT that the RTSTRUCT lists is here under another Patient ID, or without one: "
+            "correct the patient at the source and send both again."
         )
     slices = "no CT slice but a localizer" if contents.ct else "no CT slice"
     return (
-        f"an RTSTRUCT has arrived but {slices}{_damage_note(len(contents.damaged))}: send "
-        "the CT series on which it was drawn, of the same patient"
+        f"An RTSTRUCT has arrived but {slices}{_damage_note(len(contents.damaged))}: send "
+        "the CT series on which it was drawn, of the same patient."
     )
 
 
 def _without_rtstruct(contents: StudyContents) -> str:
     if not contents.ct and not contents.damaged:
         return (
-            "none of its instances is here any more: they came again in another study, which is "
-            "decided by itself, or their files are gone"
+            "None of its instances is here any more: they came again in another study, which is "
+            "decided by itself, or their files are gone."
         )
     if not contents.ct:
         return (
             f"{_instances(len(contents.damaged))} received damaged and quarantined, and nothing "
-            "else has arrived: send the study again from an undamaged copy"
+            "else has arrived: send the study again from an undamaged copy."
         )
     count = len(contents.ct)
     have = "1 CT slice has" if count == 1 else f"{count} CT slices have"
     return (
         f"{have} arrived but no RTSTRUCT"
         f"{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
-        "of the same patient"
+        "of the same patient."
     )
 
 
@@ -351,8 +353,8 @@ def _damage_note(count: int) -> str:
 
 
 def _count(things: Sequence[object], word: str) -> str:
-    return f"{len(things)} {word}{'s' * (len(things) != 1)}"
+    return counted(len(things), word)
 
 
 def _instances(count: int) -> str:
-    return "1 instance was" if count == 1 else f"{count} instances were"
+    return f"{counted(count, 'instance')} {were(count)}"

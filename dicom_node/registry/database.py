@@ -162,8 +162,8 @@ class Database:
             if _is_damage(error):
                 raise _damaged(f"its file cannot be read ({type(error).__name__})") from error
             raise RegistryUnavailableError(
-                f"the registry did not answer ({type(error).__name__}): check that its database is "
-                "reachable"
+                f"The registry did not answer ({type(error).__name__}): check that its database is "
+                "reachable."
             ) from error
         return row_found
 
@@ -260,8 +260,8 @@ class Database:
             scrub_sqlite(Path(self._file))
         except sqlite3.Error as error:
             raise RegistryUnavailableError(
-                f"the registry cannot be written anew ({type(error).__name__}): stop whatever has "
-                "it open, and see that the disk has room for it twice"
+                f"The registry cannot be written anew ({type(error).__name__}): stop whatever has "
+                "it open, and see that the disk has room for it twice."
             ) from error
 
     def close(self) -> None:
@@ -289,8 +289,8 @@ class Database:
             newest = max(connection.scalars(select(schema_versions.c.version)))
         if newest > SCHEMA_VERSION:
             raise RegistryUnavailableError(
-                f"the registry has schema version {newest}, expected at most {SCHEMA_VERSION}: it "
-                "was used by a newer version of Annulus; run that one"
+                f"The registry has schema version {newest}, expected at most {SCHEMA_VERSION}: it "
+                "was used by a newer version of Annulus; run that one."
             )
 
     def _check_tables(self, connection: Connection) -> None:
@@ -312,10 +312,10 @@ class Database:
 
 def _damaged(what: str) -> DamagedRegistryError:
     return DamagedRegistryError(
-        f"the registry is damaged: {what}. Stop everything that uses it and put it back from a "
+        f"The registry is damaged: {what}. Stop everything that uses it and put it back from a "
         "back-up; without one, move it away (registry.sqlite, -wal and -shm, or the schema on "
         "PostgreSQL). Then `python -m dicom_node reindex` indexes what the archive holds: "
-        "deploy/guide/operations.md, Restore"
+        "deploy/guide/operations.md, Restore."
     )
 
 
@@ -358,8 +358,8 @@ def _as_node_error() -> Iterator[None]:
         yield
     except DataError as error:
         raise UnstorableRecordError(
-            f"the registry cannot hold a record as it is ({type(error).__name__}): its object is "
-            "set aside; have it sent again from an undamaged copy"
+            f"The registry cannot hold a record as it is ({type(error).__name__}): its object is "
+            "set aside; have it sent again from an undamaged copy."
         ) from error
     except SQLAlchemyError as error:
         if isinstance(error, StatementError) and isinstance(error.orig, NodeError):
@@ -368,8 +368,8 @@ def _as_node_error() -> Iterator[None]:
             raise _damaged(f"it cannot be read ({type(error.orig).__name__})") from error
         # The driver's own words may hold values of a row, so only the kind of error is told.
         raise RegistryUnavailableError(
-            f"the registry did not answer or did not commit ({type(error).__name__}): check that "
-            "its database is reachable, writable and not full"
+            f"The registry did not answer or did not commit ({type(error).__name__}): check that "
+            "its database is reachable, writable and not full."
         ) from error
 
 

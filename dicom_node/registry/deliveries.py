@@ -290,17 +290,17 @@ class Deliveries:
             row = connection.execute(newest).first()
             if row is None:
                 raise StudyStateError(
-                    f"study {study_key} is {study.state} and has no report to deliver: expected "
+                    f"Study {study_key} is {study.state} and has no report to deliver: expected "
                     "one that was scored while its centre had a return_to; `python -m flows "
-                    "requeue --again` scores it once more"
+                    "requeue --again` scores it once more."
                 )
             same = [table.c[name] == getattr(row, name) for name in OF_A_REPORT]
             objects = connection.execute(select(table).where(*same).order_by(table.c.id)).all()
             report = next((one for one in objects if one.kind == ReturnedObject.SR), row)
             if not all(Path(one.path).is_file() for one in objects):
                 raise StudyStateError(
-                    f"the report of study {study_key} is no longer in the node's folder: bring it "
-                    "back from the back-up, or make it anew with `python -m flows requeue --again`"
+                    f"The report of study {study_key} is no longer in the node's folder: bring it "
+                    "back from the back-up, or make it anew with `python -m flows requeue --again`."
                 )
             waiting = [one.id for one in objects]
             connection.execute(

@@ -112,15 +112,15 @@ def with_answer(decision: Decision, answer: str | None) -> Decision:
     decision : Decision
         What was decided.
     answer : str or None
-        The end of a sentence; `None` if nobody was asked.
+        A sentence; `None` if nobody was asked.
     """
     if answer is None:
         return decision
     if isinstance(decision, Incomplete):
-        return Incomplete(f"{decision.sentence}. {answer}")
+        return Incomplete(f"{decision.sentence} {answer}")
     if isinstance(decision, Complete):
         told = (
-            Remark(one.code, f"{one.sentence}. {answer}") if one.code in _TELL_OF_A_LACK else one
+            Remark(one.code, f"{one.sentence} {answer}") if one.code in _TELL_OF_A_LACK else one
             for one in decision.warnings
         )
         return replace(decision, warnings=tuple(told))

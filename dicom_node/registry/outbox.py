@@ -280,14 +280,16 @@ class Outbox:
             study = require_study(connection, study_key)
             state, row = StudyState(study.state), newest_content(connection, study_key)
             if row is not None and row.state == OutboxState.CLAIMED and row.due_at > now:
-                raise StudyStateError(f"study {study_key} is being worked on: wait for its verdict")
+                raise StudyStateError(
+                    f"Study {study_key} is being worked on: wait for its verdict."
+                )
             if state in {StudyState.SCORED, StudyState.EXTRACTED} and not also_finished:
                 raise StudyStateError(
-                    f"study {study_key} is {state} already: say that it is to be done once more "
-                    "(--again), or send its report again with `python -m flows redeliver`"
+                    f"Study {study_key} is {state} already: say that it is to be done once more "
+                    "(--again), or send its report again with `python -m flows redeliver`."
                 )
             if row is None and state is StudyState.RECEIVING:
-                raise StudyStateError(f"study {study_key} is still arriving: nothing need be done")
+                raise StudyStateError(f"Study {study_key} is still arriving: nothing need be done.")
             work_again(connection, study_key, row, now)
         record(AuditEvent.STUDY_REQUEUED, center=study.center, study=study_key, was=str(state))
         return state
@@ -324,12 +326,12 @@ class Outbox:
         if missing:
             raise UnknownStudyError(
                 f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in "
-                "the archive: have the study sent again"
+                "the archive: have the study sent again."
             )
         if is_replaced:
             raise UnknownStudyError(
-                f"the content of study {study_key} has been replaced by a newer one: it is decided "
-                "again after its quiet period, and worked on then"
+                f"The content of study {study_key} has been replaced by a newer one: it is decided "
+                "again after its quiet period, and worked on then."
             )
         record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=len(keys))
         rtstruct, *ct = (
@@ -403,8 +405,8 @@ def _content(connection: Connection, study_key: str, content_digest: str | None)
         row = connection.execute(query).first()
     if row is None:
         raise UnknownStudyError(
-            f"study {study_key} has no complete "
+            f"Study {study_key} has no complete "
             f"content{f' {content_digest[:12]}...' if content_digest else ''}: expected one that "
-            "came through the outbox; `python -m dicom_node status` says what it waits for"
+            "came through the outbox; `python -m dicom_node status` says what it waits for."
         )
     return row

@@ -92,12 +92,13 @@ class Releases:
         for what, text, longest in (("name", by, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
             if not 0 < len(text) <= longest:
                 raise StudyStateError(
-                    f"the {what} of a release has {len(text)} characters: expected 1 to {longest}, "
-                    "no patient's data"
+                    f"The {what} of a release has {len(text)} characters: expected 1 to {longest}, "
+                    "no patient's data."
                 )
         if not waived:
             raise StudyStateError(
-                f"nothing is waived by this release of study {study_key}: name at least one finding"
+                f"Nothing is waived by this release of study {study_key}: name at least one "
+                "finding."
             )
         now = self._database.now()
         with self._database.write() as connection:
@@ -109,8 +110,8 @@ class Releases:
             )
             if study.state != StudyState.QUARANTINED or row is None or not is_found_wanting:
                 raise StudyStateError(
-                    f"study {study_key} is {study.state}: only a complete study that is "
-                    "quarantined can be released"
+                    f"Study {study_key} is {study.state}: only a complete study that is "
+                    "quarantined can be released."
                 )
             made = Release(
                 study_key,

@@ -76,8 +76,8 @@ class Characters(TypeDecorator[str]):
         longest = cast(String, self.impl_instance).length
         if (longest is not None and len(value) > longest) or not is_storable(value):
             raise UnstorableRecordError(
-                f"a text of {len(value)} characters cannot be kept in the registry: expected at "
-                f"most {longest}, without NUL"
+                f"A text of {len(value)} characters cannot be kept in the registry: expected at "
+                f"most {longest}, without NUL."
             )
         return value
 

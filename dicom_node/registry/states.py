@@ -94,8 +94,8 @@ def require_study(connection: Connection, study_key: str) -> Row[Any]:
     ).first()
     if row is None:
         raise UnknownStudyError(
-            f"the registry knows no study {study_key}: expected one of those that `python -m "
-            "dicom_node status` lists"
+            f"The registry knows no study {study_key}: expected one of those that `python -m "
+            "dicom_node status` lists."
         )
     return row
 
@@ -159,15 +159,15 @@ def decide_study(
             set_state(connection, study_key, StudyState.RECEIVING, None, now)
         case Joined(other):
             sentence = (
-                f"its RTSTRUCT was drawn on the CT of study {other} of the same patient: the "
-                "score and the report are there"
+                f"Its RTSTRUCT was drawn on the CT of study {other} of the same patient: the "
+                "score and the report are there."
             )
             set_state(connection, study_key, StudyState.JOINED, sentence, now, is_open=False)
         case Incomplete(sentence):
-            _log.info("study %s is incomplete: %s", study_key, sentence)
+            _log.info("Study %s is incomplete. %s", study_key, sentence)
             set_state(connection, study_key, StudyState.INCOMPLETE, sentence, now, is_open=False)
         case Contradictory(sentence):
-            _log.warning("study %s is quarantined: %s", study_key, sentence)
+            _log.warning("Study %s is quarantined. %s", study_key, sentence)
             set_state(connection, study_key, StudyState.QUARANTINED, sentence, now, is_open=False)
         case Complete():
             _enqueue(connection, study_key, decision, now)
@@ -258,7 +258,7 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
     digest = complete.content_digest
     query = select(outbox).where(outbox.c.study_key == study_key, outbox.c.content_digest == digest)
     if connection.execute(query).first() is None:
-        _log.info("study %s is complete with %d CT slices", study_key, len(complete.ct))
+        _log.info("Study %s is complete with %d CT slices.", study_key, len(complete.ct))
         keys = instance_keys(connection, {study_key, complete.rtstruct.study_key})
         uids = [complete.rtstruct.sop_instance_uid, *(one.sop_instance_uid for one in complete.ct)]
         connection.execute(

@@ -215,8 +215,8 @@ class Studies:
             ).all()
         if not found:
             raise UnknownStudyError(
-                f"no study and no patient has the pseudonym {key}: expected one of those that "
-                "`python -m dicom_node status` lists"
+                f"No study and no patient has the pseudonym {key}: expected one of those that "
+                "`python -m dicom_node status` lists."
             )
         if len(found) > 1:
             listed = ", ".join(
@@ -224,8 +224,8 @@ class Studies:
                 for one in found
             )
             raise StudyStateError(
-                f"patient {key} of centre {found[0].center} has {len(found)} studies, expected the "
-                f"pseudonym of one of them: {listed}"
+                f"Patient {key} of centre {found[0].center} has {len(found)} studies, expected the "
+                f"pseudonym of one of them: {listed}."
             )
         return KnownStudy(*found[0][:3])
 

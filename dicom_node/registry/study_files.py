@@ -51,12 +51,12 @@ class Choice:
     def in_words(self) -> str:
         """What was chosen, for a log: no name and no UID."""
         gtv = {
-            NameVerdict.ONE: f"the GTV is ROI number {self.roi_number}, the one of its name",
-            NameVerdict.NONE: "no ROI has the GTV's name",
-            NameVerdict.SEVERAL: "several ROIs have the GTV's name",
+            NameVerdict.ONE: f"The GTV is ROI number {self.roi_number}, the one of its name",
+            NameVerdict.NONE: "No ROI has the GTV's name",
+            NameVerdict.SEVERAL: "Several ROIs have the GTV's name",
         }[self.roi_verdict]
         how = f"chosen by {IN_WORDS[self.decided_by]}" if self.decided_by else "the only one here"
-        return f"{gtv}; the CT series is {how}"
+        return f"{gtv}; the CT series is {how}."
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def admit(
     if center is None:
         sentence = (
             f"{calling!r} called, which is no centre's AE title: add it to ae_titles of its "
-            "centre, or stop it"
+            "centre, or stop it."
         )
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CALLER, sentence)
     stranger = _stranger(center, calling, address, certificate)
@@ -80,13 +80,13 @@ def admit(
     if called != ae_title:
         sentence = (
             f"{calling!r} called for {called!r}, but this node is {ae_title!r}: correct the called "
-            "AE title"
+            "AE title."
         )
         return Rejection(1, 1, 7, IncidentKind.WRONG_CALLED_AE, sentence, center.name)
     if not has_place(center.name):
         sentence = (
             f"{calling!r} was asked to come again: as many associations as allowed were open, in "
-            "all or of its centre"
+            "all or of its centre."
         )
         return Rejection(2, 3, 2, IncidentKind.TOO_MANY_ASSOCIATIONS, sentence, center.name)
     return center
@@ -99,7 +99,7 @@ def _stranger(
     if not center.has_address(address):
         sentence = (
             f"{calling!r} called from {address}, which is none of its centre's addresses: add it "
-            f"to addresses of centre {center.name}, or find out who uses its AE title"
+            f"to addresses of centre {center.name}, or find out who uses its AE title."
         )
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_ADDRESS, sentence, center.name)
     if center.certificates and (
@@ -112,7 +112,7 @@ def _stranger(
         )
         sentence = (
             f"{calling!r} called from {address} with {shown}: add its fingerprint to certificates "
-            f"of centre {center.name}, or find out who uses its AE title"
+            f"of centre {center.name}, or find out who uses its AE title."
         )
         return Rejection(1, 1, 3, IncidentKind.UNKNOWN_CERTIFICATE, sentence, center.name)
     return None
@@ -123,13 +123,13 @@ def _unusable(request: AssociateRequest) -> Rejection | None:
     if not request.protocol_version & 1:
         sentence = (
             f"{request.calling!r} does not speak version 1 of the upper layer protocol: correct "
-            "that system"
+            "that system."
         )
         return Rejection(1, 2, 2, IncidentKind.PROTOCOL_ERROR, sentence)
     if request.application_context != APPLICATION_CONTEXT:
         sentence = (
             f"{request.calling!r} asks for another application context than DICOM's: correct that "
-            "system"
+            "system."
         )
         return Rejection(1, 1, 2, IncidentKind.PROTOCOL_ERROR, sentence)
     return None

@@ -178,7 +178,7 @@ class AcceptedAssociation:
             except OSError:
                 event = Event.CLOSED
             except Exception as error:  # noqa: BLE001 - the peer hears of it
-                _log.error("%s: the association is aborted: %s", self._peer, where_raised(error))
+                _log.error("%s: the association is aborted (%s).", self._peer, where_raised(error))
                 self._abort_reason = _UNEXPECTED
                 self._is_in_step = False
                 is_open = self._state in {State.ESTABLISHED, State.AWAITING_OWN_RESPONSE}
@@ -207,7 +207,7 @@ class AcceptedAssociation:
         return event
 
     def _invalid(self, reason: int, what: str) -> Event:
-        _log.warning("%s: the association is aborted: %s", self._peer, what)
+        _log.warning("%s: the association is aborted. %s", self._peer, what)
         self._abort_reason = reason
         self._is_in_step = False
         return Event.INVALID_PDU
@@ -281,20 +281,20 @@ class AcceptedAssociation:
         """Take one presentation data value, and return how much of its PDU is left."""
         if left < pdu.PDV_HEADER_BYTES:
             raise ProtocolError(
-                f"a presentation data value of {left} bytes has no room for its header"
+                f"A presentation data value of {left} bytes has no room for its header."
             )
         head = self._stream.take(pdu.PDV_HEADER_BYTES)
         context_id, control = head[4], head[5]
         length = int.from_bytes(head[:4], "big") - 2
         left -= pdu.PDV_HEADER_BYTES + length
         if length < 0 or left < 0:
-            raise ProtocolError("a presentation data value does not fit into its PDU")
+            raise ProtocolError("A presentation data value does not fit into its PDU.")
         if control & pdu.IS_COMMAND:
             self._take_command(context_id, control, length)
             return left
         message = self._message
         if message is None or message.context.id != context_id:
-            raise ProtocolError("a fragment of a dataset came that no command announced")
+            raise ProtocolError("A fragment of a dataset came that no command announced.")
         self._stream.pour(length, message.write)
         if control & pdu.IS_LAST:
             self._answer(message)
@@ -307,11 +307,13 @@ class AcceptedAssociation:
         assert self._request is not None  # noqa: S101
         context = self._negotiated.accepted.get(context_id)
         if context is None:
-            raise ProtocolError("a message came in a presentation context that was not accepted")
+            raise ProtocolError("A message came in a presentation context that was not accepted.")
         if self._message is not None or (self._command and self._command_context != context_id):
-            raise ProtocolError("a command came before the message that had begun was complete")
+            raise ProtocolError("A command came before the message that had begun was complete.")
         if len(self._command) + length > dimse.MAXIMUM_COMMAND_BYTES:
-            raise ProtocolError(f"a command set is longer than {dimse.MAXIMUM_COMMAND_BYTES} bytes")
+            raise ProtocolError(
+                f"A command set is longer than {dimse.MAXIMUM_COMMAND_BYTES} bytes."
+            )
         self._command += self._stream.take(length)
         self._command_context = context_id
         if control & pdu.IS_LAST:

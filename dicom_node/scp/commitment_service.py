@@ -100,13 +100,13 @@ class CommitmentService:
             How it is encoded.
         """
         if command.text(dimse.REQUESTED_SOP_INSTANCE_UID) != STORAGE_COMMITMENT_INSTANCE:
-            return Outcome(_NO_SUCH_SOP_INSTANCE, "not the well-known SOP instance")
+            return Outcome(_NO_SUCH_SOP_INSTANCE, "Expected the well-known SOP Instance.")
         if command.number(dimse.ACTION_TYPE_ID) != REQUEST_COMMITMENT:
-            return Outcome(_NO_SUCH_ACTION, "action type 1 expected")
+            return Outcome(_NO_SUCH_ACTION, "Expected Action Type ID 1.")
         try:
             request = parse_request(dataset, transfer_syntax)
         except ValueError as error:
-            _log.warning("%s: refused a commitment request: %s", center.name, error)
+            _log.warning("%s: a commitment request was refused. %s", center.name, error)
             return Outcome(_INVALID_ARGUMENT, str(error))
         record(
             AuditEvent.COMMITMENT_ASKED,
@@ -119,7 +119,7 @@ class CommitmentService:
         try:
             self._queue(center.name, calling, request)
         except NodeError as error:
-            _log.error("%s: a commitment request could not be kept: %s", center.name, error)
+            _log.error("%s: a commitment request could not be kept. %s", center.name, error)
             return Outcome(PROCESSING_FAILURE, refusal_of(error).comment)
         return Outcome(SUCCESS)
 
@@ -131,12 +131,12 @@ class CommitmentService:
         """
         del calling
         if command.number(dimse.EVENT_TYPE_ID) not in {ALL_COMMITTED, SOME_FAILED}:
-            return Outcome(_NO_SUCH_EVENT, "event type 1 or 2 expected")
+            return Outcome(_NO_SUCH_EVENT, "Expected Event Type ID 1 or 2.")
         try:
             self._take_report(center.name, parse_report(dataset, transfer_syntax))
         except ValueError as error:
             return Outcome(_INVALID_ARGUMENT, str(error))
         except NodeError as error:
-            _log.error("%s: a commitment report could not be kept: %s", center.name, error)
+            _log.error("%s: a commitment report could not be kept. %s", center.name, error)
             return Outcome(PROCESSING_FAILURE, refusal_of(error).comment)
         return Outcome(SUCCESS)

@@ -102,8 +102,8 @@ class Listener:
     ) -> None:
         if not centers:
             raise ValueError(
-                "no centre may call this node: expected at least one [center.NAME] table in the "
-                "settings"
+                "No centre may call this node: expected at least one [center.NAME] table in the "
+                "settings."
             )
         self._settings = settings
         self._centers = centers
@@ -131,7 +131,7 @@ class Listener:
             If the listener has not been started.
         """
         if self._listening is None:
-            raise RuntimeError("the listener has no port before it is started")
+            raise RuntimeError("The listener has no port before it is started.")
         return int(self._listening.getsockname()[1])
 
     @property
@@ -215,11 +215,11 @@ class Listener:
         record(AuditEvent.ASSOCIATION_CLOSED, calling=calling, address=address, center=center.name)
 
     def _record(self, rejection: Rejection, subject: str) -> None:
-        _log.warning("association rejected: %s", rejection.sentence)
+        _log.warning("An association was rejected. %s", rejection.sentence)
         try:
             self._incidents.record(rejection.kind, rejection.sentence, rejection.center, subject)
         except NodeError as error:
-            _log.error("the rejection could not be recorded: %s", error)
+            _log.error("The rejection could not be recorded. %s", error)
 
     def _end_idle(self) -> bool:
         """End the associations that nothing comes on, and say whether any is left."""
@@ -235,7 +235,7 @@ class Listener:
                 connection, address = listening.accept()
             except OSError as error:
                 if self._listening is listening:
-                    _log.warning("a connection could not be accepted (%s)", error.strerror)
+                    _log.warning("A connection could not be accepted (%s).", error.strerror)
                     time.sleep(_BREATH_S)
                 continue
             self._make_room()
@@ -245,7 +245,7 @@ class Listener:
             try:
                 thread.start()
             except RuntimeError:
-                _log.warning("a connection was refused, because the system has no thread for it")
+                _log.warning("A connection was refused, because the system has no thread for it.")
                 connection.close()
 
     def _make_room(self) -> None:
@@ -286,7 +286,7 @@ class Listener:
         except OSError as error:
             # A handshake that failed, a peer that went: nothing of it concerns anybody else.
             _log.info(
-                "a connection from %s ended before an association: %s", address, _reason(error)
+                "A connection from %s ended before an association (%s).", address, _reason(error)
             )
         finally:
             self.forget(guest)

@@ -150,7 +150,7 @@ class DatasetMessage:
             )
         except Exception as error:  # noqa: BLE001 - one message must not end its association
             _log.error(
-                "%s: a request was not processed: %s", self._center.name, where_raised(error)
+                "%s: a request was not processed (%s).", self._center.name, where_raised(error)
             )
             outcome = Outcome(_PROCESSING_FAILURE, "processing failure")
         yield dimse.response(self._command, outcome.status, outcome.comment), pdu.IS_COMMAND

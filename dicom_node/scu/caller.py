@@ -87,19 +87,19 @@ class Caller:
             raise UnreachableError(
                 f"{destination_name(destination)} cannot be called ({type(error).__name__}): check "
                 "that the host is spelt right, and that this machine's name server and network "
-                "know it"
+                "know it."
             ) from error
         if association.is_established:
             return association
         if association.is_rejected:
             raise UnreachableError(
                 f"{destination_name(destination)} rejected our association: it must know the AE "
-                f"title {self.ae_title} and be called as {destination.ae_title}"
+                f"title {self.ae_title} and be called as {destination.ae_title}."
             )
         speaks_tls = "that it speaks TLS as we do" if self.tls else "that it wants no TLS"
         raise UnreachableError(
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
-            f"check host, port and firewall, {speaks_tls}, and that {expected}"
+            f"check host, port and firewall, {speaks_tls}, and that {expected}."
         )
 
 
@@ -124,7 +124,7 @@ def echo(destination: ReturnDestination, caller: Caller) -> None:
     except (ValueError, AttributeError, RuntimeError) as error:
         raise UnreachableError(
             f"{destination_name(destination)} closed the association at once "
-            f"({type(error).__name__}): ask its administrator"
+            f"({type(error).__name__}): ask its administrator."
         ) from error
     finally:
         if association.is_established:
@@ -132,7 +132,7 @@ def echo(destination: ReturnDestination, caller: Caller) -> None:
     if status.get("Status") != SUCCESS:
         raise DeliveryError(
             f"{destination_name(destination)} answered the echo {status_words(status)}: ask its "
-            "administrator"
+            "administrator."
         )
 
 

@@ -68,7 +68,7 @@ def report_commitments(
                 _report(caller, destination, verify(pending.center, pending.request))
             except DeliveryError as error:
                 if ended is None:
-                    _log.warning("%s: a commitment was not reported: %s", pending.center, error)
+                    _log.warning("%s: a commitment was not reported. %s", pending.center, error)
                 if isinstance(error, UnreachableError):
                     ended = error
                 wait = min(first_retry_s * 2.0 ** min(pending.attempts, 32), longest_retry_s)
@@ -110,14 +110,14 @@ def _report(caller: Caller, destination: ReturnDestination, report: CommitmentRe
         raise DeliveryError(
             f"{destination_name(destination)} cannot be told of a commitment "
             f"({type(error).__name__}): it accepted no presentation context with our role, or "
-            "closed the association"
+            "closed the association."
         ) from error
     except NodeError:
         raise
     except Exception as error:
         raise DeliveryError(
-            f"a commitment's result could not be sent ({where_raised(error)}): tell who maintains "
-            "Annulus"
+            f"A commitment's result could not be sent ({where_raised(error)}): tell who maintains "
+            "Annulus."
         ) from error
     finally:
         _release(association)

@@ -31,12 +31,13 @@ from dicom_node.scu.retrieval import (
     study_of,
 )
 from dicom_node.scu.study_list import Line, LineResult, Outcome, Results, wish_of
+from dicom_node.wording import counted
 
 _MOST_STUDIES: Final = 50
 _FIRST_RETRY_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 120.0
 _HOUR_S: Final = 3600.0
-_NO_CT_TAKEN: Final = "the Series Description of its CT is none that ct_description takes"
+_NO_CT_TAKEN: Final = "The Series Description of its CT is none that ct_description takes."
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class ListRetrieval:
         """
         if self.center.query_from is None:
             raise RetrievalError(
-                f"centre {self.center.name} names no PACS that may be asked: give it a "
-                "query_from in the settings (deploy/guide/fetching.md)"
+                f"Centre {self.center.name} names no PACS that may be asked: give it a "
+                "query_from in the settings (deploy/guide/fetching.md)."
             )
         return self.center.query_from
 
@@ -153,8 +154,8 @@ class ListRetrieval:
                     return None
                 if (self.now() - began).total_seconds() + wait_s > self.patience_s:
                     raise UnreachableError(
-                        f"{error}. The list ends in line {line.number}; the same command goes on "
-                        "there"
+                        f"{error} The list ends in line {line.number}; the same command goes on "
+                        "there."
                     ) from error
                 self.stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_RETRY_S)
@@ -186,7 +187,7 @@ class ListRetrieval:
                 return replace(
                     result,
                     patient=self._patient(line.keys.get("PatientID")),
-                    sentence="the centre's PACS has no such study",
+                    sentence="The centre's PACS has no such study.",
                 )
             patients = {text_of(one, "PatientID") for one in studies}
             if len(studies) > _MOST_STUDIES or len(patients) > 1:
@@ -194,9 +195,9 @@ class ListRetrieval:
                     result,
                     outcome=Outcome.LEFT,
                     sentence=(
-                        f"the line stands for {len(studies)} studies of {len(patients)} "
-                        f"patient{'s' * (len(patients) != 1)}, expected one patient and at most "
-                        f"{_MOST_STUDIES} studies: name the study by its Study Instance UID"
+                        f"The line stands for {counted(len(studies), 'study', 'studies')} of "
+                        f"{counted(len(patients), 'patient')}, expected one patient and at most "
+                        f"{_MOST_STUDIES} studies: name the study by its Study Instance UID."
                     ),
                 )
             result = replace(result, patient=self._patient(patients.pop()))
@@ -208,10 +209,10 @@ class ListRetrieval:
         rows = [row for study in studies for row in rtstructs_of(pacs, study)]
         chosen, unmet = newest_rtstruct(rows, self.source)
         if chosen is None:
-            count = f"{len(studies)} stud{'ies' if len(studies) > 1 else 'y'}"
+            count = counted(len(studies), "study", "studies")
             why = unmet or f"has no RTSTRUCT in {count}"
             return replace(
-                result, outcome=Outcome.LEFT, sentence=f"the centre's PACS {why}: nothing came"
+                result, outcome=Outcome.LEFT, sentence=f"The centre's PACS {why}: nothing came."
             )
         study = study_key(self.key, self.center.name, chosen.study)
         result = replace(result, study=study)
@@ -237,7 +238,7 @@ class ListRetrieval:
         told = self._told(result, asked, lost, together, len(rows))
         if unmet is None:
             return told
-        sentence = f"{told.sentence}; {unmet}" if told.sentence else unmet
+        sentence = f"{told.sentence} {unmet}".strip()
         return replace(told, outcome=Outcome.SOME if slices else Outcome.LEFT, sentence=sentence)
 
     def _slices(self, pacs: QueryRetrieve, rtstruct: Series) -> tuple[list[Series], str | None]:
@@ -247,7 +248,7 @@ class ListRetrieval:
         known = self.retrievals.named_by(self.center.name, rtstruct.uids[0])
         if known is None:
             raise RetrievalError(
-                "the RTSTRUCT came and is not in the index any more: run the list again"
+                "The RTSTRUCT came and is not in the index any more: run the list again."
             )
         witness = read_witness(self.archive / known.witness)
         found = {
@@ -263,7 +264,7 @@ class ListRetrieval:
             return taken, None
         if there:
             return [], _NO_CT_TAKEN
-        return [], "the centre's PACS has no CT series that its RTSTRUCT names"
+        return [], "The centre's PACS has no CT series that its RTSTRUCT names."
 
     def _takes(self, pacs: QueryRetrieve, keys: Mapping[str, str]) -> bool:
         """Say whether the rule takes one of the CT series with these keys."""
@@ -296,16 +297,16 @@ class ListRetrieval:
     ) -> LineResult:
         """Return the result of what was sent."""
         came = len(asked) - len(lost)
-        said = [f"the newest of {count} RTSTRUCTs was taken"] if count > 1 else []
+        said = [f"The newest of {count} RTSTRUCTs was taken."] if count > 1 else []
         outcome = Outcome.FETCHED if asked else Outcome.HERE
         if lost:
             outcome = Outcome.SOME
             said.append(
-                f"of {len(asked)} instances that the PACS has, it says that it sent {moved.sent} "
-                f"and failed on {moved.failed}, and {came} came: is the node running? `python -m "
-                "dicom_node incidents` says what was refused"
+                f"Of {counted(len(asked), 'instance')} that the PACS has, it says that it sent "
+                f"{moved.sent} and failed on {moved.failed}, and {came} came: check that the node "
+                "is running. `python -m dicom_node incidents` says what was refused."
             )
-        return replace(result, outcome=outcome, instances=came, sentence="; ".join(said))
+        return replace(result, outcome=outcome, instances=came, sentence=" ".join(said))
 
     def _patient(self, patient_id: str | None) -> str:
         return patient_key(self.key, self.center.name, patient_id) if patient_id else ""
@@ -314,6 +315,6 @@ class ListRetrieval:
 def result_in_words(result: LineResult) -> str:
     """Return one result as a line for a screen or a log."""
     about = f" (patient {result.patient})" if result.patient else ""
-    came = f", {result.instances} instance{'s' * (result.instances != 1)}" * bool(result.instances)
-    why = f": {result.sentence}" if result.sentence else ""
-    return f"line {result.line}: {result.outcome}{came}{about}{why}"
+    came = f", {counted(result.instances, 'instance')}" if result.instances else ""
+    why = f". {result.sentence}" if result.sentence else "."
+    return f"Line {result.line}: {result.outcome}{came}{about}{why}"

@@ -169,7 +169,7 @@ class QueryRetrieve:
                 if code not in _PENDING:
                     raise RetrievalError(
                         f"{self.name} answered a query with status 0x{code:04X}: ask its "
-                        "administrator what that means there"
+                        "administrator what that means there."
                     )
                 count += 1
                 if count > self._limits.matches:
@@ -177,7 +177,7 @@ class QueryRetrieve:
                     raise RetrievalError(
                         f"{self.name} answered a query with more than {self._limits.matches} "
                         "matches, as if nothing particular had been asked for: ask its "
-                        "administrator whether it searches by the UIDs and IDs that it is given"
+                        "administrator whether it searches by the UIDs and IDs that it is given."
                     )
                 if answer is None:
                     continue
@@ -235,11 +235,11 @@ class QueryRetrieve:
         if code == _DESTINATION_UNKNOWN:
             return (
                 f"{self.name} does not know {self._move_to} as a place to send to (status "
-                "0xA801): have its administrator add our AE title with host and port"
+                "0xA801): have its administrator add our AE title with host and port."
             )
         return (
             f"{self.name} answered a retrieval with status 0x{code:04X}: ask its administrator "
-            "what that means there, and whether it reaches our AE"
+            "what that means there, and whether it reaches our AE."
         )
 
     def _check(self, answer: Dataset, keys: Mapping[str, str]) -> None:
@@ -256,13 +256,13 @@ class QueryRetrieve:
                 self._give_up(STUDY_ROOT_FIND)
                 raise RetrievalError(
                     f"{self.name} answered a query with another {keyword} than was asked for: its "
-                    "answers cannot be used; tell its administrator"
+                    "answers cannot be used; tell its administrator."
                 )
 
     def _code(self, status: Dataset, what: str) -> int:
         code = status.get("Status")
         if code is None:
-            raise UnreachableError(f"{self.name} closed the association during {what}")
+            raise UnreachableError(f"{self.name} closed the association during {what}.")
         return int(code)
 
     def _give_up(self, model: str) -> None:
@@ -279,12 +279,12 @@ class QueryRetrieve:
         except UnreachableError as error:
             if self._stopping.is_set():
                 raise UnreachableError(
-                    "this node stopped while it asked; it will ask again"
+                    "This node stopped while it asked; it will ask again."
                 ) from error
             if time.monotonic() >= (self._deadline or 0.0):
                 raise RetrievalError(
                     f"{self.name} did not come to an end with one of our {what} in time: ask its "
-                    "administrator"
+                    "administrator."
                 ) from error
             raise
         except NodeError:
@@ -292,7 +292,7 @@ class QueryRetrieve:
         except (ValueError, RuntimeError, AttributeError) as error:
             raise UnreachableError(
                 f"{self.name} cannot be asked ({type(error).__name__}): it accepted no "
-                f"presentation context for {what}, or closed the association"
+                f"presentation context for {what}, or closed the association."
             ) from error
         finally:
             self._deadline = None
@@ -328,8 +328,8 @@ def as_retrieval_error() -> Iterator[None]:
         raise
     except Exception as error:
         raise RetrievalError(
-            f"what came from the PACS could not be worked on ({where_raised(error)}): tell who "
-            "maintains Annulus"
+            f"What came from the PACS could not be worked on ({where_raised(error)}): tell who "
+            "maintains Annulus."
         ) from error
 
 

@@ -140,7 +140,7 @@ class _Visit:
         except DeliveryError as error:
             if not has_ended:
                 _log.warning(
-                    "%s: %s of study %s not delivered: %s",
+                    "%s: the %s of study %s was not delivered. %s",
                     self._center,
                     delivery.kind,
                     delivery.study_key,
@@ -174,7 +174,7 @@ class _Visit:
             raise
         except Exception as error:
             raise DeliveryError(
-                f"the report could not be sent ({where_raised(error)}): tell who maintains Annulus"
+                f"The report could not be sent ({where_raised(error)}): tell who maintains Annulus."
             ) from error
 
     def _deliver(self, delivery: Delivery) -> int:
@@ -230,15 +230,15 @@ class _Visit:
         # It offers commitment but will not commit for us; it has answered the report itself with
         # success.
         sentence = (
-            f"{name} took the report and answered 0x{code or 0:04X} to our request to commit it"
+            f"{name} took the report and answered 0x{code or 0:04X} to our request to commit it."
         )
         if code is None:
-            sentence = f"{name} took the report and did not answer our request to commit it"
+            sentence = f"{name} took the report and did not answer our request to commit it."
             # It may have gone down; one that does so time and again, as Orthanc does for an AE that
             # it cannot call back, is taken at the word of its first answer.
             if delivery.attempts < _LOST_IS_AN_ANSWER:
                 raise UnreachableError(
-                    f"{sentence}: it is sent again, unless it is committed first"
+                    f"{sentence} It is sent again, unless it is committed first."
                 )
         self._deliveries.mark_delivered(delivery.id, warning or sentence)
         return 1
@@ -273,8 +273,8 @@ def _send(
         reference = Reference(str(report.SOPClassUID), str(report.SOPInstanceUID))
     except (OSError, InvalidDicomError, AttributeError) as error:
         raise DeliveryError(
-            f"the report's file cannot be read ({type(error).__name__}): score the study, or "
-            "validate the centre, again to write it anew"
+            f"The report's file cannot be read ({type(error).__name__}): score the study, or "
+            "validate the centre, again to write it anew."
         ) from error
     if all(one.abstract_syntax != reference.sop_class_uid for one in association.accepted_contexts):
         kind = UID(reference.sop_class_uid).name
@@ -283,14 +283,14 @@ def _send(
         raise RefusedClassError(
             f"{destination_name(destination)} accepted no presentation context for {kind}: let it "
             f"take that SOP Class, or leave the object out of the centre's `returns`{instead}; "
-            "other objects do not wait for it"
+            "other objects do not wait for it."
         )
     try:
         status = association.send_c_store(report)
     except (ValueError, AttributeError, RuntimeError) as error:
         raise DeliveryError(
             f"{destination_name(destination)} cannot be sent the report ({type(error).__name__}): "
-            "it accepted no transfer syntax of it, or closed the association"
+            "it accepted no transfer syntax of it, or closed the association."
         ) from error
     code = status.get("Status")
     if code is None or not is_delivered(code):

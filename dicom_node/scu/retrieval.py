@@ -22,6 +22,7 @@ from dicom_node.errors import DeliveryError, RetrievalError, UnreachableError
 from dicom_node.registry.registry import Retrieval, Retrievals
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.query_retrieve import Limits, Moved, QueryRetrieve, as_retrieval_error, text_of
+from dicom_node.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -124,14 +125,14 @@ def fetch_due(
             with as_retrieval_error():
                 sentence = _fetch(retrievals, caller, source, one, archive, limits, stopping)
         except UnreachableError as error:
-            _log.warning("%s: study %s not asked for: %s", one.center, one.study_key, error)
+            _log.warning("%s: study %s was not asked for. %s", one.center, one.study_key, error)
             is_last = retrievals.seconds_asked(one) > _LONGEST_S
             retrievals.mark_failed(one.study_key, str(error), wait_s, is_last=is_last)
             others = [other.study_key for other in due[number + 1 :]]
             retrievals.put_off(others, str(error), wait_s)
             break
         except (RetrievalError, DeliveryError) as error:
-            _log.warning("%s: study %s not fetched: %s", one.center, one.study_key, error)
+            _log.warning("%s: study %s was not fetched. %s", one.center, one.study_key, error)
             is_last = one.attempts + 1 >= _MOST_REFUSALS
             retrievals.mark_failed(one.study_key, str(error), wait_s, is_last=is_last)
         else:
@@ -188,8 +189,8 @@ def read_witness(path: Path) -> Witness:
         dataset = dcmread(path, stop_before_pixels=True, specific_tags=names)
     except (OSError, InvalidDicomError) as error:
         raise RetrievalError(
-            f"an archived file of the study cannot be read ({type(error).__name__}): check the "
-            "disk, and run `python -m dicom_node reindex`"
+            f"An archived file of the study cannot be read ({type(error).__name__}): check the "
+            "disk, and run `python -m dicom_node reindex`."
         ) from error
     named = [
         text_of(study, "ReferencedSOPInstanceUID")
@@ -249,7 +250,7 @@ def study_of(pacs: QueryRetrieve, witness: Witness, series: str) -> str | None:
     if len(others) > _MOST_STUDIES:
         raise RetrievalError(
             f"{pacs.name} has {len(others)} studies of one patient, expected at most "
-            f"{_MOST_STUDIES}: push the study by hand"
+            f"{_MOST_STUDIES}: push the study by hand."
         )
     for answer in others:
         study = str(answer.StudyInstanceUID)
@@ -318,7 +319,7 @@ def newest_rtstruct(
     if source.rtstruct is not Approval.ANY and said:
         rows = [one for one in said if text_of(one[1], "ApprovalStatus") == "APPROVED"]
         if not rows:
-            return None, f"has {len(said)} RTSTRUCT{'s' * (len(said) > 1)}, none of them approved"
+            return None, f"has {counted(len(said), 'RTSTRUCT')}, none approved"
     if not rows:
         return None, None
     chosen, _ = max(rows, key=lambda row: (_made(row[1]), row[0].uids))
@@ -376,4 +377,4 @@ def answer_in_words(asked: int, came: int, moved: Moved, unmet: str | None) -> s
         said.append(f"{asked} that were missing came from it")
     elif unmet is None:
         said.append("it has nothing more of it")
-    return f"The centre's PACS was asked: {', and '.join(said)}"
+    return f"The centre's PACS was asked: {', and '.join(said)}."

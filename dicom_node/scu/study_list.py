@@ -119,13 +119,13 @@ def read_list(file: Path) -> list[Line]:
     """
     rows = list(_rows(file))
     if not rows:
-        raise StudyListError(f"the list {file.name} is empty: {_EXPECTED}")
+        raise StudyListError(f"The list {file.name} is empty: {_EXPECTED}.")
     head = [_COLUMNS.get(re.sub(r"[\s_-]", "", cell).casefold()) for cell in rows[0][1]]
     known = [one for one in head if one]
     if not known or len(set(known)) != len(known):
         raise StudyListError(
-            f"the list {file.name} has {'no' if not known else 'twice a'} column that names "
-            f"patients or studies: {_EXPECTED}"
+            f"The list {file.name} has {'no' if not known else 'twice a'} column that names "
+            f"patients or studies: {_EXPECTED}."
         )
     lines: list[Line] = []
     first: dict[frozenset[tuple[str, str]], int] = {}
@@ -138,7 +138,7 @@ def read_list(file: Path) -> list[Line]:
             fault = f"the line names the same as line {earlier}: one of them is enough"
         lines.append(Line(number, keys, fault))
     if not lines:
-        raise StudyListError(f"the list {file.name} has no line below its head: {_EXPECTED}")
+        raise StudyListError(f"The list {file.name} has no line below its head: {_EXPECTED}.")
     return lines
 
 
@@ -152,44 +152,44 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that is not blank."""
     try:
         if file.stat().st_size > _LONGEST_FILE:
-            raise StudyListError(f"the list {file.name} is longer than 64 MiB: part it")
+            raise StudyListError(f"The list {file.name} is longer than 64 MiB: part it.")
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise StudyListError(f"the list {file.name} cannot be read: {error.strerror}") from error
+        raise StudyListError(f"The list {file.name} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise StudyListError(f"the list {file.name} is not UTF-8: save it as CSV UTF-8") from error
+        raise StudyListError(f"The list {file.name} is not UTF-8: save it as CSV UTF-8.") from error
     head = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for count, cells in enumerate(reader):
             if count > _MOST_LINES:
-                raise StudyListError(f"the list {file.name} has over 100 000 lines: part it")
+                raise StudyListError(f"The list {file.name} has over 100 000 lines: part it.")
             if any(cell.strip() for cell in cells) or (cells and count):
                 yield reader.line_num, cells
     except csv.Error as error:
         raise StudyListError(
-            f"the list {file.name} cannot be read in line {reader.line_num}: save it as CSV anew"
+            f"The list {file.name} cannot be read in line {reader.line_num}: save it as CSV anew."
         ) from error
 
 
 def _fault(keys: Mapping[str, str]) -> str | None:
     if not keys:
-        return "the line names nobody: give a Patient ID, accession number or Study Instance UID"
+        return "The line names nobody: give a Patient ID, accession number or Study Instance UID."
     for key, value in keys.items():
         if any(one in "*?\\" or not one.isprintable() for one in value):
             return (
-                f"its {key} has a character with which a PACS would search for more than one "
-                "(* ? \\), or that cannot be printed: correct it"
+                f"Its {key} has a character with which a PACS would search for more than one "
+                "(* ? \\), or that cannot be printed: correct it."
             )
         if len(value) > _LONGEST[key]:
             return (
-                f"its {key} has {len(value)} characters, expected at most {_LONGEST[key]}: "
-                "correct it"
+                f"Its {key} has {len(value)} characters, expected at most {_LONGEST[key]}: "
+                "correct it."
             )
     uid = keys.get("StudyInstanceUID")
     if uid is not None and not _UID.fullmatch(uid):
-        return "its StudyInstanceUID is no UID: expected digits and dots, like 1.2.840.1"
+        return "Its StudyInstanceUID is no UID: expected digits and dots, like 1.2.840.1."
     return None
 
 
@@ -221,7 +221,7 @@ class Results:
             self._stream = os.fdopen(handle, "r+", encoding="utf-8", newline="")
         except OSError as error:
             raise StudyListError(
-                f"the results cannot be written to {file.name}: {error.strerror}"
+                f"The results cannot be written to {file.name}: {error.strerror}."
             ) from error
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,7 +229,7 @@ class Results:
         except BlockingIOError as error:
             self._stream.close()
             raise StudyListError(
-                f"the list of {file.name} is being fetched already: wait for its end, or stop it"
+                f"The list of {file.name} is being fetched already: wait for its end, or stop it."
             ) from error
         except StudyListError:
             self._stream.close()
@@ -264,7 +264,7 @@ class Results:
             os.fsync(self._stream.fileno())
         except OSError as error:
             raise StudyListError(
-                f"the results cannot be written to {self._file.name}: {error.strerror}"
+                f"The results cannot be written to {self._file.name}: {error.strerror}."
             ) from error
         self._known[result.line] = result
 
@@ -285,7 +285,7 @@ class Results:
             self._stream.write(",".join(_FIELDS) + "\r\n")
         elif rows[0] != list(_FIELDS):
             raise StudyListError(
-                f"{self._file.name} holds something else than results of a list: move it away"
+                f"{self._file.name} holds something else than results of a list: move it away."
             )
         for row in rows[1:]:
             try:

@@ -44,21 +44,21 @@ def listening_faults(addresses: Mapping[Keys, tuple[str, int]]) -> Iterator[Faul
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
         except socket.gaierror:
-            yield Fault(_host_of(keys), f"the name {host} is not known on this machine")
+            yield Fault(_host_of(keys), f"The name {host} is not known on this machine.")
         except OSError as error:
             if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 yield Fault(
                     _host_of(keys),
                     f"{host} is not an address of this machine: expected one of its own, or "
-                    "0.0.0.0 for all of them",
+                    "0.0.0.0 for all of them.",
                 )
             elif error.errno in (errno.EACCES, errno.EPERM):
                 below = f"below {_FIRST_FREE_PORT} " if port < _FIRST_FREE_PORT else ""
                 yield Fault(
                     keys,
-                    f"this user may not listen on port {port}: ports {below}need "
+                    f"This user may not listen on port {port}: ports {below}need "
                     "CAP_NET_BIND_SERVICE, so give it that, or take a port from "
-                    f"{_FIRST_FREE_PORT} on",
+                    f"{_FIRST_FREE_PORT} on.",
                 )
 
 

@@ -99,8 +99,8 @@ def same_ports(ports: Mapping[Keys, tuple[str, int]]) -> Iterator[Fault]:
         if port == other_port and meet:
             yield Fault(
                 second,
-                f"port {port} is {_dotted(first)}'s already, and two cannot listen on one: give "
-                "each a port of its own",
+                f"Port {port} is {_dotted(first)}'s already, and two cannot listen on one: give "
+                "each a port of its own.",
             )
 
 
@@ -109,13 +109,13 @@ def not_a_folder(keys: Keys, path: Path) -> Iterator[Fault]:
     here = next(one for one in (path, *path.parents) if os.path.lexists(one))
     if not os.path.isdir(here):  # noqa: PTH112 - a folder that may not be searched is no error
         found = "a file" if os.path.exists(here) else "a link to nothing"  # noqa: PTH110
-        yield Fault(keys, f"{here} is {found}, expected a folder, or nothing there yet")
+        yield Fault(keys, f"{here} is {found}, expected a folder, or nothing there yet.")
 
 
 def not_a_file(keys: Keys, path: Path | None) -> Iterator[Fault]:
     """Yield a fault if what is to be a file is a folder."""
     if path is not None and os.path.isdir(path):  # noqa: PTH112
-        yield Fault(keys, f"{path} is a folder, expected a file")
+        yield Fault(keys, f"{path} is a folder, expected a file.")
 
 
 def nested_folders(folders: Mapping[Keys, Path]) -> Iterator[Fault]:
@@ -123,13 +123,13 @@ def nested_folders(folders: Mapping[Keys, Path]) -> Iterator[Fault]:
     for (first, one), (second, other) in combinations(folders.items(), 2):
         if one == other:
             yield Fault(
-                second, f"{other} is {_dotted(first)} already: give each a folder of its own"
+                second, f"{other} is {_dotted(first)} already: give each a folder of its own."
             )
         elif one.is_relative_to(other) or other.is_relative_to(one):
             yield Fault(
                 second,
-                f"of {other} and {one} ({_dotted(first)}) one lies in the other: give each a "
-                "folder of its own, side by side",
+                f"Of {other} and {one} ({_dotted(first)}) one lies in the other: give each a "
+                "folder of its own, side by side.",
             )
 
 
@@ -148,22 +148,22 @@ def _waits(node: NodeTable) -> Iterator[Fault]:
     if node.delivery_longest_retry_s < node.delivery_first_retry_s:
         yield Fault(
             ("node", "delivery_longest_retry_s"),
-            f"the longest wait for a delivery is {node.delivery_longest_retry_s:g} s, but the "
-            f"first {node.delivery_first_retry_s:g} s: expected at least that",
+            f"The longest wait for a delivery is {node.delivery_longest_retry_s:g} s, but the "
+            f"first {node.delivery_first_retry_s:g} s: expected at least that.",
         )
     usual = NodeTable.model_fields["longest_wait_s"].default
     if node.longest_wait_s != usual and node.longest_wait_s < node.quiet_period_s:
         yield Fault(
             ("node", "longest_wait_s"),
-            f"the longest wait is {node.longest_wait_s:g} s, but the quiet period "
-            f"{node.quiet_period_s:g} s: expected at least that",
+            f"The longest wait is {node.longest_wait_s:g} s, but the quiet period "
+            f"{node.quiet_period_s:g} s: expected at least that.",
         )
     share = node.associations_of_a_center
     if share is not None and share > node.maximum_associations:
         yield Fault(
             ("node", "associations_of_a_center"),
-            f"a centre may have {share} associations of {node.maximum_associations} in all: "
-            "expected no more than maximum_associations",
+            f"A centre may have {share} associations of {node.maximum_associations} in all: "
+            "expected no more than maximum_associations.",
         )
 
 
@@ -200,11 +200,11 @@ def _key_of(sentence: str) -> tuple[str, ...]:
         "gtv_pattern": "gtv_pattern",
         "longest wait": "longest_wait_s",
         "qa_patient_id": "qa_patient_id",
-        "an address": "addresses",
+        "An address": "addresses",
         "in certificates": "certificates",
         "ct_description": "query_from",
         "no part of a day": "query_from",
-        "timezone": "query_from",
+        "Timezone": "query_from",
     }
     return tuple(key for word, key in words.items() if word in sentence)[:1]
 
@@ -215,18 +215,18 @@ def _what_is_accepted(_node: NodeTable, table: CenterTable) -> Iterator[tuple[st
         yield (
             "accepts",
             (
-                f"without {' and '.join(lacking)} no study of this centre could ever be complete: "
-                "expected both CT and RTSTRUCT"
+                f"Without {' and '.join(lacking)} no study of this centre could ever be complete: "
+                "expected both CT and RTSTRUCT."
             ),
         )
     if not table.gtv_pattern:
-        yield "gtv_pattern", "the pattern is empty, so that it matches no ROI: give the GTV's name"
+        yield "gtv_pattern", "The pattern is empty, so that it matches no ROI: give the GTV's name."
     elif all(re.fullmatch(table.gtv_pattern, name, re.IGNORECASE) for name in _OTHER_ROIS):
         yield (
             "gtv_pattern",
             (
-                f"the pattern {table.gtv_pattern!r} matches every ROI, {_OTHER_ROIS[0]} too: "
-                "expected one that matches the GTV alone"
+                f"The pattern {table.gtv_pattern!r} matches every ROI, {_OTHER_ROIS[0]} too: "
+                "expected one that matches the GTV alone."
             ),
         )
 
@@ -237,8 +237,8 @@ def _whom_an_empty_list_lets_in(_node: NodeTable, table: CenterTable) -> Iterato
             yield (
                 key,
                 (
-                    f"the list is empty, and lets in everybody, as if {key} were not there: name "
-                    "who may call, or take the key away"
+                    f"The list is empty, and lets in everybody, as if {key} were not there: name "
+                    "who may call, or take the key away."
                 ),
             )
 
@@ -248,28 +248,28 @@ def _where_reports_go(node: NodeTable, table: CenterTable) -> Iterator[tuple[str
         yield (
             "qa_patient_id",
             (
-                "there is no return_to, to which validation reports could go under this ID: give "
-                "one, or take the ID away"
+                "There is no return_to, to which validation reports could go under this ID: give "
+                "one, or take the ID away."
             ),
         )
     if table.qa_patient_id is not None and table.role is Role.TRAINING:
         yield (
             "qa_patient_id",
             (
-                "a training centre is not validated, and no report could go under this ID: take it "
-                "away"
+                "A training centre is not validated, and no report could go under this ID: take it "
+                "away."
             ),
         )
     if table.return_to is not None and not table.returns and table.qa_patient_id is None:
         yield (
             "returns",
-            "the list is empty, so that nothing would go to return_to: take either away",
+            "The list is empty, so that nothing would go to return_to: take either away.",
         )
     known = [*table.report_commitment_to, *((table.return_to,) if table.return_to else ())]
     for one in known:
         if _is_the_node(node, one):
             key = "return_to" if one is table.return_to else "report_commitment_to"
-            yield key, "this is the node itself: give the AE of the centre's PACS"
+            yield key, "This is the node itself: give the AE of the centre's PACS."
     for first, second in combinations(known, 2):
         if first.ae_title == second.ae_title and (first.host, first.port) != (
             second.host,
@@ -279,7 +279,7 @@ def _where_reports_go(node: NodeTable, table: CenterTable) -> Iterator[tuple[str
                 "report_commitment_to",
                 (
                     f"AE title {first.ae_title} stands for two addresses, "
-                    f"{first.host}:{first.port} and {second.host}:{second.port}: keep one"
+                    f"{first.host}:{first.port} and {second.host}:{second.port}: keep one."
                 ),
             )
 
@@ -294,7 +294,7 @@ def _who_is_asked(node: NodeTable, table: CenterTable) -> Iterator[tuple[str, st
     if asked is None:
         return
     if _is_the_node(node, asked):
-        yield "query_from", "this is the node itself: give the AE of the centre's PACS"
+        yield "query_from", "This is the node itself: give the AE of the centre's PACS."
     if not table.addresses:
         return
     try:
@@ -306,8 +306,8 @@ def _who_is_asked(node: NodeTable, table: CenterTable) -> Iterator[tuple[str, st
         yield (
             "query_from",
             (
-                f"what it sends would come from {asked.host}, which is none of the centre's "
-                "addresses: add it there"
+                f"What it sends would come from {asked.host}, which is none of the centre's "
+                "addresses: add it there."
             ),
         )
 
@@ -319,8 +319,8 @@ def _who_is_asked_for_a_certificate(
         yield (
             "certificates",
             (
-                "nobody is asked for a certificate: give authorities in [node.tls], or take "
-                "certificates away"
+                "Nobody is asked for a certificate: give authorities in [node.tls], or take "
+                "certificates away."
             ),
         )
 
@@ -330,14 +330,14 @@ def _names(centers: Mapping[str, CenterTable]) -> Iterator[Fault]:
         if first.casefold() == second.casefold():
             yield Fault(
                 ("center", second),
-                f"centres {first} and {second} differ in capitals only, and would be confused in "
-                "folders, forms and reports: give one another name",
+                f"Centres {first} and {second} differ in capitals only, and would be confused in "
+                "folders, forms and reports: give one another name.",
             )
         elif token_variable(first) == token_variable(second):
             yield Fault(
                 ("center", second),
-                f"centres {first} and {second} differ in - and _ only, and would share the token "
-                f"{token_variable(first)}: give one another name",
+                f"Centres {first} and {second} differ in - and _ only, and would share the token "
+                f"{token_variable(first)}: give one another name.",
             )
 
 
@@ -349,7 +349,7 @@ def _ae_titles(centers: Mapping[str, CenterTable]) -> Iterator[Fault]:
                 both = "twice" if owner[title] == name else f"to both {owner[title]} and {name}"
                 yield Fault(
                     ("center", name, "ae_titles", number),
-                    f"AE title {title} is given {both}: keep one",
+                    f"AE title {title} is given {both}: keep one.",
                 )
             owner[title] = name
     for name, table in centers.items():
@@ -360,5 +360,5 @@ def _ae_titles(centers: Mapping[str, CenterTable]) -> Iterator[Fault]:
             yield Fault(
                 ("center", name, "query_from"),
                 f"AE title {title} belongs to {owner[title]} too, so that nobody could tell whose "
-                "patients it sends: let the PACS use another AE title for each centre",
+                "patients it sends: let the PACS use another AE title for each centre.",
             )

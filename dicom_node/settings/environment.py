@@ -48,8 +48,8 @@ def enter(path: Path | None = None) -> Path | None:
     otherwise = [name for name in secrets if os.environ.get(name, secrets[name]) != secrets[name]]
     if names := [*overriding_variables(), *otherwise]:
         print(
-            f"taken from the environment, not from {file.name} and {SECRETS_NAME}: "
-            f"{', '.join(names)}",
+            f"Taken from the environment, not from {file.name} and {SECRETS_NAME}: "
+            f"{', '.join(names)}.",
             file=sys.stderr,
         )
     os.environ.update({**secrets, **os.environ})

@@ -127,7 +127,7 @@ def _misspelt_variables() -> list[Fault]:
         if table not in TABLES:
             similar = nearest(table, TABLES)
             mend = f"did you mean {similar}?" if similar else f"expected {', '.join(TABLES)}"
-            found.append(Fault((table, *keys), f"no table has the name {table}: {mend}"))
+            found.append(Fault((table, *keys), f"No table has the name {table}: {mend}"))
     return found
 
 

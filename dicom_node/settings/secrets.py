@@ -37,8 +37,8 @@ def read_secrets(file: Path) -> dict[str, str]:
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise SettingsError(
-            f"the secrets file {file} has mode {mode:04o}, so that others than its owner and group "
-            f"may read it, or others than its owner change it: chmod 0600 {file} (or 0640)"
+            f"The secrets file {file} has mode {mode:04o}, so that others than its owner and group "
+            f"may read it, or others than its owner change it: chmod 0600 {file} (or 0640)."
         )
     found: dict[str, str] = {}
     for number, line in enumerate(read_text(file, "secrets file").splitlines(), start=1):
@@ -48,17 +48,17 @@ def read_secrets(file: Path) -> dict[str, str]:
         name, value = name.strip(), value.strip()
         if not equals or not name.isidentifier():
             raise SettingsError(
-                f"line {number} of {file} cannot be read: expected NAME=value or a comment (#)"
+                f"Line {number} of {file} cannot be read: expected NAME=value or a comment (#)."
             )
         if name in found:
             raise SettingsError(
-                f"line {number} of {file} gives {name} a second time: keep one of the two"
+                f"Line {number} of {file} gives {name} a second time: keep one of the two."
             )
         if value[:1] and value[0] in _QUOTES:
             if len(value) < 2 or value[-1] != value[0]:
                 raise SettingsError(
-                    f"line {number} of {file} opens a quote that it does not close: {name} goes in "
-                    "one pair of quotes, or in none"
+                    f"Line {number} of {file} opens a quote that it does not close: {name} goes in "
+                    "one pair of quotes, or in none."
                 )
             value = value[1:-1]
         found[name] = value
@@ -78,7 +78,7 @@ def pseudonym_key() -> bytes:
         raise SettingsError(
             f"{PSEUDONYM_KEY_VARIABLE} holds {len(key)} bytes, expected at least "
             f"{_MINIMUM_KEY_BYTES}: set it in the environment to a long random text that stays the "
-            "same for the life of the archive (openssl rand -hex 32)"
+            "same for the life of the archive (openssl rand -hex 32)."
         )
     return key
 
@@ -118,11 +118,11 @@ def stow_tokens(centers: Iterable[Center]) -> dict[str, str]:
             raise SettingsError(
                 f"{variable} holds {len(token)} characters, expected at least "
                 f"{_MINIMUM_TOKEN_CHARACTERS} letters and digits: set it to a long random text "
-                "(openssl rand -hex 32)"
+                "(openssl rand -hex 32)."
             )
         if token in tokens.values():
             raise SettingsError(
-                f"{variable} holds another centre's token: give each centre one of its own"
+                f"{variable} holds another centre's token: give each centre one of its own."
             )
         tokens[center.name] = token
     return tokens

@@ -137,21 +137,21 @@ def read_text(file: Path, what: str = "settings file") -> str:
     try:
         content = file.read_bytes()
     except IsADirectoryError as error:
-        raise SettingsError(f"the {what} {file} is a folder: name the file in it") from error
+        raise SettingsError(f"The {what} {file} is a folder: name the file in it.") from error
     except OSError as error:
-        raise SettingsError(f"the {what} {file} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"The {what} {file} cannot be read: {error.strerror}.") from error
     for mark, name in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             raise SettingsError(
-                f"the {what} {file} begins with {name}, which some editors write: save it as UTF-8 "
-                "without one"
+                f"The {what} {file} begins with {name}, which some editors write: save it as UTF-8 "
+                "without one."
             )
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise SettingsError(
-            f"the {what} {file} is not UTF-8 in line {line}: save it as UTF-8"
+            f"The {what} {file} is not UTF-8 in line {line}: save it as UTF-8."
         ) from error
 
 
@@ -175,7 +175,7 @@ def read_tables(file: Path, fields: Mapping[str, FieldInfo]) -> tuple[dict[str, 
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"the settings file {file} is not TOML: {_not_toml(error, text)}"
+            f"The settings file {file} is not TOML: {_not_toml(error, text)}."
         ) from (error)
     faults = [Fault((name,), _unknown_table(name, fields)) for name in tables if name not in TABLES]
     for name in tables:
@@ -214,7 +214,7 @@ def of_error(
 def as_sentence(faults: Iterable[Fault], file: Path | None, text: str = "") -> str:
     """Return faults as one message: each with its line, or its environment variable."""
     said = list(dict.fromkeys(f"{_place(fault, text)}: {fault.sentence}" for fault in faults))
-    head = f"the settings {f'file {file}' if file else 'in the environment'} cannot be used:"
+    head = f"The settings {f'file {file}' if file else 'in the environment'} cannot be used:"
     return f"{head} {said[0]}" if len(said) == 1 else "\n  ".join([head, *said])
 
 
@@ -282,7 +282,7 @@ def _not_toml(error: tomllib.TOMLDecodeError, text: str) -> str:
 
 def _of_wrong_type(name: str, table: object, field: FieldInfo) -> list[Fault]:
     dates = [
-        Fault((name, *keys), f"found the date {value}, expected another kind of value")
+        Fault((name, *keys), f"Found the date {value}, expected another kind of value.")
         for keys, value in _leaves(table)
         if isinstance(value, date | time)
     ]
@@ -310,7 +310,7 @@ def _said(item: Any, keys: Sequence[str | int], models: Mapping[str, FieldInfo])
     if kind == "extra_forbidden":
         return _unknown(str(keys[-1]), _known_keys(keys[:-1], models), "key")
     if kind == "missing":
-        return "it is missing: give it a value"
+        return "It is missing: give it a value."
     if kind in ("enum", "literal_error"):
         expected = f"one of {str(context['expected']).replace(' or ', ', ')}"
     elif kind == "string_pattern_mismatch":
@@ -325,7 +325,7 @@ def _said(item: Any, keys: Sequence[str | int], models: Mapping[str, FieldInfo])
         expected = _EXPECTED.get(kind) or f"something else ({item['msg']})"
         if isinstance(found, str) and kind.startswith(("int", "float", "bool")):
             expected += " without quotes"
-    return f"found {_shown(found)}, expected {expected}"
+    return f"Found {_shown(found)}, expected {expected}."
 
 
 def _shown(value: object) -> str:
@@ -339,14 +339,14 @@ def _shown(value: object) -> str:
 
 def _unknown(name: str, known: Sequence[str], what: str) -> str:
     if similar := nearest(name, known):
-        return f"no {what} has this name: did you mean {similar}?"
-    return f"no {what} has this name: expected {', '.join(known)}"
+        return f"No {what} has this name: did you mean {similar}?"
+    return f"No {what} has this name: expected {', '.join(known)}."
 
 
 def _unknown_table(name: str, fields: Mapping[str, FieldInfo]) -> str:
     owners = [f"[{table}]" for table in fields if name in _known_keys((table,), fields)]
     if owners:
-        return f"it stands above every table: it belongs below {' or '.join(owners)}"
+        return f"It stands above every table: it belongs below {' or '.join(owners)}."
     return _unknown(name, TABLES, "table")
 
 

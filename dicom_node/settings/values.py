@@ -44,13 +44,13 @@ def _ae_title(value: str) -> str:
         found = "holds a character outside the printable ones of ASCII"
     raise ValueError(
         f"{value!r} is not an AE title, it {found}: expected 1-16 printable characters of ASCII "
-        "without a backslash (PS3.5 section 6.2)"
+        "without a backslash (PS3.5 section 6.2)."
     )
 
 
 def _port(value: int) -> int:
     if not 0 < value <= _LAST_PORT:
-        raise ValueError(f"{value} is not a TCP port: expected 1 to {_LAST_PORT}")
+        raise ValueError(f"{value} is not a TCP port: expected 1 to {_LAST_PORT}.")
     return value
 
 
@@ -58,7 +58,7 @@ def _host(value: str) -> str:
     if not is_host(value):
         raise ValueError(
             f"{value!r} is not an address or host name: expected one like 127.0.0.1, 0.0.0.0 (all "
-            "of this machine's) or pacs.example, without a port or http://"
+            "of this machine's) or pacs.example, without a port or http://."
         )
     return value
 
@@ -67,7 +67,7 @@ def _peer(value: str) -> str:
     if value in _EVERYWHERE:
         raise ValueError(
             f"{value} means every address of this machine, and nobody can be called there: give "
-            "the peer's own"
+            "the peer's own."
         )
     return value
 
@@ -89,19 +89,19 @@ def _path(value: Path) -> Path:
     text = str(value)
     if not text.isprintable() or text != text.strip():
         raise ValueError(
-            f"{text!r} is not a usable path: it holds a control character, or a blank at an end"
+            f"{text!r} is not a usable path: it holds a control character, or a blank at an end."
         )
     if text.startswith("~"):
         raise ValueError(
-            f"{text!r} begins with ~, which stands for nothing here: write the whole path"
+            f"{text!r} begins with ~, which stands for nothing here: write the whole path."
         )
     if _ELSEWHERE.match(text):
         raise ValueError(
             f"{text!r} is an address or a path of Windows, expected a file or folder of this "
-            "machine"
+            "machine."
         )
     if text == ".":
-        raise ValueError("the path is empty, or the checkout itself: name a folder or file")
+        raise ValueError("The path is empty, or the checkout itself: name a folder or file.")
     return ROOT / value
 
 
@@ -111,27 +111,27 @@ def _registry_url(value: str) -> str:
     family = scheme.partition("+")[0]
     if not colon or family not in _DRIVER_OF:
         raise ValueError(
-            f"the registry's URL begins with {scheme if colon else 'no scheme'}: expected "
-            "postgresql+psycopg://user:password@host/database, or sqlite:////folder/file"
+            f"The registry's URL begins with {scheme if colon else 'no scheme'}: expected "
+            "postgresql+psycopg://user:password@host/database, or sqlite:////folder/file."
         )
     if scheme not in _DRIVER_OF[family]:
         raise ValueError(
-            f"the registry's URL begins with {scheme}://, whose driver is not part of this "
-            f"software: expected {_DRIVER_OF[family][-1]}:// for the same database"
+            f"The registry's URL begins with {scheme}://, whose driver is not part of this "
+            f"software: expected {_DRIVER_OF[family][-1]}:// for the same database."
         )
     if family == "sqlite" and not rest.partition("?")[0].startswith("//"):
         raise ValueError(
-            "the registry's URL names no file that all parts find: expected sqlite:////folder/file "
-            "with four slashes, or no registry_url for one in the node's folder"
+            "The registry's URL names no file that all parts find: expected sqlite:////folder/file "
+            "with four slashes, or no registry_url for one in the node's folder."
         )
     if family == "postgresql":
         try:
             _ = urlsplit(value).port
         except ValueError:
             raise ValueError(
-                "the registry's URL has no usable port: expected "
+                "The registry's URL has no usable port: expected "
                 "postgresql+psycopg://user:password@host:5432/database; characters of the password "
-                "such as / and # are written as %2F and %23"
+                "such as / and # are written as %2F and %23."
             ) from None
     return value
 
@@ -143,7 +143,7 @@ def _store(value: str) -> str:
     if scheme not in _STORE_SCHEMES or not rest.strip("/"):
         raise ValueError(
             f"{value!r} is no place for the feature store: expected a folder, or an object store "
-            f"such as s3://bucket/prefix ({', '.join(_STORE_SCHEMES)})"
+            f"such as s3://bucket/prefix ({', '.join(_STORE_SCHEMES)})."
         )
     return value
 
@@ -158,17 +158,17 @@ def _http_url(value: str) -> str:
     if usable and "@" in parts.netloc:
         # no sentence shows the password
         raise ValueError(
-            "the address holds a name or a password: take it out, it belongs into annulus.env"
+            "The address holds a name or a password: take it out, it belongs into annulus.env."
         )
     if usable and (parts.query or parts.fragment):
         raise ValueError(
             f"{value!r} goes on after its path, by ? or #: expected an address that others go on "
-            "from, like http://reports.example:4280/"
+            "from, like http://reports.example:4280/."
         )
     if not usable:
         raise ValueError(
             f"{value!r} is not an address for a browser: expected one like "
-            "http://reports.example:4280/"
+            "http://reports.example:4280/."
         )
     return value
 

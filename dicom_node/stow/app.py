@@ -122,7 +122,7 @@ class StowService:
 
     def _take_place(self, center: Center) -> None:
         if not self._places.take(center.name):
-            sentence = "as many requests as allowed are running: send it again later"
+            sentence = "As many requests as allowed are running: send it again later."
             raise _RefusedError(
                 HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": _RETRY_AFTER_S}
             )
@@ -138,7 +138,7 @@ class StowService:
                 await to_thread.run_sync(upload.feed, piece)
             outcomes = await to_thread.run_sync(upload.end)
         except MultipartError as error:
-            _log.warning("%s: a STOW-RS request was refused: %s", center.name, error)
+            _log.warning("%s: a STOW-RS request was refused. %s", center.name, error)
             self._told(center, address, HTTPStatus.BAD_REQUEST, len(upload.outcomes), 0)
             await _drain(body)
             return _plain(HTTPStatus.BAD_REQUEST, str(error), {"Connection": "close"})
@@ -148,7 +148,7 @@ class StowService:
                 HTTPStatus.REQUEST_TIMEOUT, "nothing came for too long", {"Connection": "close"}
             )
         except ClientDisconnect:
-            _log.info("%s: a STOW-RS request was not completed by its sender", center.name)
+            _log.info("%s: a STOW-RS request was not completed by its sender.", center.name)
             return _plain(HTTPStatus.BAD_REQUEST, "the body ends too early")
         finally:
             upload.discard()
@@ -171,23 +171,23 @@ class StowService:
         self._deny(answer, address)
         known = answer.status is not HTTPStatus.UNAUTHORIZED
         words = (
-            "this caller may not store here"
+            "This caller may not store here."
             if known
-            else "a token or certificate of a centre is needed"
+            else "A token or certificate of a centre is needed."
         )
         raise _RefusedError(
             answer.status, words, None if known else {"WWW-Authenticate": 'Bearer realm="annulus"'}
         )
 
     def _deny(self, denial: Denial, address: str) -> None:
-        _log.warning("STOW-RS request rejected: %s", denial.sentence)
+        _log.warning("A STOW-RS request was rejected. %s", denial.sentence)
         self._intake.metrics.web_request(denial.center, denial.status)
         record(AuditEvent.STOW_REJECTED, address=address, center=denial.center, kind=denial.kind)
         try:
             # One row whatever their number: everybody may call, and none of them is known.
             self._incidents.record(denial.kind, denial.sentence, denial.center, _UNKNOWN_SENDERS)
         except NodeError as error:
-            _log.error("the rejection could not be recorded: %s", error)
+            _log.error("The rejection could not be recorded. %s", error)
 
     def _told(
         self, center: Center, address: str, status: HTTPStatus, parts: int, failed: int
@@ -243,12 +243,12 @@ def _check_head(request: Request) -> bytes:
         raise _RefusedError(HTTPStatus.NOT_ACCEPTABLE, f"expected Accept: {MEDIA_TYPE}")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise _RefusedError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected a body without Content-Encoding"
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected a body without Content-Encoding."
         )
     study = request.path_params.get("study")
     if study is not None and not is_uid(study):
         raise _RefusedError(
-            HTTPStatus.BAD_REQUEST, "the study in the address is no UID: expected digits and dots"
+            HTTPStatus.BAD_REQUEST, "The study in the address is no UID: expected digits and dots."
         )
     try:
         boundary, kind = boundary_of(request.headers.get("content-type", ""))
@@ -256,7 +256,7 @@ def _check_head(request: Request) -> bytes:
         raise _RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
     if kind != "application/dicom":
         raise _RefusedError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected parts of type application/dicom"
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected parts of type application/dicom."
         )
     return boundary
 

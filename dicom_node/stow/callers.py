@@ -67,7 +67,7 @@ class Callers:
         if not self._by_token and not self._with_certificates:
             raise ValueError(
                 "stow_port is set, but no centre could use it: set ANNULUS_STOW_TOKEN_NAME in the "
-                "environment for a [center.NAME], or list its certificates"
+                "environment for a [center.NAME], or list its certificates."
             )
 
     def identify(
@@ -91,24 +91,24 @@ class Callers:
         center = by_token if authorization is not None else by_certificate
         if center is None:
             sentence = (
-                f"a STOW-RS request from {address} showed no token or certificate of a centre: "
+                f"A STOW-RS request from {address} showed no token or certificate of a centre: "
                 "give its sender the token in ANNULUS_STOW_TOKEN_NAME of its centre, or find out "
-                "who calls"
+                "who calls."
             )
             return Denial(HTTPStatus.UNAUTHORIZED, IncidentKind.UNKNOWN_CALLER, sentence)
         if center.certificates and by_certificate is not center:
             sentence = (
-                f"a STOW-RS request from {address} showed the token of centre {center.name} and "
+                f"A STOW-RS request from {address} showed the token of centre {center.name} and "
                 "none of its certificates: add the sender's to certificates, or find out who has "
-                "the token"
+                "the token."
             )
             return Denial(
                 HTTPStatus.FORBIDDEN, IncidentKind.UNKNOWN_CERTIFICATE, sentence, center.name
             )
         if not center.has_address(address):
             sentence = (
-                f"a STOW-RS request of centre {center.name} came from {address}, which is none of "
-                "its addresses: add it to addresses, or find out who has its token"
+                f"A STOW-RS request of centre {center.name} came from {address}, which is none of "
+                "its addresses: add it to addresses, or find out who has its token."
             )
             return Denial(HTTPStatus.FORBIDDEN, IncidentKind.UNKNOWN_ADDRESS, sentence, center.name)
         return center

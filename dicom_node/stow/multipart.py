@@ -42,7 +42,7 @@ def boundary_of(content_type: str) -> tuple[bytes, str]:
     boundary, kind = message.get_param("boundary"), message.get_param("type", "application/dicom")
     if message.get_content_type() != "multipart/related" or not isinstance(kind, str):
         raise MultipartError(
-            "expected a body of Content-Type multipart/related; type=application/dicom; "
+            "Expected a body of Content-Type multipart/related; type=application/dicom; "
             "boundary=..."
         )
     if (
@@ -51,7 +51,7 @@ def boundary_of(content_type: str) -> tuple[bytes, str]:
         or not boundary.isascii()
     ):
         raise MultipartError(
-            "the Content-Type has no usable boundary: expected 1 to 70 ASCII characters"
+            "The Content-Type has no usable boundary: expected 1 to 70 ASCII characters."
         )
     return boundary.encode(), kind.lower()
 
@@ -96,7 +96,7 @@ class MultipartReader:
         """
         if self._step != self._epilogue:
             raise MultipartError(
-                "the body ends before its last boundary: it was cut off; send it again"
+                "The body ends before its last boundary: it was cut off; send it again."
             )
 
     def _preamble(self) -> bool:
@@ -135,8 +135,8 @@ class MultipartReader:
             return False
         if end < 0 or self._buffer[:end].strip(b" \t"):
             raise MultipartError(
-                "a boundary is followed by other bytes than the end of its line: the body is "
-                "damaged"
+                "A boundary is followed by other bytes than the end of its line: the body is "
+                "damaged."
             )
         del self._buffer[:end]  # the end of the line begins the headers
         self._step = self._headers
@@ -145,7 +145,7 @@ class MultipartReader:
     def _headers(self) -> bool:
         end = self._buffer.find(_HEADERS_END)
         if (end if end >= 0 else len(self._buffer)) > MAXIMUM_HEADER_BYTES:
-            raise MultipartError(f"a part has more than {MAXIMUM_HEADER_BYTES} bytes of headers")
+            raise MultipartError(f"A part has more than {MAXIMUM_HEADER_BYTES} bytes of headers.")
         if end < 0:
             return False
         headers = BytesHeaderParser().parsebytes(bytes(self._buffer[2:end]))

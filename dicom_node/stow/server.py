@@ -102,7 +102,7 @@ class StowServer:
         deadline = time.monotonic() + _START_S
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
-                raise RuntimeError("the HTTP server of STOW-RS did not start: the log says why")
+                raise RuntimeError("The HTTP server of STOW-RS did not start: the log says why.")
             time.sleep(0.01)
 
     def stop(self) -> None:

@@ -81,7 +81,7 @@ class Upload:
         """
         self._reader.end()
         if not self.outcomes:
-            raise MultipartError("the body has no part: expected at least one DICOM file")
+            raise MultipartError("The body has no part: expected at least one DICOM file.")
         self._intake.flush()
         return self.outcomes
 
@@ -94,7 +94,7 @@ class Upload:
     def _open(self, headers: Mapping[str, str]) -> _Part:
         if len(self.outcomes) >= MOST_PARTS:
             raise MultipartError(
-                f"a request has more than {MOST_PARTS} parts: send them in several requests"
+                f"A request has more than {MOST_PARTS} parts: send them in several requests."
             )
         kind = headers.get("content-type", _DICOM).partition(";")[0].strip().lower()
         self._part = _Part(self, kind)
@@ -110,13 +110,13 @@ class Upload:
         """
         if meta.sop_class_uid not in {STORAGE_CLASS_OF[kind] for kind in self._center.accepts}:
             raise UnsupportedClassError(
-                f"centre {self._center.name} sent an object of a SOP Class that it may not store: "
-                f"send {' and '.join(self._center.accepts)} only, or add the kind to its accepts"
+                f"Centre {self._center.name} sent an object of a SOP Class that it may not store: "
+                f"send {' and '.join(self._center.accepts)} only, or add the kind to its accepts."
             )
         if meta.transfer_syntax not in TRANSFER_SYNTAXES:
             raise UnsupportedSyntaxError(
-                "an object came in a transfer syntax that is not kept: send it uncompressed, as "
-                "Explicit or Implicit VR Little Endian"
+                "An object came in a transfer syntax that is not kept: send it uncompressed, as "
+                "Explicit or Implicit VR Little Endian."
             )
         command = StoreCommand(
             sop_class_uid=meta.sop_class_uid,
@@ -144,7 +144,7 @@ class _Part:
         if kind != _DICOM:
             self._refuse(
                 UnreadableDatasetError(
-                    f"a part of a STOW-RS request is no {_DICOM}: send DICOM files"
+                    f"A part of a STOW-RS request is no {_DICOM}: send DICOM files."
                 )
             )
 
@@ -163,7 +163,7 @@ class _Part:
             error = self._object.finish()
         elif error is None:
             error = UnreadableDatasetError(
-                "a part of a STOW-RS request ends within its file meta information"
+                "A part of a STOW-RS request ends within its file meta information."
             )
             self._refuse(error)
         self.discard()

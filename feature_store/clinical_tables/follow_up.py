@@ -64,16 +64,16 @@ class FollowUpColumns:
             if line in values.unreadable and self._needs(name):
                 raise ValueError(
                     f"{self.names[name]} is {shown.dated(values.unreadable[line])}, expected a "
-                    "date like 2026-01-31"
+                    "date like 2026-01-31."
                 )
             if line not in values.values:
                 continue
             if values.values[line] > self.today:
-                raise ValueError(f"{self.names[name]} lies in the future")
+                raise ValueError(f"{self.names[name]} lies in the future.")
             if values.values[line].year < _FIRST_YEAR:
                 raise ValueError(
                     f"{self.names[name]} has a year before {_FIRST_YEAR}, expected a date of the "
-                    "Gregorian calendar like 2026-01-31"
+                    "Gregorian calendar like 2026-01-31."
                 )
         died = self._died(line, shown)
         stated = self._stated(line, shown)
@@ -85,7 +85,7 @@ class FollowUpColumns:
         if dated is not None and abs(stated - dated) > self.unit.days + _ROUNDING_DAYS:
             raise ValueError(
                 f"{self.names['survival']} says {stated:g} days and the dates say {dated:g}, "
-                "expected the same: mend either"
+                "expected the same: mend either."
             )
         return stated, died
 
@@ -102,12 +102,12 @@ class FollowUpColumns:
             raise ValueError(
                 f"{name} is {shown(self.event.unreadable[line])}, expected dead or 1 where the "
                 "patient died, and alive or 0 where follow-up ended before, or a word that the "
-                "[clinical] table of the settings file has under codes"
+                "[clinical] table of the settings file has under codes."
             )
         if line not in self.event.values:
-            raise ValueError(f"{name} is empty, and a patient cannot be used without it")
+            raise ValueError(f"{name} is empty, and a patient cannot be used without it.")
         if dead_by_date and not self.event.values[line]:
-            raise ValueError(f"{name} says alive and {self.names['death']} gives a date of death")
+            raise ValueError(f"{name} says alive and {self.names['death']} gives a date of death.")
         return self.event.values[line]
 
     def _stated(self, line: int, shown: ShownValues) -> float | None:
@@ -116,7 +116,7 @@ class FollowUpColumns:
         if line in self.survival.unreadable:
             raise ValueError(
                 f"{self.names['survival']} is {shown(self.survival.unreadable[line])}, expected a "
-                "number"
+                "number."
             )
         value = self.survival.values.get(line)
         if value is None or self.unit is Unit.DAYS:
@@ -131,22 +131,22 @@ class FollowUpColumns:
         if not self.dated:
             return None
         if death and last and last > death:
-            raise ValueError(f"{self.names['last']} lies after {self.names['death']}")
+            raise ValueError(f"{self.names['last']} lies after {self.names['death']}.")
         end, name = (death, "death") if died else (last, "last")
         if start is None or end is None:
             if not required:
                 return None
             if start is None:
                 raise ValueError(
-                    f"{self.names['start']} is empty, and the time cannot be told without it"
+                    f"{self.names['start']} is empty, and the time cannot be told without it."
                 )
             wanted = "the date of death of a patient who died" if died else "the last contact"
-            raise ValueError(f"{wanted} is not given, and the time cannot be told without it")
+            raise ValueError(f"{wanted} is not given, and the time cannot be told without it.")
         if end < start:
-            raise ValueError(f"{self.names[name]} lies before {self.names['start']}")
+            raise ValueError(f"{self.names[name]} lies before {self.names['start']}.")
         return float((end - start).days)
 
     def _nothing(self) -> str:
         if "survival" in self.names:
-            return f"{self.names['survival']} is empty, and a patient cannot be used without it"
-        return "no time can be told from it, and a patient cannot be used without one"
+            return f"{self.names['survival']} is empty, and a patient cannot be used without it."
+        return "No time can be told from it, and a patient cannot be used without one."

@@ -33,36 +33,36 @@ def patient_id(cell: Cell, *, guessed_encoding: bool) -> str:
     """
     if _is_spoilt(cell):
         raise ValueError(
-            "the Patient ID is a date, or a number with decimals or a format, expected it as in "
-            "the PACS: format the column as text, and mend it"
+            "The Patient ID is a date, or a number with decimals or a format, expected it as in "
+            "the PACS: format the column as text, and mend it."
         )
     text = cell.replace("\ufeff", "").strip() if isinstance(cell, str) else text_of(cell)
     if _SHORTENED.fullmatch(text):
         raise ValueError(
-            "the Patient ID was shortened by a spreadsheet (1.2E+11): format the column as text, "
-            "and export it again"
+            "The Patient ID was shortened by a spreadsheet (1.2E+11): format the column as text, "
+            "and export it again."
         )
     if text[0] in _QUOTES or text[-1] in _QUOTES:
         raise ValueError(
-            "the Patient ID stands in quotes or after an apostrophe, expected it as in the PACS"
+            "The Patient ID stands in quotes or after an apostrophe, expected it as in the PACS."
         )
     if not text.isprintable():
-        raise ValueError("the Patient ID holds a character that cannot be seen: write it anew")
+        raise ValueError("The Patient ID holds a character that cannot be seen: write it anew.")
     if _AS_FLOAT.fullmatch(text):
         raise ValueError(
-            "the Patient ID ends with .0, as software writes a number, expected it as in the PACS: "
-            "export the column as text"
+            "The Patient ID ends with .0, as software writes a number, expected it as in the PACS: "
+            "export the column as text."
         )
     if text.startswith("#") or text.lower().rstrip(":") in _SUMMARIES:
         raise ValueError(
-            "in place of a Patient ID it has a comment or the name of a summary: delete the line"
+            "In place of a Patient ID it has a comment or the name of a summary: delete the line."
         )
     if len(text) > _LONGEST_LO:
-        raise ValueError(f"the Patient ID has {len(text)} characters, expected at most 64")
+        raise ValueError(f"The Patient ID has {len(text)} characters, expected at most 64.")
     if guessed_encoding and not text.isascii():
         raise ValueError(
-            "the Patient ID has a letter beyond ASCII in a file that is not UTF-8, so that it may "
-            "be another: save the table in UTF-8"
+            "The Patient ID has a letter beyond ASCII in a file that is not UTF-8, so that it may "
+            "be another: save the table in UTF-8."
         )
     return text
 

@@ -44,6 +44,7 @@ from feature_store.clinical_tables.sheet import (
 from feature_store.clinical_tables.shown_values import ShownValues
 from feature_store.clinical_tables.stage_terms import read_stages
 from feature_store.clinical_tables.workbook import read_workbook
+from feature_store.wording import counted
 
 T = TypeVar("T")
 
@@ -191,7 +192,7 @@ class _Reader:
             try:
                 record = self._record(line, center, pseudonymise, clock_shift_s)
             except ValueError as error:
-                rejected.append((number, f"Line {number}: {error}."))
+                rejected.append((number, f"Line {number}: {error}"))
                 lost += 1
                 continue
             earlier = first_line.setdefault(record.patient_key, number)
@@ -217,12 +218,12 @@ class _Reader:
     ) -> ClinicalRecord:
         width, number = len(self._sheet.header), line.number
         if len(line.cells) != width:
-            number_of = f"{len(line.cells)} cell{'s' * (len(line.cells) != 1)}"
-            raise ValueError(f"it has {number_of}, expected {width} as in the header")
+            cells = counted(len(line.cells), "cell")
+            raise ValueError(f"It has {cells}, expected {width} as in the header.")
         written = line.cells[self._id_place]
         if is_missing(written):
             name = self._columns[Field.PATIENT_ID][0].name
-            raise ValueError(f"{name} is empty, and a patient cannot be used without it")
+            raise ValueError(f"{name} is empty, and a patient cannot be used without it.")
         key = pseudonymise(patient_id(written, guessed_encoding=self._sheet.guessed_encoding))
         days, died = self._follow_up.of(number, self._shown)
         start = self._follow_up.start.values.get(number)

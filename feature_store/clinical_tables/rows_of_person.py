@@ -46,7 +46,7 @@ def _of_workbook(content: bytes, is_of_person: Callable[[str], bool]) -> tuple[b
     try:
         book = load_workbook(io.BytesIO(content))
     except Exception as error:  # openpyxl raises what its parsers do
-        raise ValueError("the workbook cannot be opened") from error
+        raise ValueError("The workbook cannot be opened.") from error
     gone = 0
     for sheet in book.worksheets:
         for number in range(sheet.max_row, 0, -1):

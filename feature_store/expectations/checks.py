@@ -58,9 +58,9 @@ class Check:
 
     def __post_init__(self) -> None:
         if self.checked_at.tzinfo is None:
-            raise ValueError("the time of a check has no zone: expected a timezone-aware datetime")
+            raise ValueError("The time of a check has no zone: expected a timezone-aware datetime.")
         if unknown := {finding.code for finding in self.findings} - set(self.codes):
-            raise ValueError(f"{', '.join(sorted(unknown))} was found and not looked at")
+            raise ValueError(f"{', '.join(sorted(unknown))} was found and not looked at.")
 
 
 def judged_codes(suite: str) -> tuple[str, ...]:

@@ -312,7 +312,7 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
 def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
     values = tuple(float(value) for value in dataset[keyword].value)
     if len(values) != count:
-        raise ValueError(f"{keyword} has {len(values)} values, expected {count}")
+        raise ValueError(f"{keyword} has {len(values)} values, expected {count}.")
     return values
 
 
@@ -329,7 +329,7 @@ def _joined(value: Any) -> str:
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{number} is no measurement")
+        raise ValueError(f"{number} is no measurement.")
     return number
 
 
@@ -340,7 +340,7 @@ def _unit(value: Any) -> str:
 def _month(value: Any) -> str:
     found = _DATE.fullmatch(str(value).strip())
     if found is None:
-        raise ValueError("no date (PS3.5 section 6.2, DA)")
+        raise ValueError("No date (PS3.5 section 6.2, DA).")
     return f"{found[1]}-{found[2]}"
 
 

@@ -71,7 +71,7 @@ class Perturbation:
             value = float(getattr(self, name))
             object.__setattr__(self, name, value)
             if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}: use a finite number above 0")
+                raise ValueError(f"{name} is {value}: use a finite number above 0.")
 
 
 def perturbed_masks(

@@ -51,7 +51,7 @@ class SlicePixels:
             If they were taken before.
         """
         if number not in self._images:
-            raise LookupError(f"the pixels of slice {number} were taken before, or never read")
+            raise LookupError(f"The pixels of slice {number} were taken before, or never read.")
         return self._images.pop(number)
 
 

@@ -152,16 +152,17 @@ class ExtractionSettings:
             value = getattr(self, name)
             object.__setattr__(self, name, float(value))
             if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}: use a finite number above 0")
+                raise ValueError(f"{name} is {value}: use a finite number above 0.")
         object.__setattr__(
             self, "log_sigmas_mm", tuple(float(sigma) for sigma in self.log_sigmas_mm)
         )
         if self.log_sigmas_mm != LOG_SIGMAS_MM:
             raise ValueError(
-                f"log_sigmas_mm is {self.log_sigmas_mm}: the 1316 features have 1, 2, 3, 4 and 5 mm"
+                f"log_sigmas_mm is {self.log_sigmas_mm}: the 1316 features have 1, 2, 3, 4 and 5 "
+                "mm."
             )
         if self.wavelet != "coif1":
-            raise ValueError(f"wavelet is {self.wavelet!r}: the 1316 features have 'coif1'")
+            raise ValueError(f"wavelet is {self.wavelet!r}: the 1316 features have 'coif1'.")
         for name, known in (
             ("ring_tissue", RING_TISSUES),
             ("normalize_over", NORMALIZE_OVER),
@@ -169,13 +170,13 @@ class ExtractionSettings:
         ):
             if getattr(self, name) not in known:
                 raise ValueError(
-                    f"{name} is {getattr(self, name)!r}: use {', '.join(map(repr, known))}"
+                    f"{name} is {getattr(self, name)!r}: use {', '.join(map(repr, known))}."
                 )
         object.__setattr__(self, "hu_floor", float(self.hu_floor))
         if not -1100 <= self.hu_floor <= -900:
-            raise ValueError(f"hu_floor is {self.hu_floor:g}: use air's value, -1100 to -900 HU")
+            raise ValueError(f"hu_floor is {self.hu_floor:g}: use air's value, -1100 to -900 HU.")
         if self.engine != ENGINE:
-            raise ValueError(f"engine is {self.engine!r}: this version follows {ENGINE!r}")
+            raise ValueError(f"engine is {self.engine!r}: this version follows {ENGINE!r}.")
 
     def to_json(self) -> str:
         """Return the settings as canonical JSON: sorted keys, no blanks."""
@@ -190,13 +191,13 @@ class ExtractionSettings:
         if not isinstance(values, dict) or values.keys() != cls.__dataclass_fields__.keys():
             found = sorted(values) if isinstance(values, dict) else type(values).__name__
             raise ValueError(
-                f"extraction settings have {found}: expected {sorted(cls.__dataclass_fields__)}"
+                f"Extraction settings have {found}: expected {sorted(cls.__dataclass_fields__)}."
             )
         try:
             return cls(**{**values, "log_sigmas_mm": tuple(values["log_sigmas_mm"])})
         except TypeError as error:
             raise ValueError(
-                f"extraction settings have a value of the wrong type: {error}"
+                f"Extraction settings have a value of the wrong type: {error}"
             ) from error
 
     @property

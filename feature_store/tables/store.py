@@ -351,7 +351,7 @@ class FeatureStore:
         """Keep the network's input of a study, shape (64, 64, 64)."""
         if voxels.shape != DEEP_INPUT_SHAPE:
             raise ValueError(
-                f"the network's input has shape {voxels.shape}: expected {DEEP_INPUT_SHAPE}"
+                f"The network's input has shape {voxels.shape}: expected {DEEP_INPUT_SHAPE}."
             )
         self._write("deep_input", [{**asdict(identity), "voxels": voxels.astype("<f4").tobytes()}])
 
@@ -381,7 +381,7 @@ class FeatureStore:
         """Keep the deep features of a study, shape (512,)."""
         if features.shape != (DEEP_FEATURES,) or not np.isfinite(features).all():
             expected = f"({DEEP_FEATURES},), all finite"
-            raise ValueError(f"deep features have shape {features.shape}: expected {expected}")
+            raise ValueError(f"Deep features have shape {features.shape}: expected {expected}.")
         row = {"network_digest": network_digest, "features": features.astype(np.float32).tolist()}
         self._write("deep", [{**asdict(identity), **row}])
 
@@ -595,7 +595,7 @@ class FeatureStore:
             equal = {"center": center, "network_digest": network_digest}
             wanted["deep:"] = self._read("deep", equal).to_pylist()
         if not wanted:
-            raise ValueError("no features are asked for: name at least one region or a network")
+            raise ValueError("No features are asked for: name at least one region or a network.")
         return feature_matrix(wanted, self.study_order(center), studies)
 
     def _write(self, table: str, rows: list[dict[str, Any]]) -> None:

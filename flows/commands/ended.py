@@ -8,6 +8,6 @@ def ended(state: object) -> int:
     from prefect.client.schemas.objects import State  # noqa: PLC0415
 
     if not isinstance(state, State):
-        raise TypeError(f"a flow run ends in a state, found {type(state).__name__}")
+        raise TypeError(f"A flow run ends in a state, found {type(state).__name__}.")
     print(state.message or state.name)
     return 0 if state.is_completed() else 1

@@ -38,7 +38,7 @@ def _list() -> int:
     if total > len(found):
         print(f"and {total - len(found)} more")
     if not found:
-        print("nothing is open")
+        print("Nothing is open.")
     for waits in work.registry.notices.untold():
         print(f"{waits.sink}: {waits.count} not told yet. {waits.sentence or ''}".rstrip())
     return 0
@@ -66,7 +66,7 @@ def _test() -> int:
             failed += 1
             print(f"{sink}: not told. {error}")
         else:
-            print(f"{sink}: told, message {message.id}")
+            print(f"{sink}: told, message {message.id}.")
     if not settings.notify.to:
-        print("[notify] names nobody else: deploy/guide/notices.md")
+        print("[notify] names nobody else: deploy/guide/notices.md says how.")
     return 1 if failed else 0

@@ -90,7 +90,7 @@ def _releases(_options: argparse.Namespace) -> int:
     from flows.operators.release_study import release_in_words  # noqa: PLC0415
 
     lines = [release_in_words(release) for release in installation().registry.releases.recorded()]
-    print("\n".join(lines or ["no study has been released"]))
+    print("\n".join(lines or ["No study has been released."]))
     return 0
 
 

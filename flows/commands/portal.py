@@ -78,7 +78,9 @@ def _add(options: argparse.Namespace) -> int:
     centers = None if options.center is None else tuple(dict.fromkeys(options.center))
     if unknown := sorted(set(centers or ()) - {center.name for center in settings.centers()}):
         known = ", ".join(center.name for center in settings.centers()) or "none"
-        raise SettingsError(f"the settings file has no centre {', '.join(unknown)}: it has {known}")
+        raise SettingsError(
+            f"The settings file has no centre {', '.join(unknown)}: it has {known}."
+        )
     try:
         user = User(options.name, centers, None)
         if not options.without_password:
@@ -100,13 +102,13 @@ def _remove(options: argparse.Namespace) -> int:
     users = read_users(settings.portal_folder())
     if options.name not in users:
         print(
-            f"there is no user {options.name}: python -m flows portal-user list says who may look",
+            f"There is no user {options.name}: python -m flows portal-user list says who may look.",
             file=sys.stderr,
         )
         return 1
     del users[options.name]
     write_users(settings.portal_folder(), list(users.values()))
-    print(f"{options.name} may look no more")
+    print(f"{options.name} may look no more.")
     return 0
 
 
@@ -115,7 +117,7 @@ def _list(_options: argparse.Namespace) -> int:
     from flows.settings import Settings  # noqa: PLC0415
 
     users = read_users(Settings.load().portal_folder())
-    print("\n".join(_in_words(user) for user in users.values()) or "nobody may look yet")
+    print("\n".join(_in_words(user) for user in users.values()) or "Nobody may look yet.")
     return 0
 
 
@@ -127,7 +129,7 @@ def _asked_password() -> str:
         return sys.stdin.readline().rstrip("\n")
     first = getpass.getpass("password: ")
     if getpass.getpass("once more: ") != first:
-        raise ValueError("the two passwords differ: nothing was changed")
+        raise ValueError("The two passwords differ: nothing was changed.")
     return first
 
 

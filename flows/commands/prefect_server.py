@@ -139,7 +139,7 @@ def _prefect_server(options: argparse.Namespace) -> int:
     if options.keep_days < 1:
         raise SystemExit(
             f"--keep-days says for how many days ended runs are kept, at least 1: found "
-            f"{options.keep_days}"
+            f"{options.keep_days}."
         )
     own = os.environ.get("PREFECT_HOME")
     home = Path.home() / ".prefect" if own is None else Path(own)

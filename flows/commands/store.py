@@ -247,7 +247,7 @@ def _remove_clinical(options: argparse.Namespace) -> int:
         return 2
     try:
         if options.recorded:
-            print("\n".join(removals_in_words(work) or ["no clinical record was removed"]))
+            print("\n".join(removals_in_words(work) or ["No clinical record was removed."]))
             return 0
         since = None if options.since is None else moment_of(options.since)
         unwanted = Unwanted(options.patients, options.without_study, since, options.all)

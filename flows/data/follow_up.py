@@ -76,5 +76,5 @@ def refuse_follow_up(center: str, records: Sequence[ClinicalRecord], facts: Foll
     found = confirmed(unmet(FOLLOW_UP_RULES, facts), codes)
     if critical := [one.sentence for one in found if one.severity is Severity.CRITICAL]:
         raise ClinicalTableError(
-            f"The clinical table of centre {center} cannot be used: {' '.join(critical)}"
+            f"The clinical table of centre {center} cannot be used: {' '.join(critical)}."
         )

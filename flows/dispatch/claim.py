@@ -34,9 +34,9 @@ def claim_server(*, take_over: bool = False) -> None:
         return
     if owner is not None and not take_over:
         raise SettingsError(
-            f"the Prefect server at {get_current_settings().api.url} is another installation's, "
+            f"The Prefect server at {get_current_settings().api.url} is another installation's, "
             "whose deployments would be overwritten: give each installation a prefect_port in "
             "[system], or an api_url in [prefect], of its own (or, if that installation is gone, "
-            "--take-over)"
+            "--take-over)."
         )
     Variable.set(VARIABLE, mine, overwrite=True)

@@ -60,7 +60,7 @@ def dispatch(work: Installation) -> None:
     stop_on_signals(stop)
     retried = work.registry.outbox.retry_held()
     if retried:
-        logger.info("%d held studies are due again", retried)
+        logger.info("%d held studies are due again.", retried)
     context = multiprocessing.get_context("spawn")
     os.environ.update(
         {
@@ -79,7 +79,9 @@ def dispatch(work: Installation) -> None:
             dead = [worker for worker in workers if not worker.is_alive()]
             for worker in dead:
                 logger.warning(
-                    "worker %s ended with exit code %s and is replaced", worker.pid, worker.exitcode
+                    "Worker %s ended with exit code %s and is replaced.",
+                    worker.pid,
+                    worker.exitcode,
                 )
             workers = [worker for worker in workers if worker.is_alive()]
             while len(workers) < settings.workers:

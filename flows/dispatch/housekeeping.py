@@ -71,14 +71,14 @@ class Housekeeping:
         self._store_due = tonight if now < tonight else tonight + timedelta(days=1)
         try:
             for done in repair_store(self._work, harmless_only=True):
-                logger.warning("feature store: %s", done)
+                logger.warning("Feature store: %s", done)
             self._store_findings = store_findings(self._work)
             if sentence := came_back(self._work):
                 self._store_findings.append(sentence)
         except (FeatureStoreError, NodeError, SettingsError) as error:
             self._store_findings = [str(error)]
         for sentence in self._store_findings:
-            logger.error("feature store: %s", sentence)
+            logger.error("Feature store: %s", sentence)
 
     def do_what_is_due(self) -> None:
         """Do it; a Prefect server that stops answering meanwhile only puts it off."""
@@ -94,7 +94,7 @@ class Housekeeping:
             RuntimeError,
         ) as error:  # Prefect says with a RuntimeError that it cannot be reached
             logger.warning(
-                "the Prefect server stopped answering (%s); it is told later", type(error).__name__
+                "The Prefect server stopped answering (%s); it is told later.", type(error).__name__
             )
 
     def _remove_overdue(self) -> None:
@@ -104,9 +104,9 @@ class Housekeeping:
         self._overdue_due = time.monotonic() + _REMOVE_OVERDUE_EVERY_S
         try:
             for kind, number in remove_overdue(self._work.settings, datetime.now(UTC)).items():
-                logger.info("%d of the %s were kept long enough and are removed", number, kind)
+                logger.info("Removed what was kept long enough: %d of the %s.", number, kind)
         except OSError as error:
-            logger.warning("what was kept long enough cannot be removed: %s", error.strerror)
+            logger.warning("What was kept long enough cannot be removed: %s.", error.strerror)
 
     def _report_incidents(self) -> None:
         incidents = self._work.registry.incidents.unreported()
@@ -163,9 +163,9 @@ class Housekeeping:
     def _note_replaced(self) -> None:
         try:
             if number := note_replaced(self._work):
-                logger.info("%d contents of studies were replaced and count no more", number)
+                logger.info("Contents of studies that were replaced and count no more: %d.", number)
         except FeatureStoreError as error:
-            logger.warning("what was replaced cannot be told to the feature store: %s", error)
+            logger.warning("What was replaced cannot be told to the feature store. %s", error)
 
     def _import_dropped(self) -> None:
         if time.monotonic() < self._folders_due:

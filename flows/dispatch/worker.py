@@ -103,14 +103,14 @@ def run_next(work: Installation, owner: str) -> bool:
             )
         except httpx.HTTPError as error:
             unfinished = (
-                "the Prefect server stopped answering while the study was worked on "
-                f"({type(error).__name__})"
+                "The Prefect server stopped answering while the study was worked on "
+                f"({type(error).__name__})."
             )
     if unfinished is not None:
         wait_s = work.settings.prefect.retry_after_s(item.attempts)
         work.registry.outbox.hold(item.id, owner, unfinished, wait_s)
         logger.warning(
-            "study %s is held and tried again in %.0f s: %s", item.study_key, wait_s, unfinished
+            "Study %s is held and tried again in %.0f s. %s", item.study_key, wait_s, unfinished
         )
     return True
 
@@ -146,7 +146,7 @@ def _lease_renewed(
         while not done.wait(lease_s / 3):
             if not work.registry.outbox.renew(item.id, owner, lease_s):
                 logger.warning(
-                    "the lease on study %s was lost; its result is kept once all the same",
+                    "The lease on study %s was lost; its result is kept once all the same.",
                     item.study_key,
                 )
                 return
@@ -196,7 +196,7 @@ def work_on_studies(parent: int) -> None:
             else:
                 url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
                 logger.warning(
-                    "the Prefect server at %s does not answer; studies wait in the outbox", url
+                    "The Prefect server at %s does not answer; studies wait in the outbox.", url
                 )
                 stop.wait(settings.first_retry_s)
 
@@ -230,7 +230,7 @@ def _let_the_network_answer(work: Installation) -> None:
     try:
         bundle = work.bundle
     except (ModelError, SettingsError) as refusal:
-        logger.warning("studies of external centres are held until this is mended: %s", refusal)
+        logger.warning("Studies of external centres are held until this is mended. %s", refusal)
         return
     if bundle.network is not None:
         bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))

@@ -22,6 +22,7 @@ from dicom_node.intake.erasure import forget_files
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import PersonTraces
 from feature_store.tables.table_defects import Damage
+from feature_store.wording import counted
 from flows.data.clinical_rows import tables_below, take_rows_out
 from flows.erasure.ledger import SCHEMA, Ledger, unfinished
 from flows.erasure.log_lines import take_lines_out
@@ -45,7 +46,6 @@ from flows.erasure.search import Names, names_left, search
 from flows.erasure.training import note_in_bundles
 from flows.installation import Installation
 from flows.software_version import software_version
-from validation_reports.wording import count
 
 LONGEST_NAME, LONGEST_REASON = 64, 300
 _LONG_ID = 6
@@ -99,8 +99,8 @@ def enter(at: Erasure, person: Person, by: str, reason: str) -> ErasedPerson:
     for what, text, longest in (("name", who, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
         if not 0 < len(text) <= longest:
             raise StudyStateError(
-                f"the {what} of an erasure has {len(text)} characters: expected 1 to {longest}, no "
-                "patient's data"
+                f"The {what} of an erasure has {len(text)} characters: expected 1 to {longest}, no "
+                "patient's data."
             )
     patients = tuple(token(at.key, "patient", one) for one in person.patients)
     studies = tuple(token(at.key, "study", one) for one in person.studies)
@@ -153,20 +153,20 @@ def go_on(at: Erasure) -> list[Ledger]:
 def _carry_out(at: Erasure, ledger: Ledger) -> None:
     if elsewhere := store_elsewhere(at.work):
         raise ErasureError(
-            f"{elsewhere}. Nothing of the person is taken from now on, and nothing was removed yet"
+            f"{elsewhere} Nothing of the person is taken from now on, and nothing was removed yet."
         )
     if running := who_runs(at.work):
         raise ErasureError(
             f"{' and '.join(running)} would write meanwhile: stop the system (`make down`), and "
-            "give the same command again. Nothing of the person is taken from now on"
+            "give the same command again. Nothing of the person is taken from now on."
         )
     if not ledger.steps():
         found = at.work.store.defects()
         if defects := [one for one in found if one.damage is not Damage.OLDER]:
             raise ErasureError(
-                f"the feature store is damaged, so that its versions cannot be written again: "
+                f"The feature store is damaged, so that its versions cannot be written again: "
                 f"{defects[0].sentence} Nothing of the person is taken from now on, and nothing "
-                "was removed yet"
+                "was removed yet."
             )
         # what was being worked on when the person was entered in the list has come to its end since
         begun = ledger.person()
@@ -180,10 +180,10 @@ def _carry_out(at: Erasure, ledger: Ledger) -> None:
             ledger.finish_step(name, step(at, ledger, person))
         except (OSError, sqlite3.Error) as error:
             raise ErasureError(
-                f"the step “{name}” could not be done ({_why(error)}): mend that, and give "
-                "the same command again; what is done stays done"
+                f"The step “{name}” could not be done ({_why(error)}): mend that, and give "
+                "the same command again; what is done stays done."
             ) from error
-        _log.info("erasure %s: %s done", ledger.id, name)
+        _log.info("Erasure %s: the step %s is done.", ledger.id, name)
     _certify(at, ledger, person)
 
 
@@ -197,7 +197,7 @@ def _registry(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
     people = at.work.registry.people
     gone = people.forget(_traces(person), person.names)
     people.scrub()
-    studies = "1 study" if gone == 1 else f"{gone} studies"
+    studies = counted(gone, "study", "studies")
     return [f"{studies} with all that was known; the database was written anew without"]
 
 
@@ -211,8 +211,8 @@ def _files(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
         reports += len(list(folder.glob("*.dcm"))) if folder.is_dir() else 0
         archive.forget(folder)
     said = [
-        f"archive and quarantine: {count(files, 'file')}",
-        f"structured reports: {count(reports, 'file')}",
+        f"archive and quarantine: {counted(files, 'file')}",
+        f"structured reports: {counted(reports, 'file')}",
     ]
     return said + _unnamed_files(at, archive, person)
 
@@ -227,13 +227,13 @@ def _unnamed_files(at: Erasure, archive: Archive, person: Person) -> list[str]:
     for path in found:
         archive.forget(path)
     at.work.registry.people.forget_reports([str(path) for path in found])
-    return [f"{count(len(found), 'other file')} that named the person"] if found else []
+    return [f"{counted(len(found), 'other file')} that named the person"] if found else []
 
 
 def _store(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
     return [
-        f"{one.table}: {count(one.rows, 'row')} out of {count(one.files, 'file')}; "
-        f"{count(one.versions, 'version')} written again, each under the number that it had"
+        f"{one.table}: {counted(one.rows, 'row')} out of {counted(one.files, 'file')}; "
+        f"{counted(one.versions, 'version')} written again, each under the number that it had"
         for one in at.work.store.take_out(person.patients, person.studies)
         if one.versions
     ]
@@ -257,9 +257,9 @@ def _reports(at: Erasure, ledger: Ledger, person: Person) -> list[str]:
     for path in left:
         # pages that `python -m flows expectations` makes again, and PDFs without a report
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    note = f"{count(len(left), 'page')} that can be made again removed"
+    note = f"{counted(len(left), 'page')} that can be made again removed"
     bundles = note_in_bundles(at.work, person.bundles, number)
-    noted = f"noted beside {count(bundles, 'bundle')} that the person was in training"
+    noted = f"noted beside {counted(bundles, 'bundle')} that the person was in training"
     return [*said, *([note] if left else []), *([noted] if bundles else [])]
 
 
@@ -274,9 +274,9 @@ def _tables(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
     names = Names(person.names)
     lines = sum(take_lines_out(path, names) for path in sorted(folder.rglob("*.txt")))
     return [
-        f"{count(rows + lines, 'row')} of tables in the drop folder",
+        f"{counted(rows + lines, 'row')} of tables in the drop folder",
         *(
-            [f"{count(closed, 'refused table')} there cannot be looked through: check by hand"]
+            [f"{counted(closed, 'refused table')} there cannot be looked through: check by hand"]
             if closed
             else []
         ),
@@ -296,7 +296,7 @@ def _logs(at: Erasure, _ledger: Ledger, person: Person) -> list[str]:
     names = Names({*person.names, *_long_ids(person)})
     logs = {path for root in roots(at.work) for path in root.rglob("*.log*") if path.is_file()}
     lines = sum(take_lines_out(path, names) for path in sorted(logs) if path.suffix != ".gz")
-    return [count(lines, "line")]
+    return [counted(lines, "line")]
 
 
 _STEPS: dict[str, Callable[[Erasure, Ledger, Person], list[str]]] = {
@@ -340,7 +340,7 @@ def _certify(at: Erasure, ledger: Ledger, person: Person) -> None:
         raise ErasureError(
             f"{len(looked.found)} files still name the person, and {len(looked.unreadable)} cannot "
             f"be read: {', '.join(left[:10])}{' …' if len(left) > 10 else ''}. Remove or mend "
-            "them, and give the same command again; there is no certificate before"
+            "them, and give the same command again; there is no certificate before."
         )
     number = ledger.id.partition(".")[0]
     entry = next((one for one in at.erased.entries() if one.id == number), None)
@@ -383,7 +383,7 @@ def certificate_in_words(path: Path, certificate: dict[str, Any]) -> list[str]:
     for name, done in certificate["done"].items():
         lines += [f"  {name}: {sentence}" for sentence in done]
     lines.append(
-        f"  searched: {count(searched['files'], 'file')}, {searched['bytes']} bytes, unpacked "
+        f"  searched: {counted(searched['files'], 'file')}, {searched['bytes']} bytes, unpacked "
         f"{unpacked or 'nothing'}: nothing of the person was found"
     )
     lines += [f"  stays: {one}" for one in certificate["stays"]]

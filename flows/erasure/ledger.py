@@ -118,12 +118,12 @@ def verified(path: Path, key: bytes) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise CertificateError(
             f"{path.name} cannot be read as a certificate of erasure: give the file that "
-            "`python -m flows erase` has named"
+            "`python -m flows erase` has named."
         ) from error
     if not hmac.compare_digest(signature, _signature(found, key)):
         raise CertificateError(
-            f"the signature of {path.name} is not of this installation's key: it was changed after "
-            "it was written, or another installation has signed it"
+            f"The signature of {path.name} is not of this installation's key: it was changed after "
+            "it was written, or another installation has signed it."
         )
     return found
 

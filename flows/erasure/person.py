@@ -14,6 +14,7 @@ from dicom_node.archive.erased_people import ErasedPeople
 from dicom_node.errors import NodeError
 from dicom_node.intake.erasure import names_of
 from dicom_node.pseudonym import image_key, patient_key
+from feature_store.wording import counted
 from flows.data.clinical_rows import rows_of_person, tables_below
 from flows.erasure.places import prefect_databases, prefect_elsewhere, store_elsewhere
 from flows.erasure.prefect_history import rows_about
@@ -28,7 +29,6 @@ from flows.erasure.search import Names
 from flows.erasure.training import bundles_trained_on
 from flows.installation import Installation
 from validation_reports.report_folder import JSON_NAME
-from validation_reports.wording import count
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ def find_person(work: Installation, key: bytes, patient: str, center: str | None
         wanted, patient_id = patient_key(key, work.center(center).name, patient), patient
     else:
         raise UnknownPersonError(
-            "no patient and no study is known under this pseudonym: expected one as runs and "
-            "`python -m dicom_node status` show it, or the Patient ID together with --center"
+            "No patient and no study is known under this pseudonym: expected one as runs and "
+            "`python -m dicom_node status` show it, or the Patient ID together with --center."
         )
     found_at = {one.center for one in known if one.patient_key == wanted}
     found_at |= {where for where, one, _ in rows if one == wanted}
     tables = 0 if center is None else _rows_in_tables(work, key, center, [wanted])
     if wanted not in pseudonyms and not tables:
         raise UnknownPersonError(
-            f"nothing is known of this patient at centre {center}: neither a study nor a clinical "
-            "row; check the Patient ID as the centre's PACS writes it"
+            f"Nothing is known of this patient at centre {center}: neither a study nor a clinical "
+            "row; check the Patient ID as the centre's PACS writes it."
         )
     return person_of(work, key, min(found_at or {str(center)}), wanted, patient_id)
 
@@ -177,29 +177,29 @@ def found_in_words(work: Installation, key: bytes, person: Person) -> list[str]:
         files = sum(1 for folder in _study_folders(work, person) for _ in folder.glob("*.dcm"))
         many = len(person.studies)
         studies = "1 study" if many == 1 else f"{many} studies"
-        said.append(f"{studies} of centre {person.center}, with {count(files, 'DICOM file')}.")
+        said.append(f"{studies} of centre {person.center}, with {counted(files, 'DICOM file')}.")
     rows = work.store.rows_of(person.patients, person.studies)
     if rows:
         tables = ", ".join(f"{name} {number}" for name, number in rows.items())
         said.append(f"Rows in the feature store, over all versions: {tables}.")
     reports = [one.name for one in reports_of(work, person)]
     if reports:
-        said.append(f"{count(len(reports), 'report')}: {', '.join(reports)}.")
+        said.append(f"{counted(len(reports), 'report')}: {', '.join(reports)}.")
     tables_rows = _rows_in_tables(work, key, person.center, person.patients)
     if tables_rows:
-        said.append(f"{count(tables_rows, 'row')} of clinical tables in the drop folder.")
+        said.append(f"{counted(tables_rows, 'row')} of clinical tables in the drop folder.")
     names = Names(person.names)
     runs = sum(rows_about(one, names) for one in prefect_databases(work))
     if runs:
-        said.append(f"{count(runs, 'run')} in the Prefect server's database.")
+        said.append(f"{counted(runs, 'run')} in the Prefect server's database.")
     if person.bundles:
         said.append(
-            f"The training of {count(len(person.bundles), 'bundle')} "
+            f"The training of {counted(len(person.bundles), 'bundle')} "
             f"({', '.join(one[:12] for one in person.bundles)}): bundles stay as they are, and "
             "their model cards will say so."
         )
     elsewhere = filter(None, (store_elsewhere(work), prefect_elsewhere(work)))
-    said += [f"Not looked through: {one}." for one in elsewhere]
+    said += [f"Not looked through. {one}" for one in elsewhere]
     shared = work.registry.people.traces(person.center, person.patients[0]).elsewhere
     for center, patient in sorted({(one.center, one.patient_key) for one in shared}):
         said.append(

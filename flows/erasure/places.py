@@ -78,9 +78,9 @@ def prefect_elsewhere(work: Installation) -> str | None:
         return None
     server = f"the Prefect server at {named}" if named else "the Prefect server"
     return (
-        f"the database of {server}, where it is none of the files that were searched: delete the "
+        f"The database of {server}, where it is none of the files that were searched: delete the "
         "runs of the person's studies there, with their logs and artifacts; its events go by its "
-        "own retention"
+        "own retention."
     )
 
 
@@ -92,9 +92,9 @@ def store_elsewhere(work: Installation) -> str | None:
     if "://" not in location:
         return None
     return (
-        f"the feature store lies in an object store ({location}), whose older versions of objects "
+        f"The feature store lies in an object store ({location}), whose older versions of objects "
         "cannot be looked through from here: copy it to a local disk, name that in the settings, "
-        "erase, and replace the object store and its older versions"
+        "erase, and replace the object store and its older versions."
     )
 
 

@@ -14,13 +14,13 @@ from prefect.client.orchestration import get_client
 
 from dicom_node.registry.overdue import OverdueGroup, OverdueStudy
 from dicom_node.registry.registry import Cause, Registry
+from feature_store.wording import counted
 from flows.installation import Installation
 from flows.notices.changed_verdicts import Verdicts
 from flows.notices.failed_validations import failed_validations
 from flows.notices.machine import PARTS_NAME, disk_causes, restart_causes
 from flows.own_server import answers, api_url
 from flows.settings.notify import NoticeKind, NotifyTable
-from validation_reports.wording import count
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class _Looking:
             RuntimeError,  # Prefect says with it that it cannot be reached
             httpx.HTTPError,
         ) as error:
-            _log.warning("cannot look for notices of %s (%s)", kind, type(error).__name__)
+            _log.warning("Cannot look for notices of %s (%s).", kind, type(error).__name__)
             return
         self.causes += causes
         self.looked_at.add(kind)
@@ -148,13 +148,13 @@ def registry_causes(registry: Registry, notify: NotifyTable, now: datetime) -> I
             group.since,
         )
     for group in overdue.undelivered(late):
-        said = group.sentence or "it has not been tried yet"
+        said = group.sentence or "It has not been tried yet."
         yield Cause(
             NoticeKind.UNDELIVERED,
             group.center,
             "",
             "",
-            f"{count(group.count, 'object')} for the PACS of centre {group.center} cannot be "
+            f"{counted(group.count, 'object')} for the PACS of centre {group.center} cannot be "
             f"delivered; of the first of them was last said: {said}",
             f"worklist?center={quote(group.center)}&undelivered=1",
             group.since,
@@ -162,13 +162,13 @@ def registry_causes(registry: Registry, notify: NotifyTable, now: datetime) -> I
 
 
 def _of_study(kind: NoticeKind, study: OverdueStudy, what: str) -> Cause:
-    sentence = study.sentence or "no reason is known"
+    sentence = study.sentence or "No reason is known."
     return Cause(
         kind,
         study.center,
         study.study_key,
         _digest(study.sentence),
-        f"Study {study.study_key} of centre {study.center} {what}: {sentence}",
+        f"Study {study.study_key} of centre {study.center} {what}. {sentence}",
         f"studies/{study.study_key}",
         study.since,
     )

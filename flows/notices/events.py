@@ -53,7 +53,7 @@ def emit(message: Message, data: dict[str, Any]) -> None:
             if _is_kept(client, event.id):
                 return
             time.sleep(_ASK_EVERY_S)
-    raise NotTakenError("the Prefect server took the event and has not written it yet")
+    raise NotTakenError("The Prefect server took the event and has not written it yet.")
 
 
 def event_id(message_id: str) -> UUID:

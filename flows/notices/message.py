@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dicom_node.registry.registry import Cause, Message, Notice
+from feature_store.wording import counted
 from flows.settings.notify import NoticeKind
-from validation_reports.wording import count
 
 TEST_KIND: Final = "test"
 """Of a message that somebody sends to see whether it arrives."""
@@ -75,7 +75,7 @@ def letter(message: Message, portal_url: str) -> Letter:
         most, number = kinds.most_common(1)[0]
         others = "" if len(kinds) == 1 else f", {number} of them: {most}"
         alike = f": {most}" if len(kinds) == 1 else ""
-        subject = f"Annulus: {count(len(message.notices), 'notice')}{alike}{others}"
+        subject = f"Annulus: {counted(len(message.notices), 'notice')}{alike}{others}"
     paragraphs = [_paragraph(one, portal_url) for one in message.notices[:LISTED]]
     if (more := len(message.notices) - LISTED) > 0:
         paragraphs.append(f"And {more} more: {portal_url}")

@@ -61,7 +61,7 @@ class Notifier:
     def run(self, stop: threading.Event) -> None:
         """Note and tell until `stop` is set."""
         for sentence in secret_faults(self._notify, self._environment):
-            _log.error("notices wait: %s", sentence)
+            _log.error("Notices wait. %s", sentence)
         tellers = [
             threading.Thread(target=self._tell, args=(sinks, stop), daemon=True, name=kind)
             for kind, sinks in self._sinks_by_kind().items()
@@ -110,7 +110,7 @@ class Notifier:
         wait_s = prefect.retry_after_s(message.attempts)
         notices.put_off(message.id, self._owner, str(why), wait_s, may_be_known=why.may_be_known)
         kind = message.sink.partition(":")[0]
-        words = "message %s to %s is tried again in %.0f s: %s"
+        words = "Message %s to %s is tried again in %.0f s. %s"
         _log.warning(words, message.id, kind, wait_s, why)
         return True
 
@@ -121,7 +121,7 @@ class Notifier:
         except NotTakenError as error:
             return error
         except Exception as error:  # noqa: BLE001 - the verdict is the message's, and recorded
-            words = f"it cannot be told ({where_raised(error)}): tell who maintains Annulus"
+            words = f"It cannot be told ({where_raised(error)}): tell who maintains Annulus."
             return NotTakenError(words, may_be_known=True)
         return None
 
@@ -138,7 +138,7 @@ class Notifier:
                 while self._can_be_asked(sinks) and self.tell_next(sinks) and not stop.is_set():
                     pass
             except NodeError as error:
-                _log.warning("notices wait: %s", error)
+                _log.warning("Notices wait. %s", error)
             stop.wait(_ASK_EVERY_S)
 
     def _can_be_asked(self, sinks: tuple[str, ...]) -> bool:
@@ -148,19 +148,19 @@ class Notifier:
         try:
             self._look_or_record_why_not()
         except NodeError as error:
-            _log.warning("what people must hear of cannot be noted: %s", error)
+            _log.warning("What people must hear of cannot be noted. %s", error)
 
     def _look_or_record_why_not(self) -> None:
         try:
             if news := self.look():
-                _log.info("%d new notices", news)
+                _log.info("New notices: %d.", news)
             self._forget()
         except NodeError:
             raise
         except Exception as error:  # noqa: BLE001 - recorded, for nobody else would tell
             sentence = (
                 f"What people must hear of cannot be looked for ({where_raised(error)}): tell who "
-                "maintains Annulus"
+                "maintains Annulus."
             )
             _log.error("%s", sentence)
             self._work.registry.incidents.record("notices", sentence, None, "notices")

@@ -70,7 +70,7 @@ def send(settings: Settings, environment: Mapping[str, str], message: Message) -
     """
     if message.sink == PREFECT:
         if not answers(api_url(settings)):
-            raise NotTakenError("the Prefect server does not answer")
+            raise NotTakenError("The Prefect server does not answer.")
         data = as_data(message, settings.portal_url())
         _or_not_taken("the Prefect server", lambda: emit(message, data))
         return
@@ -110,7 +110,7 @@ def _of_apprise(
 def _mail(settings: Settings, environment: Mapping[str, str], message: Message) -> MailServer:
     mail = settings.notify.mail
     if mail is None:
-        raise NotTakenError("[notify.mail] is not there any more")
+        raise NotTakenError("[notify.mail] is not there any more.")
     password = environment.get(MAIL_PASSWORD)
     return MailServer(
         host=mail.host,
@@ -181,7 +181,7 @@ def _why(whom: str, error: Exception) -> str | None:
             words = f"has no certificate that this machine trusts, or no TLS ({error.reason})"
         case httpx.HTTPError() | httpx.InvalidURL() | OSError():
             words = f"cannot be reached ({type(error).__name__})"
-    return None if words is None else f"{whom} {words}"
+    return None if words is None else f"{whom} {words}."
 
 
 def _may_be_known(error: Exception) -> bool:
@@ -209,8 +209,8 @@ def _faults_of(kind: SinkKind, settings: Settings, environment: Mapping[str, str
 
 def _whom(kind: SinkKind) -> str:
     return {
-        SinkKind.MAIL: "the mail server",
+        SinkKind.MAIL: "The mail server",
         SinkKind.TEAMS: "Teams",
         SinkKind.SLACK: "Slack",
-        SinkKind.WEBHOOK: "the webhook",
+        SinkKind.WEBHOOK: "The webhook",
     }[kind]

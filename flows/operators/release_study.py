@@ -50,8 +50,8 @@ def release_quarantined(
     )
     if study is not None and study.state is not StudyState.QUARANTINED:
         raise StudyStateError(
-            f"study {study_key} is {study.state}: only a complete study that is quarantined can be "
-            "released"
+            f"Study {study_key} is {study.state}: only a complete study that is quarantined can be "
+            "released."
         )
     files = work.registry.outbox.files(study_key)
     found = [
@@ -60,7 +60,7 @@ def release_quarantined(
         for finding in check.findings
         if finding.severity is Severity.CRITICAL
     ]
-    sentence = (study.sentence if study is not None else None) or "no reason is recorded"
+    sentence = (study.sentence if study is not None else None) or "No reason is recorded."
     return work.registry.releases.release(
         study_key, released_by, reason, _waived(study_key, sentence, found)
     )
@@ -72,8 +72,8 @@ def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, st
     quarantining = [finding for finding in found if finding.sentence in sentence]
     if lasting or not quarantining:
         raise StudyStateError(
-            f"study {study_key} cannot be released: no features can be computed from data like "
-            "this, whoever decides. It is quarantined because: "
+            f"Study {study_key} cannot be released: no features can be computed from data like "
+            "this, whoever decides. "
             f"{' '.join(one.sentence for one in lasting) or sentence}"
         )
     return {finding.code: finding.sentence for finding in quarantining}

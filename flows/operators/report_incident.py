@@ -33,5 +33,5 @@ def report_incident(kind: str, center: str, sentence: str, count: int) -> State[
     """
     del kind  # it names the run
     about(center)
-    message = f"{sentence} (seen {count} times)" if count > 1 else sentence
+    message = f"{sentence} It was seen {count} times." if count > 1 else sentence
     return refused(message)

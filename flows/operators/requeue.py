@@ -83,7 +83,7 @@ def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[s
     """
     if bool(request.studies) == (request.center is not None):
         raise RequeueError(
-            "the request names neither studies nor a centre, or both: give one of them"
+            "The request names neither studies nor a centre, or both: give one of them."
         )
     keys = list(dict.fromkeys(request.studies))
     if request.center is not None:

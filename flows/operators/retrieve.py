@@ -94,7 +94,7 @@ def list_file(work: Installation, request: RetrieveRequest) -> Path:
     file: Path = work.settings.node.folder / LISTS / center.name / request.list
     if not file.is_file():
         raise StudyListError(
-            f"there is no {request.list} in {file.parent}: put the list there, and name its file"
+            f"There is no {request.list} in {file.parent}: put the list there, and name its file."
         )
     return file
 

@@ -121,7 +121,7 @@ class Portal:
         return respond
 
     def _cannot(self, user: User | None, error: Exception) -> Response:
-        _log.warning("a page cannot be shown: %s", error)
+        _log.warning("A page cannot be shown: %s.", error)
         words = str(error) if user is not None else "The portal's users cannot be read."
         return page(
             "error", "This cannot be shown now", user, HTTPStatus.SERVICE_UNAVAILABLE, words=words

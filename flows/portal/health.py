@@ -14,10 +14,10 @@ from pathlib import Path
 
 from dicom_node.errors import NodeError
 from dicom_node.registry.registry import Registry
+from feature_store.wording import counted
 from flows.notices.machine import DISK_IS_NEAR, OFTEN, PARTS_NAME
 from flows.own_server import answers, api_url
 from flows.settings import Settings
-from validation_reports.wording import count
 
 _SERVER_ASKED_EVERY_S = 20.0
 _LATE = timedelta(hours=1)
@@ -87,7 +87,7 @@ def health(
     try:
         lines += [_outbox(registry, now), _deliveries(registry), _incidents(registry, now)]
     except NodeError as error:
-        lines.append(HealthLine("registry", Verdict.BAD, f"{error}."))
+        lines.append(HealthLine("registry", Verdict.BAD, str(error)))
     rank = [Verdict.BAD, Verdict.LOOK, Verdict.GOOD]
     return sorted(lines, key=lambda line: rank.index(line.verdict))
 
@@ -114,7 +114,7 @@ def _part(state: dict[str, object]) -> HealthLine:
     runs = f"It has run since {state['since']} UTC"
     if restarts == 0:
         return HealthLine(name, Verdict.GOOD, f"{runs}.")
-    again = f"{runs}, after {count(restarts, 'restart')}.{ended}"
+    again = f"{runs}, after {counted(restarts, 'restart')}.{ended}"
     return HealthLine(name, Verdict.LOOK if restarts >= OFTEN else Verdict.GOOD, again)
 
 
@@ -159,7 +159,7 @@ def _deliveries(registry: Registry) -> HealthLine:
     if not waiting:
         return HealthLine("deliveries", Verdict.GOOD, "Every report has been delivered.")
     verb = "waits" if waiting == 1 else "wait"
-    sentence = f"{count(waiting, 'report')} {verb} for a PACS."
+    sentence = f"{counted(waiting, 'report')} {verb} for a PACS."
     return HealthLine("deliveries", Verdict.LOOK, sentence)
 
 
@@ -167,5 +167,5 @@ def _incidents(registry: Registry, now: datetime) -> HealthLine:
     recent = [one for one in registry.incidents.latest(200) if now - one.last_at < _LATE * 24]
     if not recent:
         return HealthLine("incidents", Verdict.GOOD, "None in the last 24 hours.")
-    sentence = f"{count(len(recent), 'kind')} of trouble in the last 24 hours, listed below."
+    sentence = f"{counted(len(recent), 'kind')} of trouble in the last 24 hours, listed below."
     return HealthLine("incidents", Verdict.LOOK, sentence)

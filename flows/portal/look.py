@@ -79,11 +79,11 @@ class Shared:
     def _facts_read(self, model_digest: str) -> BundleFacts | str:
         model = self.work.settings.model
         if model_digest not in {model.digest, *model.earlier}:
-            return "the settings pin no bundle of this digest any more"
+            return "The settings pin no bundle of this digest any more."
         try:
             return self.work.with_model(model_digest).bundle.facts
         except ModelError as error:
-            return str(error).rstrip(".")
+            return str(error)
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ class User:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                f"{self.name!r} is not a user's name: expected 1 to 64 letters, digits and . _ @ -"
+                f"{self.name!r} is not a user's name: expected 1 to 64 letters, digits and . _ @ -."
             )
         if self.centers is not None and not self.centers:
-            raise ValueError(f"user {self.name} may see no centre: name one, or all")
+            raise ValueError(f"User {self.name} may see no centre: name one, or all.")
 
     def may_see(self, center: str) -> bool:
         """Say whether the user may see a centre."""
@@ -81,8 +81,8 @@ def hashed(password: str) -> str:
     """
     if not LEAST_CHARACTERS <= len(password) <= LONGEST_PASSWORD:
         raise ValueError(
-            f"the password has {len(password)} characters: expected {LEAST_CHARACTERS} to "
-            f"{LONGEST_PASSWORD}"
+            f"The password has {len(password)} characters: expected {LEAST_CHARACTERS} to "
+            f"{LONGEST_PASSWORD}."
         )
     salt = secrets.token_bytes(16)
     found = _scrypt(password, salt, _N, _R, _P)
@@ -113,15 +113,15 @@ def read_users(folder: Path) -> dict[str, User]:
         return {}
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"the file of users {file} cannot be read ({type(error).__name__}): put it back from a "
-            "back-up, or remove it and make the users again"
+            f"The file of users {file} cannot be read ({type(error).__name__}): put it back from a "
+            "back-up, or remove it and make the users again."
         ) from error
     try:
         users = [_user(one) for one in kept["users"]]
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         raise SettingsError(
-            f"the file of users {file} does not hold users ({error}): put it back from a back-up, "
-            "or remove it and make the users again"
+            f"The file of users {file} does not hold users ({error}): put it back from a back-up, "
+            "or remove it and make the users again."
         ) from error
     return {user.name: user for user in users}
 
@@ -136,11 +136,11 @@ def write_users(folder: Path, users: Collection[User]) -> None:
 def _user(kept: Mapping[str, object]) -> User:
     centers, password = kept["centers"], kept["password"]
     if centers is not None and not isinstance(centers, list):
-        raise ValueError("centers is no list")
+        raise ValueError("The centres are no list.")
     if password is not None:
         method, n, r, p, salt, found = str(password).split("$")
         if method != _METHOD or int(n) * int(r) * 128 > _MEMORY or int(p) < 1:
-            raise ValueError("a password is not hashed as this software does it")
+            raise ValueError("A password is not hashed as this software does it.")
         base64.b64decode(salt), base64.b64decode(found)
     return User(
         name=str(kept["name"]),

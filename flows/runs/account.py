@@ -111,4 +111,4 @@ def tag_this_run(told: Account, state: State[Any]) -> None:
         with get_client(sync_client=True) as client:
             client.update_flow_run(context.flow_run.id, tags=list(tags))
     except httpx.HTTPError as error:
-        _log.warning("the run has no tags: the server does not answer (%s)", type(error).__name__)
+        _log.warning("The run has no tags: the server does not answer (%s).", type(error).__name__)

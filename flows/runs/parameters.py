@@ -53,7 +53,7 @@ def at_most(number: int) -> AfterValidator:
 
     def check(entries: Sequence[_ENTRY]) -> Sequence[_ENTRY]:
         if len(entries) > number:
-            raise ValueError(f"{len(entries)} entries, expected at most {number}")
+            raise ValueError(f"{len(entries)} entries, expected at most {number}.")
         return entries
 
     return AfterValidator(check)
@@ -121,7 +121,7 @@ def _sentence(error: ErrorDetails, form: Mapping[str, Any]) -> str:
         meant = f"is {close[0]} meant?" if close else f"expected one of {', '.join(siblings)}."
         return f"{where} is not known here: {meant}"
     if kind == "value_error":
-        return f"{where}: {context['error']}.{told}"
+        return f"{where}: {context['error']}{told}"
     reason = _REASONS.get(kind, "").format(**context) or _plain(kind, error["msg"])
     return f"{where} is {shown(error['input'])}: {reason}.{told}"
 

@@ -56,18 +56,18 @@ def _model(settings: Settings) -> Iterator[Fault]:
     if model.digest is not None and model.bundle is None:
         yield Fault(
             ("model", "digest"),
-            "a digest is pinned, but no bundle is named that should have it: give bundle too",
+            "A digest is pinned, but no bundle is named that should have it: give bundle too.",
         )
     if model.bundle is not None and model.digest is None:
         yield Fault(
             ("model", "bundle"),
-            "a bundle is named, but not pinned, so that nothing would be scored: give the digest "
-            "that `python -m models verify FOLDER` prints",
+            "A bundle is named, but not pinned, so that nothing would be scored: give the digest "
+            "that `python -m models verify FOLDER` prints.",
         )
     if model.digest in model.earlier:
         yield Fault(
             ("model", "earlier", model.digest),
-            "this digest is the pinned one: name only bundles from before it",
+            "This digest is the pinned one: name only bundles from before it.",
         )
     if model.bundle is not None:
         yield from not_a_folder(("model", "bundle"), model.bundle)
@@ -80,14 +80,14 @@ def _rings(settings: Settings) -> Iterator[Fault]:
     if len(set(made)) < len(made):
         yield Fault(
             ("features", "ring_widths_mm"),
-            f"a width is there twice: expected ring_widths_mm = {sorted(set(made))}",
+            f"A width is there twice: expected ring_widths_mm = {sorted(set(made))}.",
         )
     beyond = settings.node.beyond_gtv_mm
     if made and beyond < max(made):
         yield Fault(
             ("node", "beyond_gtv_mm"),
-            f"a CT that goes on for {beyond:g} mm beyond the GTV would count as whole, and a ring "
-            f"of {max(made)} mm is cut there: expected at least {max(made)}",
+            f"A CT that goes on for {beyond:g} mm beyond the GTV would count as whole, and a ring "
+            f"of {max(made)} mm is cut there: expected at least {max(made)}.",
         )
     if settings.model.bundle is None:
         return
@@ -100,8 +100,8 @@ def _rings(settings: Settings) -> Iterator[Fault]:
         widths = sorted({*made, *(int(block[len(_RING) : -len("mm")]) for block in lacking)})
         yield Fault(
             ("features", "ring_widths_mm"),
-            f"the pinned model reads {' and '.join(lacking)}, which is not made: expected "
-            f"ring_widths_mm = {widths}",
+            f"The pinned model reads {' and '.join(lacking)}, which is not made: expected "
+            f"ring_widths_mm = {widths}.",
         )
 
 
@@ -120,7 +120,7 @@ def _folders(settings: Settings) -> Iterator[Fault]:
             yield Fault(
                 keys,
                 f"{folder} holds the node's folder {node.folder}, whose files name patients: give "
-                "a folder beside or in it",
+                "a folder beside or in it.",
             )
         else:
             yield from nested_folders({**node_folders(node), keys: folder})
@@ -145,10 +145,12 @@ def _schedules(settings: Settings) -> Iterator[Fault]:
             yield Fault(
                 keys,
                 f"validation.schedules names {name}: expected centres of this file, which has "
-                f"{known}",
+                f"{known}.",
             )
         elif settings.center[name].role is Role.TRAINING:
-            yield Fault(keys, f"centre {name} trains, and is not validated: take its schedule away")
+            yield Fault(
+                keys, f"Centre {name} trains, and is not validated: take its schedule away."
+            )
 
 
 def _clinical(settings: Settings) -> Iterator[Fault]:
@@ -157,7 +159,7 @@ def _clinical(settings: Settings) -> Iterator[Fault]:
             known = ", ".join(settings.center) or "none"
             yield Fault(
                 ("clinical", name),
-                f"[clinical.{name}] names no centre of this file, which has {known}",
+                f"[clinical.{name}] names no centre of this file, which has {known}.",
             )
 
     for name, conventions in settings.clinical.items():
@@ -171,8 +173,8 @@ def _conventions(keys: Keys, conventions: ClinicalConventionsTable) -> Iterator[
         if column and ours.setdefault(" ".join(column.split()), name) != name:
             yield Fault(
                 (*keys, "columns"),
-                f"the column {column} is given to both {ours[' '.join(column.split())]} and "
-                f"{name}: keep one",
+                f"The column {column} is given to both {ours[' '.join(column.split())]} and "
+                f"{name}: keep one.",
             )
     for field, meanings in conventions.codes.items():
         said: dict[str, str] = {}
@@ -180,8 +182,8 @@ def _conventions(keys: Keys, conventions: ClinicalConventionsTable) -> Iterator[
             if said.setdefault(code.strip().lower(), word) != word:
                 yield Fault(
                     (*keys, "codes"),
-                    f"the code {code} of {field} means both {said[code.strip().lower()]} and "
-                    f"{word}, for capitals do not count: keep one",
+                    f"The code {code} of {field} means both {said[code.strip().lower()]} and "
+                    f"{word}, for capitals do not count: keep one.",
                 )
 
 
@@ -190,27 +192,27 @@ def _portal(settings: Settings) -> Iterator[Fault]:
     if portal.url is not None and portal.url == portal.prefect_url:
         yield Fault(
             ("portal", "prefect_url"),
-            "it is the portal's own address: give that of the Prefect UI",
+            "It is the portal's own address: give that of the Prefect UI.",
         )
     if portal.user_header is not None:
         if portal.user_header.lower() in _OF_BROWSERS:
             yield Fault(
                 ("portal", "user_header"),
-                f"a browser says {portal.user_header} itself, and could name any user: expected a "
-                "header that the proxy alone sets, such as X-Remote-User",
+                f"A browser says {portal.user_header} itself, and could name any user: expected a "
+                "header that the proxy alone sets, such as X-Remote-User.",
             )
         if not portal.proxies:
             yield Fault(
                 ("portal", "proxies"),
-                "the list is empty, so that nobody is believed who sends user_header: give the "
-                "proxy's address",
+                "The list is empty, so that nobody is believed who sends user_header: give the "
+                "proxy's address.",
             )
     for one in portal.proxies:
         if one.is_unspecified:
             yield Fault(
                 ("portal", "proxies"),
-                f"no request comes from {one}, which stands for every address: give the proxy's "
-                "own",
+                f"No request comes from {one}, which stands for every address: give the proxy's "
+                "own.",
             )
 
 
@@ -220,17 +222,17 @@ def _prefect(settings: Settings) -> Iterator[Fault]:
         yield Fault(
             ("prefect", "api_url"),
             f"{prefect.api_url} is not where Prefect's API is: expected an address that ends with "
-            "/api, like http://prefect:4200/api",
+            "/api, like http://prefect:4200/api.",
         )
     if prefect.longest_retry_s < prefect.first_retry_s:
         yield Fault(
             ("prefect", "longest_retry_s"),
-            f"the longest wait for another try is {prefect.longest_retry_s:g} s, but the first "
-            f"{prefect.first_retry_s:g} s: expected at least that",
+            f"The longest wait for another try is {prefect.longest_retry_s:g} s, but the first "
+            f"{prefect.first_retry_s:g} s: expected at least that.",
         )
     if prefect.dask_scheduler is not None and prefect.cohort_runner != "dask":
         yield Fault(
             ("prefect", "dask_scheduler"),
-            f"it is asked only with cohort_runner dask, and that is {prefect.cohort_runner}: set "
-            'cohort_runner = "dask", or take the address away',
+            f"It is asked only with cohort_runner dask, and that is {prefect.cohort_runner}: set "
+            'cohort_runner = "dask", or take the address away.',
         )

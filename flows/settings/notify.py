@@ -57,7 +57,7 @@ class SinkKind(StrEnum):
 def _mail_address(value: str) -> str:
     if len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
         raise ValueError(
-            f"{value!r} is not a mail address: expected one like name@hospital.example"
+            f"{value!r} is not a mail address: expected one like name@hospital.example."
         )
     return value
 
@@ -106,12 +106,12 @@ def notify_faults(notify: NotifyTable) -> Iterator[Fault]:
     """Yield what of the table cannot hold together."""
     for number, kind in enumerate(notify.to):
         if kind in notify.to[:number]:
-            yield Fault(("notify", "to", number), f"{kind} is given twice: keep one")
+            yield Fault(("notify", "to", number), f"{kind} is given twice: keep one.")
     if SinkKind.MAIL in notify.to and notify.mail is None:
         yield Fault(
             ("notify", "to"),
-            "mail is to be sent, but by no server: describe it in [notify.mail], with host, sender "
-            "and to",
+            "Mail is to be sent, but by no server: describe it in [notify.mail], with host, sender "
+            "and to.",
         )
     if notify.mail is None:
         return
@@ -119,16 +119,16 @@ def notify_faults(notify: NotifyTable) -> Iterator[Fault]:
     if SinkKind.MAIL not in notify.to:
         yield Fault(
             ("notify", "mail"),
-            'nobody is told by this server: add "mail" to notify.to, or take the table away',
+            'Nobody is told by this server: add "mail" to notify.to, or take the table away.',
         )
     for number, address in enumerate(mail.to):
         if address in mail.to[:number]:
-            yield Fault(("notify", "mail", "to", number), f"{address} is given twice: keep one")
+            yield Fault(("notify", "mail", "to", number), f"{address} is given twice: keep one.")
     if mail.user is not None and mail.security == "none" and not _is_this_machine(mail.host):
         yield Fault(
             ("notify", "mail", "security"),
-            f"the password of {mail.user} would travel as it is: expected starttls or tls, or no "
-            "user",
+            f"The password of {mail.user} would travel as it is: expected starttls or tls, or no "
+            "user.",
         )
 
 

@@ -76,7 +76,7 @@ class Settings(NodeSettings):
             fault = Fault(
                 ("validation", "reports"),
                 f"{reports} holds this file, and the secrets beside it, which no browser may "
-                "read: give a folder beside it",
+                "read: give a folder beside it.",
             )
             raise SettingsError(as_sentence([fault], file, read_text(file)))
         return found

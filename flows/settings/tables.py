@@ -47,7 +47,7 @@ def _dask(value: str) -> str:
         usable = False
     if not usable:
         raise ValueError(
-            f"{value!r} is not the address of a Dask scheduler: expected one like tcp://dask:8786"
+            f"{value!r} is not the address of a Dask scheduler: expected one like tcp://dask:8786."
         )
     return value
 
@@ -98,7 +98,11 @@ class ExpectationsTable(BaseModel):
         if unknown := sorted(set(value) - RELEASABLE):
             like = [nearest(one, sorted(RELEASABLE)) for one in unknown]
             known = ", ".join(sorted(RELEASABLE))
-            mend = f"did you mean {' and '.join(filter(None, like))}?" if all(like) else known
+            mend = (
+                f"did you mean {' and '.join(filter(None, like))}?"
+                if all(like)
+                else f"expected one of {known}."
+            )
             raise ValueError(f"{' and '.join(unknown)} cannot be chosen: {mend}")
         return value
 
@@ -155,7 +159,7 @@ class CertaintyTable(BaseModel):
         if 0 < value < LEAST_MEASURED:
             raise ValueError(
                 f"{value} contours have no 10th and 90th percentile: expected at least "
-                f"{LEAST_MEASURED}, or 0 for none"
+                f"{LEAST_MEASURED}, or 0 for none."
             )
         return value
 
@@ -222,7 +226,7 @@ class ValidationTable(BaseModel):
         known = {name.lower(): name for name in zoneinfo.available_timezones()}
         if value not in known.values():
             like = known.get(nearest(value, known) or "", "Europe/Amsterdam or UTC")
-            raise ValueError(f"{value} is not a time zone: expected one like {like}")
+            raise ValueError(f"{value} is not a time zone: expected one like {like}.")
         return value
 
     def schedule_of(self, center: str) -> str | None:
@@ -277,11 +281,11 @@ class ClinicalConventionsTable(BaseModel):
         if unknown := sorted(set(value) - set(COLUMN_NAMES)):
             raise ValueError(
                 f"{', '.join(unknown)} is no column: expected names out of "
-                f"{', '.join(COLUMN_NAMES)}"
+                f"{', '.join(COLUMN_NAMES)}."
             )
         absent = {name for name, column in value.items() if not column}
         if needed := sorted(absent & {"patient_id"}):
-            raise ValueError(f"{', '.join(needed)} is needed: name the column that holds it")
+            raise ValueError(f"{', '.join(needed)} is needed: name the column that holds it.")
         return value
 
     @field_validator("codes")
@@ -291,13 +295,13 @@ class ClinicalConventionsTable(BaseModel):
         for name, meanings in value.items():
             if name not in fields:
                 raise ValueError(
-                    f"{name} has no codes: expected columns out of {', '.join(fields)}"
+                    f"{name} has no codes: expected columns out of {', '.join(fields)}."
                 )
             for word in meanings.values():
                 if not is_understood(fields[name], word):
                     raise ValueError(
                         f"{word!r} is not understood as {name}: expected a word of "
-                        "deploy/guide/clinical-table.md, or unknown"
+                        "deploy/guide/clinical-table.md, or unknown."
                     )
         return value
 
@@ -337,11 +341,11 @@ def _cron(value: str) -> str:
     try:
         CronSchedule(cron=value)
     except ValueError as error:
-        raise ValueError(f"{value!r} is not a schedule: {expected}") from error
+        raise ValueError(f"{value!r} is not a schedule: {expected}.") from error
     if len(value.split()) not in {1, 5}:
-        raise ValueError(f"{value!r} has {len(value.split())} fields and not five: {expected}")
+        raise ValueError(f"{value!r} has {len(value.split())} fields and not five: {expected}.")
     try:
         croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()  # type: ignore[no-untyped-call]
     except ValueError as error:
-        raise ValueError(f"{value!r} is of a day that never comes: {expected}") from error
+        raise ValueError(f"{value!r} is of a day that never comes: {expected}.") from error
     return value

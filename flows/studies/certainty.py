@@ -89,9 +89,9 @@ def scores_over_contours(
         scored = ContourAnswers((None,) * contours, (str(defect),))
     if scored.defects:
         get_run_logger().warning(
-            "%d of %d perturbed contours could not be measured: %s",
-            scored.linear_predictors.count(None),
+            "Of %d perturbed contours, %d could not be measured. %s",
             contours,
+            scored.linear_predictors.count(None),
             scored.defects[0],
         )
     found = score_range(scored.linear_predictors, high_risk=high_risk, cutoff=bundle.model.cutoff)

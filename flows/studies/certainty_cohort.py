@@ -21,6 +21,7 @@ from feature_store.errors import StudyDefect
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.score import ScoreRow
 from feature_store.study_features import load_study
+from feature_store.wording import counted
 from flows.data.archived_study import read_archived
 from flows.data.contour_scores import range_of
 from flows.data.erased import refuse_work_on
@@ -57,7 +58,7 @@ def certainty_cohort(
     external = work.settings.external_centers()
     names = [work.center(name).name for name in centers] if centers else list(external)
     if training := sorted(set(names) - set(external)):
-        raise SettingsError(f"centre {training[0]} trains the model: its studies have no score")
+        raise SettingsError(f"Centre {training[0]} trains the model: its studies have no score.")
     about(*names)
     number = contours or work.settings.certainty.contours or RECOMMENDED
     missing = [study for name in names for study in scored_without_contours(work, name)]
@@ -70,11 +71,14 @@ def certainty_cohort(
     chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
     runner = task_runner(work.settings.prefect)
     get_run_logger().info(
-        "%d studies in %d chunks over %s", len(missing), len(chunks), type(runner).__name__
+        "%s in %s over %s.",
+        counted(len(missing), "study", "studies"),
+        counted(len(chunks), "chunk"),
+        type(runner).__name__,
     )
     verdicts = certainty_chunks.with_options(task_runner=runner)(chunks, number)
     counts = Counter(name for name, _ in verdicts)
-    words = f"{len(missing)} studies: " + ", ".join(
+    words = f"{counted(len(missing), 'study', 'studies')}: " + ", ".join(
         f"{count} {name}" for name, count in sorted(counts.items())
     )
     unknown = [sentence for name, sentence in verdicts if name == UNKNOWN]

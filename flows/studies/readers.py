@@ -141,7 +141,7 @@ def compare_readers(work: Installation, pseudonym: str, contours: int) -> Reader
     ]
     if not others:
         raise StudyStateError(
-            f"study {study_key} has one RTSTRUCT: expected another reader's in the same study"
+            f"Study {study_key} has one RTSTRUCT: expected another reader's in the same study."
         )
     settings = work.settings.extraction()
     study = _loaded(work, files, files.rtstruct)

@@ -63,14 +63,14 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
         try:
             objects[ReturnedObject.SEG] = _segmentation(run, scored, segments, regions)
         except StructuredReportError as error:
-            warnings.append(f"The regions that were measured are not returned: {error}.")
+            warnings.append(f"The regions that were measured are not returned. {error}")
             get_run_logger().warning(warnings[-1])
     shown = ShownRegions(segments, regions, objects.get(ReturnedObject.SEG))
     predecessor = predecessor_of(work, files)
     try:
         objects |= pages_of(run, scored, shown, warnings, predecessor, wanted)
     except PdfUnavailableError as error:
-        get_run_logger().warning(f"The patient's page is not returned: {error}.")
+        get_run_logger().warning(f"The patient's page is not returned. {error}")
     page = objects.get(ReturnedObject.PDF, objects.get(ReturnedObject.SC))
     try:
         objects[ReturnedObject.SR] = _structured_report(
@@ -105,7 +105,7 @@ def _on_request(
                 scored.answer.scored_at,
             )
         except (FeatureMismatchError, StructuredReportError) as error:
-            get_run_logger().warning(f"The occlusion map is not returned: {error}")
+            get_run_logger().warning(f"The occlusion map is not returned. {error}")
     if ReturnedObject.NOTE in wanted:
         note = rejection_note_of(run, scored)
         if note is not None:

@@ -15,6 +15,7 @@ from prefect.states import Completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from dicom_node.settings import SettingsError
+from feature_store.wording import counted
 from flows.installation import installation
 from flows.refusal import refusable_flow, refused
 from flows.runs.account import about
@@ -46,7 +47,7 @@ def score_cohort(centers: Centers | None = None) -> State[None]:
     )
     if training := sorted(set(names) - set(work.settings.external_centers())):
         raise SettingsError(
-            f"centre {training[0]} trains the model: its studies are extracted, not scored"
+            f"Centre {training[0]} trains the model: its studies are extracted, not scored."
         )
     about(*names)
     digest = work.bundle.digest
@@ -61,11 +62,14 @@ def score_cohort(centers: Centers | None = None) -> State[None]:
     chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
     runner = task_runner(work.settings.prefect)
     get_run_logger().info(
-        "%d studies in %d chunks over %s", len(missing), len(chunks), type(runner).__name__
+        "%s in %s over %s.",
+        counted(len(missing), "study", "studies"),
+        counted(len(chunks), "chunk"),
+        type(runner).__name__,
     )
     verdicts = score_chunks.with_options(task_runner=runner)(chunks)
     counts = Counter(name for _, name, _ in verdicts)
-    words = f"{len(missing)} studies: " + ", ".join(
+    words = f"{counted(len(missing), 'study', 'studies')}: " + ", ".join(
         f"{count} {name}" for name, count in sorted(counts.items())
     )
     unfinished = [sentence for _, name, sentence in verdicts if name not in FINISHED]

@@ -136,10 +136,7 @@ def study_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def how_completed(files: StudyFiles) -> tuple[Finding, ...]:
     """Return what is unusual about how the study was completed, as warnings."""
-    return tuple(
-        Finding(Severity.WARNING, one.code, f"{one.sentence[:1].upper()}{one.sentence[1:]}.")
-        for one in files.warnings
-    )
+    return tuple(Finding(Severity.WARNING, one.code, one.sentence) for one in files.warnings)
 
 
 @study_task("check and load")
@@ -218,7 +215,7 @@ def _marks(run: StudyRun, datasets: Sequence[Dataset], volume: CtVolume) -> Imag
         key = run.work.pseudonym_key()
     except SettingsError as error:
         get_run_logger().warning(
-            f"The order of this study and its images cannot be marked: {error}."
+            f"The order of this study and its images cannot be marked. {error}"
         )
         return ImageMarks(None, (), pixel_digests(volume))
     shift = clock_shift_s(key, run.files.patient_key)

@@ -18,6 +18,7 @@ from prefect.cache_policies import NO_CACHE
 
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, survival_of
 from flows.installation import Installation
 from flows.runs.account import warn
@@ -146,9 +147,9 @@ class _Folds:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         write_durably(self._file, json.dumps(record, indent=1).encode())
         self._checkpoint(result.number).unlink(missing_ok=True)
-        said = result.failure or f"C {result.concordance:.3f} in {result.n} patients"
+        said = result.failure or f"C {result.concordance:.3f} in {counted(result.n, 'patient')}."
         get_run_logger().info(
-            "fold %d of %d, deep features %s: %s",
+            "Fold %d of %d, deep features %s: %s",
             result.number,
             self._request.folds,
             self._way,

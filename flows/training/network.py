@@ -84,7 +84,7 @@ def telling(what: str, epochs: int, heard: list[Epoch]) -> Callable[[Epoch], Non
 
     def tell(epoch: Epoch) -> None:
         heard.append(epoch)
-        logger.info("%sepoch %d of at most %d: loss %.4f", what, epoch.number, epochs, epoch.loss)
+        logger.info("%sepoch %d of at most %d: loss %.4f.", what, epoch.number, epochs, epoch.loss)
 
     return tell
 

@@ -87,5 +87,5 @@ class TrainingRequest(BaseModel):
     @classmethod
     def _one_is_none(cls, folds: int) -> int:
         if folds == 1:
-            raise ValueError("one fold leaves nobody to train on: use 2 or more, or 0 for none")
+            raise ValueError("One fold leaves nobody to train on: use 2 or more, or 0 for none.")
         return folds

@@ -81,7 +81,7 @@ def robustness_of_training(
     for block, (reach, offered) in found.counts().items():
         get_run_logger().info(
             "%s: %d of %d features reach an intraclass correlation of %g over %d contours of %d "
-            "patients",
+            "patients.",
             block,
             reach,
             offered,

@@ -240,7 +240,7 @@ def gather_evidence(
             if not model.needs_network:
                 get_run_logger().info(
                     "Harrell's C %.3f apparent, %.3f corrected for optimism, %.3f in patients left "
-                    "out of a sample",
+                    "out of a sample.",
                     internal.concordance,
                     internal.corrected_concordance,
                     internal.out_of_bag,

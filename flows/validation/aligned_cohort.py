@@ -43,7 +43,7 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     if not chosen.enabled:
         raise SettingsError(
             "ComBat was asked for, but is switched off: set enabled = true in the [combat] table "
-            "of the settings file, or validate without it"
+            "of the settings file, or validate without it."
         )
     if bundle.combat is None:
         raise CombatError(
@@ -70,7 +70,7 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     sentence = (
         f"Aligned by ComBat with the {bundle.combat.patients} training patients "
         f"({len(bundle.combat.features)} features, training centre as reference): these are not "
-        "the scores that were returned to the PACS"
+        "the scores that were returned to the PACS."
     )
     return replace(
         cohort,

@@ -90,7 +90,7 @@ class CohortQuery(BaseModel):
         if self.scored_from and self.scored_until and self.scored_from > self.scored_until:
             raise ValueError(
                 f"scored_from is {self.scored_from} and scored_until is {self.scored_until}: "
-                "expected the earlier first"
+                "expected the earlier first."
             )
         return self
 

@@ -86,7 +86,7 @@ def pool_centers() -> State[None]:
     """
     centers = installation().settings.external_centers()
     if not centers:
-        raise SettingsError("the settings file has no external centre: add a [center.NAME] table")
+        raise SettingsError("The settings file has no external centre: add a [center.NAME] table.")
     return _validate(CohortQuery(name=POOL, centers=list(centers)))
 
 
@@ -184,7 +184,7 @@ def with_known_patients(work: Installation, cohort: CohortQuery, centers: list[s
         raise CohortError(
             f"{len(unknown)} of the {len(cohort.patients)} patients named are at none of the "
             f"centres {', '.join(centers)}, the first is {unknown[0]}: expected pseudonyms as runs "
-            "and reports show them"
+            "and reports show them."
         )
     return cohort.model_copy(update={"patients": list(dict.fromkeys(meant))})
 
@@ -227,7 +227,7 @@ def gather_cohort(
         images.warnings,
     )
     get_run_logger().info(
-        "%s: %d patients analysed, %d left out", center, cohort.n, len(cohort.excluded)
+        "Centre %s: patients analysed %d, left out %d.", center, cohort.n, len(cohort.excluded)
     )
     return with_contour_scores(work, with_model_inputs(work, cohort))
 
@@ -282,7 +282,7 @@ def deliver_report(work: Installation, report: ValidationReport, folder: Path) -
         sentence = queue_center_report(work, report, folder)
     except (SettingsError, NodeError, ValidationReportError) as error:
         raise ValidationReportError(
-            f"report in {folder.name}, but it cannot go to the PACS: {error}"
+            f"The report is in {folder.name}, but cannot go to the PACS. {error}"
         ) from error
     get_run_logger().info(sentence)
     return sentence

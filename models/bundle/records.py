@@ -66,7 +66,7 @@ def from_record(kind: type[_Part], record: Mapping[str, Any]) -> _Part:
         elif item.name in left:
             values[item.name] = _value(hint, left.pop(item.name))
     if left:
-        raise ValueError(f"a {kind.__name__} has no {min(left)}")
+        raise ValueError(f"A {kind.__name__} has no {min(left)}.")
     return kind(**values)
 
 

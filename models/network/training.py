@@ -149,7 +149,7 @@ def train_network(
     from models.network.backend import BACKEND, gpu_is_there, precision_policy  # noqa: PLC0415
 
     policy = precision_policy(mixed=chosen.mixed_precision, gpu=gpu_is_there())
-    _LOG.info("the network is trained in %s on %s", policy, BACKEND)
+    _LOG.info("The network is trained in %s on %s.", policy, BACKEND)
     outcome = np.column_stack([survival.days, survival.event]).astype(np.float32)
     digest = hashlib.sha256(repr((chosen, seed, volumes.shape, BACKEND, policy)).encode())
     digest.update(volumes.tobytes())
@@ -247,7 +247,7 @@ def _fit(
         assign(network.variables, done.variables)
         assign(network.optimizer.variables, done.optimizer)
         best = NetworkWeights(done.best, training.squeeze_excitation)
-        _LOG.info("training continues after epoch %d", done.curve[-1].number)
+        _LOG.info("Training continues after epoch %d.", done.curve[-1].number)
         for epoch in done.curve:
             curve.append(epoch)
             if on_epoch is not None:
@@ -272,7 +272,11 @@ def _fit(
             best = network_weights(network, squeeze_excitation=training.squeeze_excitation)
         curve.append(Epoch(number, loss, watched, improved))
         _LOG.info(
-            "network epoch %d of %d: loss %.4f, held out %s", number, training.epochs, loss, watched
+            "Network epoch %d of %d: loss %.4f, held out %s.",
+            number,
+            training.epochs,
+            loss,
+            watched,
         )
         memory.keep(curve, network, best, is_last=_is_over(curve, training))
         if on_epoch is not None:

@@ -121,4 +121,4 @@ def test_a_study_is_scored_and_a_cohort_refused_by_deployment_runs(
         *("-p", f"study_key={study.patient_key}"),
     )
     assert watched.returncode == 1
-    assert f"study {study.study_key} is scored and has no report to deliver" in watched.stdout
+    assert f"Study {study.study_key} is scored and has no report to deliver" in watched.stdout

@@ -147,7 +147,7 @@ def test_the_first_day_at_a_hospital(
     file = newcomer.folder / "annulus.toml"
     file.write_text(file.read_text().replace("quiet_period_s", "quite_period_s"))
     down = newcomer.asks("make", "-s", "down")
-    assert (down.returncode, "everything is stopped" in down.stdout) == (0, True), down.stderr
+    assert (down.returncode, "Everything is stopped." in down.stdout) == (0, True), down.stderr
     assert _tracebacks(newcomer.log()) == []
 
 

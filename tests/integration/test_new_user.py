@@ -232,7 +232,7 @@ def test_the_first_hour_of_a_new_user(
         assert "It has run since" in page.text()
         _keep(page, tmp_path, "portal")
 
-    assert "everything is stopped" in user.make("down")
+    assert "Everything is stopped." in user.make("down")
     mine = [
         path
         for path in Path("/proc").glob("[0-9]*/environ")

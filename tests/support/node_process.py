@@ -25,7 +25,7 @@ _PATIENT = (
     "quiet_period_s = 3600\nnetwork_timeout_s = 10\nsweep_interval_s = 0.5\nminimum_free_bytes = 0"
 )
 """Lines of the ``[node]`` table with which a study is complete only when its RTSTRUCT's list is."""
-_READY = "annulus dicom node ready: AE ANNULUS at 127.0.0.1"
+_READY = "The DICOM node is ready: AE ANNULUS at 127.0.0.1"
 
 
 class NodeProcess:

@@ -203,7 +203,7 @@ def _finish(work: Installation, bench: Bench, studies: dict[str, str], digest: s
         study = StudyIdentity(item.center, item.patient_key, item.study_key, item.content_digest)
         assert study.study_key == studies[what]
         if what == "other":
-            outbox.hold(item.id, "worker", "no frozen model is pinned", 60.0)
+            outbox.hold(item.id, "worker", "No frozen model is pinned.", 60.0)
             continue
         found = (NO_GTV,) if what == "quarantined" else ()
         codes = dict.fromkeys([*judged_codes("study"), *(one.code for one in found)])

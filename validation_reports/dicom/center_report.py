@@ -20,7 +20,7 @@ from validation_reports.dicom import codes as concept
 from validation_reports.dicom.patient_report_content import notice, observation_context
 from validation_reports.dicom.performance_items import (
     container,
-    counted,
+    count_item,
     estimate_item,
     performance_container,
     text,
@@ -170,7 +170,7 @@ def _excluded(result: CenterResult) -> list[sr.ContentItem]:
     reasons = [
         text(concept.REASON_EXCLUDED, f"{len(keys)}: {reason}") for reason, keys in result.excluded
     ]
-    return [counted(concept.PATIENTS_EXCLUDED, result.n_excluded), *reasons]
+    return [count_item(concept.PATIENTS_EXCLUDED, result.n_excluded), *reasons]
 
 
 def _is_ascii(content: Dataset) -> bool:

@@ -34,6 +34,6 @@ def write_dicom(dataset: Dataset, path: Path) -> None:
         write_durably(path, content.getvalue(), mode=0o600)
     except OSError as error:
         raise StructuredReportError(
-            f"the structured report cannot be written: {error.strerror}; check the folder's space "
-            "and permissions"
+            f"The structured report cannot be written: {error.strerror}; check the folder's space "
+            "and permissions."
         ) from error

@@ -80,11 +80,11 @@ def build_occlusion_map(
     volume = np.asarray(values, dtype=np.float32)
     if not ct_datasets:
         raise StructuredReportError(
-            "no CT instance was given: a map must name the series that it lies over"
+            "No CT instance was given: a map must name the series that it lies over."
         )
     if volume.ndim != 3 or not np.isfinite(volume).all():
         raise StructuredReportError(
-            f"the map has shape {volume.shape}: expected three axes of finite values"
+            f"The map has shape {volume.shape}: expected three axes of finite values."
         )
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs
     first = deepcopy(ct_datasets[0])
@@ -144,8 +144,8 @@ def build_occlusion_map(
         )
     except (AttributeError, TypeError, ValueError) as error:
         raise StructuredReportError(
-            f"the headers of the CT do not allow a map over it ({type(error).__name__}): expected "
-            "slices with place, spacing and Frame of Reference"
+            f"The headers of the CT do not allow a map over it ({type(error).__name__}): expected "
+            "slices with place, spacing and Frame of Reference."
         ) from error
     found.Laterality = (
         first.get("Laterality") or ""

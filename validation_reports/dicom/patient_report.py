@@ -159,24 +159,24 @@ def build_structured_report(
 def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
     if not ct_datasets:
         raise StructuredReportError(
-            "no CT instance was given: a report must name the series that was scored"
+            "No CT instance was given: a report must name the series that was scored."
         )
     if any(str(ct.get("SOPClassUID", "")) != CTImageStorage for ct in ct_datasets):
         raise StructuredReportError(
-            "an instance given as CT is of another SOP class: expected CT Image Storage only"
+            "An instance given as CT is of another SOP class: expected CT Image Storage only."
         )
     if str(rtstruct.get("SOPClassUID", "")) != RTStructureSetStorage:
         raise StructuredReportError(
-            "the contour's instance is of another SOP class: expected RT Structure Set Storage"
+            "The contour's instance is of another SOP class: expected RT Structure Set Storage."
         )
     series = {(ct.StudyInstanceUID, ct.SeriesInstanceUID) for ct in ct_datasets}
     if len(series) > 1:
         raise StructuredReportError(
-            f"the CT instances belong to {len(series)} series, expected one: report each apart"
+            f"The CT instances belong to {len(series)} series, expected one: report each apart."
         )
     if len({ct.SOPInstanceUID for ct in ct_datasets}) != len(ct_datasets):
         raise StructuredReportError(
-            "a CT instance was given twice: give each instance of the series once"
+            "A CT instance was given twice: give each instance of the series once."
         )
     everything = (*ct_datasets, rtstruct)
     patients = {str(dataset.get("PatientID") or "").strip() for dataset in everything}
@@ -186,8 +186,8 @@ def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
         }
     if len(patients) > 1:
         raise StructuredReportError(
-            f"the CT instances and the RT Structure Set name {len(patients)} patients, expected "
-            "one: nothing is reported until the source system has mended the identity"
+            f"The CT instances and the RT Structure Set name {len(patients)} patients, expected "
+            "one: nothing is reported until the source system has mended the identity."
         )
 
 
@@ -196,27 +196,28 @@ def _check_values(
 ) -> None:
     if not math.isfinite(risk.linear_predictor):
         raise StructuredReportError(
-            "the risk score is not a finite number: nothing can be reported"
+            "The risk score is not a finite number: nothing can be reported."
         )
     for days, probability in risk.survival.items():
         if not 0.0 <= probability <= 1.0:  # refuses NaN too
             raise StructuredReportError(
-                f"the survival at {days} days is {probability}, expected a probability in 0-1"
+                f"The survival at {days} days is {probability}, expected a probability in 0-1."
             )
     if not 0 < len(software_version) <= 64:
         raise StructuredReportError(
-            f"the software version has {len(software_version)} characters, expected 1-64"
+            f"The software version has {len(software_version)} characters, expected 1-64."
         )
     if created_at.tzinfo is None:
         raise StructuredReportError(
-            "the moment of scoring has no time zone: give an aware datetime"
+            "The moment of scoring has no time zone: give an aware datetime."
         )
     for uid in uids:
         if not is_uid(uid):
             raise StructuredReportError(
-                "the report's own UID is not a UID: expected digits and dots, at most 64 characters"
+                "The report's own UID is not a UID: expected digits and dots, at most 64 "
+                "characters."
             )
     if uids[0] == uids[1]:
         raise StructuredReportError(
-            "the report's SOP and Series Instance UID are the same: give two"
+            "The report's SOP and Series Instance UID are the same: give two."
         )

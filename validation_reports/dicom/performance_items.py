@@ -54,7 +54,7 @@ def plain(value: str) -> str:
     return value.translate(_PLAIN)
 
 
-def counted(name: Code, n: int) -> sr.NumContentItem:
+def count_item(name: Code, n: int) -> sr.NumContentItem:
     """Return a number of patients."""
     item = sr.NumContentItem(name, n, concept.PATIENTS, relationship_type=_CONTAINS)
     item.MeasuredValueSequence[0].NumericValue = str(n)  # the library writes 80 as 80.0
@@ -111,8 +111,8 @@ def performance_container(found: CenterPerformance | NotEstimable) -> sr.Contain
                 concept.CONCORDANCE, c, 0.95 if isinstance(c, NotEstimable) else c.confidence
             ),
             text(concept.CALIBRATION_VERDICT, found.calibration_words),
-            counted(concept.PATIENTS_ANALYSED, found.n),
-            counted(concept.DEATHS, found.n_events),
+            count_item(concept.PATIENTS_ANALYSED, found.n),
+            count_item(concept.DEATHS, found.n_events),
             sr.DateContentItem(concept.VALIDATION_DATE, found.created_at.date(), _CONTAINS),
             text(concept.REPORT_ID, found.report_id),
         ],

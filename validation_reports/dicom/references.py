@@ -56,11 +56,11 @@ class ModelReference:
     def __post_init__(self) -> None:
         if not self.name.strip() or not self.version.strip():
             raise StructuredReportError(
-                f"the model is named {self.name!r}, version {self.version!r}: give both, so a "
-                "score names its model"
+                f"The model is named {self.name!r}, version {self.version!r}: give both, so a "
+                "score names its model."
             )
         if not _DIGEST.fullmatch(self.digest):
             raise StructuredReportError(
-                f"the model digest {self.digest!r} is not a SHA-256: expected 64 lower-case "
-                "hexadecimal digits"
+                f"The model digest {self.digest!r} is not a SHA-256: expected 64 lower-case "
+                "hexadecimal digits."
             )

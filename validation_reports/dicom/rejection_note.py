@@ -69,12 +69,12 @@ def build_rejection_note(
         If there is nothing to retire, or an object lies in another study.
     """
     if not retired:
-        raise StructuredReportError("a rejection note names nothing: expected an earlier object")
+        raise StructuredReportError("A rejection note names nothing: expected an earlier object.")
     identity = patient_and_study(ct)
     if any(one.StudyInstanceUID != identity.StudyInstanceUID for one in retired):
         raise StructuredReportError(
-            "an object to be retired lies in another study than the new result: expected objects "
-            "of one study"
+            "An object to be retired lies in another study than the new result: expected objects "
+            "of one study."
         )
     as_sent = withhold(identity)
     logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lower levels log UIDs

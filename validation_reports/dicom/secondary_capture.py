@@ -61,8 +61,8 @@ def patient_picture(
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
         raise StructuredReportError(
-            f"the picture of the page has shape {pixels.shape} of {pixels.dtype}: expected rows, "
-            "columns and three colours of uint8"
+            f"The picture of the page has shape {pixels.shape} of {pixels.dtype}: expected rows, "
+            "columns and three colours of uint8."
         )
     found = of_patient(ct, model)
     found.SeriesNumber = _SERIES_NUMBER

@@ -93,8 +93,8 @@ def build_segmentation(
     depth = {regions[segment.region].mask.grid_shape[0] for segment in segments}
     if depth != {len(ct_datasets)}:
         raise StructuredReportError(
-            f"the regions lie on {', '.join(map(str, sorted(depth)))} slices and the CT has "
-            f"{len(ct_datasets)} instances: expected one for each slice"
+            f"The regions lie on {', '.join(map(str, sorted(depth)))} slices and the CT has "
+            f"{len(ct_datasets)} instances: expected one for each slice."
         )
     slices = union(*(regions[segment.region].mask.box for segment in segments))[0]
     pixels = np.stack([_pixels(regions[one.region], slices) for one in segments], axis=-1)
@@ -139,8 +139,8 @@ def build_segmentation(
         )
     except (AttributeError, TypeError, ValueError) as error:
         raise StructuredReportError(
-            f"the headers of the CT do not allow a segmentation ({type(error).__name__}): expected "
-            "slices of one size with place, spacing and Frame of Reference"
+            f"The headers of the CT do not allow a segmentation ({type(error).__name__}): expected "
+            "slices of one size with place, spacing and Frame of Reference."
         ) from error
     _complete(built, segments, regions)
     built.ContentDate, built.ContentTime = (

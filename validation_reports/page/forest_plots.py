@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from feature_store.wording import counted
 from validation_reports.page.plots import GRID, HIGH_COLOUR, INK, LOW_COLOUR, drawing, svg
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import PooledStatistic
@@ -17,7 +18,7 @@ from validation_reports.statistics.random_effects import PooledEffect, Scale
 from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 from validation_reports.statistics.within_centers import WithinCenters
-from validation_reports.wording import count, figure_words, interval, limits
+from validation_reports.wording import figure_words, interval, limits
 
 _COARSE = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 _FINE = (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2)
@@ -231,7 +232,7 @@ def _label(result: Shown) -> str:
 
 def _with_size(name: str, n: int, deaths: int, separator: str = "\n") -> str:
     """Name a row with the patients and deaths that it rests on."""
-    return f"{name}{separator}(n = {n}, {count(deaths, 'death')})"
+    return f"{name}{separator}(n = {n}, {counted(deaths, 'death')})"
 
 
 def _short(name: str) -> str:

@@ -8,9 +8,9 @@ import textwrap
 from collections.abc import Sequence
 from html import escape
 
+from feature_store.wording import counted
 from validation_reports.cohort.patient_flow import FlowStep
 from validation_reports.page.plots import INK, svg_element
-from validation_reports.wording import count
 
 _FONT, _LINE = 12.0, 16.0
 _BOX_WIDTH, _SIDE_X, _SIDE_WIDTH, _SIDE_LETTERS = 190.0, 230.0, 350.0, 54
@@ -41,7 +41,7 @@ def flow_diagram(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
         last = place == len(steps) - 1
         words = [
             step.label,
-            count(step.n, "patient") + (f", {count(n_events, 'death')}" if last else ""),
+            counted(step.n, "patient") + (f", {counted(n_events, 'death')}" if last else ""),
         ]
         height = 2 * _PAD + len(words) * _LINE
         parts.append(_box(1.0, y, _BOX_WIDTH, height, words))
@@ -69,14 +69,16 @@ def flow_diagram(steps: Sequence[FlowStep], n_events: int, center: str) -> str:
 def _reasons(step: FlowStep) -> list[str]:
     if not step.left:
         return []
-    lines = [f"{count(step.n_left, 'patient')} went no further"]
+    lines = [f"{counted(step.n_left, 'patient')} went no further"]
     for reason, n in step.left[:_MOST_REASONS]:
         lines += textwrap.wrap(
             f"{n}: {textwrap.shorten(reason, _LONGEST_REASON, placeholder=' …')}", _SIDE_LETTERS
         )
     rest = step.left[_MOST_REASONS:]
     if rest:
-        lines.append(f"{sum(n for _, n in rest)}: {count(len(rest), 'other reason')}, listed below")
+        lines.append(
+            f"{sum(n for _, n in rest)}: {counted(len(rest), 'other reason')}, listed below"
+        )
     return lines
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from feature_store.radiomic_features.feature_words import in_words
+from feature_store.wording import counted
 from models.combined.combined_model import DEEP_BLOCK, Risk
 from models.combined.explanation import Explanation, FeatureContribution
 from validation_reports.not_estimable import NotEstimable
@@ -33,7 +34,7 @@ from validation_reports.page.region_pictures import (
 )
 from validation_reports.report.latest_performance import CenterPerformance
 from validation_reports.statistics.discrimination import Concordance
-from validation_reports.wording import count, horizon_words, limits, number, percent
+from validation_reports.wording import horizon_words, limits, number, percent
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SIZES_PT = (8.0, 7.2, 6.4, 5.6)
@@ -170,7 +171,8 @@ def performance_words(found: CenterPerformance | NotEstimable) -> str:
         else c.sentence
     )
     return (
-        f"{discrimination} in {count(found.n, 'patient')} with {count(found.n_events, 'death')} at "
+        f"{discrimination} in {counted(found.n, 'patient')} with "
+        f"{counted(found.n_events, 'death')} at "
         f"this centre, {found.created_at:%d %B %Y}. Are the predicted risks right here? "
         f"{found.calibration_words}"
     )
@@ -202,8 +204,10 @@ def score_parts(found: Explanation, kept: int = 8) -> tuple[ScorePart, ...]:
     parts = [_part(one) for one in radiomic[:kept]]
     others = [one.contribution for one in radiomic[kept:]]
     if others:
-        parts.append(ScorePart(f"{count(len(others), 'other feature')} together", "", sum(others)))
+        parts.append(
+            ScorePart(f"{counted(len(others), 'other feature')} together", "", sum(others))
+        )
     if deep:
-        name = f"Network: {count(len(deep), 'feature')} of the image of the GTV together"
+        name = f"Network: {counted(len(deep), 'feature')} of the image of the GTV together"
         parts.append(ScorePart(name, "", sum(deep)))
     return tuple(parts)

@@ -29,7 +29,7 @@ def write_pdf(page: str, path: Path) -> str | None:
     try:
         content = pdf_of(page)
     except PdfUnavailableError as error:
-        return f"The report has no PDF, because {error}, or print the page from a browser."
+        return f"The report has no PDF. {error} Or print the page from a browser."
     write_durably(path, content)
     return None
 
@@ -83,8 +83,8 @@ def _weasyprint() -> Any:
         import weasyprint  # noqa: PLC0415 - takes a second to import
     except OSError as error:
         raise PdfUnavailableError(
-            f"the system's text layout library is absent ({error}): install Pango (Debian: "
-            "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)"
+            f"The system's text layout library is absent ({error}): install Pango (Debian: "
+            "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0)."
         ) from error
     for name in ("weasyprint", "fontTools"):  # what they say concerns style sheets, not numbers
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from feature_store.wording import counted
 from validation_reports.page.plots import calibration_plot, png_data_uri, survival_plot
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.bootstrap import Bootstrap
 from validation_reports.statistics.calibration import HorizonCalibration
-from validation_reports.wording import count
 
 
 def pictures_markdown(report: ValidationReport) -> str:
@@ -21,7 +21,9 @@ def pictures_markdown(report: ValidationReport) -> str:
 
 
 def _of_one(result: CenterResult) -> str:
-    parts = [f"## {result.center}: {count(result.n, 'patient')}, {count(result.n_events, 'death')}"]
+    parts = [
+        f"## {result.center}: {counted(result.n, 'patient')}, {counted(result.n_events, 'death')}"
+    ]
     if result.risk_groups.groups:
         parts.append(f"![Kaplan-Meier, {result.center}]({survival_plot(result, png_data_uri)})")
     for place, (days, found) in enumerate(result.calibration.horizons):

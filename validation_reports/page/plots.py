@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feature_store.wording import counted
 from validation_reports.report.center_result import CenterResult
 from validation_reports.statistics.bootstrap import CalibrationBand
 from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate
 from validation_reports.statistics.risk_groups import RiskGroup
 from validation_reports.statistics.smooth_calibration import SmoothCalibration
-from validation_reports.wording import count, horizon_words
+from validation_reports.wording import horizon_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +171,7 @@ def horizon_title(days: int, n: int | None, deaths: int | None) -> str:
     """
     if n is None or deaths is None:
         return horizon_words(days)
-    return f"{horizon_words(days)} (n = {n}, {count(deaths, 'death')} by then)"
+    return f"{horizon_words(days)} (n = {n}, {counted(deaths, 'death')} by then)"
 
 
 def legend_below(axes: Any) -> None:
@@ -201,7 +202,7 @@ def _draw_curve(axes: Any, group: RiskGroup) -> None:
         color=colour,
         linestyle=style,
         linewidth=1.8,
-        label=f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})",
+        label=f"{group.label} (n = {group.n}, {counted(group.n_events, 'death')})",
     )
     axes.fill_between(months, lower, upper, step="post", color=colour, alpha=0.16, linewidth=0)
     if group.curve.n_times:  # so many marks would hide the curve

@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from feature_store.wording import counted
 from validation_reports.cohort.patient_flow import patient_flow
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.forest_plots import (
@@ -43,7 +44,6 @@ from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.net_benefit import DecisionCurve
 from validation_reports.wording import (
-    count,
     figure_words,
     horizon_words,
     joined_refusals,
@@ -118,7 +118,7 @@ def _environment() -> Environment:
         refusal=refusal,
         figure=figure_words,
     )
-    environment.globals.update(limits=limits, count=count)
+    environment.globals.update(limits=limits, count=counted)
     return environment
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from feature_store.wording import counted
 from validation_reports.page.plots import (
     DAYS_PER_MONTH,
     GRID,
@@ -21,7 +22,6 @@ from validation_reports.page.plots import (
 )
 from validation_reports.statistics.risk_groups import RiskGroup
 from validation_reports.statistics.subgroups import Subgroup
-from validation_reports.wording import count
 
 _STYLES = {"low risk": (LOW_COLOUR, ""), "high risk": (HIGH_COLOUR, ' stroke-dasharray="6 3"')}
 _WIDTH, _HEIGHT = 300.0, 330.0
@@ -121,7 +121,7 @@ def _curve(group: RiskGroup, last: float) -> str:
 def _legend(row: int, group: RiskGroup) -> str:
     colour, dashes = _STYLES[group.label]
     y = 29 + 14 * row  # above the axes, where no curve runs
-    words = f"{group.label} (n = {group.n}, {count(group.n_events, 'death')})"
+    words = f"{group.label} (n = {group.n}, {counted(group.n_events, 'death')})"
     return (
         f'<path d="M{_LEFT:g} {y - 4:g}h22" stroke="{colour}" stroke-width="1.8"{dashes}/>'
         + _text(_LEFT + 26, y, words, "start", size=10)

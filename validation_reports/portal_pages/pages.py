@@ -10,16 +10,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from feature_store.wording import counted
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.wording import (
-    count,
-    horizon_words,
-    interval,
-    number,
-    p_words,
-    percent,
-    refusal,
-)
+from validation_reports.wording import horizon_words, interval, number, p_words, percent, refusal
 
 _FOLDER: Final = Path(__file__).parent
 _STYLE: Final = _FOLDER / "static" / "portal.css"
@@ -69,7 +62,7 @@ def _environment() -> Environment:
         short=lambda digest: str(digest)[:12],
         number=number,
         percent=percent,
-        counted=count,
+        counted=counted,
         horizon=horizon_words,
         limits=_limits,
         refusal=refusal,

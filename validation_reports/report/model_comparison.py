@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import TypeAdapter
 
+from feature_store.wording import counted
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.discrimination import (
@@ -23,7 +24,7 @@ from validation_reports.statistics.discrimination import (
 )
 from validation_reports.statistics.roc_curve import RocCurve, roc_curve
 from validation_reports.statistics.time_dependent_auc import compare_auc
-from validation_reports.wording import count, horizon_words, interval, number, p_words
+from validation_reports.wording import horizon_words, interval, number, p_words
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def comparison_lines(found: ScoreComparison) -> list[str]:
     """Return a comparison as lines for people."""
     lines = [
         (
-            f"{found.cohort}, {found.score}: {count(found.n, 'patient')}, "
-            f"{count(found.n_events, 'death')}"
+            f"{found.cohort}, {found.score}: {counted(found.n, 'patient')}, "
+            f"{counted(found.n_events, 'death')}"
         )
     ]
     pairs = [("Harrell's C", found.concordances, found.difference)]

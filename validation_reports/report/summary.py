@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from feature_store.wording import counted
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.every_center import (
@@ -29,15 +30,7 @@ from validation_reports.statistics.margins import LEVEL, Margins, Verdict
 from validation_reports.statistics.risk_groups import LogRank
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.within_centers import WithinCenters
-from validation_reports.wording import (
-    count,
-    horizon_words,
-    interval,
-    months,
-    number,
-    p_words,
-    percent,
-)
+from validation_reports.wording import horizon_words, interval, months, number, p_words, percent
 
 
 @dataclass(frozen=True)
@@ -68,10 +61,10 @@ def _ordering(report: ValidationReport) -> Line:
     c = result.concordance
     if isinstance(c, NotEstimable):
         return Line(question, Verdict.UNKNOWN, c.sentence)
-    patients = f"{count(result.n, 'patient')} with {count(result.n_events, 'death')}"
+    patients = f"{counted(result.n, 'patient')} with {counted(result.n_events, 'death')}"
     basis = f"C = {interval(c.estimate, c.lower, c.upper)} in {patients}"
     if isinstance(result, WithinCenters):
-        basis += f", compared within {count(result.n_centers, 'centre')}"
+        basis += f", compared within {counted(result.n_centers, 'centre')}"
     if result.n_events < DEATHS_FOR_ORDER:
         few = f"an order of fewer than {DEATHS_FOR_ORDER} deaths is not judged"
         return Line(question, Verdict.UNKNOWN, f"{basis}; {few}.")
@@ -213,7 +206,7 @@ def _where_not(report: ValidationReport) -> Line:
         more = ", and other reasons" if len(result.excluded) > 2 else ""
         # A count that leaves is rounded to 5, and a single patient is given as 5.
         about = "about " if report.disclosed else ""
-        parts.append(f"{about}{count(result.n_excluded, 'patient')} excluded ({reasons}{more})")
+        parts.append(f"{about}{counted(result.n_excluded, 'patient')} excluded ({reasons}{more})")
     else:
         parts.append("No patient was excluded")
     if result.warnings:
@@ -221,7 +214,7 @@ def _where_not(report: ValidationReport) -> Line:
         about = "about " if report.disclosed and patients != result.n else ""
         parts.append(
             f"scored with a warning, most often: {sentence.rstrip('.')} "
-            f"({about}{count(patients, 'patient')})"
+            f"({about}{counted(patients, 'patient')})"
         )
     parts.append("untested outside the patients of the cohort table")
     return Line(

@@ -310,6 +310,6 @@ def _checked(survival: Survival, risk_score: ArrayLike) -> Array:
     score = np.asarray(risk_score, dtype=np.float64)
     if score.shape != (survival.n,) or not np.isfinite(score).all():
         raise ValueError(
-            f"expected {survival.n} finite risk scores, one per patient, found shape {score.shape}"
+            f"Expected {survival.n} finite risk scores, one per patient, found shape {score.shape}."
         )
     return score

@@ -63,8 +63,8 @@ class Margins:
     def __post_init__(self) -> None:
         if not 0 < self.lower < 1 < self.upper < math.inf:
             raise ValueError(
-                f"the margins are {self.lower:g} and {self.upper:g}: expected one above 0 and "
-                "below 1 and one above 1, such as 0.8 and 1.25"
+                f"The margins are {self.lower:g} and {self.upper:g}: expected one above 0 and "
+                "below 1 and one above 1, such as 0.8 and 1.25."
             )
 
     @property

@@ -116,7 +116,7 @@ def compare_risk_groups(
     high = np.asarray(high_risk, dtype=np.bool_)
     if high.shape != (survival.n,):
         raise ValueError(
-            f"expected {survival.n} risk groups, one per patient, found shape {high.shape}"
+            f"Expected {survival.n} risk groups, one per patient, found shape {high.shape}."
         )
     groups = tuple(
         _group(label, survival.subset(rows), confidence)

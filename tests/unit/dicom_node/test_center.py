@@ -34,7 +34,7 @@ def test_what_is_no_ae_title(title: str) -> None:
         ({"name": ".."}, "is not usable"),
         ({"ae_titles": ()}, "has no calling AE title"),
         ({"ae_titles": ("A\\B",)}, "is not an AE title"),
-        ({"quiet_period_s": 0.0}, "use more than 0"),
+        ({"quiet_period_s": 0.0}, "use more than 0."),
         ({"longest_wait_s": 59.0}, r"longest wait of centre alpha is 59\.0 s: use at least"),
         ({"gtv_pattern": "("}, "is not a regular expression"),
     ],

@@ -34,9 +34,9 @@ def test_status_and_incidents_are_tables(
     settings_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(settings_file, "status") == 0
-    assert "no study has been received yet" in capsys.readouterr().out
+    assert "No study has been received yet." in capsys.readouterr().out
     assert _run(settings_file, "incidents") == 0
-    assert capsys.readouterr().out == "no incidents\n"
+    assert capsys.readouterr().out == "No incidents.\n"
     bench = Bench(settings_file.parent / "node")
     slices, drawn = whole_study()
     bench.push(*slices, drawn)
@@ -46,7 +46,7 @@ def test_status_and_incidents_are_tables(
     head, study, _, outbox = capsys.readouterr().out.splitlines()
     assert head.split()[:3] == ["STUDY", "PATIENT", "CENTRE"]
     assert study.split()[2:5] == ["alpha", "queued", "5"]
-    assert outbox == "outbox: 1 waiting, 0 claimed, 0 held, 0 done"
+    assert outbox == "Outbox: 1 waiting, 0 claimed, 0 held, 0 done"
     _run(settings_file, "incidents")
     assert "the disk is full" in capsys.readouterr().out
 
@@ -71,7 +71,7 @@ def test_studies_are_exported_without_identity_beside_a_running_node(
     assert _run(settings_file, "export", str(out)) == 1
     assert "0 studies written" in capsys.readouterr().out
     assert _run(settings_file, "export", str(out), "--trust-derived", "--center", "alpha") == 0
-    assert capsys.readouterr().out == f"1 studies written to {out}, 0 not\n"
+    assert capsys.readouterr().out == f"1 study written to {out}, 0 not.\n"
     assert len(list(out.glob("alpha/*/*/*.dcm"))) == 5
     assert _run(settings_file, "export", str(bench.folder / "archive")) == 2
     assert "the node's own folder" in capsys.readouterr().err
@@ -83,7 +83,7 @@ def test_a_folder_that_is_in_use_is_told(
 ) -> None:
     bench = Bench(settings_file.parent / "node")
     assert _run(settings_file, "reindex") == 1
-    assert "another node has the folder" in capsys.readouterr().err
+    assert "Another node has the folder" in capsys.readouterr().err
     bench.close()
 
 
@@ -95,7 +95,7 @@ def test_a_folder_that_is_in_use_is_told(
         (
             ["echo", "beta"],
             None,
-            "centre beta has no AE to call in the settings: expected one of alpha",
+            "Centre beta has no AE to call in the settings: expected one of alpha",
         ),
     ],
 )

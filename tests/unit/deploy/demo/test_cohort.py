@@ -257,5 +257,5 @@ def test_a_centre_without_patients_is_refused(small: CenterSpec) -> None:
 
 
 def test_a_centre_without_scanners_is_refused(small: CenterSpec) -> None:
-    with pytest.raises(ValueError, match="centre B has no scanner"):
+    with pytest.raises(ValueError, match="Centre B has no scanner"):
         replace(small, scanners=())

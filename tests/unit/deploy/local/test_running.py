@@ -60,7 +60,7 @@ def test_a_system_is_found_and_stopped_though_its_settings_cannot_be_read(
     said = capfd.readouterr().out
     assert "line 3, node.port: 0 is not a TCP port" in said
     assert main(["down", "--settings", str(settings)]) == 0
-    assert "everything is stopped" in capfd.readouterr().out
+    assert "Everything is stopped." in capfd.readouterr().out
     assert running_folder(settings) is None
     assert not folder.settings.exists()
 
@@ -76,6 +76,6 @@ def test_status_and_down_of_what_never_ran_create_nothing(
     assert main(["down", "--settings", str(settings)]) == 0
     assert set(settings.parent.parent.rglob("*")) == before
     said = capfd.readouterr()
-    assert said.out.count("the system is not up") == 2
-    assert "nothing runs: make up starts it" in said.out
+    assert said.out.count("The system is not up.") == 2
+    assert "Nothing runs: make up starts it." in said.out
     assert "is not TOML: line 1" in said.err

@@ -157,7 +157,7 @@ def test_quarantined_bytes_are_kept_once_per_content(tmp_path: Path) -> None:
 def test_one_node_at_a_time(tmp_path: Path) -> None:
     first, second = Archive(tmp_path), Archive(tmp_path)
     first.open("fingerprint")
-    with pytest.raises(NodeAlreadyRunningError, match="another node has the folder"):
+    with pytest.raises(NodeAlreadyRunningError, match="Another node has the folder"):
         second.open("fingerprint")
     first.close()
     second.open("fingerprint")

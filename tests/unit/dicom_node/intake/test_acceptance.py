@@ -189,7 +189,7 @@ def test_without_the_policy_an_operator_accepts_what_was_refused(bench: Bench) -
     assert {(one.accepted_by, one.reason, len(rows)) for one in rows} == {
         ("A. Manager", "ID corrected", 5)
     }
-    with pytest.raises(StudyStateError, match="nothing newer"):
+    with pytest.raises(StudyStateError, match="Nothing newer"):
         accept_newer(bench.archive, bench.registry, NAMES, study, "A. Manager", "once more")
 
 

@@ -49,6 +49,6 @@ def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
         assert 'annulus_node_incidents{kind="unreadable-dataset"} 1.0' in lines
         node._archive._minimum_free_bytes = 2**62
         status, why = _ask(port, "/ready")
-        assert (status, "nothing more is accepted until space is made" in why) == (503, True)
+        assert (status, "nothing more is accepted until space is made." in why) == (503, True)
     finally:
         node.stop()

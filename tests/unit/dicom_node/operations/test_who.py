@@ -34,7 +34,7 @@ def test_a_pseudonym_is_traced_to_its_patient_and_that_is_recorded(
     with caplog.at_level(logging.INFO, logger="dicom_node.audit"):
         assert main(["--settings", str(settings_file), "who", patient[which]]) == 0
     said = capsys.readouterr().out
-    assert f"centre alpha: Patient ID {patient[0]}, study " in said
+    assert f"Centre alpha: Patient ID {patient[0]}, study " in said
     assert f"study {patient[2]} of patient {patient[1]}, queued" in said
     assert f"identity-asked center=alpha study={patient[2]}" in caplog.text
     assert f"Patient ID {patient[0]}" not in caplog.text
@@ -46,10 +46,10 @@ def test_a_patient_is_found_by_the_id(
     asked = ["--settings", str(settings_file), "who", "--patient-id", f" {patient[0]} "]
     assert main(asked) == 0
     head, line = capsys.readouterr().out.splitlines()
-    assert head == f"centre alpha: patient {patient[1]}"
+    assert head == f"Centre alpha: patient {patient[1]}"
     assert line == f"  study {patient[2]} of patient {patient[1]}, queued"
     assert main([*asked[:-1], "nobody"]) == 1
-    assert "no study of a patient with this ID was received" in capsys.readouterr().err
+    assert "No study of a patient with this ID was received" in capsys.readouterr().err
 
 
 def test_another_key_finds_nobody_and_is_told(
@@ -64,5 +64,5 @@ def test_another_key_finds_nobody_and_is_told(
 
 
 def test_what_is_no_pseudonym_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NobodyFoundError, match="no study and no patient has the pseudonym abc"):
+    with pytest.raises(NobodyFoundError, match="No study and no patient has the pseudonym abc"):
         studies_behind([], "abc", tmp_path)

@@ -102,8 +102,8 @@ def test_a_list_of_contoured_slices_is_no_manifest_and_the_whole_series_is_used(
         (
             "contoured-slices-listed",
             (
-                "the RTSTRUCT lists 2 CT instances, all of them with contours, so that its CT may "
-                "have more: the whole series of 12 slices is used"
+                "The RTSTRUCT lists 2 CT instances, all of them with contours, so that its CT may "
+                "have more: the whole series of 12 slices is used."
             ),
         )
     ]
@@ -138,12 +138,12 @@ def test_a_series_that_ends_within_the_widest_ring_is_incomplete_or_told(
     at_the_edge = manifest(listed((CT[round(z / 3)].sop_instance_uid,), "1.1"), rois=(roi(z=(z,)),))
     sentence = _incomplete(_decide(_drawn(at_the_edge), STRICT))
     assert sentence == (
-        f"the 12 CT slices go on {beyond} mm beyond the GTV, expected 9 mm, as far as the widest "
-        "ring: send the whole series"
+        f"The 12 CT slices go on {beyond} mm beyond the GTV, expected 9 mm, as far as the widest "
+        "ring: send the whole series."
     )
     lenient = _complete(_decide(_drawn(at_the_edge), LENIENT))
     assert [one.code for one in lenient.warnings] == ["contoured-slices-listed", "ring-cut"]
-    assert lenient.warnings[1].sentence == sentence.partition(": send")[0]
+    assert lenient.warnings[1].sentence == f"{sentence.partition(': send')[0]}."
     near = replace(STRICT, beyond_gtv_mm=1.5)
     assert _codes(_decide(_drawn(at_the_edge), near)) == ["contoured-slices-listed"]
 
@@ -151,8 +151,8 @@ def test_a_series_that_ends_within_the_widest_ring_is_incomplete_or_told(
 def test_a_series_with_a_gap_is_not_whole() -> None:
     contents = replace(CONTOURED, ct=CT[:3] + CT[4:])
     assert _incomplete(_decide(contents, STRICT)) == (
-        "a slice is missing among the 11 CT slices, which are expected 3 mm apart: send the whole "
-        "series"
+        "A slice is missing among the 11 CT slices, which are expected 3 mm apart: send the whole "
+        "series."
     )
     assert _codes(_decide(contents, LENIENT)) == ["contoured-slices-listed", "ring-cut"]
 
@@ -172,8 +172,8 @@ def test_without_a_list_the_named_series_is_used_whole(policy: Policy) -> None:
         (
             "no-list",
             (
-                "the RTSTRUCT lists no instance of the CT: a whole series of 12 slices is used, "
-                "chosen by the Series Instance UID that the RTSTRUCT lists"
+                "The RTSTRUCT lists no instance of the CT: a whole series of 12 slices is used, "
+                "chosen by the Series Instance UID that the RTSTRUCT lists."
             ),
         )
     ]
@@ -195,12 +195,12 @@ def test_a_missing_slice_is_counted_leniently_and_refused_strictly() -> None:
     assert tuple(warning) == (
         "list-unmet",
         (
-            "the RTSTRUCT lists 12 CT instances, of which 11 are here; matched with 11 slices by "
-            "the Series Instance UID that the RTSTRUCT lists"
+            "The RTSTRUCT lists 12 CT instances, of which 11 are here; matched with 11 slices by "
+            "the Series Instance UID that the RTSTRUCT lists."
         ),
     )
     assert _incomplete(_decide(contents, STRICT)) == (
-        "the RTSTRUCT lists 12 CT instances, of which 11 are here: send the 1 that are missing"
+        "The RTSTRUCT lists 12 CT instances, of which 11 are here: send the 1 that is missing."
     )
 
 
@@ -281,17 +281,17 @@ def test_evidence_that_contradicts_the_one_that_decided_is_told() -> None:
         (
             "listed-series-contradict",
             (
-                "the CT was chosen by the images that the GTV's contours name, but another CT "
+                "The CT was chosen by the images that the GTV's contours name, but another CT "
                 "series is meant by the Series Instance UID that the RTSTRUCT lists: check on "
-                "which the GTV was drawn"
+                "which the GTV was drawn."
             ),
         ),
         (
             "listed-images-contradict",
             (
-                "the CT was chosen by the images that the GTV's contours name, but another CT "
+                "The CT was chosen by the images that the GTV's contours name, but another CT "
                 "series is meant by the instances that the RTSTRUCT lists: check on which the GTV "
-                "was drawn"
+                "was drawn."
             ),
         ),
     ]
@@ -328,9 +328,9 @@ def test_the_newest_rtstruct_is_used_whatever_the_order_and_that_is_told() -> No
             (
                 "several-rtstructs",
                 (
-                    "the study holds 3 RTSTRUCTs: 2 of them have the same newest structure set "
+                    "The study holds 3 RTSTRUCTs: 2 of them have the same newest structure set "
                     "date and time, or none, and the one with the largest SOP Instance UID is "
-                    "used: check that it is the one in use"
+                    "used: check that it is the one in use."
                 ),
             )
         ]
@@ -358,7 +358,7 @@ def test_dates_are_compared_as_dates(
     decision = _complete(_decide(StudyContents(CT, two)))
     assert decision.rtstruct.sop_instance_uid == "1.7.1"
     assert [one.sentence for one in decision.warnings] == [
-        "the study holds 2 RTSTRUCTs: the newest by structure set date and time is used"
+        "The study holds 2 RTSTRUCTs: the newest by structure set date and time is used."
     ]
 
 
@@ -429,13 +429,14 @@ def test_every_sts_patient_is_matched_by_the_series_that_is_named(
         (
             "list-unmet",
             (
-                f"the RTSTRUCT lists {count} CT instances, of which 0 are here; matched with "
-                f"{len(ct)} slices by the Series Instance UID that the RTSTRUCT lists"
+                f"The RTSTRUCT lists {count} CT instances, of which 0 are here; matched with "
+                f"{len(ct)} slices by the Series Instance UID that the RTSTRUCT lists."
             ),
         )
     ]
     sentence = _incomplete(decide(contents, pattern, STRICT))
-    assert f"send the {count} that are missing" in sentence
+    verb = "is" if count == 1 else "are"
+    assert f"send the {count} that {verb} missing" in sentence
 
 
 @pytest.mark.real_data

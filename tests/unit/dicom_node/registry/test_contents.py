@@ -57,8 +57,8 @@ def test_both_orders_of_arrival_give_one_content_in_the_study_of_the_ct(
     assert bench.state(of_drawn) == (
         StudyState.JOINED,
         (
-            f"its RTSTRUCT was drawn on the CT of study {of_ct} of the same patient: the score and "
-            "the report are there"
+            f"Its RTSTRUCT was drawn on the CT of study {of_ct} of the same patient: the score and "
+            "the report are there."
         ),
     )
     _settle(bench)
@@ -119,8 +119,8 @@ def test_the_ct_of_another_patient_is_left_alone_and_that_is_said(bench: Bench) 
     state, sentence = bench.state(other)
     assert state is StudyState.INCOMPLETE
     assert sentence == (
-        "the CT that the RTSTRUCT lists is here under another Patient ID, or without one: correct "
-        "the patient at the source and send both again"
+        "The CT that the RTSTRUCT lists is here under another Patient ID, or without one: correct "
+        "the patient at the source and send both again."
     )
     assert bench.state(good.study_key) == (StudyState.QUEUED, None)
 

@@ -93,8 +93,8 @@ def test_the_content_is_everything_that_is_here() -> None:
 
 
 def test_an_answer_is_told_with_what_is_lacking() -> None:
-    assert with_answer(Incomplete("3 are missing"), "It was asked") == Incomplete(
-        "3 are missing. It was asked"
+    assert with_answer(Incomplete("3 are missing."), "It was asked.") == Incomplete(
+        "3 are missing. It was asked."
     )
-    assert with_answer(Incomplete("3 are missing"), None) == Incomplete("3 are missing")
-    assert with_answer(Contradictory("two"), "It was asked") == Contradictory("two")
+    assert with_answer(Incomplete("3 are missing."), None) == Incomplete("3 are missing.")
+    assert with_answer(Contradictory("two"), "It was asked.") == Contradictory("two")

@@ -28,7 +28,7 @@ def test_the_files_of_a_study_are_its_rtstruct_and_its_slices(bench: Bench) -> N
 
 
 def test_unknown_studies_and_contents_are_told_in_a_sentence(bench: Bench) -> None:
-    with pytest.raises(UnknownStudyError, match="study nobody has no complete content"):
+    with pytest.raises(UnknownStudyError, match="Study nobody has no complete content"):
         bench.registry.outbox.files("nobody")
     key = bench.complete()
     with pytest.raises(UnknownStudyError, match="no complete content 000000000000"):

@@ -50,10 +50,10 @@ def test_what_cannot_be_released_is_refused_and_nothing_changes(bench: Bench) ->
         bench.registry.releases.release("nobody", "A", "B", WAIVED)
     key = _finish(bench, StudyState.SCORED)
     for by, reason, waived, sentence in (
-        ("A", "B", WAIVED, "is scored: only a complete study that is quarantined can be released"),
-        (" ", "B", WAIVED, "the name of a release has 0 characters: expected 1 to 64"),
-        ("A", "x" * 301, WAIVED, "the reason of a release has 301 characters"),
-        ("A", "B", {}, "nothing is waived"),
+        ("A", "B", WAIVED, "is scored: only a complete study that is quarantined can be released."),
+        (" ", "B", WAIVED, "The name of a release has 0 characters: expected 1 to 64"),
+        ("A", "x" * 301, WAIVED, "The reason of a release has 301 characters"),
+        ("A", "B", {}, "Nothing is waived"),
     ):
         with pytest.raises(StudyStateError, match=sentence):
             bench.registry.releases.release(key, by, reason, waived)

@@ -70,13 +70,13 @@ def test_a_study_is_named_by_its_pseudonym_or_by_its_patients_where_there_is_one
     (study,) = bench.registry.studies.summaries()
     for name in (study.study_key, study.patient_key, f"alpha · {study.patient_key}"):
         assert bench.registry.studies.named(name).study_key == study.study_key
-    with pytest.raises(UnknownStudyError, match="no study and no patient has the pseudonym nobody"):
+    with pytest.raises(UnknownStudyError, match="No study and no patient has the pseudonym nobody"):
         bench.registry.studies.named("nobody")
     bench.push(ct_slice(0, study="1.2.9", series="1.2.9.1"))
     others = [one.study_key for one in bench.registry.studies.summaries()]
     with pytest.raises(StudyStateError) as refusal:
         bench.registry.studies.named(study.patient_key)
-    assert f"patient {study.patient_key} of centre alpha has 2 studies" in str(refusal.value)
+    assert f"Patient {study.patient_key} of centre alpha has 2 studies" in str(refusal.value)
     assert all(key in str(refusal.value) for key in others)
     assert bench.registry.studies.named(study.study_key).study_key == study.study_key
 
@@ -138,8 +138,8 @@ def test_of_two_planning_cts_the_listed_one_is_scored_and_of_two_listed_the_one_
         (
             "several-series-listed",
             (
-                "the RTSTRUCT lists 2 CT series: one is used, chosen by the Series Instance UID "
-                "that the RTSTRUCT lists"
+                "The RTSTRUCT lists 2 CT series: one is used, chosen by the Series Instance UID "
+                "that the RTSTRUCT lists."
             ),
         )
     ]
@@ -227,8 +227,8 @@ def test_the_row_of_the_outbox_says_which_roi_and_which_ct_and_why(bench: Bench)
         },
     )
     assert choice.in_words == (
-        "the GTV is ROI number 1, the one of its name; the CT series is chosen by the Series "
-        "Instance UID that the RTSTRUCT lists"
+        "The GTV is ROI number 1, the one of its name; the CT series is chosen by the Series "
+        "Instance UID that the RTSTRUCT lists."
     )
 
 

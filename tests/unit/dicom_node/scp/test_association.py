@@ -278,7 +278,7 @@ def test_a_disk_that_is_almost_full_refuses_and_goes_on(start: Start, tmp_path: 
     with Wire.to(listener.port).open() as peer:
         kind, body = peer.ask(wire.store(UID, DATASET))
         assert (kind, wire.status_of(body)) == (wire.DATA, 0xA700)
-        assert b"disk almost full, send again later" in body
+        assert b"Disk almost full, send again later." in body
     full.close()
 
 

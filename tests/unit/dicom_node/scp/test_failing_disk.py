@@ -150,4 +150,4 @@ def test_a_temporary_file_that_cannot_be_removed_is_logged_and_left_to_the_next_
         assert _push(peer, 2) == 0
     words = [one.message for one in caplog.records if "temporary file" in one.message]
     assert len(words) == 2
-    assert "the next start does it" in words[0]
+    assert "the next start does it; check" in words[0]

@@ -164,7 +164,7 @@ def test_only_the_planning_ct_that_the_rule_takes_comes(bench: Bench, tmp_path: 
         came, left = place.run("patient_id\nP0001\nP0002\n")
         assert (came.outcome, came.instances) == (Outcome.FETCHED, 6)
         assert left.outcome is Outcome.LEFT
-        assert "none that ct_description takes" in left.sentence
+        assert "none that ct_description takes." in left.sentence
         assert {uid.rpartition(".")[0] for uid in place.pacs.moved} == {"1.2.1.1", "1.2.1.9"}
 
 
@@ -173,7 +173,7 @@ def test_a_study_without_an_approved_rtstruct_is_left(bench: Bench, tmp_path: Pa
     with _place(bench, tmp_path, held) as place:
         unapproved, undrawn = place.run("patient_id\nP0001\nP0002\n")
         assert (unapproved.outcome, undrawn.outcome) == (Outcome.LEFT, Outcome.LEFT)
-        assert "has 1 RTSTRUCT, none of them approved" in unapproved.sentence
+        assert "has 1 RTSTRUCT, none approved" in unapproved.sentence
         assert "has no RTSTRUCT in 1 study" in undrawn.sentence
         assert place.pacs.moved == []
 
@@ -268,7 +268,7 @@ def test_the_rate_is_kept_between_studies_that_came(bench: Bench, tmp_path: Path
 
 
 def test_a_result_is_a_line_of_a_log() -> None:
-    result = LineResult(3, "w", Outcome.FETCHED, "p" * 16, "s" * 16, 1, "the newest of 2")
+    result = LineResult(3, "w", Outcome.FETCHED, "p" * 16, "s" * 16, 1, "The newest of 2")
     assert result_in_words(result) == (
-        "line 3: fetched, 1 instance (patient pppppppppppppppp): the newest of 2"
+        "Line 3: fetched, 1 instance (patient pppppppppppppppp). The newest of 2"
     )

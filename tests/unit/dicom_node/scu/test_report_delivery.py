@@ -170,7 +170,7 @@ def test_a_report_that_has_gone_is_told(queued: Bench, tmp_path: Path) -> None:
     (tmp_path / "report.dcm").unlink()
     with _pacs(port := free_port()):
         assert _deliver(queued, port) == 0
-    assert "the report's file cannot be read (FileNotFoundError)" in _failure(queued)
+    assert "The report's file cannot be read (FileNotFoundError)" in _failure(queued)
 
 
 @contextmanager
@@ -269,7 +269,7 @@ def test_a_pacs_that_will_not_commit_has_the_report_all_the_same(queued: Bench) 
 def test_a_pacs_that_goes_before_it_says_whether_it_commits_is_asked_again(queued: Bench) -> None:
     with _committing_pacs(port := free_port(), 0x0000, "abort"):
         assert _deliver(queued, port) == 0
-    assert "did not answer our request to commit it" in _failure(queued)
+    assert "did not answer our request to commit it." in _failure(queued)
     queued.clock.advance(5)
     with _committing_pacs(port := free_port(), 0x0000, "committed"):
         assert _deliver(queued, port) == 1
@@ -438,7 +438,7 @@ def test_a_class_that_is_not_taken_is_said_and_does_not_hold_the_report(
     assert _failure(with_regions) == (
         f"PACS at 127.0.0.1:{port} accepted no presentation context for Segmentation Storage: let "
         "it take that SOP Class, or leave the object out of the centre's `returns`; other objects "
-        "do not wait for it"
+        "do not wait for it."
     )
     assert [one.delivered for one in with_regions.registry.studies.summaries()] == [True]
     with_regions.clock.advance(15)

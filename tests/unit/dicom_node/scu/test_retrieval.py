@@ -362,4 +362,4 @@ def test_a_patient_id_that_a_query_would_take_for_more_is_not_asked_for(
 )
 def test_an_answer_is_a_sentence(asked: int, came: int, unmet: str | None, words: str) -> None:
     told = answer_in_words(asked, came, Moved(came, 0), unmet)
-    assert told == f"The centre's PACS was asked: {words}"
+    assert told == f"The centre's PACS was asked: {words}."

@@ -44,7 +44,7 @@ def test_an_address_of_another_machine_is_told_at_its_key(
 
 def test_a_name_that_nobody_knows_is_told() -> None:
     (fault,) = listening_faults({KEYS: ("nobody.invalid", 11112)})
-    assert fault.sentence == "the name nobody.invalid is not known on this machine"
+    assert fault.sentence == "The name nobody.invalid is not known on this machine."
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def test_a_port_that_this_user_may_not_use_is_told() -> None:
     with _without_privileges():
         (fault,) = listening_faults({KEYS: ("127.0.0.1", DICOM_PORT)})
     assert fault.keys == KEYS
-    assert fault.sentence.startswith(f"this user may not listen on port {DICOM_PORT}")
+    assert fault.sentence.startswith(f"This user may not listen on port {DICOM_PORT}")
 
 
 def test_all_are_refused_in_one_sentence_each(tmp_path: Path) -> None:

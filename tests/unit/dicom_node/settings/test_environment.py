@@ -53,8 +53,8 @@ def test_what_the_shell_overrides_is_said_in_one_line_and_once(
     enter(file)
     said = capfd.readouterr().err
     assert said == (
-        "taken from the environment, not from annulus.toml and annulus.env: ANNULUS_NODE__PORT, "
-        "ANNULUS_PSEUDONYM_KEY\n"
+        "Taken from the environment, not from annulus.toml and annulus.env: ANNULUS_NODE__PORT, "
+        "ANNULUS_PSEUDONYM_KEY.\n"
     )
     assert OTHER not in said
     assert os.environ["ANNULUS_PSEUDONYM_KEY"] == OTHER

@@ -81,15 +81,15 @@ def test_the_variable_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[node]\nprot = 1", "line 2, node.prot: no key has this name: did you mean port"),
-        ("[nod]\nport = 1", "line 1, nod: no table has this name: did you mean node"),
+        ("[node]\nprot = 1", "line 2, node.prot: No key has this name: did you mean port"),
+        ("[nod]\nport = 1", "line 1, nod: No table has this name: did you mean node"),
         ("[node]\nport = 0", "line 2, node.port: 0 is not a TCP port: expected 1 to 65535"),
         ("[node", "is not TOML"),
         (
             "[center.a]\nae_titles = ['X']\n[center.b]\nae_titles = ['X']",
             "AE title X is given to both a and b",
         ),
-        ("[center.a]\nae_titles = []", "centre a has no calling AE title"),
+        ("[center.a]\nae_titles = []", "Centre a has no calling AE title"),
         (
             "[center.a]\nae_titles = ['X']\ncertificates = ['a:b']",
             "neither a SHA-256 fingerprint nor a name",

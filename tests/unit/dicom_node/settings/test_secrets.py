@@ -40,11 +40,11 @@ def test_a_file_that_others_may_read_or_change_is_refused(tmp_path: Path, mode: 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("A=1\nexport B=2\n", "line 2 of FILE cannot be read: expected NAME=value or a comment"),
-        ("A\n", "line 1 of FILE cannot be read"),
-        ("A=1\n\nA=2\n", "line 3 of FILE gives A a second time: keep one of the two"),
-        ("A='1\n", "line 1 of FILE opens a quote that it does not close"),
-        (b"\xef\xbb\xbfA=1\n", "the secrets file FILE begins with a byte-order mark"),
+        ("A=1\nexport B=2\n", "Line 2 of FILE cannot be read: expected NAME=value or a comment"),
+        ("A\n", "Line 1 of FILE cannot be read"),
+        ("A=1\n\nA=2\n", "Line 3 of FILE gives A a second time: keep one of the two."),
+        ("A='1\n", "Line 1 of FILE opens a quote that it does not close"),
+        (b"\xef\xbb\xbfA=1\n", "The secrets file FILE begins with a byte-order mark"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named_without_its_value(

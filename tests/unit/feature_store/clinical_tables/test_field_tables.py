@@ -351,7 +351,7 @@ def test_a_table_that_leaves_something_open_is_refused(tmp_path: Path, name: str
 REJECTED: dict[str, tuple[str, str]] = {
     "scientific notation": (
         days("365", "1.1E+03"),
-        "survival_days is '1.1E+03', expected a number",
+        "survival_days is '1.1E+03', expected a number.",
     ),
     "a unit in the cell": (days("365", "12 months"), "survival_days is '12 months', expected"),
     "words in event": (
@@ -361,19 +361,19 @@ REJECTED: dict[str, tuple[str, str]] = {
     "code and word that contradict": (events("OS_STATUS", "1:DECEASED", "1:LIVING"), "OS_STATUS"),
     "a shortened identifier": (
         OURS + TWO.replace("P2", "1.2E+11"),
-        "the Patient ID was shortened by a spreadsheet (1.2E+11)",
+        "The Patient ID was shortened by a spreadsheet (1.2E+11)",
     ),
     "an identifier with a hidden character": (
         OURS + TWO.replace("P2", "P\u200b2"),
-        "the Patient ID holds a character that cannot be seen",
+        "The Patient ID holds a character that cannot be seen",
     ),
     "an identifier as a number": (OURS + TWO.replace("P2", "1002.0"), "ends with .0"),
     "a line commented out": (OURS + TWO.replace("P2", "#P2"), "it has a comment or the name of"),
     "a line of means": (OURS + TWO.replace("P2", "Mean"), "a comment or the name of a summary"),
-    "an apostrophe": (OURS + TWO.replace("P2", "'0012"), "the Patient ID stands in quotes"),
+    "an apostrophe": (OURS + TWO.replace("P2", "'0012"), "The Patient ID stands in quotes"),
     "an unquoted comma": (
         OURS + TWO.replace("squamous cell carcinoma", "Squamous cell carcinoma, NOS"),
-        "it has 8 cells, expected 7 as in the header",
+        "It has 8 cells, expected 7 as in the header.",
     ),
     "a death before the start": (
         DATED
@@ -385,13 +385,13 @@ REJECTED: dict[str, tuple[str, str]] = {
         DATED
         + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
         "P2,66,m,adeno,II,2020-01-01,2020-02-30,\n",
-        "date of death is '…-02-30', expected a date like 2026-01-31",
+        "date of death is '…-02-30', expected a date like 2026-01-31.",
     ),
     "a date in the future": (
         DATED
         + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
         "P2,66,m,adeno,II,2020-01-01,,9999-12-31\n",
-        "last contact lies in the future",
+        "last contact lies in the future.",
     ),
     "a year of the Islamic calendar": (
         DATED
@@ -403,17 +403,17 @@ REJECTED: dict[str, tuple[str, str]] = {
         DATED
         + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
         "P2,66,m,adeno,II,2563-01-01,2563-12-31,\n",
-        "start of radiotherapy lies in the future",
+        "start of radiotherapy lies in the future.",
     ),
     "a date in signs of Japanese": (
         DATED
         + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
         "P2,66,m,adeno,II,2020年1月1日,2020-12-31,\n",
-        "start of radiotherapy is a text of 6 characters, expected a date like 2026-01-31",
+        "start of radiotherapy is a text of 6 characters, expected a date like 2026-01-31.",
     ),
     "a line parted otherwise": (
         OURS + TWO.replace("P2,70,female,", "P2;70;female;").replace("a,II,900,0", "a;II;900;0"),
-        "it has 1 cell, expected 7 as in the header",
+        "It has 1 cell, expected 7 as in the header.",
     ),
     "digits that are none of ASCII": (days("365", "٣٦٥"), "survival_days is '٣٦٥', expected a"),
     "days that differ from the dates": (
@@ -426,7 +426,7 @@ REJECTED: dict[str, tuple[str, str]] = {
         ("patient_id,age,sex,histology,stage,rt_start,date_of_death,survival_days,event\n"
         "P1,66,m,adeno,IIIA,2020-01-01,2020-12-31,365,1\n"
         "P2,66,m,adeno,IIIA,2020-01-01,2020-12-31,365,0\n"),
-        "event says alive and date_of_death gives a date of death",
+        "event says alive and date_of_death gives a date of death.",
     ),
 }  # fmt: skip
 

@@ -332,7 +332,7 @@ def test_matrix_has_named_columns_and_the_newest_complete_content_of_each_patien
         "patient04",
     ]
     assert store.features("A", REGIONS, "other settings").empty
-    with pytest.raises(ValueError, match="no features are asked for"):
+    with pytest.raises(ValueError, match="No features are asked for"):
         store.features("A", [], "s")
 
 
@@ -387,7 +387,7 @@ def test_a_damaged_table_is_a_sentence(tmp_path: Path) -> None:
 def test_what_cannot_be_right_is_refused(store: FeatureStore) -> None:
     with pytest.raises(ValueError, match="expected a finite number"):
         score(linear_predictor=float("nan"))
-    with pytest.raises(ValueError, match=r"survival at 365 days is 1\.5: expected a probability"):
+    with pytest.raises(ValueError, match=r"Survival at 365 days is 1\.5: expected a probability"):
         score(survival={365: 1.5})
     with pytest.raises(ValueError, match="timezone-aware"):
         score(scored_at=NOON.replace(tzinfo=None))

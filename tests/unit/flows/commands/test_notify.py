@@ -36,7 +36,7 @@ def test_what_is_open_and_who_waits_is_listed(
 ) -> None:
     settings = str(_settings(bench))
     assert main(["--settings", settings, "notify"]) == 0
-    assert capsys.readouterr().out == "nothing is open\n"
+    assert capsys.readouterr().out == "Nothing is open.\n"
     key = bench.quarantined()
     work = installation()
     from flows.notices.notifier import Notifier
@@ -65,7 +65,7 @@ def test_a_test_tells_everybody_and_says_what_became_of_it(
         secrets.chmod(0o600)
         assert main(["--settings", str(settings), "notify", "--test"]) == 1  # no Prefect server
         said = capsys.readouterr().out.splitlines()
-        assert said[0] == "prefect: not told. the Prefect server does not answer"
+        assert said[0] == "prefect: not told. The Prefect server does not answer."
         assert said[1].startswith("mail:a@hospital.example: told, message ")
         assert said[2].startswith("webhook: told, message ")
         assert [one["kind"] for one in hook.bodies] == ["test"]

@@ -77,7 +77,7 @@ def _finished(
 
 
 def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -> None:
-    assert run("releases") == (0, "no study has been released")
+    assert run("releases") == (0, "No study has been released.")
     key = _finished(bench, StudyState.QUARANTINED, (HISTOLOGY,))
     (study,) = bench.registry.studies.summaries()
     shown_by_the_ui = f"alpha · {study.patient_key}"
@@ -91,19 +91,19 @@ def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -
     assert [study.state for study in bench.registry.studies.summaries()] == [StudyState.QUEUED]
     assert run("release", key, "--by", "A", "--reason", "B") == (
         1,
-        f"study {key} is queued: only a complete study that is quarantined can be released",
+        f"Study {key} is queued: only a complete study that is quarantined can be released.",
     )
 
 
 @pytest.mark.parametrize(
     ("findings", "sentence", "because"),
     [
-        ((NO_GTV, HISTOLOGY), "", "It is quarantined because: No ROI is the GTV."),
-        ((), "A CT slice cannot be read.", "It is quarantined because: A CT slice cannot be read."),
+        ((NO_GTV, HISTOLOGY), "", "whoever decides. No ROI is the GTV."),
+        ((), "A CT slice cannot be read.", "whoever decides. A CT slice cannot be read."),
         (
             (HISTOLOGY,),
             "The GTV lies off the slices.",
-            "It is quarantined because: The GTV lies off the slices.",
+            "whoever decides. The GTV lies off the slices.",
         ),
     ],
 )
@@ -128,15 +128,15 @@ def test_studies_are_requeued_by_name_or_by_centre_and_state(bench: Bench, run: 
     code, said = run("requeue", "nobody", key)
     assert code == 1
     assert "1 study is worked on again" in said
-    assert "no study and no patient has the pseudonym nobody" in said
+    assert "No study and no patient has the pseudonym nobody" in said
     assert "neither studies nor a centre, or both" in run("requeue")[1]
     assert run("requeue", "--center", "omega") == (
         2,
-        "the settings file has no centre omega: it has alpha",
+        "The settings file has no centre omega: it has alpha.",
     )
     assert run("redeliver", key)[1] == (
-        f"study {key} is queued and has no report to deliver: expected one that was scored while "
-        "its centre had a return_to; `python -m flows requeue --again` scores it once more"
+        f"Study {key} is queued and has no report to deliver: expected one that was scored while "
+        "its centre had a return_to; `python -m flows requeue --again` scores it once more."
     )
     with pytest.raises(SettingsError, match="no centre omega"):
         requeue_studies(Installation(Settings.load()), RequeueRequest(center="omega"))
@@ -172,7 +172,7 @@ def test_refused_newer_contents_are_accepted_with_who_and_why(
     asked = ("accept", study.study_key, "--by", "A. Manager", "--reason", "contours corrected")
     code, said = run(*asked)
     assert code == 1
-    assert "nothing newer of study" in said
+    assert "Nothing newer of study" in said
     drawn.ApprovalStatus = "APPROVED"
     with pytest.raises(ConflictingContentError):
         bench.push(drawn)

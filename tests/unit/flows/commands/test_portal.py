@@ -41,7 +41,7 @@ def test_a_user_is_made_listed_and_removed(
     assert set(read_users(folder)) == {"paul"}
     said = capsys.readouterr()
     assert "paul may look at centre B, through a proxy only" in said.out
-    assert "there is no user anna" in said.err
+    assert "There is no user anna" in said.err
     assert PASSWORD not in said.out + said.err
 
 
@@ -56,6 +56,6 @@ def test_a_centre_that_there_is_not_and_a_short_password_are_refused(
     assert _run(settings, "add", "anna") == 1
     assert _run(settings, "add", "an na", "--without-password") == 1
     said = capsys.readouterr().err
-    assert "the settings file has no centre Z: it has B" in said
-    assert "the password has 5 characters: expected 12 to 256" in said
+    assert "The settings file has no centre Z: it has B" in said
+    assert "The password has 5 characters: expected 12 to 256" in said
     assert read_users(tmp_path / "node" / "portal") == {}

@@ -76,7 +76,7 @@ def test_the_check_says_what_is_wrong_and_mends_it(
     code, out, err = run("store", "check")
     assert (code, out) == (0, "The store is what it should be.\n")
     assert err.splitlines() == [
-        "taken from the environment, not from annulus.toml and annulus.env: ANNULUS_NODE__FOLDER"
+        "Taken from the environment, not from annulus.toml and annulus.env: ANNULUS_NODE__FOLDER."
     ]
     report = place / "reports" / "late" / "report.json"
     report.parent.mkdir(parents=True)

@@ -54,7 +54,7 @@ def test_records_without_a_study_go_and_the_versions_of_before_keep_them(
     before, kept = store.versions(), store.clinical("B")
     others = [one for one in store.clinical(None) if one.center != "B"]
     assert kept
-    assert run("--recorded") == (0, "no clinical record was removed")
+    assert run("--recorded") == (0, "No clinical record was removed.")
     code, said = run("B", "--without-study")
     assert (code, "would be removed, 0 would stay. Nothing was done" in said) == (0, True)
     assert store.clinical("B") == kept
@@ -89,7 +89,7 @@ def test_only_the_patients_named_or_the_records_since_a_time_go(
         (("B",), 1, "Which records are to go is not said, or in several ways"),
         (("B", "--all", "--without-study"), 1, "Which records are to go is not said, or in"),
         (("B", "--all", "--confirm"), 1, "have 0 and 0 characters: expected both"),
-        (("OMEGA", "--all"), 2, "the settings file has no centre OMEGA"),
+        (("OMEGA", "--all"), 2, "The settings file has no centre OMEGA"),
         (("B", "--since", "2026-01-31T12:00"), 1, "has no zone"),
         ((), 2, "Name a centre, or give --recorded"),
     ],

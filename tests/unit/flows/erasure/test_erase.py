@@ -305,15 +305,15 @@ def test_what_cannot_be_erased_is_refused_before_anything_is_removed(
     code, _, said = commanded(hospital, capsys, monkeypatch, key_of(WHO), *WHY, "--confirm")
     assert code == 1
     assert "copy it to a local disk" in said
-    assert "nothing was removed yet" in said
+    assert "nothing was removed yet." in said
     settings.write_text(before)
     commit = max((store / "scores" / "_delta_log").glob("*.json"))
     whole = commit.read_bytes()
     commit.write_bytes(b"")
     code, _, said = commanded(hospital, capsys, monkeypatch, "--again")
     assert code == 1
-    assert "the feature store is damaged" in said
-    assert "nothing was removed yet" in said
+    assert "The feature store is damaged" in said
+    assert "nothing was removed yet." in said
     commit.write_bytes(whole)
     assert set(naming(hospital.folder, names)) >= named
     (ledger,) = go_on(hospital.at)
@@ -328,7 +328,7 @@ def test_whoever_is_not_known_is_said_to_be_so(
     assert commanded(hospital, capsys, monkeypatch, "nobody", "--again")[0] == 2
     code, _, said = commanded(hospital, capsys, monkeypatch, "nobody", *WHY)
     assert code == 1
-    assert "together with --center" in said
+    assert "together with --center." in said
     code, said, _ = commanded(hospital, capsys, monkeypatch, "--again")
     assert code == 0
     assert "Nothing of anybody who was erased is here" in said

@@ -31,7 +31,7 @@ def test_a_server_whose_database_is_elsewhere_is_named(
     monkeypatch.delenv("PREFECT_API_DATABASE_CONNECTION_URL", raising=False)
     remote = prefect_elsewhere(_work(tmp_path, "[prefect]\napi_url = 'http://far.test:4200/api'\n"))
     assert remote is not None
-    assert remote.startswith("the database of the Prefect server at http://far.test:4200/api")
+    assert remote.startswith("The database of the Prefect server at http://far.test:4200/api")
     url = "postgresql+asyncpg://prefect@db/prefect"
     monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", url)
     on_postgresql = prefect_elsewhere(_work(tmp_path))

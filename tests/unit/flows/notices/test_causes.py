@@ -65,7 +65,7 @@ def test_a_quarantined_study_is_a_cause_by_itself_and_another_reason_another(ben
             key, item.content_digest, None, StudyState.QUARANTINED, sentence, None
         )
         (cause,) = registry_causes(bench.registry, NotifyTable(), bench.clock())
-        assert cause.sentence == f"Study {key} of centre alpha is quarantined: {sentence}"
+        assert cause.sentence == f"Study {key} of centre alpha is quarantined. {sentence}"
         assert (cause.page, cause.subject) == (f"studies/{key}", key)
         keys.add(cause.key)
         bench.registry.outbox.requeue(key)
@@ -89,5 +89,5 @@ def test_everything_is_looked_at_but_what_cannot_be_asked(
     (system / PARTS_NAME).write_text('[{"name": "dispatcher", "ends": ["yesterday"]}]')
     again = causes.now(bench.clock())
     assert again.looked_at == every - {NoticeKind.RESTARTS}
-    assert "cannot look for notices of restarts (ValueError)" in caplog.text
+    assert "Cannot look for notices of restarts (ValueError)" in caplog.text
     work.registry.close()

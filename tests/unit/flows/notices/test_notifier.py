@@ -154,7 +154,7 @@ def test_a_kind_that_is_not_chosen_is_told_to_prefect_alone_and_nothing_is_lost_
     assert [one.sink for one in work.registry.notices.untold()] == ["prefect"]
     assert notifier.tell_next(("prefect",))
     (waits,) = work.registry.notices.untold()
-    assert waits.sentence == "the Prefect server does not answer"
+    assert waits.sentence == "The Prefect server does not answer."
     assert not notifier.tell_next(("webhook",))
     bench.registry.outbox.requeue(key)
     assert notifier.look() == 0
@@ -179,7 +179,7 @@ def test_a_fault_of_ours_is_the_verdict_of_its_message_and_stops_no_other(
         assert notifier.tell_next(("webhook",))
     sentence = {one.sink: one.sentence for one in work.registry.notices.untold()}["webhook"]
     assert sentence is not None
-    assert sentence.startswith("it cannot be told (KeyError at test_notifier.py:")
+    assert sentence.startswith("It cannot be told (KeyError at test_notifier.py:")
     assert "a value" not in sentence
     time.sleep(0.2)
     assert notifier.tell_next(("webhook",))

@@ -102,7 +102,7 @@ def test_what_a_webhook_answers_is_told_and_its_address_is_not(
     environment = {WEBHOOK_URL: f"{hook.url}/{SECRET}"}
     with pytest.raises(NotTakenError) as refusal:
         send(_settings("webhook"), environment, _message("webhook"))
-    assert str(refusal.value) == f"the webhook answered {status}"
+    assert str(refusal.value) == f"The webhook answered {status}."
     assert refusal.value.may_be_known is may_be_known
     assert refusal.value.__cause__ is None
 
@@ -111,7 +111,7 @@ def test_a_webhook_that_is_not_there_is_told() -> None:
     environment = {WEBHOOK_URL: f"http://127.0.0.1:{free_port()}/{SECRET}"}
     with pytest.raises(NotTakenError) as refusal:
         send(_settings("webhook"), environment, _message("webhook"))
-    assert str(refusal.value) == "the webhook cannot be reached (ConnectError)"
+    assert str(refusal.value) == "The webhook cannot be reached (ConnectError)."
     assert not refusal.value.may_be_known
 
 
@@ -124,9 +124,9 @@ def test_a_mailbox_gets_a_letter() -> None:
         assert mail["Message-ID"] == "<ab12@hospital.example>"
         assert "https://annulus.example/studies/k" in mail.get_content()
         sink.refuses = "554 no\x07 such thing"
-        with pytest.raises(NotTakenError, match=r"^the mail server answered 554 no  such thing$"):
+        with pytest.raises(NotTakenError, match=r"^The mail server answered 554 no  such thing\.$"):
             send(settings, {}, _message("mail:physics@hospital.example"))
-    with pytest.raises(NotTakenError, match=r"^the mail server cannot be reached"):
+    with pytest.raises(NotTakenError, match=r"^The mail server cannot be reached"):
         send(settings, {}, _message("mail:physics@hospital.example"))
     asks = _settings("mail", mail_port=sink.port, user="annulus")
     with pytest.raises(NotTakenError, match=MAIL_PASSWORD):
@@ -149,7 +149,7 @@ def test_teams_and_slack_get_a_letter_by_prefects_own_blocks(
     hook.status = 403
     with pytest.raises(NotTakenError) as refusal:
         send(_settings(sink), {variable: url}, _message(sink))
-    assert str(refusal.value) == f"{sink.capitalize()} answered 403"
+    assert str(refusal.value) == f"{sink.capitalize()} answered 403."
     assert not refusal.value.may_be_known
 
 

@@ -76,7 +76,7 @@ def test_a_list_is_fetched_and_each_line_is_told(place: Place) -> None:
 
 
 def test_a_list_that_is_not_there_is_a_sentence(place: Place) -> None:
-    with pytest.raises(StudyListError, match=r"there is no late\.csv in .*: put the list there"):
+    with pytest.raises(StudyListError, match=r"There is no late\.csv in .*: put the list there"):
         list_file(place.work, RetrieveRequest(center="alpha", list="late.csv"))
     with pytest.raises(SettingsError, match="has no centre beta"):
         list_file(place.work, RetrieveRequest(center="beta", list="late.csv"))

@@ -181,7 +181,7 @@ def test_a_user_of_one_centre_sees_nothing_of_another(
 
 def test_the_start_page_tells_what_waits_and_why(anna: AsgiBrowser) -> None:
     page = anna.get("/").text
-    assert "no frozen model is pinned" in page
+    assert "No frozen model is pinned" in page
     assert "24 CT slices have arrived but no RTSTRUCT" in page
     assert "The disk of south is full." in page
     assert page.count("/reports/2026") >= 3

@@ -73,7 +73,7 @@ def test_settings_that_lie_are_refused_when_they_are_read(
     with pytest.raises(SettingsError) as refusal:
         Settings.load(file)
     said = str(refusal.value).replace(str(checkout), "ROOT")
-    assert said.removeprefix("the settings file ROOT/annulus.toml ") == sentence
+    assert said.removeprefix("The settings file ROOT/annulus.toml ") == sentence
     assert "secret" not in said
 
 
@@ -127,9 +127,9 @@ def test_reports_never_lie_around_the_secrets(checkout: Path) -> None:
             "70000",
             "environment variable ANNULUS_NODE__PORT (node.port): 70000 is not a TCP port",
         ),
-        ("ANNULUS_NODE__PROT", "1", "(node.prot): no key has this name: did you mean port?"),
-        ("ANNULUS_NOD__PORT", "1", "no table has the name nod: did you mean node?"),
-        ("ANNULUS_NODE__PORT", "one", 'found "one", expected a whole number'),
+        ("ANNULUS_NODE__PROT", "1", "(node.prot): No key has this name: did you mean port?"),
+        ("ANNULUS_NOD__PORT", "1", "No table has the name nod: did you mean node?"),
+        ("ANNULUS_NODE__PORT", "one", 'Found "one", expected a whole number'),
     ],
 )
 def test_a_variable_that_lies_is_named(

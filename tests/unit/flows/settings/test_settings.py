@@ -100,7 +100,7 @@ def test_every_table_has_an_owner() -> None:
         ("[node\n", "not TOML"),
         ("[validation]\nschedule = 'nightly'\n", "'nightly' is not a schedule"),
         ("[validation]\ntimezone = 'Mars/Olympus'\n", "Mars/Olympus is not a time zone"),
-        ("[validation]\nmargins = [0.8, 0.9]\n", "the margins are 0.8 and 0.9"),
+        ("[validation]\nmargins = [0.8, 0.9]\n", "The margins are 0.8 and 0.9"),
         ("[validation]\ndecision_thresholds = [30]\n", "less than 1"),
         ("[clinical.B]\ndates = 'day-first'\n", "[clinical.B] names no centre of this file"),
         (f"{CENTER}[clinical.B]\ncolumns = {{ name = 'N' }}\n", "name is no column: expected"),

@@ -90,7 +90,7 @@ def test_a_ct_that_allows_no_segmentation_still_has_its_report_with_a_sentence(
         if element.keyword == "TextValue"
     ]
     (said,) = (one for one in texts if one.startswith("The regions that were measured"))
-    assert "the headers of the CT do not allow a segmentation" in said
+    assert "The headers of the CT do not allow a segmentation" in said
 
 
 def test_a_page_is_returned_as_picture_where_it_is_asked_for(

@@ -176,7 +176,7 @@ def test_folds_that_leave_too_few_deaths_are_refused_before_the_network_trains(
     }
     with pytest.raises(TrainingError, match=r"cannot be cross-validated in 5 folds: .*--folds 0"):
         check_trainable(work, request, training_store(work, request), few)
-    with pytest.raises(pydantic.ValidationError, match="one fold leaves nobody to train on"):
+    with pytest.raises(pydantic.ValidationError, match="One fold leaves nobody to train on"):
         TrainingRequest(center="A", bundle=Path("bundle"), folds=1)
 
 

@@ -74,7 +74,7 @@ def test_the_z_score_is_written_beside_its_signature(record: dict[str, Any]) -> 
 
 
 def test_a_record_of_something_else_is_refused(record: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="a CombinedModel has no colour"):
+    with pytest.raises(ValueError, match="A CombinedModel has no colour"):
         from_record(CombinedModel, {**record, "colour": "blue"})
     del record["cutoff"]
     with pytest.raises(TypeError, match="cutoff"):

@@ -89,7 +89,7 @@ def test_a_map_of_a_real_patient(
     file.write_bytes(buffer.getvalue())
     assert errors_in(peer("dciodvfy"), file, "-new") == []
 
-    with pytest.raises(StructuredReportError, match="no CT instance"):
+    with pytest.raises(StructuredReportError, match="No CT instance"):
         build_occlusion_map([], values, grid, MODEL, software_version="0.1.0", **uids)
     with pytest.raises(StructuredReportError, match="finite values"):
         build_occlusion_map(ct, values * np.nan, grid, MODEL, software_version="0.1.0", **uids)

@@ -357,11 +357,11 @@ def test_what_cannot_stand_in_a_report_is_refused(pat1: tuple[list[Dataset], Dat
     other = deepcopy(ct[0])
     other.SeriesInstanceUID = "1.2.3"
     cases: list[tuple[list[Dataset], Dataset, dict[str, Any], str]] = [
-        ([], rtstruct, {}, "no CT instance"),
+        ([], rtstruct, {}, "No CT instance"),
         ([*ct, other], rtstruct, {}, "2 series"),
         ([*ct, ct[0]], rtstruct, {}, "given twice"),
         ([rtstruct], rtstruct, {}, "expected CT Image Storage"),
-        (ct, ct[0], {}, "expected RT Structure Set Storage"),
+        (ct, ct[0], {}, "expected RT Structure Set Storage."),
         (
             ct,
             rtstruct,

@@ -103,5 +103,5 @@ def test_the_training_and_the_reports_have_one_concordance() -> None:
 
 def test_a_score_per_patient_is_demanded() -> None:
     survival = made_cohort("A", 20, 6).survival
-    with pytest.raises(ValueError, match="expected 20 finite risk scores"):
+    with pytest.raises(ValueError, match="Expected 20 finite risk scores"):
         harrell_c(survival, np.zeros(19))

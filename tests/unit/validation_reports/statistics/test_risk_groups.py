@@ -110,7 +110,7 @@ def test_groups_that_do_not_overlap_have_no_hazard_ratio() -> None:
 
 
 def test_a_group_per_patient_is_demanded() -> None:
-    with pytest.raises(ValueError, match="expected 20 risk groups"):
+    with pytest.raises(ValueError, match="Expected 20 risk groups"):
         compare_risk_groups(made_cohort("A", 20, 6).survival, np.zeros(19, bool))
 
 

@@ -1,0 +1,28 @@
+"""How numbers of things are written in a sentence."""
+
+from __future__ import annotations
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun in the right form: ``1 slice``, ``3 slices``, ``2 studies``.
+
+    Parameters
+    ----------
+    n : int
+        The number.
+    noun : str
+        What is counted, in the singular.
+    plural : str, optional
+        Its plural, where that is not the singular with an s.
+    """
+    return f"{n} {noun if n == 1 else plural or f'{noun}s'}"
+
+
+def are(n: int) -> str:
+    """Return the verb that agrees with a number of things."""
+    return "is" if n == 1 else "are"
+
+
+def were(n: int) -> str:
+    """Return the verb that agrees with a number of things that are past."""
+    return "was" if n == 1 else "were"
