@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 NUMBA_NUM_THREADS=1 $(BIN)/
 ON_ALL_CORES := --numprocesses logical --maxprocesses 8
 TWO_AT_ONCE := --numprocesses 2
 
-.PHONY: help bench-prefect image image-check install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
+.PHONY: help bench-prefect image image-check install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest messages torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -65,6 +65,9 @@ bench-radiomics-scaling: install  ## cost by tumour, field of view and rings; me
 
 bench-ingest: install  ## ingest against Orthanc and storescp, interleaved; ARGS="--rounds 3" for a shorter run
 	$(BIN)/python -m tests.benchmarks.bench_ingest $(ARGS)
+
+messages: install  ## every message that a person may read, by package and module
+	$(BIN)/python -m tests.message_list
 
 torture: install  ## 200 sudden deaths under push, then the same with lost registry, moved clock and full disk; ARGS="--kills 20"
 	for trouble in nothing registry clock disk; do \

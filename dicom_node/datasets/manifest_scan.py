@@ -117,7 +117,7 @@ class _TooManyError(Exception):
     def __init__(self, most: int, what: str) -> None:
         super().__init__(
             f"An RTSTRUCT holds more than {most} {what}: expected at most so many; export fewer "
-            "structures"
+            "structures."
         )
 
 

@@ -119,7 +119,7 @@ def _settled(
         return Contradictory(
             f"{choice.count} CT series fit the GTV equally, and nothing in the RTSTRUCT tells on "
             "which it was drawn: export it with its references to the images, or send only the CT "
-            "that was contoured"
+            "that was contoured."
         )
     shortfall = _shortfall(choice.slices, drawn.gtv.roi, policy)
     missing = _missing(contents, choice, shortfall, policy)

@@ -211,8 +211,8 @@ def decision_of(connection: Connection, study_key: str, quiet: Center | None) ->
         raise
     except Exception as error:  # noqa: BLE001 - the verdict is the study's, and recorded as its state
         return Contradictory(
-            f"the study cannot be decided ({where_raised(error)}): send it again from the planning "
-            "system, and tell who maintains Annulus"
+            f"The study cannot be decided ({where_raised(error)}): send it again from the planning "
+            "system, and tell who maintains Annulus."
         )
 
 

@@ -240,7 +240,7 @@ def _check_head(request: Request) -> bytes:
         for one in request.headers.get("accept", "*/*").split(",")
     }
     if accepted.isdisjoint(_ACCEPTABLE):
-        raise _RefusedError(HTTPStatus.NOT_ACCEPTABLE, f"expected Accept: {MEDIA_TYPE}")
+        raise _RefusedError(HTTPStatus.NOT_ACCEPTABLE, f"Expected Accept: {MEDIA_TYPE}.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise _RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected a body without Content-Encoding."

@@ -11,6 +11,7 @@ from typing import Any
 
 from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.rules import TRUE, Between, OneOf, warning
+from feature_store.wording import counted
 
 KNOWN_VENDORS = (
     "siemens",
@@ -185,8 +186,8 @@ PROTOCOL_RULES = (
         Between(None, 0),
         "pixels that were never compressed with loss",
         lambda f: (
-            f"{f.lossy_slices} CT slice(s) say that they were compressed with loss (0028,2110), "
-            "expected none: compression changes textures."
+            f"The CT has {counted(f.lossy_slices, 'slice')} compressed with loss, as (0028,2110) "
+            "says, expected none: compression changes textures."
         ),
     ),
     warning(

@@ -14,6 +14,7 @@ from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.rasterize import RasterizedRoi
 from feature_store.imaging.structure_set import Roi
 from feature_store.rules import TRUE, Between, warning
+from feature_store.wording import counted
 
 _OFF_PLANE_MM, _OFF_PLANE_SPACINGS = 0.1, 0.05
 
@@ -73,9 +74,9 @@ class ContourFacts:
 def in_words(facts: ContourFacts) -> str:
     """Return what is recorded of the contours of every GTV."""
     return (
-        f"The GTV has voxels on {facts.contoured_slices} slice(s); of its contours {facts.holes} "
-        f"are holes, {facts.islands} islands within one, {facts.keyholes} keyholes, and "
-        f"{facts.without_voxels} enclose no voxel's centre."
+        f"The GTV has voxels on {counted(facts.contoured_slices, 'slice')}. Among its contours: "
+        f"{counted(facts.holes, 'hole')}, {counted(facts.islands, 'island')} within one, "
+        f"{counted(facts.keyholes, 'keyhole')}, {facts.without_voxels} around no voxel's centre."
     )
 
 
@@ -138,8 +139,9 @@ CONTOUR_RULES = (
         Between(None, 0),
         "each GTV contour once",
         lambda f: (
-            f"{f.repeated} contour(s) of the GTV on {_slices(f.repeated_on)} repeat another, or go "
-            "round twice, expected each once: they are counted once."
+            f"The GTV has {counted(f.repeated, 'contour')} on {_slices(f.repeated_on)} that "
+            "another repeats, or that is gone round twice, expected each once: each is counted "
+            "once."
         ),
     ),
     warning(
@@ -148,8 +150,8 @@ CONTOUR_RULES = (
         Between(None, 0),
         "no left-over clicks in the GTV",
         lambda f: (
-            f"{f.remnants} contour(s) of the GTV on {_slices(f.remnants_on)} enclose less than a "
-            "voxel, expected none: they are left-over clicks, and are skipped."
+            f"The GTV has {counted(f.remnants, 'contour')} on {_slices(f.remnants_on)} around less "
+            "than a voxel, expected none: such left-over clicks are skipped."
         ),
     ),
     warning(
@@ -158,8 +160,8 @@ CONTOUR_RULES = (
         Between(None, 0),
         "GTV contours that do not cross themselves",
         lambda f: (
-            f"{f.crossing} contour(s) of the GTV on {_slices(f.crossing_on)} cross themselves, "
-            "expected none: what they go round an odd number of times is taken."
+            f"The GTV has {counted(f.crossing, 'contour')} on {_slices(f.crossing_on)} with lines "
+            "that cross, expected none: what is gone round an odd number of times is taken."
         ),
     ),
     warning(
@@ -239,8 +241,8 @@ CONTOUR_RULES = (
         Between(None, 0),
         "GTV contours without a Contour Offset Vector",
         lambda f: (
-            f"{f.offset_contours} contour(s) of the GTV carry a Contour Offset Vector (3006,0045), "
-            "expected none: they are moved by it. Check the contour in the viewer."
+            f"The GTV has {counted(f.offset_contours, 'contour')} with a Contour Offset Vector "
+            "(3006,0045), expected none: a contour is moved by it. Check the contour in the viewer."
         ),
     ),
 )

@@ -18,6 +18,7 @@ from pydicom.uid import CTImageStorage
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
 from feature_store.imaging.ct_extent import CtExtent
+from feature_store.wording import counted
 
 _T = TypeVar("_T")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -139,7 +140,7 @@ class SliceHeader:
     def odd_pixels(self) -> str | None:
         """What is not as CT Image Storage has its pixels (PS3.3 C.8.2.1.1), in words."""
         if self.samples not in (None, 1) or self.photometric not in ("", *_GREY):
-            return f"{self.photometric or 'pixels'} of {self.samples or 1} sample(s)"
+            return f"{self.photometric or 'pixels'} of {counted(self.samples or 1, 'sample')}"
         allocated = self.bits_allocated or 16
         stored = allocated if self.bits_stored is None else self.bits_stored
         high = stored - 1 if self.high_bit is None else self.high_bit

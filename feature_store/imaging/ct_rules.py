@@ -14,6 +14,7 @@ import numpy as np
 from feature_store.errors import CtGeometryError
 from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.rules import TRUE, Between, Rule
+from feature_store.wording import counted
 
 GAP_RATIO = 1.5
 """A slice distance of more than this times the median one is a missing slice."""
@@ -186,7 +187,10 @@ CT_RULES = (
         "n_slices",
         Between(2),
         "at least 2 CT slices",
-        lambda f: f"The CT has {f.n_slices} slice(s), expected at least 2. Send the whole series.",
+        lambda f: (
+            f"The CT has {counted(f.n_slices, 'slice')}, expected at least 2. Send the whole "
+            "series."
+        ),
     ),
     _refusal(
         "mixed-series",
@@ -234,9 +238,9 @@ CT_RULES = (
         Between(None, 0),
         "one CT slice at each position",
         lambda f: (
-            f"{len(f.coinciding_at_mm)} CT slice(s) lie where another lies, the first at "
-            f"{f.coinciding_at_mm[0]:.2f} mm, expected one at each position. Send the series once, "
-            "without repeats."
+            f"The CT has {counted(len(f.coinciding_at_mm), 'slice')} where another lies, the first "
+            f"at {f.coinciding_at_mm[0]:.2f} mm, expected one at each position. Send the series "
+            "once, without repeats."
         ),
     ),
     _refusal(
@@ -256,7 +260,7 @@ CT_RULES = (
         Between(None, 0),
         "evenly spaced CT slices, none missing",
         lambda f: (
-            f"The CT lacks {f.missing_slices} slice(s): after the slice at "
+            f"The CT lacks {counted(f.missing_slices, 'slice')}: after the slice at "
             f"{f.largest_gap_after_mm:.2f} mm the next is "
             f"{f.largest_gap_ratio * f.median_gap_mm:.2f} mm away, expected "
             f"{f.median_gap_mm:.2f} mm. Send the missing slices."
@@ -312,8 +316,9 @@ CT_RULES = (
         Between(None, 0),
         "a Rescale Slope and Intercept in every CT slice",
         lambda f: (
-            f"{len(f.unscaled_at_mm)} CT slice(s), the first at {f.unscaled_at_mm[0]:.2f} mm, have "
-            "no usable Rescale Slope and Intercept, expected both: the values are not Hounsfield "
+            f"The CT has {counted(len(f.unscaled_at_mm), 'slice')}, the first at "
+            f"{f.unscaled_at_mm[0]:.2f} mm, without a usable Rescale Slope and Intercept, expected "
+            "both: the values are not Hounsfield "
             "units (PS3.3 C.8.2.1). Send the series as the scanner made it."
         ),
     ),

@@ -28,6 +28,7 @@ from feature_store.imaging.gtv_rules import GTV_RULES, gtv_facts
 from feature_store.imaging.polygon import is_upright
 from feature_store.imaging.structure_set import CLOSED_TYPES, Roi
 from feature_store.rules import refuse
+from feature_store.wording import counted
 
 PLANE_TOLERANCE = 0.25
 """How far a contour's plane may be from its slice's, in slice spacings: more is another CT's
@@ -131,8 +132,8 @@ def rasterize(
     if not mask.any():
         raise ContourError(
             "only-remnants",
-            f"ROI {roi.name!r} has {len(roi.contours)} contour(s), none of which encloses a voxel: "
-            "expected a drawn tumour. Delete the remnants, and draw it.",
+            f"ROI {roi.name!r} has {counted(len(roi.contours), 'contour')}, none of which encloses "
+            "a voxel: expected a drawn tumour. Delete the remnants, and draw it.",
         )
     gaps = find_gaps(mask)
     for gap in gaps:
@@ -220,7 +221,8 @@ def _left_out(gap: Gap, roi: Roi, volume: CtVolume) -> ContourError:
     apart_mm = (gap.above - gap.below) * volume.spacing_mm[2]
     return ContourError(
         "contours-skip-slices",
-        f"ROI {roi.name!r} has no contour on {gap.lacking} slice(s) between its contours on slices "
+        f"ROI {roi.name!r} has no contour on {counted(gap.lacking, 'slice')} between its "
+        f"contours on slices "
         f"{gap.below + 1} and {gap.above + 1} ({apart_mm:.1f} mm apart), which lie on top of each "
         "other: expected a contour on every slice. Interpolate the missing contours in the "
         "planning system.",

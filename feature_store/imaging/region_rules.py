@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from feature_store.errors import RegionError
 from feature_store.rules import Between, Rule, warning
+from feature_store.wording import counted
 
 LEAST_VOXELS = 27
 """Fewer voxels than a cube of 3 x 3 x 3 have no neighbourhood in every direction, hence no texture.
@@ -49,7 +50,8 @@ REGION_RULES = (
         Between(LEAST_VOXELS),
         f"a GTV of at least {LEAST_VOXELS} voxels at 1 mm",
         lambda f: (
-            f"The GTV has {f.gtv_voxels} voxel(s), expected at least {LEAST_VOXELS}. Check that "
+            f"The GTV has {counted(f.gtv_voxels, 'voxel')}, expected at least {LEAST_VOXELS}. "
+            "Check that "
             "the contour is the tumour, in the scale of this CT."
         ),
         error=RegionError,
@@ -60,9 +62,10 @@ REGION_RULES = (
         Between(None, 0),
         "values of the features that their definitions allow",
         lambda f: (
-            f"{len(f.impossible_features)} feature(s) have a value that their definition excludes "
-            f"(such as {f.impossible_features[0]}), expected none. Check the values of the CT in "
-            "and around the GTV; if they are right, report it as a fault of this software."
+            f"The features have {counted(len(f.impossible_features), 'value')} that a definition "
+            f"excludes (such as that of {f.impossible_features[0]}), expected none. Check the "
+            "values of the CT in and around the GTV; if they are right, report it as a fault of "
+            "this software."
         ),
     ),
     warning(

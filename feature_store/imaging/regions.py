@@ -17,6 +17,7 @@ from feature_store.errors import RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.region_rules import LEAST_VOXELS, REGION_RULES, RegionFacts
 from feature_store.rules import refuse
+from feature_store.wording import counted
 
 _DISTANCE_TOLERANCE = 1e-6
 
@@ -136,7 +137,9 @@ def make_regions(
 
 
 def _too_small(width_mm: float, count: int, whole: int, *, kept: bool) -> str:
-    found = f"The ring of {width_mm:g} mm around the GTV has {count} of its {whole} voxel(s) "
+    found = (
+        f"The ring of {width_mm:g} mm around the GTV has {count} of its {counted(whole, 'voxel')} "
+    )
     if kept:
         return (
             f"{found}within the tissue that ring_tissue keeps it to, expected at least "

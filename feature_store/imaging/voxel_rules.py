@@ -12,6 +12,7 @@ import numpy.typing as npt
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
 from feature_store.rules import Between, warning
+from feature_store.wording import counted
 
 AIR_BELOW_HU = -700.0
 """Air and aerated lung lie below."""
@@ -138,7 +139,7 @@ VOXEL_RULES = (
         Between(None, 0),
         "a GTV within what the scanner measured",
         lambda f: (
-            f"{f.gtv_outside_image} voxel(s) of the GTV are padding (marked so, or below "
+            f"The GTV has {counted(f.gtv_outside_image, 'voxel')} of padding (marked so, or below "
             f"{NOT_MEASURED_HU:g} HU), expected none: the GTV reaches beyond what the scanner "
             "measured, or Pixel Padding Value (0028,0120) names a value of the patient. Check both."
         ),
@@ -149,8 +150,8 @@ VOXEL_RULES = (
         Between(None, 0),
         "no values beyond any CT scale",
         lambda f: (
-            f"{f.beyond_scale} voxel(s) of the CT lie above {BEYOND_SCALE_HU:g} HU, expected none: "
-            "they are padding that is not named in Pixel Padding Value (0028,0120), or signed "
+            f"The CT has {counted(f.beyond_scale, 'voxel')} above {BEYOND_SCALE_HU:g} HU, expected "
+            "none: this is padding that is not named in Pixel Padding Value (0028,0120), or signed "
             "pixels that are declared as unsigned (Pixel Representation (0028,0103)). Let the "
             "sending system mend the series."
         ),

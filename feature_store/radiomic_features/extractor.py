@@ -28,6 +28,7 @@ from feature_store.radiomic_features.settings import (
 from feature_store.radiomic_features.shape import shape_features
 from feature_store.radiomic_features.texture import texture_features
 from feature_store.radiomic_features.texture_matrices import TextureRegion, texture_matrices
+from feature_store.wording import counted
 
 
 def extract(
@@ -234,7 +235,8 @@ def _checked(region: Region, mask: BoxedMask, grid_shape: tuple[int, int, int]) 
     if mask.grid_shape != grid_shape or mask.count < LEAST_VOXELS:
         raise ExtractionError(
             "degenerate-region",
-            f"Region {region} has {mask.count} voxel(s) on a grid of {mask.grid_shape}: expected "
+            f"Region {region} has {counted(mask.count, 'voxel')} on a grid of {mask.grid_shape}: "
+            "expected "
             f"at least {LEAST_VOXELS} on the CT's grid {grid_shape}. Check the contour.",
         )
     mask = mask.tight()

@@ -189,7 +189,7 @@ class TableFolder:
                 content = stream.read().decode()
         actions = [json.loads(line) for line in content.splitlines() if line.strip()]
         if not actions or not all(map(_is_action, actions)):
-            raise ValueError(f"{commit_file(version)} says nothing")
+            raise ValueError(f"{commit_file(version)} says nothing.")
         return actions
 
     def bring_to_disk(self, version: int) -> None:

@@ -36,7 +36,7 @@ def _list() -> int:
         print(f"{cause.began_at:%Y-%m-%d %H:%M} UTC  {title(cause)}. {cause.sentence}")
         print(f"    {work.settings.portal_url()}{cause.page}")
     if total > len(found):
-        print(f"and {total - len(found)} more")
+        print(f"And {total - len(found)} more.")
     if not found:
         print("Nothing is open.")
     for waits in work.registry.notices.untold():

@@ -136,4 +136,4 @@ def _asked_password() -> str:
 def _in_words(user: Any) -> str:
     sees = "every centre" if user.centers is None else f"centre {', '.join(user.centers)}"
     how = "" if user.password is not None else ", through a proxy only"
-    return f"{user.name} may look at {sees}{how}"
+    return f"{user.name} may look at {sees}{how}."

@@ -55,13 +55,13 @@ def requeue(request: RequeueRequest) -> State[None]:
         Either studies, or a centre with states.
     """
     done, not_done = requeue_studies(installation(), request)
-    message = "; ".join([again_in_words(len(done)), *not_done])
+    message = " ".join([again_in_words(len(done)), *not_done])
     return refused(message) if not_done else Completed(message=message)
 
 
 def again_in_words(number: int) -> str:
     """Return how many studies are worked on again, as a sentence."""
-    return f"{number} {'study is' if number == 1 else 'studies are'} worked on again"
+    return f"{number} {'study is' if number == 1 else 'studies are'} worked on again."
 
 
 def requeue_studies(work: Installation, request: RequeueRequest) -> tuple[list[str], list[str]]:

@@ -134,11 +134,11 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
     except StudyDefect as defect:
         return _quarantine(work, files, None, defect)
     warnings = _told(checked.findings, region_findings)
-    sentence = f"features extracted{_warned(warnings)}"
+    sentence = f"Features extracted{_warned(warnings)}."
     work.registry.outbox.finish(
         files.study_key, files.content_digest, None, StudyState.EXTRACTED, sentence, None
     )
-    return Completed(name="Extracted", message=with_warnings("features extracted", warnings))
+    return Completed(name="Extracted", message=with_warnings("Features extracted", warnings))
 
 
 def _score(work: Installation, files: StudyFiles) -> State[None]:

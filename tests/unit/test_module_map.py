@@ -45,6 +45,7 @@ CROSS_CUTTING: Final[dict[str, str]] = {
     "unit/flows/validation/test_wrong_cohorts.py": "from a form's values to the refusal of its run",
     "unit/models/combined/test_no_leakage.py": "the whole training, with a signal and without",
     "unit/test_coverage_by_room.py": "the script behind make coverage",
+    "unit/test_message_list.py": "every message of the packages",
     "unit/test_crash_states.py": "what a crash may leave, behind make crash-states",
     "unit/test_module_map.py": "this map",
     "unit/validation_reports/report/test_hard_cohorts.py": "whole reports of cohorts at the edge",

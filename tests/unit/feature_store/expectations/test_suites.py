@@ -42,7 +42,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:De
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 
 STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
-    ("too-few-slices", CRITICAL, {"n_slices": 1}, "1 slice(s), expected at least 2"),
+    ("too-few-slices", CRITICAL, {"n_slices": 1}, "The CT has 1 slice, expected at least 2"),
     ("mixed-series", CRITICAL, {"n_series": 2}, "of 2 series, expected one"),
     ("mixed-frame-of-reference", CRITICAL, {"n_frames_of_reference": 2}, "2 Frames of Reference"),
     ("mixed-orientation", CRITICAL, {"orientation_consistent": False}, "one orientation"),
@@ -56,13 +56,13 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "duplicate-slice",
         CRITICAL,
         {"coinciding_at_mm": (-21.0, 3.0)},
-        "2 CT slice(s) lie where another lies, the first at -21.00 mm",
+        "The CT has 2 slices where another lies, the first at -21.00 mm",
     ),
     (
         "missing-slice",
         CRITICAL,
         {"largest_gap_ratio": 2.0, "missing_slices": 1},
-        "lacks 1 slice(s): after the slice at -50.00 mm the next is 6.00 mm away, expected 3.00 mm",
+        "lacks 1 slice: after the slice at -50.00 mm the next is 6.00 mm away, expected 3.00 mm",
     ),
     (
         "irregular-spacing",
@@ -84,7 +84,7 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("packed-pixels", CRITICAL, {"packed_bits": (12,)}, "packed into 12 bits each"),
     ("gantry-tilt", CRITICAL, {"shift_mm": 3.5}, "shifted by 3.50 mm within its plane"),
-    ("no-rescale", CRITICAL, {"unscaled_at_mm": (-30.0,)}, "the first at -30.00 mm, have no"),
+    ("no-rescale", CRITICAL, {"unscaled_at_mm": (-30.0,)}, "the first at -30.00 mm, without a"),
     ("not-hounsfield", CRITICAL, {"rescale_types": ("OD", "US")}, "'OD', 'US', expected HU"),
     (
         "gtv-name",
@@ -175,7 +175,7 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("projection", WARNING, {"projections": ("MIP",)}, "says MIP, expected a plain"),
     ("spectral", WARNING, {"spectral": ("VMI",)}, "says VMI, expected a reconstruction at one"),
-    ("lossy", WARNING, {"lossy_slices": 3}, "3 CT slice(s) say that they were compressed with"),
+    ("lossy", WARNING, {"lossy_slices": 3}, "The CT has 3 slices compressed with loss"),
     ("few-bits", WARNING, {"bits_stored": 8}, "have 8 bits, expected at least 12"),
     ("age", WARNING, {"age": 18.0}, "18 years old, expected more than 18"),
     ("histology", WARNING, {"histology": Histology.LARGE_CELL}, "histology is large cell"),
@@ -185,15 +185,20 @@ CONTOUR_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "repeated-contour",
         WARNING,
         {"repeated": 2, "repeated_on": (4, 5)},
-        "2 contour(s) of the GTV on slices 4, 5 repeat another, or go round twice",
+        "The GTV has 2 contours on slices 4, 5 that another repeats, or that is gone round twice",
     ),
     (
         "remnant-contour",
         WARNING,
         {"remnants": 1, "remnants_on": (7,)},
-        "1 contour(s) of the GTV on slice 7 enclose less than a voxel",
+        "The GTV has 1 contour on slice 7 around less than a voxel",
     ),
-    ("crossing-contour", WARNING, {"crossing": 1, "crossing_on": (3,)}, "slice 3 cross themselves"),
+    (
+        "crossing-contour",
+        WARNING,
+        {"crossing": 1, "crossing_on": (3,)},
+        "slice 3 with lines that cross",
+    ),
     ("united-contours", WARNING, {"united": 1, "united_on": (3,)}, "on slice 3 overlap in part"),
     ("empty-contoured-slice", WARNING, {"empty_on": (9,)}, "contours on slice 9 but no voxel"),
     ("hollow-gtv", WARNING, {"hollow_on": (2,)}, "On slice 2 contours within others take more"),
@@ -201,14 +206,14 @@ CONTOUR_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("contour-off-plane", WARNING, {"near_plane": False, "off_plane_mm": 0.7}, "lies 0.70 mm off"),
     ("between-lesions", WARNING, {"between_lesions": (5, 6)}, "no voxel on slices 5, 6 between"),
     ("several-contour-items", WARNING, {"contour_items": 2}, "come in 2 ROI Contour items"),
-    ("contour-offset", WARNING, {"offset_contours": 3}, "3 contour(s) of the GTV carry a Contour"),
+    ("contour-offset", WARNING, {"offset_contours": 3}, "The GTV has 3 contours with a Contour"),
 ]
 VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("no-air", WARNING, {"air_share": 0.0}, "0.0% of the CT's voxels are below -700 HU, expected"),
     ("no-soft-tissue", WARNING, {"soft_tissue_share": 0.01}, "1.0% of the CT's voxels are from"),
     ("gtv-hu", WARNING, {"gtv_90th_percentile_hu": 1064.0}, "above 1064 HU, expected -300 to 500"),
-    ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "3 voxel(s) of the GTV are padding"),
-    ("beyond-scale", WARNING, {"beyond_scale": 9}, "9 voxel(s) of the CT lie above 32767 HU"),
+    ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "The GTV has 3 voxels of padding"),
+    ("beyond-scale", WARNING, {"beyond_scale": 9}, "The CT has 9 voxels above 32767 HU"),
     ("metal", WARNING, {"metal_influence": 0.4}, "by 40.0%, expected at most 1%"),
 ]
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
@@ -217,7 +222,7 @@ REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "impossible-features",
         CRITICAL,
         {"impossible_features": ("gtv:original_glcm_Correlation",)},
-        "1 feature(s) have a value that their definition excludes (such as gtv:original_glcm_",
+        "The features have 1 value that a definition excludes (such as that of gtv:original_glcm_",
     ),
     (
         "gtv-outside-body",

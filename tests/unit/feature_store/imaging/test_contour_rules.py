@@ -117,7 +117,7 @@ def test_a_contour_within_another_is_a_hole_however_often_it_comes(
 ) -> None:
     study = load([*tumour(), *[square(5, half=2.2)] * times])
     assert study.gtv_mask.sum() == voxels - 25
-    assert "of its contours 1 are holes, 0 islands" in in_words(study.contours)
+    assert "Among its contours: 1 hole, 0 islands" in in_words(study.contours)
     assert codes(study) == ["repeated-contour"] * (times - 1)
 
 

@@ -91,9 +91,9 @@ def test_no_slice_is_no_ct() -> None:
         ({"BitsStored": 12, "HighBit": 15}, "12 of 16 bits, the highest of them bit 15"),
         ({"BitsStored": 0, "HighBit": 15}, "0 of 16 bits, the highest of them bit 15"),
         ({"BitsStored": 17, "HighBit": 16}, "17 of 16 bits, the highest of them bit 16"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR of 1 sample(s)"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR of 1 sample"),
         ({"PhotometricInterpretation": "MONOCHROME1"}, None),
-        ({"SamplesPerPixel": 3}, "MONOCHROME2 of 3 sample(s)"),
+        ({"SamplesPerPixel": 3}, "MONOCHROME2 of 3 samples"),
     ],
 )
 def test_pixels_of_another_form_are_told(

@@ -91,11 +91,11 @@ def test_a_regular_series_meets_every_rule(tmp_path: Path, hu: npt.NDArray[np.in
         (_at(2, SeriesInstanceUID="1.2.3"), "mixed-series", "2 series"),
         (_at(2, FrameOfReferenceUID="1.2.3"), "mixed-frame-of-reference", "2 Frames"),
         (_at(2, PixelSpacing=[1.0, 1.01]), "mixed-spacing", "6 x 5 of 1 x 1.01 mm"),
-        (_without_rescale, "no-rescale", "8 CT slice(s), the first at -30.00 mm"),
-        (_at(0, RescaleSlope=0), "no-rescale", "1 CT slice(s), the first at -30.00 mm"),
+        (_without_rescale, "no-rescale", "The CT has 8 slices, the first at -30.00 mm"),
+        (_at(0, RescaleSlope=0), "no-rescale", "The CT has 1 slice, the first at -30.00 mm"),
         (_at(0, RescaleType="OD"), "not-hounsfield", "'OD'"),
         (_at(0, BitsAllocated=12), "packed-pixels", "12 bits each"),
-        (_with_nan_slope, "no-rescale", "1 CT slice(s), the first at -30.00 mm"),
+        (_with_nan_slope, "no-rescale", "The CT has 1 slice, the first at -30.00 mm"),
         (_wide_ends, "unequal-spacing", "3, 5 mm apart, expected 3.00 mm throughout"),
         (_thinner_end, "unequal-spacing", "1.25, 3 mm apart, expected 1.25 mm throughout"),
     ],
@@ -127,7 +127,7 @@ def test_a_missing_slice_is_located(tmp_path: Path, hu: npt.NDArray[np.int16]) -
         refuse(CT_RULES, facts)
     assert caught.value.code == "missing-slice"
     assert (
-        "lacks 1 slice(s): after the slice at -24.00 mm the next is 6.00 mm away, expected 3.00 mm"
+        "lacks 1 slice: after the slice at -24.00 mm the next is 6.00 mm away, expected 3.00 mm"
         in str(caught.value)
     )
 
@@ -166,5 +166,5 @@ def test_one_slice_has_no_distances_and_slices_in_one_place_no_usual_one(
 
     facts = ct_facts(read_ct(write_ct(tmp_path / "flat", hu, spoil=flat)).headers)
     assert (len(facts.coinciding_at_mm), facts.largest_gap_ratio) == (7, None)
-    with pytest.raises(CtGeometryError, match=r"^7 CT slice\(s\) lie where another lies"):
+    with pytest.raises(CtGeometryError, match=r"^The CT has 7 slices where another lies"):
         refuse(CT_RULES, facts)

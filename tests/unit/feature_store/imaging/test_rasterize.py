@@ -96,7 +96,7 @@ BOX = ((2.4, 3.6), (6.6, 8.4))
         (
             [rectangle(*BOX, z) for z in (2, 4, 6)],
             "contours-skip-slices",
-            "no contour on 1 slice(s)",
+            "no contour on 1 slice between",
         ),
     ],
 )

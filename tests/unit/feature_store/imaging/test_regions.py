@@ -64,9 +64,7 @@ def test_a_gtv_that_is_too_small_is_refused(voxels: int) -> None:
     gtv = np.zeros((10, 10, 10), dtype=bool)
     gtv.reshape(-1)[500 : 500 + voxels] = True
     boxed = BoxedMask(gtv, (slice(0, 10),) * 3, (10, 10, 10))
-    with pytest.raises(
-        RegionError, match=rf"The GTV has {voxels} voxel\(s\), expected at least 27"
-    ):
+    with pytest.raises(RegionError, match=rf"The GTV has {voxels} voxels?, expected at least 27"):
         make_regions(boxed, 1.0)
 
 

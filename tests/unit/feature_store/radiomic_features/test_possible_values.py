@@ -46,4 +46,4 @@ def test_a_measured_study_has_none_and_an_impossible_value_quarantines(tmp_path:
     assert found == ("gtv:original_firstorder_Variance", "gtv:original_glcm_Correlation")
     (finding,) = check_regions(RegionFacts(gtv_voxels=1000, impossible_features=found))
     assert (finding.code, finding.severity.value) == ("impossible-features", "critical")
-    assert "such as gtv:original_firstorder_Variance" in finding.sentence
+    assert "such as that of gtv:original_firstorder_Variance" in finding.sentence

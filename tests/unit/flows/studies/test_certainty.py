@@ -64,7 +64,7 @@ def test_the_drawn_contour_has_the_score_of_the_study(work: Installation, scored
     assert score == pytest.approx(scored.answer.risk.linear_predictor, rel=1e-9)
     assert none is None
     (defect,) = answers.defects
-    assert "The GTV has 0 voxel(s)" in defect
+    assert "The GTV has 0 voxels" in defect
 
 
 def test_the_range_is_kept_with_the_scores_that_it_comes_from(
