@@ -102,7 +102,7 @@ def up(file: Path) -> int:
             return 1
         if supervisor.poll() is not None:
             print(
-                f"The supervisor ended: {work.folder.last_words()} (log: {work.folder.log})",
+                f"The supervisor ended: {work.folder.last_log_line()} (log: {work.folder.log})",
                 file=sys.stderr,
             )
             return 1

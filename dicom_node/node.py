@@ -23,7 +23,7 @@ from dicom_node.operations.retention import Retention
 from dicom_node.pseudonym import key_fingerprint
 from dicom_node.registry.registry import Registry, open_registry
 from dicom_node.scp.commitment_service import CommitmentService
-from dicom_node.scp.listener import SPARE_GUESTS, Listener, ListenerSettings
+from dicom_node.scp.listener import SPARE_CONNECTIONS, Listener, ListenerSettings
 from dicom_node.scp.services import DimseServices
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.commitment_results import destinations_of, report_commitments
@@ -146,7 +146,7 @@ class Node:
         sources = {one.query_from.called for one in self._centers if one.query_from is not None}
         reserve(
             budget(
-                node.maximum_associations + SPARE_GUESTS,
+                node.maximum_associations + SPARE_CONNECTIONS,
                 0 if node.stow_port is None else most_connections(node.maximum_associations),
                 len(destinations) + len(sources),
             )

@@ -30,7 +30,7 @@ def ensure_secrets(file: Path, environment: Mapping[str, str]) -> bool:
         return False
     text = (
         "# Secrets of this installation. Back this file up with the archive: every pseudonym "
-        f"hangs on the key.\n{PSEUDONYM_KEY_VARIABLE}={secrets.token_hex(32)}\n# With this the "
+        f"depends on the key.\n{PSEUDONYM_KEY_VARIABLE}={secrets.token_hex(32)}\n# With this the "
         f"Prefect API and its UI ask for a password:\n# {AUTH_VARIABLE}=admin:choose-one\n"
     )
     return _made(file, text.encode(), mode=0o600)

@@ -116,7 +116,7 @@ class SystemFolder:
                 return int(file.read() or 0) or None
         return None
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """Return the last line of the log."""
         lines = (
             self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []

@@ -15,7 +15,7 @@ def budget(associations: int, web_connections: int, destinations: int) -> int:
     Parameters
     ----------
     associations : int
-        Connections over DIMSE, guests included.
+        Connections over DIMSE, those without an association yet included.
     web_connections : int
         Connections over HTTP.
     destinations : int

@@ -105,7 +105,7 @@ def studies_of_the_patient(connection: Connection, study_keys: Collection[str]) 
 
 
 def studies_joined_with(connection: Connection, study_key: str) -> tuple[set[str], set[str]]:
-    """Return the studies whose decision hangs on this one.
+    """Return the studies whose decision depends on this one.
 
     Parameters
     ----------

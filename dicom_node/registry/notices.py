@@ -71,7 +71,7 @@ class Notice:
     id : int
         Its number.
     cause : Cause
-        What.
+        What people must hear of.
     ended_at : datetime or None
         Since when it holds no more, UTC; `None` while it does.
     """
@@ -283,7 +283,7 @@ class Notices:
         Parameters
         ----------
         message : str
-            Which.
+            The identifier of the message.
         owner : str
             Who claimed it; nothing happens if somebody else has by now.
         sentence : str

@@ -170,7 +170,7 @@ class People:
         Parameters
         ----------
         traces : PersonTraces
-            Which.
+            The person's studies and rows, as `traces` found them.
         names : collection of str
             Pseudonyms and UIDs; incidents, notices and requests of others that mention one go too.
         """

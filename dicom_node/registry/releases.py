@@ -37,7 +37,7 @@ class Release:
     released_by : str
         Who decided.
     reason : str
-        Why.
+        Why the study may be scored despite its findings.
     waived : mapping of str to str
         Code and sentence of each finding that is a warning from then on.
     released_at : datetime

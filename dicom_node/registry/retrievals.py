@@ -157,7 +157,7 @@ class Retrievals:
         study_keys : collection of str
             The studies.
         sentence : str
-            Why.
+            Why the PACS was not asked.
         retry_after_s : float
             Seconds until they are due again.
         """

@@ -190,7 +190,7 @@ class Worklist:
         Parameters
         ----------
         wanted : Wanted
-            Which.
+            What is asked for: centre, state, text and order.
         offset, limit : int
             Where to begin, and how many at most.
         """

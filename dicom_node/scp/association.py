@@ -50,7 +50,7 @@ _UNEXPECTED, _UNRECOGNIZED_PDU, _INVALID_PARAMETER = 0x00, 0x01, 0x06
 
 
 @dataclass(frozen=True)
-class Patience:
+class PeerTimeouts:
     """How long a peer is waited for.
 
     Parameters
@@ -69,7 +69,7 @@ class Patience:
     bytes_per_s: float = 0.0
 
 
-class Doorkeeper(Protocol):
+class AssociationAcceptor(Protocol):
     """What an association asks of the AE that it belongs to."""
 
     def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
@@ -88,11 +88,11 @@ class AcceptedAssociation:
         The connection, TLS handshake done.
     address : str
         The peer's address.
-    doorkeeper : Doorkeeper
+    acceptor : AssociationAcceptor
         Who says who may come in.
     services : DimseServices
         What is offered to whoever is in.
-    patience : Patience
+    timeouts : PeerTimeouts
         How long the peer is waited for.
     """
 
@@ -100,17 +100,17 @@ class AcceptedAssociation:
         self,
         connection: socket.socket,
         address: str,
-        doorkeeper: Doorkeeper,
+        acceptor: AssociationAcceptor,
         services: DimseServices,
-        patience: Patience,
+        timeouts: PeerTimeouts,
     ) -> None:
         self._connection = connection
         self._address = address
-        self._doorkeeper = doorkeeper
+        self._acceptor = acceptor
         self._services = services
-        self._patience = patience
-        self._pace = Pace(patience.silence_s, patience.bytes_per_s)
-        self._stream = PduStream(connection, patience.request_s, self._pace)
+        self._timeouts = timeouts
+        self._pace = Pace(timeouts.silence_s, timeouts.bytes_per_s)
+        self._stream = PduStream(connection, timeouts.request_s, self._pace)
         self._state = State.AWAITING_REQUEST
         self._is_in_step = True
         self._is_counted = False
@@ -152,7 +152,7 @@ class AcceptedAssociation:
 
     def serve(self) -> None:
         """Serve the peer until the connection ends; it is closed when this returns."""
-        self._stream.wait_at_most(self._patience.request_s, total_s=self._patience.request_s)
+        self._stream.wait_at_most(self._timeouts.request_s, total_s=self._timeouts.request_s)
         try:
             while self._state is not State.IDLE:
                 self._apply(self._next_event())
@@ -223,7 +223,7 @@ class AcceptedAssociation:
             self._request = pdu.parse_associate_request(self._stream.take(self._length))
         except ProtocolError as error:
             return self._invalid(error.reason, str(error))
-        answer = self._doorkeeper.admit(self._request, self._address)
+        answer = self._acceptor.admit(self._request, self._address)
         if isinstance(answer, Rejection):
             self._rejection = answer
             return Event.REJECT
@@ -234,7 +234,7 @@ class AcceptedAssociation:
         assert self._request is not None  # noqa: S101 - the table leads here only after the request
         assert self._center is not None  # noqa: S101
         self._negotiated = negotiated = negotiate(self._request, self._center.accepts)
-        self._stream.wait_at_most(self._patience.silence_s)
+        self._stream.wait_at_most(self._timeouts.silence_s)
         self._send(
             pdu.associate_accept(
                 self._request, negotiated.results, negotiated.roles, MAXIMUM_PDU_BYTES
@@ -256,13 +256,13 @@ class AcceptedAssociation:
     def _ignore(self) -> None:
         self._stream.pour(self._length, _nowhere)
 
-    def _part(self, last_words: bytes, *, is_abort: bool = False) -> None:
+    def _part(self, final_pdu: bytes, *, is_abort: bool = False) -> None:
         """Say the last thing, and leave the peer a moment to read it before the connection is
         closed.
         """
         self._uncount()
         self._drop_message()
-        self._send(last_words)
+        self._send(final_pdu)
         self._stream.wait_at_most(_CLOSE_S, total_s=_CLOSE_S)
         if is_abort:
             self._is_in_step = False
@@ -349,7 +349,7 @@ class AcceptedAssociation:
     def _uncount(self) -> None:
         if self._is_counted and self._center is not None and self._request is not None:
             self._is_counted = False
-            self._doorkeeper.leave(self._center, self._request.calling, self._address)
+            self._acceptor.leave(self._center, self._request.calling, self._address)
 
     def _send(self, content: bytes) -> None:
         self._connection.sendall(content)

@@ -1,9 +1,9 @@
 """The receiving AE: listens, lets in who may come in, and gives each connection a thread of its
 own.
 
-A connection counts as an association only after its request was accepted. Until then it is a guest
-on sufferance: the TLS handshake happens in its own thread, and when too many wait silently, the one
-that has waited longest makes room.
+A connection counts as an association only after its request was accepted. Until then it is only a
+pending connection: the TLS handshake happens in its own thread, and when too many wait silently,
+the one that has waited longest makes room.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dicom_node.intake.places import Places
 from dicom_node.network.pdu import AssociateRequest
 from dicom_node.registry.registry import Incidents
 from dicom_node.scp.admission import Rejection, admit
-from dicom_node.scp.association import AcceptedAssociation, Patience
+from dicom_node.scp.association import AcceptedAssociation, PeerTimeouts
 from dicom_node.scp.services import DimseServices
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ _RECEIVE_BUFFER_BYTES = 1 << 20
 _POLL_S = 0.05
 _IDLE_S = 1.0
 _BREATH_S = 0.2
-SPARE_GUESTS = 16
+SPARE_CONNECTIONS = 16
 _STRANGERS = "callers of no centre"  # one row whatever their number: everybody may call
 
 
@@ -116,7 +116,7 @@ class Listener:
             [center.name for center in centers],
             settings.associations_of_a_center,
         )
-        self._guests: dict[_Guest, None] = {}
+        self._pending: dict[_PendingConnection, None] = {}
         self._associations: set[AcceptedAssociation] = set()
         self._listening: socket.socket | None = None
         self._accepting: threading.Thread | None = None
@@ -249,37 +249,37 @@ class Listener:
                 connection.close()
 
     def _make_room(self) -> None:
-        """End the guest that has waited longest when there are as many as associations are allowed,
-        and 16 more.
+        """End the pending connection that has waited longest when there are as many as associations
+        are allowed, and 16 more.
         """
         with self._lock:
-            if len(self._guests) < self._settings.maximum_associations + SPARE_GUESTS:
+            if len(self._pending) < self._settings.maximum_associations + SPARE_CONNECTIONS:
                 return
-            oldest = next(iter(self._guests))
-            del self._guests[oldest]
+            oldest = next(iter(self._pending))
+            del self._pending[oldest]
         with suppress(OSError):
             oldest.connection.shutdown(socket.SHUT_RDWR)
 
     def _serve(self, connection: socket.socket, address: str) -> None:
-        guest = _Guest(self, connection)
+        pending = _PendingConnection(self, connection)
         association: AcceptedAssociation | None = None
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(self._settings.request_timeout_s)
             with self._lock:
-                self._guests[guest] = None
+                self._pending[pending] = None
             if self._tls is not None:
-                guest.connection = secured = self._tls.wrap_socket(
+                pending.connection = secured = self._tls.wrap_socket(
                     connection, server_side=True, do_handshake_on_connect=False
                 )
                 secured.do_handshake()
-            patience = Patience(
+            timeouts = PeerTimeouts(
                 self._settings.request_timeout_s,
                 self._settings.network_timeout_s,
                 self._settings.bytes_per_s,
             )
             association = AcceptedAssociation(
-                guest.connection, address, guest, self._services, patience
+                pending.connection, address, pending, self._services, timeouts
             )
             self._associations.add(association)
             association.serve()
@@ -289,26 +289,26 @@ class Listener:
                 "A connection from %s ended before an association (%s).", address, _reason(error)
             )
         finally:
-            self.forget(guest)
+            self.forget(pending)
             if association is not None:
                 self._associations.discard(association)
-            guest.connection.close()
+            pending.connection.close()
 
-    def forget(self, guest: _Guest) -> None:
-        """Count a connection as a guest no more."""
+    def forget(self, pending: _PendingConnection) -> None:
+        """Count a connection as pending no more."""
         with self._lock:
-            self._guests.pop(guest, None)
+            self._pending.pop(pending, None)
 
 
-class _Guest:
-    """A connection on sufferance, and the listener as its association sees it."""
+class _PendingConnection:
+    """A connection without an association yet, and the listener as its association sees it."""
 
     def __init__(self, listener: Listener, connection: socket.socket) -> None:
         self._listener = listener
         self.connection = connection
 
     def admit(self, request: AssociateRequest, address: str) -> Center | Rejection:
-        """Let the caller in, or say why not; either way it is no guest any more."""
+        """Let the caller in, or say why not; either way it is not pending any more."""
         self._listener.forget(self)
         return self._listener.admit(request, address, peer_certificate(self.connection))
 

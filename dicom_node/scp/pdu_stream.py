@@ -33,34 +33,34 @@ class PduStream:
     ----------
     connection : socket.socket
         A connected socket, TLS or not.
-    patience_s : float
+    silence_s : float
         Seconds of silence after which `PeerSilentError` is raised.
     pace : Pace, optional
         How slowly it may send; slower is silence too.
     """
 
     def __init__(
-        self, connection: socket.socket, patience_s: float, pace: Pace | None = None
+        self, connection: socket.socket, silence_s: float, pace: Pace | None = None
     ) -> None:
         self._connection = connection
         self.pace = pace
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._start = self._end = 0
         self._deadline: float | None = None
-        connection.settimeout(patience_s)
+        connection.settimeout(silence_s)
 
-    def wait_at_most(self, patience_s: float, total_s: float | None = None) -> None:
+    def wait_at_most(self, silence_s: float, total_s: float | None = None) -> None:
         """Set how long silence is borne, and how long everything from now on may take.
 
         Parameters
         ----------
-        patience_s : float
+        silence_s : float
             Seconds of silence.
         total_s : float, optional
             Seconds in all, however much comes; without, there is no such limit.
         """
         self._deadline = None if total_s is None else time.monotonic() + total_s
-        self._connection.settimeout(patience_s)
+        self._connection.settimeout(silence_s)
 
     def header(self) -> tuple[int, int]:
         """Return type and length of the next PDU.

@@ -68,7 +68,7 @@ class PlainMessage:
             yield self.response, pdu.IS_COMMAND
 
     def discard(self) -> None:
-        """Forget it."""
+        """Do nothing: no part of such a request is kept."""
 
 
 class StoreMessage:

@@ -62,7 +62,7 @@ class ListRetrieval:
         Returns the time, aware.
     limits : Limits
         How long the PACS is listened to.
-    patience_s : float
+    longest_wait_s : float
         Seconds for which a PACS that gives no association is tried again before the run ends.
     waits_for_hours : bool
         Whether it waits for the hours in which lists may be fetched, or ends.
@@ -76,7 +76,7 @@ class ListRetrieval:
     stopping: Event
     now: Callable[[], datetime]
     limits: Limits
-    patience_s: float = 600.0
+    longest_wait_s: float = 600.0
     waits_for_hours: bool = True
 
     @property
@@ -152,7 +152,7 @@ class ListRetrieval:
             except UnreachableError as error:
                 if self.stopping.is_set():
                     return None
-                if (self.now() - began).total_seconds() + wait_s > self.patience_s:
+                if (self.now() - began).total_seconds() + wait_s > self.longest_wait_s:
                     raise UnreachableError(
                         f"{error} The list ends in line {line.number}; the same command goes on "
                         "there."

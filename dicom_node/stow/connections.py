@@ -85,6 +85,6 @@ class _Connection(socket.socket):
     gone: Callable[[], object]
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection, and say that it has gone."""
         self.gone()
         super().close()

@@ -1,5 +1,5 @@
 """The HTTP server of STOW-RS: uvicorn in a thread of the node, with the node's own TLS and
-patience.
+timeouts.
 """
 
 from __future__ import annotations

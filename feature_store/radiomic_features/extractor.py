@@ -47,7 +47,7 @@ def extract(
     regions : mapping of Region to BoxedMask
         On the same grid.
     settings : ExtractionSettings
-        How.
+        Filters, bin width, resampling and the engine that computes.
 
     Returns
     -------

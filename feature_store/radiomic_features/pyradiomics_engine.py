@@ -43,7 +43,7 @@ def extract_with_pyradiomics(
     regions : mapping of Region to BoxedMask
         On the same grid.
     settings : ExtractionSettings
-        How.
+        Filters, bin width and resampling.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def execute(
     mask : ndarray of bool, shape (z, y, x)
         One region.
     settings : ExtractionSettings
-        How.
+        Filters, bin width and resampling.
 
     Returns
     -------

@@ -51,7 +51,7 @@ CONCURRENT_RUNS = 2
 
 @dataclass(frozen=True)
 class Offer:
-    """One deployment.
+    """A deployment that the dispatcher offers.
 
     Parameters
     ----------

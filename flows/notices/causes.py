@@ -122,7 +122,7 @@ def registry_causes(registry: Registry, notify: NotifyTable, now: datetime) -> I
     Parameters
     ----------
     registry : Registry
-        It.
+        The node's registry.
     notify : NotifyTable
         After what time something is late.
     now : datetime

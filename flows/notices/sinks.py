@@ -61,7 +61,7 @@ def send(settings: Settings, environment: Mapping[str, str], message: Message) -
     environment : mapping of str to str
         With its secrets.
     message : Message
-        What, and whom.
+        What is to be told, and to which sink.
 
     Raises
     ------

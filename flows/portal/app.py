@@ -64,7 +64,7 @@ PAGES: Final[dict[str, View]] = {
 
 
 class Portal:
-    """Answers browsers.
+    """The web application of the portal: answers browsers, and writes nothing.
 
     Parameters
     ----------

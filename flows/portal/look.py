@@ -88,7 +88,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Look:
-    """One request.
+    """One request for a page: who asks, for what, and when.
 
     Parameters
     ----------
@@ -112,12 +112,12 @@ class Look:
 
     @property
     def work(self) -> Installation:
-        """The installation."""
+        """The installation that the portal shows."""
         return self.shared.work
 
     @property
     def registry(self) -> Registry:
-        """The registry."""
+        """The registry of the installation's node."""
         return self.shared.registry()
 
     @property

@@ -52,7 +52,7 @@ _NAME = re.compile(r"(?P<moment>\d{8}T\d{6}\d{0,6})Z-(?P<name>[^/]{1,200})")
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """One report.
+    """One validation report in the list of reports.
 
     Parameters
     ----------

@@ -190,7 +190,7 @@ class CombinedModel:
         return _weights(self.components, self.cox_coefficients)
 
     def score(self, features: pd.DataFrame) -> tuple[Risk, ...]:
-        """Score patients.
+        """Return linear predictor, risk group and survival of each patient.
 
         Parameters
         ----------

@@ -136,7 +136,7 @@ def measure(folder: Path, studies: Sequence[Path]) -> tuple[list[Measured], floa
         pacs.stop()
     if len(found) < len(studies):
         raise SystemExit(
-            f"only {len(found)} of {len(studies)} reports came: {work.folder.last_words()}"
+            f"only {len(found)} of {len(studies)} reports came: {work.folder.last_log_line()}"
         )
     return found, max(peaks_mb)
 

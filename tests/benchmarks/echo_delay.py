@@ -49,7 +49,7 @@ def echo_delays_ms(folder: Path, what: str, length: int) -> dict[str, float]:
     path = write_structure(place / "object.dcm", what, length)
     server = node(place / "node")
     try:
-        with Wire.to(server.port, patience_s=60.0).open("OTHER") as peer:
+        with Wire.to(server.port, timeout_s=60.0).open("OTHER") as peer:
             until = time.monotonic() + _IDLE_S
             idle = _longest_s(peer, lambda: time.monotonic() < until)
             command = storescu_command("storescu", server.port, [path], "BENCH", "-xi")

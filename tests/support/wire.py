@@ -146,9 +146,9 @@ class Wire:
     connection: socket.socket
 
     @classmethod
-    def to(cls, port: int, *, patience_s: float = 10.0) -> Wire:
+    def to(cls, port: int, *, timeout_s: float = 10.0) -> Wire:
         """Connect."""
-        connection = socket.create_connection(("127.0.0.1", port), timeout=patience_s)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(connection)
 

@@ -129,7 +129,7 @@ class Sender(threading.Thread):
         while waiting:
             with (
                 suppress(OSError, AssertionError, ValueError),
-                Wire.to(self._port, patience_s=30) as peer,
+                Wire.to(self._port, timeout_s=30) as peer,
             ):
                 peer.ask(wire.associate(contexts=_CONTEXTS))
                 while waiting:

@@ -287,7 +287,7 @@ def _sha256(dataset: Dataset) -> str:
 
 def _associate(port: int, datasets: Sequence[Dataset]) -> None:
     seen: dict[str, str] = {}
-    with Wire.to(port, patience_s=60.0) as peer:
+    with Wire.to(port, timeout_s=60.0) as peer:
         assert peer.ask(wire.associate(contexts=_CONTEXTS))[0] == wire.ACCEPT
         for one in datasets:
             uid, content = str(one.SOPInstanceUID), encode(one, _EXPLICIT)

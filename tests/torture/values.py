@@ -120,7 +120,7 @@ class _Sender:
             self._over_dimse()
 
     def _over_dimse(self) -> None:
-        with Wire.to(self._node.port, patience_s=120.0) as peer:
+        with Wire.to(self._node.port, timeout_s=120.0) as peer:
             if peer.ask(wire.associate(contexts=_CONTEXTS))[0] != wire.ACCEPT:
                 self._seen.problems.append("a good caller is not let in any more")
                 return

@@ -24,15 +24,15 @@ class Estimate(Protocol):
 
     @property
     def estimate(self) -> float:
-        """The number."""
+        """The point estimate."""
 
     @property
     def lower(self) -> float:
-        """Lower limit."""
+        """The lower limit of the confidence interval."""
 
     @property
     def upper(self) -> float:
-        """Upper limit."""
+        """The upper limit of the confidence interval."""
 
 
 def container(name: Code, items: Sequence[sr.ContentItem]) -> sr.ContainerContentItem:

@@ -41,7 +41,7 @@ right.
 
 @dataclass(frozen=True)
 class RegionPicture:
-    """One plane.
+    """One plane of the CT with the outlines of the regions.
 
     Parameters
     ----------

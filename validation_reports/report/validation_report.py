@@ -88,7 +88,7 @@ class PooledStatistic:
     Parameters
     ----------
     name : str
-        Which.
+        The name of the statistic, such as ``O/E at 365 days``.
     centers : tuple of (str, float, float, float)
         Each centre that is pooled, with its estimate and interval.
     pooled : PooledEffect or NotEstimable

@@ -29,7 +29,7 @@ class ProtocolLevel:
     Parameters
     ----------
     level : str
-        Which.
+        The name of the scanner, or the value of the setting.
     n : int
         Patients.
     mean_score : float

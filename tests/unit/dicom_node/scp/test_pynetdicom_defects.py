@@ -107,7 +107,7 @@ def node(request: pytest.FixtureRequest) -> Callable[..., Any]:
 def _is_served(port: int) -> bool:
     """Say whether a new caller is let in within two seconds."""
     try:
-        with Wire.to(port, patience_s=2.0) as wire_:
+        with Wire.to(port, timeout_s=2.0) as wire_:
             return wire_.ask(wire.associate())[0] == wire.ACCEPT
     except OSError:
         return False
@@ -163,7 +163,7 @@ def test_a_command_and_a_dataset_that_differ_are_refused(
 def test_a_pdu_beyond_the_announced_length_is_not_buffered(
     node: Callable[..., Any], tmp_path: Path
 ) -> None:
-    with node(tmp_path) as target, Wire.to(target.port, patience_s=1.0).open() as wire_:
+    with node(tmp_path) as target, Wire.to(target.port, timeout_s=1.0).open() as wire_:
         wire_.send(b"\4\0" + (300 << 20).to_bytes(4, "big") + bytes(1 << 20))
         try:
             answer, _ = wire_.receive()

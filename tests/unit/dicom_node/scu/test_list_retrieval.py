@@ -94,7 +94,7 @@ def _place(bench: Bench, folder: Path, held: list[Dataset]) -> Iterator[Place]:
         threading.Event(),
         lambda: NOON,
         QUICK,
-        patience_s=0.0,
+        longest_wait_s=0.0,
     )
     try:
         with pacs:

@@ -193,7 +193,7 @@ def test_the_newest_approved_rtstruct_of_the_slices_comes(
         state, sentence = place.only()
         assert state is (StudyState.QUEUED if came else StudyState.INCOMPLETE)
         if came is None:
-            unmet = "none of them approved" if held else "it has no RTSTRUCT in this study"
+            unmet = "none approved" if held else "it has no RTSTRUCT in this study"
             assert unmet in sentence
 
 

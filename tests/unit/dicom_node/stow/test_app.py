@@ -53,7 +53,7 @@ def _server(bench: Bench, maximum_requests: int = 4, **options: Any) -> StowServ
         5.0,
     )
     return StowServer(
-        service.application(), "127.0.0.1", 0, options.get("tls"), options.get("patience_s", 5.0)
+        service.application(), "127.0.0.1", 0, options.get("tls"), options.get("timeout_s", 5.0)
     )
 
 
@@ -225,7 +225,7 @@ def test_a_sender_that_goes_in_the_middle_leaves_nothing(server: StowServer, ben
 def test_too_many_requests_are_asked_to_come_again_and_silent_connections_are_ended(
     bench: Bench,
 ) -> None:
-    server = _server(bench, maximum_requests=0, patience_s=1.0)
+    server = _server(bench, maximum_requests=0, timeout_s=1.0)
     server.start()
     try:
         with socket.create_connection(("127.0.0.1", server.port)) as silent:

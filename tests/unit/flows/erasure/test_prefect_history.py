@@ -1,4 +1,4 @@
-"""Runs about a person go with everything that hangs on them, out of a database with the tables of
+"""Runs about a person go with everything that depends on them, out of a database with the tables of
 the Prefect that is installed.
 """
 
