@@ -240,10 +240,9 @@ def _who(options: argparse.Namespace, settings: NodeSettings) -> int:
 def _retrieve(options: argparse.Namespace, settings: NodeSettings) -> int:
     center = next((one for one in settings.centers() if one.name == options.center), None)
     if center is None:
-        known = ", ".join(settings.center) or "none"
-        raise SettingsError(
-            f"The settings have no centre {options.center}: expected one of {known}."
-        )
+        known = ", ".join(settings.center)
+        mend = f"expected one of {known}." if known else "add a [center.NAME] table."
+        raise SettingsError(f"The settings have no centre {options.center}: {mend}")
     key, folder = pseudonym_key(), settings.node.folder
     check_key(folder, key)
     stopping = threading.Event()
@@ -276,10 +275,9 @@ def _echo(options: argparse.Namespace, settings: NodeSettings) -> int:
     name = options.center
     called = {one.name: _called(one) for one in settings.centers()}
     if not called.get(name):
-        known = ", ".join(one for one, entities in called.items() if entities) or "none"
-        raise SettingsError(
-            f"Centre {name} has no AE to call in the settings: expected one of {known}."
-        )
+        known = ", ".join(one for one, entities in called.items() if entities)
+        mend = f"expected one of {known}." if known else "give it a return_to or a query_from."
+        raise SettingsError(f"Centre {name} has no AE to call in the settings: {mend}")
     caller = Caller(settings.node.ae_title, client_context(settings.node.tls))
     for one in called[name]:
         echo(one, caller)
