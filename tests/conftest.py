@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "test_torture.py",
     "test_deployments.py",
     "test_cohort_runners.py",
+    "test_robust_training.py",
     "test_one_reading.py",
 )
 """The files of tests/integration that take minutes, so that the processes that share them end
