@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+TABLE_PREFIX = "table-"
+"""Begins the key of what stands in place of a study where features come from a table."""
+
 
 @dataclass(frozen=True, order=True)
 class StudyIdentity:
@@ -36,3 +39,8 @@ class StudyIdentity:
                 f"A study identity lacks {', '.join(empty)}: expected four texts that are not "
                 "empty."
             )
+
+    @property
+    def is_of_table(self) -> bool:
+        """Whether it stands for a row of a table of features that were made elsewhere."""
+        return self.study_key.startswith(TABLE_PREFIX)

@@ -50,13 +50,15 @@ _MARKUP = (
 )
 
 
-def file_content(path: Path) -> tuple[FileKind, bytes]:
+def file_content(path: Path, longest: int = LONGEST_FILE) -> tuple[FileKind, bytes]:
     """Read a file that may hold a clinical table.
 
     Parameters
     ----------
     path : Path
         The file; its name says nothing that its bytes do not.
+    longest : int
+        Bytes that it may have.
 
     Returns
     -------
@@ -72,10 +74,10 @@ def file_content(path: Path) -> tuple[FileKind, bytes]:
     """
     try:
         size = path.stat().st_size
-        if size > LONGEST_FILE:
+        if size > longest:
             raise ClinicalTableError(
                 f"The clinical table has {size / 2**20:.0f} MiB, expected at most "
-                f"{LONGEST_FILE // 2**20}: one row for each patient, and no images."
+                f"{longest // 2**20}: one row for each patient, and no images."
             )
         content = path.read_bytes()
     except OSError as error:

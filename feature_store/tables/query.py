@@ -1,5 +1,5 @@
-"""What the feature store says, as one flat table for a person or a program: features, scores,
-how far these move over other contours, tissues, clinical, findings.
+"""What the feature store says, as one flat table for a person or a program: features, those that
+were imported, scores, how far these move over other contours, tissues, clinical, findings.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Contents(StrEnum):
     """What may be asked for."""
 
     FEATURES = "features"
+    IMPORTED = "imported"
     SCORES = "scores"
     CERTAINTY = "certainty"
     TISSUES = "tissues"
@@ -39,6 +40,7 @@ class Contents(StrEnum):
 
 TABLES_OF = {
     Contents.FEATURES: ("radiomics", "deep"),
+    Contents.IMPORTED: ("imported_features", "replaced"),
     Contents.SCORES: ("scores",),
     Contents.CERTAINTY: ("certainty",),
     Contents.TISSUES: ("radiomics",),
@@ -124,10 +126,10 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per study content (clinical: per patient; scores, certainty: per content and model;
-        findings: per suite and code of a content, clinical table or cohort; tissues: per region),
-        by centre and patient. Features are columns ``<region>:<name>``, empty where a study lacks a
-        region; survival probabilities are columns ``survival_<days>``.
+        One row per study content (clinical, imported: per patient; scores, certainty: per content
+        and model; findings: per suite and code of a content, clinical table or cohort; tissues:
+        per region), by centre and patient. Features are columns ``<region>:<name>``, empty where a
+        study lacks a region; survival probabilities are columns ``survival_<days>``.
 
     Raises
     ------
@@ -139,6 +141,8 @@ def ask(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:
         frame = _features(store, query)
     elif query.contents is Contents.TISSUES:
         frame = _tissues(store, query)
+    elif query.contents is Contents.IMPORTED:
+        frame = _imported(store, query.centers)
     elif query.contents is Contents.FINDINGS:
         frame = _findings(store, query.centers)
     else:
@@ -169,6 +173,22 @@ def _flat(store: FeatureStore, table: str, centers: Sequence[str]) -> pd.DataFra
     front = [name for name in (*STUDY, "model_digest", WRITTEN_AT) if name in frame]
     rest = [str(name) for name in frame if name not in {*front, ROW_DIGEST}]
     return frame[[*front, *rest]]
+
+
+def _imported(store: FeatureStore, centers: Sequence[str]) -> pd.DataFrame:
+    """Return the features that were made elsewhere and count, each row with where and how."""
+    _of_centers(store, "imported_features", centers)
+    found = [one for center in centers or (None,) for one in store.imported(center)]
+    rows = [
+        {
+            **asdict(one.identity),
+            "origin": one.settings.in_words,
+            "settings": one.settings.to_json(),
+            **one.columns,
+        }
+        for one in found
+    ]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*STUDY, "origin", "settings"])
 
 
 def _tissues(store: FeatureStore, query: StoreQuery) -> pd.DataFrame:

@@ -16,8 +16,11 @@ import pyarrow as pa
 from feature_store.clinical_records import ClinicalRecord, Histology, Sex
 from feature_store.expectations.checks import Check
 from feature_store.expectations.suites import SUITES
+from feature_store.feature_tables.imported_features import ImportedFeatures
+from feature_store.feature_tables.origin_settings import OriginSettings
 from feature_store.imaging.ct_headers import Acquisition
 from feature_store.imaging.image_marks import ImageMarks
+from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
@@ -45,6 +48,18 @@ TABLES: dict[str, tuple[tuple[str, ...], list[tuple[str, pa.DataType]]]] = {
             ("settings_digest", _TEXT),
             ("features", pa.list_(_REAL)),
             *((share, _REAL) for share in TISSUE_COLUMNS),
+        ],
+    ),
+    "imported_features": (
+        (*STUDY, "region"),
+        [
+            *_IDENTITY,
+            ("region", _TEXT),
+            ("origin", _TEXT),
+            ("settings", _TEXT),
+            ("settings_digest", _TEXT),
+            ("names", pa.list_(_TEXT)),
+            ("features", pa.list_(_REAL)),
         ],
     ),
     "deep_input": (STUDY, [*_IDENTITY, ("voxels", pa.binary())]),
@@ -268,6 +283,41 @@ def clinical_record_of(row: Mapping[str, Any]) -> ClinicalRecord:
         sex=sex and Sex(sex),
         histology=histology and Histology(histology),
         confirmed=confirmed,
+    )
+
+
+def rows_of_imported(patient: ImportedFeatures) -> list[dict[str, Any]]:
+    """Return features that were made elsewhere as rows of the store, one for each region."""
+    return [
+        {
+            **asdict(patient.identity),
+            "region": str(region),
+            "origin": patient.settings.in_words,
+            "settings": patient.settings.to_json(),
+            "settings_digest": patient.settings.digest,
+            "names": list(values),
+            "features": list(values.values()),
+        }
+        for region, values in patient.by_region.items()
+    ]
+
+
+def imported_of(rows: Iterable[Mapping[str, Any]]) -> tuple[ImportedFeatures, ...]:
+    """Return the features that rows of the table of imported features hold, by content."""
+    by_content: dict[StudyIdentity, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_content[identity_of(row)].append(row)
+    return tuple(
+        ImportedFeatures(
+            identity.center,
+            identity.patient_key,
+            OriginSettings.from_json(of_content[0]["settings"]),
+            {
+                Region(row["region"]): dict(zip(row["names"], row["features"], strict=True))
+                for row in of_content
+            },
+        )
+        for identity, of_content in sorted(by_content.items())
     )
 
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.expectations.checks import Check
+from feature_store.feature_tables.imported_features import ImportedFeatures
 from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
@@ -48,6 +49,7 @@ from feature_store.tables.rows import (
     contour_scores_of,
     feature_matrix,
     identity_of,
+    imported_of,
     marks_of,
     of_first_studies,
     row_of_acquisition,
@@ -55,6 +57,7 @@ from feature_store.tables.rows import (
     row_of_contour_scores,
     row_of_images,
     row_of_score,
+    rows_of_imported,
     score_of,
     study_order,
     tissue_columns,
@@ -172,7 +175,7 @@ class FeatureStore:
         """
         times: list[datetime] = [
             row[WRITTEN_AT]
-            for table in ("radiomics", "deep_input", "clinical")
+            for table in ("radiomics", "deep_input", "imported_features", "clinical")
             for row in self._read(table, {"center": center}, columns=[WRITTEN_AT]).to_pylist()
         ]
         if not times:
@@ -347,6 +350,35 @@ class FeatureStore:
             ],
         )
 
+    def put_imported(self, patients: Sequence[ImportedFeatures]) -> None:
+        """Keep features that were made elsewhere, and by what their images are recognised; other
+        features of the same patients out of earlier tables count no more.
+        """
+        for center in sorted({one.center for one in patients}):
+            of_center = [one for one in patients if one.center == center]
+            keys = {one.patient_key for one in of_center}
+            before = {one.identity for one in self.imported(center) if one.patient_key in keys} - {
+                one.identity for one in of_center
+            }
+            self._write(
+                "imported_features", [row for one in of_center for row in rows_of_imported(one)]
+            )
+            self._write(
+                "images",
+                [{**asdict(one.identity), **row_of_images(one.marks)} for one in of_center],
+            )
+            known = self.replaced(center)
+            back = {one.identity for one in of_center} & known
+            self.put_replaced({**dict.fromkeys(before, True), **dict.fromkeys(back, False)})
+
+    def imported(self, center: str | None) -> tuple[ImportedFeatures, ...]:
+        """Return the features of a centre (`None`: of all) that were made elsewhere and count, by
+        patient.
+        """
+        replaced = self.replaced(center)
+        found = imported_of(self._read("imported_features", {"center": center}).to_pylist())
+        return tuple(one for one in found if one.identity not in replaced)
+
     def put_deep_input(self, identity: StudyIdentity, voxels: npt.NDArray[np.float32]) -> None:
         """Keep the network's input of a study, shape (64, 64, 64)."""
         if voxels.shape != DEEP_INPUT_SHAPE:
@@ -432,7 +464,12 @@ class FeatureStore:
 
     def put_score(self, row: ScoreRow) -> None:
         """Keep a score; one by the same model for the same content is replaced."""
-        self._write("scores", [row_of_score(row)])
+        self.put_scores([row])
+
+    def put_scores(self, rows: Sequence[ScoreRow]) -> None:
+        """Keep scores, as one version of the table."""
+        if rows:
+            self._write("scores", [row_of_score(row) for row in rows])
 
     def scores(self, model_digest: str, center: str | None) -> tuple[ScoreRow, ...]:
         """Return all scores by a model at a centre (`None`: at all), by study and time."""

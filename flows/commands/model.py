@@ -108,6 +108,12 @@ def add_model_commands(commands: Any) -> None:
         ),
     )
     train.add_argument(
+        "--imported",
+        action="store_true",
+        help="train on radiomic features that were made elsewhere (import-features): no network, "
+        "no image",
+    )
+    train.add_argument(
         "--demonstration", action="store_true", help="mark the bundle as not for clinical use"
     )
     train.set_defaults(command=_train, asks_prefect=True)
@@ -231,6 +237,10 @@ def _train(options: argparse.Namespace) -> int:
         store_versions=options.store_versions,
         demonstration=options.demonstration,
     )
+    if options.imported:
+        from flows.training.train_imported import train_imported  # noqa: PLC0415
+
+        return ended(train_imported(request, return_state=True))
     return ended(train_model(request, return_state=True))
 
 

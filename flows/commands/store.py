@@ -22,7 +22,15 @@ def add_store_commands(commands: Any) -> None:
     )
     query.add_argument(
         "contents",
-        choices=["features", "scores", "certainty", "tissues", "clinical", "findings"],
+        choices=[
+            "features",
+            "imported",
+            "scores",
+            "certainty",
+            "tissues",
+            "clinical",
+            "findings",
+        ],
         help="what to read",
     )
     query.add_argument(

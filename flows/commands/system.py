@@ -83,6 +83,38 @@ def add_system_commands(commands: Any) -> None:
     )
     clinical.set_defaults(command=_import_clinical, asks_prefect=True)
 
+    features = commands.add_parser(
+        "import-features",
+        help="read radiomic features that PyRadiomics has made elsewhere into the feature store",
+    )
+    features.add_argument("center", help="name of the centre in the settings file")
+    features.add_argument(
+        "tables",
+        nargs="+",
+        metavar="[REGION=]FILE",
+        help=(
+            "PyRadiomics' tables (CSV), each after its region, such as gtv=FILE, or alone where a "
+            "column names the regions; tables of one region are put side by side; patient "
+            "identifiers are replaced by pseudonyms"
+        ),
+    )
+    features.add_argument(
+        "--stated",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=(
+            "what the tables do not say of how the features were made, such as bin_width=25, or "
+            "bin_width=unknown; may be given several times"
+        ),
+    )
+    features.add_argument(
+        "--patient-column",
+        metavar="NAME",
+        help="the column of the Patient IDs, where its name does not tell",
+    )
+    features.set_defaults(command=_import_features, asks_prefect=True)
+
     overview = commands.add_parser(
         "overview", help="what arrived, was scored, quarantined and delivered, per centre"
     )
@@ -149,6 +181,20 @@ def _import_clinical(options: argparse.Namespace) -> int:
 
     csv = None if options.csv is None else str(options.csv.absolute())
     return ended(import_clinical(options.center, csv, options.confirm, return_state=True))
+
+
+def _import_features(options: argparse.Namespace) -> int:
+    from flows.data.import_features import import_features, region_and_file  # noqa: PLC0415
+
+    tables = []
+    for table in options.tables:
+        path, region = region_and_file(table)
+        tables.append(f"{region}={path.absolute()}" if region else str(path.absolute()))
+    return ended(
+        import_features(
+            options.center, tables, options.stated, options.patient_column, return_state=True
+        )
+    )
 
 
 def _check_clinical(options: argparse.Namespace) -> int:

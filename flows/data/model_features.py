@@ -15,6 +15,7 @@ from feature_store.study_features import StudyFeatures
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.rows import feature_matrix
 from flows.data.eligible_patients import eligible_patients, eligible_records
+from flows.data.elsewhere import imported_matrix, imported_of_center
 from flows.installation import Installation
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.combined_model import DEEP_BLOCK
@@ -64,14 +65,22 @@ def stored_features(
     DataFrame
         Index ``patient_key``; who lacks a block is left out.
     """
-    network = work.bundle.network
-    return work.store.features(
+    bundle = work.bundle
+    found = (
+        imported_of_center(work.store, center, studies) if not bundle.model.needs_network else ()
+    )
+    elsewhere = imported_matrix(found).reindex(columns=list(bundle.model.features)).dropna()
+    if bundle.facts.made_elsewhere:
+        return elsewhere
+    network = bundle.network
+    here = work.store.features(
         center,
-        model_regions(work.bundle),
+        model_regions(bundle),
         work.settings.extraction().digest,
         None if network is None else network.digest,
         studies,
     )
+    return here if elsewhere.empty else pd.concat([here, elsewhere], join="inner")
 
 
 def stored_features_of(work: Installation, study: StudyIdentity) -> pd.DataFrame:

@@ -24,7 +24,8 @@ class Unwanted:
     patients : sequence of str
         Pseudonyms.
     without_study : bool
-        Those of patients of whom no study was received, as all are that came under a wrong key.
+        Those of patients of whom no study was received and no features were imported, as all are
+        that came under a wrong key.
     since : datetime or None
         Those that were written at this time or later.
     all_of_center : bool
@@ -64,6 +65,7 @@ def records_to_remove(work: Installation, center: str, unwanted: Unwanted) -> fr
         return frozenset(unwanted.patients)
     if unwanted.without_study:
         arrived = {study.patient_key for study in work.registry.studies.summaries(center)}
+        arrived |= {patient.patient_key for patient in work.store.imported(center)}
         return frozenset(written.keys() - arrived)
     since = unwanted.since
     return frozenset(key for key, at in written.items() if since is None or at >= since)

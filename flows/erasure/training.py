@@ -52,10 +52,10 @@ def _was_in(work: Installation, bundle: FrozenBundle, patients: Iterable[str]) -
     versions = dict(bundle.facts.store_versions)
     try:
         store = work.store.pinned(versions)
-        rows = [
+        of_radiomics, of_imported, of_clinical = (
             {str(row["patient_key"]) for row in store.rows(table, {}, ["patient_key"]).to_pylist()}
-            for table in ("radiomics", "clinical")
-        ]
+            for table in ("radiomics", "imported_features", "clinical")
+        )
     except FeatureStoreError:  # the bundle was trained from another store, or on versions that went
         marks = work.store.rows_in_any_version("images", list(wanted))
         mine = {str(one) for row in marks for one in row["pixels"] or ()}
@@ -63,4 +63,4 @@ def _was_in(work: Installation, bundle: FrozenBundle, patients: Iterable[str]) -
             mine |= set(bundle.digests.salted(mine))
         known = (*bundle.evidence.images, *(bundle.digests.pixels if bundle.digests else ()))
         return any(not mine.isdisjoint(images) for images in known)
-    return bool(wanted & rows[0] & rows[1])
+    return bool(wanted & (of_radiomics | of_imported) & of_clinical)

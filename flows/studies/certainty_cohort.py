@@ -92,11 +92,12 @@ def scored_without_contours(work: Installation, center: str) -> list[tuple[str, 
     over other contours; contents that newer ones have replaced are left out.
     """
     digest = work.bundle.digest
-    done, replaced = work.store.contour_scores(digest, center), work.store.replaced(center)
+    done = work.store.contour_scores(digest, center).keys()
+    replaced = work.store.replaced(center)
     return [
         (row.identity.study_key, row.identity.content_digest)
         for row in work.store.scores(digest, center)
-        if row.identity not in done and row.identity not in replaced
+        if row.identity not in done | replaced and not row.identity.is_of_table
     ]
 
 

@@ -17,6 +17,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.radiomic_features import feature_words
 from feature_store.study_features import compute_features, load_study
 from flows.data.archived_study import read_archived
+from flows.data.elsewhere import refuse_measuring
 from flows.data.identity import chosen_gtv, identity_of, meant_study
 from flows.data.model_features import stored_features, study_features
 from flows.installation import Installation, installation
@@ -43,7 +44,7 @@ def explain_study(study_key: str, occlusion_file: Path | None = None) -> State[N
     """
     work = installation()
     files = work.registry.outbox.files(meant_study(work, study_key))
-    work.bundle  # noqa: B018 - without a pinned model nothing else need be done
+    refuse_measuring(work.bundle)
     table = read_by_the_bundle(work, files, occlusion_file)
     (found,) = explain(work.bundle.model, table)
     applicability = work.bundle.applicability

@@ -18,6 +18,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_difference import ContourDifference, contour_difference
 from feature_store.imaging.reading import read_study
 from feature_store.study_features import LoadedStudy, load_study, perturbed_contours, prepared
+from flows.data.elsewhere import refuse_measuring
 from flows.data.identity import meant_study
 from flows.installation import Installation
 from flows.studies.certainty import score_contours
@@ -143,6 +144,7 @@ def compare_readers(work: Installation, pseudonym: str, contours: int) -> Reader
         raise StudyStateError(
             f"Study {study_key} has one RTSTRUCT: expected another reader's in the same study."
         )
+    refuse_measuring(work.bundle)
     settings = work.settings.extraction()
     study = _loaded(work, files, files.rtstruct)
     volume, mask = prepared(study, settings)

@@ -16,11 +16,12 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 
 from dicom_node.settings import SettingsError
 from feature_store.wording import counted
-from flows.installation import installation
+from flows.installation import Installation, installation
 from flows.refusal import refusable_flow, refused
-from flows.runs.account import about
+from flows.runs.account import about, warn
 from flows.runs.parameters import Centers
 from flows.settings import PrefectTable
+from flows.studies.score_imported import score_imported
 from flows.studies.score_study import FINISHED, score_content
 
 RETRY_AFTER_S = (10, 60)
@@ -51,13 +52,16 @@ def score_cohort(centers: Centers | None = None) -> State[None]:
         )
     about(*names)
     digest = work.bundle.digest
-    missing = [key for name in names for key in work.registry.results.missing(name, digest)]
+    told = _imported(work, names)
+    missing = [
+        key
+        for name in names
+        if not work.bundle.facts.made_elsewhere
+        for key in work.registry.results.missing(name, digest)
+    ]
     if not missing:
-        return Completed(
-            message=(
-                f"bundle {digest[:12]} has scored every study of {', '.join(names) or 'no centre'}"
-            )
-        )
+        whole = f"bundle {digest[:12]} has scored every study of {', '.join(names) or 'no centre'}"
+        return Completed(message="; ".join(told) or whole)
     size = work.settings.prefect.cohort_chunk
     chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
     runner = task_runner(work.settings.prefect)
@@ -69,13 +73,27 @@ def score_cohort(centers: Centers | None = None) -> State[None]:
     )
     verdicts = score_chunks.with_options(task_runner=runner)(chunks)
     counts = Counter(name for _, name, _ in verdicts)
-    words = f"{counted(len(missing), 'study', 'studies')}: " + ", ".join(
+    of_studies = f"{counted(len(missing), 'study', 'studies')}: " + ", ".join(
         f"{count} {name}" for name, count in sorted(counts.items())
     )
+    words = "; ".join([of_studies, *told])
     unfinished = [sentence for _, name, sentence in verdicts if name not in FINISHED]
     if unfinished:
         return refused(f"{words}. The first that is not done: {unfinished[0]}")
     return Completed(message=words)
+
+
+def _imported(work: Installation, names: Iterable[str]) -> list[str]:
+    """Score what was imported, and say what came of it."""
+    told = []
+    for name in names:
+        scored, refusals = score_imported(work, name)
+        for sentence in refusals:
+            warn(sentence)
+        if scored:
+            patients = f"{scored} patient{'s' * (scored != 1)}"
+            told.append(f"{patients} of centre {name} scored by imported features")
+    return told
 
 
 @flow(name="score-chunks", flow_run_name="chunks of studies")

@@ -25,6 +25,7 @@ from feature_store.expectations.suites import Finding
 from feature_store.imaging.image_marks import ImageMarks
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
+from flows.data.elsewhere import refuse_measuring
 from flows.data.erased import refuse_work_on
 from flows.data.identity import meant_study
 from flows.data.model_features import study_features
@@ -146,6 +147,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
         return refused(
             f"Centre {files.center} trains the model: its studies are extracted, not scored."
         )
+    refuse_measuring(work.bundle)
     model_digest = work.bundle.digest
     if work.registry.results.find(files.study_key, files.content_digest, model_digest) is not None:
         return Completed(

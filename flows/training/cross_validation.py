@@ -33,7 +33,7 @@ from models.combined.cross_validation import (
     cross_validate,
 )
 from models.combined.sample_splitting import DeepFeatures
-from models.combined.signature import SelectionSettings, block_columns
+from models.combined.signature import block_columns
 from models.durable_files import write_durably
 from models.errors import TrainingError
 from models.network.deep_features import DeepFeatureExtractor
@@ -85,7 +85,7 @@ def cross_validated(
                         for block in BLOCKS
                         if block == DEEP_BLOCK or block_columns(patients, block).shape[1]
                     ],
-                    settings=SelectionSettings(lambda_rule=request.lambda_rule),
+                    settings=request.selection(),
                     done=folds.done(),
                     on_fold=folds.keep,
                     may_begin=lambda: ends is None or monotonic() < ends,

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.combined.sample_splitting import DeepFeatures
+from models.combined.signature import SelectionSettings
 from models.survival.lasso_cross_validation import LambdaRule
 
 
@@ -89,3 +90,7 @@ class TrainingRequest(BaseModel):
         if folds == 1:
             raise ValueError("One fold leaves nobody to train on: use 2 or more, or 0 for none.")
         return folds
+
+    def selection(self) -> SelectionSettings:
+        """Return how features are selected."""
+        return SelectionSettings(lambda_rule=self.lambda_rule)

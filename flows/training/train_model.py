@@ -42,7 +42,7 @@ from models.combined.combined_model import (
 from models.combined.optimism import validate_internally
 from models.combined.region_comparison import RegionResult, compare_regions
 from models.combined.selected_blocks import train_on_what_is_there
-from models.combined.signature import SelectionSettings, block_columns, block_of
+from models.combined.signature import block_columns, block_of
 from models.errors import NoFeatureSelectedError, TrainingError
 from models.network.backend_name import backend_package
 from models.network.checkpoint import Epoch
@@ -184,7 +184,7 @@ def fit_combined_model(
     """
     patients = eligible_patients(features, records)
     survival = survival_of(records, patients.index)
-    settings = SelectionSettings(lambda_rule=request.lambda_rule)
+    settings = request.selection()
 
     def tell(error: NoFeatureSelectedError) -> None:
         warn(f"The model is combined without the block {error.block}: {error}")

@@ -116,7 +116,7 @@ def _check_folds(survival: Survival, request: TrainingRequest) -> None:
 
 def _check_radiomics(request: TrainingRequest, patients: pd.DataFrame, survival: Survival) -> None:
     """Fit what can be fitted without the network, and refuse what would be refused after it."""
-    settings = SelectionSettings(lambda_rule=request.lambda_rule)
+    settings = request.selection()
     try:
         model = train_on_what_is_there(
             patients,

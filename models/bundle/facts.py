@@ -11,6 +11,8 @@ from types import MappingProxyType
 from models.errors import BundleError
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_MADE_ELSEWHERE = '{"made_elsewhere":'
+"""So begin the settings of features that this software did not extract."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +90,8 @@ class BundleFacts:
             )
         object.__setattr__(self, "store_versions", MappingProxyType(dict(self.store_versions)))
         object.__setattr__(self, "package_versions", MappingProxyType(dict(self.package_versions)))
+
+    @property
+    def made_elsewhere(self) -> bool:
+        """Whether other software made the features that the model was trained on."""
+        return self.extraction_settings.startswith(_MADE_ELSEWHERE)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.applicability import Applicability
 from models.combined.combined_model import DEEP_BLOCK, CombinedModel
@@ -21,15 +22,19 @@ from models.combined.sample_splitting import DeepFeatures
 from models.combined.signature import Signature
 from models.survival.concordance import TrainingConcordance
 
+_READS_IMAGES = (
+    "Reads a planning CT and one GTV contour of non-small-cell lung cancer before radiotherapy, "
+    "nothing else."
+)
+_READS_TABLES = (
+    "Reads radiomic features that were made elsewhere, as those of its training were, nothing else."
+)
 LIMITS = (
     (
         "Trained on one centre; what it is worth elsewhere is for the validation reports of other "
         "centres to say."
     ),
-    (
-        "Reads a planning CT and one GTV contour of non-small-cell lung cancer before "
-        "radiotherapy, nothing else."
-    ),
+    _READS_IMAGES,
     "Predicts no survival beyond the follow-up of its training patients.",
 )
 
@@ -79,6 +84,7 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
         ),
         f"  extraction      settings {facts.extraction_settings_digest}",
         f"                  {facts.extraction_settings}",
+        *_made_elsewhere(facts),
         (
             f"  selection       p < {settings.alpha:g}, then the Lasso at "
             f"lambda.{settings.lambda_rule} of {settings.n_folds}-fold cross-validation"
@@ -105,8 +111,8 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
         of_signature = [next(weights) for _ in signature.features]
         lines += _signature(signature, of_signature, stability, bundle.evidence.robustness)
     lines += ["", "Performance at the training centre", *_performance(bundle)]
-    lines += ["", "Limits", *(f"  {limit}" for limit in _limits(model, bundle.evidence.internal))]
-    return lines
+    limits = _limits(model, bundle.evidence.internal, images=not facts.made_elsewhere)
+    return [*lines, "", "Limits", *(f"  {limit}" for limit in limits)]
 
 
 def _taught(bundle: FrozenBundle) -> str:
@@ -115,6 +121,11 @@ def _taught(bundle: FrozenBundle) -> str:
     if bundle.network is None or evidence.deep_features is DeepFeatures.SAME:
         return ""
     return f"; the network learnt from {evidence.n_network} others"
+
+
+def _made_elsewhere(facts: BundleFacts) -> list[str]:
+    what = "features made elsewhere and imported; the model scores such features, and no image"
+    return [f"  origin          {what}"] if facts.made_elsewhere else []
 
 
 def _erased(erased: int) -> list[str]:
@@ -301,8 +312,11 @@ def _interval(estimate: float, error: float) -> tuple[float, float]:
     return TrainingConcordance(estimate, error).interval
 
 
-def _limits(model: CombinedModel, internal: InternalValidation | None) -> list[str]:
-    limits = [*LIMITS, *(f"Warning: {warning}" for warning in model.training.warnings)]
+def _limits(
+    model: CombinedModel, internal: InternalValidation | None, *, images: bool
+) -> list[str]:
+    known = [limit if images or limit != _READS_IMAGES else _READS_TABLES for limit in LIMITS]
+    limits = [*known, *(f"Warning: {warning}" for warning in model.training.warnings)]
     if internal is not None:
         if internal.events_per_candidate < 1:
             limits.append(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from feature_store.feature_tables.imported_features import ImportedFeatures
 from feature_store.imaging.regions import Region
 from feature_store.imaging.tissues import TissueShares
 from feature_store.radiomic_features.settings import FEATURE_NAMES
@@ -17,6 +18,7 @@ from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.query import Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
 from tests.support.feature_stores import MODEL_ONE, MODEL_TWO, NOON, filled_store, identity, vector
+from tests.unit.feature_store.feature_tables.test_origin_settings import THERE
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +169,17 @@ def test_an_empty_store_answers_with_no_rows(
     contents: Contents, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert ask(FeatureStore(tmp_path_factory.mktemp("empty")), StoreQuery(contents)).empty
+
+
+def test_imported_features_are_one_row_of_a_patient_that_says_where_they_come_from(
+    store: FeatureStore,
+) -> None:
+    with pytest.raises(StoreError, match="imported_features has no rows of centre B"):
+        ask(store, StoreQuery(Contents.IMPORTED, ("B",)))
+    assert ask(store, StoreQuery(Contents.IMPORTED)).empty
+    one = ImportedFeatures("B", "table patient", THERE, {Region.GTV: {"original_glcm_Id": 0.5}})
+    store.put_imported([one])
+    (row,) = ask(store, StoreQuery(Contents.IMPORTED, ("B",))).to_dict("records")
+    assert (row["origin"], row["gtv:original_glcm_Id"]) == ("PyRadiomics 3.0.1", 0.5)
+    assert row["settings"] == THERE.to_json()
+    assert row["study_key"] == "table-table patient"

@@ -74,7 +74,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Installation:
         values[:TRAINING, :COLUMNS], columns=names, index=[f"a{row:04d}" for row in range(TRAINING)]
     )
     model = train_combined_model(table, survival, seed=1, blocks=("gtv",), horizons=(365, 730))
-    facts = SimpleNamespace(training_center="A")
+    facts = SimpleNamespace(training_center="A", made_elsewhere=False)
     settings = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
     distance = fit_joint_distance("radiomics", table[list(model.features)])
     assert distance is not None
@@ -130,7 +130,10 @@ def test_training_patients_are_the_eligible_ones(work: Installation) -> None:
 
 def test_training_patients_elsewhere_are_none(work: Installation) -> None:
     bundle = SimpleNamespace(
-        **{**vars(work.bundle), "facts": SimpleNamespace(training_center="elsewhere")}
+        **{
+            **vars(work.bundle),
+            "facts": SimpleNamespace(training_center="elsewhere", made_elsewhere=False),
+        }
     )
     other = SimpleNamespace(**{**vars(work), "bundle": bundle})
     assert training_patients(cast("Installation", other)) is None

@@ -126,7 +126,7 @@ def work(tmp_path: Path, filled: Path) -> Installation:
         digest=DIGEST,
         model=model,
         network=None,
-        facts=SimpleNamespace(training_center="T"),
+        facts=SimpleNamespace(training_center="T", made_elsewhere=False),
         evidence=SimpleNamespace(images=()),
         digests=None,
     )

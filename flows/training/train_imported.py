@@ -1,0 +1,182 @@
+"""The flow `train-imported`: the paper's model of radiomics alone, trained on features that were
+made elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from feature_store.expectations.follow_up_rules import follow_up_facts
+from feature_store.feature_tables.origin_settings import OriginSettings
+from feature_store.tables.store import FeatureStore
+from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
+from flows.data.elsewhere import imported_matrix, imported_of_center, one_way_made
+from flows.data.follow_up import refuse_follow_up
+from flows.installation import installation
+from flows.refusal import refusable_flow
+from flows.runs.account import about, warn
+from flows.software_version import package_versions, software_version
+from flows.training.request import TrainingRequest
+from flows.training.train_model import (
+    BUNDLE_PACKAGES,
+    digests_of_training,
+    fit_combined_model,
+    gather_evidence,
+    range_of_training,
+)
+from flows.training.trainability import refuse_few_deaths
+from models.bundle.facts import BundleFacts
+from models.bundle.frozen_bundle import freeze
+from models.combined.combined_model import BLOCKS, DEEP_BLOCK, HORIZONS
+from models.combined.cross_validation import CrossValidation, cross_validate
+from models.combined.signature import block_columns, block_of
+from models.errors import TrainingError
+from models.survival.survival_data import Survival
+
+TABLES_READ = ("clinical", "images", "imported_features", "replaced")
+"""Tables of the feature store that a bundle follows from."""
+INTENDED_USE = (
+    "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer "
+    "from radiomic features that were made elsewhere and imported; it scores such features and no "
+    "image, and is not validated for decisions about patients."
+)
+DEMONSTRATION_USE = (
+    "Demonstration model, not for clinical use: trained on imported features to show how the "
+    "system works."
+)
+
+
+@refusable_flow(name="train-imported", flow_run_name="{request.center}")
+def train_imported(request: TrainingRequest) -> State[None]:
+    """Select features that were made elsewhere, fit the combined model and freeze it, without any
+    network.
+
+    Parameters
+    ----------
+    request : TrainingRequest
+        Training centre, folder of the bundle, seed; what is about networks is not looked at.
+    """
+    work = installation()
+    center = work.center(request.center).name
+    about(center)
+    if request.robust is not None:
+        raise TrainingError(
+            "Robust features are found by perturbing contours, and features that were made "
+            "elsewhere have none: train without --robust."
+        )
+    versions = request.store_versions or work.store.versions()
+    source = work.store.pinned(
+        {name: version for name, version in versions.items() if name in TABLES_READ}
+    )
+    found = imported_of_center(source, center)
+    settings = one_way_made(center, found)
+    records = eligible_records(source, center)
+    features = _offered(center, imported_matrix(found))
+    patients = eligible_patients(features, records)
+    if patients.empty:
+        raise TrainingError(
+            f"Centre {center} has {len(features)} patients with imported features and "
+            f"{len(records)} eligible clinical records, but no patient with both: import its "
+            "clinical table, with the same Patient IDs."
+        )
+    whole = source.clinical(center)
+    refuse_follow_up(center, whole, follow_up_facts(whole, min(HORIZONS)))
+    survival = survival_of(records, patients.index)
+    if survival.days.max() < max(HORIZONS):
+        raise TrainingError(
+            f"The patients of centre {center} were followed for {survival.days.max():g} days at "
+            f"most, but survival is to be predicted at {max(HORIZONS)} days: train on a centre "
+            "with longer follow-up."
+        )
+    model = fit_combined_model(request, patients, records)
+    refuse_few_deaths(model, request.least_deaths_per_component)
+    evidence = replace(
+        gather_evidence(request, patients, features, records, model, ()),
+        cross_validations=_cross_validated(request, patients, survival),
+    )
+    request.bundle.parent.mkdir(parents=True, exist_ok=True)
+    digest = freeze(
+        request.bundle,
+        model,
+        None,
+        _facts(request, source, settings),
+        evidence,
+        applicability=range_of_training(features, records, records, model, ()),
+        digests=digests_of_training(request, source, records),
+    )
+    return Completed(
+        message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients "
+        f"with {model.training.n_events} deaths and features that were made elsewhere: pin this "
+        "digest in the [model] table"
+    )
+
+
+def _offered(center: str, features: pd.DataFrame) -> pd.DataFrame:
+    """Return the features that all patients have; say how many some patients lack."""
+    whole: pd.DataFrame = features.dropna(axis="columns")
+    if lacking := features.shape[1] - whole.shape[1]:
+        warn(
+            f"{lacking} imported feature{'s' * (lacking != 1)} of centre {center} "
+            f"{'is' if lacking == 1 else 'are'} not offered to the selection, as some patients "
+            "lack them."
+        )
+    if whole.empty:
+        raise TrainingError(
+            f"The {len(features)} patients of centre {center} have no imported feature in common: "
+            "import tables with the same features for all."
+        )
+    regions = {block_of(str(name)) for name in whole.columns} & set(BLOCKS)
+    if not regions:
+        raise TrainingError(
+            f"The imported features of centre {center} are of none of the model's regions "
+            f"({', '.join(block for block in BLOCKS if block != DEEP_BLOCK)}): import one of them."
+        )
+    return whole
+
+
+def _cross_validated(
+    request: TrainingRequest, patients: pd.DataFrame, survival: Survival
+) -> tuple[CrossValidation, ...]:
+    """Cross-validate the selection and the Cox model, if folds are asked for."""
+    if not request.folds:
+        return ()
+    try:
+        found = cross_validate(
+            patients,
+            survival,
+            folds=request.folds,
+            seed=request.seed,
+            blocks=[block for block in BLOCKS if block_columns(patients, block).shape[1]],
+            settings=request.selection(),
+        )
+    except TrainingError as error:
+        warn(str(error))
+        return ()
+    return (found,)
+
+
+def _facts(request: TrainingRequest, source: FeatureStore, settings: OriginSettings) -> BundleFacts:
+    """Return what must be known of the bundle besides its numbers."""
+    return BundleFacts(
+        name=request.name,
+        version=request.version,
+        intended_use=DEMONSTRATION_USE if request.demonstration else INTENDED_USE,
+        demonstration=request.demonstration,
+        extraction_settings=settings.to_json(),
+        extraction_settings_digest=settings.digest,
+        training_center=request.center,
+        created_at=source.written_until(request.center),
+        software_version=software_version(),
+        store_versions=source.versions(),
+        package_versions=package_versions(
+            tuple(
+                name
+                for name in BUNDLE_PACKAGES
+                if name not in {"keras", "onnx", "pyradiomics", "SimpleITK"}
+            )
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Tables of features that were made elsewhere."""
