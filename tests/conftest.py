@@ -132,7 +132,7 @@ def peer() -> Callable[[str], str]:
         if path is None:
             packages = (
                 "dcmtk dicom3tools libgdcm-tools orthanc chromium r-base-core r-cran-survival "
-                "r-bioc-sva strace"
+                "r-cran-glmnet r-bioc-sva strace"
             )
             absent(
                 f"{program} is not installed: apt-get install {packages}", "ANNULUS_REQUIRE_PEERS"

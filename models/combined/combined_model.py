@@ -339,7 +339,7 @@ def train_combined_model(
             fit.null_log_likelihood,
             (
                 *_warnings(survival, fit.coefficients.size, chosen.lambda_rule),
-                *(_at_path_end(one, chosen) for one in signatures if one.selection.at_path_end),
+                *(_at_path_end(one) for one in signatures if one.selection.at_path_end),
             ),
         ),
     )
@@ -363,12 +363,12 @@ def _stacked(signatures: tuple[Signature, ...], table: pd.DataFrame) -> Array:
     return np.hstack([signature.z_score.apply(table) for signature in signatures])
 
 
-def _at_path_end(signature: Signature, settings: SelectionSettings) -> str:
+def _at_path_end(signature: Signature) -> str:
     """What to say of a penalty below which none was tried."""
     return (
         f"The Lasso of block {signature.block} takes the smallest penalty of its path, "
-        f"{settings.lambda_ratio:g} of the largest: a smaller one, which keeps more features, "
-        "might predict better."
+        f"{signature.selection.penalty:.3g}: a smaller one, which keeps more features, might "
+        "predict better."
     )
 
 

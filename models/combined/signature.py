@@ -41,9 +41,10 @@ class SelectionSettings:
     n_folds : int
         Folds of the Lasso's cross-validation.
     n_lambdas : int
-        Penalties on the path.
-    lambda_ratio : float
-        Smallest over largest penalty.
+        Penalties on the path, at most.
+    lambda_ratio : float or None
+        Smallest over largest penalty; `None` for glmnet's default path, which also ends where
+        smaller penalties no longer explain more.
     lambda_rule : LambdaRule
         Which penalty is taken: ``min`` (default) or ``1se``, which keeps fewer features.
 
@@ -55,8 +56,8 @@ class SelectionSettings:
 
     alpha: float = 0.05
     n_folds: int = 10
-    n_lambdas: int = 60
-    lambda_ratio: float = 0.05
+    n_lambdas: int = 100
+    lambda_ratio: float | None = None
     lambda_rule: LambdaRule = LambdaRule.MIN
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class SelectionSettings:
             )
         if self.n_folds < 2:
             raise TrainingError(f"Cross-validation has {self.n_folds} folds: use at least 2.")
-        if self.n_lambdas < 2 or not 0 < self.lambda_ratio < 1:
+        if self.n_lambdas < 2 or not (self.lambda_ratio is None or 0 < self.lambda_ratio < 1):
             raise TrainingError(
                 f"The Lasso path has {self.n_lambdas} penalties down to {self.lambda_ratio} of the "
                 "largest: use at least 2 penalties and a ratio between 0 and 1."
@@ -276,7 +277,8 @@ def select_weights(
         )
     z = selection.z_score.apply(candidates)
     lambdas = lasso_lambdas(z, survival, chosen.n_lambdas, chosen.lambda_ratio)
-    lasso = cross_validate_lasso(z, survival, lambdas, folds)
+    stops = chosen.lambda_ratio is None
+    lasso = cross_validate_lasso(z, survival, lambdas, folds, stops=stops)
     position = lasso.index(chosen.lambda_rule)
     coefficients = lasso.coefficients[:, position]
     kept = np.flatnonzero(np.abs(coefficients) > 0)

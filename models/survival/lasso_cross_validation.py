@@ -80,10 +80,10 @@ class LassoCrossValidation:
 
 
 def lasso_lambdas(
-    columns: ArrayLike, survival: Survival, count: int = 100, ratio: float = 0.05
+    columns: ArrayLike, survival: Survival, count: int = 100, ratio: float | None = None
 ) -> Array:
     """Return penalties from the smallest that selects nothing down to `ratio` of it, evenly spaced
-    in logarithm.
+    in logarithm; by default glmnet's.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def lasso_lambdas(
         Follow-up of the same patients.
     count : int
         Number of penalties.
-    ratio : float
-        Smallest penalty over largest.
+    ratio : float, optional
+        Smallest penalty over largest; by default 0.0001, or 0.01 of fewer patients than features.
 
     Returns
     -------
@@ -111,6 +111,8 @@ def lasso_lambdas(
             "No candidate feature has any association with survival: the Lasso has nothing to "
             "select."
         )
+    if ratio is None:
+        ratio = 1e-4 if x.shape[0] >= x.shape[1] else 1e-2
     return np.asarray(largest * ratio ** (np.arange(count) / max(count - 1, 1)), dtype=np.float64)
 
 
@@ -153,7 +155,12 @@ def assign_folds(survival: Survival, n_folds: int, seed: int) -> NDArray[np.intp
 
 
 def cross_validate_lasso(
-    columns: ArrayLike, survival: Survival, lambdas: ArrayLike, folds: NDArray[np.intp]
+    columns: ArrayLike,
+    survival: Survival,
+    lambdas: ArrayLike,
+    folds: NDArray[np.intp],
+    *,
+    stops: bool = False,
 ) -> LassoCrossValidation:
     """Choose the penalty by the deviance of patients left out.
 
@@ -167,6 +174,9 @@ def cross_validate_lasso(
         Penalties, falling.
     folds : ndarray of int, shape (n,)
         Fold of each patient.
+    stops : bool
+        Whether paths end where glmnet's do, see `lasso_path`; a fold's last coefficients count for
+        the penalties beyond its own path's end.
 
     Returns
     -------
@@ -174,7 +184,8 @@ def cross_validate_lasso(
     """
     x = np.asarray(columns, dtype=np.float64)
     penalties = np.asarray(lambdas, dtype=np.float64)
-    path = lasso_path(x, survival, penalties)
+    path = lasso_path(x, survival, penalties, stops=stops)
+    penalties = penalties[: path.shape[1]]
     differences, deaths = [], []
     for fold in np.unique(folds):
         outside = folds != fold
@@ -182,7 +193,8 @@ def cross_validate_lasso(
         if held_out == 0:
             continue
         training = survival.subset(outside)
-        beta = lasso_path(x[outside], training, penalties)
+        beta = lasso_path(x[outside], training, penalties, stops=stops)
+        beta = np.pad(beta, ((0, 0), (0, penalties.size - beta.shape[1])), mode="edge")
         differences.append(
             partial_deviance(x, survival, beta) - partial_deviance(x[outside], training, beta)
         )

@@ -19,10 +19,13 @@ References
 .. [2] Osborne MR, Presnell B, Turlach BA. A new approach to variable selection in least squares
     problems. IMA J Numer
    Anal 2000;20:389-403 (active sets).
+.. [3] Friedman J et al. R package glmnet 4.1-6, ``glmnet.control``; where its Cox path stops was
+    measured with several ``fdev``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +39,14 @@ from models.survival.survival_data import Survival
 
 OPTIMALITY = 1e-10
 """Largest violation of the optimality conditions, relative to the penalty."""
+_FIRST_PENALTIES = 5
+"""A path has as many penalties at least, and its gain is looked at over as many (glmnet's
+``mnlam``).
+"""
+_LEAST_GAIN = 1e-3
+"""Of what is explained; glmnet's ``fdev`` of 1e-5, of which its Cox path takes 100 times."""
+_MOST_EXPLAINED = 0.999
+"""glmnet's ``devmax``."""
 _MOST_STEPS = 100
 _MOST_HALVINGS = 40
 _MOST_CANDIDATES = 40
@@ -46,7 +57,9 @@ in the model.
 """
 
 
-def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Array:
+def lasso_path(
+    columns: ArrayLike, survival: Survival, lambdas: ArrayLike, *, stops: bool = False
+) -> Array:
     """Fit the Lasso at each penalty.
 
     Parameters
@@ -58,17 +71,20 @@ def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Ar
         Follow-up of the same patients.
     lambdas : array_like, shape (m,)
         Penalties, above 0, falling.
+    stops : bool
+        Whether the path ends where glmnet's does: where smaller penalties no longer explain more,
+        nearly everything is explained, or, after the first few, there is no finite solution.
 
     Returns
     -------
     ndarray, shape (p, m)
-        Coefficients per unit of the columns. The penalty acts on columns scaled to population
-        standard deviation 1, as in ``glmnet(standardize = TRUE)``.
+        Fewer than m where it stops. Coefficients per unit of the columns. The penalty acts on
+        columns scaled to population standard deviation 1, as in ``glmnet(standardize = TRUE)``.
 
     Raises
     ------
     NotConvergedError
-        If the optimality conditions are not reached.
+        If the optimality conditions are not reached, and it does not stop there.
     """
     x = np.asarray(columns, dtype=np.float64)
     sd = population_sd(x)
@@ -77,10 +93,31 @@ def lasso_path(columns: ArrayLike, survival: Survival, lambdas: ArrayLike) -> Ar
     problem = _Problem(scaled, survival.event[sets.order].astype(np.float64), sets)
     beta = np.zeros(x.shape[1])
     path = np.zeros((x.shape[1], np.size(lambdas)))
+    empty = problem.at(beta).value
+    explained: list[float] = []
     for position, penalty in enumerate(np.asarray(lambdas, dtype=np.float64)):
-        beta = _fit(problem, beta, float(penalty))
+        try:
+            beta = _fit(problem, beta, float(penalty))
+        except NotConvergedError:
+            if not stops or position < _FIRST_PENALTIES:
+                raise
+            return path[:, :position] / sd[:, None]
         path[:, position] = beta
+        if stops:
+            explained.append((problem.at(beta).value - empty) / (problem.best - empty))
+            if _is_at_its_end(explained):
+                return path[:, : position + 1] / sd[:, None]
     return path / sd[:, None]
+
+
+def _is_at_its_end(explained: Sequence[float]) -> bool:
+    """Say whether glmnet's path ends here, by the share of the null deviance that is explained at
+    each penalty so far [3]_.
+    """
+    if len(explained) < _FIRST_PENALTIES:
+        return False
+    before, now = explained[-_FIRST_PENALTIES], explained[-1]
+    return now - before < _LEAST_GAIN * now or now > _MOST_EXPLAINED
 
 
 def population_sd(x: Array) -> Array:
@@ -111,6 +148,13 @@ class _Problem:
     x: Array
     event: Array
     sets: RiskSets
+
+    @property
+    def best(self) -> float:
+        """The log partial likelihood per patient of the saturated model (Breslow ties)."""
+        tied = np.bincount(self.sets.tie_of_death)
+        tied = tied[tied > 0]
+        return -float((tied * np.log(tied)).sum()) / self.event.size
 
     def at(self, beta: Array) -> _Point:
         """Evaluate the log partial likelihood per patient."""

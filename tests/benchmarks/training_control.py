@@ -36,7 +36,7 @@ from tests.support.memorising_networks import MemorisingNetwork
 
 PATIENTS, EXTERNAL, FOLDS, COLUMNS, PIXELS = 80, 80, 5, 15, 60
 ERRORS = 2.6
-SETTINGS = SelectionSettings(n_folds=5, n_lambdas=20)
+SETTINGS = SelectionSettings(n_folds=5, n_lambdas=20, lambda_ratio=0.05)
 BOOTSTRAP, ELSEWHERE = "bootstrap, network outside", "deep, another centre"
 
 

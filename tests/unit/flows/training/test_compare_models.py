@@ -63,7 +63,7 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
     for squeeze_excitation in (True, False):
         weights = initial(squeeze_excitation=squeeze_excitation)
         table = pd.DataFrame(DeepFeatureExtractor(weights).extract(inputs), columns=DEEP_COLUMNS)
-        settings = SelectionSettings(n_folds=3, n_lambdas=10)
+        settings = SelectionSettings(n_folds=3, n_lambdas=10, lambda_ratio=0.05)
         model = train_combined_model(
             table, survival, seed=1, blocks=("deep",), horizons=(365,), settings=settings
         )

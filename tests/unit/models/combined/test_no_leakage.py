@@ -19,7 +19,7 @@ SEEDS = range(20)
 PATIENTS = 300
 PLANTED = {"gtv:000": 0.8, "gtv:001": -0.5, "ring_6mm:000": 0.6}
 COLUMNS = [f"{block}:{number:03d}" for block in ("gtv", "ring_6mm") for number in range(12)]
-SETTINGS = SelectionSettings(n_folds=5, n_lambdas=25)
+SETTINGS = SelectionSettings(n_folds=5, n_lambdas=25, lambda_ratio=0.05)
 
 
 def center(

@@ -23,7 +23,7 @@ def test_cross_validation_prefers_signal_to_noise(cohort: Cohort) -> None:
     z = np.column_stack([cohort.log_hazard, noise])
     folds = assign_folds(cohort.survival, 10, seed=0)
     result = cross_validate_lasso(
-        z, cohort.survival, lasso_lambdas(z, cohort.survival, count=30), folds
+        z, cohort.survival, lasso_lambdas(z, cohort.survival, count=30, ratio=0.05), folds
     )
     assert result.coefficients[0, result.index_min] > 0.3
     assert result.deviance[result.index_min] < result.deviance[0]
@@ -68,3 +68,17 @@ def test_too_few_deaths_for_the_folds() -> None:
     survival = Survival(np.arange(1.0, 31.0), np.arange(30) < 9)
     with pytest.raises(TrainingError, match="9 deaths cannot be shared among 10 folds"):
         assign_folds(survival, 10, seed=0)
+
+
+def test_a_path_that_stops_is_cross_validated_as_far_as_it_goes(cohort: Cohort) -> None:
+    z = cohort.features.to_numpy()[:, :8]
+    folds = assign_folds(cohort.survival, 5, seed=1)
+    lambdas = lasso_lambdas(z, cohort.survival)
+    found = cross_validate_lasso(z, cohort.survival, lambdas, folds, stops=True)
+    m = found.lambdas.size
+    assert m < 100
+    assert found.deviance.shape == found.deviance_error.shape == (m,)
+    assert found.coefficients.shape == (8, m)
+    whole = cross_validate_lasso(z, cohort.survival, lambdas[:m], folds)
+    np.testing.assert_allclose(found.deviance[:20], whole.deviance[:20], atol=1e-12)
+    np.testing.assert_allclose(found.deviance, whole.deviance, atol=0.02)

@@ -41,7 +41,7 @@ def worst_violation(z: Array, survival: Survival, path: Array, lambdas: Array) -
 
 def test_the_path_is_optimal(cohort: Cohort) -> None:
     z = z_scores(cohort)
-    lambdas = lasso_lambdas(z, cohort.survival, count=20)
+    lambdas = lasso_lambdas(z, cohort.survival, count=20, ratio=0.05)
     path = lasso_path(z, cohort.survival, lambdas)
     assert worst_violation(z, cohort.survival, path, lambdas) < 1e-11
     assert (path[:, 0] == 0).all()
@@ -53,7 +53,7 @@ def test_it_is_never_worse_than_scikit_survival(cohort: Cohort) -> None:
     from sksurv.util import Surv
 
     z = z_scores(cohort)
-    lambdas = lasso_lambdas(z, cohort.survival, count=20)[1:]
+    lambdas = lasso_lambdas(z, cohort.survival, count=20, ratio=0.05)[1:]
     peer = CoxnetSurvivalAnalysis(
         l1_ratio=1.0, alphas=lambdas, normalize=False, tol=1e-14, max_iter=1_000_000
     )
@@ -73,7 +73,7 @@ def test_copies_share_nothing_and_change_nothing(cohort: Cohort) -> None:
     random = np.random.default_rng(1)
     nearly = z[:, :5] + 1e-7 * random.normal(size=(cohort.survival.n, 5))
     with_copies = np.hstack([z, 3 * z[:, :10], -z[:, 10:20], nearly])
-    lambdas = lasso_lambdas(with_copies, cohort.survival, count=30)
+    lambdas = lasso_lambdas(with_copies, cohort.survival, count=30, ratio=0.05)
     path = lasso_path(with_copies, cohort.survival, lambdas)
     scale = with_copies.std(axis=0)
     assert (
@@ -96,7 +96,7 @@ def test_more_features_than_patients_down_to_a_tiny_penalty(cohort: Cohort) -> N
 
 def test_units_change_the_coefficients_only_by_their_scale(cohort: Cohort) -> None:
     z = z_scores(cohort)
-    lambdas = lasso_lambdas(z, cohort.survival, count=10)
+    lambdas = lasso_lambdas(z, cohort.survival, count=10, ratio=0.05)
     scale = np.geomspace(0.1, 10, z.shape[1])
     ours = lasso_path(z * scale, cohort.survival, lambdas) * scale[:, None]
     np.testing.assert_allclose(ours, lasso_path(z, cohort.survival, lambdas), atol=1e-11)
@@ -104,7 +104,7 @@ def test_units_change_the_coefficients_only_by_their_scale(cohort: Cohort) -> No
 
 def test_a_constant_column_gets_no_coefficient(cohort: Cohort) -> None:
     z = np.insert(z_scores(cohort), 3, 1.0, axis=1)
-    path = lasso_path(z, cohort.survival, lasso_lambdas(z, cohort.survival, count=10))
+    path = lasso_path(z, cohort.survival, lasso_lambdas(z, cohort.survival, count=10, ratio=0.05))
     assert (path[3] == 0).all()
     assert np.count_nonzero(path[:, -1]) > 0
 
@@ -115,4 +115,25 @@ def test_an_optimum_that_is_not_reached_is_not_given_out(
     monkeypatch.setattr("models.survival.lasso_path._MOST_STEPS", 1)
     z = z_scores(cohort)
     with pytest.raises(NotConvergedError, match="from its optimum"):
-        lasso_path(z, cohort.survival, lasso_lambdas(z, cohort.survival, count=10))
+        lasso_path(z, cohort.survival, lasso_lambdas(z, cohort.survival, count=10, ratio=0.05))
+
+
+def test_a_path_stops_where_smaller_penalties_explain_no_more(cohort: Cohort) -> None:
+    z = z_scores(cohort)[:, :8]
+    lambdas = lasso_lambdas(z, cohort.survival)
+    assert lambdas.size == 100
+    assert lambdas[-1] / lambdas[0] == pytest.approx(1e-4)
+    path = lasso_path(z, cohort.survival, lambdas, stops=True)
+    m = path.shape[1]
+    assert 5 <= m < 100
+    np.testing.assert_array_equal(path, lasso_path(z, cohort.survival, lambdas[:m]))
+    deviance = partial_deviance(z, cohort.survival, path)
+    explained = 1 - deviance / deviance[0]
+    assert explained[-1] - explained[-5] < 1e-3 * explained[-1]
+    assert explained[-2] - explained[-6] >= 1e-3 * explained[-2]
+
+
+def test_a_path_of_fewer_patients_than_features_ends_at_a_hundredth(cohort: Cohort) -> None:
+    few = cohort.survival.subset(np.arange(20))
+    lambdas = lasso_lambdas(z_scores(cohort)[:20], few)
+    assert lambdas[-1] / lambdas[0] == pytest.approx(1e-2)
