@@ -108,6 +108,13 @@ def add_model_commands(commands: Any) -> None:
         ),
     )
     train.add_argument(
+        "--ring",
+        choices=("6mm", "best"),
+        default="6mm",
+        help="the ring of the model: that of the paper, or the one that says most together with "
+        "the tumour (Table 3), chosen anew in each fold and resample (default: %(default)s)",
+    )
+    train.add_argument(
         "--imported",
         action="store_true",
         help="train on radiomic features that were made elsewhere (import-features): no network, "
@@ -213,7 +220,7 @@ def _folds(text: str) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from flows.training.request import TrainingRequest  # noqa: PLC0415
+    from flows.training.request import RingChoice, TrainingRequest  # noqa: PLC0415
     from flows.training.train_model import train_model  # noqa: PLC0415
     from models.combined.sample_splitting import DeepFeatures  # noqa: PLC0415
     from models.survival.lasso_cross_validation import LambdaRule  # noqa: PLC0415
@@ -235,6 +242,7 @@ def _train(options: argparse.Namespace) -> int:
         least_deaths_per_component=options.least_deaths_per_component,
         robust=options.robust,
         store_versions=options.store_versions,
+        ring=RingChoice(options.ring),
         demonstration=options.demonstration,
     )
     if options.imported:

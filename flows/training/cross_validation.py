@@ -86,6 +86,7 @@ def cross_validated(
                         if block == DEEP_BLOCK or block_columns(patients, block).shape[1]
                     ],
                     settings=request.selection(),
+                    choose_ring=request.chooses_ring,
                     done=folds.done(),
                     on_fold=folds.keep,
                     may_begin=lambda: ends is None or monotonic() < ends,
@@ -187,7 +188,7 @@ def _fingerprint(
     survival: Survival,
     inputs: NDArray[np.float32],
 ) -> str:
-    settings = (request.seed, request.folds, request.lambda_rule, training, way)
+    settings = (request.seed, request.folds, request.selection(), request.ring, training, way)
     digest = hashlib.sha256(repr((settings, list(patients.index))).encode())
     for part in (patients.to_numpy(dtype=np.float64), survival.days, survival.event, inputs):
         digest.update(np.ascontiguousarray(part).tobytes())

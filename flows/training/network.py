@@ -12,11 +12,13 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from feature_store.clinical_records import ClinicalRecord
+from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import survival_of
 from flows.installation import Installation
 from flows.training.request import TrainingRequest
 from models.combined.sample_splitting import DeepFeatures, split_learners
+from models.errors import TrainingError
 from models.network.checkpoint import Epoch
 from models.network.deep_features import DeepFeatureExtractor
 from models.network.training import NetworkTraining, split_patients, train_network
@@ -67,6 +69,27 @@ def remove_unfinished(work: Installation, request: TrainingRequest) -> None:
     whole = unfinished_file(work, request, ".checkpoint")
     for path in (whole, *whole.parent.glob(f"{whole.stem}.folds*")):
         path.unlink(missing_ok=True)
+
+
+def offered_regions(work: Installation, request: TrainingRequest) -> list[Region]:
+    """Return the regions whose radiomics the model may read: GTV and the paper's ring, or every
+    ring that the settings name, of which the best is chosen.
+
+    Raises
+    ------
+    TrainingError
+        If a ring is to be chosen and the settings name one only.
+    """
+    if not request.chooses_ring:
+        return [Region.GTV, Region.RING_6MM]
+    widths = work.settings.features.ring_widths_mm
+    if len(widths) < 2:
+        raise TrainingError(
+            f"The settings name {len(widths)} ring{'s' * (len(widths) != 1)}, expected at least 2 "
+            "to choose the best among: set ring_widths_mm = [3, 6, 9] in the [features] table and "
+            "extract the studies again, or train with --ring 6mm."
+        )
+    return [Region.GTV, *(Region.ring(width) for width in widths)]
 
 
 def network_training(work: Installation, request: TrainingRequest, epochs: int) -> NetworkTraining:

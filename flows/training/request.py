@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -9,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from models.combined.sample_splitting import DeepFeatures
 from models.combined.signature import SelectionSettings
 from models.survival.lasso_cross_validation import LambdaRule
+
+
+class RingChoice(StrEnum):
+    """Which ring a model reads."""
+
+    PAPER = "6mm"
+    BEST = "best"
 
 
 class TrainingRequest(BaseModel):
@@ -80,6 +88,11 @@ class TrainingRequest(BaseModel):
         default=None,
         description="Versions of the feature store's tables to train on; default: the newest.",
     )
+    ring: RingChoice = Field(
+        default=RingChoice.PAPER,
+        description="The ring of the model: 6mm, as in the paper, or best, the one that says most "
+        "together with the tumour (Table 3), chosen anew in each fold.",
+    )
     demonstration: bool = Field(
         default=False, description="Mark the bundle as not for clinical use."
     )
@@ -94,3 +107,8 @@ class TrainingRequest(BaseModel):
     def selection(self) -> SelectionSettings:
         """Return how features are selected."""
         return SelectionSettings(lambda_rule=self.lambda_rule)
+
+    @property
+    def chooses_ring(self) -> bool:
+        """Whether the training patients choose the ring."""
+        return self.ring is RingChoice.BEST

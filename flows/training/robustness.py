@@ -14,7 +14,6 @@ from prefect.cache_policies import NO_CACHE
 from dicom_node.registry.registry import StudyFiles
 from feature_store.errors import StudyDefect
 from feature_store.imaging.contour_combination import OverlappingContours
-from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.study_features import (
     ContourFeatures,
@@ -26,14 +25,12 @@ from feature_store.tables.store import FeatureStore
 from flows.data.archived_study import read_archived
 from flows.data.identity import chosen_gtv
 from flows.installation import Installation
+from flows.training.network import offered_regions
 from flows.training.request import TrainingRequest
 from models.combined.robustness import Robustness, measure_robustness
 from models.network.deep_features import DeepFeatureExtractor
 from models.network.weights import DEEP_COLUMNS, NetworkWeights
 
-RADIOMICS = tuple(
-    f"{region}:{name}" for region in (Region.GTV, Region.RING_6MM) for name in FEATURE_NAMES
-)
 CONTOURS = 10
 """Of each patient, where the settings name no number: the patients are many."""
 
@@ -72,9 +69,12 @@ def robustness_of_training(
     if request.robust is None:
         return None
     contours = work.settings.certainty.contours or CONTOURS
+    radiomics = [
+        f"{region}:{name}" for region in offered_regions(work, request) for name in FEATURE_NAMES
+    ]
     found = measure_robustness(
-        _features_over_contours(work, studies, network, contours),
-        (*RADIOMICS, *DEEP_COLUMNS),
+        _features_over_contours(work, studies, network, contours, radiomics),
+        (*radiomics, *DEEP_COLUMNS),
         request.robust,
         contours,
     )
@@ -93,7 +93,11 @@ def robustness_of_training(
 
 
 def _features_over_contours(
-    work: Installation, studies: Sequence[StudyFiles], network: NetworkWeights, contours: int
+    work: Installation,
+    studies: Sequence[StudyFiles],
+    network: NetworkWeights,
+    contours: int,
+    columns: Sequence[str],
 ) -> Iterator[NDArray[np.float64] | None]:
     """Yield each patient's features by contour, as `measure_robustness` takes them."""
     extractor = DeepFeatureExtractor(network)
@@ -106,7 +110,7 @@ def _features_over_contours(
             masks = perturbed_contours(
                 study, settings, contours, files.content_digest, perturbation
             )
-            measured = measure_contours(study, settings, masks, RADIOMICS)
+            measured = measure_contours(study, settings, masks, columns)
         except StudyDefect as defect:
             get_run_logger().warning("%s: %s", files.patient_key, defect)
             yield None
@@ -115,6 +119,6 @@ def _features_over_contours(
         if len(whole) < contours:
             yield None
             continue
-        radiomics = np.array([[one.values[name] for name in RADIOMICS] for one in whole])
+        radiomics = np.array([[one.values[name] for name in columns] for one in whole])
         deep = extractor.extract(np.stack([one.deep_input for one in whole]))
         yield np.hstack([radiomics, deep.astype(np.float64)])

@@ -152,6 +152,7 @@ def _cross_validated(
             seed=request.seed,
             blocks=[block for block in BLOCKS if block_columns(patients, block).shape[1]],
             settings=request.selection(),
+            choose_ring=request.chooses_ring,
         )
     except TrainingError as error:
         warn(str(error))

@@ -23,7 +23,7 @@ from flows.refusal import refusable_flow
 from flows.runs.account import about, warn
 from flows.software_version import package_versions, software_version
 from flows.training.cross_validation import cross_validated
-from flows.training.network import remove_unfinished, train_deep_features
+from flows.training.network import offered_regions, remove_unfinished, train_deep_features
 from flows.training.request import TrainingRequest
 from flows.training.robustness import robustness_of_training, studies_to_perturb
 from flows.training.trainability import check_trainable, refuse_few_deaths
@@ -40,7 +40,7 @@ from models.combined.combined_model import (
     CombinedModel,
 )
 from models.combined.optimism import validate_internally
-from models.combined.region_comparison import RegionResult, compare_regions
+from models.combined.region_comparison import RegionResult, compare_regions, with_best_ring
 from models.combined.selected_blocks import train_on_what_is_there
 from models.combined.signature import block_columns, block_of
 from models.errors import NoFeatureSelectedError, TrainingError
@@ -137,10 +137,12 @@ def training_store(work: Installation, request: TrainingRequest) -> FeatureStore
 def combined_model_features(
     work: Installation, request: TrainingRequest, source: FeatureStore, network: NetworkWeights
 ) -> pd.DataFrame:
-    """Return what the model may read of the centre's patients: GTV, 6 mm ring and deep features."""
+    """Return what the model may read of the centre's patients: GTV, its ring or those that it may
+    choose among, and deep features.
+    """
     versions = {**source.versions(), "deep": work.store.versions().get("deep", 0)}
     store = work.store.pinned(versions)
-    regions = [Region.GTV, Region.RING_6MM]
+    regions = offered_regions(work, request)
     return store.features(
         request.center, regions, work.settings.extraction().digest, network.digest
     )
@@ -189,9 +191,15 @@ def fit_combined_model(
     def tell(error: NoFeatureSelectedError) -> None:
         warn(f"The model is combined without the block {error.block}: {error}")
 
-    blocks = [block for block in BLOCKS if block_columns(patients, block).shape[1]]
-    for block in sorted(set(BLOCKS) - set(blocks)):
-        warn(f"The model is combined without the block {block}: none of its features is robust.")
+    wanted = (
+        with_best_ring(patients, survival, BLOCKS, seed=request.seed, settings=settings)
+        if request.chooses_ring
+        else BLOCKS
+    )
+    blocks = [block for block in wanted if block_columns(patients, block).shape[1]]
+    for block in sorted(set(wanted) - set(blocks)):
+        why = "none of its features is robust" if request.robust else "it has no feature"
+        warn(f"The model is combined without the block {block}: {why}.")
     model = train_on_what_is_there(
         patients,
         survival,
@@ -232,7 +240,12 @@ def gather_evidence(
     if request.bootstraps:
         try:
             internal = validate_internally(
-                model, patients, survival, resamples=request.bootstraps, seed=request.seed
+                model,
+                patients,
+                survival,
+                resamples=request.bootstraps,
+                seed=request.seed,
+                choose_ring=request.chooses_ring,
             )
         except TrainingError as error:
             warn(str(error))
@@ -245,7 +258,7 @@ def gather_evidence(
                     internal.corrected_concordance,
                     internal.out_of_bag,
                 )
-    return TrainingEvidence(curve, comparison, internal)
+    return TrainingEvidence(curve, comparison, internal, chose_ring=request.chooses_ring)
 
 
 def digests_of_training(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.expectations.follow_up_rules import follow_up_facts
-from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from flows.data.eligible_patients import eligible_patients, survival_of
 from flows.data.follow_up import refuse_follow_up
 from flows.installation import Installation
+from flows.training.network import offered_regions
 from flows.training.request import TrainingRequest
 from models.combined.combined_model import BLOCKS, DEEP_BLOCK, HORIZONS, CombinedModel
+from models.combined.region_comparison import with_best_ring
 from models.combined.sample_splitting import split_learners
 from models.combined.selected_blocks import train_on_what_is_there
 from models.combined.signature import SelectionSettings
@@ -36,7 +39,7 @@ def check_trainable(
         If no patient has features and an outcome, there are too few deaths or too short a
         follow-up, or the radiomics cannot be fitted.
     """
-    regions = [Region.GTV, Region.RING_6MM]
+    regions = offered_regions(work, request)
     features = source.features(request.center, regions, work.settings.extraction().digest)
     patients = eligible_patients(features, records)
     if patients.empty:
@@ -117,12 +120,17 @@ def _check_folds(survival: Survival, request: TrainingRequest) -> None:
 def _check_radiomics(request: TrainingRequest, patients: pd.DataFrame, survival: Survival) -> None:
     """Fit what can be fitted without the network, and refuse what would be refused after it."""
     settings = request.selection()
+    blocks: Sequence[str] = [block for block in BLOCKS if block != DEEP_BLOCK]
     try:
+        if request.chooses_ring:
+            blocks = with_best_ring(
+                patients, survival, blocks, seed=request.seed, settings=settings
+            )
         model = train_on_what_is_there(
             patients,
             survival,
             seed=request.seed,
-            blocks=[block for block in BLOCKS if block != DEEP_BLOCK],
+            blocks=blocks,
             horizons=HORIZONS,
             settings=settings,
         )

@@ -9,6 +9,7 @@ References
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from models.bundle.facts import BundleFacts
@@ -89,6 +90,7 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
             f"  selection       p < {settings.alpha:g}, then the Lasso at "
             f"lambda.{settings.lambda_rule} of {settings.n_folds}-fold cross-validation"
         ),
+        *_ring(bundle),
         *_robust(bundle.evidence.robustness),
         f"  network         {_network(bundle)}",
         *_graph(bundle),
@@ -131,6 +133,23 @@ def _made_elsewhere(facts: BundleFacts) -> list[str]:
 def _erased(erased: int) -> list[str]:
     what = "the model is as it was trained, and training again gives another"
     return [f"  erased since    {erased} of them: {what}"] if erased else []
+
+
+def _ring(bundle: FrozenBundle) -> list[str]:
+    """Say that the ring was chosen, and what each fold chose."""
+    if not bundle.evidence.chose_ring:
+        return []
+    ring = next((block for block in bundle.model.blocks if block.startswith("ring_")), "none")
+    chosen = Counter(
+        one.ring for found in bundle.evidence.cross_validations for one in found.results if one.ring
+    )
+    in_folds = ", ".join(f"{name} in {count}" for name, count in sorted(chosen.items()))
+    what = "which says most together with the gtv in these patients"
+    too_high = "its apparent figures are too high by this choice as well"
+    lines = [f"  ring            {ring}, {what}; {too_high}"]
+    if chosen:
+        lines.append(f"                  chosen anew by the learners of each fold: {in_folds}")
+    return lines
 
 
 def _robust(found: Robustness | None) -> list[str]:

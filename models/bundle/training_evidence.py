@@ -40,6 +40,8 @@ class TrainingEvidence:
     n_network : int
         Patients that taught the network; 0 in bundles of earlier releases, where they were those of
         the model.
+    chose_ring : bool
+        Whether the training patients chose the ring, anew in each fold and resample.
     robustness : Robustness or None
         Which features were nearly the same over perturbed contours; `None` where all features could
         be selected.
@@ -53,6 +55,7 @@ class TrainingEvidence:
     cross_validations: tuple[CrossValidation, ...] = field(default=(), metadata={"later": True})
     deep_features: DeepFeatures = field(default=DeepFeatures.SAME, metadata={"later": True})
     n_network: int = field(default=0, metadata={"later": True})
+    chose_ring: bool = field(default=False, metadata={"later": True})
     robustness: Robustness | None = field(default=None, metadata={"later": True})
 
     def __post_init__(self) -> None:

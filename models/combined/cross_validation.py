@@ -15,7 +15,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from models.combined.combined_model import BLOCKS, DEEP_BLOCK, HORIZONS
+from models.combined.region_comparison import with_best_ring
 from models.combined.sample_splitting import DeepFeatures, split_learners
 from models.combined.selected_blocks import train_on_what_is_there, within_follow_up
 from models.combined.signature import SelectionSettings
@@ -33,6 +34,8 @@ from models.survival.lasso_cross_validation import assign_folds
 from models.survival.survival_data import Survival
 
 CHANCE = 0.5
+ANY_RING = "ring"
+"""Stands for the ring of a fold, where each chooses its own."""
 NetworkOfFold = Callable[[NDArray[np.intp], int], ArrayLike]
 """From the positions of the patients that a network may learn from, and the number of the fold, to
 the deep features of all patients, shape (n, 512)."""
@@ -56,6 +59,8 @@ class FoldResult:
         Harrell's C of each signature that there was.
     failure : str
         Why there was no model; empty where there was one.
+    ring : str
+        The ring that the fold's model was to have, where each fold chose its own; else empty.
     """
 
     number: int
@@ -66,6 +71,7 @@ class FoldResult:
     concordance: float | None
     blocks: Mapping[str, float]
     failure: str = ""
+    ring: str = field(default="", metadata={"later": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))
@@ -143,6 +149,7 @@ def cross_validate(
     blocks: Sequence[str] = BLOCKS,
     horizons: Sequence[int] = HORIZONS,
     settings: SelectionSettings | None = None,
+    choose_ring: bool = False,
     done: Iterable[FoldResult] = (),
     on_fold: Callable[[FoldResult], None] | None = None,
     may_begin: Callable[[], bool] | None = None,
@@ -171,6 +178,9 @@ def cross_validate(
         Days at which survival is predicted; those beyond a fold's follow-up are left out there.
     settings : SelectionSettings, optional
         Default is the paper's.
+    choose_ring : bool
+        Whether each fold's model has the ring that its own learners favour, whatever ring is among
+        `blocks`; it is called ``ring`` in the results.
     done : iterable of FoldResult
         Folds of an earlier run of the same, which are not run again.
     on_fold : callable, optional
@@ -205,11 +215,18 @@ def cross_validate(
             blocks=offered,
             horizons=horizons,
             settings=settings or SelectionSettings(),
+            choose_ring=choose_ring,
         )
         if on_fold is not None:
             on_fold(results[number])
     ordered = tuple(results[number] for number in sorted(results))
-    return CrossValidation(way, folds, epochs, seed, offered, ordered)
+    names = tuple(_named(block, choose_ring) for block in offered)
+    return CrossValidation(way, folds, epochs, seed, names, ordered)
+
+
+def _named(block: str, choose_ring: bool) -> str:
+    """Return what a block is called over folds that may have other rings."""
+    return ANY_RING if choose_ring and block.startswith(f"{ANY_RING}_") else block
 
 
 def _fold(
@@ -225,9 +242,11 @@ def _fold(
     blocks: tuple[str, ...],
     horizons: Sequence[int],
     settings: SelectionSettings,
+    choose_ring: bool,
 ) -> FoldResult:
     known, own = survival.subset(others), survival.subset(rows)
     n_network = n_model = 0
+    ring = ""
     try:
         learners = split_learners(known, way if network is not None else DeepFeatures.SAME, seed)
         of_network, of_model = others[learners.of_network], others[learners.of_model]
@@ -241,6 +260,11 @@ def _fold(
             radiomics = [column for column in features.columns if column not in deep.columns]
             table = pd.concat([features[radiomics], deep], axis=1)
         outcome = survival.subset(of_model)
+        if choose_ring:
+            blocks = with_best_ring(
+                table.iloc[of_model], outcome, blocks, seed=seed, settings=settings
+            )
+            ring = next((block for block in blocks if block.startswith(ANY_RING)), "")
         model = train_on_what_is_there(
             table.iloc[of_model],
             outcome,
@@ -253,12 +277,13 @@ def _fold(
         c = training_concordance(own, model.linear_predictor(unseen)).estimate
         values = model.signature_values(unseen)
         by_block = {
-            str(block): training_concordance(own, values[block].to_numpy()).estimate
-            for block in values.columns
+            _named(block, choose_ring): training_concordance(own, values[block].to_numpy()).estimate
+            for block in map(str, values.columns)
         }
     except TrainingError as error:
-        return FoldResult(number, own.n, own.n_events, n_network, n_model, None, {}, str(error))
-    return FoldResult(number, own.n, own.n_events, n_network, n_model, c, by_block)
+        sizes = (own.n, own.n_events, n_network, n_model)
+        return FoldResult(number, *sizes, None, {}, str(error), ring)
+    return FoldResult(number, own.n, own.n_events, n_network, n_model, c, by_block, ring=ring)
 
 
 def _mean_and_error(found: Sequence[float | None]) -> tuple[float, float]:

@@ -25,7 +25,9 @@ import numpy as np
 import pandas as pd
 
 from models.combined.combined_model import CombinedModel
+from models.combined.region_comparison import with_best_ring
 from models.combined.selected_blocks import train_on_what_is_there, within_follow_up
+from models.combined.signature import block_of
 from models.errors import TrainingError
 from models.survival.concordance import training_concordance
 from models.survival.cox_regression import fit_cox
@@ -93,6 +95,7 @@ def validate_internally(
     *,
     resamples: int = 100,
     seed: int = 0,
+    choose_ring: bool = False,
 ) -> InternalValidation:
     """Repeat the training of a model in bootstrap samples of its patients.
 
@@ -110,6 +113,9 @@ def validate_internally(
         Seed of the samples and of the folds, which follow the patients, so that no patient is on
         both sides.
 
+    choose_ring : bool
+        Whether each sample chooses its own ring, as the model's patients chose theirs.
+
     Returns
     -------
     InternalValidation
@@ -121,7 +127,12 @@ def validate_internally(
     """
     order = np.argsort(features.index.to_numpy().astype(str), kind="stable")
     table, outcome = features.iloc[order], survival.subset(order)
-    columns = [column for column in table.columns if str(column).partition(":")[0] in model.blocks]
+    columns = [
+        column
+        for column in table.columns
+        if (block := block_of(str(column))) in model.blocks
+        or (choose_ring and block.startswith("ring_"))
+    ]
     folds = assign_folds(outcome, model.training.settings.n_folds, seed)
     random = np.random.default_rng(seed)
     optimism, outside, slopes, selected = [], [], [], Counter[str]()
@@ -131,7 +142,7 @@ def validate_internally(
             table[columns].iloc[rows].set_axis([f"{number:06d}" for number in range(rows.size)])
         )
         try:
-            again = _train(model, sample, outcome.subset(rows), folds[rows])
+            again = _train(model, sample, outcome.subset(rows), folds[rows], choose_ring)
             inside = training_concordance(
                 outcome.subset(rows), again.linear_predictor(sample)
             ).estimate
@@ -167,16 +178,25 @@ def validate_internally(
 
 
 def _train(
-    model: CombinedModel, sample: pd.DataFrame, survival: Survival, folds: np.ndarray
+    model: CombinedModel,
+    sample: pd.DataFrame,
+    survival: Survival,
+    folds: np.ndarray,
+    choose_ring: bool,
 ) -> CombinedModel:
     """Train as `model` was; a block in which the sample selects nothing is left out, as in
     training.
     """
+    settings = model.training.settings
     return train_on_what_is_there(
         sample,
         survival,
         seed=0,
-        blocks=model.blocks,
+        blocks=with_best_ring(
+            sample, survival, model.blocks, seed=0, settings=settings, folds=folds
+        )
+        if choose_ring
+        else model.blocks,
         horizons=within_follow_up(model.horizons, survival),
         settings=model.training.settings,
         folds=folds,

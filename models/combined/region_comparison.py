@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.combined.signature import SelectionSettings, block_columns, block_of, select_weights
 from models.errors import NoFeatureSelectedError
@@ -53,6 +54,7 @@ def compare_regions(
     *,
     seed: int,
     settings: SelectionSettings | None = None,
+    folds: NDArray[np.intp] | None = None,
 ) -> tuple[RegionResult, ...]:
     """Train a signature of each region among the columns, and of the features that were selected in
     the GTV and in each ring, on the same folds.
@@ -67,6 +69,8 @@ def compare_regions(
         Seed of the cross-validation folds.
     settings : SelectionSettings, optional
         Default is the paper's.
+    folds : ndarray of int, shape (n,), optional
+        Fold of each patient to use instead of drawing them.
 
     Returns
     -------
@@ -74,7 +78,8 @@ def compare_regions(
         The GTV, each ring, then the GTV with each ring, in the order of the columns.
     """
     chosen = settings or SelectionSettings()
-    folds = assign_folds(survival, chosen.n_folds, seed)
+    if folds is None:
+        folds = assign_folds(survival, chosen.n_folds, seed)
     found = dict.fromkeys(block_of(str(column)) for column in features.columns)
     regions = [region for region in found if region == TUMOUR or region.startswith("ring_")]
     rings = [region for region in regions if region != TUMOUR]
@@ -94,6 +99,56 @@ def compare_regions(
         for names in together
     ]
     return tuple(result for result, _ in (*alone.values(), *both))
+
+
+def best_ring(results: Sequence[RegionResult]) -> str | None:
+    """Return the ring that says most together with the tumour (paper, Table 3), the first of equal
+    ones; `None` where nothing is selected with any.
+
+    Parameters
+    ----------
+    results : sequence of RegionResult
+        As `compare_regions` returns them, of patients who may choose.
+    """
+    found = [
+        (result.concordance, result.regions[-1])
+        for result in results
+        if result.regions[0] == TUMOUR
+        and len(result.regions) > 1
+        and result.concordance is not None
+    ]
+    return max(found, key=lambda one: one[0])[1] if found else None
+
+
+def with_best_ring(
+    features: pd.DataFrame,
+    survival: Survival,
+    blocks: Sequence[str],
+    *,
+    seed: int,
+    settings: SelectionSettings | None = None,
+    folds: NDArray[np.intp] | None = None,
+) -> tuple[str, ...]:
+    """Return the blocks of a model whose ring is the one that these patients favour; without any,
+    the ring of the paper's model stays.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (n, any)
+        Features of the patients who choose, of the tumour and of every ring that may be chosen.
+    survival : Survival
+        Follow-up of the same patients in the same order.
+    blocks : sequence of str
+        Blocks of the model with the paper's ring.
+    seed, settings, folds
+        As of `compare_regions`.
+    """
+    chosen = best_ring(
+        compare_regions(features, survival, seed=seed, settings=settings, folds=folds)
+    )
+    return tuple(
+        chosen if chosen is not None and block.startswith("ring_") else block for block in blocks
+    )
 
 
 def _selected(

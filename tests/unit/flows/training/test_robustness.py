@@ -11,6 +11,8 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from dicom_node.errors import NodeError
+from feature_store.imaging.regions import Region
+from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.study_identity import StudyIdentity
 from flows.data.identity import identity_of
 from flows.installation import Installation
@@ -24,6 +26,9 @@ from tests.support.synthetic_studies import write_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
 robustness_of_training = inspect.unwrap(step.robustness_of_training.fn)
+RADIOMICS = [
+    f"{region}:{name}" for region in (Region.GTV, Region.RING_6MM) for name in FEATURE_NAMES
+]
 REQUEST = TrainingRequest(center="alpha", bundle=Path("bundle"), robust=0.9)
 
 
@@ -80,9 +85,9 @@ def test_every_feature_of_every_contour_is_measured_and_one_patient_is_too_few(
         work, REQUEST, work.store, {one.patient_key for one in identities} - {"gone"}
     )
     with disable_run_logger():
-        (values,) = step._features_over_contours(work, studies, network, 3)
+        (values,) = step._features_over_contours(work, studies, network, 3, RADIOMICS)
         assert values is not None
-        assert values.shape == (3, len(step.RADIOMICS) + 512)
+        assert values.shape == (3, len(RADIOMICS) + 512)
         assert np.isfinite(values).all()
         assert (values.std(axis=0) > 0).mean() > 0.9
         with pytest.raises(TrainingError, match="contours of 1 patients"):

@@ -26,7 +26,7 @@ from flows.installation import Installation
 from flows.runs import account
 from flows.settings import CombatTable, Settings
 from flows.training import train_model
-from flows.training.request import TrainingRequest
+from flows.training.request import RingChoice, TrainingRequest
 from flows.training.train_model import (
     bundle_facts,
     combat_reference,
@@ -230,7 +230,7 @@ def test_a_block_of_which_no_feature_is_robust_is_left_out_with_a_sentence(
     work: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     log_runs_to("run", monkeypatch)
-    request = TrainingRequest(center="A", bundle=Path("bundle"))
+    request = TrainingRequest(center="A", bundle=Path("bundle"), robust=0.9)
     features = combined_model_features(work, request, training_store(work, request), NETWORK)
     steady = {name: float(name.startswith("gtv:")) for name in map(str, features.columns)}
     offered = Robustness(0.9, 10, PATIENTS, 0, steady).robust(features)
@@ -373,3 +373,24 @@ def test_the_range_and_the_digests_are_of_the_patients_that_train(
         (digests.salted(["patient001 uid"]),),
         digests.salted(["patient001 id"]),
     ]
+
+
+@pytest.mark.slow
+def test_the_ring_that_the_patients_favour_is_the_models_and_needs_others_to_choose_among(
+    work: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_runs_to("run", monkeypatch)
+    request = TrainingRequest(center="A", bundle=Path("bundle"), ring=RingChoice.BEST)
+    with pytest.raises(TrainingError, match=r"The settings name 1 ring, .*train with --ring 6mm"):
+        check_trainable(work, request, training_store(work, request), records())
+    gtv = work.store.features("A", [Region.GTV], work.settings.extraction().digest)
+    features = gtv.iloc[:, :1].copy()
+    random = np.random.default_rng(8)
+    told = np.array([hazard for _, hazard in records_and_hazards()])
+    for ring, noise in (("ring_3mm", 0.5), ("ring_6mm", 9.0)):
+        for number in range(3):
+            features[f"{ring}:{number}"] = told + noise * random.normal(size=PATIENTS)
+    model = fit_combined_model.fn(request, features, records())
+    assert "ring_3mm" in model.blocks
+    paper = request.model_copy(update={"ring": RingChoice.PAPER})
+    assert "ring_3mm" not in fit_combined_model.fn(paper, features, records()).blocks

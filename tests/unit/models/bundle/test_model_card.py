@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,30 @@ def test_the_card_tells_which_features_hold_over_other_contours(
     assert f"    gtv: {of_gtv} of {of_gtv + 1} features" in card
     assert "    deep: 0 of 1 features" in card
     assert sum("ICC 0.95" in one for one in card) == len(read)
+
+
+def test_the_card_says_that_the_ring_was_chosen_and_how_the_folds_chose(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
+    folds = tuple(
+        FoldResult(number, 10, 8, 0, 40, 0.6, {"ring": 0.6}, ring=ring)
+        for number, ring in enumerate(("ring_3mm", "ring_6mm", "ring_3mm"), start=1)
+    )
+    found = CrossValidation(DeepFeatures.SAME, 3, 0, 1, ("gtv", "ring"), folds)
+    evidence = TrainingEvidence(cross_validations=(found,), chose_ring=True)
+    bundle = load(tmp_path / "bundle", freeze(tmp_path / "bundle", model, None, facts, evidence))
+    card = "\n".join(model_card(bundle))
+    assert "its apparent figures are too high by this choice as well" in card
+    assert "chosen anew by the learners of each fold: ring_3mm in 2, ring_6mm in 1" in card
+    assert bundle.evidence == evidence
+
+
+def test_the_card_of_a_model_of_imported_features_says_that_it_reads_no_image(
+    tmp_path: Path, model: CombinedModel, facts: BundleFacts
+) -> None:
+    imported = replace(facts, extraction_settings='{"made_elsewhere":{}}')
+    bundle = load(tmp_path / "bundle", freeze(tmp_path / "bundle", model, None, imported))
+    card = "\n".join(model_card(bundle))
+    assert "origin          features made elsewhere and imported" in card
+    assert "Reads radiomic features that were made elsewhere" in card
+    assert "Reads a planning CT" not in card

@@ -6,25 +6,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from models.bundle.records import from_record, to_record
+from models.combined import cross_validation
 from models.combined.cross_validation import CrossValidation, FoldResult, cross_validate
 from models.combined.optimism import validate_internally
+from models.combined.region_comparison import with_best_ring
 from models.combined.sample_splitting import DeepFeatures
 from models.combined.selected_blocks import train_on_what_is_there
 from models.combined.signature import SelectionSettings
 from models.errors import TrainingError
 from models.network.weights import DEEP_COLUMNS
 from models.survival.concordance import training_concordance
+from models.survival.lasso_cross_validation import assign_folds
 from models.survival.survival_data import Survival
 from tests.support.memorising_networks import MemorisingNetwork
 from tests.support.training_cohorts import Cohort, make_cohort
 
-FAST = SelectionSettings(n_folds=5, n_lambdas=20)
+FAST = SelectionSettings(n_folds=5, n_lambdas=20, lambda_ratio=0.05)
 RADIOMICS = ("gtv",)
 
 
@@ -182,3 +186,40 @@ def test_what_is_done_is_not_done_again_and_time_ends_it(center: Cohort) -> None
     with pytest.raises(TrainingError, match="1 of 4 folds of the cross-validation were run"):
         run(begun=1)
     assert all(one.n_network == 0 for one in whole.results)
+
+
+@pytest.mark.slow
+def test_each_fold_chooses_its_ring_by_its_learners_alone_and_noise_gains_nothing_by_it(
+    center: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(5)
+    names = [f"{ring}:{one}" for ring in ("ring_3mm", "ring_6mm", "ring_9mm") for one in range(6)]
+    rings = pd.DataFrame(random.normal(size=(90, 18)), center.features.index, names)
+    features = pd.concat([center.features, rings], axis=1)
+    numbers = assign_folds(center.survival, 3, 1)
+    chose: list[set[str]] = []
+
+    def told(table: pd.DataFrame, *arguments: Any, **named: Any) -> tuple[str, ...]:
+        chose.append(set(table.index))
+        return with_best_ring(table, *arguments, **named)
+
+    monkeypatch.setattr(cross_validation, "with_best_ring", told)
+    found = cross_validate(
+        features,
+        center.survival,
+        folds=3,
+        seed=1,
+        blocks=("gtv", "ring_6mm"),
+        horizons=(365,),
+        settings=FAST,
+        choose_ring=True,
+    )
+    held_out = [set(features.index[numbers == number]) for number in range(3)]
+    assert [learners & others for learners, others in zip(chose, held_out, strict=True)] == [
+        set()
+    ] * 3
+    assert found.blocks == ("gtv", "ring")
+    assert {one.ring for one in found.results} <= {"ring_3mm", "ring_6mm", "ring_9mm"}
+    c, error, n_folds = found.of_block("ring")
+    assert abs(c - 0.5) < max(2.6 * error, 0.05) or n_folds == 0
+    assert from_record(CrossValidation, to_record(found)) == found

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from models.combined.region_comparison import compare_regions
+import numpy as np
+import pandas as pd
+
+from models.combined.region_comparison import (
+    RegionResult,
+    best_ring,
+    compare_regions,
+    with_best_ring,
+)
 from tests.support.training_cohorts import Cohort
 
 
@@ -24,3 +32,18 @@ def test_regions_are_compared_alone_and_with_the_tumour(cohort: Cohort) -> None:
     assert all(
         0.65 < result.concordance < 0.85 for result in results if result.concordance is not None
     )
+
+
+def test_the_best_ring_is_the_one_that_says_most_with_the_tumour(cohort: Cohort) -> None:
+    random = np.random.default_rng(3)
+    n = cohort.survival.n
+    noise = {f"gtv:{one}": random.normal(size=n) for one in range(5)}
+    weak = {"gtv:hint": cohort.log_hazard + 2.5 * random.normal(size=n)}
+    narrow = {f"ring_3mm:{one}": cohort.log_hazard + random.normal(size=n) for one in range(4)}
+    wide = {f"ring_6mm:{one}": random.normal(size=n) for one in range(4)}
+    features = pd.DataFrame({**weak, **noise, **wide, **narrow}, index=cohort.features.index)
+    blocks = ("gtv", "ring_6mm", "deep")
+    assert with_best_ring(features, cohort.survival, blocks, seed=1) == ("gtv", "ring_3mm", "deep")
+    assert best_ring([RegionResult(("gtv", "ring_9mm"), 3, 0, None, None)]) is None
+    alone = features[[name for name in features if str(name).startswith("gtv:")]]
+    assert with_best_ring(alone, cohort.survival, blocks, seed=1) == blocks
