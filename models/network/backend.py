@@ -21,6 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # their buffers, so with two at a time the same step gave weights that differed in the last bit.
 # Each operation still uses every core.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# A GPU is shared with other processes: take memory as it is needed, not all of it at once.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import keras
 

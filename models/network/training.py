@@ -11,10 +11,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +33,8 @@ __all__ = ["Epoch", "NetworkTraining", "split_patients", "train_network"]
 CHECKPOINT_EVERY_S = 600.0
 """What a training that is killed has to do again, at most, where its epochs are short."""
 _LOG = logging.getLogger(__name__)
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -256,9 +261,12 @@ def _fit(
         number = len(curve) + 1
         order = np.random.default_rng((seed, number)).permutation(learning)
         losses = []
-        for rows in _batches(order, outcome[:, 1], training.batch):
+        batches = _batches(order, outcome[:, 1], training.batch)
+        made = partial(
+            augmented_batch, volumes, ranges=training.augmentation, seed=seed, epoch=number
+        )
+        for rows, images in zip(batches, one_ahead(made, batches), strict=True):
             network.reset_metrics()  # otherwise Keras answers with the mean of all batches so far
-            images = augmented_batch(volumes, rows, training.augmentation, seed, number)
             losses.append(float(network.train_on_batch(images, outcome[rows])))
         loss = float(np.mean(losses))
         watched = _held_out_loss(network, volumes, outcome, held_out) if held_out.size else None
@@ -325,6 +333,20 @@ def _batches(
     """
     parts = np.array_split(order, max(1, -(-order.size // size)))
     return [rows for rows in parts if event[rows].sum() > 0]
+
+
+def one_ahead(make: Callable[[_Item], _Made], items: Iterable[_Item]) -> Iterator[_Made]:
+    """Yield what is made of each item, in order; the next is made while the last is used, so that a
+    GPU does not wait for it.
+    """
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        coming: deque[Future[_Made]] = deque()
+        for item in items:
+            coming.append(worker.submit(make, item))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def _held_out_loss(

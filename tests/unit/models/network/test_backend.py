@@ -34,6 +34,23 @@ def test_what_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.slow
+def test_a_gpu_gives_memory_as_it_is_needed_unless_somebody_says_otherwise() -> None:
+    names = ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE")
+    said = f"import os, models.network.backend; print([os.environ[one] for one in {names}])"
+    for own, expected in (({}, "['true', 'false']"), ({names[0]: "false"}, "['false', 'false']")):
+        environment = {name: value for name, value in os.environ.items() if name not in names}
+        done = subprocess.run(
+            [sys.executable, "-c", said],
+            env={**environment, **own},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == expected
+
+
+@pytest.mark.slow
 def test_half_precision_needs_a_gpu_and_a_wish() -> None:
     from models.network.backend import precision_policy
 

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from models.network.training import (
     Epoch,
     NetworkTraining,
     _Memory,
+    one_ahead,
     split_patients,
     train_network,
 )
@@ -152,3 +154,27 @@ def test_unusable_inputs_are_refused() -> None:
 def test_settings_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(TrainingError):
         NetworkTraining(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_next_batch_is_made_while_the_last_is_used_and_in_order() -> None:
+    begun = [threading.Event() for _ in range(3)]
+
+    def make(number: int) -> int:
+        begun[number].set()
+        return 10 * number
+
+    ahead = one_ahead(make, range(3))
+    assert next(ahead) == 0
+    assert begun[1].wait(10)  # though nobody has asked for it yet
+    assert list(ahead) == [10, 20]
+    assert list(one_ahead(make, [])) == []
+
+
+def test_a_batch_that_cannot_be_made_is_an_error_and_leaves_no_thread() -> None:
+    def make(number: int) -> int:
+        raise ValueError(f"batch {number}")
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="batch 0"):
+        list(one_ahead(make, range(3)))
+    assert threading.active_count() == before
