@@ -107,7 +107,7 @@ def read_table(path: Path, region: Region | None, patient_column: str | None) ->
         except ValueError as error:
             if isinstance(error, FeatureTableError):
                 raise
-            rejected.append(f"Line {line.number}: {error}.")
+            rejected.append(f"Line {line.number}: {error}")
     return OneTable(
         tuple(features.places.values()),
         {key: of_line for key, of_line in values.items() if key not in twice},
@@ -200,8 +200,8 @@ def _region_named(text: str) -> Region:
     found = region_named(text)
     if found is None:
         raise ValueError(
-            f"the region is none of {', '.join(map(str, Region))}: write one of these, or delete "
-            "the line"
+            f"The region is none of {', '.join(map(str, Region))}: write one of these, or delete "
+            "the line."
         )
     return found
 
@@ -212,7 +212,7 @@ def _cell(line: Line, place: int) -> str:
 
 def _patient(line: Line, place: int, sheet: Sheet) -> str:
     if not _cell(line, place):
-        raise ValueError("the Patient ID is empty")
+        raise ValueError("The Patient ID is empty.")
     return patient_id(line.cells[place], guessed_encoding=sheet.guessed_encoding)
 
 
@@ -246,15 +246,15 @@ def _numbers(line: Line, places: Mapping[int, str], comma: bool) -> tuple[float,
         if text.lower() in _NOT_FINITE:
             raise ValueError(
                 f"{name} is empty or not finite: the region may be too small, too thin or too "
-                "uniform; check its contour, or delete the column for all"
+                "uniform; check its contour, or delete the column for all."
             )
         plain = text.replace(",", ".", 1) if comma else text
         value = float(plain) if _POINT.fullmatch(plain) else None
         if value is None:
-            raise ValueError(f"{name} (column {place + 1}) is no number: mend the cell")
+            raise ValueError(f"{name} (column {place + 1}) is not a number: mend the cell.")
         if not math.isfinite(value):
             raise ValueError(
-                f"{name} (column {place + 1}) is too large for a number: mend the cell"
+                f"{name} (column {place + 1}) is too large for a number: mend the cell."
             )
         found.append(value)
     return tuple(found)

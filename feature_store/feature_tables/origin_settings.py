@@ -22,7 +22,7 @@ _MARK = "made_elsewhere"
 def _number(text: str) -> str:
     value = float(text)
     if not 0 < value < float("inf"):
-        raise ValueError("expected a number above 0")
+        raise ValueError("Expected a number above 0.")
     return f"{value:g}"
 
 
@@ -30,20 +30,20 @@ def _yes_or_no(text: str) -> str:
     known = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false"}
     known["0"] = "false"
     if text.lower() not in known:
-        raise ValueError("expected true or false")
+        raise ValueError("Expected true or false.")
     return known[text.lower()]
 
 
 def _three_numbers(text: str) -> str:
     parts = text.replace(",", " ").replace("x", " ").split()
     if len(parts) not in {1, 3}:
-        raise ValueError("expected one number, or three")
+        raise ValueError("Expected one number, or three.")
     return " ".join(_number(part) for part in (parts * 3 if len(parts) == 1 else parts))
 
 
 def _word(text: str) -> str:
     if not (0 < len(text) <= 40 and text.replace(".", "").replace("-", "").isalnum()):
-        raise ValueError("expected a short word")
+        raise ValueError("Expected a short word.")
     return text
 
 
@@ -85,7 +85,10 @@ class OriginSettings:
 
     def __post_init__(self) -> None:
         if set(self.values) != {*NAMES, OTHER}:
-            raise ValueError(f"settings of features have {sorted(self.values)}")
+            raise ValueError(
+                f"Settings of features have {sorted(self.values)}, expected "
+                f"{sorted([*NAMES, OTHER])}."
+            )
         object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
 
     def to_json(self) -> str:
@@ -97,7 +100,7 @@ class OriginSettings:
         """Read what `to_json` wrote; `ValueError` where it is something else."""
         content = json.loads(text)
         if not isinstance(content, dict) or set(content) != {_MARK}:
-            raise ValueError("these are no settings of features that were made elsewhere")
+            raise ValueError("These are not the settings of features that were made elsewhere.")
         return cls(content[_MARK])
 
     @property

@@ -128,12 +128,12 @@ def _rows(
     parquet = pq.ParquetFile(opened, pre_buffer=threads)
     names = parquet.schema_arrow.names
     if not known.issuperset(names):
-        raise ValueError("it names a column that the table does not have")
+        raise ValueError("The file names a column that the table does not have.")
     # without any column there would be no rows to count
     read = [name for name in names if name in wanted] or names[:1]
     rows = parquet.read(columns=read, use_threads=threads)
     if file.rows is not None and rows.num_rows != file.rows:
-        raise ValueError(f"it has {rows.num_rows} rows, expected {file.rows}")
+        raise ValueError(f"The file has {rows.num_rows} rows, expected {file.rows}.")
     plain = rows.cast(pa.schema([one.with_type(plain_type(one.type)) for one in rows.schema]))
     plain.validate(full=True)
     for column in plain.columns:

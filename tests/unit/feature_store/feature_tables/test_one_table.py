@@ -47,10 +47,10 @@ def test_decimal_commas_and_points_in_one_table_are_refused(tmp_path: Path) -> N
         ("nan", "is empty or not finite"),
         ("-inf", "is empty or not finite"),
         ("", "is empty or not finite"),
-        (IDENTITY, "(column 8) is no number"),
-        ("12-Jan", "(column 8) is no number"),
-        ("\u0661\u0662", "(column 8) is no number"),
-        ("1.234.567", "(column 8) is no number"),
+        (IDENTITY, "(column 8) is not a number"),
+        ("12-Jan", "(column 8) is not a number"),
+        ("\u0661\u0662", "(column 8) is not a number"),
+        ("1.234.567", "(column 8) is not a number"),
         ("1e999", "(column 8) is too large"),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_region_must_be_said_and_known(tmp_path: Path) -> None:
     rows = [[f"heart of {IDENTITY}", *lines(1)[0]], ["gtv", *lines(2)[1]]]
     found = read_table(write_table(path, rows, ("Region", *HEADER)), None, None)
     assert list(found.values) == [(Region.GTV, "P1")]
-    assert found.rejected[0].startswith("Line 2: the region is none of gtv, ring_3mm")
+    assert found.rejected[0].startswith("Line 2: The region is none of gtv, ring_3mm")
     assert IDENTITY not in found.rejected[0]
     assert [region_named(name) for name in ("GTV-1", "ring_3mm", "Ring 9", "ring 4 mm", "")] == [
         Region.GTV,

@@ -43,7 +43,7 @@ def test_what_nobody_says_is_an_open_question_and_no_difference() -> None:
 def test_settings_are_read_as_they_were_written_and_no_others() -> None:
     assert OriginSettings.from_json(THERE.to_json()) == THERE
     assert replace(THERE).digest == THERE.digest
-    with pytest.raises(ValueError, match="no settings of features that were made elsewhere"):
+    with pytest.raises(ValueError, match="not the settings of features that were made elsewhere"):
         OriginSettings.from_json(ExtractionSettings().to_json())
     with pytest.raises(ValueError, match="settings of features have"):
         OriginSettings({"version": "3.0.1"})
