@@ -45,5 +45,5 @@ def test_settings_are_read_as_they_were_written_and_no_others() -> None:
     assert replace(THERE).digest == THERE.digest
     with pytest.raises(ValueError, match="not the settings of features that were made elsewhere"):
         OriginSettings.from_json(ExtractionSettings().to_json())
-    with pytest.raises(ValueError, match="settings of features have"):
+    with pytest.raises(ValueError, match="Settings of features have"):
         OriginSettings({"version": "3.0.1"})
