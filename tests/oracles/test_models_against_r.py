@@ -21,6 +21,7 @@ from feature_store.clinical_records import eligible
 from feature_store.clinical_tables.reading import read_clinical_table
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.combined.feature_selection import fit_z_score, select_univariate
+from models.combined.signature import SelectionSettings
 from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.concordance import training_concordance
 from models.survival.cox_regression import fit_cox, univariate_cox
@@ -88,8 +89,14 @@ def by_block(features: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(lung1: Lung1) -> CombinedModel:
+    # R's answers are of 60 penalties down to 0.05 of the largest, not of glmnet's default path.
     return train_combined_model(
-        by_block(lung1.train), lung1.survival, seed=0, blocks=BLOCKS, folds=lung1.folds
+        by_block(lung1.train),
+        lung1.survival,
+        seed=0,
+        blocks=BLOCKS,
+        folds=lung1.folds,
+        settings=SelectionSettings(n_lambdas=60, lambda_ratio=0.05),
     )
 
 

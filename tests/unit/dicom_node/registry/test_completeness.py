@@ -267,7 +267,7 @@ def test_series_that_nothing_tells_apart_are_refused_with_what_would_tell() -> N
     assert isinstance(decision, Contradictory)
     assert decision.sentence == (
         "2 CT series fit the GTV equally, and nothing in the RTSTRUCT tells on which it was drawn: "
-        "export it with its references to the images, or send only the CT that was contoured"
+        "export it with its references to the images, or send only the CT that was contoured."
     )
 
 

@@ -120,10 +120,10 @@ def test_data_that_nothing_can_be_computed_from_is_never_released(
 
 def test_studies_are_requeued_by_name_or_by_centre_and_state(bench: Bench, run: Run) -> None:
     key = _finished(bench, StudyState.QUARANTINED, (NO_GTV,))
-    assert run("requeue", "--center", "alpha") == (0, "0 studies are worked on again")
+    assert run("requeue", "--center", "alpha") == (0, "0 studies are worked on again.")
     assert run("requeue", "--center", "alpha", "--state", "quarantined") == (
         0,
-        "1 study is worked on again",
+        "1 study is worked on again.",
     )
     code, said = run("requeue", "nobody", key)
     assert code == 1

@@ -41,7 +41,7 @@ def opened(
     model = train_combined_model(
         table, survival, seed=1, blocks=("gtv",), horizons=(365, 730, 1095)
     )
-    facts = SimpleNamespace(training_center="A", name="m")
+    facts = SimpleNamespace(training_center="A", name="m", made_elsewhere=False)
     settings = SimpleNamespace(
         extraction=lambda: SimpleNamespace(digest="s"),
         combat=CombatTable(enabled=enabled, minimum_patients=20),
