@@ -7,6 +7,7 @@ come back as soon as such a version is asked for. What is named stays where ever
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -20,6 +21,8 @@ KEPT = 100
 """Versions before the checkpoint that was written last whose entries stay, checkpoints among them,
 so that a torn one costs nothing.
 """
+_NO_LINKS = {errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What shares and disks answer on which a file has one name only."""
 _ENTRY = re.compile(r"(\d{20})\.(?:json|checkpoint.*\.parquet)")
 
 
@@ -135,7 +138,17 @@ def _link(path: Path, place: Path) -> None:
         return
     temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
     try:
-        os.link(path, temporary)
+        _link_or_copy(path, temporary)
         temporary.replace(place)
     except FileNotFoundError:
         return  # another process has moved it in the same moment
+
+
+def _link_or_copy(path: Path, place: Path) -> None:
+    try:
+        os.link(path, place)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copy2(path, place)
+        sync(place)

@@ -4,6 +4,7 @@ version is read as before, and what is named is found by every program.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Collection, Iterator
@@ -296,3 +297,19 @@ def test_no_power_cut_takes_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyP
         table.upsert([row(number)])
         told = number + 1
     assert len(states) > 50
+
+
+def test_where_a_file_has_one_name_only_entries_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    table = table_at(tmp_path / "scores", [NAMED])
+    for number in range(NEWEST):
+        table.upsert([row(number)])
+    assert list((tmp_path / "scores" / OLDER_LOG).iterdir())
+    assert not list((tmp_path / "scores" / OLDER_LOG).glob(".*"))
+    assert keys(table, 2) == expected(2)
+    assert keys(table) == expected(NEWEST)
