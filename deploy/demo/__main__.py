@@ -19,6 +19,7 @@ from deploy.demo.cohort import DEMO_CENTERS, CenterFiles, CenterSpec, write_cent
 from deploy.local.processes import LocalSystem, PartFailedError, free_port
 from dicom_node.registry.registry import Registry, StudyState, StudySummary, open_registry
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE, NodeSettings
+from feature_store.wording import counted
 from models.bundle.frozen_bundle import read_digest
 from validation_reports.report.main_numbers import center_rows
 from validation_reports.report.validation_report import from_json
@@ -325,7 +326,7 @@ def _summarise(
 def _counts(studies: list[StudySummary]) -> str:
     states = Counter(study.state for study in studies)
     delivered = sum(bool(study.delivered) for study in studies)
-    parts = [f"{len(studies)} studies received"]
+    parts = [f"{counted(len(studies), 'study', 'studies')} received"]
     parts += [
         f"{states[state]} {state}"
         for state in (StudyState.EXTRACTED, StudyState.SCORED, StudyState.QUARANTINED)

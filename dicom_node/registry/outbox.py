@@ -32,6 +32,7 @@ from dicom_node.registry.states import (
     work_again,
 )
 from dicom_node.registry.study_files import InstanceFile, StudyFiles, choice_of, remarks_of
+from dicom_node.wording import are
 
 
 @dataclass(frozen=True)
@@ -325,8 +326,8 @@ class Outbox:
         missing = [key for key in keys if key not in by_key]
         if missing:
             raise UnknownStudyError(
-                f"{len(missing)} of the {len(keys)} files of study {study_key} are no longer in "
-                "the archive: have the study sent again."
+                f"Of the {len(keys)} files of study {study_key}, {len(missing)} "
+                f"{are(len(missing))} no longer in the archive: have the study sent again."
             )
         if is_replaced:
             raise UnknownStudyError(

@@ -19,6 +19,7 @@ from typing import Final, Self
 
 from dicom_node.errors import StudyListError
 from dicom_node.pseudonym import pseudonym
+from dicom_node.wording import counted
 
 RESULTS_ENDING: Final = ".results.csv"
 _COLUMNS: Final = {
@@ -339,7 +340,7 @@ def tally(lines: Sequence[Line], results: Results) -> Tally:
         said.append(f"{left} not asked for yet")
     again = left + sum(counts[one] for one in _ASKED_AGAIN)
     more = f"; run it again for {again} of them" if again else ""
-    return Tally(f"{len(lines)} lines: {', '.join(said)}{more}", left, not again)
+    return Tally(f"{counted(len(lines), 'line')}: {', '.join(said)}{more}", left, not again)
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def _of_bare_names(bare: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
             continue
         if len(groups) != 1 or (image != "original" and groups == ["shape"]):
             raise FeatureTableError(
-                f"{len(features)} columns have names of features without image and class, which "
+                f"Columns with names of features without image and class: {len(features)}. They "
                 f"fit {' and '.join(groups) or 'no class alone'}: write PyRadiomics' whole names, "
                 "such as original_glcm_Contrast."
             )
@@ -137,7 +137,7 @@ def _of_bare_names(bare: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
         for place, feature in features.items():
             places[place] = f"{image}_{group}_{_CLASSES[group][feature]}"
         remarks.append(
-            f"{len(features)} columns without image and class are taken for {image}_{group}."
+            f"Columns without image and class that are taken for {image}_{group}: {len(features)}."
         )
     left = sum(name in _DEPRECATED for name in bare.values())
     if places and left:

@@ -313,7 +313,7 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
 def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...]:
     values = tuple(float(value) for value in dataset[keyword].value)
     if len(values) != count:
-        raise ValueError(f"{keyword} has {len(values)} values, expected {count}.")
+        raise ValueError(f"{keyword} has {counted(len(values), 'value')}, expected {count}.")
     return values
 
 

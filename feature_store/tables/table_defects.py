@@ -32,6 +32,7 @@ from feature_store.tables.table_folder import (
     checkpoint_file,
     commit_file,
 )
+from feature_store.wording import counted
 
 LOST = "annulus.lost"
 """Mark of a commit that keeps the number of a version that was lost."""
@@ -100,9 +101,10 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
                 TableDefect(
                     name,
                     Damage.LOG_MISSING,
-                    f"The table {name} has {len(there.data)} files of rows and no log ({LOG}), "
-                    "which says which of them count: it is damaged, not empty. Restore the folder "
-                    f"{LOG} from a back-up, or have the log made anew from the rows with {MEND}.",
+                    f"The table {name} has {counted(len(there.data), 'file')} of rows and no "
+                    f"log ({LOG}), which says which of them count: it is damaged, not "
+                    f"empty. Restore the folder {LOG} from a back-up, or have the log "
+                    f"made anew from the rows with {MEND}.",
                 ),
             )
         return _older(name, None, known)
@@ -155,7 +157,8 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
                 Damage.LOG_BROKEN,
                 f"The log of the table {name} has {what} among its versions {start + 1} to "
                 f"{newest}, so that nobody can say which rows count. Restore the folder {LOG} from "
-                f"a back-up, or have the log made anew from the rows with {MEND}.",
+                f"a back-up, or have the log "
+                f"made anew from the rows with {MEND}.",
             ),
         )
     defects = []
@@ -268,7 +271,7 @@ def repair(
         case Damage.TORN_COMMIT | Damage.TORN_CHECKPOINT:
             where = _set_aside(folder, defect.files)
             bring_back(folder, max(folder.listing().commits, default=-1))
-            done = f"{name}: {len(defect.files)} files of the log set aside in {where}"
+            done = f"{name}: {counted(len(defect.files), 'file')} of the log set aside in {where}"
             if not defect.files:
                 done = f"{name}: entries of the log that were moved beside it brought back"
         case Damage.LOG_MISSING | Damage.LOG_BROKEN:
@@ -282,12 +285,13 @@ def repair(
                 ],
             )
             rebuild(rows)
-            done = f"{name}: log made anew from {len(there.data)} files; what was there is {where}"
+            of_files = counted(len(there.data), "file")
+            done = f"{name}: log made anew from {of_files}; what was there is {where}"
         case Damage.FILE_MISSING:
             there = folder.listing()
             where = _set_aside(folder, [path for path in defect.files if path in there.sizes])
             _opened(folder).repair()
-            done = f"{name}: {len(defect.files)} files of rows given up"
+            done = f"{name}: {counted(len(defect.files), 'file')} of rows given up"
         case Damage.OLDER:
             rebuild(pa.table({}))
             table = _opened(folder)

@@ -17,6 +17,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.tables.query import TABLES_OF, Contents, StoreQuery, ask
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.named_versions import versions_at, versions_named_in
 from flows.settings import Settings
 
@@ -64,7 +65,8 @@ def query_store(options: argparse.Namespace) -> int:
         f"{name} {versions[name]}" for name in TABLES_OF[asked.contents] if name in versions
     )
     print(
-        f"{len(frame)} rows; versions read: {read or 'none, the store is empty'}", file=sys.stderr
+        f"{counted(len(frame), 'row')}; versions read: {read or 'none, the store is empty'}",
+        file=sys.stderr,
     )
     return 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dicom_node.errors import NodeError
+from feature_store.wording import counted
 from flows.installation import Installation
 from flows.named_versions import named_versions
 
@@ -89,9 +90,10 @@ def store_findings(work: Installation) -> list[str]:
     lost = lost_rows(work)
     if lost.studies:
         found.append(
-            f"The registry calls {len(lost.studies)} studies done whose rows the store does not "
-            f"have, the first is {lost.studies[0]}: the dispatcher makes them again when it starts "
-            "and every night, and `python -m flows store check --repair` at once."
+            f"The registry calls {counted(len(lost.studies), 'study', 'studies')} done whose rows "
+            f"the store does not have, the first is {lost.studies[0]}: the dispatcher makes them "
+            "again when it starts and every night, and `python -m flows store check "
+            "--repair` at once."
         )
     if lost.by_other_models:
         found.append(

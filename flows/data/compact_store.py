@@ -76,7 +76,9 @@ def compact_store(
     )
     total = sum(removed.values())
     tables = ", ".join(f"{name} {count}" for name, count in removed.items() if count) or "none"
-    lines = [f"small files joined; {len(named)} reports and bundles name versions that stay"]
+    lines = [
+        f"small files joined; reports and bundles that name versions, which stay: {len(named)}"
+    ]
     if busy:
         lines.append(f"another process is at {', '.join(busy)}: nothing was joined there")
     if keep_days is None:

@@ -338,9 +338,10 @@ def _certify(at: Erasure, ledger: Ledger, person: Person) -> None:
     if looked.found or looked.unreadable:
         left = names_left([*looked.found, *looked.unreadable], names, places)
         raise ErasureError(
-            f"{len(looked.found)} files still name the person, and {len(looked.unreadable)} cannot "
-            f"be read: {', '.join(left[:10])}{' …' if len(left) > 10 else ''}. Remove or mend "
-            "them, and give the same command again; there is no certificate before."
+            f"Files that still name the person: {len(looked.found)}; files that cannot be read: "
+            f"{len(looked.unreadable)}; namely {', '.join(left[:10])}"
+            f"{' …' if len(left) > 10 else ''}. Remove or mend them, and give the same "
+            "command again; there is no certificate before."
         )
     number = ledger.id.partition(".")[0]
     entry = next((one for one in at.erased.entries() if one.id == number), None)

@@ -12,6 +12,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
+from feature_store.wording import counted
+
 _TOLD_AT_MOST = 5
 _SHOWN_AT_MOST = 40
 _DAY = "expected a day like 2026-01-31"
@@ -53,7 +55,9 @@ def at_most(number: int) -> AfterValidator:
 
     def check(entries: Sequence[_ENTRY]) -> Sequence[_ENTRY]:
         if len(entries) > number:
-            raise ValueError(f"{len(entries)} entries, expected at most {number}.")
+            raise ValueError(
+                f"{counted(len(entries), 'entry', 'entries')}, expected at most {number}."
+            )
         return entries
 
     return AfterValidator(check)

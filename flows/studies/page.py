@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.center import ReturnedObject
 from feature_store.imaging.regions import Region
+from feature_store.wording import counted
 from flows.installation import Installation
 from flows.software_version import software_version
 from flows.studies.scored import Scored, model_reference
@@ -197,7 +198,7 @@ def _origin(work: Installation, scored: Scored) -> tuple[Fact, ...]:
     return (
         ("Model", f"{facts.name} {facts.version}, SHA-256 {work.bundle.digest}"),
         ("Contour", f"{contour.name} (ROI {contour.number}) of {checked.rtstruct.SOPInstanceUID}"),
-        ("CT", f"{len(ct)} slices of series {ct[0].SeriesInstanceUID}"),
+        ("CT", f"{counted(len(ct), 'slice')} of series {ct[0].SeriesInstanceUID}"),
         ("Software", f"Annulus {software_version()}"),
     )
 

@@ -13,6 +13,7 @@ from prefect.states import Completed
 from feature_store.expectations.follow_up_rules import follow_up_facts
 from feature_store.feature_tables.origin_settings import OriginSettings
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.data.elsewhere import imported_matrix, imported_of_center, one_way_made
 from flows.data.follow_up import refuse_follow_up
@@ -79,9 +80,9 @@ def train_imported(request: TrainingRequest) -> State[None]:
     patients = eligible_patients(features, records)
     if patients.empty:
         raise TrainingError(
-            f"Centre {center} has {len(features)} patients with imported features and "
-            f"{len(records)} eligible clinical records, but no patient with both: import its "
-            "clinical table, with the same Patient IDs."
+            f"Centre {center} has {counted(len(features), 'patient')} with imported features and "
+            f"{counted(len(records), 'eligible clinical record')}, but no patient with both: "
+            "import its clinical table, with the same Patient IDs."
         )
     whole = source.clinical(center)
     refuse_follow_up(center, whole, follow_up_facts(whole, min(HORIZONS)))

@@ -9,6 +9,7 @@ import pandas as pd
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.expectations.follow_up_rules import follow_up_facts
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, survival_of
 from flows.data.follow_up import refuse_follow_up
 from flows.installation import Installation
@@ -44,9 +45,9 @@ def check_trainable(
     patients = eligible_patients(features, records)
     if patients.empty:
         raise TrainingError(
-            f"Centre {request.center} has {len(features)} patients with features and "
-            f"{len(records)} eligible clinical records, but no patient with both: push its studies "
-            "and import its clinical table first."
+            f"Centre {request.center} has {counted(len(features), 'patient')} with features and "
+            f"{counted(len(records), 'eligible clinical record')}, but no patient with both: "
+            "push its studies and import its clinical table first."
         )
     whole = source.clinical(request.center)
     refuse_follow_up(request.center, whole, follow_up_facts(whole, min(HORIZONS)))

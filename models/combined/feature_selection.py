@@ -217,8 +217,8 @@ def feature_values(table: pd.DataFrame, features: tuple[str, ...]) -> Array:
     if bad.any():
         names = tuple(features[position] for position in np.flatnonzero(bad.any(axis=0)))
         raise FeatureMismatchError(
-            f"{int(bad.sum())} values in {len(names)} features are missing or infinite, the first "
-            f"is {names[0]}: leave those patients out or extract them again.",
+            f"Features with missing or infinite values: {len(names)}, the first is {names[0]}; "
+            f"such values: {int(bad.sum())}. Leave those patients out, or extract them again.",
             names,
         )
     return values

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from feature_store.study_identity import StudyIdentity
+from feature_store.wording import counted
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.cohort.contour_cohort import ContourCohort, side_by_side
@@ -217,7 +218,8 @@ def _table(what: str, values: pd.DataFrame | None, n: int, center: str) -> pd.Da
         return None
     if len(values) != n or not np.isfinite(values.to_numpy(dtype=np.float64)).all():
         raise CohortError(
-            f"{center}: the {what} have {len(values)} rows, expected {n} of finite numbers."
+            f"{center}: the {what} have {counted(len(values), 'row')}, expected {n} of finite "
+            "numbers."
         )
     return values.reset_index(drop=True)
 
@@ -243,12 +245,12 @@ def _check_patients(
     twice = [key for key, count in Counter(keys).items() if count > 1]
     if twice:
         raise CohortError(
-            f"{center}: {len(twice)} patients come twice, the first is {twice[0]}: keep one row "
-            "each."
+            f"{center}: patients who come twice: {len(twice)}, the first is {twice[0]}. Keep one "
+            "row each."
         )
     both = set(keys) & {key for key, _ in excluded}
     if both:
         raise CohortError(
-            f"{center}: {len(both)} patients are both analysed and excluded, the first is "
-            f"{min(both)}."
+            f"{center}: patients who are both analysed and excluded: {len(both)}, the first "
+            f"is {min(both)}."
         )

@@ -23,6 +23,7 @@ from feature_store.expectations.checks import Check
 from feature_store.expectations.evaluation import raised
 from feature_store.expectations.suites import SUITE_TITLES, SUITES, suite
 from feature_store.rules import Finding, Severity
+from feature_store.wording import counted
 
 INDEX_NAME = "index.html"
 OF_STUDIES = ("study", "contours", "voxels", "regions")
@@ -157,8 +158,8 @@ def _suite_table(
         note = "Nothing was held against it yet."
     elif of_studies:
         note = (
-            f"{len(own)} studies, each with its newest content. A study that was quarantined "
-            "before comes no further."
+            f"{counted(len(own), 'study', 'studies')}, each with its newest content. A study "
+            "that was quarantined before comes no further."
         )
     else:
         note = f"Checked {own[0].checked_at:%Y-%m-%d %H:%M} UTC" + (

@@ -66,8 +66,10 @@ def test_tables_of_one_region_are_put_side_by_side_as_published_ones_are(real_da
     found = read(*tables, **UNKNOWN, wavelet="coif1")
     assert len(found.patients) == 416
     assert {len(one.columns) for one in found.patients} == {88}
-    assert "24 columns without image and class are taken for original_glcm." in found.remarks
-    assert "16 columns without image and class are taken for wavelet-HLH_glrlm." in found.remarks
+    assert "Columns without image and class that are taken for original_glcm: 24." in found.remarks
+    assert (
+        "Columns without image and class that are taken for wavelet-HLH_glrlm: 16." in found.remarks
+    )
     assert "gtv:wavelet-HLH_glrlm_RunEntropy" in found.patients[0].columns
 
 

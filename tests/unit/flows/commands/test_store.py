@@ -39,7 +39,7 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
         report.write_text(json.dumps({"provenance": {"store_versions": {"radiomics": version}}}))
     code, out, _ = run("compact")
     assert code == 0
-    assert "2 reports and bundles name versions that stay" in out
+    assert "reports and bundles that name versions, which stay: 2" in out
     monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
     (place / "reports" / "early" / "report.json").unlink()
     code, out, _ = run("compact", "--keep-days", "0")
@@ -61,7 +61,7 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
     elsewhere.mkdir()
     (elsewhere / "manifest.json").write_text('{"facts": {"store_versions": {"radiomics": 2}}}')
     monkeypatch.setenv("ANNULUS_MODEL__EARLIER", json.dumps({"a" * 64: str(elsewhere)}))
-    assert "2 reports and bundles name versions that stay" in run("compact")[1]
+    assert "reports and bundles that name versions, which stay: 2" in run("compact")[1]
     assert "expected 0 or more days" in run("compact", "--keep-days", "-1")[2]
 
 

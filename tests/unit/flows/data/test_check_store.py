@@ -76,7 +76,7 @@ def test_an_older_back_up_of_the_store_is_found_and_its_studies_are_made_again_o
     shutil.copytree(tmp_path / "back-up", store)
     work = Installation(work.settings)
     (found,) = store_findings(work)
-    assert f"calls 1 studies done whose rows the store does not have, the first is {late}" in found
+    assert f"calls 1 study done whose rows the store does not have, the first is {late}" in found
     Housekeeping(work).check_store()
     assert bench.state(late)[0] is StudyState.QUEUED
     assert lost_rows(work).studies == ()
@@ -99,6 +99,6 @@ def test_a_store_that_is_damaged_is_told_and_nothing_is_made_again_before_it_is_
     housekeeping.check_store()
     assert bench.state(study_key)[0] is StudyState.SCORED
     assert "it is damaged, not empty" in store_findings(work)[0]
-    assert repair_store(work)[0].startswith("scores: log made anew from 1 files")
+    assert repair_store(work)[0].startswith("scores: log made anew from 1 file;")
     assert bench.state(study_key)[0] is StudyState.SCORED  # its row was found again
     assert store_findings(work) == []

@@ -275,7 +275,9 @@ def test_an_erasure_that_died_after_any_step_goes_on(
     assert list(ledger.steps()) == steps[:-1]
     left = hospital.folder / "node" / "notes.txt"
     left.write_text(f"call {patient_id(WHO)} back")
-    with pytest.raises(ErasureError, match=r"1 files still name the person, .*node/notes\.txt"):
+    with pytest.raises(
+        ErasureError, match=r"Files that still name the person: 1; .*node/notes\.txt"
+    ):
         go_on(hospital.at)
     left.unlink()
     (ledger,) = go_on(hospital.at)
@@ -301,7 +303,7 @@ def test_what_cannot_be_erased_is_refused_before_anything_is_removed(
     settings.write_text(f"{before}[features]\nstore = 's3://bucket/annulus'\n")
     code, said, _ = commanded(hospital, capsys, monkeypatch, key_of(WHO), *WHY)
     assert code == 0
-    assert "Not looked through: the feature store lies in an object store" in said
+    assert "Not looked through. The feature store lies in an object store" in said
     code, _, said = commanded(hospital, capsys, monkeypatch, key_of(WHO), *WHY, "--confirm")
     assert code == 1
     assert "copy it to a local disk" in said

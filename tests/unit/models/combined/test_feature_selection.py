@@ -69,7 +69,9 @@ def test_unusable_tables_are_refused(cohort: Cohort) -> None:
     assert absent.value.columns == ("gtv:000",)
     hole = cohort.features.copy()
     hole.iloc[4, 2] = np.nan
-    with pytest.raises(FeatureMismatchError, match="1 values in 1 features are missing") as missing:
+    with pytest.raises(
+        FeatureMismatchError, match="missing or infinite values: 1, the first"
+    ) as missing:
         feature_values(hole, columns)
     assert missing.value.columns == ("gtv:002",)
     with pytest.raises(FeatureMismatchError, match="more than once"):

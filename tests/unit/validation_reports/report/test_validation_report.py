@@ -62,7 +62,7 @@ def test_what_cannot_be_reported_is_refused() -> None:
         build_report([a, a], PROVENANCE)
     with pytest.raises(CohortError, match=r"no survival was predicted for \[1825\] days"):
         build_report([a, b], PROVENANCE, horizons=(365, 1825))
-    with pytest.raises(CohortError, match="20 patients come twice"):
+    with pytest.raises(CohortError, match="patients who come twice: 20,"):
         pool([a, replace(b, patient_keys=a.patient_keys)], "all")
     with pytest.raises(CohortError, match="no time zone"):
         replace(PROVENANCE, created_at=PROVENANCE.created_at.replace(tzinfo=None))
