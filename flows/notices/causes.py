@@ -143,7 +143,7 @@ def registry_causes(registry: Registry, notify: NotifyTable, now: datetime) -> I
             group.center,
             "",
             _digest(group.sentence),
-            f"{what}: {group.sentence or 'no reason is known'}",
+            f"{what}. {group.sentence or 'No reason is known.'}",
             f"worklist?center={center}&state=held",
             group.since,
         )

@@ -172,7 +172,7 @@ class _Folds:
                 survival.subset(rows),
                 training,
                 seed=self._request.seed + number,
-                on_epoch=telling(f"fold {number}, {self._way}: ", training.epochs, []),
+                on_epoch=telling(f"Fold {number}, {self._way}: epoch", training.epochs, []),
                 checkpoint=checkpoint,
             )
             return DeepFeatureExtractor(weights).extract(inputs)

@@ -102,12 +102,12 @@ def network_training(work: Installation, request: TrainingRequest, epochs: int) 
 
 
 def telling(what: str, epochs: int, heard: list[Epoch]) -> Callable[[Epoch], None]:
-    """Return what logs each epoch, and adds it to those heard."""
+    """Return what logs each epoch, as `what` calls it, and adds it to those heard."""
     logger = get_run_logger()
 
     def tell(epoch: Epoch) -> None:
         heard.append(epoch)
-        logger.info("%sepoch %d of at most %d: loss %.4f.", what, epoch.number, epochs, epoch.loss)
+        logger.info("%s %d of at most %d: loss %.4f.", what, epoch.number, epochs, epoch.loss)
 
     return tell
 
@@ -136,7 +136,7 @@ def train_deep_features(
         survival.subset(chosen),
         training,
         seed=request.seed,
-        on_epoch=telling("", request.network_epochs, curve),
+        on_epoch=telling("Epoch", request.network_epochs, curve),
         checkpoint=checkpoint,
     )
     deep: NDArray[np.float32] = DeepFeatureExtractor(network).extract(inputs)

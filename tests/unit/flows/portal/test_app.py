@@ -197,7 +197,7 @@ def test_the_start_page_lists_the_notices_that_are_open(
         "north: a study stays incomplete",
         "north: reports wait for their PACS",
         "south: studies are held",
-        "1 study is held at centre south: no frozen model is pinned",
+        "1 study is held at centre south. No frozen model is pinned.",
     ):
         assert words in listed, words
     own = nora.get("/").text.partition('id="notices"')[2].partition("</section>")[0]

@@ -99,7 +99,7 @@ def test_networks_of_folds_are_trained_once_and_what_they_found_is_kept(
     kept = unfinished_file(work, request, ".folds-held-out.json")
     assert kept.is_file()
     assert not list(kept.parent.glob("*.folds-*.checkpoint"))
-    assert sum("fold 2 of 2" in one.getMessage() for one in caplog.records) == 1
+    assert sum("Fold 2 of 2" in one.getMessage() for one in caplog.records) == 1
 
     def trained(*_: object, **__: object) -> None:
         pytest.fail("a network of a fold that was done was trained again")

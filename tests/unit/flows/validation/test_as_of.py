@@ -73,7 +73,11 @@ def bundle() -> Any:
 
 def bundle_of(model: Any) -> Any:
     facts = SimpleNamespace(
-        training_center="elsewhere", name="test", version="1", demonstration=True
+        training_center="elsewhere",
+        name="test",
+        version="1",
+        demonstration=True,
+        made_elsewhere=False,
     )
     return SimpleNamespace(
         model=model, facts=facts, network=None, digest=DIGEST, applicability=None
