@@ -40,13 +40,13 @@ def _held(bench: Bench, number: int, sentence: str) -> None:
 
 
 def test_one_reason_why_studies_are_held_is_one_cause(bench: Bench) -> None:
-    _held(bench, 1, "no model is pinned")
-    _held(bench, 2, "no model is pinned")
+    _held(bench, 1, "No model is pinned.")
+    _held(bench, 2, "No model is pinned.")
     _held(bench, 3, "the store is not writable")
     later = bench.clock() + timedelta(hours=1)
     notify = NotifyTable()
     first, second = registry_causes(bench.registry, notify, later)
-    assert first.sentence == "2 studies are held at centre alpha: no model is pinned"
+    assert first.sentence == "2 studies are held at centre alpha. No model is pinned."
     assert second.sentence == "1 study is held at centre alpha: the store is not writable"
     assert first.page == "worklist?center=alpha&state=held"
     assert first.key != second.key
