@@ -137,13 +137,14 @@ def registry_causes(registry: Registry, notify: NotifyTable, now: datetime) -> I
         yield _of_study(NoticeKind.INCOMPLETE, study, "is incomplete, and nothing more comes")
     for group in overdue.held(late):
         what = _counted(group, "study is held", "studies are held")
+        why = group.sentence or "No reason is known."
         center = quote(group.center)
         yield Cause(
             NoticeKind.HELD,
             group.center,
             "",
             _digest(group.sentence),
-            f"{what}. {group.sentence or 'No reason is known.'}",
+            f"{what}. {why[:1].upper()}{why[1:]}",
             f"worklist?center={center}&state=held",
             group.since,
         )

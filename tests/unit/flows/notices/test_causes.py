@@ -47,7 +47,7 @@ def test_one_reason_why_studies_are_held_is_one_cause(bench: Bench) -> None:
     notify = NotifyTable()
     first, second = registry_causes(bench.registry, notify, later)
     assert first.sentence == "2 studies are held at centre alpha. No model is pinned."
-    assert second.sentence == "1 study is held at centre alpha: the store is not writable"
+    assert second.sentence == "1 study is held at centre alpha. The store is not writable"
     assert first.page == "worklist?center=alpha&state=held"
     assert first.key != second.key
     assert first.center == second.center == "alpha"
