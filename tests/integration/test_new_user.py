@@ -187,7 +187,7 @@ def test_the_first_hour_of_a_new_user(
         capture_output=True,
         check=False,
     )
-    assert added.stdout == "anna may look at every centre\n", added.stderr
+    assert added.stdout == "anna may look at every centre.\n", added.stderr
     with chromium(peer("chromium"), tmp_path / "profile", free_port()) as page:
         page.open(f"{user.url}/runs", "document.body.innerText.includes('Quarantined')")
         assert "validate-cohort" in page.text()
