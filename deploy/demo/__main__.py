@@ -315,12 +315,13 @@ def _summarise(
         print(
             f"  {row['centre']}: {found} in {row['patients']} patients with {row['deaths']} deaths"
         )
-    print(f"  validation report: {report.with_name('report.html')}")
     print(f"  reports, regions, pages (DICOM SR, SEG, PDF): {folder / 'pacs'}/*/received")
     print(f"  frozen bundle: {folder / 'bundle'}")
     print(f"  Prefect UI of these runs: make demo-ui, then http://127.0.0.1:{PREFECT_PORT}/runs")
     print("  demonstration model, not for clinical use")
     progress.say("done")
+    print("\nOpen the validation report first:")
+    print(report.with_name("report.html").resolve().as_uri())
 
 
 def _counts(studies: list[StudySummary]) -> str:
