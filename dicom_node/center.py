@@ -125,7 +125,7 @@ class ReturnDestination:
             )
         if not (0 < len(self.host) < 254 and self.host.isprintable() and " " not in self.host):
             raise ValueError(
-                f"The return host {self.host!r} is no name or address of a machine: use 1-253 "
+                f"The return host {self.host!r} is not the name or address of a machine: use 1-253 "
                 "printable characters without blanks."
             )
         if not 0 < self.port < 65536:
@@ -185,7 +185,7 @@ class QuerySource:
         first, last = self.hours
         if not (0 <= first <= 24 and 0 <= last <= 24 and first != last):
             raise ValueError(
-                f"Hours {first} to {last} are no part of a day: use two different hours from 0 to "
+                f"Hours {first} to {last} are not part of a day: use two different hours from 0 to "
                 "24."
             )
         if self.studies_per_hour < 1:
@@ -351,7 +351,7 @@ class Center:
             _ = self.networks
         except ValueError as error:
             raise ValueError(
-                f"An address of centre {self.name} is no address or network: {error}; use "
+                f"An address of centre {self.name} is not an address or network: {error}; use "
                 "192.0.2.7 or 192.0.2.0/24."
             ) from error
         for entry in self.certificates:

@@ -78,7 +78,7 @@ class ReceivedDataError(NodeError, ValueError):
 
 
 class UnreadableDatasetError(ReceivedDataError):
-    """The bytes are no DICOM dataset, or it lacks a usable identity."""
+    """The bytes are not a DICOM dataset, or it lacks a usable identity."""
 
     kind = IncidentKind.UNREADABLE_DATASET
 

@@ -94,8 +94,8 @@ def parse_meta(head: bytes | bytearray) -> tuple[FileMeta, int] | None:
     start = _start_of_dataset(head)
     if head[128:140] != b"DICM" + _GROUP_LENGTH or start > MAXIMUM_META_BYTES:
         raise UnreadableDatasetError(
-            "An object came that is no DICOM file: expected 128 bytes of preamble, DICM, and file "
-            "meta information that begins with its length (PS3.10 section 7.1)."
+            "An object came that is not a DICOM file: expected 128 bytes of preamble, DICM, and "
+            "file meta information that begins with its length (PS3.10 section 7.1)."
         )
     return None if len(head) < start else (_meta_of(bytes(head[_GROUP_LENGTH_END:start])), start)
 

@@ -148,7 +148,7 @@ class ElementStream:
         Raises
         ------
         MalformedDatasetError
-            If it is no sequence, or an item reaches beyond it.
+            If it is not a sequence, or an item reaches beyond it.
         """
         if head.length and head.representation not in _SEQUENCES:
             raise self._malformed()

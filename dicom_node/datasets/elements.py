@@ -83,7 +83,7 @@ def scan(
         if head is None:
             if not position:
                 raise UnreadableDatasetError(
-                    f"{end} bytes were received that are no DICOM dataset in the negotiated "
+                    f"{end} bytes were received that are not a DICOM dataset in the negotiated "
                     "transfer syntax; check the sending system."
                 )
             return elements, _cut_off(end, position + IMPLICIT.size)

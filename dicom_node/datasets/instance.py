@@ -204,7 +204,7 @@ def _encodings(elements: Elements) -> list[str]:
     # pydicom would take the name of any codec of Python for a character set.
     if not all(one in python_encoding for one in named):
         raise DamagedInstanceError(
-            "The Specific Character Set (0008,0005) of an instance is no defined term: expected "
+            "The Specific Character Set (0008,0005) of an instance is not a defined term: expected "
             "one of PS3.3 section C.12.1.1.2, such as ISO_IR 100 or ISO_IR 192; mend the instance "
             "at its source and send it again."
         )
@@ -248,7 +248,7 @@ def _patient_id(elements: Elements) -> str:
 
 def _no_patient_id() -> DamagedInstanceError:
     return DamagedInstanceError(
-        f"The Patient ID (0010,0020) of an instance is none: expected at most "
+        f"The Patient ID (0010,0020) of an instance is not usable: expected at most "
         f"{_LONGEST_PATIENT_ID} characters of its Specific Character Set, without control "
         "characters (PS3.5 section 6.2, LO); mend the instance at its source and send it again."
     )
@@ -263,7 +263,7 @@ def _frame_of_reference(elements: Elements, identity: Identity) -> str | None:
 
 def _no_uid(what: str) -> str:
     return (
-        f"The {what} of a received instance is no UID: expected digits and dots, at most 64 "
+        f"The {what} of a received instance is not a UID: expected digits and dots, at most 64 "
         "characters (PS3.5 section 9.1); mend the instance at its source and send it again."
     )
 
@@ -272,8 +272,8 @@ def _check_times(manifest: Manifest, identity: Identity) -> None:
     """Refuse an RTSTRUCT of which it cannot be told whether it is the newest."""
     if any(len(one) > _LONGEST_TIME or _CONTROL.search(one) for one in manifest.made_at):
         raise DamagedInstanceError(
-            "A date or time of an RTSTRUCT is none: expected VR DA and TM (PS3.5 section 6.2) in "
-            "(3006,0008), (3006,0009), (0008,0012) and (0008,0013); export it again.",
+            "A date or time of an RTSTRUCT is not valid: expected VR DA and TM (PS3.5 section 6.2) "
+            "in (3006,0008), (3006,0009), (0008,0012) and (0008,0013); export it again.",
             identity,
         )
 
@@ -325,7 +325,7 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     ) or (1.0,)
     if not (frames.is_integer() and 0 < frames < _MOST_FRAMES):
         raise DamagedInstanceError(
-            "The Number of Frames (0028,0008) of a CT slice is no number of frames: expected 1.",
+            "The Number of Frames (0028,0008) of a CT slice is not a number of frames: expected 1.",
             identity,
         )
     expected = (rows * columns * samples * int(frames) * bits + 7) // 8

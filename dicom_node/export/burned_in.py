@@ -44,8 +44,8 @@ def check_pixels(dataset: Dataset, *, trust_derived: bool) -> None:
     is_original = kinds[:2] == ["ORIGINAL", "PRIMARY"]
     if not is_original and _text(dataset, "BurnedInAnnotation") != "NO" and not trust_derived:
         raise IdentifiablePixelsError(
-            "A slice is no original image, and does not say that no text is burned into it: look "
-            "at the series, and export it with --trust-derived if there is none."
+            "A slice is not an original image, and does not say that no text is burned into it: "
+            "look at the series, and export it with --trust-derived if there is none."
         )
 
 

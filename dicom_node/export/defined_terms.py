@@ -78,7 +78,7 @@ def _by_tag() -> dict[int, frozenset[str]]:
     for keyword, terms in _TERMS.items():
         tag = tag_for_keyword(keyword)
         if tag is None:
-            raise LookupError(f"{keyword} is no keyword of PS3.6.")
+            raise LookupError(f"{keyword} is not a keyword of PS3.6.")
         table[tag] = frozenset(terms.split())
     return table
 

@@ -117,7 +117,7 @@ def _by_tag() -> dict[int, Action]:
         for keyword in keywords.split():
             tag = tag_for_keyword(keyword)
             if tag is None:
-                raise LookupError(f"{keyword} is no keyword of PS3.6.")
+                raise LookupError(f"{keyword} is not a keyword of PS3.6.")
             table[tag] = action
     return table
 

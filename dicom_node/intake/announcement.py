@@ -56,8 +56,8 @@ def check_identity(request: StoreCommand, identity: Identity) -> None:
     if not is_uid(request.sop_instance_uid):
         raise UnreadableDatasetError(
             "The Affected SOP Instance UID (0000,1000) of a C-STORE, or the one in a file's meta "
-            "information (0002,0003), is no UID: expected digits and dots, at most 64 characters "
-            "(PS3.5 section 9.1)."
+            "information (0002,0003), is not a UID: expected digits and dots, at most 64 "
+            "characters (PS3.5 section 9.1)."
         )
     if request.sop_instance_uid != identity.sop_instance_uid:
         raise IdentityMismatchError(

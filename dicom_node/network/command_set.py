@@ -91,7 +91,7 @@ def parse_command(content: bytes) -> Command:
     while position + 8 <= len(content):
         end = position + 8 + int.from_bytes(content[position + 4 : position + 8], "little")
         if content[position : position + 2] != b"\0\0" or end > len(content):
-            raise ProtocolError("A command set holds an element that is no command element.")
+            raise ProtocolError("A command set holds an element that is not a command element.")
         elements[int.from_bytes(content[position + 2 : position + 4], "little")] = content[
             position + 8 : end
         ]

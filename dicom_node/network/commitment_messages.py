@@ -174,7 +174,7 @@ def _transaction_uid(dataset: Dataset) -> str:
 def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
     items = dataset.get(keyword) or ()
     if not all(isinstance(item, Dataset) for item in items):
-        raise ValueError(f"{keyword} is no sequence.")
+        raise ValueError(f"{keyword} is not a sequence.")
     found = tuple(
         Reference(
             str(item.get("ReferencedSOPClassUID", "")),

@@ -190,7 +190,7 @@ def _fault(keys: Mapping[str, str]) -> str | None:
             )
     uid = keys.get("StudyInstanceUID")
     if uid is not None and not _UID.fullmatch(uid):
-        return "Its StudyInstanceUID is no UID: expected digits and dots, like 1.2.840.1."
+        return "Its StudyInstanceUID is not a UID: expected digits and dots, like 1.2.840.1."
     return None
 
 

@@ -203,7 +203,7 @@ def _key_of(sentence: str) -> tuple[str, ...]:
         "An address": "addresses",
         "in certificates": "certificates",
         "ct_description": "query_from",
-        "no part of a day": "query_from",
+        "not part of a day": "query_from",
         "Timezone": "query_from",
     }
     return tuple(key for word, key in words.items() if word in sentence)[:1]

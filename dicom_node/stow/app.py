@@ -248,7 +248,8 @@ def _check_head(request: Request) -> bytes:
     study = request.path_params.get("study")
     if study is not None and not is_uid(study):
         raise _RefusedError(
-            HTTPStatus.BAD_REQUEST, "The study in the address is no UID: expected digits and dots."
+            HTTPStatus.BAD_REQUEST,
+            "The study in the address is not a UID: expected digits and dots.",
         )
     try:
         boundary, kind = boundary_of(request.headers.get("content-type", ""))

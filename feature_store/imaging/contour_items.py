@@ -128,7 +128,7 @@ def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If they are no decimal strings.
+        If they are not decimal strings.
     """
     element: Any = item.get_item(_CONTOUR_DATA)  # None where it is absent
     content: Any = None if element is None else element.value
@@ -136,5 +136,5 @@ def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:
         return np.array(content, dtype=np.float64)
     text = (content or b"").rstrip(b" \0")
     if b"_" in text:  # Python takes 1_0 for 10
-        raise ValueError("Contour Data (3006,0050) are no decimal strings.")
+        raise ValueError("Contour Data (3006,0050) are not decimal strings.")
     return np.array(text.split(b"\\") if text else (), dtype=np.float64)

@@ -330,7 +330,7 @@ def _joined(value: Any) -> str:
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{number} is no measurement.")
+        raise ValueError(f"{number} is not a measurement.")
     return number
 
 

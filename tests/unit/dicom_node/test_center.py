@@ -70,8 +70,8 @@ ASKED = ReturnDestination("QR", "192.0.2.7", 104)
     ("change", "sentence"),
     [
         ({"ct_description": "("}, "is not a regular expression"),
-        ({"hours": (0, 25)}, "no part of a day"),
-        ({"hours": (3, 3)}, "no part of a day"),
+        ({"hours": (0, 25)}, "not part of a day"),
+        ({"hours": (3, 3)}, "not part of a day"),
         ({"timezone": "Mars"}, "'Mars' is not known here"),
         ({"timezone": "../x"}, "is not known here"),
         ({"studies_per_hour": 0}, "use at least 1"),

@@ -75,7 +75,7 @@ def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         ("patient_id\nP\\Q\n", "search for more than one"),
         ("patient_id\n" + "P" * 65 + "\n", "has 65 characters, expected at most 64"),
         ("accession_number\n12345678901234567\n", "expected at most 16"),
-        ("study_instance_uid\n1.2.x\n", "is no UID"),
+        ("study_instance_uid\n1.2.x\n", "is not a UID"),
         ("patient_id\nP1\nP1\n", "the same as line 2"),
     ],
 )
