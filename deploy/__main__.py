@@ -106,7 +106,7 @@ def up(file: Path) -> int:
                 file=sys.stderr,
             )
             return 1
-        print(what, flush=True)
+        print(f"{what[:1].upper()}{what[1:]}.", flush=True)
     return status(file)
 
 
