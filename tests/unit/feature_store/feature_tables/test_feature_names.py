@@ -29,7 +29,7 @@ def test_names_without_class_are_those_of_the_only_class_that_has_all_of_them() 
         "wavelet-HLH_glrlm_RunEntropy",
         "wavelet-HLH_glrlm_RunVariance",
     ]
-    with pytest.raises(FeatureTableError, match="which fit gldm and glrlm and glszm"):
+    with pytest.raises(FeatureTableError, match="They fit gldm and glrlm and glszm"):
         feature_columns(["GrayLevelVariance", "GrayLevelNonUniformity"])
     with pytest.raises(FeatureTableError, match="no class alone"):
         feature_columns(["RunEntropy", "Sphericity"])

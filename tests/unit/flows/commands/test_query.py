@@ -12,6 +12,7 @@ import pytest
 
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from tests.support.feature_stores import MODEL_ONE, identity, vector
 from tests.unit.flows.commands.conftest import Run
 
@@ -21,7 +22,7 @@ def test_the_same_rows_come_in_every_format(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert "0.3" in out
     assert "111111111111" in out
-    assert err == "1 rows; versions read: scores 2\n"
+    assert err == "1 row; versions read: scores 2\n"
     for name in ("s.csv", "s.parquet", "s.jsonl"):
         assert run("query", "scores", "--output", str(tmp_path / name))[0] == 0
     first, _ = csv.DictReader((tmp_path / "s.csv").read_text().splitlines())
@@ -69,7 +70,7 @@ def test_versions_come_from_numbers_times_reports_and_bundles(
     ):
         code, _, err = run(*count, *more)
         if rows:
-            assert (code, err.split(";")[0]) == (0, f"{rows} rows")
+            assert (code, err.split(";")[0]) == (0, counted(rows, "row"))
         else:
             assert "nothing had been written" in err
 

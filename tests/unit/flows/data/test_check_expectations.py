@@ -54,5 +54,5 @@ def test_only_the_newest_content_of_a_study_is_shown(work: Installation) -> None
     index, _ = write_expectation_pages(work)
     page = (index.parent / "center-B.html").read_text()
     assert "1 has no age." in page
-    assert "1 studies, each with its newest content" in page
+    assert "1 study, each with its newest content" in page
     assert "has been held against the expectations" not in index.read_text()
