@@ -127,7 +127,7 @@ def _push(user: User, peer: Callable[[str], str]) -> None:
 def test_the_first_hour_of_a_new_user(
     user: User, peer: Callable[[str], str], tmp_path: Path
 ) -> None:
-    assert "the deployments are offered" in user.make("up")
+    assert "The deployments are offered." in user.make("up")
     assert (tmp_path / "annulus.env").stat().st_mode & 0o777 == 0o600
     waiting = {"state": {"type": {"any_": ["SCHEDULED"]}}}
     scheduled = {"flows": {"name": {"any_": ["validate-center"]}}, "flow_runs": waiting}
