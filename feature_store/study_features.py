@@ -11,7 +11,7 @@ import numpy.typing as npt
 from feature_store.cores import side_by_side
 from feature_store.errors import StudyDefect
 from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
-from feature_store.imaging.boxed_mask import Box, BoxedMask, union, with_margin
+from feature_store.imaging.boxed_mask import Box, BoxedMask, bounding_box, union, with_margin
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
@@ -175,7 +175,7 @@ def compute_features(
     volume, gtv_mask = prepared(study, settings)
     over = body_mask(volume) if settings.normalize_over == "body" else None
     tissue = _ring_tissue(settings.ring_tissue, volume)
-    body = body_on(volume, _slices_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)))
+    body = _body_near(gtv_mask, volume, max(ring_widths_mm, default=0.0))
     grid = harmonized_grid(volume, settings.spacing_mm)
     gtv = harmonize_mask(gtv_mask, volume, grid)
     within = None if tissue is None else harmonize_mask(tissue, volume, grid)
@@ -190,7 +190,7 @@ def compute_features(
         deep_input=deep_input(ct, gtv),
         gtv_voxels=gtv.count,
         ring_share_beyond_ct=regions.share_beyond_image,
-        tissues=tissue_shares(ct, regions.masks, harmonize_mask(body, volume, grid)),
+        tissues=tissue_shares(ct, regions.masks, harmonize_boxed_mask(body, volume, grid)),
         masks=regions.masks,
     )
 
@@ -313,11 +313,19 @@ def _ring_tissue(kind: str, volume: CtVolume) -> npt.NDArray[np.bool_] | None:
     return {"all": lambda _: None, "body": body_mask, "lung": lung_mask}[kind](volume)
 
 
-def _slices_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: float) -> slice:
-    """Return the slices of a CT that lie within reach of the GTV, one more at each end."""
-    found = np.flatnonzero(gtv_mask.any(axis=(1, 2)))
-    more = int(np.ceil(reach_mm / volume.spacing_mm[2])) + 1
-    return slice(max(0, int(found[0]) - more), int(found[-1]) + more + 1)
+def _body_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: float) -> BoxedMask:
+    """Return the patient within reach of the GTV, one voxel more on each side."""
+    z, y, x = (
+        slice(max(0, part.start - more), min(n, part.stop + more))
+        for part, n, more in zip(
+            bounding_box(gtv_mask),
+            gtv_mask.shape,
+            np.ceil(reach_mm / np.asarray(volume.spacing_mm[::-1])).astype(int) + 1,
+            strict=True,
+        )
+    )
+    depth, height, width = gtv_mask.shape
+    return BoxedMask(body_on(volume, z)[z, y, x], (z, y, x), (depth, height, width))
 
 
 def regions_on_ct(

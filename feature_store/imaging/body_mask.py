@@ -90,15 +90,32 @@ def _filled(tissue: Mask, plane: npt.NDArray[np.float32], pixel_mm: float) -> Ma
     """
     image = np.pad(plane > NOT_MEASURED_HU, 1)
     edge = image[1:-1, 1:-1] & _grown(~image)[1:-1, 1:-1]
-    aerated = ndimage.uniform_filter((edge & (plane > _AIR_HU)).astype(np.float32), _NEAR)
-    share = ndimage.uniform_filter(edge.astype(np.float32), _NEAR) / 2
-    runs, count = ndimage.label(edge & (aerated <= share), _AROUND)
-    lengths = np.bincount(runs.ravel(), minlength=count + 1) * pixel_mm
-    outside = np.isin(runs, np.flatnonzero(lengths > _WIDEST_AIRWAY_MM)[1:])
-    filled = _without_holes(tissue | (edge & ~outside))
+    aerated, near = (_counted_around(one, edge) for one in (edge & (plane > _AIR_HU), edge))
+    open_air = edge.copy()
+    open_air[edge] = 2 * aerated <= near
+    filled = _without_holes(tissue | (edge & ~_long_runs(open_air, pixel_mm)))
     # The wall itself is the patient only where there is patient behind it.
     behind = _grown(filled & ~edge)
     return np.asarray(filled & (tissue | ~edge | behind), dtype=np.bool_)
+
+
+def _long_runs(mask: Mask, pixel_mm: float) -> Mask:
+    """Return the runs of a mask of the edge that no airway is wide enough for."""
+    if np.count_nonzero(mask) * pixel_mm <= _WIDEST_AIRWAY_MM:
+        return np.zeros_like(mask)
+    runs, count = ndimage.label(mask, _AROUND)
+    long = np.bincount(runs.ravel(), minlength=count + 1) * pixel_mm > _WIDEST_AIRWAY_MM
+    long[0] = False
+    return np.asarray(long[runs], dtype=np.bool_)
+
+
+def _counted_around(mask: Mask, edge: Mask) -> npt.NDArray[np.int64]:
+    """Count a plane's mask within `_NEAR` pixels square around each pixel of an edge, beyond the
+    plane as mirrored.
+    """
+    padded = np.pad(mask, _NEAR // 2, mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (_NEAR, _NEAR))
+    return np.asarray(np.count_nonzero(windows[edge], axis=(1, 2)), dtype=np.int64)
 
 
 def _without_holes(mask: Mask) -> Mask:

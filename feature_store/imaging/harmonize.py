@@ -96,8 +96,7 @@ class HarmonizedCt(HarmonizedGrid):
         rows, columns = (
             _of_kept(line, kept) for line, kept in zip((rows, columns), self.kept, strict=True)
         )
-        every = np.arange(len(self.slices))
-        return interpolate_depth(self.slices[np.ix_(every, rows, columns)], self.along_z.of(planes))
+        return interpolate_depth(self.slices, self.along_z.of(planes), rows, columns)
 
     def to_image(self) -> Any:
         """Return the whole grid as a `SimpleITK.Image` of float32 HU.

@@ -21,9 +21,9 @@ Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
 
 _LINES = 32  # filtered side by side, as vectors
-_POLE = 3**0.5 - 2  # of the cubic spline's recursive filter
-_GAIN = (1 - _POLE) * (1 - 1 / _POLE)
-_POLE_REACH = 60  # its power is then below the precision of float64
+_TURNED = 8  # a cache line of values
+_POLE = 3**0.5 - 2  # of the cubic spline's recursive filter, whose gain is 6
+_POLE_REACH = 30  # its power is then below the precision of float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ class LineWeights:
     taps : ndarray of int64, shape (points, 4)
         The coefficients that each point needs.
     weights : ndarray of float64, shape (points, 4)
-        Their weights.
+        Their weights. The filter's gain and the spline's divisor, 6 both, are left out of
+        coefficients and weights.
     samples : int
         Number of samples, and so of coefficients, of the line.
     """
@@ -52,12 +53,8 @@ class LineWeights:
         points = np.clip(points, -0.5, samples - 0.5)
         base = np.floor(points)
         t = points - base
-        weights = (
-            np.stack(
-                [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3],
-                axis=1,
-            )
-            / 6
+        weights = np.stack(
+            [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1
         )
         period = 2 * (samples - 1)
         taps = np.abs(base[:, None].astype(np.int64) + np.arange(-1, 3)) % period
@@ -66,6 +63,19 @@ class LineWeights:
     def of(self, points: Indices) -> LineWeights:
         """Return the weights of some of the points."""
         return LineWeights(self.taps[points], self.weights[points], self.samples)
+
+    def summed(self) -> tuple[Floats, Floats]:
+        """Return the weight of each coefficient in the sum of all points' values, and in that of
+        their squares the weights of its products with itself and the next three, shape (4,
+        samples).
+        """
+        weights, products = np.zeros(self.samples), np.zeros((4, self.samples))
+        np.add.at(weights, self.taps, self.weights)
+        for taps, tap_weights in zip(self.taps.T, self.weights.T, strict=True):
+            for others, other_weights in zip(self.taps.T, self.weights.T, strict=True):
+                first = np.minimum(taps, others)
+                np.add.at(products, (np.abs(taps - others), first), tap_weights * other_weights)
+        return weights, products
 
 
 def interpolate_slices(
@@ -93,41 +103,40 @@ def interpolate_slices(
     return exact, None if all_kept else whole
 
 
-def interpolate_depth(volume: Floats | Values, along_z: LineWeights) -> Values:
-    """Interpolate a volume (z, y, x) along z, in float64; the result is rounded to float32."""
-    result = np.empty((len(along_z.taps), *volume.shape[1:]), dtype=np.float32)
-    _every_row(volume, along_z, 0.0, result)
+def interpolate_depth(
+    volume: Floats, along_z: LineWeights, rows: Indices, columns: Indices
+) -> Values:
+    """Interpolate some rows and columns of a volume (z, y, x) along z, in float64; the result is
+    rounded to float32.
+    """
+    result = np.empty((len(along_z.taps), len(rows), len(columns)), dtype=np.float32)
+    side_by_side(
+        lambda part: _interpolate_depth(
+            volume, rows, columns, along_z.taps, along_z.weights, result, *part
+        ),
+        parts(len(rows)),
+    )
     return result
 
 
 def depth_moments(volume: Floats | Values, along_z: LineWeights) -> tuple[float, float]:
-    """Return mean and standard deviation (ddof 1) of what `interpolate_depth` would return of the
-    volume in float32, without keeping it.
+    """Return mean and standard deviation (ddof 1) of what interpolation along z would make of the
+    volume in float32: sums and products of coefficients, since values are linear in them.
     """
-    shift = float(np.mean([plane.astype(np.float32).mean(dtype=np.float64) for plane in volume]))
-    nowhere = np.empty((0, *volume.shape[1:]), dtype=np.float32)
-    total, squares = _added_up(_every_row(volume, along_z, shift, nowhere))
-    count = len(along_z.taps) * volume.shape[1] * volume.shape[2]
+    shift = float(
+        np.mean([plane.astype(np.float32).mean(dtype=np.float64) for plane in volume[::8]])
+    )
+    height, width = volume.shape[1:]
+    sums = np.zeros((2, height, -(-width // _LINES), _LINES))
+    weights, products = along_z.summed()
+    side_by_side(
+        lambda part: _sum_depth(volume, weights, products, shift, sums, *part), parts(height)
+    )
+    total, squares = _added_up(sums)
+    count = len(along_z.taps) * height * width
     return shift + total / count, float(
         np.sqrt(max(squares - total * total / count, 0.0) / (count - 1))
     )
-
-
-def _every_row(
-    volume: Floats | Values, along_z: LineWeights, shift: float, result: Values
-) -> Floats:
-    """Interpolate along z and return what `_interpolate_depth` sums, shape (2, y, blocks of x,
-    `_LINES`).
-    """
-    height, width = volume.shape[1:]
-    sums = np.zeros((2, height, -(-width // _LINES), _LINES))
-    side_by_side(
-        lambda part: _interpolate_depth(
-            volume, along_z.taps, along_z.weights, shift, result, sums, *part
-        ),
-        parts(height),
-    )
-    return sums
 
 
 @compiled
@@ -169,13 +178,9 @@ def _interpolate_slices(
     for z in range(first, last):
         for y in range(0, height, _LINES):
             lines = min(_LINES, height - y)
-            for line in range(lines):
-                for x in range(width):
-                    lines_x[x, line] = volume[z, y + line, x]
+            _turn(volume[z, y : y + lines], lines_x[:, :lines])
             _interpolate_lines(lines_x, x_taps, x_weights, new_x)
-            for line in range(lines):
-                for x in range(new_width):
-                    rows[y + line, x] = new_x[x, line]
+            _turn(new_x[:, :lines], rows[y : y + lines])
         for x in range(0, new_width, _LINES):
             lines = min(_LINES, new_width - x)
             for y in range(height):
@@ -183,6 +188,17 @@ def _interpolate_slices(
                     lines_y[y, line] = rows[y, x + line]
             _interpolate_lines(lines_y, y_taps, y_weights, new_y)
             _keep(new_y, x, lines, exact[z], exact_y, exact_x, whole[z : z + 1])
+
+
+@compiled
+def _turn(values: Floats | Values, turned: Floats) -> None:
+    """Make rows columns, `_TURNED` of either at once, for what is read together."""
+    n, width = values.shape
+    for y in range(0, n, _TURNED):
+        for x in range(0, width, _TURNED):
+            for i in range(y, min(y + _TURNED, n)):
+                for j in range(x, min(x + _TURNED, width)):
+                    turned[j, i] = values[i, j]
 
 
 @compiled
@@ -202,46 +218,71 @@ def _keep(
 
 @compiled
 def _interpolate_depth(
-    volume: Floats | Values,
+    volume: Floats,
+    rows: Indices,
+    columns: Indices,
     taps: Indices,
     weights: Floats,
-    shift: float,
     result: Values,
-    sums: Floats,
     first: int,
     last: int,
 ) -> None:
-    """Interpolate rows `first` to `last` along z, `_LINES` neighbours in x at a time; sum the
-    values less `shift`, and their squares.
-
-    A result of no planes is not filled; the sums are then of float32 values, as a volume has them
-    that is kept whole in half of the memory.
-    """
-    depth, _, width = volume.shape
-    before, after = np.zeros((depth, _LINES)), np.empty((len(taps), _LINES))
+    """Interpolate `rows[first:last]` along z, `_LINES` of the columns at a time."""
+    before, after = np.zeros((len(volume), _LINES)), np.empty((len(taps), _LINES))
     for y in range(first, last):
-        for x in range(0, width, _LINES):
-            lines = min(_LINES, width - x)
-            for z in range(depth):
+        for x in range(0, len(columns), _LINES):
+            lines = min(_LINES, len(columns) - x)
+            for z in range(len(volume)):
                 for line in range(lines):
-                    value = volume[z, y, x + line]
-                    before[z, line] = value if len(result) else np.float32(value)
+                    before[z, line] = volume[z, rows[y], columns[x + line]]
             _interpolate_lines(before, taps, weights, after)
-            total, squares = sums[0, y, x // _LINES], sums[1, y, x // _LINES]
-            for z in range(len(taps)):
-                for line in range(lines):
-                    away = np.float64(np.float32(after[z, line])) - shift
-                    total[line] += away
-                    squares[line] += away * away
             for z in range(len(result)):
                 for line in range(lines):
                     result[z, y, x + line] = after[z, line]
 
 
 @compiled
+def _sum_depth(
+    volume: Floats | Values,
+    weights: Floats,
+    products: Floats,
+    shift: float,
+    sums: Floats,
+    first: int,
+    last: int,
+) -> None:
+    """Sum what rows `first` to `last` are along z, less `shift`, and its squares, `_LINES`
+    neighbours in x at a time.
+    """
+    depth, _, width = volume.shape
+    # Beyond a line's end nothing is added: the products' weights are 0 there.
+    line_values = np.zeros((depth + 3, _LINES))
+    for y in range(first, last):
+        for x in range(0, width, _LINES):
+            lines = min(_LINES, width - x)
+            for z in range(depth):
+                here, there = volume[z, y, x : x + lines], line_values[z]
+                for line in range(lines):
+                    there[line] = np.float64(np.float32(here[line])) - shift
+            _to_coefficients(line_values, depth)
+            total, squares = sums[0, y, x // _LINES], sums[1, y, x // _LINES]
+            for z in range(depth):
+                weight = weights[z]
+                p0, p1, p2, p3 = products[0, z], products[1, z], products[2, z], products[3, z]
+                for line in range(_LINES):
+                    one = line_values[z, line]
+                    near = p0 * one + p1 * line_values[z + 1, line]
+                    far = p2 * line_values[z + 2, line] + p3 * line_values[z + 3, line]
+                    total[line] += weight * one
+                    squares[line] += one * (near + far)
+            total[lines:] = 0.0
+            squares[lines:] = 0.0
+
+
+@compiled
 def _interpolate_lines(lines: Floats, taps: Indices, weights: Floats, result: Floats) -> None:
     """Turn lines, shape (n, `_LINES`), into spline coefficients in place, and those into values."""
-    _to_coefficients(lines)
+    _to_coefficients(lines, len(lines))
     for i in range(len(taps)):
         t0, t1, t2, t3 = taps[i, 0], taps[i, 1], taps[i, 2], taps[i, 3]
         w0, w1, w2, w3 = weights[i, 0], weights[i, 1], weights[i, 2], weights[i, 3]
@@ -251,14 +292,10 @@ def _interpolate_lines(lines: Floats, taps: Indices, weights: Floats, result: Fl
 
 
 @compiled
-def _to_coefficients(lines: Floats) -> None:
-    """Replace the values of lines by their spline coefficients, for lines that are mirrored at
+def _to_coefficients(lines: Floats, n: int) -> None:
+    """Replace the `n` values of lines by their spline coefficients, for lines that are mirrored at
     their ends.
     """
-    n = len(lines)
-    for i in range(n):
-        for line in range(_LINES):
-            lines[i, line] *= _GAIN
     power, mirrored = _POLE, _POLE ** (n - 1)
     for line in range(_LINES):
         lines[0, line] += mirrored * lines[n - 1, line]

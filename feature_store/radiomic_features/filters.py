@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.compiled import compiled
 from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import Box, relative, with_margin
 from feature_store.imaging.harmonize import HarmonizedCt, HarmonizedGrid
 from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
 from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings
+from feature_store.radiomic_features.stationary_wavelet import REACH, sub_bands
 
 Values = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[np.float64]
 Images = Callable[[], Iterator[Values]]
 """Makes some images, one after the other."""
 
-_WAVELET_REACH = 3
 _LOG_REACH_SIGMAS = 14.0
 _LEAST_SD = 1e-9
 """Of the size of the mean: less is the rounding of a constant image."""
@@ -66,35 +68,40 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
             "expected finite values that differ. Check that the CT holds an image.",
         )
 
-    def normalised(hu: npt.NDArray[np.float32]) -> Values:
+    def normalised(hu: npt.NDArray[np.float32]) -> Floats:
         if not settings.normalize:
-            return hu
-        # The order of operations is ITK's, so that the values are the same to the last bit.
-        values = hu.astype(np.float64)
-        values -= ct.mean_hu
-        values *= 1.0 / ct.sd_hu
-        values *= settings.normalize_scale
+            return hu.astype(np.float64)
+        values = np.empty(hu.shape)
+        scales = (1.0 / ct.sd_hu, settings.normalize_scale)
+        _normalise(hu.reshape(-1), ct.mean_hu, *scales, values.reshape(-1))
         return values
 
     reach = _reaches(settings, ct.spacing_mm)
     seen = with_margin(box, max(reach.values()), ct.shape)
-    values = normalised(ct.values(*seen)).astype(np.float64, order="C", copy=False)
+    values = normalised(ct.values(*seen))
+
+    # PyRadiomics' image is in single precision until it is normalised.
+    precision = np.float64 if settings.normalize else np.float32
 
     def original() -> Iterator[Values]:
-        found = values[relative(box, seen)]
-        yield found if settings.normalize else found.astype(np.float32)
+        yield values[relative(box, seen)].astype(precision, copy=False)
 
-    def sub_bands() -> Iterator[Values]:
-        bands = _wavelet(normalised(_periodic(ct, box)), box, settings.wavelet)
-        for band in WAVELET_BANDS:
-            yield bands.pop(band)
+    def bands() -> Iterator[Values]:
+        at_a_face = any(
+            part.start < REACH or part.stop + REACH > n
+            for part, n in zip(box, ct.shape, strict=True)
+        )
+        around = relative(with_margin(box, REACH, ct.shape), seen)
+        image = normalised(_periodic(ct, box)) if at_a_face else values[around]
+        image = np.ascontiguousarray(image, dtype=precision)
+        return sub_bands(image, settings.wavelet, WAVELET_BANDS)
 
     def laplacian(sigma: float) -> Iterator[Values]:
         padded = with_margin(box, reach[sigma], ct.shape)
         within, inner = relative(padded, seen), relative(box, padded)
         yield laplacian_of_gaussian(values, within, inner, ct.spacing_mm, sigma)
 
-    return [original, sub_bands, *(partial(laplacian, sigma) for sigma in settings.log_sigmas_mm)]
+    return [original, bands, *(partial(laplacian, sigma) for sigma in settings.log_sigmas_mm)]
 
 
 def near(box: Box, settings: ExtractionSettings, grid: HarmonizedGrid) -> Box:
@@ -114,7 +121,7 @@ def near(box: Box, settings: ExtractionSettings, grid: HarmonizedGrid) -> Box:
     tuple of 3 slice
         Along (z, y, x): all of an axis where it reaches a face, since wavelets go on at the other.
     """
-    reach = max(*_reaches(settings, grid.spacing_mm).values(), _WAVELET_REACH + 1)
+    reach = max(*_reaches(settings, grid.spacing_mm).values(), REACH + 1)
     z, y, x = (
         slice(part.start - reach, part.stop + reach)
         if reach <= part.start and part.stop + reach <= n
@@ -145,28 +152,22 @@ def _check_size(ct: HarmonizedCt, settings: ExtractionSettings) -> None:
 
 
 def _periodic(ct: HarmonizedCt, box: Box) -> npt.NDArray[np.float32]:
-    """Return the box with the wavelet's margin, of even size, continued at the faces as PyRadiomics
-    does.
+    """Return the box with the wavelet's margin, continued at the faces as PyRadiomics does.
 
     PyRadiomics appends the first plane where a size is odd and transforms periodically.
     """
     lines = []
     for n, part in zip(ct.shape, box, strict=True):
-        period = n + n % 2
-        stop = part.stop + _WAVELET_REACH
-        at = (
-            np.arange(part.start - _WAVELET_REACH, stop + (stop - part.start + _WAVELET_REACH) % 2)
-            % period
-        )
+        at = np.arange(part.start - REACH, part.stop + REACH) % (n + n % 2)
         lines.append(np.where(at == n, 0, at))
     z, y, x = lines
     return ct.values(z, y, x)
 
 
-def _wavelet(values: Values, box: Box, wavelet: str) -> dict[str, Values]:
-    """Return the eight sub-bands within the box; `values` has the margin of `_periodic`."""
-    import pywt  # noqa: PLC0415 - only where wavelets are asked for
-
-    bands = pywt.swtn(values, pywt.Wavelet(wavelet), level=1, start_level=0, axes=(2, 1, 0))[0]
-    inner = tuple(slice(_WAVELET_REACH, _WAVELET_REACH + part.stop - part.start) for part in box)
-    return {name.replace("a", "L").replace("d", "H"): band[inner] for name, band in bands.items()}
+@compiled
+def _normalise(
+    hu: npt.NDArray[np.float32], mean: float, per_sd: float, scale: float, values: Floats
+) -> None:
+    """Normalise in ITK's order of operations, so that values are the same to the last bit."""
+    for i in range(len(hu)):
+        values[i] = (np.float64(hu[i]) - mean) * per_sd * scale

@@ -193,7 +193,7 @@ def by_pictologics(study: Path) -> Timings | None:
     """
     python = ROOT / ".pictologics" / "bin" / "python"
     if not python.exists():
-        newer = next(filter(None, map(shutil.which, ("python3.12", "python3.13"))), None)
+        newer = next(filter(works, ("python3.12", "python3.13")), None)
         if newer is None:
             print("pictologics is not measured: it needs python3.12 or python3.13 on the path.")
             return None
@@ -214,6 +214,12 @@ def by_pictologics(study: Path) -> Timings | None:
             "remove the folder .pictologics"
         )
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
+
+
+def works(python: str) -> bool:
+    """Tell whether an interpreter is there and starts; a version manager's name for one need not."""
+    found = shutil.which(python)
+    return found is not None and not subprocess.run([found, "--version"], check=False).returncode
 
 
 def measure_from_memory(study: StudyFiles, widths: tuple[float, ...], result: Path) -> Timings:
