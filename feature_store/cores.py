@@ -46,6 +46,16 @@ def side_by_side(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> li
         return list(pool.map(work, todo))
 
 
+def both(first: Callable[[], _Item], second: Callable[[], _Result]) -> tuple[_Item, _Result]:
+    """Return the results of two functions that do not depend on each other, as `side_by_side`."""
+    if cores() < 2:
+        return first(), second()
+    with ThreadPoolExecutor(1, "annulus-core") as pool:
+        other = pool.submit(first)
+        found = second()
+        return other.result(), found
+
+
 def parts(n: int) -> list[tuple[int, int]]:
     """Cut 0 to `n` into a part for each core, each from its first to before its last."""
     count = max(1, min(cores(), n))

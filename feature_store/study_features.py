@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.cores import side_by_side
+from feature_store.cores import both, side_by_side
 from feature_store.errors import StudyDefect
 from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
 from feature_store.imaging.boxed_mask import Box, BoxedMask, bounding_box, union, with_margin
@@ -175,7 +175,6 @@ def compute_features(
     volume, gtv_mask = prepared(study, settings)
     over = body_mask(volume) if settings.normalize_over == "body" else None
     tissue = _ring_tissue(settings.ring_tissue, volume)
-    body = _body_near(gtv_mask, volume, max(ring_widths_mm, default=0.0))
     grid = harmonized_grid(volume, settings.spacing_mm)
     gtv = harmonize_mask(gtv_mask, volume, grid)
     within = None if tissue is None else harmonize_mask(tissue, volume, grid)
@@ -183,7 +182,10 @@ def compute_features(
     # PyRadiomics filters the whole CT; the values of the default engine depend on what is near.
     box = union(*(mask.box for mask in regions.masks.values()))
     around = near(box, settings, grid) if engine is extract else None
-    ct = harmonize_ct(volume, settings.spacing_mm, over, around)
+    body, ct = both(
+        lambda: _body_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)),
+        lambda: harmonize_ct(volume, settings.spacing_mm, over, around),
+    )
     volume = volume.without_voxels()  # a CT's worth of memory, which the filters need
     return StudyFeatures(
         vectors=engine(ct, regions.masks, settings),

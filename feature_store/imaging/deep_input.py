@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from feature_store.errors import ExtractionError, RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
-from feature_store.imaging.harmonize import HarmonizedCt
+from feature_store.imaging.harmonize import HarmonizedCt, HarmonizedGrid
 
 EDGE = 64
 
@@ -37,13 +37,13 @@ class InputGrid:
     direction: tuple[float, ...]
 
 
-def input_grid(ct: HarmonizedCt, gtv: BoxedMask) -> InputGrid:
+def input_grid(grid: HarmonizedGrid, gtv: BoxedMask) -> InputGrid:
     """Return where the voxels of `deep_input` lie.
 
     Parameters
     ----------
-    ct : HarmonizedCt
-        The CT.
+    grid : HarmonizedGrid
+        The CT's.
     gtv : BoxedMask
         The GTV on the same grid, with some voxels.
 
@@ -55,10 +55,10 @@ def input_grid(ct: HarmonizedCt, gtv: BoxedMask) -> InputGrid:
     size = np.array([part.stop - part.start for part in box])
     # The corners of the box are kept: its first voxel's face is the first face of the input.
     first = np.array([part.start for part in box]) - 0.5 + 0.5 * size / EDGE
-    axes = np.reshape(ct.direction, (3, 3))
-    x, y, z = (np.asarray(ct.origin_mm) + axes @ (first * ct.spacing_mm)).tolist()
-    sx, sy, sz = (ct.spacing_mm * size / EDGE).tolist()
-    return InputGrid((x, y, z), (sx, sy, sz), ct.direction)
+    axes = np.reshape(grid.direction, (3, 3))
+    x, y, z = (np.asarray(grid.origin_mm) + axes @ (first * grid.spacing_mm)).tolist()
+    sx, sy, sz = (grid.spacing_mm * size / EDGE).tolist()
+    return InputGrid((x, y, z), (sx, sy, sz), grid.direction)
 
 
 def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:

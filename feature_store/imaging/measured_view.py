@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from feature_store.imaging.boxed_mask import Box, BoxedMask, union, with_margin
 from feature_store.imaging.ct_volume import CtVolume
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask, harmonized_grid
 from feature_store.imaging.regions import Region, make_regions
 
 
@@ -69,11 +69,12 @@ def measured_view(
     StudyDefect
         If a region is too small, or the CT.
     """
-    ct = harmonize_ct(volume, spacing_mm)
-    gtv = harmonize_mask(gtv_mask, volume, ct)
-    tissue = None if within is None else harmonize_mask(within, volume, ct)
+    grid = harmonized_grid(volume, spacing_mm)
+    gtv = harmonize_mask(gtv_mask, volume, grid)
+    tissue = None if within is None else harmonize_mask(within, volume, grid)
     regions = make_regions(gtv, spacing_mm, ring_widths_mm, tissue).masks
-    box = _shown(regions, round(margin_mm / spacing_mm), ct.shape)
+    box = _shown(regions, round(margin_mm / spacing_mm), grid.shape)
+    ct = harmonize_ct(volume, spacing_mm, around=box)
     z = np.arange(box[0].start, box[0].stop)
     along = ct.direction[8] * ct.spacing_mm
     return MeasuredView(

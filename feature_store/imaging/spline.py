@@ -104,7 +104,7 @@ def interpolate_slices(
 
 
 def interpolate_depth(
-    volume: Floats, along_z: LineWeights, rows: Indices, columns: Indices
+    volume: Floats | Values, along_z: LineWeights, rows: Indices, columns: Indices
 ) -> Values:
     """Interpolate some rows and columns of a volume (z, y, x) along z, in float64; the result is
     rounded to float32.
@@ -165,8 +165,8 @@ def _interpolate_slices(
     first: int,
     last: int,
 ) -> None:
-    """Interpolate slices `first` to `last` along x, then along y, `_LINES` lines at a time; those
-    of `exact` begin at row `exact_y` and column `exact_x`.
+    """Interpolate slices `first` to `last` along x, then along y, `_LINES` lines at a time and
+    turned `_TURNED` places at once; those of `exact` begin at row `exact_y` and column `exact_x`.
 
     What has no slices is not filled.
     """
@@ -178,27 +178,25 @@ def _interpolate_slices(
     for z in range(first, last):
         for y in range(0, height, _LINES):
             lines = min(_LINES, height - y)
-            _turn(volume[z, y : y + lines], lines_x[:, :lines])
+            for x in range(0, width, _TURNED):
+                for line in range(lines):
+                    row = volume[z, y + line, x : min(x + _TURNED, width)]
+                    for i in range(len(row)):
+                        lines_x[x + i, line] = row[i]
             _interpolate_lines(lines_x, x_taps, x_weights, new_x)
-            _turn(new_x[:, :lines], rows[y : y + lines])
+            for x in range(0, new_width, _TURNED):
+                for line in range(lines):
+                    found = rows[y + line, x : min(x + _TURNED, new_width)]
+                    for i in range(len(found)):
+                        found[i] = new_x[x + i, line]
         for x in range(0, new_width, _LINES):
             lines = min(_LINES, new_width - x)
             for y in range(height):
+                found, there = rows[y, x : x + lines], lines_y[y]
                 for line in range(lines):
-                    lines_y[y, line] = rows[y, x + line]
+                    there[line] = found[line]
             _interpolate_lines(lines_y, y_taps, y_weights, new_y)
             _keep(new_y, x, lines, exact[z], exact_y, exact_x, whole[z : z + 1])
-
-
-@compiled
-def _turn(values: Floats | Values, turned: Floats) -> None:
-    """Make rows columns, `_TURNED` of either at once, for what is read together."""
-    n, width = values.shape
-    for y in range(0, n, _TURNED):
-        for x in range(0, width, _TURNED):
-            for i in range(y, min(y + _TURNED, n)):
-                for j in range(x, min(x + _TURNED, width)):
-                    turned[j, i] = values[i, j]
 
 
 @compiled
@@ -208,8 +206,9 @@ def _keep(
     """Write columns `x` to ``x + lines`` of a slice to where they are kept."""
     if len(whole):
         for y in range(len(new)):
+            there, values = whole[0, y, x : x + lines], new[y]
             for line in range(lines):
-                whole[0, y, x + line] = new[y, line]
+                there[line] = values[line]
     first, last = max(exact_x - x, 0), min(exact_x + exact.shape[1] - x, lines)
     for y in range(exact.shape[0]):
         for line in range(first, last):
@@ -218,7 +217,7 @@ def _keep(
 
 @compiled
 def _interpolate_depth(
-    volume: Floats,
+    volume: Floats | Values,
     rows: Indices,
     columns: Indices,
     taps: Indices,

@@ -72,10 +72,9 @@ def extract(
     common = union(*(mask.box for mask in masks.values()))
     places = {region: _Place.of(mask, common) for region, mask in masks.items()}
     spacing_mm = (ct.spacing_mm,) * 3
-    found = {
-        region: _in_order("shape", shape_features(mask.voxels, spacing_mm))
-        for region, mask in masks.items()
-    }
+
+    def of_shape(region: Region) -> dict[Region, list[float]]:
+        return {region: _in_order("shape", shape_features(masks[region].voxels, spacing_mm))}
 
     def of_images(images: Images) -> dict[Region, list[float]]:
         features: dict[Region, list[float]] = {region: [] for region in places}
@@ -85,7 +84,12 @@ def extract(
                 features[region] += _intensity_features(flat[place.voxels], place, settings)
         return features
 
-    for features in side_by_side(of_images, filtered_images(ct, common, settings)):
+    todo = [
+        *(partial(of_shape, region) for region in masks),
+        *(partial(of_images, images) for images in filtered_images(ct, common, settings)),
+    ]
+    found: dict[Region, list[float]] = {region: [] for region in masks}
+    for features in side_by_side(lambda make: make(), todo):
         for region, values in features.items():
             found[region] += values
     return {

@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from feature_store.compiled import compiled
 from feature_store.errors import ExtractionError
 from feature_store.imaging.boxed_mask import Box, relative, with_margin
 from feature_store.imaging.harmonize import HarmonizedCt, HarmonizedGrid
+from feature_store.radiomic_features.normalisation import Normalisation
 from feature_store.radiomic_features.recursive_gaussian import laplacian_of_gaussian
 from feature_store.radiomic_features.settings import WAVELET_BANDS, ExtractionSettings
 from feature_store.radiomic_features.stationary_wavelet import REACH, sub_bands
 
-Values = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Values = npt.NDArray[np.floating[Any]]
 Images = Callable[[], Iterator[Values]]
 """Makes some images, one after the other."""
 
@@ -68,23 +69,17 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
             "expected finite values that differ. Check that the CT holds an image.",
         )
 
-    def normalised(hu: npt.NDArray[np.float32]) -> Floats:
-        if not settings.normalize:
-            return hu.astype(np.float64)
-        values = np.empty(hu.shape)
-        scales = (1.0 / ct.sd_hu, settings.normalize_scale)
-        _normalise(hu.reshape(-1), ct.mean_hu, *scales, values.reshape(-1))
-        return values
-
+    normalisation = Normalisation.of(ct, settings)
     reach = _reaches(settings, ct.spacing_mm)
     seen = with_margin(box, max(reach.values()), ct.shape)
-    values = normalised(ct.values(*seen))
+    hu = ct.values(*seen)
 
-    # PyRadiomics' image is in single precision until it is normalised.
-    precision = np.float64 if settings.normalize else np.float32
+    def image_of(found: Singles) -> Floats | Singles:
+        # PyRadiomics' image is in single precision until it is normalised.
+        return normalisation.of_values(found) if settings.normalize else np.ascontiguousarray(found)
 
     def original() -> Iterator[Values]:
-        yield values[relative(box, seen)].astype(precision, copy=False)
+        yield image_of(hu[relative(box, seen)])
 
     def bands() -> Iterator[Values]:
         at_a_face = any(
@@ -92,14 +87,13 @@ def filtered_images(ct: HarmonizedCt, box: Box, settings: ExtractionSettings) ->
             for part, n in zip(box, ct.shape, strict=True)
         )
         around = relative(with_margin(box, REACH, ct.shape), seen)
-        image = normalised(_periodic(ct, box)) if at_a_face else values[around]
-        image = np.ascontiguousarray(image, dtype=precision)
+        image = image_of(_periodic(ct, box) if at_a_face else hu[around])
         return sub_bands(image, settings.wavelet, WAVELET_BANDS)
 
     def laplacian(sigma: float) -> Iterator[Values]:
         padded = with_margin(box, reach[sigma], ct.shape)
         within, inner = relative(padded, seen), relative(box, padded)
-        yield laplacian_of_gaussian(values, within, inner, ct.spacing_mm, sigma)
+        yield laplacian_of_gaussian(hu, within, inner, ct.spacing_mm, sigma, normalisation)
 
     return [original, bands, *(partial(laplacian, sigma) for sigma in settings.log_sigmas_mm)]
 
@@ -151,7 +145,7 @@ def _check_size(ct: HarmonizedCt, settings: ExtractionSettings) -> None:
         )
 
 
-def _periodic(ct: HarmonizedCt, box: Box) -> npt.NDArray[np.float32]:
+def _periodic(ct: HarmonizedCt, box: Box) -> Singles:
     """Return the box with the wavelet's margin, continued at the faces as PyRadiomics does.
 
     PyRadiomics appends the first plane where a size is odd and transforms periodically.
@@ -162,12 +156,3 @@ def _periodic(ct: HarmonizedCt, box: Box) -> npt.NDArray[np.float32]:
         lines.append(np.where(at == n, 0, at))
     z, y, x = lines
     return ct.values(z, y, x)
-
-
-@compiled
-def _normalise(
-    hu: npt.NDArray[np.float32], mean: float, per_sd: float, scale: float, values: Floats
-) -> None:
-    """Normalise in ITK's order of operations, so that values are the same to the last bit."""
-    for i in range(len(hu)):
-        values[i] = (np.float64(hu[i]) - mean) * per_sd * scale

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import harmonize_mask, harmonized_grid
 from feature_store.study_features import LoadedStudy, StudyFeatures, prepared
 from flows.installation import Installation
 from flows.software_version import software_version
@@ -61,11 +61,11 @@ def occlusion_map_of(
             "looked."
         )
     volume, gtv_mask = prepared(study, settings)
-    ct = harmonize_ct(volume, settings.spacing_mm)
+    grid = harmonized_grid(volume, settings.spacing_mm)
     return build_occlusion_map(
         ct_datasets,
         occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
-        input_grid(ct, harmonize_mask(gtv_mask, volume, ct)),
+        input_grid(grid, harmonize_mask(gtv_mask, volume, grid)),
         model_reference(work),
         software_version=software_version(),
         created_at=made_at,

@@ -217,7 +217,7 @@ def by_pictologics(study: Path) -> Timings | None:
 
 
 def works(python: str) -> bool:
-    """Tell whether an interpreter is there and starts; a version manager's name for one need not."""
+    """Tell whether an interpreter is there and starts, which a version manager's need not."""
     found = shutil.which(python)
     return found is not None and not subprocess.run([found, "--version"], check=False).returncode
 
