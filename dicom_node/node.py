@@ -34,6 +34,7 @@ from dicom_node.settings import NodeSettings, NodeTable
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers
 from dicom_node.stow.connections import most_connections
+from dicom_node.wording import counted
 
 if TYPE_CHECKING:
     from dicom_node.stow.server import StowServer
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STOP_S = 60.0
+_REINDEXING_AT_START_S = 2.0
 _Wait = Callable[[threading.Event, float], object]
 _THIS_MACHINE = frozenset(("127.0.0.1", "::1", "localhost"))
 
@@ -58,8 +60,8 @@ def _whole_registry(node: NodeTable, clock: Clock) -> Registry:
 class Node:
     """Everything that runs in the node's process.
 
-    Opening it takes the folder and brings the registry in line with the files; nothing is received
-    before that.
+    Opening it takes the folder. A start finds the files that the registry does not know; what it
+    does not index within seconds, as after the loss of the registry, it indexes while it receives.
 
     Parameters
     ----------
@@ -109,6 +111,7 @@ class Node:
         )
         self._caller = Caller(node.ae_title, client_context(node.tls))
         self._stopping = threading.Event()
+        self._is_reindexed = threading.Event()
         self._threads: list[threading.Thread] = []
         self._listener: Listener | None = None
         self._health: HealthServer | None = None
@@ -121,7 +124,7 @@ class Node:
         return self.intake.reindex()
 
     def start(self) -> None:
-        """Reindex, then receive, sweep and deliver until `stop`.
+        """Receive, sweep and deliver until `stop`; index what is here already, before or meanwhile.
 
         Raises
         ------
@@ -162,10 +165,7 @@ class Node:
         )
         if node.stow_port is not None:
             self._stow = self._stow_server(node.stow_port)
-        reindexed = self.reindex()
-        if any((reindexed.added, reindexed.missing, reindexed.set_aside)):
-            _log.info("Brought the registry in line with the archive: %s.", reindexed)
-        self.registry.studies.restart_quiet_periods()
+        self._begin_reindexing()
         if node.operations_port is not None:
             self._health = HealthServer(
                 node.operations_host, node.operations_port, self.problem, self.metrics
@@ -178,6 +178,8 @@ class Node:
         workers: list[tuple[str, Callable[[], int], _Wait]] = [
             ("sweep", self.sweep, threading.Event.wait)
         ]
+        if not self._is_reindexed.is_set():
+            workers.append(("reindex", self.end_reindexing, threading.Event.wait))
         # One for each destination: a PACS that does not answer delays nobody else's reports.
         for destination in destinations:
             name = f"deliver-{destination.ae_title}"
@@ -241,11 +243,41 @@ class Node:
             node.maximum_associations,
         )
 
+    def _begin_reindexing(self) -> None:
+        self.registry.centers.record(self._centers)
+        deadline = time.monotonic() + _REINDEXING_AT_START_S
+        self.intake.reindex(lambda: time.monotonic() > deadline)
+        if self.intake.is_reindexed:
+            self.end_reindexing()
+            return
+        _log.info(
+            "The registry does not know %s of the archive yet: the node receives meanwhile, and "
+            "settles no study before it does.",
+            counted(self.intake.backlog, "instance"),
+        )
+
+    def end_reindexing(self) -> int:
+        """Index what the start left, and return how many instances that were."""
+        if self._is_reindexed.is_set():
+            return 0
+        done = self.intake.reindex(self._stopping.is_set, anew=False)
+        if self.intake.is_reindexed:
+            if any((done.added, done.missing, done.set_aside)):
+                _log.info("Brought the registry in line with the archive: %s.", done)
+            self.registry.studies.restart_quiet_periods()
+            self._is_reindexed.set()
+        return done.added
+
     def sweep(self) -> int:
         """Decide the studies that have been quiet for long enough, tell of those that stay
         incomplete, and forget what is too old.
+
+        Nothing is decided before everything is indexed that was here already: what a study lacks
+        may be among it.
         """
         self._retention.keep_house()
+        if not self._is_reindexed.is_set():
+            return 0
         decided = sum(self.registry.studies.settle(center) for center in self._centers)
         for center, study, sentence in self.registry.studies.overdue(
             self._settings.report_incomplete_after_s

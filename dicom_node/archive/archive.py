@@ -251,11 +251,18 @@ class Archive:
 
     def files(self) -> Iterator[ArchivedFile]:
         """Yield every instance file of the archive, in the order of their paths."""
-        for path in sorted(self.instances.glob("*/*/*.dcm")):
-            relative = path.relative_to(self.instances)
-            yield ArchivedFile(
-                path, str(relative), relative.parts[0], relative.parts[1], key_of(path.name)
-            )
+        # Of text alone: a start goes through all of them before anything is received.
+        for center in _names_in(str(self.instances)):
+            for study_key in _names_in(f"{self.instances}/{center}"):
+                for name in _names_in(f"{self.instances}/{center}/{study_key}"):
+                    if name.endswith(".dcm"):
+                        yield self.file_at(f"{center}/{study_key}/{name}")
+
+    def file_at(self, relative_path: str) -> ArchivedFile:
+        """Return the instance file that lies at a path; whether it does is not looked at."""
+        center, study_key, name = relative_path.split("/")
+        path = self.instances / relative_path
+        return ArchivedFile(path, relative_path, center, study_key, key_of(name))
 
     def refused(self, center: str) -> Iterator[ArchivedFile]:
         """Yield what lies in the quarantine of a centre and names its instance, the oldest
@@ -426,6 +433,14 @@ class Archive:
                     path.unlink()
                     removed += 1
         return removed
+
+
+def _names_in(folder: str) -> list[str]:
+    """Return the names in a folder in order; none where it is no folder, or may not be read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - a Path for each costs more than reading
+    except (NotADirectoryError, FileNotFoundError, PermissionError):
+        return []
 
 
 def _link(source: Path, target: Path) -> bool:

@@ -4,7 +4,6 @@ next that took its place.
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Final
 
 _MARK: Final = "~"
@@ -17,10 +16,15 @@ def file_name(instance_key: str, version: int) -> str:
 
 def version_of(path: str) -> int:
     """Return which content of its instance a file is: 0 is the first."""
-    number = PurePath(path).stem.partition(_MARK)[2]
+    number = _stem(path).partition(_MARK)[2]
     return int(number) if number.isdecimal() else 0
 
 
 def key_of(path: str) -> str:
     """Return the instance's pseudonym of which a file is one content."""
-    return PurePath(path).stem.partition(_MARK)[0]
+    return _stem(path).partition(_MARK)[0]
+
+
+def _stem(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from dicom_node.archive.archive import Archive, InstanceLocks
 from dicom_node.archive.erased_people import ErasedPeople
@@ -31,7 +31,7 @@ from dicom_node.intake.counters import Metrics
 from dicom_node.intake.indexer import Indexer
 from dicom_node.intake.names import Names, instance_record
 from dicom_node.intake.refusals import failure_of, status_of
-from dicom_node.intake.reindexing import Reindexed, reindex
+from dicom_node.intake.reindexing import Reindexed, Reindexing
 from dicom_node.network.commitment_messages import (
     CLASS_INSTANCE_CONFLICT,
     NO_SUCH_INSTANCE,
@@ -75,6 +75,9 @@ class Intake:
         self._erased = ErasedPeople(archive.folder, key)
         self._locks = InstanceLocks()
         self._indexer = Indexer(self._index, self._set_aside)
+        self._reindexing = Reindexing(
+            archive, registry, self._names, self._indexer.index, self._erased
+        )
         self.metrics = Metrics()
 
     def begin(self, center: str, command: StoreCommand) -> IncomingFile:
@@ -150,7 +153,7 @@ class Intake:
     @property
     def backlog(self) -> int:
         """How many instances are kept and not indexed yet."""
-        return self._indexer.backlog
+        return self._indexer.backlog + self._reindexing.backlog
 
     def check(self) -> None:
         """Say whether anything can be taken now.
@@ -195,6 +198,7 @@ class Intake:
         """Return why an instance cannot be answered for, or `None` when it can."""
         try:
             key = instance_key(self._key, center, reference.sop_instance_uid)
+            self._reindexing.catch_up_with(center, key)
             known = self._registry.instances.known(center, key)
             if known is None:
                 return NO_SUCH_INSTANCE
@@ -211,15 +215,42 @@ class Intake:
             )
             return PROCESSING_FAILURE
 
-    def reindex(self) -> Reindexed:
-        """Bring the registry in line with the files; see `reindexing.reindex`."""
-        return reindex(
-            self._archive, self._registry, self._names, self._indexer.index, self._erased
-        )
+    def reindex(
+        self, is_enough: Callable[[], bool] = lambda: False, *, anew: bool = True
+    ) -> Reindexed:
+        """Bring the registry in line with the files; see `Reindexing`.
+
+        Parameters
+        ----------
+        is_enough : callable
+            Says whether the rest is left to another call; asked before each study.
+        anew : bool
+            Whether files and registry are compared first, or what was left is gone on with.
+
+        Returns
+        -------
+        Reindexed
+            What has been done since they were compared.
+
+        Raises
+        ------
+        RegistryUnavailableError
+            If the registry does not commit.
+        """
+        if anew:
+            self._reindexing.compare()
+        self._reindexing.go_on(is_enough)
+        return self._reindexing.done
+
+    @property
+    def is_reindexed(self) -> bool:
+        """Whether everything is indexed that was here before this start."""
+        return self._reindexing.is_done
 
     def _keep(self, center: str, received: ReceivedInstance, incoming: IncomingFile) -> None:
         keys = self._names.keys(center, received.header.identity)
         self._erased.refuse(keys.patient, keys.study)
+        self._reindexing.catch_up_with(center, keys.instance, keys.study)
         with self._locks.of(keys.instance):
             known = self._indexer.waiting(keys.instance) or self._registry.instances.known(
                 center, keys.instance

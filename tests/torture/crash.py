@@ -31,6 +31,7 @@ from tests.support import wire
 from tests.support.intake_bench import ct_slice, encode, request, rtstruct
 from tests.support.kept_instances import kept_instances
 from tests.support.node_process import NodeProcess
+from tests.support.waiting import wait_until
 from tests.support.wire import Wire, context
 
 SENDERS = 4
@@ -186,6 +187,7 @@ def _torture(node: NodeProcess, kills: int, random: Random, trouble: str) -> dic
     for one in senders:
         one.join(300)
     assert not any(one.is_alive() for one in senders), "a sender did not come to its end"
+    wait_until(lambda: _is_indexed(node), 600, "everything is indexed", process=node.process)
     assert node.stop() == 0, "the node did not end in order"
     return {"kills": kills, "with": trouble, **_verdict(node, senders)}
 
@@ -203,6 +205,12 @@ def _live(node: NodeProcess, random: Random, trouble: str) -> None:
         time.sleep(moment)
         _ballast(node).unlink()
     time.sleep(moment)
+
+
+def _is_indexed(node: NodeProcess) -> bool:
+    """Say whether the registry knows every file: a start leaves what takes long for later."""
+    with node.registry() as registry:
+        return len(registry.instances.paths()) == sum(1 for _ in node.archive.glob("*/*/*.dcm"))
 
 
 def _clock_file(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 
 from deploy.local.processes import free_port
+from dicom_node.center import Center
 from dicom_node.network.commitment_messages import CommitmentRequest, Reference
 from dicom_node.node import Node
 from dicom_node.settings import NodeSettings
@@ -56,6 +57,49 @@ def test_a_node_settles_what_it_has_received_and_lets_go_of_its_folder(settings_
         node.start()
         assert node.port == NodeSettings.load(settings_file).node.port
         take(node.intake, "alpha", request(ct_slice(0)))
+        node.stop()
+
+
+def test_a_node_without_its_registry_receives_before_everything_is_indexed_again(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = NodeSettings.load(settings_file)
+    slices = [request(ct_slice(index)) for index in range(4)]
+    before = Node(settings, KEY)
+    take(before.intake, "alpha", *slices[:3])
+    before.stop()
+    for left in settings.node.folder.glob("registry.sqlite*"):
+        left.unlink()
+    may_go_on, rest = threading.Event(), Node.end_reindexing
+
+    def in_time(node: Node) -> int:
+        may_go_on.wait(60)
+        return rest(node)
+
+    monkeypatch.setattr("dicom_node.node._REINDEXING_AT_START_S", -1.0)
+    monkeypatch.setattr(Node, "end_reindexing", in_time)
+    settled: list[Center] = []
+
+    def settle(center: Center) -> int:
+        settled.append(center)
+        return 0
+
+    node = Node(settings, KEY)
+    monkeypatch.setattr(node.registry.studies, "settle", settle)
+    node.start()
+    try:
+        assert node.problem() is None
+        assert "annulus_node_index_backlog 3.0" in node.metrics()
+        node.sweep()
+        assert settled == []
+        take(node.intake, "alpha", slices[3])
+        assert node.intake.flush()
+        assert len(node.registry.instances.paths()) == 4
+        may_go_on.set()
+        wait_until(lambda: bool(settled), 60, "studies are settled")
+        assert node.intake.is_reindexed
+    finally:
+        may_go_on.set()
         node.stop()
 
 
