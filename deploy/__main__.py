@@ -165,7 +165,7 @@ def status(file: Path) -> int:
         return 1
     _show_studies(work)
     for center in work.settings.centers():
-        print(f"centre {center.name}: called from {', '.join(center.ae_titles)}, {center.role}")
+        print(f"centre {center.name} ({center.role}): calls from {', '.join(center.ae_titles)}")
     if is_up:
         node = work.settings.node
         print(f"node         {node.ae_title} at {node.host}:{node.port}")
@@ -175,7 +175,7 @@ def status(file: Path) -> int:
         )
         print(f"portal       {work.settings.portal_url()}{_who_may_look(work)}")
         print(f"log          {work.folder.log}")
-        print("Prefect's own commands: python -m flows prefect …")
+        print("Prefect's own commands: .venv/bin/python -m flows prefect …")
     return 0 if is_up and fault is None and all(one.pid is not None for one in states) else 1
 
 
@@ -210,7 +210,9 @@ def _who_may_look(work: LocalInstallation) -> str:
         nobody = not read_users(work.settings.portal_folder())
     except SettingsError as error:
         return f"  ({error})"
-    return "  (nobody may look yet: python -m flows portal-user add NAME)" if nobody else ""
+    return (
+        "  (nobody may look yet: .venv/bin/python -m flows portal-user add NAME)" if nobody else ""
+    )
 
 
 def _show_studies(work: LocalInstallation) -> None:
@@ -240,7 +242,7 @@ def _notices(work: LocalInstallation, registry: Registry) -> str:
         f"{one.count} not told to {one.sink} yet" + (f" ({one.sentence})" if one.sentence else "")
         for one in registry.notices.untold()
     ]
-    nobody = [] if work.settings.notify.to else ["[notify] names nobody to tell"]
+    nobody = [] if work.settings.notify.to else ["only Prefect is told: [notify] names nobody"]
     return "; ".join([f"{is_open} open", *waits, *nobody])
 
 

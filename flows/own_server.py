@@ -141,8 +141,8 @@ def why_no_server() -> str | None:
     if answers(url):
         return None
     return (
-        f"no Prefect server answers at {url.removesuffix('/api')}: make up starts it, make status "
-        "says what runs"
+        f"No Prefect server answers at {url.removesuffix('/api')}: make up starts it, make status "
+        "says what runs."
     )
 
 

@@ -15,6 +15,14 @@ _DAYS_PER_YEAR = 365.25
 _DAYS_PER_MONTH = _DAYS_PER_YEAR / 12
 _REFUSED = " is not estimated"
 _AT_DAYS = re.compile(r"(.+) at (\d+) days")
+_SHARE = re.compile(r"CT: (.+):(.+) share")
+_VALUES = {
+    "CT: month": "CT: month of the scan",
+    "CT: model name": "CT: scanner model",
+    "CT: kvp": "CT: tube voltage",
+    "CT: slice thickness mm": "CT: slice thickness",
+    "features in the store, for all": "features in the store: of all patients or of none",
+}
 _PATTERN = re.compile(r"matches (?P<quote>['\"]).*?(?P=quote)(?=[,.;:\s]|$)")
 
 
@@ -59,7 +67,7 @@ def horizon_words(days: float) -> str:
     """Name a horizon in years where it is whole years, else in days."""
     years = round(days / _DAYS_PER_YEAR)
     if years and abs(days - years * _DAYS_PER_YEAR) <= years:
-        return "1 year" if years == 1 else f"{years} years"
+        return counted(years, "year")
     return f"{days:g} days"
 
 
@@ -67,6 +75,13 @@ def figure_words(name: str) -> str:
     """Name a figure over centres as readers do: ``O/E at 1 year`` for ``O/E at 365 days``."""
     at = _AT_DAYS.fullmatch(name)
     return f"{at[1]} at {horizon_words(int(at[2]))}" if at else name
+
+
+def value_words(name: str) -> str:
+    """Name a value that patients may lack as readers do: ``CT: share of lung in the gtv`` for
+    ``CT: gtv:lung share``.
+    """
+    return _VALUES.get(name) or _SHARE.sub(r"CT: share of \2 in the \1", name)
 
 
 def range_words(found: ScoreRange, *, high_risk: bool) -> str:
@@ -82,11 +97,11 @@ def range_words(found: ScoreRange, *, high_risk: bool) -> str:
     other = "low" if high_risk else "high"
     lost = found.asked - found.contours
     return (
-        f"Over {found.contours} contours such as other readers might have drawn, the score lies "
-        f"between {found.p10:+.3f} and {found.p90:+.3f} (10th to 90th percentile); "
+        f"Over {counted(found.contours, 'contour')} such as other readers might have drawn, the "
+        f"score lies between {found.p10:+.3f} and {found.p90:+.3f} (10th to 90th percentile); "
         f"{found.in_other_group or 'none'} of them "
-        f"{'falls' if found.in_other_group == 1 else 'fall'} into the group of {other} risk"
-        f"{', so the group is uncertain' if found.is_uncertain else ''}."
+        f"{'falls' if found.in_other_group == 1 else 'fall'} into the group of {other} "
+        f"risk{', so the group is uncertain' if found.is_uncertain else ''}."
         + (f" {counted(lost, 'more contour')} could not be measured." if lost else "")
     )
 

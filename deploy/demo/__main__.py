@@ -242,7 +242,7 @@ def _pin(settings: Path, bundle: Path, digest: str) -> None:
 
 def _make(folder: Path, spec: CenterSpec, progress: Progress) -> CenterFiles:
     progress.say(
-        f"centre {spec.name}: making {spec.patients} synthetic patients as DICOM "
+        f"centre {spec.name}: making {counted(spec.patients, 'synthetic patient')} as DICOM "
         f"({spec.description})"
     )
     return write_center(folder / "pacs" / spec.name, spec, SEED)
@@ -257,8 +257,8 @@ def _push(
 ) -> None:
     node = NodeSettings.load(settings).node
     progress.say(
-        f"centre {center}: its PACS pushes {len(files.study_folders)} studies to the node by "
-        "C-STORE"
+        f"centre {center}: its PACS pushes {counted(len(files.study_folders), 'study', 'studies')} "
+        "to the node by C-STORE"
     )
     for number in range(ASSOCIATIONS):
         folders = map(str, files.study_folders[number::ASSOCIATIONS])
@@ -279,7 +279,8 @@ def _wait_for_studies(
             last = time.monotonic()
             counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
             progress.say(
-                f"centre {center}: {done} of {expected} studies done ({counts or 'none here yet'})"
+                f"centre {center}: {done} of {counted(expected, 'study', 'studies')} done "
+                f"({counts or 'none here yet'})"
             )
         return done == expected
 
@@ -309,11 +310,13 @@ def _summarise(
             f"{_counts([study for study in studies if study.center == spec.name])}"
         )
     for study in quarantined:
-        print(f"  quarantined: {study.center} {study.patient_key}: {study.sentence}")
+        print(f"  quarantined: study {study.study_key} of centre {study.center}. {study.sentence}")
     for row in center_rows(from_json(report.read_text(encoding="utf-8"))):
         found = f"C-index {row['C-index']}, hazard ratio {row['hazard ratio']}"
         print(
-            f"  {row['centre']}: {found} in {row['patients']} patients with {row['deaths']} deaths"
+            f"  {_of_whom(str(row['centre']), specs)}: {found} in "
+            f"{counted(int(row['patients']), 'patient')} with "
+            f"{counted(int(row['deaths']), 'death')}"
         )
     print(f"  reports, regions, pages (DICOM SR, SEG, PDF): {folder / 'pacs'}/*/received")
     print(f"  frozen bundle: {folder / 'bundle'}")
@@ -322,6 +325,11 @@ def _summarise(
     progress.say("done")
     print("\nOpen the validation report first:")
     print(report.with_name("report.html").resolve().as_uri())
+
+
+def _of_whom(label: str, specs: list[CenterSpec]) -> str:
+    is_center = label in {spec.name for spec in specs}
+    return f"centre {label}" if is_center else f"{label[:1].lower()}{label[1:]}"
 
 
 def _counts(studies: list[StudySummary]) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from dicom_node.registry.registry import Delivery, Incident, StudySummary
 from dicom_node.wording import counted
 
+_OUTBOX = {"claimed": "being worked on"}
 _DELIVERED = {None: "-", False: "waiting", True: "yes"}
 
 
@@ -46,7 +47,8 @@ def study_lines(
     )
     if not rows:
         lines.append("No study has been received yet.")
-    lines += ["", "Outbox: " + ", ".join(f"{count} {state}" for state, count in outbox.items())]
+    counts = (f"{count} {_OUTBOX.get(state, state)}" for state, count in outbox.items())
+    lines += ["", f"Outbox, complete studies for scoring: {', '.join(counts)}"]
     lines += [
         f"The report of {delivery.study_key} for {delivery.center} waits after "
         f"{counted(delivery.attempts, 'attempt')}, next at {_time(due)} UTC."

@@ -53,6 +53,7 @@ from validation_reports.wording import (
     p_words,
     percent,
     refusal,
+    value_words,
 )
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -117,6 +118,7 @@ def _environment() -> Environment:
         horizon=horizon_words,
         refusal=refusal,
         figure=figure_words,
+        value=value_words,
     )
     environment.globals.update(limits=limits, count=counted)
     return environment

@@ -21,6 +21,7 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
+from feature_store.wording import counted
 from validation_reports.not_estimable import NotEstimable
 
 Array = NDArray[np.float64]
@@ -112,9 +113,9 @@ def pool_random_effects(
     k = len(estimates)
     if k < MINIMUM_CENTERS:
         return NotEstimable(
-            f"{what} is not pooled over {k} {'centre' if k == 1 else 'centres'} with an estimate: "
-            f"at least {MINIMUM_CENTERS} are needed to tell how centres differ and what to expect "
-            "at a new one."
+            f"{what} is not pooled: {counted(k, 'centre')} {'has' if k == 1 else 'have'} an "
+            f"estimate, and at least {MINIMUM_CENTERS} are needed to tell how centres differ and "
+            "what to expect at a new one."
         )
     y, v = on_scale(
         np.asarray(estimates, dtype=np.float64),

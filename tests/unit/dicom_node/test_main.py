@@ -46,7 +46,10 @@ def test_status_and_incidents_are_tables(
     head, study, _, outbox = capsys.readouterr().out.splitlines()
     assert head.split()[:3] == ["STUDY", "PATIENT", "CENTRE"]
     assert study.split()[2:5] == ["alpha", "queued", "5"]
-    assert outbox == "Outbox: 1 waiting, 0 claimed, 0 held, 0 done"
+    assert (
+        outbox
+        == "Outbox, complete studies for scoring: 1 waiting, 0 being worked on, 0 held, 0 done"
+    )
     _run(settings_file, "incidents")
     assert "the disk is full" in capsys.readouterr().out
 

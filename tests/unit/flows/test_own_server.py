@@ -68,8 +68,8 @@ def test_no_server_is_a_sentence_within_seconds_and_never_a_temporary_server(
     address, sentence = done.stderr.splitlines()
     assert address.startswith("PREFECT_API_URL of this shell is not used: the settings say")
     assert sentence == (
-        "no Prefect server answers at http://127.0.0.1:9: make up starts it, make status says what "
-        "runs"
+        "No Prefect server answers at http://127.0.0.1:9: make up starts it, make status says what "
+        "runs."
     )
     assert time.monotonic() - began < 60  # on a busy machine; Prefect alone takes seconds
     assert not (tmp_path / "node").exists()

@@ -9,6 +9,7 @@ from validation_reports.wording import (
     joined_refusals,
     p_words,
     range_words,
+    value_words,
     without_patterns,
 )
 
@@ -57,3 +58,11 @@ def test_a_range_over_contours_is_told_with_the_other_group() -> None:
     assert "2 of them fall into the group of high risk, so the group is uncertain." in uncertain
     assert uncertain.endswith("2 more contours could not be measured.")
     assert "confidence" not in certain + uncertain
+
+
+def test_what_patients_may_lack_is_named_as_readers_do() -> None:
+    assert value_words("CT: kvp") == "CT: tube voltage"
+    assert (
+        value_words("CT: ring 6mm:soft tissue share") == "CT: share of soft tissue in the ring 6mm"
+    )
+    assert value_words("age") == "age"

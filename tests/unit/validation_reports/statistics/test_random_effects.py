@@ -9,4 +9,4 @@ from validation_reports.statistics.random_effects import Scale, pool_random_effe
 def test_two_centres_are_too_few_to_pool() -> None:
     refused = pool_random_effects([0.7, 0.6], [0.05, 0.04], Scale.LOGIT, "Harrell's C")
     assert isinstance(refused, NotEstimable)
-    assert "not pooled over 2 centres" in refused.sentence
+    assert "is not pooled: 2 centres have an estimate, and at least 3" in refused.sentence
