@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import hmac
 
+from dicom_node.wording import counted
+
 LENGTH = 16
 """Characters of a pseudonym: 80 bits, so that a million of them collide with a probability below
 1e-12.
@@ -55,7 +57,8 @@ def keyed_digest(key: bytes, *parts: str) -> bytes:
     """
     if len(key) < _MINIMUM_KEY_BYTES:
         raise ValueError(
-            f"The pseudonym key has {len(key)} bytes, expected at least {_MINIMUM_KEY_BYTES}."
+            f"The pseudonym key has {counted(len(key), 'byte')}, expected at least "
+            f"{_MINIMUM_KEY_BYTES}."
         )
     if not parts:
         raise ValueError("A pseudonym needs at least one part to stand for, found none.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from feature_store.errors import FeatureStoreError
+from feature_store.wording import counted
 
 MINIMUM_AGE = 18.0
 """Patients must be older than this (paper, patients: inclusion)."""
@@ -92,7 +93,8 @@ class ClinicalRecord:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.survival_days) and self.survival_days > 0):
             raise ValueError(
-                f"The survival time is {self.survival_days} days: expected a number above 0."
+                f"The survival time is {counted(self.survival_days, 'day')}: expected a number "
+                "above 0."
             )
         if self.age is not None and not 0 <= self.age <= 120:
             raise ValueError(f"The age is {self.age}: expected 0 to 120 years.")
@@ -192,6 +194,8 @@ def analysable(record: ClinicalRecord) -> Eligibility:
         )
     if record.age is not None and record.age <= MINIMUM_AGE:
         return Eligibility(
-            False, f"age is {record.age:g} years; included are patients older than {MINIMUM_AGE:g}"
+            False,
+            f"age is {counted(record.age, 'year')}; included are patients older than "
+            f"{MINIMUM_AGE:g}",
         )
     return Eligibility(True, None)

@@ -84,16 +84,29 @@ def collected(root: Path = ROOT, packages: Iterable[str] = PACKAGES) -> list[Mes
     packages : iterable of str
         Their names.
     """
-    trees = {
-        file.relative_to(root).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
-        for package in packages
-        for file in sorted((root / package).rglob("*.py"))
-    }
+    trees = trees_of(root, packages)
     errors = _error_names(trees.values())
     found = {
         message for module, tree in trees.items() for message in of_module(module, tree, errors)
     }
     return sorted(found)
+
+
+def trees_of(root: Path = ROOT, packages: Iterable[str] = PACKAGES) -> dict[str, ast.Module]:
+    """Return the source of every module of the packages, by its file.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The folder of the packages.
+    packages : iterable of str
+        Their names.
+    """
+    return {
+        file.relative_to(root).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
+        for package in packages
+        for file in sorted((root / package).rglob("*.py"))
+    }
 
 
 def of_module(module: str, tree: ast.Module, errors: Iterable[str] = ()) -> Iterator[Message]:

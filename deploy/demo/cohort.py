@@ -21,6 +21,7 @@ import numpy as np
 
 from deploy.demo.phantom import GTV, Phantom, Scanner, TumourTraits, make_phantom
 from deploy.demo.planning_study import SyntheticPatient, write_planning_study
+from feature_store.wording import counted
 
 LOG_HAZARD = TumourTraits(volume=0.52, shape=0.6, heterogeneity=1.0, rim=1.1)
 """Log-hazard per standard score of each trait: standard deviation 1.63, which allows a C-index of
@@ -73,7 +74,8 @@ class CenterSpec:
     def __post_init__(self) -> None:
         if self.patients < 1:
             raise ValueError(
-                f"Centre {self.name} is to have {self.patients} patients: expected at least 1."
+                f"Centre {self.name} is to have {counted(self.patients, 'patient')}: expected at "
+                "least 1."
             )
         if not self.scanners:
             raise ValueError(f"Centre {self.name} has no scanner: give at least 1.")

@@ -30,6 +30,7 @@ from dicom_node.errors import (
     LowDiskError,
     NodeAlreadyRunningError,
 )
+from dicom_node.wording import counted
 
 _UNKNOWN = "unknown"
 _SET_ASIDE = "-unreadable"
@@ -345,7 +346,7 @@ class Archive:
             raise as_archive_error(error) from error
         if free < self._minimum_free_bytes:
             raise LowDiskError(
-                f"The archive has {free} bytes of free disk left, expected at least "
+                f"The archive has {counted(free, 'byte')} of free disk left, expected at least "
                 f"{self._minimum_free_bytes}: nothing more is accepted until space is made."
             )
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from dicom_node.datasets.sop_classes import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.errors import UnreadableDatasetError
+from dicom_node.wording import counted
 
 _PREAMBLE: Final = b"\0" * 128 + b"DICM"
 _GROUP_LENGTH_END: Final = len(_PREAMBLE) + 12
@@ -63,8 +64,9 @@ def read_meta(path: Path) -> tuple[FileMeta, int]:
         head = file.read(MAXIMUM_META_BYTES)
     if head[:132][128:] != b"DICM" or len(head) < _GROUP_LENGTH_END:
         raise UnreadableDatasetError(
-            f"A file of the archive has no DICOM prefix within its {path.stat().st_size} bytes: "
-            "restore it from a backup, or remove it and have the instance sent again."
+            "A file of the archive has no DICOM prefix within its "
+            f"{counted(path.stat().st_size, 'byte')}: restore it from a backup, or remove it and "
+            "have the instance sent again."
         )
     start = _start_of_dataset(head)
     return _meta_of(head[_GROUP_LENGTH_END:start]), start

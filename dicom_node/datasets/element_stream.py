@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from dicom_node.datasets.dataset_window import DatasetWindow
+from dicom_node.wording import counted
 
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 LONG_FORM: Final = frozenset(
@@ -302,7 +303,8 @@ class ElementStream:
 
     def _malformed(self) -> MalformedDatasetError:
         return MalformedDatasetError(
-            f"A dataset of {len(self.window)} bytes cannot be read to its end: send it again."
+            f"A dataset of {counted(len(self.window), 'byte')} cannot be read to its end: send it "
+            "again."
         )
 
 

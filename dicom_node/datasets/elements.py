@@ -23,6 +23,7 @@ from dicom_node.datasets.element_stream import (
     MalformedDatasetError,
 )
 from dicom_node.errors import UnreadableDatasetError
+from dicom_node.wording import are, counted, were
 
 LONGEST_VALUE: Final = 4096
 """Of a longer value only so much is read, which is too long for whatever it should be."""
@@ -83,8 +84,8 @@ def scan(
         if head is None:
             if not position:
                 raise UnreadableDatasetError(
-                    f"{end} bytes were received that are not a DICOM dataset in the negotiated "
-                    "transfer syntax; check the sending system."
+                    f"{counted(end, 'byte')} {were(end)} received that {are(end)} no DICOM dataset "
+                    "in the negotiated transfer syntax; check the sending system."
                 )
             return elements, _cut_off(end, position + IMPLICIT.size)
         tag, vr, at, length = head
@@ -151,8 +152,8 @@ def _head(
 
 def _cut_off(length: int, expected: int) -> str:
     return (
-        f"a dataset ends after {length} bytes in the middle of an element, expected at least "
-        f"{expected} bytes: it was cut off; send it again from an undamaged copy"
+        f"a dataset ends after {counted(length, 'byte')} in the middle of an element, expected at "
+        f"least {counted(expected, 'byte')}: it was cut off; send it again from an undamaged copy"
     )
 
 
@@ -187,7 +188,7 @@ def numbers(elements: Elements, tag: int, count: int) -> tuple[float, ...] | Non
         return None
     parts = [part.strip() for part in given.split("\\")]
     if len(parts) != count or not all(map(_NUMBER.fullmatch, parts)):
-        raise ValueError(f"Expected {count} decimal strings.")
+        raise ValueError(f"Expected {counted(count, 'decimal string')}.")
     values = tuple(map(float, parts))
     if not all(math.isfinite(one) and abs(one) <= _LARGEST_NUMBER for one in values):
         raise ValueError("A decimal string is larger than whatever is measured.")

@@ -25,6 +25,7 @@ from dicom_node.datasets.sop_classes import (
     TRANSFER_SYNTAXES,
 )
 from dicom_node.errors import UnreadableDatasetError
+from dicom_node.wording import counted
 
 MAXIMUM_RTSTRUCT_BYTES: Final = 1 << 28
 """Longest RTSTRUCT whose contours are read."""
@@ -176,8 +177,8 @@ def read_instance(dataset: bytes | DatasetWindow, transfer_syntax: str) -> Recei
         return ReceivedInstance(header, None)
     if len(window) > MAXIMUM_RTSTRUCT_BYTES:
         raise DamagedInstanceError(
-            f"An RTSTRUCT has {len(window)} bytes, expected at most {MAXIMUM_RTSTRUCT_BYTES}: "
-            "export fewer or coarser structures.",
+            f"An RTSTRUCT has {counted(len(window), 'byte')}, expected at most "
+            f"{MAXIMUM_RTSTRUCT_BYTES}: export fewer or coarser structures.",
             identity,
         )
     manifest = read_manifest(ElementStream(window), elements, identity, _encodings(elements))
@@ -285,8 +286,8 @@ def _numbers(
         return numbers(elements, tag, count)
     except ValueError as error:
         raise DamagedInstanceError(
-            f"The {what} of a CT slice cannot be read: expected {count} decimal strings (PS3.5 "
-            "section 6.2); mend the instance at its source and send it again.",
+            f"The {what} of a CT slice cannot be read: expected {counted(count, 'decimal string')} "
+            "(PS3.5 section 6.2); mend the instance at its source and send it again.",
             identity,
         ) from error
 
@@ -333,13 +334,14 @@ def _check_pixel_data(elements: Elements, identity: Identity) -> None:
     found = pixels.head.length if pixels and pixels.head.length != UNDEFINED_LENGTH else 0
     if not expected:
         raise DamagedInstanceError(
-            f"A CT slice is said to have {rows} x {columns} pixels of {samples} samples of {bits} "
-            "bits: expected at least one of each; send it again from an undamaged copy.",
+            f"A CT slice is said to have {rows} x {columns} pixels of {samples} samples "
+            f"of {bits} bits: expected at least one of each; send it again from an undamaged copy.",
             identity,
         )
     if found < expected:
         raise DamagedInstanceError(
-            f"A CT slice holds {found} bytes of pixel data, expected {expected} for {rows} x "
-            f"{columns} pixels of {bits} bits: send it again from an undamaged copy.",
+            f"A CT slice holds {counted(found, 'byte')} of pixel data, expected {expected} for "
+            f"{rows} x {columns} pixels of {bits} bits: send it again from an undamaged "
+            "copy.",
             identity,
         )

@@ -14,6 +14,7 @@ from dicom_node.errors import ReceivedDataError, StudyStateError
 from dicom_node.intake.names import Names, instance_record
 from dicom_node.intake.reindexing import read_archived
 from dicom_node.registry.registry import InstanceRecord, Registry
+from dicom_node.wording import counted
 
 LONGEST_REASON = 300
 LONGEST_NAME = 64
@@ -80,8 +81,8 @@ def accept_newer(
     for what, text, longest in (("name", who, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
         if not 0 < len(text) <= longest:
             raise StudyStateError(
-                f"The {what} of an acceptance has {len(text)} characters: expected 1 to {longest}, "
-                "no patient's data."
+                f"The {what} of an acceptance has {counted(len(text), 'character')}: expected 1 to "
+                f"{longest}, no patient's data."
             )
     study = next((one for one in registry.studies.summaries() if one.study_key == study_key), None)
     refused = _refused(archive, registry, study.center, study_key) if study else []

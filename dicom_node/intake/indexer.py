@@ -18,6 +18,7 @@ from typing import Final
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.errors import NodeError, RegistryUnavailableError, where_raised
 from dicom_node.registry.registry import InstanceRecord
+from dicom_node.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ class Indexer:
             raise self._failure
         if len(self._waiting) > _MOST_WAITING:
             raise RegistryUnavailableError(
-                f"{len(self._waiting)} instances wait to be indexed: nothing more is accepted "
-                "until the registry has caught up."
+                f"{counted(len(self._waiting), 'instance')} wait to be indexed: nothing more is "
+                "accepted until the registry has caught up."
             )
 
     def waiting(self, instance_key: str) -> InstanceRecord | None:
@@ -155,8 +156,8 @@ class Indexer:
         """
         if not self.flush(timeout_s):
             _log.error(
-                "%d instances could not be indexed before the end; the next start does it.",
-                len(self._waiting),
+                "%s could not be indexed before the end; the next start does it.",
+                counted(len(self._waiting), "instance"),
             )
         with self._changed:
             self._is_stopping = True

@@ -8,6 +8,7 @@ from dicom_node.archive.incoming_file import IncomingFile
 from dicom_node.errors import NodeError, OversizedObjectError
 from dicom_node.intake.announcement import StoreCommand
 from dicom_node.intake.intake import Intake
+from dicom_node.wording import counted
 
 
 class ObjectOnItsWay:
@@ -50,8 +51,8 @@ class ObjectOnItsWay:
         try:
             if incoming.length + len(piece) > self._maximum_bytes:
                 raise OversizedObjectError(
-                    f"An object of more than {self._maximum_bytes} bytes was sent: raise "
-                    "maximum_object_bytes if it belongs here."
+                    f"An object of more than {counted(self._maximum_bytes, 'byte')} was sent: "
+                    "raise maximum_object_bytes if it belongs here."
                 )
             incoming.write(piece)
         except NodeError as error:

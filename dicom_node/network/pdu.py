@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 from dicom_node.datasets.sop_classes import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.wording import counted
 
 HEADER_BYTES: Final = 6
 PDV_HEADER_BYTES: Final = 6
@@ -114,7 +115,9 @@ def parse_associate_request(body: bytes) -> AssociateRequest:
         If its items do not fit into it.
     """
     if len(body) < 68:
-        raise ProtocolError(f"An A-ASSOCIATE-RQ has {len(body)} bytes, expected at least 68.")
+        raise ProtocolError(
+            f"An A-ASSOCIATE-RQ has {counted(len(body), 'byte')}, expected at least 68."
+        )
     application_context, contexts, maximum_length = "", [], 0
     roles: dict[str, tuple[bool, bool]] = {}
     for kind, value in _items(body[68:]):
@@ -135,7 +138,7 @@ def parse_associate_request(body: bytes) -> AssociateRequest:
         )
     if 0 < maximum_length < _SMALLEST_USEFUL_PDU:
         raise ProtocolError(
-            f"The peer takes PDUs of at most {maximum_length} bytes, expected "
+            f"The peer takes PDUs of at most {counted(maximum_length, 'byte')}, expected "
             f"{_SMALLEST_USEFUL_PDU}."
         )
     return AssociateRequest(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 from typing import Final
 
+from dicom_node.wording import counted
+
 _OWN: Final = 128  # database, logs, threads that deliver, files that are verified
 _FOR_EACH_OBJECT: Final = 2  # its connection and its temporary file
 
@@ -38,7 +40,8 @@ def reserve(count: int) -> None:
         return
     if hard != resource.RLIM_INFINITY and hard < count:
         raise ValueError(
-            f"The node may need {count} open files at once, and this process may have {hard}: "
-            "raise the limit (LimitNOFILE of systemd, ulimit -n), or lower maximum_associations."
+            f"The node may need {counted(count, 'open file')} at once, and this process may have "
+            f"{hard}: raise the limit (LimitNOFILE of systemd, ulimit -n), or lower "
+            "maximum_associations."
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

@@ -117,9 +117,9 @@ def _settled(
         return Incomplete(_without_ct(contents))
     if isinstance(choice, Ambiguous):
         return Contradictory(
-            f"{choice.count} CT series fit the GTV equally, and nothing in the RTSTRUCT tells on "
-            "which it was drawn: export it with its references to the images, or send only the CT "
-            "that was contoured."
+            f"{choice.count} CT series fit the GTV equally, and nothing "
+            "in the RTSTRUCT tells on which it was drawn: export it with its references to the "
+            "images, or send only the CT that was contoured."
         )
     shortfall = _shortfall(choice.slices, drawn.gtv.roi, policy)
     missing = _missing(contents, choice, shortfall, policy)
@@ -191,13 +191,13 @@ def _shortfall(slices: Sequence[CtInstance], gtv: Roi, policy: Policy) -> str | 
     stack, bounds = stack_of([one.plane for one in slices]), gtv.drawn.bounds_mm
     if stack is None:
         return (
-            f"The {_count(slices, 'CT slice')} are not parallel, or do not say where they lie, so "
-            "that it cannot be told whether one is missing: send one axial series, without its "
-            "localizer."
+            f"The {_count(slices, 'CT slice')} {are(len(slices))} not parallel, or do not say "
+            "where they lie, so that it cannot be told whether one is missing: send one axial "
+            "series, without its localizer."
         )
     if stack.has_gap:
         return (
-            f"A slice is missing among the {len(slices)} CT slices, which are expected "
+            f"A slice is missing among the {counted(len(slices), 'CT slice')}, which are expected "
             f"{stack.spacing_mm:g} mm apart: send the whole series."
         )
     if bounds is None or (beyond := stack.reach_mm(bounds)) >= policy.beyond_gtv_mm:
@@ -282,8 +282,8 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
     }
     if len(series) > 1 and choice.decided_by:
         sentence = (
-            f"The RTSTRUCT lists {len(series)} CT series: one is used, chosen by "
-            f"{IN_WORDS[choice.decided_by]}."
+            f"The RTSTRUCT lists {len(series)} CT series: one is used, "
+            f"chosen by {IN_WORDS[choice.decided_by]}."
         )
         remarks.append(Remark("several-series-listed", sentence))
     is_met = not _tally(contents, choice)[1]
@@ -304,7 +304,7 @@ def _doubts(contents: StudyContents, choice: CtChoice) -> tuple[Remark, ...]:
 def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Remark, ...]:
     if len(rtstructs) == 1:
         return ()
-    found = f"The study holds {len(rtstructs)} RTSTRUCTs"
+    found = f"The study holds {counted(len(rtstructs), 'RTSTRUCT')}"
     used = "the newest by structure set date and time is used"
     last = max(map(_made_at, rtstructs))
     if (equal := sum(_made_at(one) == last for one in rtstructs)) > 1:
@@ -340,9 +340,8 @@ def _without_rtstruct(contents: StudyContents) -> str:
             "else has arrived: send the study again from an undamaged copy."
         )
     count = len(contents.ct)
-    have = "1 CT slice has" if count == 1 else f"{count} CT slices have"
     return (
-        f"{have} arrived but no RTSTRUCT"
+        f"{counted(count, 'CT slice')} {'has' if count == 1 else 'have'} arrived but no RTSTRUCT"
         f"{_damage_note(len(contents.damaged))}: send the RTSTRUCT that was drawn on them, "
         "of the same patient."
     )

@@ -32,7 +32,7 @@ from dicom_node.registry.states import (
     work_again,
 )
 from dicom_node.registry.study_files import InstanceFile, StudyFiles, choice_of, remarks_of
-from dicom_node.wording import are
+from dicom_node.wording import are, counted
 
 
 @dataclass(frozen=True)
@@ -326,7 +326,7 @@ class Outbox:
         missing = [key for key in keys if key not in by_key]
         if missing:
             raise UnknownStudyError(
-                f"Of the {len(keys)} files of study {study_key}, {len(missing)} "
+                f"Of the {counted(len(keys), 'file')} of study {study_key}, {len(missing)} "
                 f"{are(len(missing))} no longer in the archive: have the study sent again."
             )
         if is_replaced:

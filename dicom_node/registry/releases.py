@@ -21,6 +21,7 @@ from dicom_node.registry.states import (
     state_of_outbox_row,
     work_again,
 )
+from dicom_node.wording import counted
 
 LONGEST_REASON = 300
 LONGEST_NAME = 64
@@ -92,8 +93,8 @@ class Releases:
         for what, text, longest in (("name", by, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
             if not 0 < len(text) <= longest:
                 raise StudyStateError(
-                    f"The {what} of a release has {len(text)} characters: expected 1 to {longest}, "
-                    "no patient's data."
+                    f"The {what} of a release has {counted(len(text), 'character')}: expected 1 to "
+                    f"{longest}, no patient's data."
                 )
         if not waived:
             raise StudyStateError(

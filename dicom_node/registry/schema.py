@@ -25,6 +25,7 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeEngine
 
 from dicom_node.errors import UnstorableRecordError
+from dicom_node.wording import counted
 
 SCHEMA_VERSION: Final = 6
 """2 added `releases`, and deliveries that belong to no study; 3 what an RTSTRUCT says of each ROI,
@@ -76,8 +77,8 @@ class Characters(TypeDecorator[str]):
         longest = cast(String, self.impl_instance).length
         if (longest is not None and len(value) > longest) or not is_storable(value):
             raise UnstorableRecordError(
-                f"A text of {len(value)} characters cannot be kept in the registry: expected at "
-                f"most {longest}, without NUL."
+                f"A text of {counted(len(value), 'character')} cannot be kept in the registry: "
+                f"expected at most {longest}, without NUL."
             )
         return value
 

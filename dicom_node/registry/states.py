@@ -33,6 +33,7 @@ from dicom_node.registry.decisions import (
 )
 from dicom_node.registry.lacking import with_answer
 from dicom_node.registry.schema import outbox, replacements, results, retrievals, studies
+from dicom_node.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -258,7 +259,7 @@ def _enqueue(connection: Connection, study_key: str, complete: Complete, now: da
     digest = complete.content_digest
     query = select(outbox).where(outbox.c.study_key == study_key, outbox.c.content_digest == digest)
     if connection.execute(query).first() is None:
-        _log.info("Study %s is complete with %d CT slices.", study_key, len(complete.ct))
+        _log.info("Study %s is complete with %s.", study_key, counted(len(complete.ct), "CT slice"))
         keys = instance_keys(connection, {study_key, complete.rtstruct.study_key})
         uids = [complete.rtstruct.sop_instance_uid, *(one.sop_instance_uid for one in complete.ct)]
         connection.execute(

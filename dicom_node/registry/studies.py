@@ -38,6 +38,7 @@ from dicom_node.registry.schema import (
 )
 from dicom_node.registry.states import StudyState, decide_study
 from dicom_node.registry.study_files import InstanceFile
+from dicom_node.wording import counted
 
 
 @dataclass(frozen=True)
@@ -224,8 +225,9 @@ class Studies:
                 for one in found
             )
             raise StudyStateError(
-                f"Patient {key} of centre {found[0].center} has {len(found)} studies, expected the "
-                f"pseudonym of one of them: {listed}."
+                f"Patient {key} of centre {found[0].center} has "
+                f"{counted(len(found), 'study', 'studies')}, expected the pseudonym of one of "
+                f"them: {listed}."
             )
         return KnownStudy(*found[0][:3])
 

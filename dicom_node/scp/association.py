@@ -27,6 +27,7 @@ from dicom_node.scp.negotiation import Negotiated, negotiate
 from dicom_node.scp.pdu_stream import PduStream, PeerClosedError, PeerSilentError
 from dicom_node.scp.services import DimseServices, Message, StoreMessage
 from dicom_node.scp.state_machine import TRANSITIONS, Action, Event, State
+from dicom_node.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -202,7 +203,8 @@ class AcceptedAssociation:
         longest = MAXIMUM_PDU_BYTES if event is Event.P_DATA else pdu.MAXIMUM_ASSOCIATE_BYTES
         if self._length > longest:
             return self._invalid(
-                _INVALID_PARAMETER, f"a PDU of {self._length} bytes, expected at most {longest}"
+                _INVALID_PARAMETER,
+                f"a PDU of {counted(self._length, 'byte')}, expected at most {longest}",
             )
         return event
 
@@ -281,7 +283,7 @@ class AcceptedAssociation:
         """Take one presentation data value, and return how much of its PDU is left."""
         if left < pdu.PDV_HEADER_BYTES:
             raise ProtocolError(
-                f"A presentation data value of {left} bytes has no room for its header."
+                f"A presentation data value of {counted(left, 'byte')} has no room for its header."
             )
         head = self._stream.take(pdu.PDV_HEADER_BYTES)
         context_id, control = head[4], head[5]

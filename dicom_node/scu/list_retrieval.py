@@ -297,7 +297,7 @@ class ListRetrieval:
     ) -> LineResult:
         """Return the result of what was sent."""
         came = len(asked) - len(lost)
-        said = [f"The newest of {count} RTSTRUCTs was taken."] if count > 1 else []
+        said = [f"The newest of {counted(count, 'RTSTRUCT')} was taken."] if count > 1 else []
         outcome = Outcome.FETCHED if asked else Outcome.HERE
         if lost:
             outcome = Outcome.SOME

@@ -249,8 +249,8 @@ def study_of(pacs: QueryRetrieve, witness: Witness, series: str) -> str | None:
     others = pacs.find("STUDY", {"PatientID": witness.patient_id})
     if len(others) > _MOST_STUDIES:
         raise RetrievalError(
-            f"{pacs.name} has {len(others)} studies of one patient, expected at most "
-            f"{_MOST_STUDIES}: push the study by hand."
+            f"{pacs.name} has {counted(len(others), 'study', 'studies')} of one patient, expected "
+            f"at most {_MOST_STUDIES}: push the study by hand."
         )
     for answer in others:
         study = str(answer.StudyInstanceUID)

@@ -185,8 +185,8 @@ def _fault(keys: Mapping[str, str]) -> str | None:
             )
         if len(value) > _LONGEST[key]:
             return (
-                f"Its {key} has {len(value)} characters, expected at most {_LONGEST[key]}: "
-                "correct it."
+                f"Its {key} has {counted(len(value), 'character')}, expected at most "
+                f"{_LONGEST[key]}: correct it."
             )
     uid = keys.get("StudyInstanceUID")
     if uid is not None and not _UID.fullmatch(uid):

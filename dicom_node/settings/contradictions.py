@@ -15,6 +15,7 @@ from dicom_node.center import Center, ObjectKind, QuerySource, ReturnDestination
 from dicom_node.settings.secrets import token_variable
 from dicom_node.settings.settings_file import Fault
 from dicom_node.settings.tables import CenterTable, NodeTable, QueryTable, ReturnTable
+from dicom_node.wording import counted
 
 Keys = tuple[str | int, ...]
 _EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
@@ -162,8 +163,8 @@ def _waits(node: NodeTable) -> Iterator[Fault]:
     if share is not None and share > node.maximum_associations:
         yield Fault(
             ("node", "associations_of_a_center"),
-            f"A centre may have {share} associations of {node.maximum_associations} in all: "
-            "expected no more than maximum_associations.",
+            f"A centre may have {counted(share, 'association')} of {node.maximum_associations} in "
+            "all: expected no more than maximum_associations.",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from dicom_node.center import Center
 from dicom_node.settings.settings_file import SettingsError, read_text
+from dicom_node.wording import counted
 
 SECRETS_NAME: Final = "annulus.env"
 """The file beside the settings."""
@@ -76,7 +77,7 @@ def pseudonym_key() -> bytes:
     key = os.environ.get(PSEUDONYM_KEY_VARIABLE, "").encode()
     if len(key) < _MINIMUM_KEY_BYTES:
         raise SettingsError(
-            f"{PSEUDONYM_KEY_VARIABLE} holds {len(key)} bytes, expected at least "
+            f"{PSEUDONYM_KEY_VARIABLE} holds {counted(len(key), 'byte')}, expected at least "
             f"{_MINIMUM_KEY_BYTES}: set it in the environment to a long random text that stays the "
             "same for the life of the archive (openssl rand -hex 32)."
         )
@@ -116,7 +117,7 @@ def stow_tokens(centers: Iterable[Center]) -> dict[str, str]:
             or " " in token
         ):
             raise SettingsError(
-                f"{variable} holds {len(token)} characters, expected at least "
+                f"{variable} holds {counted(len(token), 'character')}, expected at least "
                 f"{_MINIMUM_TOKEN_CHARACTERS} letters and digits: set it to a long random text "
                 "(openssl rand -hex 32)."
             )

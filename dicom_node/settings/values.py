@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field
 
 from dicom_node.center import is_ae_title
+from dicom_node.wording import counted
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 """The checkout, from which relative paths of the settings count."""
@@ -37,7 +38,7 @@ def _ae_title(value: str) -> str:
     elif value != value.strip(" "):
         found = "begins or ends with a blank, which no caller's title does when it is compared"
     elif len(value) > _LONGEST_AE_TITLE:
-        found = f"has {len(value)} characters"
+        found = f"has {counted(len(value), 'character')}"
     elif "\\" in value:
         found = "holds a backslash"
     else:

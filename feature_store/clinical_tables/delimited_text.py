@@ -10,6 +10,7 @@ from io import StringIO
 
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.sheet import Cell, Line, Sheet, fitted
+from feature_store.wording import counted
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _MARKS = (
@@ -60,7 +61,7 @@ def read_text(content: bytes, known: Known) -> Sheet:
     if any(line.strip(",;|\t ") for line in lines[skipped:comments]):
         said = sum(bool(line.strip(",;|\t ")) for line in lines[skipped:comments])
         remarks.append(
-            f"{said} comment line{'s' * (said != 1)} before the header "
+            f"{counted(said, 'comment line')} before the header "
             f"{'was' if said == 1 else 'were'} skipped."
         )
     delimiter = delimiter or _delimiter(lines[comments:], known)

@@ -11,6 +11,7 @@ from datetime import date
 from feature_store.clinical_tables.column_values import ColumnValues
 from feature_store.clinical_tables.conventions import Unit
 from feature_store.clinical_tables.shown_values import ShownValues
+from feature_store.wording import counted
 
 _ROUNDING_DAYS = 1.0
 _FIRST_YEAR = 1900
@@ -84,8 +85,8 @@ class FollowUpColumns:
             return dated, died
         if dated is not None and abs(stated - dated) > self.unit.days + _ROUNDING_DAYS:
             raise ValueError(
-                f"{self.names['survival']} says {stated:g} days and the dates say {dated:g}, "
-                "expected the same: mend either."
+                f"{self.names['survival']} says {counted(stated, 'day')} and the dates say "
+                f"{dated:g}, expected the same: mend either."
             )
         return stated, died
 

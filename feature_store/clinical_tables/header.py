@@ -13,6 +13,7 @@ from feature_store.clinical_tables.conventions import (
     Field,
     Unit,
 )
+from feature_store.wording import counted
 
 _NAMES: dict[Field, tuple[str, ...]] = {
     # ours first, then those of TCIA NSCLC-Radiomics and NSCLC Radiogenomics, REDCap and cBioPortal
@@ -245,7 +246,7 @@ def _place(header: Sequence[str], name: str) -> int:
     places = [place for place, one in enumerate(header) if one == " ".join(name.split())]
     if len(places) != 1:
         raise ClinicalTableError(
-            f"The clinical table has {'no column' if not places else f'{len(places)} columns'} "
+            f"The clinical table has {counted(len(places), 'column') if places else 'no column'} "
             f"{name}, expected the one that the [clinical] table of the settings file names: mend "
             "the name there or in the table."
         )

@@ -10,6 +10,7 @@ from datetime import date
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.header import words_of
 from feature_store.clinical_tables.sheet import Cell, FormattedNumber, text_of
+from feature_store.wording import counted
 
 _SHORTENED = re.compile(r"\d+(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
 _AS_FLOAT = re.compile(r"\d+\.0+")
@@ -58,7 +59,9 @@ def patient_id(cell: Cell, *, guessed_encoding: bool) -> str:
             "In place of a Patient ID it has a comment or the name of a summary: delete the line."
         )
     if len(text) > _LONGEST_LO:
-        raise ValueError(f"The Patient ID has {len(text)} characters, expected at most 64.")
+        raise ValueError(
+            f"The Patient ID has {counted(len(text), 'character')}, expected at most 64."
+        )
     if guessed_encoding and not text.isascii():
         raise ValueError(
             "The Patient ID has a letter beyond ASCII in a file that is not UTF-8, so that it may "

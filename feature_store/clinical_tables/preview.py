@@ -10,6 +10,7 @@ import numpy as np
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.clinical_tables.conventions import Field, Unit
 from feature_store.clinical_tables.reading import TableReading
+from feature_store.wording import counted
 
 _FIRST_ROWS = 5
 _MOST_REJECTED = 20
@@ -34,7 +35,7 @@ def preview_lines(reading: TableReading) -> list[str]:
     lines = [
         (
             f"Read as {sheet.form}; the header is in line {sheet.header_line}, "
-            f"{len(sheet.lines)} line{'s' * (len(sheet.lines) != 1)} below it."
+            f"{counted(len(sheet.lines), 'line')} below it."
         ),
         *sheet.remarks,
         "",
@@ -49,10 +50,7 @@ def preview_lines(reading: TableReading) -> list[str]:
     n, wrong = len(table.records), len(table.rejected)
     lines += [
         "",
-        (
-            f"{n} patient{'s' * (n != 1)} can be imported, {wrong} row{'s' * (wrong != 1)} "
-            "would be rejected."
-        ),
+        (f"{counted(n, 'patient')} can be imported, {counted(wrong, 'row')} would be rejected."),
         *_counts(table.records),
         "",
         f"First rows, without identity: {', '.join(_SHOWN)}",
@@ -62,7 +60,7 @@ def preview_lines(reading: TableReading) -> list[str]:
         *(sentence for _, sentence in table.rejected[:_MOST_REJECTED]),
     ]
     if wrong > _MOST_REJECTED:
-        lines.append(f"and {wrong - _MOST_REJECTED} rejected rows more.")
+        lines.append(f"and {counted(wrong - _MOST_REJECTED, 'rejected row')} more.")
     return lines
 
 
@@ -84,7 +82,8 @@ def _counts(records: tuple[ClinicalRecord, ...]) -> list[str]:
     days = np.array([record.survival_days for record in records])
     ages = [record.age for record in records if record.age is not None]
     told = (
-        f"  age: {min(ages):g} to {max(ages):g} years, {len(records) - len(ages)} not recorded"
+        f"  age: {min(ages):g} to {counted(max(ages), 'year')}, {len(records) - len(ages)} not "
+        "recorded"
         if ages
         else "  age: not recorded"
     )
@@ -94,15 +93,15 @@ def _counts(records: tuple[ClinicalRecord, ...]) -> list[str]:
         f"  histology: {_each(record.histology for record in records)}",
         f"  stage: {_each(record.stage for record in records)}",
         (
-            f"  follow-up: {days.min():g} to {days.max():g} days, median {np.median(days):g}; "
-            f"{sum(record.event for record in records)} of {len(records)} died"
+            f"  follow-up: {days.min():g} to {counted(float(days.max()), 'day')}, median "
+            f"{np.median(days):g}; {sum(record.event for record in records)} of {len(records)} died"
         ),
     ]
 
 
 def _each(values: Iterable[str | None]) -> str:
-    counted = Counter(value or "not recorded" for value in values)
-    return ", ".join(f"{value} {number}" for value, number in sorted(counted.items()))
+    numbers = Counter(value or "not recorded" for value in values)
+    return ", ".join(f"{value} {number}" for value, number in sorted(numbers.items()))
 
 
 def _row(record: ClinicalRecord) -> str:

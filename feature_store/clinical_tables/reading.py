@@ -259,7 +259,7 @@ class _Reader:
             told = [f"{say(values.unreadable[line])} in line {line}" for line in lines[:_TOLD]]
             more = f" and {len(lines) - _TOLD} more" if len(lines) > _TOLD else ""
             sentences.append(
-                f"{len(lines)} value{'s' * (len(lines) > 1)} of {self._columns[field][0].name} "
+                f"{counted(len(lines), 'value')} of {self._columns[field][0].name} "
                 f"could not be read and {'count' if len(lines) > 1 else 'counts'} as not recorded: "
                 f"{', '.join(told)}{more}."
             )

@@ -8,6 +8,7 @@ from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.conventions import Conventions, Field
 from feature_store.clinical_tables.header import Column, meaning_of
 from feature_store.clinical_tables.sheet import Sheet
+from feature_store.wording import counted
 
 _EXPECTED = {
     Field.PATIENT_ID: "patient_id (PatientID, record_id …)",
@@ -64,7 +65,7 @@ def refuse_missing(
         else ""
     )
     raise ClinicalTableError(
-        f"The clinical table lacks {len(missing)} column{'s' * (len(missing) > 1)}: "
+        f"The clinical table lacks {counted(len(missing), 'column')}: "
         f"{'; '.join(missing)}. Its header in line {sheet.header_line} has {len(sheet.header)} "
         f"column{'s' * (len(sheet.header) != 1)}.{listed} Add the missing ones, with empty cells "
         "where nothing is known, or say in the [clinical] table of the settings file which column "

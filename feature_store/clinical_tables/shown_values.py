@@ -10,6 +10,7 @@ from datetime import date
 
 from feature_store.clinical_tables.month_names import month_named
 from feature_store.clinical_tables.sheet import Cell, text_of
+from feature_store.wording import counted
 
 _BESIDE_MONTHS = frozenset({"t", "z", "am", "pm", "de"})
 _LONGEST = 24
@@ -53,7 +54,7 @@ class ShownValues:
             return "a date"
         text = text_of(cell)
         if self._may_identify(text):
-            return f"a text of {len(text)} characters"
+            return f"a text of {counted(len(text), 'character')}"
         return f"'{text}'"
 
     def dated(self, cell: Cell) -> str:
@@ -63,7 +64,11 @@ class ShownValues:
         words = _LETTERS.findall(text)
         if any(month_named(one) is None and one.lower() not in _BESIDE_MONTHS for one in words):
             return self(short)
-        return f"'{short}'" if len(short) <= _LONGEST else f"a text of {len(text)} characters"
+        return (
+            f"'{short}'"
+            if len(short) <= _LONGEST
+            else f"a text of {counted(len(text), 'character')}"
+        )
 
     def _may_identify(self, text: str) -> bool:
         lower = text.lower()

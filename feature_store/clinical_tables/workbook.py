@@ -21,6 +21,7 @@ from feature_store.clinical_tables.sheet import (
     Sheet,
     fitted,
 )
+from feature_store.wording import counted
 
 _EPOCH_1904 = date(1904, 1, 1)
 _MANY_LINES = 100_000
@@ -79,7 +80,7 @@ def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
     named = [place for place, one in enumerate(names) if one]
     remarks = []
     if len(values.sheetnames) > 1:
-        remarks.append(f"Of {len(values.sheetnames)} sheets {name} was read.")
+        remarks.append(f"Of {counted(len(values.sheetnames), 'sheet')} {name} was read.")
     if any(cell.data_type == "f" for row in written.iter_rows() for cell in row):
         remarks.append("Of formulas the values were read that Excel stored last.")
     return Sheet(
@@ -173,7 +174,7 @@ def _refuse_hidden(sheet: Any, lines: Iterable[int]) -> None:
     hidden = [number for number in lines if sheet.row_dimensions[number].hidden]
     if hidden:
         raise ClinicalTableError(
-            f"{len(hidden)} row{'s' * (len(hidden) > 1)} of the clinical table "
+            f"{counted(len(hidden), 'row')} of the clinical table "
             f"{'are' if len(hidden) > 1 else 'is'} hidden, the first is line {hidden[0]}, and "
             "nobody can tell whether they count: clear the filter and show them, or delete them."
         )
@@ -187,7 +188,7 @@ def _refuse_struck_through(rows: Iterable[tuple[int, Sequence[Any]]]) -> None:
     ]
     if struck:
         raise ClinicalTableError(
-            f"{len(struck)} row{'s' * (len(struck) > 1)} of the clinical table "
+            f"{counted(len(struck), 'row')} of the clinical table "
             f"{'are' if len(struck) > 1 else 'is'} struck through, the first is line {struck[0]}, "
             "and nobody can tell whether they count: delete them, or take the stroke away."
         )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from feature_store.clinical_records import INCLUDED_HISTOLOGIES, MINIMUM_AGE
 from feature_store.rules import Between, OneOf, Present, Rows, Rule, Severity, Unique
+from feature_store.wording import counted
 
 
 def _patients(n: int, one: str = "has", several: str = "have") -> str:
-    return f"{n} patient {one}" if n == 1 else f"{n} patients {several}"
+    return f"{counted(n, 'patient')} {one if n == 1 else several}"
 
 
 CLINICAL_RULES = (

@@ -13,6 +13,7 @@ from feature_store.clinical_records import ClinicalRecord, analysable
 from feature_store.rules import Between, Rule, Severity
 from feature_store.score import ScoreRow
 from feature_store.study_identity import StudyIdentity
+from feature_store.wording import counted
 
 ENOUGH_EVENTS = 100
 """Deaths that an external validation should have (Collins, Ogundimu, Altman 2016,
@@ -130,8 +131,8 @@ COHORT_RULES = (
         Between(1),
         "deaths, without which discrimination is not defined",
         lambda f: (
-            f"None of the {f.n_patients} patients died, expected deaths: discrimination is not "
-            "defined."
+            f"None of the {counted(f.n_patients, 'patient')} died, expected deaths: discrimination "
+            "is not defined."
         ),
     ),
     Rule(
@@ -140,8 +141,9 @@ COHORT_RULES = (
         Between(ENOUGH_EVENTS),
         "at least 100 deaths",
         lambda f: (
-            f"{f.n_events} of {f.n_patients} patients died, expected at least {ENOUGH_EVENTS} "
-            "deaths for an external validation (Collins 2016): intervals will be wide."
+            f"{f.n_events} of {counted(f.n_patients, 'patient')} died, expected at least "
+            f"{ENOUGH_EVENTS} deaths for an external validation (Collins 2016): intervals will be "
+            "wide."
         ),
         Severity.WARNING,
     ),
@@ -151,8 +153,8 @@ COHORT_RULES = (
         Between(LEAST_FOLLOW_UP_DAYS),
         "a follow-up of a year or longer",
         lambda f: (
-            f"The longest follow-up is {f.longest_follow_up_days:g} days, expected at least "
-            f"{LEAST_FOLLOW_UP_DAYS}: survival at one year cannot be checked."
+            f"The longest follow-up is {counted(f.longest_follow_up_days, 'day')}, expected at "
+            f"least {LEAST_FOLLOW_UP_DAYS}: survival at one year cannot be checked."
         ),
         Severity.WARNING,
     ),
@@ -192,8 +194,9 @@ COHORT_RULES = (
         Between(None, 0),
         "only patients who meet the inclusion criteria",
         lambda f: (
-            f"{f.not_eligible} scored patients do not meet the inclusion criteria, expected none: "
-            "they are left out."
+            f"{counted(f.not_eligible, 'scored patient')} "
+            f"{'does' if f.not_eligible == 1 else 'do'} not meet the inclusion criteria, expected "
+            "none: they are left out."
         ),
         Severity.WARNING,
     ),
@@ -214,9 +217,10 @@ COHORT_RULES = (
         Between(None, 0),
         "one scored study content per patient",
         lambda f: (
-            f"{f.several_contents} patients have scores of more than one study content, expected "
-            "one each: of several planning CTs the one acquired first counts, of several contents "
-            "of one CT the newest."
+            f"{counted(f.several_contents, 'patient')} "
+            f"{'has' if f.several_contents == 1 else 'have'} scores of more than one study "
+            "content, expected one each: of several planning CTs the one acquired first counts, of "
+            "several contents of one CT the newest."
         ),
         Severity.WARNING,
     ),

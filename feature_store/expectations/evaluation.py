@@ -16,6 +16,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.expectations.late_modules import loaded_when_used
 from feature_store.rules import Between, Finding, OneOf, Present, Rows, Rule, Severity, Unique
+from feature_store.wording import counted, were
 
 _USED_BY_NO_JUDGEMENT = ("altair", "boto3", "scipy.stats")
 """What Great Expectations imports for pictures, objects in a cloud, and distributions."""
@@ -69,7 +70,8 @@ def _evaluate(name: str, rules: Sequence[Rule], table: pd.DataFrame) -> dict[str
         results = batch.validate(gx_suite(name, rules), result_format="BASIC").results
     if len(results) != len(rules):
         raise ExpectationError(
-            f"{len(results)} of {len(rules)} expectations on {name} were evaluated, expected all."
+            f"Of {counted(len(rules), 'expectation')} on {name}, {len(results)} "
+            f"{were(len(results))} evaluated, expected all."
         )
     failed: dict[str, int] = {}
     for result in results:

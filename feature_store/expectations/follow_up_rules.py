@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.rules import Between, Finding, Rule, Severity
+from feature_store.wording import are, counted
 
 DAYS_PER_YEAR = 365.25
 LONGEST_POSSIBLE_DAYS = 100 * DAYS_PER_YEAR
@@ -235,22 +236,22 @@ def _dead_longer(days: Array, event: NDArray[np.bool_]) -> tuple[float, float] |
 def _unit_in_words(facts: FollowUpFacts) -> str:
     """Return the unit that short times look like, and what the longest would be in days."""
     if facts.longest_days < 25:
-        return f"years ({facts.longest_days * DAYS_PER_YEAR:.0f} days)"
-    return f"months ({facts.longest_days * DAYS_PER_YEAR / 12:.0f} days)"
+        return f"years ({counted(round(facts.longest_days * DAYS_PER_YEAR), 'day')})"
+    return f"months ({counted(round(facts.longest_days * DAYS_PER_YEAR / 12), 'day')})"
 
 
 def _deaths_in_words(facts: FollowUpFacts) -> str:
     more = (facts.deaths_ratio or 0.0) > 1
     return (
-        f"{facts.n_events} of the {facts.n} patients died, where {facts.usual_patients} would have "
-        f"{facts.expected_deaths:.1f} deaths in the same follow-up: "
+        f"{facts.n_events} of the {counted(facts.n, 'patient')} died, where {facts.usual_patients} "
+        f"would have {facts.expected_deaths:.1f} deaths in the same follow-up: "
         + (
             "the times look too short, such as weeks, months or years for days"
             if more
             else "the times look too long, such as hours for days, or the events inverted"
         )
-        + f" (median {facts.median_days:g} days). Expected at most {DEATHS_FACTOR:g} times as many "
-        f"or as few. Mend the unit.{_confirmable('follow-up-deaths')}"
+        + f" (median {counted(facts.median_days, 'day')}). Expected at most {DEATHS_FACTOR:g} "
+        f"times as many or as few. Mend the unit.{_confirmable('follow-up-deaths')}"
     )
 
 
@@ -284,9 +285,9 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "days and no dates",
         lambda f: (
-            f"{f.dates} of {f.n} survival times look like dates, such as Excel's serial numbers, "
-            f"YYYYMMDD or years (the largest is {f.longest_days:.0f}), expected days from the "
-            "start of radiotherapy. Subtract the date of the start."
+            f"{f.dates} of {counted(f.n, 'survival time')} look like dates, such as Excel's serial "
+            f"numbers, YYYYMMDD or years (the largest is {f.longest_days:.0f}), expected days from "
+            "the start of radiotherapy. Subtract the date of the start."
         ),
     ),
     Rule(
@@ -295,9 +296,10 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "no follow-up of more than 100 years or beyond an age of 120",
         lambda f: (
-            f"{f.impossible} of {f.n} survival times are longer than 100 years or end beyond an "
-            f"age of {OLDEST_YEARS} years, the longest is {f.longest_days:g} days, expected days "
-            "from the start of radiotherapy. Mend them; hours must be divided by 24."
+            f"{f.impossible} of {counted(f.n, 'survival time')} {are(f.impossible)} longer than "
+            f"100 years or end beyond an age of {OLDEST_YEARS} years, the longest is "
+            f"{counted(f.longest_days, 'day')}, expected days from the start of radiotherapy. Mend "
+            "them; hours must be divided by 24."
         ),
     ),
     Rule(
@@ -306,8 +308,8 @@ FOLLOW_UP_RULES = (
         Between(2),
         "survival times that differ",
         lambda f: (
-            f"All {f.n} survival times are equal ({f.longest_days:g}), expected times that differ. "
-            "Export the time of each patient."
+            f"All {f.n} survival times are equal ({f.longest_days:g}), expected times "
+            "that differ. Export the time of each patient."
         ),
     ),
     Rule(
@@ -316,10 +318,11 @@ FOLLOW_UP_RULES = (
         Between(1.0),
         "a longest follow-up of at least the first horizon",
         lambda f: (
-            f"The longest of {f.n} survival times is {f.longest_days:g} days, below the first "
-            f"horizon of {f.first_horizon_days} days, and {f.n_events} patients died: the times "
-            f"look like {_unit_in_words(f)}, expected days from the start of radiotherapy. Convert "
-            f"them to days.{_confirmable('follow-up-unit')}"
+            f"The longest of {counted(f.n, 'survival time')} is {counted(f.longest_days, 'day')}, "
+            f"below the first horizon of {f.first_horizon_days} days, and "
+            f"{counted(f.n_events, 'patient')} died: the times look like {_unit_in_words(f)}, "
+            "expected days from the start of radiotherapy. Convert them to "
+            f"days.{_confirmable('follow-up-unit')}"
         ),
         releasable=True,
     ),
@@ -337,10 +340,10 @@ FOLLOW_UP_RULES = (
         Between(None, LOST_SHARE),
         "a usable time and event in nine of ten rows",
         lambda f: (
-            f"{f.lost_rows} of {f.n + f.lost_rows} rows cannot be used, expected at most "
-            f"{LOST_SHARE:.0%} of them. {f.n_events} of the {f.n} patients who are left died: if "
-            "it is mostly the living or mostly the dead who are lost, the others say nothing of "
-            "the centre."
+            f"{f.lost_rows} of {counted(f.n + f.lost_rows, 'row')} cannot be used, expected at "
+            f"most {LOST_SHARE:.0%} of them. Of the {counted(f.n, 'patient')} left, "
+            f"{f.n_events} died: if it is mostly the living or mostly the dead who are lost, the "
+            "others say nothing of the centre."
         ),
         "Mend the rows that were rejected.",
     ),
@@ -350,9 +353,9 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "no times that look like thousands with a point",
         lambda f: (
-            f"{f.thousands} of {f.n} survival times lie between 1 and 20 with decimals, while the "
-            "others are whole and below 1000: they look like thousands with a point, 1.095 for "
-            "1095."
+            f"{f.thousands} of {counted(f.n, 'survival time')} lie between 1 and 20 with decimals, "
+            "while the others are whole and below 1000: they look like thousands with a point, "
+            "1.095 for 1095."
         ),
         "Write days without a sign for thousands.",
     ),
@@ -362,8 +365,9 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "no follow-up of more than 30 years",
         lambda f: (
-            f"{f.long} of {f.n} survival times are longer than 30 years, the longest is "
-            f"{f.longest_days:g} days, expected days from the start of radiotherapy."
+            f"{f.long} of {counted(f.n, 'survival time')} {are(f.long)} longer than 30 years, the "
+            f"longest is {counted(f.longest_days, 'day')}, expected days from the start of "
+            "radiotherapy."
         ),
         "Mend them; hours must be divided by 24.",
     ),
@@ -373,8 +377,8 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "no times of nines that stand for a missing one",
         lambda f: (
-            f"{f.sentinels} of {f.n} survival times are written as nines only, which usually stand "
-            "for a missing time."
+            f"{f.sentinels} of {counted(f.n, 'survival time')} {are(f.sentinels)} written as nines "
+            "only, which usually stand for a missing time."
         ),
         "Leave such rows out.",
     ),
@@ -384,8 +388,8 @@ FOLLOW_UP_RULES = (
         Between(None, 0.5),
         "deaths on different days",
         lambda f: (
-            f"{f.one_day_share:.0%} of {f.n_events} deaths fall on the same day of follow-up, "
-            "expected at most half of them."
+            f"{f.one_day_share:.0%} of {counted(f.n_events, 'death')} fall on the same day of "
+            "follow-up, expected at most half of them."
         ),
         "Export the time of each patient.",
     ),
@@ -395,8 +399,8 @@ FOLLOW_UP_RULES = (
         Between(0.0, strict=True),
         "deaths among 20 or more patients",
         lambda f: (
-            f"None of {f.n} patients died, though they were followed for {f.median_days:g} days at "
-            "the median, expected deaths."
+            f"None of {counted(f.n, 'patient')} died, though they were followed for "
+            f"{counted(f.median_days, 'day')} at the median, expected deaths."
         ),
         "Write 1 for patients who died.",
     ),
@@ -418,8 +422,8 @@ FOLLOW_UP_RULES = (
         Between(None, 1.0 - 1e-12),
         "some patients alive at the end of their follow-up",
         lambda f: (
-            f"All {f.n} patients died, expected some who were alive at the end of their follow-up: "
-            "check that the living are in the table."
+            f"All {counted(f.n, 'patient')} died, expected some who were alive at the end of their "
+            "follow-up: check that the living are in the table."
         ),
         Severity.WARNING,
     ),
@@ -429,8 +433,8 @@ FOLLOW_UP_RULES = (
         Between(None, 0),
         "whole days",
         lambda f: (
-            f"{f.fractions} of {f.n} survival times are not whole days, expected days: check that "
-            "they were not converted from another unit by rounding."
+            f"{f.fractions} of {counted(f.n, 'survival time')} {are(f.fractions)} not whole days, "
+            "expected days: check that they were not converted from another unit by rounding."
         ),
         Severity.WARNING,
     ),

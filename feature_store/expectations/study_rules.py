@@ -31,6 +31,7 @@ from feature_store.imaging.gtv_rules import (
 )
 from feature_store.imaging.structure_set import StructureSet
 from feature_store.rules import TRUE, Between, OneOf, warning
+from feature_store.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +134,9 @@ PATIENT_RULES = (
         "age",
         Between(MINIMUM_AGE, strict=True),
         "patients older than 18 years",
-        lambda f: f"The patient is {f.age:g} years old, expected more than {MINIMUM_AGE:g}.",
+        lambda f: (
+            f"The patient is {counted(f.age, 'year')} old, expected more than {MINIMUM_AGE:g}."
+        ),
     ),
     warning(
         "histology",

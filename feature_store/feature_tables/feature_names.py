@@ -13,6 +13,7 @@ from feature_store.radiomic_features.settings import (
     FEATURES_BY_CLASS,
     WAVELET_BANDS,
 )
+from feature_store.wording import counted
 
 _BY_LOWER_NAME = {name.lower(): name for name in FEATURE_NAMES}
 _FULL = re.compile(
@@ -87,9 +88,9 @@ def feature_columns(header: Sequence[str]) -> FeatureColumns:
     if len(prefixes) > 1:
         first, second, *_ = sorted(prefixes)
         raise FeatureTableError(
-            f"Names of features begin in {len(prefixes)} ways, such as {_shown(first)} and "
-            f"{_shown(second)}, as if several regions stood side by side, expected one region in "
-            "a table or a column that names it: part the table."
+            f"Names of features begin in {counted(len(prefixes), 'way')}, such as {_shown(first)} "
+            f"and {_shown(second)}, as if several regions stood side by side, expected one region "
+            "in a table or a column that names it: part the table."
         )
     if any(prefixes):
         remarks.append(f"Names of features are read without {_shown(next(iter(prefixes)))}.")
@@ -98,7 +99,7 @@ def feature_columns(header: Sequence[str]) -> FeatureColumns:
         remarks += inferred
     if others:
         remarks.append(
-            f"{others} feature{'s' * (others != 1)} that this software does not compute "
+            f"{counted(others, 'feature')} that this software does not compute "
             f"{'is' if others == 1 else 'are'} left out."
         )
     if not places:
@@ -142,7 +143,7 @@ def _of_bare_names(bare: Mapping[int, str]) -> tuple[dict[int, str], list[str]]:
     left = sum(name in _DEPRECATED for name in bare.values())
     if places and left:
         remarks.append(
-            f"{left} feature{'s' * (left != 1)} of earlier releases of PyRadiomics "
+            f"{counted(left, 'feature')} of earlier releases of PyRadiomics "
             f"{'is' if left == 1 else 'are'} left out."
         )
     return places, remarks

@@ -23,6 +23,7 @@ from feature_store.feature_tables.diagnostics import READ, settings_said
 from feature_store.feature_tables.feature_names import feature_columns
 from feature_store.feature_tables.imported_features import FeatureTableError
 from feature_store.imaging.regions import Region
+from feature_store.wording import counted
 
 LONGEST_FILE = 200 * 2**20
 """Bytes: 1316 features of four regions of some two thousand patients."""
@@ -175,10 +176,10 @@ def _patient_place(header: Sequence[str], named: str | None) -> int:
         wanted = "one column of Patient IDs, such as PatientID"
     if len(places) != 1:
         raise FeatureTableError(
-            f"The table of features has {len(places) or 'no'} column{'s' * (len(places) != 1)} "
-            f"that may hold Patient IDs, expected {wanted}: name it with --patient-column, or add "
-            "one with the Patient IDs of the centre's clinical table. Paths of images are not "
-            "searched for them."
+            "The table of features has "
+            f"{counted(len(places), 'column') if places else 'no column'} that may hold Patient "
+            f"IDs, expected {wanted}: name it with --patient-column, or add one with the Patient "
+            "IDs of the centre's clinical table. Paths of images are not searched for them."
         )
     return places[0]
 
@@ -188,10 +189,11 @@ def _region_place(header: Sequence[str], region: Region | None) -> int | None:
     if region is not None:
         return None
     if len(places) != 1:
+        several = f"{counted(len(places), 'column')} that name regions"
         raise FeatureTableError(
-            f"The table of features has {len(places) or 'no'} columns that name regions, expected "
-            f"one: say of which region the table is, such as {Region.GTV}=FILE, or add a column "
-            f"Region with {', '.join(map(str, Region))}."
+            f"The table of features has {several if places else 'no column that names a region'}, "
+            f"expected one: say of which region the table is, such as {Region.GTV}=FILE, or add a "
+            f"column Region with {', '.join(map(str, Region))}."
         )
     return places[0]
 

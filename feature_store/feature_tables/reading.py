@@ -13,6 +13,7 @@ from feature_store.feature_tables.imported_features import FeatureTableError, Im
 from feature_store.feature_tables.one_table import OneTable, read_table
 from feature_store.feature_tables.origin_settings import OriginSettings
 from feature_store.imaging.regions import Region
+from feature_store.wording import counted
 
 _TOLD = 5
 
@@ -84,7 +85,7 @@ def read_feature_tables(
     if lacking := len(patients) - len(whole):
         regions = " and ".join(map(str, sorted(names)))
         rejected.append(
-            f"{lacking} patient{'s' * (lacking != 1)} of the table{'s' * (len(read) != 1)} "
+            f"{counted(lacking, 'patient')} of the table{'s' * (len(read) != 1)} "
             f"{'does' if lacking == 1 else 'do'} not have all features of {regions} and "
             f"{'is' if lacking == 1 else 'are'} left out."
         )
@@ -131,7 +132,7 @@ def _joined(
             known = names.setdefault(region, set())
             if twice := known & set(table.names):
                 raise FeatureTableError(
-                    f"{len(twice)} feature{'s' * (len(twice) != 1)} of the region {region} "
+                    f"{counted(len(twice), 'feature')} of the region {region} "
                     f"{'stand' if len(twice) != 1 else 'stands'} in two tables, such as "
                     f"{min(twice)}, expected in one: say of which region each table is "
                     "(REGION=FILE), or leave one out."
@@ -159,7 +160,7 @@ def _unlike_regions(names: Mapping[Region, set[str]]) -> list[str]:
     """Say where regions have other features than the first."""
     first, *others = sorted(names)
     return [
-        f"Of the regions {first} and {other} {len(unlike)} feature{'s' * (len(unlike) != 1)} "
+        f"Of the regions {first} and {other} {counted(len(unlike), 'feature')} "
         f"{'is' if len(unlike) == 1 else 'are'} in one only: they were perhaps made with two "
         "parameter files."
         for other in others

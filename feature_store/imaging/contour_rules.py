@@ -190,9 +190,9 @@ CONTOUR_RULES = (
         Between(None, 0),
         "a GTV without large holes",
         lambda f: (
-            f"On {_slices(f.hollow_on)} contours within others take more than half of the GTV, "
-            "expected a tumour with small holes at most: a contour within another is a hole. "
-            "Check that it is meant as one."
+            f"On {_slices(f.hollow_on)} contours within others take more than half of "
+            "the GTV, expected a tumour with small holes at most: a contour within another is a "
+            "hole. Check that it is meant as one."
         ),
     ),
     warning(
@@ -231,8 +231,8 @@ CONTOUR_RULES = (
         Between(None, 1),
         "one ROI Contour item for the GTV",
         lambda f: (
-            f"The GTV's contours come in {f.contour_items} ROI Contour items, expected one (PS3.3 "
-            "C.8.8.6): they are joined."
+            f"The GTV's contours come in {counted(f.contour_items, 'ROI Contour item')}, expected "
+            "one (PS3.3 C.8.8.6): they are joined."
         ),
     ),
     warning(

@@ -198,8 +198,8 @@ CT_RULES = (
         Between(1, 1),
         "CT slices of one series",
         lambda f: (
-            f"The CT slices are of {f.n_series} series, expected one. Send the series that was "
-            "contoured."
+            f"The CT slices are of {f.n_series} series, expected one. Send "
+            "the series that was contoured."
         ),
     ),
     _refusal(
@@ -208,8 +208,8 @@ CT_RULES = (
         Between(1, 1),
         "CT slices in one Frame of Reference",
         lambda f: (
-            f"The CT slices have {f.n_frames_of_reference} Frames of Reference, expected one. Send "
-            "the series as the scanner made it."
+            f"The CT slices have {f.n_frames_of_reference} Frames of Reference, "
+            "expected one. Send the series as the scanner made it."
         ),
     ),
     _refusal(

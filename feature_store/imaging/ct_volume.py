@@ -180,8 +180,8 @@ def _hounsfield(image: Dataset, header: SliceHeader, position_mm: float) -> npt.
         raise UnreadableInstance(
             "truncated-pixels",
             f"The pixels of the CT slice at {position_mm:.2f} mm cannot be read "
-            f"({type(error).__name__}): expected {header.rows} x {header.columns} values. Send "
-            "the slice again, uncompressed.",
+            f"({type(error).__name__}): expected {header.rows} x "
+            f"{header.columns} values. Send the slice again, uncompressed.",
         ) from error
     if stored.shape != (header.rows, header.columns):
         raise UnreadableInstance(

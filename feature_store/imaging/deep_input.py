@@ -13,6 +13,7 @@ from scipy import ndimage
 from feature_store.errors import ExtractionError, RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.harmonize import HarmonizedCt, HarmonizedGrid
+from feature_store.wording import counted
 
 EDGE = 64
 
@@ -91,8 +92,8 @@ def deep_input(ct: HarmonizedCt, gtv: BoxedMask) -> npt.NDArray[np.float32]:
     if gtv.grid_shape != ct.shape or not gtv.count:
         raise RegionError(
             "no-gtv-voxels",
-            f"The GTV mask has {gtv.count} voxels on a grid of {gtv.grid_shape}: expected some on "
-            f"the CT's grid {ct.shape}.",
+            f"The GTV mask has {counted(gtv.count, 'voxel')} on a grid of {gtv.grid_shape}: "
+            f"expected some on the CT's grid {ct.shape}.",
         )
     box = ct.values(*gtv.tight().box).astype(np.float64)
     zoom = [EDGE / n for n in box.shape]

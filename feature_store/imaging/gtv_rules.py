@@ -20,6 +20,7 @@ from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.imaging.polygon import is_click, is_upright
 from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, StructureSet
 from feature_store.rules import TRUE, Between, OneOf, Rule, refuse, warning
+from feature_store.wording import counted
 
 _OUTSIDE_MM = 1e-3
 _NAMED_SPACINGS = 0.75
@@ -300,7 +301,7 @@ def _choice_sentence(f: GtvFacts) -> str:
     rule = f"expected one ROI whose whole name matches {f.gtv_pattern!r}"
     if f.gtv_candidates:
         return (
-            f"{len(f.gtv_candidates)} ROIs could be the GTV: {rule}, found "
+            f"{counted(len(f.gtv_candidates), 'ROI')} could be the GTV: {rule}, found "
             f"{_names(f.gtv_candidates)}. Rename the others, or make the centre's gtv_pattern "
             "narrower."
         )
@@ -319,8 +320,8 @@ def _choice_sentence(f: GtvFacts) -> str:
 def _which(f: GtvFacts, numbers: Sequence[int]) -> str:
     shown = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
     return (
-        f"{len(numbers)} of the {f.gtv_contours} contours of ROI {_names(f.gtv_candidates)} "
-        f"(number {shown})"
+        f"{len(numbers)} of the {counted(f.gtv_contours or 0, 'contour')} of ROI "
+        f"{_names(f.gtv_candidates)} (number {shown})"
     )
 
 
@@ -424,7 +425,7 @@ GTV_RULES = (
         Between(None, 0),
         "every GTV contour within the CT",
         lambda f: (
-            f"{f.contours_outside_ct} of {f.gtv_contours} contours of ROI "
+            f"{f.contours_outside_ct} of {counted(f.gtv_contours, 'contour')} of ROI "
             f"{_names(f.gtv_candidates)} leave the CT by up to {f.farthest_outside_mm:.1f} mm, "
             "expected every point within the outermost voxels. Send the CT on which the contour "
             "was drawn, with all its slices."
@@ -436,12 +437,12 @@ GTV_RULES = (
         Between(None, 0),
         "GTV contours on the slices that they name",
         lambda f: (
-            f"{f.named_elsewhere} of {f.gtv_contours} contours of ROI {_names(f.gtv_candidates)} "
-            f"{'names' if f.named_elsewhere == 1 else 'name'} another slice (Contour Image "
-            f"Sequence, 3006,0016) than the one at their points, up to {f.farthest_named_mm:.1f} "
-            "mm away, expected the same: nobody can say which of the two is meant. Export the "
-            "RTSTRUCT again, or look at the contours on the CT and release the study, which is "
-            "then measured at their points."
+            f"{f.named_elsewhere} of {counted(f.gtv_contours, 'contour')} of ROI "
+            f"{_names(f.gtv_candidates)} {'names' if f.named_elsewhere == 1 else 'name'} another "
+            "slice (Contour Image Sequence, 3006,0016) than the one at their points, up to "
+            f"{f.farthest_named_mm:.1f} mm away, expected the same: nobody can say which of the "
+            "two is meant. Export the RTSTRUCT again, or look at the contours on the CT and "
+            "release the study, which is then measured at their points."
         ),
     ),
 )

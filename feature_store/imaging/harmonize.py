@@ -25,6 +25,7 @@ from feature_store.imaging.spline import (
     interpolate_depth,
     interpolate_slices,
 )
+from feature_store.wording import counted
 
 Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32]
@@ -143,8 +144,9 @@ def harmonized_grid(volume: CtVolume, spacing_mm: float = 1.0) -> HarmonizedGrid
     if least < _LEAST_VOXELS:
         raise CtGeometryError(
             "ct-too-small",
-            f"The CT has {least} voxels along an axis: expected at least {_LEAST_VOXELS}, before "
-            f"and after resampling to {spacing_mm:g} mm. Send the whole series.",
+            f"The CT has {counted(least, 'voxel')} along an axis: expected at least "
+            f"{_LEAST_VOXELS}, before and after resampling to {spacing_mm:g} mm. Send the whole "
+            "series.",
         )
     x, y, z = (np.asarray(volume.origin_mm) + volume.axes @ ((spacing_mm - old) / 2)).tolist()
     columns, rows, planes = sizes.tolist()

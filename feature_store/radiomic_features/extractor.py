@@ -248,7 +248,7 @@ def _checked(region: Region, mask: BoxedMask, grid_shape: tuple[int, int, int]) 
         raise ExtractionError(
             "flat-region",
             f"Region {region} extends over {mask.voxels.shape} voxels (z, y, x), a line: expected "
-            f"at least 2 along two axes, since {len(FEATURE_NAMES)} features need neighbours. "
-            "Check the contour.",
+            f"at least 2 along two axes, since {len(FEATURE_NAMES)} features need "
+            "neighbours. Check the contour.",
         )
     return mask

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from feature_store.errors import ExtractionError
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
+from feature_store.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ def require_finite(region: Region, features: Mapping[str, float]) -> None:
     if lacking:
         raise ExtractionError(
             "undefined-features",
-            f"{len(lacking)} of {len(features)} features of region {region} have no finite value "
-            f"(such as {', '.join(lacking[:3])}): it is too small, too thin or too uniform for "
-            "texture. Check the contour.",
+            f"{len(lacking)} of {counted(len(features), 'feature')} of region {region} "
+            f"{'has' if len(lacking) == 1 else 'have'} no finite value (such as "
+            f"{', '.join(lacking[:3])}): it is too small, too thin or too uniform for texture. "
+            "Check the contour.",
         )

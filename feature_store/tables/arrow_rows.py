@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from feature_store.tables.table_folder import TableFolder
+from feature_store.wording import counted
 
 
 class UnreadableRowsError(OSError):
@@ -133,7 +134,7 @@ def _rows(
     read = [name for name in names if name in wanted] or names[:1]
     rows = parquet.read(columns=read, use_threads=threads)
     if file.rows is not None and rows.num_rows != file.rows:
-        raise ValueError(f"The file has {rows.num_rows} rows, expected {file.rows}.")
+        raise ValueError(f"The file has {counted(rows.num_rows, 'row')}, expected {file.rows}.")
     plain = rows.cast(pa.schema([one.with_type(plain_type(one.type)) for one in rows.schema]))
     plain.validate(full=True)
     for column in plain.columns:

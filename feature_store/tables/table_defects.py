@@ -150,7 +150,7 @@ def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableD
     is_all_torn = start < 0 and len(torn) == newest + 1
     if gone or not torn.issubset(unfinished) or (is_all_torn and there.data):
         many = f"{_MOST_UNSEEN} and more" if len(gone) == _MOST_UNSEEN else str(len(gone))
-        what = f"{many} missing and {len(torn)} unreadable entries"
+        what = f"{many} missing and {counted(len(torn), 'unreadable entry', 'unreadable entries')}"
         return (
             TableDefect(
                 name,
@@ -217,7 +217,7 @@ def _file_defects(
         TableDefect(
             name,
             Damage.FILE_MISSING,
-            f"Of the {len(expected)} file{'s' * (len(expected) != 1)} of rows of the table {name}, "
+            f"Of the {counted(len(expected), 'file')} of rows of the table {name}, "
             f"{' and '.join(what)}, which no clean-up does. "
             f"Restore them from a back-up, or give their rows up with {MEND}: studies are then "
             "scored again, clinical tables must be imported again.",

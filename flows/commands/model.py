@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from feature_store.wording import counted
 from flows.commands.ended import ended
 
 
@@ -327,7 +328,7 @@ def _compare_readers(options: argparse.Namespace) -> int:
     from flows.studies.readers import compare_readers  # noqa: PLC0415
 
     if options.contours < 1:
-        print(f"{options.contours} contours: expected at least 1.", file=sys.stderr)
+        print(f"{counted(options.contours, 'contour')}: expected at least 1.", file=sys.stderr)
         return 2
     found = compare_readers(installation(), options.study_key, options.contours)
     print("\n".join(found.in_words()))

@@ -72,7 +72,11 @@ def make_lost_rows_again(work: Installation) -> list[str]:
         except NodeError as error:
             said.append(str(error))
     if requeued:
-        said.insert(0, f"{requeued} studies whose rows the store does not have are made again")
+        said.insert(
+            0,
+            f"{counted(requeued, 'study', 'studies')} whose rows the store does not have are made "
+            "again",
+        )
     return said
 
 
@@ -97,8 +101,9 @@ def store_findings(work: Installation) -> list[str]:
         )
     if lost.by_other_models:
         found.append(
-            f"{lost.by_other_models} scores by bundles that are not pinned are recorded in the "
-            "registry and not in the store: pin the bundle and run `score-cohort` to have them."
+            f"{counted(lost.by_other_models, 'score')} by bundles that are not pinned are recorded "
+            "in the registry and not in the store: pin the bundle and run `score-cohort` to have "
+            "them."
         )
     return found
 

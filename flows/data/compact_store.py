@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.named_versions import (
     VersionsError,
     named_versions,
@@ -83,13 +84,13 @@ def compact_store(
         lines.append(f"another process is at {', '.join(busy)}: nothing was joined there")
     if keep_days is None:
         lines.append(
-            f"{total} files older than 30 days are needed by no such version ({tables}): "
-            "--keep-days 30 removes"
+            f"{counted(total, 'file')} older than 30 days are needed by no such version "
+            f"({tables}): --keep-days 30 removes"
         )
     else:
         lines.append(
-            f"{total} files removed that only versions older than {keep_days:g} days needed "
-            f"({tables})"
+            f"{counted(total, 'file')} removed that only versions older than "
+            f"{counted(keep_days, 'day')} needed ({tables})"
         )
     for path, versions in named:
         if gone := store.gone(versions):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dicom_node.archive.erased_people import ErasedPeople
+from feature_store.wording import counted, were
 from flows.installation import Installation
 
 
@@ -47,7 +48,7 @@ def came_back(work: Installation) -> str | None:
     back = sum(erased.has_patient(one) for one in known)
     if not back:
         return None
-    whom = "1 person who was" if back == 1 else f"{back} people who were"
+    whom = f"{counted(back, 'person', 'people')} who {were(back)}"
     return (
         f"A back-up from before has brought back data of {whom} erased here: they are "
         "not worked on. Stop the system (`make down`) and run `python -m flows erase --again`, "

@@ -38,6 +38,7 @@ from feature_store.expectations.suites import (
     check_clinical,
     check_follow_up,
 )
+from feature_store.wording import counted
 from flows.data.clinical_rows import take_rows_out
 from flows.data.erased import erased_people
 from flows.data.follow_up import center_follow_up_facts
@@ -162,10 +163,10 @@ def _import(
     )
     n, wrong = len(table.records), len(table.rejected)
     return (
-        f"{n} patient{'s' * (n != 1)} of centre {center} imported "
-        f"({_changes(kept, table.records)}), {wrong} row{'s' * (wrong != 1)} rejected"
+        f"{counted(n, 'patient')} of centre {center} imported "
+        f"({_changes(kept, table.records)}), {counted(wrong, 'row')} rejected"
         + (f": {rejected_file}" if wrong else "")
-        + (f", {left_out} row{'s' * (left_out != 1)} of erased people left out" if left_out else "")
+        + (f", {counted(left_out, 'row')} of erased people left out" if left_out else "")
     )
 
 

@@ -19,6 +19,7 @@ from feature_store.feature_tables.one_table import region_named
 from feature_store.feature_tables.origin_settings import NAMES
 from feature_store.feature_tables.reading import read_feature_tables
 from feature_store.imaging.regions import Region
+from feature_store.wording import counted
 from flows.data.erased import erased_people
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -64,7 +65,7 @@ def import_features(
     for sentence in reading.rejected[:_TOLD]:
         warn(sentence)
     if (more := len(reading.rejected) - _TOLD) > 0:
-        warn(f"{more} more line{'s' * (more != 1)} of the tables cannot be used.")
+        warn(f"{counted(more, 'more line')} of the tables cannot be used.")
     if unknown := reading.settings.unknown:
         warn(
             f"Nobody says of these features {', '.join(unknown)}: models that are trained on them "
@@ -80,8 +81,8 @@ def import_features(
     new = sum(one.identity not in before for one in kept)
     regions = " and ".join(map(str, kept[0].by_region))
     return Completed(
-        message=f"{len(kept[0].columns)} features of {regions} of {len(kept)} "
-        f"patient{'s' * (len(kept) != 1)} of centre {name} imported, made elsewhere "
+        message=f"{counted(len(kept[0].columns), 'feature')} of {regions} of "
+        f"{counted(len(kept), 'patient')} of centre {name} imported, made elsewhere "
         f"({reading.settings.in_words}): {new} new or changed, {len(kept) - new} as before"
     )
 
@@ -125,12 +126,12 @@ def _of_whom_nothing_is_measured(
     told = []
     if gone := len(patients) - len(allowed):
         told.append(
-            f"{gone} patient{'s' * (gone != 1)} of the table {'was' if gone == 1 else 'were'} "
+            f"{counted(gone, 'patient')} of the table {'was' if gone == 1 else 'were'} "
             f"erased here and {'is' if gone == 1 else 'are'} left out."
         )
     if here := len(allowed) - len(kept):
         told.append(
-            f"The images of {here} patient{'s' * (here != 1)} are measured here, and those "
+            f"The images of {counted(here, 'patient')} are measured here, and those "
             f"features count: {'the patient is' if here == 1 else 'these patients are'} left out "
             "of the table."
         )

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from dicom_node.audit import AuditEvent, record
 from feature_store.clinical_records import ClinicalTableError
+from feature_store.wording import counted
 from flows.installation import Installation
 
 LONGEST_REASON = 300
@@ -97,8 +98,8 @@ def remove_clinical(
     name, why = (" ".join(text.split()) for text in (by, reason))
     if not name or not why or len(name) + len(why) > LONGEST_REASON:
         raise ClinicalTableError(
-            f"Name and reason of a removal have {len(name)} and {len(why)} characters: expected "
-            f"both, together at most {LONGEST_REASON}, no patient's data."
+            f"Name and reason of a removal have {len(name)} and {counted(len(why), 'character')}: "
+            f"expected both, together at most {LONGEST_REASON}, no patient's data."
         )
     done = f"{_records(len(patients))} of centre {center} removed by {name}: {why}"
     if patients:
@@ -121,4 +122,4 @@ def removals_in_words(work: Installation) -> list[str]:
 
 
 def _records(number: int) -> str:
-    return f"{number} clinical record{'s' * (number != 1)}"
+    return f"{counted(number, 'clinical record')}"

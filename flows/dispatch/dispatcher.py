@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 
 from dicom_node.settings import SettingsError
 from feature_store.cores import CORES_VARIABLE
+from feature_store.wording import are, counted
 from flows.dispatch.housekeeping import Housekeeping
 from flows.dispatch.scoring_process import start
 from flows.dispatch.worker import prefect_answers, stop_on_signals
@@ -60,7 +61,9 @@ def dispatch(work: Installation) -> None:
     stop_on_signals(stop)
     retried = work.registry.outbox.retry_held()
     if retried:
-        logger.info("%d held studies are due again.", retried)
+        logger.info(
+            "%s %s due again.", counted(retried, "held study", "held studies"), are(retried)
+        )
     context = multiprocessing.get_context("spawn")
     os.environ.update(
         {

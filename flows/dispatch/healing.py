@@ -16,6 +16,8 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from feature_store.wording import counted
+
 SILENCE_S = 90
 """Three missed heartbeats of 30 seconds."""
 NEVER_BEGAN_S = 300
@@ -68,7 +70,7 @@ def _healing(name: str, after: str, expect: set[str], within_s: int) -> Automati
             threshold=1,
             within=timedelta(seconds=within_s),
         ),
-        actions=[_crashed(f"no sign of life for {within_s} seconds")],
+        actions=[_crashed(f"no sign of life for {counted(within_s, 'second')}")],
     )
 
 

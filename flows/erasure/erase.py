@@ -99,8 +99,8 @@ def enter(at: Erasure, person: Person, by: str, reason: str) -> ErasedPerson:
     for what, text, longest in (("name", who, LONGEST_NAME), ("reason", why, LONGEST_REASON)):
         if not 0 < len(text) <= longest:
             raise StudyStateError(
-                f"The {what} of an erasure has {len(text)} characters: expected 1 to {longest}, no "
-                "patient's data."
+                f"The {what} of an erasure has {counted(len(text), 'character')}: expected 1 to "
+                f"{longest}, no patient's data."
             )
     patients = tuple(token(at.key, "patient", one) for one in person.patients)
     studies = tuple(token(at.key, "study", one) for one in person.studies)
@@ -357,9 +357,9 @@ def _certify(at: Erasure, ledger: Ledger, person: Person) -> None:
         "finished_at": datetime.now(UTC).isoformat(),
         "software_version": software_version(),
         "done": ledger.steps(),
-        "looked_for": f"{len(person.names)} pseudonyms, UIDs and digests in every file; "
-        f"{len(_long_ids(person))} Patient IDs of at least {_LONG_ID} characters outside of DICOM "
-        "files; each Patient ID as a cell of the centre's clinical tables",
+        "looked_for": f"{counted(len(person.names), 'pseudonym')}, UIDs and digests in every file; "
+        f"{counted(len(_long_ids(person)), 'Patient ID')} of at least {_LONG_ID} characters "
+        "outside of DICOM files; each Patient ID as a cell of the centre's clinical tables",
         "searched": {
             "folders": [place.name for place in places],
             "files": looked.files,
@@ -384,8 +384,8 @@ def certificate_in_words(path: Path, certificate: dict[str, Any]) -> list[str]:
     for name, done in certificate["done"].items():
         lines += [f"  {name}: {sentence}" for sentence in done]
     lines.append(
-        f"  searched: {counted(searched['files'], 'file')}, {searched['bytes']} bytes, unpacked "
-        f"{unpacked or 'nothing'}: nothing of the person was found"
+        f"  searched: {counted(searched['files'], 'file')}, {counted(searched['bytes'], 'byte')}, "
+        f"unpacked {unpacked or 'nothing'}: nothing of the person was found"
     )
     lines += [f"  stays: {one}" for one in certificate["stays"]]
     lines += [f"  outside, ask there: {one}" for one in certificate["outside"]]

@@ -176,7 +176,7 @@ def found_in_words(work: Installation, key: bytes, person: Person) -> list[str]:
     if person.studies:
         files = sum(1 for folder in _study_folders(work, person) for _ in folder.glob("*.dcm"))
         many = len(person.studies)
-        studies = "1 study" if many == 1 else f"{many} studies"
+        studies = counted(many, "study", "studies")
         said.append(f"{studies} of centre {person.center}, with {counted(files, 'DICOM file')}.")
     rows = work.store.rows_of(person.patients, person.studies)
     if rows:

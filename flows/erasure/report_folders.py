@@ -15,6 +15,7 @@ from typing import Any
 
 from dicom_node.durable_files import write_durably
 from feature_store.tables.store import FeatureStore, StoreError
+from feature_store.wording import counted
 from validation_reports.errors import ReportFormatError
 from validation_reports.report_folder import JSON_NAME, PAGE_NAME, PDF_NAME, R_FOLDER, render_again
 
@@ -181,11 +182,12 @@ def take_out_of_record(record: Path, patients: Collection[str], report: Path) ->
 
 
 def _note(count: int) -> str:
-    whom = "1 patient" if count == 1 else f"{count} patients"
+    whom = counted(count, "patient")
     return (
         f"{whom} of this report {'was' if count == 1 else 'were'} erased after it was made. Its "
-        f"numbers are as they were found: reproducible except for {count} erased. The check in R "
-        "reads patients.csv, which lacks them where it had their rows, and differs by that."
+        f"numbers are as they were found: reproducible except for {count} erased. The "
+        "check in R reads patients.csv, which lacks them where it had their rows, and differs by "
+        "that."
     )
 
 

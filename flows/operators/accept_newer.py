@@ -9,6 +9,7 @@ from dicom_node.archive.archive import Archive
 from dicom_node.intake.acceptance import Accepted
 from dicom_node.intake.acceptance import accept_newer as accept
 from dicom_node.intake.names import Names
+from feature_store.wording import counted
 from flows.data.identity import meant_study
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
@@ -62,7 +63,7 @@ def accept_in(
 
 def accepted_in_words(accepted: Accepted) -> str:
     """Return an acceptance as a sentence."""
-    what = "1 instance" if accepted.instances == 1 else f"{accepted.instances} instances"
+    what = counted(accepted.instances, "instance")
     have = "has its" if accepted.instances == 1 else "have their"
     return (
         f"{what} of study {accepted.study_key} of centre {accepted.center} {have} newer content: "

@@ -7,6 +7,7 @@ from __future__ import annotations
 from prefect import runtime
 from prefect.client.schemas.objects import State
 
+from feature_store.wording import counted
 from flows.refusal import refusable_flow, refused
 from flows.runs.account import about
 
@@ -33,5 +34,5 @@ def report_incident(kind: str, center: str, sentence: str, count: int) -> State[
     """
     del kind  # it names the run
     about(center)
-    message = f"{sentence} It was seen {count} times." if count > 1 else sentence
+    message = f"{sentence} It was seen {counted(count, 'time')}." if count > 1 else sentence
     return refused(message)

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from dicom_node.errors import NodeError
 from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError
+from feature_store.wording import counted
 from flows.installation import Installation
 from flows.portal import study_views, views
 from flows.portal.files import PAGE_POLICY
@@ -165,7 +166,9 @@ class Portal:
         name, password = form.get("name", ""), form.get("password", "")
         after, address = _local(form.get("after", "/")), _address(request)
         if (wait_s := self._wrong_tries.wait_s(name, address)) > 0:
-            words = f"Too many wrong passwords: try again in {wait_s / 60:.0f} minutes."
+            words = (
+                f"Too many wrong passwords: try again in {counted(round(wait_s / 60), 'minute')}."
+            )
             answer = self._form(after, words, HTTPStatus.TOO_MANY_REQUESTS)
             answer.headers["Retry-After"] = str(int(wait_s) + 1)
             return _told(request, None, answer)

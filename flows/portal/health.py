@@ -148,7 +148,7 @@ def _outbox(registry: Registry, now: datetime) -> HealthLine:
     words = f"{found['waiting']} waiting, {found['claimed']} being worked on, {found['held']} held"
     oldest = registry.worklist.oldest_in_outbox()
     if oldest is not None and now - oldest > _LATE:
-        waited = f"{(now - oldest).total_seconds() / 3600:.0f} hours"
+        waited = counted(round((now - oldest).total_seconds() / 3600), "hour")
         sentence = f"{words}; the first has waited for {waited}: is the dispatcher up?"
         return HealthLine("outbox", Verdict.LOOK, sentence)
     return HealthLine("outbox", Verdict.LOOK if found["held"] else Verdict.GOOD, f"{words}.")

@@ -18,6 +18,7 @@ from typing import Final
 
 from dicom_node.durable_files import write_durably
 from dicom_node.settings import SettingsError
+from feature_store.wording import counted
 
 FILE_NAME: Final = "users.json"
 LEAST_CHARACTERS: Final = 12
@@ -81,8 +82,8 @@ def hashed(password: str) -> str:
     """
     if not LEAST_CHARACTERS <= len(password) <= LONGEST_PASSWORD:
         raise ValueError(
-            f"The password has {len(password)} characters: expected {LEAST_CHARACTERS} to "
-            f"{LONGEST_PASSWORD}."
+            f"The password has {counted(len(password), 'character')}: expected {LEAST_CHARACTERS} "
+            f"to {LONGEST_PASSWORD}."
         )
     salt = secrets.token_bytes(16)
     found = _scrypt(password, salt, _N, _R, _P)

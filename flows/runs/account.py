@@ -17,6 +17,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 
+from feature_store.wording import are, counted
+
 _SPELLED_OUT_AT_MOST = 20
 _log = logging.getLogger(__name__)
 
@@ -78,9 +80,9 @@ def with_warnings(words: str, warnings: Sequence[str]) -> str:
     if not told:
         return words
     shown = " ".join(told[:_SPELLED_OUT_AT_MOST])
-    more = f" The other {len(told) - _SPELLED_OUT_AT_MOST} are in the log."
-    number = f"{len(told)} warning{'s' * (len(told) > 1)}"
-    return f"{words}; {number}: {shown}{more * (len(told) > _SPELLED_OUT_AT_MOST)}"
+    if (others := len(told) - _SPELLED_OUT_AT_MOST) > 0:
+        shown += f" {counted(others, 'other')} {are(others)} in the log."
+    return f"{words}; {counted(len(told), 'warning')}: {shown}"
 
 
 def run_tags(centers: Sequence[str], outcome: str | None) -> list[str]:

@@ -23,6 +23,7 @@ from dicom_node.settings.values import (
 )
 from feature_store.clinical_tables.code_words import is_understood
 from feature_store.clinical_tables.conventions import CODED, COLUMN_NAMES
+from feature_store.wording import counted
 from models.combined.certainty import LEAST_MEASURED
 from models.combined.combat import MINIMUM_PATIENTS
 from models.network.augmentation import Augmentation
@@ -158,8 +159,8 @@ class CertaintyTable(BaseModel):
     def _are_enough(cls, value: int) -> int:
         if 0 < value < LEAST_MEASURED:
             raise ValueError(
-                f"{value} contours have no 10th and 90th percentile: expected at least "
-                f"{LEAST_MEASURED}, or 0 for none."
+                f"{counted(value, 'contour')} {'has' if value == 1 else 'have'} no 10th and 90th "
+                f"percentile: expected at least {LEAST_MEASURED}, or 0 for none."
             )
         return value
 
@@ -343,7 +344,9 @@ def _cron(value: str) -> str:
     except ValueError as error:
         raise ValueError(f"{value!r} is not a schedule: {expected}.") from error
     if len(value.split()) not in {1, 5}:
-        raise ValueError(f"{value!r} has {len(value.split())} fields and not five: {expected}.")
+        raise ValueError(
+            f"{value!r} has {counted(len(value.split()), 'field')} and not five: {expected}."
+        )
     try:
         croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()  # type: ignore[no-untyped-call]
     except ValueError as error:

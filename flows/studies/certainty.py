@@ -21,6 +21,7 @@ from feature_store.study_features import (
     perturbed_contours,
 )
 from feature_store.study_identity import StudyIdentity
+from feature_store.wording import counted
 from flows.data.contour_scores import range_of
 from flows.installation import Installation
 from flows.software_version import software_version
@@ -89,17 +90,17 @@ def scores_over_contours(
         scored = ContourAnswers((None,) * contours, (str(defect),))
     if scored.defects:
         get_run_logger().warning(
-            "Of %d perturbed contours, %d could not be measured. %s",
-            contours,
+            "Of %s, %d could not be measured. %s",
+            counted(contours, "perturbed contour"),
             scored.linear_predictors.count(None),
             scored.defects[0],
         )
     found = score_range(scored.linear_predictors, high_risk=high_risk, cutoff=bundle.model.cutoff)
     if found is None:
         get_run_logger().warning(
-            "How far the score moves with another contour is not known: fewer than %d contours "
+            "How far the score moves with another contour is not known: fewer than %s "
             "could be measured.",
-            LEAST_MEASURED,
+            counted(LEAST_MEASURED, "contour"),
         )
     return ContourScores(
         identity=identity,

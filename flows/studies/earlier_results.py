@@ -9,6 +9,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
+from feature_store.wording import are, counted
 from flows.installation import Installation
 from flows.software_version import software_version
 from flows.studies.scored import Scored, model_reference
@@ -45,9 +46,10 @@ def rejection_note_of(run: StudyRun, scored: Scored) -> Dataset | None:
     there = [path for path in earlier if path.is_file()]
     if gone := len(earlier) - len(there):
         get_run_logger().warning(
-            f"{gone} of {len(earlier)} objects of earlier results of this study are no longer in "
-            "the node's folder, and are not retired in the PACS: bring them back from the back-up "
-            "before the study is scored again, or retire them there by hand."
+            f"{gone} of {counted(len(earlier), 'object')} of earlier results of this study "
+            f"{are(gone)} no longer in the node's folder, and {are(gone)} not retired in the PACS: "
+            "bring them back from the back-up before the study is scored again, or retire them "
+            "there by hand."
         )
     if not there:
         return None

@@ -18,6 +18,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_difference import ContourDifference, contour_difference
 from feature_store.imaging.reading import read_study
 from feature_store.study_features import LoadedStudy, load_study, perturbed_contours, prepared
+from feature_store.wording import counted
 from flows.data.elsewhere import refuse_measuring
 from flows.data.identity import meant_study
 from flows.installation import Installation
@@ -82,8 +83,8 @@ class ReaderComparison:
         for number, one in enumerate(self.readers, start=1):
             nearer = sum(mm < one.difference.surface_mm for mm in away)
             lines.append(
-                f"Other RTSTRUCT {number} lies {one.difference.surface_mm:.2f} mm away on average: "
-                f"further than {nearer} of {len(away)} perturbed contours."
+                f"Other RTSTRUCT {number} lies {one.difference.surface_mm:.2f} mm away "
+                f"on average: further than {nearer} of {counted(len(away), 'perturbed contour')}."
             )
         return [*lines, *self.defects]
 

@@ -91,7 +91,7 @@ def _imported(work: Installation, names: Iterable[str]) -> list[str]:
         for sentence in refusals:
             warn(sentence)
         if scored:
-            patients = f"{scored} patient{'s' * (scored != 1)}"
+            patients = f"{counted(scored, 'patient')}"
             told.append(f"{patients} of centre {name} scored by imported features")
     return told
 

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from feature_store.feature_tables.imported_features import ImportedFeatures
 from feature_store.tables.store import ScoreRow
+from feature_store.wording import counted
 from flows.data.elsewhere import (
     imported_matrix,
     imported_of_center,
@@ -60,7 +61,7 @@ def score_imported(work: Installation, center: str) -> tuple[int, tuple[str, ...
         table = imported_matrix([one])
         if lacking := [name for name in bundle.model.features if name not in table]:
             refusals[
-                f"Of the {len(bundle.model.features)} features that the model "
+                f"Of the {counted(len(bundle.model.features), 'feature')} that the model "
                 f"{bundle.facts.name} reads, imported tables of centre {center} lack "
                 f"{len(lacking)}, such as {lacking[0]}: import tables that have them."
             ] += 1

@@ -25,6 +25,7 @@ from feature_store.expectations.suites import Finding
 from feature_store.imaging.image_marks import ImageMarks
 from feature_store.study_features import StudyFeatures
 from feature_store.tables.store import ScoreRow
+from feature_store.wording import counted
 from flows.data.elsewhere import refuse_measuring
 from flows.data.erased import refuse_work_on
 from flows.data.identity import meant_study
@@ -203,8 +204,9 @@ def score(
         if lacking := int((~np.isfinite(deep)).sum()):
             raise StudyDefect(
                 "undefined-deep-features",
-                f"{lacking} of {deep.size} deep features have no finite value. Check the values of "
-                "the CT around the GTV.",
+                f"{lacking} of {counted(deep.size, 'deep feature')} "
+                f"{'has' if lacking == 1 else 'have'} no finite value. Check the values of the CT "
+                "around the GTV.",
             )
         run.store.put_deep(run.identity, deep, bundle.network.digest)
     table = pd.DataFrame([columns])
@@ -280,4 +282,4 @@ def _told(findings: Iterable[Finding], of_regions: Iterable[Finding]) -> tuple[s
 
 
 def _warned(warnings: Sequence[object]) -> str:
-    return f"; {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+    return f"; {counted(len(warnings), 'warning')}" if warnings else ""

@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
+from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_records, survival_of
 from flows.data.model_features import recomputed_features
 from flows.data.replaced import note_replaced
@@ -135,8 +136,9 @@ def scores_of(
     keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
     if not keys:
         raise FeatureMismatchError(
-            f"Centre {center} has {len(records)} eligible clinical records, but no patient with "
-            "the features of both models: push its studies and import its clinical table first."
+            f"Centre {center} has {counted(len(records), 'eligible clinical record')}, but no "
+            "patient with the features of both models: push its studies and import its clinical "
+            "table first."
         )
     scores = {}
     both_deep = all(DEEP_BLOCK in bundle.model.blocks for bundle in bundles)

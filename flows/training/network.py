@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.data.eligible_patients import survival_of
 from flows.installation import Installation
 from flows.training.request import TrainingRequest
@@ -85,7 +86,7 @@ def offered_regions(work: Installation, request: TrainingRequest) -> list[Region
     widths = work.settings.features.ring_widths_mm
     if len(widths) < 2:
         raise TrainingError(
-            f"The settings name {len(widths)} ring{'s' * (len(widths) != 1)}, expected at least 2 "
+            f"The settings name {counted(len(widths), 'ring')}, expected at least 2 "
             "to choose the best among: set ring_widths_mm = [3, 6, 9] in the [features] table and "
             "extract the studies again, or train with --ring 6mm."
         )

@@ -22,6 +22,7 @@ from feature_store.study_features import (
     perturbed_contours,
 )
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.data.archived_study import read_archived
 from flows.data.identity import chosen_gtv
 from flows.installation import Installation
@@ -80,14 +81,13 @@ def robustness_of_training(
     )
     for block, (reach, offered) in found.counts().items():
         get_run_logger().info(
-            "%s: %d of %d features reach an intraclass correlation of %g over %d contours of %d "
-            "patients.",
+            "%s: %d of %s reached an intraclass correlation of %g over %s of %s.",
             block,
             reach,
-            offered,
+            counted(offered, "feature"),
             found.threshold,
-            found.contours,
-            found.n,
+            counted(found.contours, "contour"),
+            counted(found.n, "patient"),
         )
     return found
 

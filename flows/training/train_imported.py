@@ -89,9 +89,9 @@ def train_imported(request: TrainingRequest) -> State[None]:
     survival = survival_of(records, patients.index)
     if survival.days.max() < max(HORIZONS):
         raise TrainingError(
-            f"The patients of centre {center} were followed for {survival.days.max():g} days at "
-            f"most, but survival is to be predicted at {max(HORIZONS)} days: train on a centre "
-            "with longer follow-up."
+            f"The patients of centre {center} were followed for "
+            f"{counted(float(survival.days.max()), 'day')} at most, but survival is to be "
+            f"predicted at {max(HORIZONS)} days: train on a centre with longer follow-up."
         )
     model = fit_combined_model(request, patients, records)
     refuse_few_deaths(model, request.least_deaths_per_component)
@@ -110,9 +110,9 @@ def train_imported(request: TrainingRequest) -> State[None]:
         digests=digests_of_training(request, source, records),
     )
     return Completed(
-        message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients "
-        f"with {model.training.n_events} deaths and features that were made elsewhere: pin this "
-        "digest in the [model] table"
+        message=f"bundle {digest} frozen in {request.bundle.name} from "
+        f"{counted(model.training.n, 'patient')} with {counted(model.training.n_events, 'death')} "
+        "and features that were made elsewhere: pin this digest in the [model] table"
     )
 
 
@@ -121,14 +121,14 @@ def _offered(center: str, features: pd.DataFrame) -> pd.DataFrame:
     whole: pd.DataFrame = features.dropna(axis="columns")
     if lacking := features.shape[1] - whole.shape[1]:
         warn(
-            f"{lacking} imported feature{'s' * (lacking != 1)} of centre {center} "
+            f"{counted(lacking, 'imported feature')} of centre {center} "
             f"{'is' if lacking == 1 else 'are'} not offered to the selection, as some patients "
             "lack them."
         )
     if whole.empty:
         raise TrainingError(
-            f"The {len(features)} patients of centre {center} have no imported feature in common: "
-            "import tables with the same features for all."
+            f"The {counted(len(features), 'patient')} of centre {center} share no imported feature"
+            ": import tables with the same features for all."
         )
     regions = {block_of(str(name)) for name in whole.columns} & set(BLOCKS)
     if not regions:

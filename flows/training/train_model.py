@@ -16,6 +16,7 @@ from prefect.states import Completed
 from feature_store.clinical_records import ClinicalRecord
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
+from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
@@ -115,8 +116,9 @@ def train_model(request: TrainingRequest) -> State[None]:
     )
     remove_unfinished(work, request)
     return Completed(
-        message=f"bundle {digest} frozen in {request.bundle.name} from {model.training.n} patients "
-        f"with {model.training.n_events} deaths: pin this digest in the [model] table"
+        message=f"bundle {digest} frozen in {request.bundle.name} from "
+        f"{counted(model.training.n, 'patient')} with {counted(model.training.n_events, 'death')}: "
+        "pin this digest in the [model] table"
     )
 
 
@@ -234,7 +236,8 @@ def gather_evidence(
         comparison = compare_regions(complete, survival, seed=request.seed, settings=settings)
     else:
         warn(
-            f"The regions are not compared: {len(complete)} of {len(patients)} patients have "
+            f"The regions are not compared: only {len(complete)} of "
+            f"{counted(len(patients), 'patient')} {'has' if len(complete) == 1 else 'have'} "
             "features of every ring that the settings name; extract the others again."
         )
     if request.bootstraps:

@@ -55,9 +55,9 @@ def check_trainable(
     _check_deaths(survival, request)
     if survival.days.max() < max(HORIZONS):
         raise TrainingError(
-            f"The patients of centre {request.center} were followed for {survival.days.max():g} "
-            f"days at most, but survival is to be predicted at {max(HORIZONS)} days: train on a "
-            "centre with longer follow-up."
+            f"The patients of centre {request.center} were followed for "
+            f"{counted(float(survival.days.max()), 'day')} at most, but survival is to be "
+            f"predicted at {max(HORIZONS)} days: train on a centre with longer follow-up."
         )
     _check_folds(survival, request)
     rows = split_learners(survival, request.deep_features, request.seed).of_model
@@ -89,7 +89,7 @@ def refuse_few_deaths(model: CombinedModel, least: float) -> None:
         else ""
     )
     raise TrainingError(
-        f"The Cox model has {components} components for {deaths} deaths, "
+        f"The Cox model has {components} components for {counted(deaths, 'death')}, "
         f"{deaths / components:.1f} for each, expected at least {least:g}: {fewer}train on more "
         "patients, or ask for such a model (--least-deaths-per-component 0)."
     )
@@ -112,9 +112,9 @@ def _check_folds(survival: Survival, request: TrainingRequest) -> None:
             _check_deaths(survival.subset((numbers != number).nonzero()[0]), request)
     except TrainingError as error:
         raise TrainingError(
-            f"The whole training cannot be cross-validated in {request.folds} folds: {error} Or "
-            "ask for other folds (--folds), or for none (--folds 0), which leaves the model "
-            "without internal validation."
+            f"The whole training cannot be cross-validated in {counted(request.folds, 'fold')}: "
+            f"{error} Or ask for other folds (--folds), or for none (--folds 0), which leaves the "
+            "model without internal validation."
         ) from error
 
 

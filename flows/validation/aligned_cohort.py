@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from dicom_node.settings import SettingsError
+from feature_store.wording import counted
 from flows.data.model_features import stored_features
 from flows.installation import Installation
 from models.combined.combat import estimate_center_effect
@@ -56,9 +57,9 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     )
     if absent := len(set(keys) - set(table.index)):
         raise CombatError(
-            f"Centre {cohort.center} has no features by these settings of {absent} of {len(keys)} "
-            "patients, so ComBat cannot align them: score their studies again, or validate "
-            "without ComBat."
+            f"Centre {cohort.center} has no features by these settings of {absent} of "
+            f"{counted(len(keys), 'patient')}, so ComBat cannot align them: score their studies "
+            "again, or validate without ComBat."
         )
     shown = table.loc[keys]
     try:
@@ -68,9 +69,9 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     aligned = effect.remove(shown)
     risks = bundle.model.score(aligned)
     sentence = (
-        f"Aligned by ComBat with the {bundle.combat.patients} training patients "
-        f"({len(bundle.combat.features)} features, training centre as reference): these are not "
-        "the scores that were returned to the PACS."
+        f"Aligned by ComBat with the {counted(bundle.combat.patients, 'training patient')} "
+        f"({counted(len(bundle.combat.features), 'feature')}, training centre as reference): these "
+        "are not the scores that were returned to the PACS."
     )
     return replace(
         cohort,

@@ -20,6 +20,7 @@ from dicom_node.registry.registry import StudyState
 from dicom_node.settings import SettingsError
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.study_identity import StudyIdentity
+from feature_store.wording import are, counted
 from flows.data.contour_scores import with_contour_scores
 from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
 from flows.data.model_features import training_patients, with_model_inputs
@@ -128,8 +129,8 @@ def _validate(cohort: CohortQuery, *, to_pacs: bool = False) -> State[None]:
         folder = write_report(work, cohort, report, leaving)
         sent = f"; {deliver_report(work, leaving.report, folder)}" if to_pacs else ""
         step()
-    analysed = f"{sum(item.n for item in cohorts)} patients analysed; report in {folder.name}{sent}"
-    return Completed(message=analysed)
+    analysed = f"{counted(sum(item.n for item in cohorts), 'patient')} analysed"
+    return Completed(message=f"{analysed}; report in {folder.name}{sent}")
 
 
 def refuse_training_centers(work: Installation, centers: list[str]) -> None:
@@ -182,9 +183,9 @@ def with_known_patients(work: Installation, cohort: CohortQuery, centers: list[s
     unknown = [key for key in meant if key not in known]
     if unknown:
         raise CohortError(
-            f"{len(unknown)} of the {len(cohort.patients)} patients named are at none of the "
-            f"centres {', '.join(centers)}, the first is {unknown[0]}: expected pseudonyms as runs "
-            "and reports show them."
+            f"{len(unknown)} of the {counted(len(cohort.patients), 'patient')} named "
+            f"{are(len(unknown))} at none of the centres {', '.join(centers)}, the first is "
+            f"{unknown[0]}: expected pseudonyms as runs and reports show them."
         )
     return cohort.model_copy(update={"patients": list(dict.fromkeys(meant))})
 

@@ -22,6 +22,7 @@ from models.combined.robustness import Robustness
 from models.combined.sample_splitting import DeepFeatures
 from models.combined.signature import Signature
 from models.survival.concordance import TrainingConcordance
+from models.wording import counted
 
 _READS_IMAGES = (
     "Reads a planning CT and one GTV contour of non-small-cell lung cancer before radiotherapy, "
@@ -122,7 +123,7 @@ def _taught(bundle: FrozenBundle) -> str:
     evidence = bundle.evidence
     if bundle.network is None or evidence.deep_features is DeepFeatures.SAME:
         return ""
-    return f"; the network learnt from {evidence.n_network} others"
+    return f"; the network learnt from {counted(evidence.n_network, 'other')}"
 
 
 def _made_elsewhere(facts: BundleFacts) -> list[str]:
@@ -156,17 +157,17 @@ def _robust(found: Robustness | None) -> list[str]:
     """Say which features could be selected at all, a line a block."""
     if found is None:
         return []
-    patients = f"{found.n} patients" + (
+    patients = f"{counted(found.n, 'patient')}" + (
         f", {found.n_left_out} more left out" if found.n_left_out else ""
     )
     return [
         (
             "  robust          features with an intraclass correlation of at least "
-            f"{found.threshold:g} over {found.contours} perturbed contours of {patients}; in folds "
-            "not asked of deep features"
+            f"{found.threshold:g} over {counted(found.contours, 'perturbed contour')} of "
+            f"{patients}; in folds not asked of deep features"
         ),
         *(
-            f"    {block}: {reach} of {offered} features"
+            f"    {block}: {reach} of {counted(offered, 'feature')}"
             for block, (reach, offered) in found.counts().items()
         ),
     ]
@@ -178,7 +179,7 @@ def _network(bundle: FrozenBundle) -> str:
     kind = "3D-SE-ResNet" if bundle.network.squeeze_excitation else "3D-ResNet without SE modules"
     curve = bundle.evidence.curve
     best = max((epoch.number for epoch in curve if epoch.best), default=None)
-    trained = "" if best is None else f", {len(curve)} epochs, weights of epoch {best}"
+    trained = "" if best is None else f", {counted(len(curve), 'epoch')}, weights of epoch {best}"
     return f"{kind}, weights {bundle.network.digest}{trained}"
 
 
@@ -202,8 +203,8 @@ def _harmonisation(bundle: FrozenBundle) -> str:
         return "none of features between centres"
     return (
         "no score of a single patient; a validation may align a cohort with "
-        f"{len(bundle.combat.features)} features of the {bundle.combat.patients} training patients "
-        "by ComBat"
+        f"{counted(len(bundle.combat.features), 'feature')} of the "
+        f"{counted(bundle.combat.patients, 'training patient')} by ComBat"
     )
 
 
@@ -212,8 +213,9 @@ def _range(applicability: Applicability | None) -> list[str]:
     if applicability is None:
         return ["  range           not recorded: every patient is scored without a word"]
     return [
-        f"  range           {one.group}: {len(one.z_score.features)} features, distance up to "
-        f"{one.limit:.3g}, beyond which lies 1 in 100 such patients ({one.left_out.size} left out)"
+        f"  range           {one.group}: {counted(len(one.z_score.features), 'feature')}, distance "
+        f"up to {one.limit:.3g}, beyond which lies 1 in 100 such patients ({one.left_out.size} "
+        "left out)"
         for one in applicability.distances
     ]
 
@@ -223,8 +225,9 @@ def _recognised(bundle: FrozenBundle) -> list[str]:
     found = bundle.digests
     if found is None:
         return []
-    counts = f"{len(found.pixels)} CTs by pixels, {len(found.instances)} by instances"
-    return [f"  recognised by   salted digests: {counts}, {len(found.persons)} names of persons"]
+    counts = f"{counted(len(found.pixels), 'CT')} by pixels, {len(found.instances)} by instances"
+    persons = counted(len(found.persons), "name")
+    return [f"  recognised by   salted digests: {counts}, {persons} of persons"]
 
 
 def _signature(
@@ -285,7 +288,7 @@ def _performance(bundle: FrozenBundle) -> list[str]:
             low, high = _interval(result.concordance, result.standard_error)
             value = (
                 f"C {result.concordance:.3f} ({low:.3f}-{high:.3f}) apparent, "
-                f"{result.n_selected} of {result.n_offered} features"
+                f"{result.n_selected} of {counted(result.n_offered, 'feature')}"
             )
         lines.append(f"  region          {' + '.join(result.regions)}: {value}")
     return lines
@@ -300,7 +303,7 @@ def _cross_validated(found: CrossValidation) -> list[str]:
     lines = [
         (
             f"  Harrell's C     {c:.3f} (standard error {error:.3f}) in patients whom nothing had "
-            f"seen: {run} folds, {what} made anew in each, {found.n_failed} without a "
+            f"seen: {counted(run, 'fold')}, {what} made anew in each, {found.n_failed} without a "
             f"model{not_run}"
         )
     ]
@@ -311,13 +314,14 @@ def _cross_validated(found: CrossValidation) -> list[str]:
         learnt = "the same patients" if found.way is DeepFeatures.SAME else "different patients"
         lines.append(
             f"                  network and Cox model learnt from {learnt}: in a fold "
-            f"{_range_of(n_network)} and {_range_of(n_model)}, at most {found.epochs} epochs"
+            f"{_range_of(n_network)} and {_range_of(n_model)}, at most "
+            f"{counted(found.epochs, 'epoch')}"
         )
     for block in found.blocks:
         c, error, n_folds = found.of_block(block)
         lines.append(
-            f"    {block}: C {c:.3f} (standard error {error:.3f}), selected in {n_folds} of {run} "
-            "folds"
+            f"    {block}: C {c:.3f} (standard error {error:.3f}), selected in {n_folds} of "
+            f"{counted(run, 'fold')}"
         )
     return lines
 
@@ -345,9 +349,10 @@ def _limits(
         unstable = [feature for feature, share in internal.stability.items() if share < 0.5]
         if unstable:
             limits.append(
-                f"Warning: {len(unstable)} of {len(internal.stability)} features were selected in "
-                "less than half of the resamples, "
-                f"{min(unstable, key=lambda name: internal.stability[name])} least often."
+                f"Warning: {len(unstable)} of {counted(len(internal.stability), 'feature')} "
+                f"{'was' if len(unstable) == 1 else 'were'} selected in less than half of the "
+                f"resamples, {min(unstable, key=lambda name: internal.stability[name])} least "
+                "often."
             )
         limits += [
             f"Warning: {one} and {two} correlate at {value:+.2f} and say the same thing twice."

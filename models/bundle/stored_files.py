@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.errors import BundleError
 from models.network.weights import NetworkWeights
+from models.wording import counted
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class BundleFile:
         if (len(content), found) != (self.size, self.digest):
             raise BundleError(
                 f"The file {self.name} of the bundle in {self.folder.name} was changed after "
-                f"freezing: {len(content)} bytes found, {self.size} listed, SHA-256 {found[:12]} "
-                f"found, {self.digest[:12]} listed; put the original back."
+                f"freezing: {counted(len(content), 'byte')} found, {self.size} listed, "
+                f"SHA-256 {found[:12]} found, {self.digest[:12]} listed; put the original back."
             )
         return content
 

@@ -29,6 +29,7 @@ from models.combined.feature_selection import ZScore, fit_z_score, frozen_vector
 from models.combined.principal_components import fit_principal_components
 from models.errors import TrainingError
 from models.survival.risk_sets import Array
+from models.wording import counted
 
 RANK = 0.01
 """Share of patients of the same kind beyond the limit."""
@@ -83,9 +84,9 @@ class Place:
         return (
             f"The {self.group} {OUTSIDE}: "
             f"distance {self.distance:.3g}, expected at most {self.limit:.3g}, beyond which lies 1 "
-            f"in 100 such patients ({self.n_left_out} were left out to find it). What stands out "
-            f"most is {self.feature}, {self.z_score:+.3g} SD from their mean. Check CT and "
-            "contour; if both are right, the model knows no such patient."
+            f"in 100 such patients ({counted(self.n_left_out, 'patient')} left out to find it). "
+            f"What stands out most is {self.feature}, {self.z_score:+.3g} SD from their mean. "
+            "Check CT and contour; if both are right, the model knows no such patient."
         )
 
 
@@ -130,8 +131,8 @@ class JointDistance:
         if parts["loadings"].shape != (p, k) or not k or not parts["left_out"].size:
             raise TrainingError(
                 f"The distance in {self.group} has loadings of shape {parts['loadings'].shape} for "
-                f"{p} features and {k} components, and {parts['left_out'].size} patients left out: "
-                "train the model again."
+                f"{counted(p, 'feature')} and {counted(k, 'component')}, and "
+                f"{counted(parts['left_out'].size, 'patient')} left out: train the model again."
             )
         positive = (*parts["variances"], *parts["left_out"], self.rest, self.limit)
         if not (np.isfinite(parts["loadings"]).all() and np.isfinite(positive).all()) or (

@@ -36,6 +36,7 @@ from models.combined.feature_selection import feature_values, frozen_vector, var
 from models.combined.signature import block_of
 from models.errors import CombatError, NotConvergedError, TrainingError
 from models.survival.risk_sets import Array
+from models.wording import counted
 
 COMBAT_METHOD = "ComBat, parametric empirical Bayes, training centre as reference, no covariates"
 MINIMUM_PATIENTS = 20
@@ -74,8 +75,10 @@ class CombatReference:
         means, sds = frozen_vector(self.means), frozen_vector(self.sds)
         if not len(set(self.features)) == len(self.features) == means.size == sds.size:
             raise TrainingError(
-                f"The ComBat reference has {len(set(self.features))} different features, "
-                f"{means.size} means and {sds.size} standard deviations: expected one of each."
+                "The ComBat reference has "
+                f"{counted(len(set(self.features)), 'different feature')}, "
+                f"{counted(means.size, 'mean')} and {counted(sds.size, 'standard deviation')}: "
+                "expected one of each."
             )
         if not (np.isfinite(means).all() and np.isfinite(sds).all() and (sds > 0).all()):
             raise TrainingError(
@@ -182,8 +185,8 @@ def estimate_center_effect(
     n = len(table)
     if n < minimum_patients:
         raise CombatError(
-            f"ComBat needs at least {minimum_patients} patients of a centre to tell its effect "
-            f"from chance, found {n}: validate without it, or wait for more patients."
+            f"ComBat needs at least {counted(minimum_patients, 'patient')} of a centre to tell its "
+            f"effect from chance, found {n}: validate without it, or wait for more patients."
         )
     z = (feature_values(table, reference.features) - reference.means) / reference.sds
     varies = varying(z)

@@ -25,6 +25,7 @@ from models.survival.cox_regression import fit_cox
 from models.survival.lasso_cross_validation import LambdaRule, assign_folds
 from models.survival.risk_sets import Array
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 DEEP_BLOCK = "deep"
 BLOCKS = ("gtv", "ring_6mm", DEEP_BLOCK)
@@ -145,9 +146,9 @@ class CombinedModel:
         p, k = self.components.loadings.shape
         if p != len(self.features) or coefficients.shape != (k,) or errors.shape != (k,):
             raise TrainingError(
-                f"The model has {len(self.features)} features, loadings of shape {(p, k)} and "
-                f"{coefficients.size} Cox coefficients: expected one row per feature and one "
-                "column per coefficient."
+                f"The model has {counted(len(self.features), 'feature')}, loadings of shape "
+                f"{(p, k)} and {counted(coefficients.size, 'Cox coefficient')}: expected one row "
+                "per feature and one column per coefficient."
             )
         if not (
             np.isfinite(coefficients).all()
@@ -161,8 +162,8 @@ class CombinedModel:
         if beyond or not self.horizons:
             raise TrainingError(
                 f"Survival at {beyond[0] if beyond else 'no'} days cannot be predicted from "
-                f"follow-up of up to {self.baseline.last_day:g} days: use horizons within the "
-                "training patients' follow-up."
+                f"follow-up of up to {counted(self.baseline.last_day, 'day')}: use horizons within "
+                "the training patients' follow-up."
             )
         object.__setattr__(self, "cox_coefficients", coefficients)
         object.__setattr__(self, "cox_standard_errors", errors)
@@ -295,13 +296,14 @@ def train_combined_model(
     """
     if features.shape[0] != outcome.n:
         raise FeatureMismatchError(
-            f"There are features of {features.shape[0]} patients and outcomes of {outcome.n}: give "
-            "both for the same patients in the same order."
+            f"There are features of {counted(features.shape[0], 'patient')} and outcomes of "
+            f"{outcome.n}: give both for the same patients in the same order."
         )
     if features.index.has_duplicates:
+        n_twice = int(features.index.duplicated().sum())
         raise FeatureMismatchError(
-            f"{int(features.index.duplicated().sum())} rows of features repeat a patient: give "
-            "each patient once."
+            f"{counted(n_twice, 'row')} of features {'repeats' if n_twice == 1 else 'repeat'} a "
+            "patient: give each patient once."
         )
     if not blocks or len(set(blocks)) != len(blocks):
         raise TrainingError(
@@ -380,9 +382,9 @@ def _warnings(survival: Survival, n_components: int, rule: LambdaRule) -> tuple[
     can_be_leaner = rule is not LambdaRule.ONE_STANDARD_ERROR
     sentence = (
         f"The Cox model has {n_components} component{'s' if n_components > 1 else ''} for "
-        f"{survival.n_events} deaths, {per_component:.1f} deaths per component where at least "
-        f"{EVENTS_PER_COMPONENT} are advised: expect risks that are too extreme in other patients; "
-        "train on more patients"
+        f"{counted(survival.n_events, 'death')}, {per_component:.1f} deaths per component where at "
+        f"least {EVENTS_PER_COMPONENT} are advised: expect risks that are too extreme in other "
+        "patients; train on more patients"
         + (
             f", or keep fewer features with the lambda rule {LambdaRule.ONE_STANDARD_ERROR}."
             if can_be_leaner

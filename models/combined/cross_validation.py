@@ -32,6 +32,7 @@ from models.network.weights import DEEP_COLUMNS
 from models.survival.concordance import training_concordance
 from models.survival.lasso_cross_validation import assign_folds
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 CHANCE = 0.5
 ANY_RING = "ring"
@@ -112,8 +113,9 @@ class CrossValidation:
     def __post_init__(self) -> None:
         if len(self.results) < 2:
             raise TrainingError(
-                f"{len(self.results)} of {self.folds} folds of the cross-validation "
-                "were run, at least 2 are needed: give it more time, or ask for no folds."
+                f"{len(self.results)} of {counted(self.folds, 'fold')} of the cross-validation "
+                f"{'was' if len(self.results) == 1 else 'were'} run, at least 2 are needed: give "
+                "it more time, or ask for no folds."
             )
         object.__setattr__(self, "way", DeepFeatures(self.way))
         object.__setattr__(self, "blocks", tuple(self.blocks))

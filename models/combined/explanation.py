@@ -24,6 +24,7 @@ from models.combined.combined_model import DEEP_BLOCK, CombinedModel
 from models.errors import FeatureMismatchError
 from models.network.engines import Extractor
 from models.network.weights import DEEP_COLUMNS, INPUT_SHAPE, checked_inputs
+from models.wording import counted
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def occlusion_map(
         )
     if not 0 < cube <= INPUT_SHAPE[0] or INPUT_SHAPE[0] % cube:
         raise FeatureMismatchError(
-            f"Cubes of {cube} voxels do not fill an image of 64: use 8, 16 or 32."
+            f"Cubes of {counted(cube, 'voxel')} cannot fill an image of 64: use 8, 16 or 32."
         )
     volume = checked_inputs(np.asarray(image, dtype=np.float32)[np.newaxis])[0]
     weights = model.feature_weights[

@@ -18,6 +18,7 @@ from models.errors import FeatureMismatchError, TrainingError
 from models.survival.cox_regression import univariate_cox
 from models.survival.risk_sets import Array
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 _NO_SPREAD = 1e-10
 """A standard deviation below this share of the largest absolute value is rounding error, not
@@ -50,8 +51,9 @@ class ZScore:
         means, sds = frozen_vector(self.means), frozen_vector(self.sds)
         if not len(self.features) == means.size == sds.size:
             raise TrainingError(
-                f"There are {len(self.features)} features, {means.size} means and {sds.size} "
-                "standard deviations: expected one of each."
+                f"There are {counted(len(self.features), 'feature')}, "
+                f"{counted(means.size, 'mean')} and {counted(sds.size, 'standard deviation')}: "
+                "expected one of each."
             )
         if len(set(self.features)) != len(self.features):
             raise TrainingError("A feature name occurs twice: give every column its own name.")
@@ -136,7 +138,7 @@ def fit_z_score(table: pd.DataFrame) -> tuple[ZScore, dict[str, str]]:
     means, sds = values.mean(axis=0), values.std(axis=0, ddof=1)
     varies = varying(values)
     dropped = {
-        columns[position]: f"constant in all {values.shape[0]} training patients"
+        columns[position]: f"constant in all {counted(values.shape[0], 'training patient')}"
         for position in np.flatnonzero(~varies)
     }
     kept = np.flatnonzero(varies)
@@ -195,15 +197,16 @@ def feature_values(table: pd.DataFrame, features: tuple[str, ...]) -> Array:
     absent = tuple(feature for feature in features if feature not in where)
     if absent:
         raise FeatureMismatchError(
-            f"{len(absent)} of {len(features)} features are absent, the first is {absent[0]}: "
-            "extract the same regions with the same settings as in training.",
+            f"{len(absent)} of {counted(len(features), 'feature')} "
+            f"{'is' if len(absent) == 1 else 'are'} absent, the first is {absent[0]}: extract the "
+            "same regions with the same settings as in training.",
             absent,
         )
     if len(where) != len(columns):
         twice = tuple(sorted({column for column in columns if columns.count(column) > 1}))
         raise FeatureMismatchError(
-            f"{len(twice)} feature columns occur more than once, the first is {twice[0]}: give "
-            "each column once.",
+            f"{counted(len(twice), 'feature column')} {'occurs' if len(twice) == 1 else 'occur'} "
+            f"more than once, the first is {twice[0]}: give each column once.",
             twice,
         )
     part = table.iloc[:, [where[feature] for feature in features]]

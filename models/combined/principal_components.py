@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from models.combined.feature_selection import frozen_vector
 from models.errors import TrainingError
 from models.survival.risk_sets import Array
+from models.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class PrincipalComponents:
         center, loadings = frozen_vector(self.center), frozen_vector(self.loadings)
         if loadings.ndim != 2 or center.shape != loadings.shape[:1] or 0 in loadings.shape:
             raise TrainingError(
-                f"The component loadings have shape {loadings.shape} for {center.size} features: "
-                "expected one row each."
+                f"The component loadings have shape {loadings.shape} for "
+                f"{counted(center.size, 'feature')}: expected one row each."
             )
         if not (np.isfinite(center).all() and np.isfinite(loadings).all()):
             raise TrainingError(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from models.combined.signature import block_of
 from models.errors import TrainingError
+from models.wording import counted
 
 LEAST_PATIENTS = 10
 """From fewer the correlation says next to nothing."""
@@ -106,8 +107,8 @@ def measure_robustness(
     n = len(means)
     if n < LEAST_PATIENTS:
         raise TrainingError(
-            f"The contours of {n} patients could be perturbed and measured, expected at least "
-            f"{LEAST_PATIENTS}: train without --robust, or on more patients."
+            f"The contours of {counted(n, 'patient')} could be perturbed and measured, expected at "
+            f"least {LEAST_PATIENTS}: train without --robust, or on more patients."
         )
     between_ms = contours * np.var(means, axis=0, ddof=1)
     within_ms = within / (n * (contours - 1))

@@ -23,6 +23,7 @@ from models.survival.lasso_cross_validation import (
 )
 from models.survival.risk_sets import Array
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 _HOW_WELL = {
     LambdaRule.MIN: "best",
@@ -66,11 +67,14 @@ class SelectionSettings:
                 f"The selection level alpha is {self.alpha}: use a number above 0 and up to 1."
             )
         if self.n_folds < 2:
-            raise TrainingError(f"Cross-validation has {self.n_folds} folds: use at least 2.")
+            raise TrainingError(
+                f"Cross-validation has {counted(self.n_folds, 'fold')}: use at least 2."
+            )
         if self.n_lambdas < 2 or not (self.lambda_ratio is None or 0 < self.lambda_ratio < 1):
             raise TrainingError(
-                f"The Lasso path has {self.n_lambdas} penalties down to {self.lambda_ratio} of the "
-                "largest: use at least 2 penalties and a ratio between 0 and 1."
+                f"The Lasso path has {counted(self.n_lambdas, 'penalty', 'penalties')} down to "
+                f"{self.lambda_ratio} of the largest: use at least 2 penalties and a ratio between "
+                "0 and 1."
             )
         if self.lambda_rule not in list(LambdaRule):
             raise TrainingError(
@@ -138,8 +142,9 @@ class Signature:
         coefficients = frozen_vector(self.coefficients)
         if coefficients.shape != (len(self.z_score.features),) or coefficients.size == 0:
             raise TrainingError(
-                f"The signature of {self.block} has {len(self.z_score.features)} features and "
-                f"{coefficients.size} coefficients: expected one each, and at least one."
+                f"The signature of {self.block} has "
+                f"{counted(len(self.z_score.features), 'feature')} and "
+                f"{counted(coefficients.size, 'coefficient')}: expected one each, and at least one."
             )
         if not np.isfinite(coefficients).all() or (coefficients == 0).any():
             raise TrainingError(
@@ -270,9 +275,9 @@ def select_weights(
     n_significant = len(selection.z_score.features)
     if n_significant == 0:
         raise NoFeatureSelectedError(
-            f"None of {candidates.shape[1]} features of block {block} has a univariate Cox p "
-            f"value below {chosen.alpha:g} in {survival.n} patients with {survival.n_events} "
-            "deaths: train on more patients or without this block.",
+            f"None of {counted(candidates.shape[1], 'feature')} of block {block} has a univariate "
+            f"Cox p value below {chosen.alpha:g} in {counted(survival.n, 'patient')} with "
+            f"{counted(survival.n_events, 'death')}: train on more patients or without this block.",
             block,
         )
     z = selection.z_score.apply(candidates)
@@ -284,9 +289,11 @@ def select_weights(
     kept = np.flatnonzero(np.abs(coefficients) > 0)
     if kept.size == 0:
         raise NoFeatureSelectedError(
-            f"The Lasso keeps none of {n_significant} features of block {block}, because an empty "
-            f"model predicts the patients left out {_HOW_WELL[chosen.lambda_rule]} ({survival.n} "
-            f"patients, {survival.n_events} deaths): train on more patients or without this block.",
+            f"The Lasso keeps none of {counted(n_significant, 'feature')} of block {block}, "
+            "because an empty model predicts the patients left out "
+            f"{_HOW_WELL[chosen.lambda_rule]} ({counted(survival.n, 'patient')}, "
+            f"{counted(survival.n_events, 'death')}): train on more patients or without this "
+            "block.",
             block,
         )
     summary = SelectionSummary(

@@ -19,6 +19,7 @@ from models.network.deep_features import DeepFeatureExtractor
 from models.network.onnx_graph import onnx_graph
 from models.network.openvino_features import OpenVinoExtractor
 from models.network.weights import NetworkWeights
+from models.wording import counted
 
 LIMIT = 5e-6
 """By how much a feature may differ between engines, or by this share of the largest feature where
@@ -78,9 +79,9 @@ class GraphCheck:
         numbers = (self.largest_difference, self.largest_feature)
         if self.tumours < 1 or not all(np.isfinite(one) and one >= 0 for one in numbers):
             raise BundleError(
-                f"The network's graph was compared on {self.tumours} tumours with a largest "
-                f"difference of {self.largest_difference}: expected one tumour at least, and "
-                "finite numbers; freeze the bundle again."
+                f"The network's graph was compared on {counted(self.tumours, 'tumour')} with a "
+                f"largest difference of {self.largest_difference}: expected one tumour at least, "
+                "and finite numbers; freeze the bundle again."
             )
 
     @property

@@ -27,6 +27,7 @@ from models.network.augmentation import Augmentation, augmented_batch
 from models.network.checkpoint import Checkpoint, Epoch, assign, read_checkpoint, values_of
 from models.network.weights import NetworkWeights, checked_inputs
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 __all__ = ["Epoch", "NetworkTraining", "split_patients", "train_network"]
 
@@ -146,8 +147,8 @@ def train_network(
     volumes = checked_inputs(inputs)
     if volumes.shape[0] != survival.n:
         raise TrainingError(
-            f"There are {volumes.shape[0]} network inputs and {survival.n} outcomes: give both for "
-            "the same patients."
+            f"There are {counted(volumes.shape[0], 'network input')} and "
+            f"{counted(survival.n, 'outcome')}: give both for the same patients."
         )
     split = split_patients(survival, chosen.held_out, seed)
     # Imports TensorFlow
@@ -200,9 +201,9 @@ def split_patients(
         deaths = int(survival.event[rows].sum())
         if deaths < 2 and (what == "train" or held_out > 0):
             raise TrainingError(
-                f"Of {survival.n} patients, {rows.size} would {what}, {deaths} of whom died: the "
-                "loss compares deaths with each other, so at least two are needed; use a larger "
-                "cohort."
+                f"Of {counted(survival.n, 'patient')}, {rows.size} would {what}, {deaths} of whom "
+                "died: the loss compares deaths with each other, so at least two are needed; use a "
+                "larger cohort."
             )
     return inside, outside
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from models.errors import TrainingError
 from models.survival.risk_sets import Array, RiskSets, Ties
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 _GREATEST = 700.0
 """Linear predictor whose hazard ratio is still a number."""
@@ -50,8 +51,8 @@ class BaselineHazard:
         cumulative = np.array(self.cumulative, dtype=np.float64)
         if days.ndim != 1 or days.size == 0 or days.shape != cumulative.shape:
             raise TrainingError(
-                f"The baseline hazard has {days.size} days and {cumulative.size} values: expected "
-                "one value per day."
+                f"The baseline hazard has {counted(days.size, 'day')} and "
+                f"{counted(cumulative.size, 'value')}: expected one value per day."
             )
         finite = np.isfinite(days).all() and np.isfinite(cumulative).all()
         if (

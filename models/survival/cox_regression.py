@@ -27,6 +27,7 @@ from scipy.special import erfc
 from models.errors import NotConvergedError, TrainingError
 from models.survival.risk_sets import Array, RiskSets, Ties
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 _MAX_ITERATIONS = 50
 _MAX_HALVINGS = 30
@@ -143,9 +144,9 @@ def fit_cox(
         if np.abs(beta).max() > _LARGEST_EFFECT:
             break
     raise NotConvergedError(
-        f"The Cox model of {x.shape[1]} covariates in {survival.n} patients with "
-        f"{survival.n_events} deaths has no finite estimate, because a covariate separates early "
-        "from late deaths perfectly: use fewer covariates or more patients."
+        f"The Cox model of {counted(x.shape[1], 'covariate')} in {counted(survival.n, 'patient')} "
+        f"with {counted(survival.n_events, 'death')} has no finite estimate, because a covariate "
+        "separates early from late deaths perfectly: use fewer covariates or more patients."
     )
 
 
@@ -215,13 +216,14 @@ def _covariates(values: ArrayLike, survival: Survival) -> Array:
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 2 or x.shape[0] != survival.n or x.shape[1] == 0:
         raise TrainingError(
-            f"The covariates have shape {x.shape}: expected {survival.n} rows and at least one "
-            "column."
+            f"The covariates have shape {x.shape}: expected {counted(survival.n, 'row')} and at "
+            "least one column."
         )
     missing = int((~np.isfinite(x)).sum())
     if missing:
         raise TrainingError(
-            f"{missing} covariate values are missing or infinite: leave those patients out."
+            f"{counted(missing, 'covariate value')} {'is' if missing == 1 else 'are'} missing or "
+            "infinite: leave those patients out."
         )
     return x
 

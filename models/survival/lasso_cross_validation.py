@@ -26,6 +26,7 @@ from models.errors import TrainingError
 from models.survival.lasso_path import lasso_path, population_sd
 from models.survival.risk_sets import Array, RiskSets, Ties
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 
 class LambdaRule(StrEnum):
@@ -140,9 +141,9 @@ def assign_folds(survival: Survival, n_folds: int, seed: int) -> NDArray[np.intp
     """
     if n_folds < 2 or survival.n_events < n_folds:
         raise TrainingError(
-            f"{survival.n_events} deaths cannot be shared among {n_folds} folds of "
-            "cross-validation: at least two folds and one death in each are needed, so train on a "
-            "larger cohort."
+            f"{counted(survival.n_events, 'death')} cannot be shared among "
+            f"{counted(n_folds, 'fold')} of cross-validation: at least two folds and one death in "
+            "each are needed, so train on a larger cohort."
         )
     random = np.random.default_rng(seed)
     shuffled = np.r_[

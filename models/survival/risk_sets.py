@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models.errors import TrainingError
 from models.survival.survival_data import Survival
+from models.wording import counted
 
 Array = NDArray[np.float64]
 
@@ -73,8 +74,8 @@ class RiskSets:
         deaths = np.flatnonzero(event)
         if deaths.size == 0:
             raise TrainingError(
-                f"None of the {survival.n} patients died, so a Cox model cannot be fitted: use a "
-                "cohort with deaths."
+                f"None of the {counted(survival.n, 'patient')} died, so a Cox model cannot be "
+                "fitted: use a cohort with deaths."
             )
         death_days = days[deaths]
         first_of_tie = np.r_[True, death_days[1:] != death_days[:-1]]

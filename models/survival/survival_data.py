@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models.errors import SurvivalDataError
+from models.wording import counted
 
 _TIE_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
@@ -42,8 +43,8 @@ class Survival:
         event = _event(self.event)
         if days.size != event.size:
             raise SurvivalDataError(
-                f"There are {days.size} survival times but {event.size} events: give one of each "
-                "for every patient."
+                f"There are {counted(days.size, 'survival time')} but "
+                f"{counted(event.size, 'event')}: give one of each for every patient."
             )
         days.flags.writeable = False
         event.flags.writeable = False
@@ -107,8 +108,9 @@ def _days(values: ArrayLike) -> NDArray[np.float64]:
     bad = np.flatnonzero(~(np.isfinite(days) & (days > 0)))
     if bad.size:
         raise SurvivalDataError(
-            f"{bad.size} of {days.size} survival times are not finite numbers above 0, the first "
-            f"is {days[bad[0]]:g} in row {bad[0]} (rows counted from 0): leave out patients "
+            f"{bad.size} of {counted(days.size, 'survival time')} "
+            f"{'is no finite number' if bad.size == 1 else 'are no finite numbers'} above 0, the "
+            f"first is {days[bad[0]]:g} in row {bad[0]} (rows counted from 0): leave out patients "
             "without follow-up."
         )
     return _joined_ties(days)
@@ -145,8 +147,8 @@ def _event(values: ArrayLike) -> NDArray[np.bool_]:
     bad = np.flatnonzero((number != 0) & (number != 1))
     if bad.size:
         raise SurvivalDataError(
-            f"{bad.size} of {number.size} events are neither true nor false, the first is "
-            f"{number[bad[0]]:g} in row {bad[0]} (rows counted from 0): use 1 for death and 0 for "
-            "censoring."
+            f"{bad.size} of {counted(number.size, 'event')} {'is' if bad.size == 1 else 'are'} "
+            f"neither true nor false, the first is {number[bad[0]]:g} in row {bad[0]} (rows "
+            "counted from 0): use 1 for death and 0 for censoring."
         )
     return number.astype(np.bool_)

@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.message_list import Kind, Message, collected, main, of_module
+from tests.message_list import Kind, Message, collected, main, of_module, trees_of
+from tests.number_agreement import of_module as disagreements_of
 
 # A capital, a number, a value that is named first, or a key of the settings as it is written
 _BEGINS: Final = re.compile(r"[A-Z0-9{<\"'`\[(…-]|[a-z]+[A-Z_=./]|(?:engine|wavelet) is ")
@@ -37,6 +38,20 @@ _FRAGMENT: Final = re.compile(
     r"|^What happened$|last end$|/runs(?: \(.*\))?$|/received$|with \{row\} deaths$|clinical use$"
     r"|\(does not answer now\)$|\(log: \{log\}\)$"
 )
+_NEVER_ONE: Final = {
+    ("feature_store/expectations/follow_up_rules.py", "{f.n} survival times"): (
+        "fewer than three times are not said to be equal"
+    ),
+    (
+        "feature_store/imaging/acquisition_rules.py",
+        "{f.matrix} pixels",
+    ): "a text, such as 512 x 512",
+    ("feature_store/imaging/ct_rules.py", "{f.n_frames_of_reference} Frames"): (
+        "only several break the rule"
+    ),
+    ("deploy/demo/cohort.py", "{slices} mm slices"): "a list of millimetres",
+}
+"""Numbers before plurals that are no number, or never 1."""
 
 
 def _faults(message: Message) -> list[str]:
@@ -95,6 +110,51 @@ def test_every_exception_is_still_needed(messages: list[Message]) -> None:
         for one in messages
         if one.module in _FRAGMENTS and _FRAGMENT.search(" ".join(one.text.split()))
     }
+
+
+@pytest.mark.slow
+def test_numbers_agree_with_their_words() -> None:
+    found = {
+        (one.module, one.text): one
+        for module, tree in trees_of().items()
+        for one in disagreements_of(module, tree)
+    }
+    wrong = [one for key, one in found.items() if key not in _NEVER_ONE]
+    assert not wrong, "\n".join(
+        f"{one.module}:{one.line}: {one.text}: 1 of them would be said wrongly; write counted(...) "
+        "and are(...) of the package's wording"
+        for one in wrong
+    )
+    assert set(_NEVER_ONE) <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ('f"{len(x)} studies"', "{len(x)} studies"),
+        ('f"The {len(x)} missing CT slices"', "{len(x)} missing CT slices"),
+        ('f"{sum(x)} zebras"', "{sum(x)} zebras"),
+        ('f"{found.several} patients"', "{found.several} patients"),
+        ('f"{days[0]:g} deaths"', "{days[0]} deaths"),
+        ('f"{n} were erased"', "{n} were"),
+        ("f\"{counted(n, 'slice')} are missing\"", "{counted(n, 'slice')} are"),
+        ('f"{lost} of the {m} patients at centre A were"', "{lost} patients at centre A were"),
+        ('f"{lost} of the {m} patients of A are lost"', "{lost} patients of A are"),
+        ('_log.info("%d slices wait.", n)', "%d slices"),
+        ('_log.info("%s and %d were sent.", a, n)', "%d were"),
+        ("f\"{counted(n, 'slice')} {are(n)} missing\"", None),
+        ("f\"{lost} of {counted(n, 'slice')} {are(lost)} missing\"", None),
+        ("f\"The images of {counted(n, 'patient')} are kept\"", None),
+        ('f"{x:.1f} days"', None),
+        ('f"{MOST_HEADS} elements"', None),
+        ('f"{name!r} studies"', None),
+        ('f"{len(x)} of them"', None),
+        ('f"{rows} x {columns} pixels"', None),
+    ],
+)
+def test_a_planted_number_is_found_where_it_disagrees(source: str, fault: str | None) -> None:
+    found = [one.text for one in disagreements_of("planted.py", ast.parse(source))]
+    assert (fault in found) if fault else not found, found
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pandas as pd
 from feature_store.clinical_records import ClinicalRecord, analysable
 from feature_store.tables.store import ScoreRow
 from feature_store.tables.study_order import FirstStudy, StudyOrder
+from feature_store.wording import counted
 from models.combined.applicability import OUTSIDE
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
@@ -188,7 +189,7 @@ def _survival(score: ScoreRow, days: int, baseline: BaselineHazard | None) -> fl
         reach = (
             ""
             if baseline is None
-            else f", and its baseline hazard ends at {baseline.last_day:.0f} days"
+            else f", and its baseline hazard ends at {counted(round(baseline.last_day), 'day')}"
         )
         raise CohortError(
             f"The model predicts no survival at {days} days: it was frozen for "

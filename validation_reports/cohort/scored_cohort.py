@@ -103,28 +103,29 @@ class ScoredCohort:
         high = np.array(self.high_risk, dtype=np.bool_)
         if high.shape != (n,) or len(self.patient_keys) != n or len(self.covariates) != n:
             raise CohortError(
-                f"{self.center}: found {n} outcomes, {len(self.patient_keys)} patients, "
-                f"{high.size} risk groups and {len(self.covariates)} rows of covariates: give one "
-                "of each for every patient."
+                f"{self.center}: found {counted(n, 'outcome')}, "
+                f"{counted(len(self.patient_keys), 'patient')}, {counted(high.size, 'risk group')} "
+                f"and {counted(len(self.covariates), 'row')} of covariates: give one of each for "
+                "every patient."
             )
         for name in ("signatures", "features"):
             object.__setattr__(self, name, _table(name, getattr(self, name), n, self.center))
         if self.acquisitions is not None:
             if len(self.acquisitions) != n:
                 raise CohortError(
-                    f"{self.center}: {len(self.acquisitions)} acquisitions were given for {n} "
-                    "patients."
+                    f"{self.center}: {counted(len(self.acquisitions), 'acquisition')} for "
+                    f"{counted(n, 'patient')}, expected one each."
                 )
             object.__setattr__(self, "acquisitions", self.acquisitions.reset_index(drop=True))
         if self.in_range is not None and self.in_range.shape != (n,):
             raise CohortError(
-                f"{self.center}: of {self.in_range.size} patients it is known whether the model "
-                f"knows them, expected {n}."
+                f"{self.center}: of {counted(self.in_range.size, 'patient')} it is known whether "
+                f"the model knows them, expected {n}."
             )
         if self.contours is not None and len(self.contours.other_group) != n:
             raise CohortError(
                 f"{self.center}: scores over contours were given for "
-                f"{len(self.contours.other_group)} patients, expected {n}."
+                f"{counted(len(self.contours.other_group), 'patient')}, expected {n}."
             )
         _check_patients(self.center, self.patient_keys, self.excluded)
         missing = [name for name in COVARIATES if name not in self.covariates.columns]
@@ -165,8 +166,8 @@ def pool(cohorts: Sequence[ScoredCohort], label: str) -> ScoredCohort:
     horizons = {tuple(cohort.predicted_survival) for cohort in cohorts}
     if len(horizons) > 1:
         raise CohortError(
-            f"The centres were scored at {len(horizons)} different sets of horizons: score them "
-            "alike."
+            f"The centres were scored at {counted(len(horizons), 'different set')} of horizons: "
+            "score them alike."
         )
     warnings: Counter[str] = Counter()
     for cohort in cohorts:
@@ -228,12 +229,13 @@ def _column(what: str, values: NDArray[np.float64], n: int, center: str) -> NDAr
     column = np.array(values, dtype=np.float64)
     if column.shape != (n,):
         raise CohortError(
-            f"{center}: the {what} has shape {column.shape}, expected one value for each of {n} "
-            "patients."
+            f"{center}: the {what} has shape {column.shape}, expected one value for each of "
+            f"{counted(n, 'patient')}."
         )
     if bad := int((~np.isfinite(column)).sum()):
         raise CohortError(
-            f"{center}: the {what} of {bad} patients is not a finite number: exclude them."
+            f"{center}: the {what} of {counted(bad, 'patient')} is not a finite number: exclude "
+            "them."
         )
     column.flags.writeable = False
     return column

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from pydicom.sr.coding import Code
 
+from feature_store.wording import counted
+
 SCHEME = "99ANNULUS"
 SCHEME_NAME = "Annulus prognostic model concepts"
 MANUFACTURER = "Annulus"
@@ -106,7 +108,7 @@ def survival_concept(days: int) -> Code:
     """
     months = round(days / _DAYS_PER_MONTH)
     whole_months = abs(days - months * _DAYS_PER_MONTH) < 3
-    horizon = f"{months} months" if whole_months else f"{days} days"
+    horizon = counted(months, "month") if whole_months else f"{days} days"
     return Code(
         f"survival-{days}d", SCHEME, f"Predicted probability of overall survival at {horizon}"
     )

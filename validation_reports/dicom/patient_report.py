@@ -21,6 +21,7 @@ from highdicom.sr import Comprehensive3DSR
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
+from feature_store.wording import counted
 from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
@@ -172,7 +173,8 @@ def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
     series = {(ct.StudyInstanceUID, ct.SeriesInstanceUID) for ct in ct_datasets}
     if len(series) > 1:
         raise StructuredReportError(
-            f"The CT instances belong to {len(series)} series, expected one: report each apart."
+            f"The CT instances belong to {counted(len(series), 'series', 'series')}, expected one: "
+            "report each apart."
         )
     if len({ct.SOPInstanceUID for ct in ct_datasets}) != len(ct_datasets):
         raise StructuredReportError(
@@ -186,8 +188,8 @@ def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:
         }
     if len(patients) > 1:
         raise StructuredReportError(
-            f"The CT instances and the RT Structure Set name {len(patients)} patients, expected "
-            "one: nothing is reported until the source system has mended the identity."
+            f"The CT instances and the RT Structure Set name {counted(len(patients), 'patient')}, "
+            "expected one: nothing is reported until the source system has mended the identity."
         )
 
 
@@ -205,7 +207,8 @@ def _check_values(
             )
     if not 0 < len(software_version) <= 64:
         raise StructuredReportError(
-            f"The software version has {len(software_version)} characters, expected 1-64."
+            f"The software version has {counted(len(software_version), 'character')}, expected "
+            "1-64."
         )
     if created_at.tzinfo is None:
         raise StructuredReportError(

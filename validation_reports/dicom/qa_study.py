@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA, TM
 
+from feature_store.wording import counted
 from validation_reports.dicom.uids import derived_uid
 from validation_reports.errors import CohortError
 from validation_reports.report.validation_report import ValidationReport, to_json
@@ -84,8 +85,8 @@ def qa_study(report: ValidationReport, patient_id: str, report_id: str) -> QaStu
     """
     if len(report.centers) != 1:
         raise CohortError(
-            f"The report is on {len(report.centers)} centres: only one on a single centre goes to "
-            "its PACS."
+            f"The report is on {counted(len(report.centers), 'centre')}: only one on a single "
+            "centre goes to its PACS."
         )
     return QaStudy(
         report.centers[0].center,

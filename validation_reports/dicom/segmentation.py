@@ -26,6 +26,7 @@ from pydicom.valuerep import DA, TM
 from feature_store.imaging.boxed_mask import union
 from feature_store.imaging.regions import Region
 from feature_store.imaging.regions_on_ct import RegionOnCt
+from feature_store.wording import counted
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.identity import character_set, identity_of, restore, withhold
 from validation_reports.dicom.performance_items import plain
@@ -94,7 +95,7 @@ def build_segmentation(
     if depth != {len(ct_datasets)}:
         raise StructuredReportError(
             f"The regions lie on {', '.join(map(str, sorted(depth)))} slices and the CT has "
-            f"{len(ct_datasets)} instances: expected one for each slice."
+            f"{counted(len(ct_datasets), 'instance')}: expected one for each slice."
         )
     slices = union(*(regions[segment.region].mask.box for segment in segments))[0]
     pixels = np.stack([_pixels(regions[one.region], slices) for one in segments], axis=-1)

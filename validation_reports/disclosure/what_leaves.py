@@ -65,8 +65,8 @@ STATEMENT = (
     "groups, numbers at risk and the rows for R are of patients put together by at least "
     f"{SMALLEST_CELL}, with one score (to {SCORE_STEP:g}) and one time (to {GRID_DAYS} days); "
     f"medians are to {GRID_DAYS} days, counts in tables to {SMALLEST_CELL}, and levels of "
-    f"fewer are put together or left out; 1 to {SMALLEST_CELL - 1} patients or deaths are "
-    f"given as {SMALLEST_CELL}."
+    f"fewer are put together or left out; 1 to {SMALLEST_CELL - 1} patients or deaths "
+    f"are given as {SMALLEST_CELL}."
 )
 WITHHELD = NotEstimable(
     "Not shown: fewer than 5 patients died here, or fewer than 5 did not, and they could be found."

@@ -163,7 +163,7 @@ def _suite_table(
         )
     else:
         note = f"Checked {own[0].checked_at:%Y-%m-%d %H:%M} UTC" + (
-            f", {own[0].n} patients." if own[0].n > 1 else "."
+            f", {counted(own[0].n, 'patient')}." if own[0].n > 1 else "."
         )
     found = [finding for check in own for finding in check.findings]
     rules = raised(SUITES[name], quarantine) if of_studies else SUITES[name]

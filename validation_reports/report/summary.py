@@ -169,9 +169,11 @@ def _conclusion(found: CalibrationVerdict, deaths: int, margins: Margins) -> str
     parts = list(found.missing or (f"Not every 95% interval lies inside {within}.",))
     if found.deaths_needed is not None and found.deaths_needed > deaths:
         needed = found.deaths_needed
-        parts.append(f"About {needed} deaths would show it, if they are right; here are {deaths}.")
+        parts.append(
+            f"About {counted(needed, 'death')} would show it, if they are right; here are {deaths}."
+        )
     elif found.deaths_needed is not None:
-        parts.append(f"{deaths} deaths would mostly have been enough, were they right.")
+        parts.append(f"{counted(deaths, 'death')} would mostly have been enough, were they right.")
     return " ".join(parts)
 
 
@@ -186,7 +188,9 @@ def _too_short(results: Sequence[CenterResult]) -> str | None:
     ]
     if not short:
         return None
-    words = ", ".join(f"{result.last_day:.0f} days at {result.center}" for result in short)
+    words = ", ".join(
+        f"{counted(round(result.last_day), 'day')} at {result.center}" for result in short
+    )
     first = horizon_words(short[0].calibration.horizons[0][0])
     return (
         f"No verdict is given: the longest follow-up is {words}, less than the first horizon of "

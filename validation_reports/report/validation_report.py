@@ -236,8 +236,8 @@ def build_report(
         missing = [day for day in days if day not in cohort.predicted_survival]
         if missing:
             raise CohortError(
-                f"{cohort.center}: no survival was predicted for {missing} days: score these "
-                "horizons."
+                f"{cohort.center}: no survival was predicted for {missing} days: score "
+                "these horizons."
             )
     pooled = pool(cohorts, POOL_LABEL) if len(cohorts) > 1 else None
     thresholds = tuple(sorted(set(decision_thresholds)))

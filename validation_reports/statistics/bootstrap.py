@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from feature_store.wording import counted
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable
 from validation_reports.statistics.resamples import N_RESAMPLES, resample
@@ -125,8 +126,8 @@ def _interval(values: Array, confidence: float) -> BootstrapInterval | NotEstima
     usable = values[np.isfinite(values)]
     if usable.size < LEAST_USABLE * values.size:
         return NotEstimable(
-            f"No bootstrap interval: only {usable.size} of {values.size} resamples determine the "
-            "statistic."
+            f"No bootstrap interval: only {usable.size} of {counted(values.size, 'resample')} "
+            "determine the statistic."
         )
     lower, upper = np.quantile(usable, ((1 - confidence) / 2, (1 + confidence) / 2))
     if not upper > lower:
@@ -141,8 +142,8 @@ def _band(predicted: Array, curves: Array, confidence: float) -> CalibrationBand
     usable = curves[np.isfinite(curves).all(axis=1)]
     if usable.shape[0] < LEAST_USABLE * curves.shape[0]:
         return NotEstimable(
-            f"No band: only {usable.shape[0]} of {curves.shape[0]} resamples determine the "
-            "calibration curve."
+            f"No band: only {usable.shape[0]} of {counted(curves.shape[0], 'resample')} determine "
+            "the calibration curve."
         )
     lower, upper = np.quantile(usable, ((1 - confidence) / 2, (1 + confidence) / 2), axis=0)
     return CalibrationBand(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from feature_store.wording import counted
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
@@ -152,7 +153,8 @@ def integrated_brier(
     curve = kaplan_meier(survival)
     if until > baseline.last_day or not (survival.days > until).any() or until < 2 * GRID_STEP:
         return NotEstimable(
-            f"The integrated Brier score is not estimated: nobody was followed beyond {until} days."
+            "The integrated Brier score is not estimated: nobody was followed beyond "
+            f"{counted(until, 'day')}."
         )
     grid = np.arange(GRID_STEP, until + 1, GRID_STEP)
     risk = 1.0 - baseline.survival(grid, np.asarray(linear_predictor, dtype=np.float64))

@@ -19,6 +19,7 @@ import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
+from feature_store.wording import counted
 from validation_reports.cohort.training_patients import Array, TrainingPatients
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.time_dependent_auc import (
@@ -139,8 +140,9 @@ def compare_with_training(
         )
     if min(n, training.linear_predictor.size) < MINIMUM_PATIENTS:
         return NotEstimable(
-            f"The cohort of {n} patients is not compared with {training.linear_predictor.size} "
-            f"training patients: {MINIMUM_PATIENTS} of each are needed."
+            f"The cohort of {counted(n, 'patient')} is not compared with "
+            f"{counted(training.linear_predictor.size, 'training patient')}: {MINIMUM_PATIENTS} of "
+            "each are needed."
         )
     variables = [_numeric("score", training.linear_predictor, linear_predictor)]
     variables += [

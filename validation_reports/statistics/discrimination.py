@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc
 
+from feature_store.wording import counted
 from models.survival.concordance import compare_pairs
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
@@ -310,6 +311,7 @@ def _checked(survival: Survival, risk_score: ArrayLike) -> Array:
     score = np.asarray(risk_score, dtype=np.float64)
     if score.shape != (survival.n,) or not np.isfinite(score).all():
         raise ValueError(
-            f"Expected {survival.n} finite risk scores, one per patient, found shape {score.shape}."
+            f"Expected {counted(survival.n, 'finite risk score')}, one per patient, found shape "
+            f"{score.shape}."
         )
     return score

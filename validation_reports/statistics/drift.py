@@ -17,6 +17,7 @@ import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
+from feature_store.wording import counted
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.statistics.margins import holm
 
@@ -130,8 +131,9 @@ def drift_over_time(
     n, span = month.size, int(np.ptp(month))
     if n < MINIMUM_PATIENTS or span < MINIMUM_MONTHS:
         return NotEstimable(
-            f"Drift over time is not looked for in {n} patients scanned within {span} months: at "
-            f"least {MINIMUM_PATIENTS} patients over {MINIMUM_MONTHS} months are needed."
+            f"Drift over time is not looked for in {counted(n, 'patient')} scanned within "
+            f"{counted(span, 'month')}: at least {MINIMUM_PATIENTS} patients over {MINIMUM_MONTHS} "
+            "months are needed."
         )
     score = linear_predictor[known]
     if np.ptp(score) == 0:

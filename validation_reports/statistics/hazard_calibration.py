@@ -105,9 +105,9 @@ def hazard_scale_ratio(
     if not expected >= MINIMUM_EVENTS and (refusal := too_few_events(what, observed, survival.n)):
         return refusal
     if not 0 < expected < np.inf:
-        deaths = f"{expected:g}" if expected == 0 else "infinitely many"
+        deaths = "0 deaths" if expected == 0 else "infinitely many deaths"
         return NotEstimable(
-            f"{what} is not estimated: the model expects {deaths} deaths during this follow-up."
+            f"{what} is not estimated: the model expects {deaths} during this follow-up."
         )
     return ratio_of_counts(observed, expected, until, confidence)
 

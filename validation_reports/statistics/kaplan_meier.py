@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_store.wording import counted
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile
 from validation_reports.statistics.edge_intervals import survival_of_all, survival_of_none
@@ -220,7 +221,7 @@ def survival_at(curve: SurvivalCurve, days: float) -> SurvivalAt | NotEstimable:
     if days > curve.last_day and curve.survival[-1] > 0:
         return NotEstimable(
             f"Survival at {days:g} days is not estimated: the longest follow-up is "
-            f"{curve.last_day:g} days."
+            f"{counted(curve.last_day, 'day')}."
         )
     position = int(np.searchsorted(curve.days, days, side="right")) - 1
     (at_risk,) = curve.number_at_risk([days])
@@ -247,7 +248,7 @@ def median_time(curve: SurvivalCurve) -> MedianTime | NotEstimable:
     if median is None:
         return NotEstimable(
             f"The median is not reached: survival is still {curve.survival[-1]:.2f} at the longest "
-            f"follow-up, {curve.last_day:g} days."
+            f"follow-up, {counted(curve.last_day, 'day')}."
         )
     # R has no interval where the curve has come to 0, and 1 itself where it has not yet fallen
     survival = np.asarray(curve.survival)

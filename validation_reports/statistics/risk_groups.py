@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
+from feature_store.wording import counted
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.statistics.kaplan_meier import (
@@ -116,7 +117,8 @@ def compare_risk_groups(
     high = np.asarray(high_risk, dtype=np.bool_)
     if high.shape != (survival.n,):
         raise ValueError(
-            f"Expected {survival.n} risk groups, one per patient, found shape {high.shape}."
+            f"Expected {counted(survival.n, 'risk group')}, one per patient, found shape "
+            f"{high.shape}."
         )
     groups = tuple(
         _group(label, survival.subset(rows), confidence)
@@ -224,7 +226,7 @@ def _refusal(
             n = int(rows.sum())
             nobody = f"the one patient at {label} risk did not die"
             if n > 1:
-                nobody = f"none of the {n} patients at {label} risk died"
+                nobody = f"none of the {counted(n, 'patient')} at {label} risk died"
             return NotEstimable(f"{what} is not estimated: {nobody}.")
     return None
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_store.wording import counted
 from models.errors import NotConvergedError, TrainingError
 from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.cox_regression import CoxFit, fit_cox
@@ -65,7 +66,7 @@ def smooth_calibration(
     """
     if survival.n_events < MINIMUM_EVENTS_SMOOTH:
         return NotEstimable(
-            f"A smooth curve is not estimated from {survival.n_events} deaths: at least "
+            f"A smooth curve is not estimated from {counted(survival.n_events, 'death')}: at least "
             f"{MINIMUM_EVENTS_SMOOTH} are needed."
         )
     basis = spline_of_survival(predicted_survival)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_store.wording import counted
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable
@@ -81,8 +82,8 @@ def within_range(
     inside = np.flatnonzero(in_range)
     if not inside.size:
         return NotEstimable(
-            f"None of {survival.n} patients is within the range of the patients that trained the "
-            "model: it knows no such patients."
+            f"None of {counted(survival.n, 'patient')} is within the range of the patients that "
+            "trained the model: it knows no such patients."
         )
     known, score = survival.subset(inside), linear_predictor[inside]
     return WithinRange(

@@ -74,8 +74,8 @@ def test_plain_names_are_read_whatever_the_order_of_the_columns(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("row", "complaint"),
     [
-        ("P,60,male,adeno,II,0,1", "The survival time is 0.0 days: expected a number above 0."),
-        ("P,60,male,adeno,II,-3,1", "The survival time is -3.0 days"),
+        ("P,60,male,adeno,II,0,1", "The survival time is 0 days: expected a number above 0."),
+        ("P,60,male,adeno,II,-3,1", "The survival time is -3 days"),
         ("P,60,male,adeno,II,inf,1", "survival_days is 'inf', expected a number."),
         ("P,60,male,adeno,II,,1", "survival_days is empty"),
         ("P,60,male,adeno,II,NaN,1", "survival_days is empty"),

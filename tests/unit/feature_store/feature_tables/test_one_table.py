@@ -82,7 +82,7 @@ def test_a_patient_who_stands_there_twice_is_not_used(tmp_path: Path) -> None:
 def test_the_patients_are_found_by_the_name_of_their_column_or_as_told(tmp_path: Path) -> None:
     unnamed = ["who" if name == "PatientID" else name for name in HEADER]
     path = write_table(tmp_path / "a.csv", lines(), unnamed)
-    with pytest.raises(FeatureTableError, match="has no columns that may hold Patient IDs"):
+    with pytest.raises(FeatureTableError, match="has no column that may hold Patient IDs"):
         read(path)
     assert len(read(path, "who").values) == 3
     with pytest.raises(FeatureTableError, match="expected one column called whom"):
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_table_of_features_is_named(
 
 def test_a_region_must_be_said_and_known(tmp_path: Path) -> None:
     path = write_table(tmp_path / "a.csv", lines())
-    with pytest.raises(FeatureTableError, match="has no columns that name regions"):
+    with pytest.raises(FeatureTableError, match="has no column that names a region"):
         read_table(path, None, None)
     rows = [[f"heart of {IDENTITY}", *lines(1)[0]], ["gtv", *lines(2)[1]]]
     found = read_table(write_table(path, rows, ("Region", *HEADER)), None, None)

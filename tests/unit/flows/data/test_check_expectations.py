@@ -39,7 +39,7 @@ def test_a_cohort_is_checked_under_the_pinned_model_and_kept(work: Installation)
     assert "cohort-events" in {one.code for one in found["B"]}
     assert study.findings == (KVP,)
     page = (index.parent / "center-B.html").read_text()
-    assert "1 of 1 patients died, expected at least 100" in page
+    assert "1 of 1 patient died, expected at least 100" in page
     assert '<code class="soft">kvp</code></td><td class="warning">warning</td><td class="n">1<' in (
         page
     )

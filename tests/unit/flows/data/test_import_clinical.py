@@ -141,7 +141,7 @@ def test_a_patient_more_is_judged_with_those_that_are_there(
     name, message = imported(tmp_path, "P98,66,male,adenocarcinoma,II,1000000000,1\n")
     assert (name, len(work.store.clinical("B"))) == ("Refused", 11)
     assert message is not None
-    assert "1 of 12 survival times are longer than 100 years" in message
+    assert "1 of 12 survival times is longer than 100 years" in message
 
 
 def test_only_what_is_implausible_can_be_confirmed(work: Installation, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_warnings_are_spelled_out_up_to_a_number_that_can_be_read() -> None:
     assert with_warnings("done", ["A.", "B.", "A."]) == "done; 2 warnings: A. B."
     many = with_warnings("done", [f"{number}." for number in range(25)])
     assert many.startswith("done; 25 warnings: 0. 1. ")
-    assert many.endswith(" 19. The other 5 are in the log.")
+    assert many.endswith(" 19. 5 others are in the log.")
 
 
 def test_a_run_is_found_by_its_centres_and_its_outcome() -> None:

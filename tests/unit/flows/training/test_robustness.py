@@ -90,5 +90,5 @@ def test_every_feature_of_every_contour_is_measured_and_one_patient_is_too_few(
         assert values.shape == (3, len(RADIOMICS) + 512)
         assert np.isfinite(values).all()
         assert (values.std(axis=0) > 0).mean() > 0.9
-        with pytest.raises(TrainingError, match="contours of 1 patients"):
+        with pytest.raises(TrainingError, match="contours of 1 patient "):
             robustness_of_training(work, REQUEST, studies, network)

@@ -129,7 +129,7 @@ def test_the_card_tells_which_features_hold_over_other_contours(
     assert "at least 0.9 over 10 perturbed contours of 87 patients, 3 more left out" in line
     of_gtv = sum(name.startswith("gtv:") for name in read)
     assert f"    gtv: {of_gtv} of {of_gtv + 1} features" in card
-    assert "    deep: 0 of 1 features" in card
+    assert "    deep: 0 of 1 feature" in card
     assert sum("ICC 0.95" in one for one in card) == len(read)
 
 

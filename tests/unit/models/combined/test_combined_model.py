@@ -129,7 +129,7 @@ def test_what_cannot_be_trained_is_refused(cohort: Cohort) -> None:
     features, survival = cohort.features, cohort.survival
     with pytest.raises(FeatureMismatchError, match="features of 119 patients and outcomes of 120"):
         train_combined_model(features.iloc[1:], survival, seed=0, blocks=BLOCKS)
-    with pytest.raises(FeatureMismatchError, match="1 rows of features repeat a patient"):
+    with pytest.raises(FeatureMismatchError, match="1 row of features repeats a patient"):
         train_combined_model(
             features.set_axis(["p", "p", *features.index[2:]]), survival, seed=0, blocks=BLOCKS
         )

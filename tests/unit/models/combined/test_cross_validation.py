@@ -183,7 +183,7 @@ def test_what_is_done_is_not_done_again_and_time_ends_it(center: Cohort) -> None
     again, heard = run(part.results)
     assert heard == [3, 4]
     assert again == whole
-    with pytest.raises(TrainingError, match="1 of 4 folds of the cross-validation were run"):
+    with pytest.raises(TrainingError, match="1 of 4 folds of the cross-validation was run"):
         run(begun=1)
     assert all(one.n_network == 0 for one in whole.results)
 

@@ -63,7 +63,7 @@ def test_columns_are_found_by_name_not_by_place(cohort: Cohort) -> None:
 def test_unusable_tables_are_refused(cohort: Cohort) -> None:
     columns = tuple(cohort.features.columns)
     with pytest.raises(
-        FeatureMismatchError, match="1 of 60 features are absent, the first is gtv:000"
+        FeatureMismatchError, match="1 of 60 features is absent, the first is gtv:000"
     ) as absent:
         feature_values(cohort.features.drop(columns="gtv:000"), columns)
     assert absent.value.columns == ("gtv:000",)

@@ -26,5 +26,5 @@ def test_halves_share_nobody_and_the_deaths() -> None:
 
 
 def test_one_death_cannot_be_shared() -> None:
-    with pytest.raises(TrainingError, match="deaths cannot be shared"):
+    with pytest.raises(TrainingError, match="1 death cannot be shared"):
         split_learners(Survival(np.arange(1.0, 5.0), np.arange(4) == 0), DeepFeatures.HELD_OUT, 1)

@@ -104,7 +104,7 @@ def test_columns_of_a_block_whose_name_begins_another(cohort: Cohort) -> None:
     [
         (("gtv:a",), [0.0], "is 0 or not finite"),
         (("gtv:a",), [np.nan], "is 0 or not finite"),
-        (("gtv:a",), [1.0, 2.0], "1 features and 2 coefficients"),
+        (("gtv:a",), [1.0, 2.0], "1 feature and 2 coefficients"),
         (("deep:a",), [1.0], "of another block: deep:a"),
     ],
 )

@@ -40,7 +40,7 @@ def test_survival_falls_with_time_and_risk() -> None:
 @pytest.mark.parametrize(
     ("days", "cumulative", "sentence"),
     [
-        ([1.0, 2.0], [0.1], "2 days and 1 values"),
+        ([1.0, 2.0], [0.1], "2 days and 1 value:"),
         ([], [], "0 days"),
         ([2.0, 1.0], [0.1, 0.2], "not an ascending"),
         ([1.0, 2.0], [0.2, 0.1], "not an ascending"),

@@ -122,5 +122,5 @@ def test_what_cannot_be_fitted_is_refused(cohort: Cohort) -> None:
         fit_cox(x, Survival(cohort.survival.days, np.zeros(n, dtype=bool)))
     with pytest.raises(TrainingError, match=r"shape \(119, 2\): expected 120 rows"):
         fit_cox(x[1:], cohort.survival)
-    with pytest.raises(TrainingError, match="1 covariate values are missing"):
+    with pytest.raises(TrainingError, match="1 covariate value is missing"):
         univariate_cox(np.where(np.arange(n)[:, None] == 3, np.nan, x[:, :1]), cohort.survival)

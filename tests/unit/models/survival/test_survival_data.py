@@ -36,7 +36,7 @@ def test_subset_keeps_time_and_event_together() -> None:
 @pytest.mark.parametrize(
     ("days", "event", "sentence"),
     [
-        ([1.0, 2.0], [True], "2 survival times but 1 events"),
+        ([1.0, 2.0], [True], "2 survival times but 1 event:"),
         ([], [], "no patient"),
         ([1.0, 0.0], [True, True], "first is 0 in row 1"),
         ([1.0, float("nan")], [True, True], "first is nan in row 1"),

@@ -16,11 +16,11 @@ from validation_reports.errors import CohortError
     [
         (
             {"linear_predictor": np.array([0.0, np.nan])},
-            "linear predictor of 1 patients is not a finite number",
+            "linear predictor of 1 patient is not a finite number",
         ),
         ({"linear_predictor": np.zeros(3)}, "expected one value for each of 2 patients"),
         ({"predicted_survival": {365: np.array([0.5, 1.5])}}, "outside 0-1"),
-        ({"high_risk": np.array([True])}, "1 risk groups"),
+        ({"high_risk": np.array([True])}, "1 risk group "),
         ({"patient_keys": ("x", "x")}, "come twice"),
         ({"excluded": (("x", "late"),)}, "both analysed and excluded"),
         ({"covariates": pd.DataFrame({"age": [1, 2]})}, "no column sex, histology, stage"),
