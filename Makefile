@@ -21,13 +21,7 @@ TWO_AT_ONCE := --numprocesses 2
 .PHONY: help bench-prefect image image-check install demo demo-ui up down status bench-radiomics bench-radiomics-scaling bench-ingest messages torture crash-states power-loss soak fuzz fuzz-values fuzz-geometry bench-field-of-view bench-e2e bench-certainty viewer bench-deep bench-store bench-portal bench-validation coverage-validation control-training test test-fast test-on-servers coverage check format lock clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
-
-image:  ## the container image TAG, by docker, podman or buildah (BUILDER); PROXY_CERTIFICATE=FILE behind a proxy that signs with its own
-	sh deploy/build_image.sh $(TAG)
-
-image-check: install  ## every part of the image TAG as its user, with a root that is read-only; needs root
-	$(BIN)/python -m tests.torture.image $(TAG)
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
 
 install: $(INSTALLED)  ## the virtual environment with every dependency, at the locked versions
 
@@ -45,17 +39,23 @@ $(BIN)/python:
 demo: install  ## three synthetic centres from DICOM push to validation report, in the folder annulus-demo
 	$(BIN)/python -m deploy.demo
 
-demo-ui: install  ## the Prefect UI with the runs of the last demonstration
+demo-ui: install  ## the Prefect UI with the runs of the last demonstration, until Ctrl-C
 	$(BIN)/python -m deploy.demo ui
 
-up: install  ## the whole system on this machine: Prefect server, node, dispatcher, deployments, supervised
+up: install  ## start the whole system on this machine: DICOM node, Prefect server, dispatcher, deployments, portal
 	@$(BIN)/python -m deploy up
 
 down: | $(BIN)/python  ## stop the system, the studies under way first
 	@$(BIN)/python -m deploy down
 
-status: | $(BIN)/python  ## what runs, what the studies wait for, where to look
+status: | $(BIN)/python  ## what runs, how many studies are in which state, where to look
 	@$(BIN)/python -m deploy status
+
+image:  ## the container image TAG, by docker, podman or buildah (BUILDER); PROXY_CERTIFICATE=FILE behind a proxy that signs with its own
+	sh deploy/build_image.sh $(TAG)
+
+image-check: install  ## every part of the image TAG as its user, with a root that is read-only; needs root
+	$(BIN)/python -m tests.torture.image $(TAG)
 
 bench-radiomics: install  ## speed and values against PyRadiomics and pictologics; ARGS=--quick for about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_radiomics $(ARGS)
@@ -69,14 +69,14 @@ bench-ingest: install  ## ingest against Orthanc and storescp, interleaved; ARGS
 messages: install  ## every message that a person may read, by package and module
 	$(BIN)/python -m tests.message_list
 
-torture: install  ## 200 sudden deaths under push, then the same with lost registry, moved clock and full disk; ARGS="--kills 20"
+torture: install  ## the node is killed 200 times while it receives, then so with its registry lost, its clock moved and its disk full; ARGS="--kills 20"
 	for trouble in nothing registry clock disk; do \
 		$(BIN)/python -m tests.torture.crash --with $$trouble $(ARGS) || exit 1; done
 
 crash-states: install  ## every state that a crash may leave of a reception, and a start in each; ARGS="--part 1/10" for a tenth of them
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.crash_states $(ARGS)
 
-power-loss: install  ## power cuts under the feature store at its fsyncs, over 100 scores; ARGS="--scores 20" for a short one
+power-loss: install  ## the power is cut at each fsync of the feature store, over 100 scores; ARGS="--scores 20" for a short one
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.power_loss $(ARGS)
 
 soak: install  ## 300 studies through the whole system while its parts are killed; ARGS="--studies 30" for a short one, "--studies 100 --hasty --kills 50" for many kills
@@ -106,7 +106,7 @@ viewer: install  ## what OHIF shows of a score; ARGS="--ohif FOLDER --study FOLD
 bench-deep: install  ## the network against what this machine's arithmetic allows; ARGS=--quick for about a minute
 	$(BIN)/python -m tests.benchmarks.bench_deep $(ARGS)
 
-bench-portal: install  ## server time of the portal's pages with 10 000 studies; ARGS="--studies 1000"
+bench-portal: install  ## what a page of the portal costs the server with 10 000 studies; ARGS="--studies 1000"
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.bench_portal $(ARGS)
 
 bench-prefect: install  ## bytes of Prefect's database for a study and a night; ARGS="--studies 10 --nights 1"

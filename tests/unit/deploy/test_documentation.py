@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -177,6 +178,15 @@ def test_every_command_and_option_is_documented(program: str) -> None:
 def test_every_target_of_the_makefile_is_documented() -> None:
     missing = [target for target in TARGETS if not re.search(rf"make {target}(?![\w-])", TEXT)]
     assert not missing
+
+
+def test_make_help_lists_every_target_that_says_what_it_does() -> None:
+    said = subprocess.run(
+        ["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    described = re.findall(r"^([^\s:]+):.*##", makefile, re.MULTILINE)
+    assert [line.split()[1] for line in said.splitlines()] == described
 
 
 def test_the_example_has_every_setting_and_no_other() -> None:
