@@ -33,6 +33,10 @@ _ADJECTIVES: Final = (
 _PLURAL_VERB: Final = re.compile(r" (are|were|have|do)\b")
 _OF_WHICH: Final = re.compile(r" \w[^.:;,{]*? (?:are|were|have|do)\b")
 """What follows "{n} of {total}": the verb is the number's."""
+_LATER_VERB: Final = re.compile(
+    r"[^.:;,{]*?(?<!that)(?<!which)(?<!who)(?<!might)(?<!mostly) (?:are|were|have)\b"
+)
+"""A verb of the same clause, whose subject is not a relative pronoun."""
 _LOG_LEVELS: Final = {"info", "warning", "error", "exception", "critical"}
 _AGREES: Final = {"counted", "_count", "people"}
 _NUMBER_NAME: Final = re.compile(r"(?:^|_)(?:n|k|count|size|total|left|deaths)$|^n_")
@@ -98,7 +102,9 @@ def _disagreeing(value: ast.expr, before: str, after: str) -> re.Match[str] | No
         return None
     if isinstance(value, ast.Call) and _last_name(value.func) in _AGREES:
         is_whole = re.search("of (the )?$", before)  # the verb is not this number's
-        return None if is_whole else _PLURAL_VERB.match(after)
+        if is_whole:
+            return None
+        return _PLURAL_VERB.match(after) or _LATER_VERB.match(after)
     if _is_number(value):
         found = re.match(rf" {_ADJECTIVES}{_ANY_PLURAL}\b", after)
         return found or _PLURAL_VERB.match(after)

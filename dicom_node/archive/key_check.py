@@ -44,6 +44,6 @@ def check_fingerprint(folder: Path, fingerprint: str) -> None:
         raise ArchiveError(
             f"The archive in {folder} was made with another pseudonym key: give back "
             "ANNULUS_PSEUDONYM_KEY the key it was made with, in annulus.env beside the settings "
-            "(and look whether this shell sets another one), or start with a new folder; nothing "
+            "(and check whether this shell sets another one), or start with a new folder; nothing "
             "was changed."
         )

@@ -100,11 +100,12 @@ class Exporter:
         except Exception as error:
             raise UnreadableDatasetError(
                 f"A file of the archive holds a value that cannot be read ({where_raised(error)}): "
-                "nobody exports it."
+                "the study is not exported."
             ) from error
         if result.SOPClassUID not in {CT_IMAGE_STORAGE, RT_STRUCTURE_SET_STORAGE}:
             raise UnreadableDatasetError(
-                "A study holds an instance that is neither CT nor RTSTRUCT: nobody exports it."
+                "A study holds an instance that is neither CT nor RTSTRUCT: the study is not "
+                "exported."
             )
         syntax = str(original.file_meta.TransferSyntaxUID)
         meta = FileMeta(str(result.SOPClassUID), str(result.SOPInstanceUID), syntax)

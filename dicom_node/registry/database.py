@@ -261,7 +261,7 @@ class Database:
         except sqlite3.Error as error:
             raise RegistryUnavailableError(
                 f"The registry cannot be written anew ({type(error).__name__}): stop whatever has "
-                "it open, and see that the disk has room for it twice."
+                "it open, and see that the disk has room for a second copy."
             ) from error
 
     def close(self) -> None:

@@ -153,7 +153,7 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that is not blank."""
     try:
         if file.stat().st_size > _LONGEST_FILE:
-            raise StudyListError(f"The list {file.name} is longer than 64 MiB: part it.")
+            raise StudyListError(f"The list {file.name} is longer than 64 MiB: split it.")
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise StudyListError(f"The list {file.name} cannot be read: {error.strerror}.") from error
@@ -165,7 +165,7 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         for count, cells in enumerate(reader):
             if count > _MOST_LINES:
-                raise StudyListError(f"The list {file.name} has over 100 000 lines: part it.")
+                raise StudyListError(f"The list {file.name} has over 100 000 lines: split it.")
             if any(cell.strip() for cell in cells) or (cells and count):
                 yield reader.line_num, cells
     except csv.Error as error:

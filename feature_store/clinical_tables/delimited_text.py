@@ -79,7 +79,7 @@ def read_text(content: bytes, known: Known) -> Sheet:
             "others."
         )
     return Sheet(
-        form=f"text parted by {_DELIMITERS.get(delimiter, repr(delimiter))}, {encoding}",
+        form=f"text separated by {_DELIMITERS.get(delimiter, repr(delimiter))}, {encoding}",
         header=names[:width],
         header_line=header_line,
         lines=fitted([Line(number, tuple(cells)) for number, cells in records[1:]], width),
@@ -108,7 +108,8 @@ def refuse_other_header(
         if sum(isinstance(cell, str) and cell.strip().lower() in own for cell in cells) >= 3:
             raise ClinicalTableError(
                 f"The header of the clinical table stands again in line {number}, as if a second "
-                "table began there, expected one table in one file: delete the line, or part them."
+                "table began there, expected one table in one file: delete the line, or split the "
+                "file."
             )
     first = [str(cells[0]) for _, cells in below[:_LOOK_AT_LINES] if cells]
     if here < 3 and sum(map(known, first)) >= 3:

@@ -60,7 +60,7 @@ def preview_lines(reading: TableReading) -> list[str]:
         *(sentence for _, sentence in table.rejected[:_MOST_REJECTED]),
     ]
     if wrong > _MOST_REJECTED:
-        lines.append(f"and {counted(wrong - _MOST_REJECTED, 'rejected row')} more.")
+        lines.append(f"and {counted(wrong - _MOST_REJECTED, 'more rejected row')}.")
     return lines
 
 

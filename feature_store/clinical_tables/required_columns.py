@@ -55,8 +55,8 @@ def refuse_missing(
     if len(sheet.header) == 1:
         raise ClinicalTableError(
             f"The header of the clinical table in line {sheet.header_line} is one cell: expected "
-            "names parted by commas, semicolons, tabs or vertical bars, and quotes around single "
-            "cells only. Save the table again as CSV."
+            "names separated by commas, semicolons, tabs or vertical bars, and quotes around "
+            "single cells only. Save the table again as CSV."
         )
     others = [name for name in sheet.header if name and meaning_of(name) is None]
     listed = (

@@ -90,7 +90,7 @@ def feature_columns(header: Sequence[str]) -> FeatureColumns:
         raise FeatureTableError(
             f"Names of features begin in {counted(len(prefixes), 'way')}, such as {_shown(first)} "
             f"and {_shown(second)}, as if several regions stood side by side, expected one region "
-            "in a table or a column that names it: part the table."
+            "in a table or a column that names it: split the table."
         )
     if any(prefixes):
         remarks.append(f"Names of features are read without {_shown(next(iter(prefixes)))}.")

@@ -139,9 +139,8 @@ CONTOUR_RULES = (
         Between(None, 0),
         "each GTV contour once",
         lambda f: (
-            f"The GTV has {counted(f.repeated, 'contour')} on {_slices(f.repeated_on)} that "
-            "another repeats, or that is gone round twice, expected each once: each is counted "
-            "once."
+            f"The GTV has {counted(f.repeated, 'contour')} on {_slices(f.repeated_on)} drawn "
+            "twice, by another contour or within one, expected each once: each is counted once."
         ),
     ),
     warning(
@@ -161,7 +160,7 @@ CONTOUR_RULES = (
         "GTV contours that do not cross themselves",
         lambda f: (
             f"The GTV has {counted(f.crossing, 'contour')} on {_slices(f.crossing_on)} with lines "
-            "that cross, expected none: what is gone round an odd number of times is taken."
+            "that cross, expected none: what they enclose an odd number of times is taken."
         ),
     ),
     warning(

@@ -426,9 +426,9 @@ GTV_RULES = (
         "every GTV contour within the CT",
         lambda f: (
             f"{f.contours_outside_ct} of {counted(f.gtv_contours, 'contour')} of ROI "
-            f"{_names(f.gtv_candidates)} leave the CT by up to {f.farthest_outside_mm:.1f} mm, "
-            "expected every point within the outermost voxels. Send the CT on which the contour "
-            "was drawn, with all its slices."
+            f"{_names(f.gtv_candidates)} {'leaves' if f.contours_outside_ct == 1 else 'leave'} the "
+            f"CT by up to {f.farthest_outside_mm:.1f} mm, expected every point within the "
+            "outermost voxels. Send the CT on which the contour was drawn, with all its slices."
         ),
     ),
     warning(

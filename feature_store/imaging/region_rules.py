@@ -84,7 +84,7 @@ REGION_RULES = (
         Between(None, GTV_OUTSIDE_BODY),
         "a GTV within the body",
         lambda f: (
-            f"{f.gtv_outside_body:.0%} of the GTV lie outside the body, expected at most "
+            f"{f.gtv_outside_body:.0%} of the GTV lies outside the body, expected at most "
             f"{GTV_OUTSIDE_BODY:.0%}. Check that the contour lies on the tumour and not beside it."
         ),
     ),
@@ -95,7 +95,7 @@ REGION_RULES = (
         "tissue all around the GTV, as far as the ring reaches",
         lambda f: (
             f"The CT ends within a ring around the GTV: {f.ring_share_beyond_ct:.1%} of the ring "
-            "lie beyond it, expected none. What is left is measured. Send a CT that goes on "
+            "lies beyond it, expected none. What is left is measured. Send a CT that goes on "
             "around the tumour, if there is one."
         ),
     ),

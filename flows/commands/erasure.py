@@ -121,7 +121,7 @@ def _one(options: argparse.Namespace, key: bytes) -> list[str]:
             f"Patient {person.patients[0]} of centre {person.center} is found here:",
             *(f"- {sentence}" for sentence in found_in_words(at.work, key, person)),
             _WHAT_FOLLOWS,
-            "No command reaches:",
+            "What lies outside the installation, and no command reaches:",
             *(f"- {place}" for place in OUTSIDE),
         ]
     ledger = erase_person(at, person, options.by, options.reason)

@@ -166,7 +166,7 @@ def _write_table(frame: pd.DataFrame, file: IO[str]) -> None:
         print(shown.to_string(index=False), file=file)
     if (left := frame.shape[1] - shown.shape[1]) > 0:
         print(
-            f"… and {counted(left, 'column')} more: --format csv, jsonl or parquet holds them all.",
+            f"… and {counted(left, 'more column')}: --format csv, jsonl or parquet holds them all.",
             file=file,
         )
 

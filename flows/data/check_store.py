@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dicom_node.errors import NodeError
-from feature_store.wording import counted
+from feature_store.wording import are, counted
 from flows.installation import Installation
 from flows.named_versions import named_versions
 
@@ -74,8 +74,8 @@ def make_lost_rows_again(work: Installation) -> list[str]:
     if requeued:
         said.insert(
             0,
-            f"{counted(requeued, 'study', 'studies')} whose rows the store does not have are made "
-            "again",
+            f"{counted(requeued, 'study', 'studies')} whose rows the store lacks "
+            f"{are(requeued)} made again",
         )
     return said
 
@@ -95,15 +95,15 @@ def store_findings(work: Installation) -> list[str]:
     if lost.studies:
         found.append(
             f"The registry calls {counted(len(lost.studies), 'study', 'studies')} done whose rows "
-            f"the store does not have, the first is {lost.studies[0]}: the dispatcher makes them "
+            f"the store lacks, the first is {lost.studies[0]}: the dispatcher makes them "
             "again when it starts and every night, and `python -m flows store check "
             "--repair` at once."
         )
     if lost.by_other_models:
         found.append(
-            f"{counted(lost.by_other_models, 'score')} by bundles that are not pinned are recorded "
-            "in the registry and not in the store: pin the bundle and run `score-cohort` to have "
-            "them."
+            f"{counted(lost.by_other_models, 'score')} by bundles that are not pinned "
+            f"{are(lost.by_other_models)} recorded in the registry and not in the store: pin the "
+            "bundle and run `score-cohort` to have them."
         )
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from feature_store.tables.store import FeatureStore
-from feature_store.wording import counted
+from feature_store.wording import are, counted
 from flows.named_versions import (
     VersionsError,
     named_versions,
@@ -84,7 +84,7 @@ def compact_store(
         lines.append(f"another process is at {', '.join(busy)}: nothing was joined there")
     if keep_days is None:
         lines.append(
-            f"{counted(total, 'file')} older than 30 days are needed by no such version "
+            f"{counted(total, 'file')} older than 30 days {are(total)} needed by no such version "
             f"({tables}): --keep-days 30 removes"
         )
     else:

@@ -53,8 +53,8 @@ def records_to_remove(work: Installation, center: str, unwanted: Unwanted) -> fr
     ways = (unwanted.patients, unwanted.without_study, unwanted.since, unwanted.all_of_center)
     if sum(map(bool, ways)) != 1:
         raise ClinicalTableError(
-            "Which records are to go is not said, or in several ways: expected patients, "
-            "--without-study, --since or --all, one of them."
+            "Say in one way which records are to go: by patients, --without-study, --since or "
+            "--all."
         )
     written = work.store.clinical_written(center)
     if unknown := sorted(set(unwanted.patients) - written.keys()):

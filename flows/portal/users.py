@@ -137,7 +137,7 @@ def write_users(folder: Path, users: Collection[User]) -> None:
 def _user(kept: Mapping[str, object]) -> User:
     centers, password = kept["centers"], kept["password"]
     if centers is not None and not isinstance(centers, list):
-        raise ValueError("The centres are no list.")
+        raise ValueError("The centres are not a list.")
     if password is not None:
         method, n, r, p, salt, found = str(password).split("$")
         if method != _METHOD or int(n) * int(r) * 128 > _MEMORY or int(p) < 1:

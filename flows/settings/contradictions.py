@@ -198,8 +198,8 @@ def _portal(settings: Settings) -> Iterator[Fault]:
         if portal.user_header.lower() in _OF_BROWSERS:
             yield Fault(
                 ("portal", "user_header"),
-                f"A browser says {portal.user_header} itself, and could name any user: expected a "
-                "header that the proxy alone sets, such as X-Remote-User.",
+                f"A browser may send {portal.user_header} itself, and could name any user: "
+                "expected a header that the proxy alone sets, such as X-Remote-User.",
             )
         if not portal.proxies:
             yield Fault(

@@ -138,6 +138,11 @@ def test_numbers_agree_with_their_words() -> None:
         ('f"{days[0]:g} deaths"', "{days[0]} deaths"),
         ('f"{n} were erased"', "{n} were"),
         ("f\"{counted(n, 'slice')} are missing\"", "{counted(n, 'slice')} are"),
+        (
+            "f\"{counted(n, 'file')} older than a day are gone\"",
+            "{counted(n, 'file')} older than a day are",
+        ),
+        ("f\"{counted(n, 'file')} that are gone\"", None),
         ('f"{lost} of the {m} patients at centre A were"', "{lost} patients at centre A were"),
         ('f"{lost} of the {m} patients of A are lost"', "{lost} patients of A are"),
         ('_log.info("%d slices wait.", n)', "%d slices"),

@@ -316,7 +316,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "lines between quotes": (
         "".join(f'"{line}"\n' for line in (OURS + TWO).splitlines()),
-        "The header of the clinical table in line 1 is one cell: expected names parted by commas",
+        "of the clinical table in line 1 is one cell: expected names separated by commas",
     ),
     "blanks of a fixed width": ((OURS + TWO).replace(",", "   "), "in line 1 is one cell"),
     "a second table below": (

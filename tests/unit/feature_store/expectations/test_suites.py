@@ -185,7 +185,7 @@ CONTOUR_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "repeated-contour",
         WARNING,
         {"repeated": 2, "repeated_on": (4, 5)},
-        "The GTV has 2 contours on slices 4, 5 that another repeats, or that is gone round twice",
+        "The GTV has 2 contours on slices 4, 5 drawn twice, by another contour or within one",
     ),
     (
         "remnant-contour",
@@ -228,9 +228,9 @@ REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "gtv-outside-body",
         WARNING,
         {"gtv_outside_body": 0.25},
-        "25% of the GTV lie outside",
+        "25% of the GTV lies outside",
     ),
-    ("ring-cut", WARNING, {"ring_share_beyond_ct": 0.125}, "12.5% of the ring lie beyond"),
+    ("ring-cut", WARNING, {"ring_share_beyond_ct": 0.125}, "12.5% of the ring lies beyond"),
 ]
 
 

@@ -41,7 +41,7 @@ def test_missing_values_are_null_and_a_wide_table_says_what_it_leaves_out(run: R
     _, out, _ = run("query", "clinical", "--format", "jsonl")
     assert [json.loads(line)["age"] for line in out.splitlines()] == [61.25, None]
     _, out, _ = run("query", "features", "--center", "B")
-    assert "… and 3135 columns more: --format csv" in out
+    assert "… and 3135 more columns: --format csv" in out
     _, out, _ = run("query", "features", "--region", "gtv", "--format", "csv", "--center", "C")
     assert out.count("\n") == 2
 

@@ -76,7 +76,7 @@ def test_an_older_back_up_of_the_store_is_found_and_its_studies_are_made_again_o
     shutil.copytree(tmp_path / "back-up", store)
     work = Installation(work.settings)
     (found,) = store_findings(work)
-    assert f"calls 1 study done whose rows the store does not have, the first is {late}" in found
+    assert f"calls 1 study done whose rows the store lacks, the first is {late}" in found
     Housekeeping(work).check_store()
     assert bench.state(late)[0] is StudyState.QUEUED
     assert lost_rows(work).studies == ()

@@ -86,8 +86,8 @@ def test_only_the_patients_named_or_the_records_since_a_time_go(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("B",), 1, "Which records are to go is not said, or in several ways"),
-        (("B", "--all", "--without-study"), 1, "Which records are to go is not said, or in"),
+        (("B",), 1, "Say in one way which records are to go"),
+        (("B", "--all", "--without-study"), 1, "Say in one way which records are to go"),
         (("B", "--all", "--confirm"), 1, "have 0 and 0 characters: expected both"),
         (("OMEGA", "--all"), 2, "The settings file has no centre OMEGA"),
         (("B", "--since", "2026-01-31T12:00"), 1, "has no zone"),
