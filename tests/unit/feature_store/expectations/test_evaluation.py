@@ -62,10 +62,21 @@ def test_loading_and_great_expectations_judge_one_fact_alike(
     assert (found == ()) is bounds.holds(value)
 
 
-def test_what_cannot_be_judged_is_no_verdict() -> None:
-    table = pd.DataFrame({"value": ["text"]})
+@pytest.mark.parametrize("values", [["text"], ["text", "another"]])
+def test_what_cannot_be_judged_is_no_verdict(values: list[str]) -> None:
+    table = pd.DataFrame({"value": values})
     with pytest.raises(ExpectationError, match="The expectation one on test could not be"):
         findings_of("test", (rule("one", Between(1, 2)),), table, lambda one, n: one.sentence(n))
+
+
+def test_the_same_rules_are_judged_anew_of_each_table() -> None:
+    rules = (rule("one", Between(1, 2)), rule("other", Present()))
+
+    def found(*values: float | None) -> list[str]:
+        table = pd.DataFrame({"value": values})
+        return [one.code for one in findings_of("test", rules, table, lambda *_: "It is not.")]
+
+    assert [found(1), found(3), found(None), found(2)] == [[], ["one"], ["other"], []]
 
 
 def test_a_warning_that_is_raised_is_critical_and_the_suite_says_all_of_a_rule() -> None:
