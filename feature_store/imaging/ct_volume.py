@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK
 from pydicom.dataset import Dataset
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
@@ -119,6 +118,9 @@ class CtVolume:
 
     def image_of(self, values: npt.NDArray[Any]) -> Any:
         """Return an array of the volume's shape as a `SimpleITK.Image` on the volume's grid."""
+        # 90 MB, which scoring does without
+        import SimpleITK  # noqa: PLC0415
+
         image: Any = SimpleITK.GetImageFromArray(values)
         image.SetSpacing(self.spacing_mm)
         image.SetOrigin(self.origin_mm)

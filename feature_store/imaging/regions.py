@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK
+from scipy.ndimage import distance_transform_edt
 
 from feature_store.errors import RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
@@ -154,14 +153,10 @@ def _too_small(width_mm: float, count: int, whole: int, *, kept: bool) -> str:
 
 def _distance_mm(
     gtv: BoxedMask, spacing_mm: float, reach_mm: float
-) -> tuple[list[int], npt.NDArray[np.float32]]:
+) -> tuple[list[int], npt.NDArray[np.float64]]:
     """Return where the box within reach starts, which may leave the grid, and the distance in mm
     from a tight mask.
     """
     margin = int(np.floor(reach_mm / spacing_mm + _DISTANCE_TOLERANCE)) + 1
-    image: Any = SimpleITK.GetImageFromArray(np.pad(gtv.voxels, margin).astype(np.uint8))
-    image.SetSpacing((spacing_mm,) * 3)
-    distance_map: Any = SimpleITK.SignedMaurerDistanceMap
-    squared = distance_map(image, squaredDistance=True, useImageSpacing=True)
-    start = [part.start - margin for part in gtv.box]
-    return start, np.sqrt(np.maximum(SimpleITK.GetArrayFromImage(squared), 0))
+    distance = distance_transform_edt(~np.pad(gtv.voxels, margin), sampling=spacing_mm)
+    return [part.start - margin for part in gtv.box], np.asarray(distance)

@@ -54,7 +54,6 @@ _LOADED_AT_THE_FIRST_STUDY = (
     "graphviz",  # Prefect imports it with its engine of tasks
     "prefect.flow_engine",
     "prefect.task_engine",
-    "radiomics",
     "validation_reports.dicom.patient_report",
     "validation_reports.dicom.encapsulated_pdf",
 )

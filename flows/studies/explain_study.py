@@ -23,7 +23,7 @@ from flows.data.model_features import stored_features, study_features
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.studies.occlusion import occlusion_map_of
-from flows.studies.steps import ENGINES
+from flows.studies.steps import engine_called
 from models.combined.applicability import Place
 from models.combined.combined_model import DEEP_BLOCK
 from models.combined.explanation import Explanation, explain
@@ -93,7 +93,7 @@ def _measured_again(
         study,
         settings.extraction(),
         settings.features.ring_widths_mm,
-        engine=ENGINES[settings.features.engine],
+        engine=engine_called(settings.features.engine),
     )
     table = pd.DataFrame([study_features(work.bundle, features)])
     if occlusion_file is not None:
