@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK
 
 from feature_store.errors import CtGeometryError
 from feature_store.imaging.boxed_mask import Box, BoxedMask
@@ -107,6 +106,9 @@ class HarmonizedCt(HarmonizedGrid):
         IndexError
             If a row or column is not kept.
         """
+        # 90 MB, which scoring does without
+        import SimpleITK  # noqa: PLC0415
+
         everywhere = slice(None)
         image: Any = SimpleITK.GetImageFromArray(self.values(everywhere, everywhere, everywhere))
         image.SetSpacing((self.spacing_mm,) * 3)
