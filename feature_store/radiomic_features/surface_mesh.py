@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,13 +77,23 @@ def surface_mesh(
     return SurfaceMesh(float(areas[found].sum()), float(volume), diameters)
 
 
+def _compiled_shape() -> Any:
+    """Return PyRadiomics' compiled module of shapes without the package around it, which loads
+    SimpleITK: 90 MB.
+    """
+    places = find_spec("radiomics").submodule_search_locations  # type: ignore[union-attr]
+    spec: Any = PathFinder.find_spec("radiomics._cshape", places)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @lru_cache(maxsize=8)
 def _cube_table(spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats, Floats]:
     """Return area (256,), volume (256,) and change of volume with the cube's place (256, 3) for
     each kind of cube.
     """
-    from radiomics import cShape  # noqa: PLC0415 - importing PyRadiomics takes about a second
-
+    shape = _compiled_shape()
     spacing = np.asarray(spacing_mm)
     areas, volumes, slopes = np.zeros(256), np.zeros(256), np.zeros((256, 3))
     cubes = [
@@ -88,14 +101,14 @@ def _cube_table(spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats,
         for kind in range(256)
     ]
     for kind, cube in enumerate(cubes):
-        areas[kind], volumes[kind], _ = cShape.calculate_coefficients(cube, spacing)
+        areas[kind], volumes[kind], _ = shape.calculate_coefficients(cube, spacing)
     weights = 1 << np.arange(8)
     for kind, cube in enumerate(cubes):
         for axis in range(3):
             before = np.zeros((2, 2, 2), dtype=np.bool_)
             np.moveaxis(before, axis, 0)[1] = np.moveaxis(cube, axis, 0)[0]
             pair = np.concatenate([np.take(before, [0], axis), cube], axis)
-            both = cShape.calculate_coefficients(np.ascontiguousarray(pair), spacing)[1]
+            both = shape.calculate_coefficients(np.ascontiguousarray(pair), spacing)[1]
             slopes[kind, axis] = both - volumes[int(before.ravel() @ weights)] - volumes[kind]
     return areas, volumes, slopes
 
