@@ -19,8 +19,8 @@ from feature_store.expectations.late_modules import loaded_when_used
 from feature_store.rules import Between, Finding, OneOf, Present, Rows, Rule, Severity, Unique
 from feature_store.wording import counted, were
 
-_USED_BY_NO_JUDGEMENT = ("altair", "boto3", "scipy.stats")
-"""What Great Expectations imports for pictures, objects in a cloud, and distributions."""
+_USED_BY_NO_JUDGEMENT = ("altair", "boto3", "mistune", "scipy.stats")
+"""What Great Expectations imports for pictures, objects in a cloud, Markdown and distributions."""
 
 _KINDS = (
     "ExpectColumnValuesToBeBetween",

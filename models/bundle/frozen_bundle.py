@@ -106,7 +106,10 @@ class FrozenBundle:
             )
         if self.engine is Engine.KERAS or self.graph is None:
             return DeepFeatureExtractor(self.network.weights())
-        return OpenVinoExtractor(self.graph.read())
+        try:
+            return OpenVinoExtractor(self.graph.path)
+        finally:
+            self.graph.verify()  # what was read there is what the manifest lists
 
     def check_extraction(self, settings_digest: str) -> None:
         """Refuse features that were extracted with other settings than the model's.
@@ -257,7 +260,9 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
     record = _parse(manifest, MANIFEST)
     _check_schema(folder, record.get("schema"))
     files = _listed_files(folder, record)
-    contents = {name: file.read() for name, file in files.items()}
+    if GRAPH in files:
+        files[GRAPH].verify()  # the engine reads it from there
+    contents = {name: file.read() for name, file in files.items() if name != GRAPH}
     try:
         facts = from_record(BundleFacts, record["facts"])
         model = from_record(CombinedModel, _parse(contents[MODEL], MODEL))
@@ -270,7 +275,7 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
             f"The bundle in {folder.name} does not hold a usable model: freeze it again."
         ) from error
     network = StoredNetwork.of(files[NETWORK], contents[NETWORK]) if NETWORK in contents else None
-    if model.needs_network != (network is not None) or (network is None and GRAPH in contents):
+    if model.needs_network != (network is not None) or (network is None and GRAPH in files):
         raise BundleError(
             f"The bundle in {folder.name} and its model disagree on the network: freeze it again."
         )

@@ -53,6 +53,11 @@ class BundleFile:
             "bundle again."
         )
 
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.folder / self.name
+
     def read(self) -> bytes:
         """Return the file's bytes, verified each time.
 
@@ -62,14 +67,32 @@ class BundleFile:
             If they are not what the manifest lists.
         """
         content = read(self.folder, self.name)
-        found = sha256(content)
-        if (len(content), found) != (self.size, self.digest):
+        self._compare(len(content), sha256(content))
+        return content
+
+    def verify(self) -> None:
+        """Read the file in pieces, none of which is kept, and hold it against the manifest.
+
+        Raises
+        ------
+        BundleError
+            If it is not what the manifest lists.
+        """
+        try:
+            with self.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+        except OSError as error:
+            raise _unreadable(self.folder, self.name, error) from error
+        self._compare(size, digest)
+
+    def _compare(self, size: int, digest: str) -> None:
+        if (size, digest) != (self.size, self.digest):
             raise BundleError(
                 f"The file {self.name} of the bundle in {self.folder.name} was changed after "
-                f"freezing: {counted(len(content), 'byte')} found, {self.size} listed, "
-                f"SHA-256 {found[:12]} found, {self.digest[:12]} listed; put the original back."
+                f"freezing: {counted(size, 'byte')} found, {self.size} listed, "
+                f"SHA-256 {digest[:12]} found, {self.digest[:12]} listed; put the original back."
             )
-        return content
 
 
 @dataclass(frozen=True)
@@ -124,10 +147,14 @@ def read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise BundleError(
-            f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the "
-            "whole bundle."
-        ) from error
+        raise _unreadable(folder, name, error) from error
+
+
+def _unreadable(folder: Path, name: str, error: OSError) -> BundleError:
+    return BundleError(
+        f"The bundle folder {folder.name} has no readable {name} ({error.strerror}): copy the "
+        "whole bundle."
+    )
 
 
 def sha256(content: bytes) -> str:

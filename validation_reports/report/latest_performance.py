@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -99,7 +100,7 @@ def write_center_performances(folder: Path, report: ValidationReport) -> None:
     """Write what was found into a report's folder, at once and in full, because scoring processes
     read it meanwhile.
     """
-    found = _ADAPTER.dump_json(center_performances(report, folder.name), indent=1)
+    found = _adapter().dump_json(center_performances(report, folder.name), indent=1)
     write_durably(folder / PERFORMANCE_NAME, found)
 
 
@@ -138,9 +139,12 @@ def latest_performance(
 def performances_in(report: Path) -> tuple[CenterPerformance, ...] | None:
     """Return what a report's folder says of each centre; `None` where that cannot be read."""
     try:
-        return _ADAPTER.validate_json((report / PERFORMANCE_NAME).read_bytes())
+        return _adapter().validate_json((report / PERFORMANCE_NAME).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-_ADAPTER = TypeAdapter(tuple[CenterPerformance, ...])
+@cache
+def _adapter() -> TypeAdapter[tuple[CenterPerformance, ...]]:
+    """Make the adapter when a report is written or read: every scoring process imports this."""
+    return TypeAdapter(tuple[CenterPerformance, ...])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -133,7 +134,7 @@ def comparison_lines(found: ScoreComparison) -> list[str]:
 
 def comparisons_to_json(found: Sequence[ScoreComparison]) -> str:
     """Return comparisons as JSON, with every number in full precision."""
-    return _ADAPTER.dump_json(tuple(found), indent=1).decode()
+    return _adapter().dump_json(tuple(found), indent=1).decode()
 
 
 def _value(value: object) -> str:
@@ -154,4 +155,7 @@ def _difference(value: object) -> str:
     )
 
 
-_ADAPTER = TypeAdapter(tuple[ScoreComparison, ...])
+@cache
+def _adapter() -> TypeAdapter[tuple[ScoreComparison, ...]]:
+    """Make the adapter when a report is written or read: every scoring process imports this."""
+    return TypeAdapter(tuple[ScoreComparison, ...])

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -271,7 +272,7 @@ def build_report(
 
 def to_json(report: ValidationReport) -> str:
     """Return the report as JSON, with every number in full precision."""
-    return _ADAPTER.dump_json(report, indent=1).decode()
+    return _adapter().dump_json(report, indent=1).decode()
 
 
 def from_json(text: str) -> ValidationReport:
@@ -283,7 +284,7 @@ def from_json(text: str) -> ValidationReport:
         If the text is not a report of this schema.
     """
     try:
-        report = _ADAPTER.validate_json(text)
+        report = _adapter().validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         raise ReportFormatError(
@@ -392,4 +393,7 @@ def _standard_error(
     return value.standard_error
 
 
-_ADAPTER = TypeAdapter(ValidationReport)
+@cache
+def _adapter() -> TypeAdapter[ValidationReport]:
+    """Make the adapter when a report is written or read: every scoring process imports this."""
+    return TypeAdapter(ValidationReport)
