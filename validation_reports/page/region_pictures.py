@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from feature_store.imaging.boxed_mask import bounding_box, union
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.orientation import in_lps_order
 from validation_reports.page.plots import HIGH_COLOUR, svg_element
@@ -122,15 +123,21 @@ class _Scene:
         self.hu = turned.hu
         self.around = [in_lps_order(volume, ring)[1] for ring in rings]
         self._spacing = np.asarray(turned.spacing_mm[::-1])
-        voxels = np.argwhere(np.logical_or.reduce([self.gtv, *self.around]))
-        self._middle = (voxels.min(axis=0) + voxels.max(axis=0)) / 2 * self._spacing
-        reach = float(((voxels.max(axis=0) - voxels.min(axis=0) + 1) * self._spacing).max())
+        self._box = bounding_box(self.gtv)
+        boxes = (bounding_box(one) for one in self.around if one.any())
+        shown = union(self._box, *boxes)
+        first, end = (
+            np.array([getattr(part, side) for part in shown]) for side in ("start", "stop")
+        )
+        self._middle = (first + end - 1) / 2 * self._spacing
+        reach = float(((end - first) * self._spacing).max())
         self.field_mm = max(reach + 2 * _MARGIN_MM, _LEAST_FIELD_MM)
 
     def number(self, across: int) -> int:
         """Return where along an axis the contour is largest."""
         others = tuple(axis for axis in range(3) if axis != across)
-        return int(np.argmax(self.gtv.sum(axis=others)))
+        inside = np.count_nonzero(self.gtv[self._box], axis=others)
+        return self._box[across].start + int(np.argmax(inside))
 
     def plane(self, down: int, right: int, pixels: int) -> _Plane:
         """Return the square in a plane of two axes."""
