@@ -17,7 +17,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.expectations.late_modules import loaded_when_used
 from feature_store.rules import Between, Finding, OneOf, Present, Rows, Rule, Severity, Unique
-from feature_store.wording import counted, were
+from feature_store.wording import were
 
 _USED_BY_NO_JUDGEMENT = ("altair", "boto3", "mistune", "scipy.stats")
 """What Great Expectations imports for pictures, objects in a cloud, Markdown and distributions."""

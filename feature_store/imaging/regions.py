@@ -10,15 +10,19 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import distance_transform_edt
 
+from feature_store.compiled import compiled
 from feature_store.errors import RegionError
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.region_rules import LEAST_VOXELS, REGION_RULES, RegionFacts
 from feature_store.rules import refuse
 from feature_store.wording import counted
 
+Squares = npt.NDArray[np.int32]
+
 _DISTANCE_TOLERANCE = 1e-6
+_FAR = np.int32(1 << 24)
+"""More than the squared way to any voxel within reach; three of them can be added up."""
 
 
 class Region(StrEnum):
@@ -155,8 +159,31 @@ def _distance_mm(
     gtv: BoxedMask, spacing_mm: float, reach_mm: float
 ) -> tuple[list[int], npt.NDArray[np.float64]]:
     """Return where the box within reach starts, which may leave the grid, and the distance in mm
-    from a tight mask.
+    from a tight mask; infinite where it is beyond reach.
     """
-    margin = int(np.floor(reach_mm / spacing_mm + _DISTANCE_TOLERANCE)) + 1
-    distance = distance_transform_edt(~np.pad(gtv.voxels, margin), sampling=spacing_mm)
-    return [part.start - margin for part in gtv.box], np.asarray(distance)
+    reach = int(np.floor(reach_mm / spacing_mm + _DISTANCE_TOLERANCE))
+    # A step along a line then never leads from one line's voxels to the next line's.
+    margin = reach + 1
+    inside = np.pad(gtv.voxels, margin)
+    squares = np.where(inside, np.int32(0), _FAR)
+    for stride in squares.strides:
+        squares = _nearest(squares.reshape(-1), stride // squares.itemsize, reach).reshape(
+            inside.shape
+        )
+    distance = np.sqrt(np.where(squares < _FAR, squares, np.inf)) * spacing_mm
+    return [part.start - margin for part in gtv.box], distance
+
+
+@compiled
+def _nearest(squares: Squares, step: int, reach: int) -> Squares:
+    """Return the least sum of a square and the squared way to it, in voxels along an axis."""
+    found = squares.copy()
+    for way in range(1, reach + 1):
+        more = np.int32(way * way)
+        before, after = squares[: len(squares) - way * step], squares[way * step :]
+        up, down = found[way * step :], found[: len(found) - way * step]
+        for i in range(len(up)):
+            up[i] = min(up[i], before[i] + more)
+        for i in range(len(down)):
+            down[i] = min(down[i], after[i] + more)
+    return found
