@@ -11,8 +11,6 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from feature_store.expectations.follow_up_rules import follow_up_facts
-from feature_store.feature_tables.origin_settings import OriginSettings
-from feature_store.tables.store import FeatureStore
 from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.data.elsewhere import imported_matrix, imported_of_center, one_way_made
@@ -20,17 +18,15 @@ from flows.data.follow_up import refuse_follow_up
 from flows.installation import installation
 from flows.refusal import refusable_flow
 from flows.runs.account import about, warn
-from flows.software_version import package_versions, software_version
+from flows.training.bundle_facts import IntendedUse, bundle_facts
 from flows.training.request import TrainingRequest
 from flows.training.train_model import (
-    BUNDLE_PACKAGES,
     digests_of_training,
     fit_combined_model,
     gather_evidence,
     range_of_training,
 )
 from flows.training.trainability import refuse_few_deaths
-from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.combined.combined_model import BLOCKS, DEEP_BLOCK, HORIZONS
 from models.combined.cross_validation import CrossValidation, cross_validate
@@ -40,15 +36,15 @@ from models.survival.survival_data import Survival
 
 TABLES_READ = ("clinical", "images", "imported_features", "replaced")
 """Tables of the feature store that a bundle follows from."""
-INTENDED_USE = (
+USE = IntendedUse(
     "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer "
     "from radiomic features that were made elsewhere and imported; it scores such features and no "
-    "image, and is not validated for decisions about patients."
-)
-DEMONSTRATION_USE = (
+    "image, and is not validated for decisions about patients.",
     "Demonstration model, not for clinical use: trained on imported features to show how the "
-    "system works."
+    "system works.",
 )
+PACKAGES = ("numpy", "pandas", "scipy")
+"""Whose versions the numbers of such a bundle may depend on."""
 
 
 @refusable_flow(name="train-imported", flow_run_name="{request.center}")
@@ -104,7 +100,7 @@ def train_imported(request: TrainingRequest) -> State[None]:
         request.bundle,
         model,
         None,
-        _facts(request, source, settings),
+        bundle_facts(request, source, settings, USE, PACKAGES),
         evidence,
         applicability=range_of_training(features, records, records, model, ()),
         digests=digests_of_training(request, source, records),
@@ -159,26 +155,3 @@ def _cross_validated(
         warn(str(error))
         return ()
     return (found,)
-
-
-def _facts(request: TrainingRequest, source: FeatureStore, settings: OriginSettings) -> BundleFacts:
-    """Return what must be known of the bundle besides its numbers."""
-    return BundleFacts(
-        name=request.name,
-        version=request.version,
-        intended_use=DEMONSTRATION_USE if request.demonstration else INTENDED_USE,
-        demonstration=request.demonstration,
-        extraction_settings=settings.to_json(),
-        extraction_settings_digest=settings.digest,
-        training_center=request.center,
-        created_at=source.written_until(request.center),
-        software_version=software_version(),
-        store_versions=source.versions(),
-        package_versions=package_versions(
-            tuple(
-                name
-                for name in BUNDLE_PACKAGES
-                if name not in {"keras", "onnx", "pyradiomics", "SimpleITK"}
-            )
-        ),
-    )

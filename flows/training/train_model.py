@@ -22,13 +22,12 @@ from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
 from flows.runs.account import about, warn
-from flows.software_version import package_versions, software_version
+from flows.training.bundle_facts import IntendedUse, bundle_facts
 from flows.training.cross_validation import cross_validated
 from flows.training.network import offered_regions, remove_unfinished, train_deep_features
 from flows.training.request import TrainingRequest
 from flows.training.robustness import robustness_of_training, studies_to_perturb
 from flows.training.trainability import check_trainable, refuse_few_deaths
-from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.bundle.training_digests import TrainingDigests, training_digests
 from models.bundle.training_evidence import TrainingEvidence
@@ -55,13 +54,11 @@ TABLES_READ = ("acquisitions", "clinical", "deep_input", "images", "radiomics", 
 """Tables of the feature store that a bundle follows from."""
 TUMOURS_COMPARED = 16
 """On how many real tumours the network's ONNX graph is held against Keras."""
-INTENDED_USE = (
+USE = IntendedUse(
     "Research: prediction of overall survival after radiotherapy of non-small-cell lung cancer "
-    "from the planning CT and its GTV contour; not validated for decisions about patients."
-)
-DEMONSTRATION_USE = (
+    "from the planning CT and its GTV contour; not validated for decisions about patients.",
     "Demonstration model, not for clinical use: trained on synthetic patients to show how the "
-    "system works."
+    "system works.",
 )
 
 
@@ -107,7 +104,13 @@ def train_model(request: TrainingRequest) -> State[None]:
         request.bundle,
         model,
         taught.network,
-        bundle_facts(work, request, source),
+        bundle_facts(
+            request,
+            source,
+            work.settings.extraction(),
+            USE,
+            (*BUNDLE_PACKAGES, backend_package()),
+        ),
         evidence,
         combat,
         graph,
@@ -315,22 +318,4 @@ def combat_reference(
     patients = eligible_patients(features, records)
     return fit_combat_reference(
         pd.concat([block_columns(patients, block) for block in model.blocks], axis=1)
-    )
-
-
-def bundle_facts(work: Installation, request: TrainingRequest, source: FeatureStore) -> BundleFacts:
-    """Return what must be known of the bundle besides its numbers."""
-    extraction = work.settings.extraction()
-    return BundleFacts(
-        name=request.name,
-        version=request.version,
-        intended_use=DEMONSTRATION_USE if request.demonstration else INTENDED_USE,
-        demonstration=request.demonstration,
-        extraction_settings=extraction.to_json(),
-        extraction_settings_digest=extraction.digest,
-        training_center=request.center,
-        created_at=source.written_until(request.center),
-        software_version=software_version(),
-        store_versions=source.versions(),
-        package_versions=package_versions((*BUNDLE_PACKAGES, backend_package())),
     )

@@ -26,9 +26,11 @@ from flows.installation import Installation
 from flows.runs import account
 from flows.settings import CombatTable, Settings
 from flows.training import train_model
+from flows.training.bundle_facts import bundle_facts
 from flows.training.request import RingChoice, TrainingRequest
 from flows.training.train_model import (
-    bundle_facts,
+    BUNDLE_PACKAGES,
+    USE,
     combat_reference,
     combined_model_features,
     compared_region_features,
@@ -255,7 +257,8 @@ def frozen(work: Installation, folder: Path, **changes: object) -> dict[str, byt
     evidence = gather_evidence.fn(
         request, features, compared_region_features(work, request, source), eligible, model, ()
     )
-    freeze(folder, model, NETWORK, bundle_facts(work, request, source), evidence)
+    facts = bundle_facts(request, source, work.settings.extraction(), USE, BUNDLE_PACKAGES)
+    freeze(folder, model, NETWORK, facts, evidence)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
