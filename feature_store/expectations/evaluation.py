@@ -17,7 +17,7 @@ import pandas as pd
 from feature_store.errors import FeatureStoreError
 from feature_store.expectations.late_modules import loaded_when_used
 from feature_store.rules import Between, Finding, OneOf, Present, Rows, Rule, Severity, Unique
-from feature_store.wording import were
+from feature_store.wording import counted, were
 
 _USED_BY_NO_JUDGEMENT = ("altair", "boto3", "mistune", "scipy.stats")
 """What Great Expectations imports for pictures, objects in a cloud, Markdown and distributions."""
@@ -76,8 +76,8 @@ def _evaluate(name: str, rules: Sequence[Rule], table: pd.DataFrame) -> dict[str
     with _lock:  # the context is one per process
         batch = _batch_definition().get_batch({"dataframe": table})
         # the other formats list values too, which nobody reads, and take up to twice as long
-        counted = "BOOLEAN_ONLY" if len(table) == 1 else "BASIC"
-        results = batch.validate(_judged_suite(name, tuple(rules)), result_format=counted).results
+        told = "BOOLEAN_ONLY" if len(table) == 1 else "BASIC"
+        results = batch.validate(_judged_suite(name, tuple(rules)), result_format=told).results
     if len(results) != len(rules):
         raise ExpectationError(
             f"Of {counted(len(rules), 'expectation')} on {name}, {len(results)} "
@@ -171,8 +171,11 @@ def _configured_once(kind: Any) -> Any:
             object.__setattr__(expectation, "kept", kind.configuration.fget(expectation))
         return expectation.kept
 
-    members = {"__slots__": ("kept",), "__module__": __name__}
-    members["configuration"] = property(configuration)
+    members = {
+        "__slots__": ("kept",),
+        "__module__": __name__,
+        "configuration": property(configuration),
+    }
     return type(kind)(f"{kind.__name__}ConfiguredOnce", (kind,), members)
 
 

@@ -137,7 +137,7 @@ class _Scene:
         """Return where along an axis the contour is largest."""
         others = tuple(axis for axis in range(3) if axis != across)
         inside = np.count_nonzero(self.gtv[self._box], axis=others)
-        return self._box[across].start + int(np.argmax(inside))
+        return int(self._box[across].start + np.argmax(inside))
 
     def plane(self, down: int, right: int, pixels: int) -> _Plane:
         """Return the square in a plane of two axes."""
