@@ -96,6 +96,7 @@ def refusable_flow(
             version=file_hash(getfile(body)),
             flow_run_name=run_name if isinstance(flow_run_name, str) else flow_run_name,
             validate_parameters=False,
+            persist_result=False,  # nothing said, Prefect asks the server for a place at each run
         )(run)
         form = with_help(made.parameters.model_dump(), body.__doc__)
         return made

@@ -22,8 +22,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from feature_store.cores import side_by_side
 from feature_store.imaging.ct_volume import CtVolume
 
 SKETCH = 16
@@ -131,14 +133,16 @@ def person_names(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
 
 def pixel_digests(volume: CtVolume) -> tuple[str, ...]:
     """Return the smallest digests of a volume's slices, each of its whole Hounsfield units."""
-    digests = []
-    for slice_hu in volume.hu:
-        measured = np.maximum(slice_hu, -1024.0)  # padding is marked by minus infinity
-        if np.ptp(measured) >= _FLAT_HU:
-            content = np.rint(measured).astype("<i2").tobytes()
-            shape = np.array(slice_hu.shape, dtype="<i4").tobytes()
-            digests.append(hashlib.sha256(shape + content).hexdigest()[:_DIGEST_HEX])
-    return _sketch(digests)
+    return _sketch(one for one in side_by_side(_pixel_digest, volume.hu) if one is not None)
+
+
+def _pixel_digest(slice_hu: npt.NDArray[np.float32]) -> str | None:
+    measured = np.maximum(slice_hu, -1024.0)  # padding is marked by minus infinity
+    if np.ptp(measured) < _FLAT_HU:
+        return None
+    digest = hashlib.sha256(np.array(slice_hu.shape, dtype="<i4").tobytes())
+    digest.update(np.rint(measured, out=measured).astype("<i2").data)
+    return digest.hexdigest()[:_DIGEST_HEX]
 
 
 def _sketch(digests: Iterable[str]) -> tuple[str, ...]:

@@ -73,24 +73,42 @@ def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: flo
         What padding and lower values count as, in HU.
     """
     hu = volume.hu
-    measured = int(np.count_nonzero(hu > NOT_MEASURED_HU)) or 1
-    low, high = SOFT_TISSUE_HU
+    counts = np.sum([_counts(plane) for plane in hu], axis=0)  # a plane fits into the cache
+    measured, air, soft_tissue, beyond, metal = counts.tolist()
     gtv = hu[gtv_mask]
     inside = gtv[gtv > NOT_MEASURED_HU]
     return VoxelFacts(
-        air_share=float(np.count_nonzero((hu < AIR_BELOW_HU) & (hu > NOT_MEASURED_HU))) / measured,
-        soft_tissue_share=float(np.count_nonzero((hu >= low) & (hu <= high))) / measured,
+        air_share=air / (measured or 1),
+        soft_tissue_share=soft_tissue / (measured or 1),
         gtv_90th_percentile_hu=float(np.percentile(inside, 90)) if inside.size else None,
         gtv_outside_image=int(gtv.size - inside.size),
-        metal_influence=_metal_influence(hu, floor_hu),
-        beyond_scale=int(np.count_nonzero(hu > BEYOND_SCALE_HU)),
+        metal_influence=_metal_influence(hu, floor_hu) if metal else 0.0,
+        beyond_scale=beyond,
+    )
+
+
+def _counts(plane: npt.NDArray[np.float32]) -> tuple[int, int, int, int, int]:
+    """Return how many pixels of a slice were measured, are air, are soft tissue, and lie above the
+    scales' ends.
+    """
+
+    def above(hu: float) -> int:
+        return int(np.count_nonzero(plane > hu))
+
+    low, high = SOFT_TISSUE_HU
+    measured, below = above(NOT_MEASURED_HU), int(np.count_nonzero(plane < AIR_BELOW_HU))
+    soft_tissue = int(np.count_nonzero(plane >= low)) - above(high)
+    return (
+        measured,
+        below - (plane.size - measured),
+        soft_tissue,
+        above(BEYOND_SCALE_HU),
+        above(HIGHEST_HU),
     )
 
 
 def _metal_influence(hu: npt.NDArray[np.float32], floor_hu: float) -> float:
-    metal = hu > HIGHEST_HU
-    if not metal.any():
-        return 0.0
+    """Return by how much metal widens the standard deviation, as a share of it."""
     floored = np.maximum(hu, np.float32(floor_hu))
     whole = float(floored.std(dtype=np.float64))
     bounded = float(np.minimum(floored, np.float32(HIGHEST_HU)).std(dtype=np.float64))
