@@ -69,10 +69,12 @@ def body_on(volume: CtVolume, slices: slice) -> Mask:
     for index in range(*slices.indices(len(body))):
         plane = volume.hu[index]
         tissue = plane > _SKIN_HU
-        pieces, count = ndimage.label(_filled(tissue, plane, min(volume.spacing_mm[:2])))
+        filled = _filled(tissue, plane, min(volume.spacing_mm[:2]))
         if tissue.any():
-            sizes = np.bincount(pieces[tissue], minlength=count + 1)
-            body[index] = pieces == int(sizes[1:].argmax()) + 1
+            box = _box(filled)
+            pieces, count = ndimage.label(filled[box])
+            sizes = np.bincount(pieces[tissue[box]], minlength=count + 1)
+            body[index][box] = pieces == int(sizes[1:].argmax()) + 1
     return body
 
 
@@ -120,8 +122,18 @@ def _counted_around(mask: Mask, edge: Mask) -> npt.NDArray[np.int64]:
 
 def _without_holes(mask: Mask) -> Mask:
     """Return a mask of a plane with what it encloses; scipy's own takes several times as long."""
-    around, count = ndimage.label(np.pad(~mask, 1, constant_values=True))
-    return np.asarray(around[1:-1, 1:-1] != around[0, 0], dtype=np.bool_) if count else mask
+    if not mask.any():
+        return mask
+    box, filled = _box(mask), np.zeros_like(mask)
+    around, _ = ndimage.label(np.pad(~mask[box], 1, constant_values=True))
+    filled[box] = around[1:-1, 1:-1] != around[0, 0]
+    return filled
+
+
+def _box(mask: Mask) -> tuple[slice, slice]:
+    """Return the smallest box (y, x) that holds a mask of a plane, which must have some pixels."""
+    y, x = (np.flatnonzero(mask.any(axis=other)) for other in (1, 0))
+    return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
 
 
 def _grown(mask: Mask) -> Mask:
