@@ -78,8 +78,9 @@ def pseudonym_key() -> bytes:
     if len(key) < _MINIMUM_KEY_BYTES:
         raise SettingsError(
             f"{PSEUDONYM_KEY_VARIABLE} holds {counted(len(key), 'byte')}, expected at least "
-            f"{_MINIMUM_KEY_BYTES}: set it in the environment to a long random text that stays the "
-            "same for the life of the archive (openssl rand -hex 32)."
+            f"{_MINIMUM_KEY_BYTES}: set it, in annulus.env beside the settings or in the "
+            "environment, to a long random text that stays the same for the life of the archive "
+            "(openssl rand -hex 32)."
         )
     return key
 

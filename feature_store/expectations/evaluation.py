@@ -4,6 +4,7 @@ sentences.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -148,6 +149,8 @@ def great_expectations() -> Any:
     import great_expectations  # noqa: PLC0415 - takes seconds
     import great_expectations.expectations  # noqa: PLC0415
 
+    # It sets itself to INFO, and would tell everybody of a temporary folder
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     return great_expectations
 
 

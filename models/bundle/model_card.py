@@ -99,8 +99,9 @@ def model_card(bundle: FrozenBundle, erased: int = 0) -> list[str]:
         *_range(bundle.applicability),
         *_recognised(bundle),
         (
-            f"  components      {model.cox_coefficients.size}, {training.variance_explained:.1%} "
-            "of the variance"
+            "  components      "
+            f"{counted(model.cox_coefficients.size, 'principal component')} of the features, "
+            f"{training.variance_explained:.1%} of their variance"
         ),
         "",
         "Score",
@@ -214,8 +215,8 @@ def _range(applicability: Applicability | None) -> list[str]:
         return ["  range           not recorded: every patient is scored without a word"]
     return [
         f"  range           {one.group}: {counted(len(one.z_score.features), 'feature')}, distance "
-        f"up to {one.limit:.3g}, beyond which lies 1 in 100 such patients ({one.left_out.size} "
-        "left out)"
+        f"up to {one.limit:.3g}, beyond which lies 1 in 100 such patients "
+        f"({counted(one.left_out.size, 'patient')} left out to find it)"
         for one in applicability.distances
     ]
 
@@ -226,8 +227,8 @@ def _recognised(bundle: FrozenBundle) -> list[str]:
     if found is None:
         return []
     counts = f"{counted(len(found.pixels), 'CT')} by pixels, {len(found.instances)} by instances"
-    persons = counted(len(found.persons), "name")
-    return [f"  recognised by   salted digests: {counts}, {persons} of persons"]
+    persons = counted(len(found.persons), "person")
+    return [f"  recognised by   salted digests of training patients: {counts}, {persons} by name"]
 
 
 def _signature(
