@@ -83,6 +83,22 @@ def of_module(module: str, tree: ast.Module) -> Iterator[Disagreement]:
             yield from (Disagreement(module, node.lineno, words) for words in _of_log(node))
 
 
+def of_template(module: str, template: str) -> Iterator[Disagreement]:
+    """Give the numbers of a page's template that do not go through ``count`` or ``counted``.
+
+    Parameters
+    ----------
+    module : str
+        What to call it.
+    template : str
+        Its text.
+    """
+    for found in re.finditer(rf"{{{{([^{{}}]*)}}}}( {_ADJECTIVES}{_NOUNS})\b", template):
+        if not re.search(r"\bcount(ed)?\(", found[1]):
+            line = template.count("\n", 0, found.start()) + 1
+            yield Disagreement(module, line, f"{{{found[1].strip()}}}{found[2]}")
+
+
 def _of_text(text: ast.JoinedStr) -> Iterator[str]:
     parts = [ast.Constant(""), *text.values, ast.Constant(""), ast.Constant(""), ast.Constant("")]
     for before, number, after, total, end in zip(

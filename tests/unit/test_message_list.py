@@ -8,8 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.message_list import Kind, Message, collected, main, of_module, trees_of
+from tests.message_list import ROOT, Kind, Message, collected, main, of_module, trees_of
 from tests.number_agreement import of_module as disagreements_of
+from tests.number_agreement import of_template
 
 # A capital, a number, a value that is named first, or a key of the settings as it is written
 _BEGINS: Final = re.compile(r"[A-Z0-9{<\"'`\[(…-]|[a-z]+[A-Z_=./]|(?:engine|wavelet) is ")
@@ -126,6 +127,22 @@ def test_numbers_agree_with_their_words() -> None:
         for one in wrong
     )
     assert set(_NEVER_ONE) <= set(found)
+
+
+def test_numbers_in_templates_agree_with_their_words() -> None:
+    templates = list(ROOT.glob("*/*/templates/*.j2"))
+    assert len(templates) > 10
+    wrong = [
+        one
+        for file in templates
+        for one in of_template(file.name, file.read_text(encoding="utf-8"))
+    ]
+    assert not wrong, wrong
+
+
+def test_a_planted_number_of_a_template_is_found() -> None:
+    (found,) = of_template("p", "<p>\n{{ n }} missing slices, {{ count(n, 'slice') }} lie</p>")
+    assert (found.line, found.text) == (2, "{n} missing slices")
 
 
 @pytest.mark.parametrize(
