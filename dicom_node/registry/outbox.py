@@ -357,10 +357,10 @@ class Outbox:
     def counts(self) -> dict[str, int]:
         """Return how many rows are waiting, claimed, held and done."""
         with self._database.read() as connection:
-            counted = connection.execute(
+            grouped = connection.execute(
                 select(outbox.c.state, func.count()).group_by(outbox.c.state)
             )
-            counts = {str(state): int(count) for state, count in counted}
+            counts = {str(state): int(count) for state, count in grouped}
         return {str(state): counts.get(state, 0) for state in OutboxState}
 
     def runs_under_way(self) -> set[str]:
