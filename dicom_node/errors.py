@@ -63,6 +63,7 @@ class IncidentKind(StrEnum):
     UNKNOWN_CERTIFICATE = "unknown-certificate"
     UNSUPPORTED_OBJECT = "unsupported-object"
     SHARED_CT = "shared-ct"
+    SIMILAR_PATIENT_ID = "similar-patient-id"
     PROCESSING_FAILURE = "processing-failure"
     ERASED_PERSON = "erased-person"
 

@@ -15,11 +15,14 @@ _REMEMBERED_STUDIES = 256
 
 @dataclass(frozen=True)
 class Keys:
-    """The pseudonyms of an instance."""
+    """The pseudonyms of an instance; `alike` are those that its patient would have if the Patient
+    ID were written in other usual ways with capitals.
+    """
 
     study: str
     patient: str
     instance: str
+    alike: frozenset[str]
 
 
 class Names:
@@ -35,6 +38,7 @@ class Names:
         self._key = key
         self._key_of_study = lru_cache(_REMEMBERED_STUDIES)(partial(study_key, key))
         self._key_of_patient = lru_cache(_REMEMBERED_STUDIES)(partial(patient_key, key))
+        self._keys_alike = lru_cache(_REMEMBERED_STUDIES)(partial(_keys_alike, key))
 
     def keys(self, center: str, identity: Identity) -> Keys:
         """Return the pseudonyms of an instance; without a Patient ID the study stands for the
@@ -46,7 +50,14 @@ class Names:
             if identity.patient_id
             else pseudonym(self._key, "patient-of-study", center, identity.study_instance_uid),
             instance=instance_key(self._key, center, identity.sop_instance_uid),
+            alike=self._keys_alike(center, identity.patient_id),
         )
+
+
+def _keys_alike(key: bytes, center: str, patient_id: str) -> frozenset[str]:
+    ways = (str.upper, str.lower, str.title, str.capitalize, str.swapcase)
+    others = {way(patient_id) for way in ways} - {patient_id}
+    return frozenset(patient_key(key, center, one) for one in others)
 
 
 def instance_record(
@@ -62,4 +73,5 @@ def instance_record(
         manifest=received.manifest,
         content_sha256=content_sha256,
         relative_path=relative_path,
+        patients_alike=keys.alike,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import Connection, and_, case, delete, select, update
+from sqlalchemy import Connection, and_, case, delete, func, select, update
 
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
@@ -57,6 +57,8 @@ class InstanceRecord:
         SHA-256 of the dataset's bytes.
     relative_path : str
         Where it lies in the archive.
+    patients_alike : frozenset of str
+        Pseudonyms of Patient IDs that differ from its own in upper and lower case only.
     """
 
     center: str
@@ -67,6 +69,7 @@ class InstanceRecord:
     manifest: Manifest | None
     content_sha256: str
     relative_path: str
+    patients_alike: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,7 @@ class Instances:
         if not new:
             return set()
         self._tell_of_shared_ct(connection, new)
+        self._tell_of_patients_alike(connection, new)
         connection.execute(instances.insert(), [_row(one, now) for one in new])
         for one in new:
             if one.manifest is not None:
@@ -299,6 +303,34 @@ class Instances:
                 f"CT instances of this study came from centre {other} too, under the same SOP "
                 "Instance UIDs: one patient must not count at two centres, nor train and validate; "
                 "ask both whose patient it is, and exclude the other's study",
+                center,
+                study_key,
+            )
+
+    def _tell_of_patients_alike(
+        self, connection: Connection, new: Sequence[InstanceRecord]
+    ) -> None:
+        """Record an incident for each study whose patient may be another one of its centre, with
+        the Patient ID written otherwise.
+        """
+        by_patient = {(one.center, one.study_key, one.patient_key): one for one in new}
+        for (center, study_key, _), one in sorted(by_patient.items(), key=lambda item: item[0]):
+            if not one.patients_alike:
+                continue
+            alike = select(func.min(studies.c.study_key)).where(
+                studies.c.center == center, studies.c.patient_key.in_(sorted(one.patients_alike))
+            )
+            other = connection.scalar(alike)
+            if other is None:
+                continue
+            which = f"from that of study {other}" if other != study_key else "among its objects"
+            record_incident(
+                self._database,
+                connection,
+                IncidentKind.SIMILAR_PATIENT_ID,
+                f"The Patient ID of this study differs {which} in upper and lower case only: what "
+                "differs so counts as two patients. If it is one, correct the Patient ID at the "
+                "source and send the study again.",
                 center,
                 study_key,
             )
