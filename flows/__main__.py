@@ -32,7 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     say_outages_in_one_line()
-    for talkative in ("httpx", "httpcore", "great_expectations", "numexpr"):
+    for talkative in (
+        "httpx",
+        "httpcore",
+        "great_expectations",
+        "numexpr",
+        "weasyprint",
+        "fontTools",
+    ):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         return _run(options)

@@ -38,7 +38,7 @@ def expectation_pages() -> State[None]:
         key="expectations",
         description=f"What was expected of the cohorts and is not so. Pages: {index}",
     )
-    return Completed(message=f"pages on the expectations: {index}")
+    return Completed(message=f"Pages on the expectations: {index}")
 
 
 def write_expectation_pages(work: Installation) -> tuple[Path, dict[str, tuple[Finding, ...]]]:

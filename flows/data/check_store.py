@@ -122,8 +122,9 @@ def unrepeatable(work: Installation) -> list[str]:
         if gone := work.store.gone(versions):
             which = ", ".join(f"{name} {version}" for name, version in gone.items())
             said.append(
-                f"{path.name} names {which}, which cannot be read any more: it cannot be made "
-                "again from this store."
+                f"The report or bundle {path.name} names {which}, which this store cannot read: it "
+                "cannot be made again here. Of a bundle that was trained elsewhere nothing else is "
+                "to be expected."
             )
     return said
 

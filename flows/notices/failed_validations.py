@@ -80,7 +80,7 @@ def _cause(name: str, subject: str, run: FlowRun) -> Cause | None:
         else ("The run in the Prefect UI says how, the log why.")
     )
     what = f"The validation of centre {center}" if center else f"The validation {name}"
-    sentence = f"{what} ended as {state.name}: run {run.name}. {said}"
+    sentence = f"{what} ended as {state.name} (run {run.name}). {said}"
     told_apart = sha256(f"{state.name} {state.message}".encode()).hexdigest()[:16]
     return Cause(
         NoticeKind.VALIDATION_FAILED,

@@ -32,4 +32,4 @@ def deliver_again(work: Installation, study_key: str) -> str:
     """
     study_key = meant_study(work, study_key)
     path = work.registry.deliveries.redeliver(study_key)
-    return f"the report {path.name} of study {study_key} is sent again"
+    return f"The report {path.name} of study {study_key} is sent again."

@@ -82,7 +82,8 @@ def _waived(study_key: str, sentence: str, found: list[Finding]) -> dict[str, st
 def release_in_words(release: Release) -> str:
     """Return a release as a sentence."""
     return (
-        f"study {release.study_key} of centre {release.center} released by {release.released_by} "
-        f"at {release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), despite: "
+        f"Study {release.study_key} of centre {release.center} was released by "
+        f"{release.released_by} at {release.released_at:%Y-%m-%d %H:%M} UTC ({release.reason}), "
+        "despite: "
         f"{' '.join(release.waived.values())}"
     )

@@ -126,7 +126,7 @@ def _extract(work: Installation, files: StudyFiles) -> State[None]:
         )
     if work.registry.results.find(files.study_key, files.content_digest, None) is not None:
         return Completed(
-            name="Already extracted", message="this content of the study has been extracted before"
+            name="Already extracted", message="This content of the study has been extracted before."
         )
     try:
         with work.store.writing_beside() as store:
@@ -152,7 +152,7 @@ def _score(work: Installation, files: StudyFiles) -> State[None]:
     model_digest = work.bundle.digest
     if work.registry.results.find(files.study_key, files.content_digest, model_digest) is not None:
         return Completed(
-            name="Already scored", message="this model has scored this content of the study before"
+            name="Already scored", message="This model has scored this content of the study before."
         )
     try:
         with work.store.writing_beside() as store:

@@ -106,7 +106,7 @@ def train_imported(request: TrainingRequest) -> State[None]:
         digests=digests_of_training(request, source, records),
     )
     return Completed(
-        message=f"bundle {digest} frozen in {request.bundle.name} from "
+        message=f"Bundle {digest} frozen in {request.bundle.name} from "
         f"{counted(model.training.n, 'patient')} with {counted(model.training.n_events, 'death')} "
         "and features that were made elsewhere: pin this digest in the [model] table"
     )

@@ -119,7 +119,7 @@ def train_model(request: TrainingRequest) -> State[None]:
     )
     remove_unfinished(work, request)
     return Completed(
-        message=f"bundle {digest} frozen in {request.bundle.name} from "
+        message=f"Bundle {digest} frozen in {request.bundle.name} from "
         f"{counted(model.training.n, 'patient')} with {counted(model.training.n_events, 'death')}: "
         "pin this digest in the [model] table"
     )

@@ -181,7 +181,7 @@ def test_a_validation_that_failed_last_is_a_cause(server: PrefectServer) -> None
     said = {one.center: one.sentence for one in found}
     assert said.keys() == {"B", "D", None}
     assert said["B"] == (
-        "The validation of centre B ended as Refused: run B Refused. There are 3 patients, "
+        "The validation of centre B ended as Refused (run B Refused). There are 3 patients, "
         "expected 20. Score more."
     )
     assert "ended as Crashed" in said["D"]

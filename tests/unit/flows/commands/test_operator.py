@@ -85,7 +85,7 @@ def test_a_release_says_in_spite_of_what_and_is_listed(bench: Bench, run: Run) -
         "release", shown_by_the_ui, "--by", "Dr. Example", "--reason", "biopsy read again"
     )
     assert code == 0
-    assert f"study {key} of centre alpha released by Dr. Example" in said
+    assert f"Study {key} of centre alpha was released by Dr. Example" in said
     assert "(biopsy read again), despite: The histology is large cell" in said
     assert run("releases") == (0, said)
     assert [study.state for study in bench.registry.studies.summaries()] == [StudyState.QUEUED]

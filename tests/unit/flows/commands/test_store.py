@@ -95,7 +95,7 @@ def test_the_check_says_what_is_wrong_and_mends_it(
     code, out, _ = run("store", "check", "--repair")
     assert code == 0
     assert "radiomics: versions 2 to 3 marked as lost" in out
-    assert "late names radiomics 3, which cannot be read any more" in out
+    assert "late names radiomics 3, which this store cannot read" in out
     installation.cache_clear()
 
 
