@@ -8,6 +8,7 @@ import argparse
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -215,6 +216,26 @@ def test_every_deployment_is_documented_with_an_example() -> None:
         )
         for parameter in offer.flow.parameters.properties:
             assert f"`{parameter}`" in page, f"{offer.full_name}: {parameter}"
+
+
+def test_the_layers_of_the_architecture_are_those_that_make_check_holds() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
+    rooms = [one for one in contracts if "containers" in one and one["type"] == "layers"]
+    assert len(rooms) == 6
+    for one in rooms:
+        (package,) = one["containers"]
+        held = [{room.strip() for room in layer.split("|")} for layer in one["layers"]]
+        shown = re.search(
+            rf"^\*\*{package}\*\*: (.+?)\n\n", PAGES["ARCHITECTURE.md"], re.DOTALL | re.MULTILINE
+        )
+        assert shown is not None, package
+        layers = [
+            set(re.findall(r"\w+", "".join(re.findall(r"`[^`]+`,?", layer))))
+            for layer in shown[1].split("·")
+        ]
+        assert layers == held, package
 
 
 def test_the_rooms_that_the_pages_name_exist() -> None:
