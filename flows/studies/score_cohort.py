@@ -60,7 +60,7 @@ def score_cohort(centers: Centers | None = None) -> State[None]:
         for key in work.registry.results.missing(name, digest)
     ]
     if not missing:
-        whole = f"bundle {digest[:12]} has scored every study of {', '.join(names) or 'no centre'}"
+        whole = f"Bundle {digest[:12]} has scored every study of {', '.join(names) or 'no centre'}"
         return Completed(message="; ".join(told) or whole)
     size = work.settings.prefect.cohort_chunk
     chunks = [missing[first : first + size] for first in range(0, len(missing), size)]
