@@ -173,6 +173,7 @@ def compute_features(
         If a region is too small or a feature does not exist.
     """
     volume, gtv_mask = prepared(study, settings)
+    del study  # where nobody else holds it, its voxels go when they are harmonised
     over = body_mask(volume) if settings.normalize_over == "body" else None
     tissue = _ring_tissue(settings.ring_tissue, volume)
     grid = harmonized_grid(volume, settings.spacing_mm)

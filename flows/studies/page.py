@@ -149,7 +149,7 @@ def patient_page(
         cutoff=model.cutoff,
         survival=predicted_survival(model, answer.risk),
         pictures=region_pictures(
-            study.volume,
+            scored.checked.planes,
             study.gtv_mask,
             [shown.regions[ring.region].mask.whole() for ring in rings],
         ),

@@ -31,7 +31,7 @@ def show_score(run: StudyRun, scored: Scored, warnings: Sequence[str]) -> None:
         DEMONSTRATION if work.bundle.facts.demonstration else "",
         scored.answer.risk,
         work.bundle.model.cutoff,
-        axial_png(study.volume, study.gtv_mask, rings),
+        axial_png(scored.checked.planes, study.gtv_mask, rings),
         warnings,
     )
     try:

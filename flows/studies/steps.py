@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 from pydicom.dataset import Dataset
 
+from dicom_node.center import ReturnedObject
 from dicom_node.pseudonym import clock_shift_s, image_key, person_key
 from dicom_node.registry.registry import StudyFiles
 from dicom_node.settings import SettingsError
@@ -51,9 +52,37 @@ from flows.data.archived_study import read_archived
 from flows.data.identity import chosen_gtv, identity_of
 from flows.installation import Installation
 from flows.software_version import software_version
+from validation_reports.page.region_pictures import CtPlanes
 
 QUARANTINED = "Quarantined"
 """Name of the final state of a study that cannot be right, and of the step that found it."""
+
+
+class MeasuredOnce:
+    """A study that can be taken once: its voxels, a fifth of the memory that features need, are let
+    go of when they are harmonised.
+
+    Parameters
+    ----------
+    study : LoadedStudy
+        The study.
+    """
+
+    def __init__(self, study: LoadedStudy) -> None:
+        self._study: LoadedStudy | None = study
+
+    def take(self) -> LoadedStudy:
+        """Return the study, and forget it.
+
+        Raises
+        ------
+        LookupError
+            If it was taken before.
+        """
+        study, self._study = self._study, None
+        if study is None:
+            raise LookupError("The voxels of the study were taken before.")
+        return study
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +92,12 @@ class CheckedStudy:
     Parameters
     ----------
     study : LoadedStudy
-        CT volume above the floor, structure set and the mask of the GTV.
+        The CT's grid, structure set and the mask of the GTV; with the CT's voxels, above the floor,
+        where more than features is made of them.
+    measured : MeasuredOnce
+        The study with its voxels, as features are made of it.
+    planes : CtPlanes
+        What is drawn of the CT.
     findings : tuple of Finding
         What was not as the paper's protocol has it; warnings only.
     ct_datasets : tuple of Dataset
@@ -75,6 +109,8 @@ class CheckedStudy:
     """
 
     study: LoadedStudy
+    measured: MeasuredOnce
+    planes: CtPlanes
     findings: tuple[Finding, ...]
     ct_datasets: tuple[Dataset, ...]
     rtstruct: Dataset
@@ -188,8 +224,23 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
     # From here on all look at values above the floor: one CT is kept, not two.
     study = replace(study, volume=study.volume.with_floor(floor_hu))
+    planes = CtPlanes.through(study.volume, study.gtv_mask)
     in_order = tuple(reading.ct.datasets[one.number] for one in headers.slices)
-    return CheckedStudy(study, findings, in_order, reading.rtstruct.dataset, marks)
+    return CheckedStudy(
+        study if _voxels_are_used_again(run) else replace(study, volume=planes.grid),
+        MeasuredOnce(study),
+        planes,
+        findings,
+        in_order,
+        reading.rtstruct.dataset,
+        marks,
+    )
+
+
+def _voxels_are_used_again(run: StudyRun) -> bool:
+    """Say whether more than features is made of the CT: scores of other contours, or a map."""
+    returned = run.work.center(run.files.center).returns
+    return run.work.settings.certainty.contours > 0 or ReturnedObject.MAP in returned
 
 
 @study_task("extract features")
@@ -206,7 +257,7 @@ def extract_features(
     settings = run.work.settings
     with _refusals_kept(run, "regions"):
         features = compute_features(
-            checked.study,
+            checked.measured.take(),
             settings.extraction(),
             settings.features.ring_widths_mm,
             engine=engine_called(settings.features.engine),

@@ -43,7 +43,7 @@ from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.page.patient_page import PatientPage, patient_pdf
 from validation_reports.page.patient_plots import PredictedSurvival, ScorePart
-from validation_reports.page.region_pictures import region_pictures
+from validation_reports.page.region_pictures import CtPlanes, region_pictures
 
 DICOMWEB = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 SOFTWARE_GRAPHICS = (
@@ -279,7 +279,7 @@ def made_page(found: RegionsOfStudy) -> PatientPage:
         cutoff=0.0,
         survival=PredictedSurvival(days, patient, cutoff, horizons, high_risk=True),
         pictures=region_pictures(
-            found.study.volume,
+            CtPlanes.through(found.study.volume, found.study.gtv_mask),
             found.study.gtv_mask,
             [found.regions[Region.RING_6MM].mask.whole()],
         ),

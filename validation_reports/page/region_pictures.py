@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from feature_store.imaging.boxed_mask import bounding_box, union
+from feature_store.imaging.boxed_mask import Box, bounding_box, union
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.orientation import in_lps_order
 from validation_reports.page.plots import HIGH_COLOUR, svg_element
@@ -40,6 +40,30 @@ right.
 """
 
 
+@dataclass(frozen=True, eq=False)
+class CtPlanes:
+    """What is drawn of a CT: the planes in which a contour is largest.
+
+    Parameters
+    ----------
+    grid : CtVolume
+        The CT without its voxels, in any orientation.
+    hu : tuple of 3 ndarray of float32
+        HU in the axial, coronal and sagittal plane, in the patient's axes (LPS).
+    """
+
+    grid: CtVolume
+    hu: tuple[npt.NDArray[np.float32], ...]
+
+    @classmethod
+    def through(cls, volume: CtVolume, contour: Mask) -> CtPlanes:
+        """Take the planes out of a CT; `contour` is a mask on its grid with some voxels."""
+        turned, gtv = in_lps_order(volume, contour)
+        numbers = _largest(gtv, bounding_box(gtv))
+        hu = (np.take(turned.hu, number, axis=axis) for axis, number in enumerate(numbers))
+        return cls(volume.without_voxels(), tuple(hu))
+
+
 @dataclass(frozen=True)
 class RegionPicture:
     """One plane of the CT with the outlines of the regions.
@@ -57,16 +81,16 @@ class RegionPicture:
 
 
 def region_pictures(
-    volume: CtVolume, contour: Mask, rings: Sequence[Mask]
+    ct: CtPlanes, contour: Mask, rings: Sequence[Mask]
 ) -> tuple[RegionPicture, ...]:
     """Draw the regions where the contour is largest in each plane.
 
     Parameters
     ----------
-    volume : CtVolume
-        The CT, in any orientation.
+    ct : CtPlanes
+        The planes through the contour.
     contour : ndarray of bool, shape (z, y, x)
-        The GTV on its grid, with some voxels.
+        The GTV on the CT's grid, with some voxels.
     rings : sequence of ndarray of bool
         The rings that the model reads, on the same grid.
 
@@ -75,37 +99,37 @@ def region_pictures(
     tuple of RegionPicture
         Axial, coronal, sagittal; patient's left is at the right.
     """
-    scene = _Scene(volume, contour, rings)
+    scene = _Scene(ct, contour, rings)
     found = []
     for name, across, down, right, letters in _PLANES:
-        number = scene.number(across)
+        number = scene.numbers[across]
         plane = scene.plane(down, right, _PIXELS)
-        image = plane.sampled(np.take(scene.hu, number, axis=across))
+        image = plane.sampled(ct.hu[across])
         lines = [
             *(plane.edges(np.take(one, number, axis=across), RING_COLOUR) for one in scene.around),
             plane.edges(np.take(scene.gtv, number, axis=across), CONTOUR_COLOUR),
         ]
-        count = scene.hu.shape[across]
+        count = scene.gtv.shape[across]
         title = f"{name}, slice {number + 1} of {count} from the feet" if across == 0 else name
         found.append(RegionPicture(title, _svg(name, image, lines, letters, scene.field_mm)))
     return tuple(found)
 
 
-def axial_png(volume: CtVolume, contour: Mask, rings: Sequence[Mask], pixels: int = 240) -> bytes:
+def axial_png(ct: CtPlanes, contour: Mask, rings: Sequence[Mask], pixels: int = 240) -> bytes:
     """Draw the regions in the slice where the contour is largest, as a PNG that is small enough to
     be kept with every run: `pixels` rows and columns, 30 shades, and a colour for each edge.
 
     Parameters
     ----------
-    volume, contour, rings
+    ct, contour, rings
         As of `region_pictures`.
     pixels : int
         Edge of the picture.
     """
-    scene = _Scene(volume, contour, rings)
-    number = scene.number(0)
+    scene = _Scene(ct, contour, rings)
+    number = scene.numbers[0]
     plane = scene.plane(1, 2, pixels)
-    grey = plane.sampled(scene.hu[number]).astype(np.uint16)
+    grey = plane.sampled(ct.hu[0]).astype(np.uint16)
     picture = (grey * _SHADES // 256).astype(np.uint8)
     for mask in scene.around:
         picture[plane.edge_pixels(mask[number])] = _SHADES + 1
@@ -116,16 +140,16 @@ def axial_png(volume: CtVolume, contour: Mask, rings: Sequence[Mask], pixels: in
 
 
 class _Scene:
-    """The CT and its regions in the patient's axes, and the square around them that is shown."""
+    """The regions in the patient's axes, and the square around them that is shown."""
 
-    def __init__(self, volume: CtVolume, contour: Mask, rings: Sequence[Mask]) -> None:
-        turned, self.gtv = in_lps_order(volume, contour)
-        self.hu = turned.hu
-        self.around = [in_lps_order(volume, ring)[1] for ring in rings]
+    def __init__(self, ct: CtPlanes, contour: Mask, rings: Sequence[Mask]) -> None:
+        turned, self.gtv = in_lps_order(ct.grid, contour)
+        self.around = [in_lps_order(ct.grid, ring)[1] for ring in rings]
         self._spacing = np.asarray(turned.spacing_mm[::-1])
-        self._box = bounding_box(self.gtv)
+        box = bounding_box(self.gtv)
+        self.numbers = _largest(self.gtv, box)
         boxes = (bounding_box(one) for one in self.around if one.any())
-        shown = union(self._box, *boxes)
+        shown = union(box, *boxes)
         first, end = (
             np.array([getattr(part, side) for part in shown]) for side in ("start", "stop")
         )
@@ -133,15 +157,18 @@ class _Scene:
         reach = float(((end - first) * self._spacing).max())
         self.field_mm = max(reach + 2 * _MARGIN_MM, _LEAST_FIELD_MM)
 
-    def number(self, across: int) -> int:
-        """Return where along an axis the contour is largest."""
-        others = tuple(axis for axis in range(3) if axis != across)
-        inside = np.count_nonzero(self.gtv[self._box], axis=others)
-        return int(self._box[across].start + np.argmax(inside))
-
     def plane(self, down: int, right: int, pixels: int) -> _Plane:
         """Return the square in a plane of two axes."""
         return _Plane(self._spacing, self._middle, self.field_mm, down, right, pixels)
+
+
+def _largest(mask: Mask, box: Box) -> list[int]:
+    """Return where along each axis a mask is largest, given its bounding box."""
+    found = []
+    for across, part in enumerate(box):
+        others = tuple(axis for axis in range(3) if axis != across)
+        found.append(int(part.start + np.argmax(np.count_nonzero(mask[box], axis=others))))
+    return found
 
 
 class _Plane:

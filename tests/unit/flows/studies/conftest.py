@@ -71,7 +71,8 @@ def archived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @pytest.fixture(scope="module")
 def scored(archived: tuple[Path, str], bundle: Any) -> Iterator[Scored]:
     folder, study_key = archived
-    work = installed(folder, bundle, RETURN_TO)
+    # other contours are scored, so that the voxels are kept
+    work = installed(folder, bundle, RETURN_TO + "[certainty]\ncontours = 10\n")
     with disable_run_logger(), work.store.writing_beside() as store:
         run = steps.StudyRun(work, store, work.registry.outbox.files(study_key))
         checked = check_and_load(run)

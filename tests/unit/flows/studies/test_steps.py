@@ -5,7 +5,9 @@ it.
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,33 @@ def _refusal(work: Installation, study_key: str) -> str:
         except StudyDefect as defect:
             return str(defect)
     return ""
+
+
+@pytest.mark.parametrize("contours", [0, 10])
+def test_voxels_are_let_go_of_where_nothing_but_features_is_made_of_them(
+    tmp_path: Path, contours: int
+) -> None:
+    (tmp_path / "annulus.toml").write_text(
+        f"[node]\nfolder = '{tmp_path / 'node'}'\n[certainty]\ncontours = {contours}\n"
+        "[center.alpha]\nae_titles = ['ALPHA']\n"
+    )
+    work = Installation(Settings.load(tmp_path / "annulus.toml"))
+    files = spoil.write_study(tmp_path / "study", "PATIENT-ID")
+    study_key = archive_study(work.settings.node.folder, files, "alpha")
+    with disable_run_logger(), work.store.writing_beside() as store:
+        run = steps.StudyRun(work, store, work.registry.outbox.files(study_key))
+        checked = check_and_load(run)
+        study = checked.measured.take()
+        assert study.volume.hu.max() > study.volume.hu.min()
+        voxels = weakref.ref(study.volume.hu)
+        with pytest.raises(LookupError):
+            checked.measured.take()
+        checked = replace(checked, measured=steps.MeasuredOnce(study))
+        del study
+        features, _ = extract_features(run, checked)
+    assert features.vectors
+    assert (voxels() is None) is (contours == 0)
+    work.registry.close()
 
 
 def test_a_good_study_leaves_what_came_of_every_suite(work: Installation, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from validation_reports.page.patient_page import (
 )
 from validation_reports.page.patient_plots import PredictedSurvival
 from validation_reports.page.pdf import pdf_on_one_sheet
-from validation_reports.page.region_pictures import region_pictures
+from validation_reports.page.region_pictures import CtPlanes, region_pictures
 from validation_reports.report.latest_performance import center_performances
 from validation_reports.report.validation_report import build_report
 
@@ -70,7 +70,11 @@ def page() -> PatientPage:
         survival=PredictedSurvival(
             DAYS, _curve(0.4), _curve(0.05), tuple(sorted(horizons.items())), high_risk=True
         ),
-        pictures=region_pictures(volume, distance <= 1, [(distance > 1) & (distance <= 2)]),
+        pictures=region_pictures(
+            CtPlanes.through(volume, distance <= 1),
+            distance <= 1,
+            [(distance > 1) & (distance <= 2)],
+        ),
         region_facts=(("GTV-1", "11.46 cm3"), ("Ring of 6 mm", "20 cm3, Dice 0.97")),
         parts=score_parts(found),
         warnings=("The tube voltage is missing.", "The slices are 6 mm apart, expected 2-5 mm."),

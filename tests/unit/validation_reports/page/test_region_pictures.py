@@ -16,6 +16,7 @@ from tests.support.ct_volumes import ct_of
 from validation_reports.page.region_pictures import (
     CONTOUR_COLOUR,
     RING_COLOUR,
+    CtPlanes,
     axial_png,
     png,
     region_pictures,
@@ -53,7 +54,7 @@ def test_planes_lie_as_a_radiologist_reads_them(axes: np.ndarray) -> None:
     hu[slice(21, 23) if signs[2] > 0 else slice(7, 9)] = 240.0
     del head
     volume = ct_of(hu, (1.5, 1.5, 3.0), axes)
-    axial, coronal, sagittal = region_pictures(volume, contour, [ring])
+    axial, coronal, sagittal = region_pictures(CtPlanes.through(volume, contour), contour, [ring])
     assert axial.title.startswith("Axial, slice ")
     middle = 150
     for picture in (axial, coronal, sagittal):
@@ -88,7 +89,8 @@ def test_the_small_picture_shows_both_edges_in_their_colours() -> None:
     ring = np.zeros(hu.shape, np.bool_)
     ring[8:22, 26:54, 26:54] = True
     hu[contour] = 40.0
-    picture = axial_png(ct_of(hu, (1.5, 1.5, 3.0), np.eye(3)), contour, [ring])
+    volume = ct_of(hu, (1.5, 1.5, 3.0), np.eye(3))
+    picture = axial_png(CtPlanes.through(volume, contour), contour, [ring])
     image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
     assert image.shape == (240, 240, 3)
     found = {
