@@ -72,7 +72,7 @@ def test_the_snippets_say_what_the_store_holds(
 
 def test_the_commands_of_the_page_exist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    commands = re.findall(r"^python -m flows (query [^#\n]+)", PAGE, re.MULTILINE)
+    commands = re.findall(r"^\.venv/bin/python -m flows (query [^#\n]+)", PAGE, re.MULTILINE)
     assert len(commands) >= 6
     for command in commands:
         words = [

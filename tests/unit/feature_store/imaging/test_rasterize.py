@@ -89,8 +89,8 @@ BOX = ((2.4, 3.6), (6.6, 8.4))
 @pytest.mark.parametrize(
     ("contours", "code", "words"),
     [
-        ([rectangle(*BOX, 8.7)], "contour-outside-ct", "leave the CT by up to 0.6 mm"),
-        ([rectangle((-0.7, 3), (6, 8), 4)], "contour-outside-ct", "leave the CT by up to 0.3 mm"),
+        ([rectangle(*BOX, 8.7)], "contour-outside-ct", "leaves the CT by up to 0.6 mm"),
+        ([rectangle((-0.7, 3), (6, 8), 4)], "contour-outside-ct", "leaves the CT by up to 0.3 mm"),
         ([rectangle(*BOX, 4.4)], "off-slice", "1.20 mm off the nearest slice"),
         ([[(2, 3, 4), (6, 3, 4), (6, 8, 5)]], "not-in-plane", "3.00 mm across the slices"),
         (
