@@ -328,7 +328,8 @@ def _body_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: floa
         )
     )
     depth, height, width = gtv_mask.shape
-    return BoxedMask(body_on(volume, z)[z, y, x], (z, y, x), (depth, height, width))
+    near = body_on(volume, z)[z, y, x].copy()  # the rest of the CT's goes
+    return BoxedMask(near, (z, y, x), (depth, height, width))
 
 
 def regions_on_ct(

@@ -17,7 +17,8 @@ HU = np.random.default_rng(8).normal(-300, 450, (9, 10, 11)).astype(np.float32)
 
 def test_values_have_the_bits_of_pyradiomics() -> None:
     image: Any = SimpleITK.GetImageFromArray(HU)
-    statistics: Any = SimpleITK.StatisticsImageFilter()
+    make_filter: Any = SimpleITK.StatisticsImageFilter
+    statistics = make_filter()
     statistics.Execute(image)
     ct: Any = SimpleNamespace(mean_hu=statistics.GetMean(), sd_hu=statistics.GetSigma())
     found = Normalisation.of(ct, ExtractionSettings(normalize_scale=40)).of_values(HU)
