@@ -37,7 +37,6 @@ print(lacking, loaded)
 USED_BY_STUDIES = (
     "great_expectations",
     "highdicom",
-    "radiomics",
     "fastapi",
     "prefect.task_engine",
     "validation_reports.dicom.patient_report",
@@ -48,6 +47,8 @@ USED_BY_NONE = (
     "scipy.stats._continuous_distns",
     "tensorflow",
     "lifelines",
+    "SimpleITK",
+    "radiomics",
 )
 
 
