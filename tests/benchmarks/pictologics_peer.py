@@ -1,10 +1,10 @@
 """The same 14 images and two regions by pictologics, in an environment of its own: run by its
 Python, which has nothing of this project.
 
-``python pictologics_peer.py STUDY.npz ROUNDS``: `hu` (x, y, z) in HU, `regions` (x, y, z) with the
-regions' labels, `spacing_mm` (x, y, z). A small crop comes first, for what must be compiled. Each
-round is one call on the whole CT in memory, so reading is not in it. Interpolation is linear, as in
-its own standard configurations: cubic takes it more than twice as long. The last line is JSON.
+``python pictologics_peer.py STUDY.npz ROUNDS INTERPOLATION``: `hu` (x, y, z) in HU, `regions` (x,
+y, z) with the regions' labels, `spacing_mm` (x, y, z). A small crop comes first, for what must be
+compiled. Each round is one call on the whole CT in memory, so reading is not in it. Interpolation
+is linear, as in its own standard configurations, or cubic, as here. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
     import numpy as np
     import pictologics
 
-    study, rounds = np.load(sys.argv[1]), int(sys.argv[2])
+    study, rounds, interpolation = np.load(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     spacing = tuple(float(one) for one in study["spacing_mm"])
 
     def image(array: object, modality: str) -> object:
@@ -58,7 +58,10 @@ def main() -> None:
     for name, filtered in FILTERS.items():
         families = ["intensity", "texture"] + (["morphology"] if filtered is None else [])
         steps = [
-            {"step": "resample", "params": {"new_spacing": SPACING_MM, "interpolation": "linear"}},
+            {
+                "step": "resample",
+                "params": {"new_spacing": SPACING_MM, "interpolation": interpolation},
+            },
             *([] if filtered is None else [{"step": "filter", "params": filtered}]),
             {"step": "discretise", "params": {"method": "FBN", "n_bins": N_BINS}},
             {"step": "extract_features", "params": {"families": families, **FEATURES}},
