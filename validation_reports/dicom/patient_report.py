@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from highdicom import UID
-from highdicom.sr import Comprehensive3DSR
+from highdicom.sr import Comprehensive3DSR, ValueTypeValues
+from highdicom.sr.utils import find_content_items
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
@@ -26,6 +27,7 @@ from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.identity import character_set, identity_of, restore, withhold
+from validation_reports.dicom.listed_slices import list_every_slice
 from validation_reports.dicom.patient_report_content import ScoreFacts, measurement_report
 from validation_reports.dicom.performance_items import plain
 from validation_reports.dicom.references import ModelReference, RoiReference
@@ -125,9 +127,12 @@ def build_structured_report(
     as_sent = withhold(identity)
     segmentation = None if shown is None else shown.segmentation
     named = [one for one in (segmentation, page) if one is not None]
+    content = measurement_report(ct_datasets, rtstruct, facts, shown, page)
+    in_content = _images_in(content)
+    drawn_on = [ct for ct in ct_datasets[1:] if ct.SOPInstanceUID in in_content]
     report = Comprehensive3DSR(
-        evidence=[identity, *ct_datasets[1:], rtstruct, *named],
-        content=measurement_report(ct_datasets, rtstruct, facts, shown, page),
+        evidence=[identity, *drawn_on, rtstruct, *named],
+        content=content,
         series_instance_uid=UID(series_instance_uid),
         series_number=_SERIES_NUMBER,
         sop_instance_uid=UID(sop_instance_uid),
@@ -154,7 +159,12 @@ def build_structured_report(
     )
     set_clock(report, local)
     restore(report, as_sent)
-    return report
+    return list_every_slice(report, ct_datasets)
+
+
+def _images_in(content: Dataset) -> set[str]:
+    items = find_content_items(content, value_type=ValueTypeValues.IMAGE, recursive=True)
+    return {str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID) for item in items}
 
 
 def _check_evidence(ct_datasets: Sequence[Dataset], rtstruct: Dataset) -> None:

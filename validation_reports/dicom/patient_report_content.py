@@ -108,7 +108,7 @@ def measurement_report(
     )
     root = report[0].ContentSequence
     before_measurements = len(root) - 1
-    root.insert(before_measurements, _image_library(ct_datasets))
+    root.insert(before_measurements, _image_library(ct_datasets[0]))
     root.insert(before_measurements, notice(model))
     root.append(performance_container(facts.performance))
     if page is not None:
@@ -162,9 +162,8 @@ def notice(model: ModelReference) -> sr.TextContentItem:
     return sr.TextContentItem(concept.NOTICE, words, _CONTAINS)
 
 
-def _image_library(ct_datasets: Sequence[Dataset]) -> Dataset:
-    """TID 1600, with what all instances share said once for the group."""
-    first = ct_datasets[0]
+def _image_library(first: Dataset) -> Dataset:
+    """TID 1600 with the first slice, and what all slices share said once for the group."""
     group = sr.ContainerContentItem(concept.IMAGE_LIBRARY_GROUP, relationship_type=_CONTAINS)
     group.ContentSequence = sr.ContentSequence(
         [
@@ -180,12 +179,11 @@ def _image_library(ct_datasets: Sequence[Dataset]) -> Dataset:
                 concept.FRAME_OF_REFERENCE_UID, str(first.FrameOfReferenceUID), _HAS_ACQ_CONTEXT
             )
         )
-    for ct in ct_datasets:
-        group.ContentSequence.append(
-            sr.ImageContentItem(
-                concept.SOURCE, ct.SOPClassUID, ct.SOPInstanceUID, relationship_type=_CONTAINS
-            )
+    group.ContentSequence.append(
+        sr.ImageContentItem(
+            concept.SOURCE, first.SOPClassUID, first.SOPInstanceUID, relationship_type=_CONTAINS
         )
+    )
     library = sr.ContainerContentItem(concept.IMAGE_LIBRARY, relationship_type=_CONTAINS)
     library.ContentSequence = sr.ContentSequence([group])
     return library
