@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import pandas as pd
 from prefect import get_run_logger
 
 from feature_store.errors import StudyDefect
@@ -29,7 +28,7 @@ from flows.studies.scored import ModelAnswer
 from flows.studies.steps import CheckedStudy, StudyRun, study_task
 from models.bundle.frozen_bundle import FrozenBundle
 from models.combined.certainty import LEAST_MEASURED, ScoreRange, score_range
-from models.combined.combined_model import DEEP_BLOCK
+from models.combined.combined_model import DEEP_BLOCK, one_patient
 from models.combined.signature import block_of
 from models.network.weights import DEEP_COLUMNS
 
@@ -166,7 +165,7 @@ def score_contours(
             scores.append(None)
             defects.append(str(measured))
             continue
-        (score,) = model.linear_predictor(pd.DataFrame([_read(bundle, measured)]))
+        (score,) = model.linear_predictor(one_patient(_read(bundle, measured)))
         scores.append(float(score) if np.isfinite(score) else None)
     return ContourAnswers(tuple(scores), tuple(defects))
 

@@ -25,7 +25,7 @@ from flows.refusal import refusable_flow
 from flows.studies.occlusion import occlusion_map_of
 from flows.studies.steps import engine_called
 from models.combined.applicability import Place
-from models.combined.combined_model import DEEP_BLOCK
+from models.combined.combined_model import DEEP_BLOCK, one_patient
 from models.combined.explanation import Explanation, explain
 
 
@@ -95,7 +95,7 @@ def _measured_again(
         settings.features.ring_widths_mm,
         engine=engine_called(settings.features.engine),
     )
-    table = pd.DataFrame([study_features(work.bundle, features)])
+    table = one_patient(study_features(work.bundle, features))
     if occlusion_file is not None:
         from validation_reports.dicom.files import write_dicom  # noqa: PLC0415 - takes seconds
 

@@ -47,7 +47,7 @@ from flows.studies.steps import (
     study_task,
 )
 from models.bundle.frozen_bundle import FrozenBundle
-from models.combined.combined_model import Risk
+from models.combined.combined_model import Risk, one_patient
 from models.combined.explanation import explain
 from models.network.weights import DEEP_COLUMNS
 from validation_reports.cohort.trained_on import TrainedOn
@@ -209,7 +209,7 @@ def score(
                 "around the GTV.",
             )
         run.store.put_deep(run.identity, deep, bundle.network.digest)
-    table = pd.DataFrame([columns])
+    table = one_patient(columns)
     (risk,) = bundle.model.score(table)
     of_model = warnings_of_model(bundle, table, checked.marks)
     for sentence in of_model:

@@ -43,6 +43,14 @@ References
 """
 
 
+def one_patient(features: Mapping[str, float]) -> pd.DataFrame:
+    """Return one patient's features, by column, as the table that a model scores.
+
+    pandas looks at each value of a mapping apart, which takes eighty times as long.
+    """
+    return pd.DataFrame(np.array([[*features.values()]], dtype=np.float64), columns=[*features])
+
+
 @dataclass(frozen=True)
 class Risk:
     """What the model says of one patient.

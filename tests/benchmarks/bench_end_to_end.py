@@ -32,7 +32,6 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
@@ -259,6 +258,7 @@ def compute_asked_for(folder: Path) -> None:
     from feature_store.radiomic_features.settings import ExtractionSettings
     from feature_store.study_features import compute_features, load_study
     from models.bundle.frozen_bundle import load, read_digest
+    from models.combined.combined_model import one_patient
     from models.network.weights import DEEP_COLUMNS, INPUT_SHAPE
     from validation_reports.dicom.files import write_dicom
     from validation_reports.dicom.patient_report import build_structured_report
@@ -292,7 +292,7 @@ def compute_asked_for(folder: Path) -> None:
         }
         deep = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
         columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
-        (risk,) = bundle.model.score(pd.DataFrame([columns]))
+        (risk,) = bundle.model.score(one_patient(columns))
         report = build_structured_report(
             ct_datasets=reading.ct.datasets,
             rtstruct=reading.rtstruct.dataset,

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from models.bundle.records import from_record, to_record
-from models.combined.combined_model import EVENTS_PER_COMPONENT, CombinedModel, train_combined_model
+from models.combined.combined_model import (
+    EVENTS_PER_COMPONENT,
+    CombinedModel,
+    one_patient,
+    train_combined_model,
+)
 from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError, NoFeatureSelectedError, TrainingError
 from models.survival.lasso_cross_validation import LambdaRule
@@ -182,3 +188,8 @@ def test_a_penalty_at_the_end_of_its_path_is_a_warning(cohort: Cohort) -> None:
     (sentence,) = (text for text in model.training.warnings if "path" in text)
     penalty = model.signatures[0].selection.penalty
     assert f"block gtv takes the smallest penalty of its path, {penalty:.3g}: a" in sentence
+
+
+def test_one_patient_is_the_table_of_a_mapping() -> None:
+    features = {"gtv:a": 1.5, "deep:1": -0.1, "ring_6mm:b": 1e-300}
+    pd.testing.assert_frame_equal(one_patient(features), pd.DataFrame([features]))
