@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, evt
 
 from dicom_node.center import ReturnDestination
 from dicom_node.datasets.sop_classes import (
@@ -80,7 +82,7 @@ class Caller:
                 destination.port,
                 ae_title=destination.ae_title,
                 ext_neg=list(roles) or None,
-                evt_handlers=list(handlers) or None,
+                evt_handlers=[*_WITHOUT_WAITING, *handlers],
                 tls_args=(self.tls, destination.host) if self.tls else None,
             )
         except (OSError, UnicodeError, RuntimeError) as error:
@@ -101,6 +103,31 @@ class Caller:
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
             f"check host, port and firewall, {speaks_tls}, and that {expected}."
         )
+
+
+def _send_at_once(event: evt.Event) -> None:
+    """Let the system send a PDU when it is written, and not when the one before it is
+    acknowledged.
+    """
+    _set_tcp(event, socket.TCP_NODELAY)
+
+
+def _acknowledge_at_once(event: evt.Event) -> None:
+    """Let the system acknowledge the first packet of an answer at once: a peer that sends the
+    second only then would wait 40 ms. The system goes back to waiting, so each PDU says it anew.
+    """
+    if hasattr(socket, "TCP_QUICKACK"):  # Linux
+        _set_tcp(event, socket.TCP_QUICKACK)
+
+
+def _set_tcp(event: evt.Event, option: int) -> None:
+    connection = event.assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        with suppress(OSError):  # the peer has gone, which whoever waits for its answer finds
+            connection.socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+
+_WITHOUT_WAITING = ((evt.EVT_CONN_OPEN, _send_at_once), (evt.EVT_PDU_SENT, _acknowledge_at_once))
 
 
 def echo(destination: ReturnDestination, caller: Caller) -> None:

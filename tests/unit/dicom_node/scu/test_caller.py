@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from pynetdicom import AE
 
@@ -28,3 +30,26 @@ def test_echo_answers_or_says_why_not() -> None:
         echo(ReturnDestination("PACS", "127.0.0.1", port), Caller("ANNULUS"))
     finally:
         entity.shutdown()
+
+
+def test_neither_side_waits_for_acknowledgements() -> None:
+    entity = AE("PACS")
+    entity.add_supported_context(VERIFICATION)
+    server = entity.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
+    try:
+        destination = ReturnDestination("PACS", "127.0.0.1", server.server_address[1])
+        association = Caller("ANNULUS").associate(destination, (VERIFICATION,))
+        connection = association.dul.socket.socket
+        told = [
+            (
+                association.send_c_echo().Status,
+                connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK),
+            )
+            for _ in range(5)
+        ]
+        association.release()
+    finally:
+        entity.shutdown()
+    assert told == [(0x0000, 1, 1)] * 5
