@@ -11,6 +11,7 @@ from typing import Any, ParamSpec
 
 from prefect import Flow, flow, get_run_logger, runtime
 from prefect.client.schemas.objects import State
+from prefect.settings import get_current_settings
 from prefect.states import Failed
 from prefect.utilities.hashing import file_hash
 
@@ -96,7 +97,9 @@ def refusable_flow(
             version=file_hash(getfile(body)),
             flow_run_name=run_name if isinstance(flow_run_name, str) else flow_run_name,
             validate_parameters=False,
-            persist_result=False,  # nothing said, Prefect asks the server for a place at each run
+            # nothing is kept, but Prefect would ask the server for a place at each run
+            persist_result=False,
+            result_storage=get_current_settings().results.local_storage_path,
         )(run)
         form = with_help(made.parameters.model_dump(), body.__doc__)
         return made

@@ -33,19 +33,20 @@ from models.combined.signature import block_of
 from models.network.weights import DEEP_COLUMNS
 
 
-@study_task("certainty")
 def certainty(run: StudyRun, checked: CheckedStudy, answer: ModelAnswer) -> ScoreRange | None:
     """Score the contours that the settings ask for, and keep that in the store; `None` where they
-    ask for none, or too few could be measured.
+    ask for none, which is no step of a run, or too few could be measured.
     """
-    contours = run.work.settings.certainty.contours
-    if not contours:
-        return None
+    return _certainty(run, checked, answer) if run.work.settings.certainty.contours else None
+
+
+@study_task("certainty")
+def _certainty(run: StudyRun, checked: CheckedStudy, answer: ModelAnswer) -> ScoreRange | None:
     row = scores_over_contours(
         run.work,
         run.identity,
         checked.study,
-        contours=contours,
+        contours=run.work.settings.certainty.contours,
         high_risk=answer.risk.high_risk,
         computed_at=answer.scored_at,
     )
