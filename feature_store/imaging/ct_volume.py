@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pixel_array
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
 from feature_store.imaging.ct_extent import CtExtent
 from feature_store.imaging.ct_headers import UNREADABLE, Acquisition, SliceHeader
 from feature_store.imaging.ct_rules import CT_RULES, ct_facts
-from feature_store.imaging.hounsfield import hounsfield, padding_of
+from feature_store.imaging.hounsfield import padding_of, put_hounsfield
 from feature_store.imaging.reading import CtReading
 from feature_store.rules import refuse
 
@@ -156,7 +157,10 @@ def ct_volume(reading: CtReading) -> CtVolume:
     for index, (header, position) in enumerate(
         zip(headers.slices, headers.slice_positions_mm.tolist(), strict=True)
     ):
-        hu[index] = _hounsfield(reading.pixels.take(header.number), header, position)
+        image = reading.pixels.take(header.number)
+        slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
+        stored = _stored_pixels(image, header, position)
+        put_hounsfield(hu[index], stored, slope, intercept, padding_of(image))
     row = np.asarray(first.orientation[:3]) / np.linalg.norm(first.orientation[:3])
     normal = headers.normal
     gaps = headers.slice_gaps_mm
@@ -175,9 +179,11 @@ def ct_volume(reading: CtReading) -> CtVolume:
     )
 
 
-def _hounsfield(image: Dataset, header: SliceHeader, position_mm: float) -> npt.NDArray[np.float32]:
+def _stored_pixels(
+    image: Dataset, header: SliceHeader, position_mm: float
+) -> npt.NDArray[np.integer]:
     try:
-        stored = image.pixel_array
+        stored = pixel_array(image)
     except (*UNREADABLE, RuntimeError) as error:
         raise UnreadableInstance(
             "truncated-pixels",
@@ -191,5 +197,4 @@ def _hounsfield(image: Dataset, header: SliceHeader, position_mm: float) -> npt.
             f"The CT slice at {position_mm:.2f} mm has pixels of shape {stored.shape}: expected "
             f"one grey frame of {header.rows} x {header.columns}. Send single-frame CT images.",
         )
-    slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
-    return hounsfield(stored, slope, intercept, padding_of(image))
+    return stored

@@ -41,24 +41,29 @@ class Padding:
         return np.asarray((stored >= low) & (stored <= high), dtype=np.bool_)
 
 
-def hounsfield(
-    stored: npt.NDArray[np.integer], slope: float, intercept: float, padding: Padding | None
-) -> npt.NDArray[np.float32]:
-    """Return HU of stored values, and `OUTSIDE_IMAGE` where they are padding.
+def put_hounsfield(
+    hu: npt.NDArray[np.float32],
+    stored: npt.NDArray[np.integer],
+    slope: float,
+    intercept: float,
+    padding: Padding | None,
+) -> None:
+    """Put the HU of stored values in their place, and `OUTSIDE_IMAGE` where they are padding.
 
     Parameters
     ----------
+    hu : ndarray of float32
+        The slice of a volume; is filled.
     stored : ndarray of int
-        Pixel values of one slice.
+        Pixel values of the slice, of the same shape.
     slope, intercept : float
         Rescale Slope and Intercept (PS3.3 section C.11.1).
     padding : Padding or None
         Which values are no part of the image.
     """
-    values = np.asarray(stored * np.float64(slope) + intercept, dtype=np.float32)
+    np.add(stored * np.float64(slope), intercept, out=hu, casting="same_kind")
     if padding is not None:
-        values[padding.marks(stored)] = OUTSIDE_IMAGE
-    return values
+        hu[padding.marks(stored)] = OUTSIDE_IMAGE
 
 
 def padding_of(image: Dataset) -> Padding | None:

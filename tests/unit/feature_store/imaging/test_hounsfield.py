@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from feature_store.imaging.hounsfield import OUTSIDE_IMAGE, Padding, hounsfield, padding_of
+from feature_store.imaging.hounsfield import OUTSIDE_IMAGE, Padding, padding_of, put_hounsfield
 from tests.support.ct_volumes import ct_of
 
 STORED = np.array([[-2000, -1500, -1024, 0, 40, 3000]], dtype=np.int16)
@@ -26,7 +26,8 @@ STORED = np.array([[-2000, -1500, -1024, 0, 40, 3000]], dtype=np.int16)
 def test_the_values_that_the_scanner_names_are_outside(
     padding: Padding | None, outside: list[int]
 ) -> None:
-    hu = hounsfield(STORED, 1.0, 0.0, padding)
+    hu = np.empty(STORED.shape, dtype=np.float32)
+    put_hounsfield(hu, STORED, 1.0, 0.0, padding)
     assert hu.dtype == np.float32
     assert np.flatnonzero(hu[0] == OUTSIDE_IMAGE).tolist() == outside
     kept = np.setdiff1d(np.arange(STORED.size), outside)
@@ -35,7 +36,8 @@ def test_the_values_that_the_scanner_names_are_outside(
 
 def test_padding_is_told_by_stored_values_and_not_by_hu() -> None:
     stored = np.array([[0, 24, 1024]], dtype=np.uint16)
-    hu = hounsfield(stored, 1.0, -1024.0, Padding(0))
+    hu = np.empty(stored.shape, dtype=np.float32)
+    put_hounsfield(hu, stored, 1.0, -1024.0, Padding(0))
     np.testing.assert_array_equal(hu, [[-np.inf, -1000, 0]])
 
 
