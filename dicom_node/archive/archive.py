@@ -4,14 +4,12 @@ their index.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+from dicom_node.archive.durable_names import DurableNames
 from dicom_node.archive.incoming_file import IncomingFile, as_archive_error
 from dicom_node.archive.key_check import check_fingerprint
 from dicom_node.archive.part10 import FileMeta, content_sha256, read_meta
@@ -74,13 +73,10 @@ class Archive:
         self._temporary = self.instances / ".tmp"
         self._minimum_free_bytes = minimum_free_bytes
         self._is_durable = durable
-        self._durable: set[Path] = set()
-        self._failures: Counter[Path] = Counter()
-        self._unproven: set[Path] = set()
+        self._durable_names = DurableNames(folder, durable=durable)
         self._lock: IO[str] | None = None
         for path in (self._temporary, self.quarantined):
-            path.mkdir(parents=True, exist_ok=True)
-            self._make_durable(path)
+            self._durable_names.make(path)
 
     def open(self, key_fingerprint: str) -> None:
         """Take the folder for this process, check that its pseudonyms are ours, and remove what a
@@ -196,7 +192,7 @@ class Archive:
                     "the changed object a new UID at its source, or accept the newer one with "
                     "`python -m flows accept`."
                 )
-            is_new = self._publish(path, incoming)
+            is_new = self._durable_names.publish(path, incoming)
             if is_new or content_sha256(path) == incoming.content_sha256:
                 break
         return str(path.relative_to(self.instances))
@@ -222,7 +218,7 @@ class Archive:
         """
         name = f"{instance_key or _UNKNOWN}-{incoming.content_sha256[:16]}.dcm"
         path = self.quarantined / center / (study_key or _UNKNOWN) / name
-        self._publish(path, incoming)
+        self._durable_names.publish(path, incoming)
         return path
 
     def holds(self, relative_path: str, expected_sha256: str) -> bool:
@@ -237,18 +233,8 @@ class Archive:
             SHA-256 of its dataset.
         """
         path = self.instances / relative_path
-        if not path.exists() or content_sha256(path) != expected_sha256:
-            return False
-        if not self._is_durable:
-            if self._failures[path]:
-                return False  # what could not be brought there once may say so once only
-            try:
-                sync(path)
-                sync(path.parent)
-            except OSError:
-                self._failures[path] += 1
-                raise
-        return True
+        is_here = path.exists() and content_sha256(path) == expected_sha256
+        return is_here and self._durable_names.prove(path)
 
     def files(self) -> Iterator[ArchivedFile]:
         """Yield every instance file of the archive, in the order of their paths."""
@@ -302,9 +288,8 @@ class Archive:
         """Move a file that cannot be an instance any more from the archive to the quarantine."""
         name = f"{file.instance_key}{_SET_ASIDE}.dcm"
         target = self.quarantined / file.center / file.study_key / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._durable_names.make(target.parent)
         file.path.replace(target)
-        self._make_durable(target.parent)
         sync(target.parent)
         sync(file.path.parent)
         return target
@@ -319,7 +304,7 @@ class Archive:
             shutil.rmtree(path)
         else:
             path.unlink()
-        self._durable.discard(path)
+        self._durable_names.forget(path)
         sync(path.parent)
         return True
 
@@ -350,72 +335,6 @@ class Archive:
                 f"{self._minimum_free_bytes}: nothing more is accepted until space is made."
             )
 
-    def _publish(self, path: Path, incoming: IncomingFile) -> bool:
-        """Link a complete file under its name unless the name is taken; say whether it was.
-
-        A hard link publishes the file in one step and, unlike a rename, never replaces one. When
-        its folder cannot be brought to the disk, the link is taken back: an fsync tells of its
-        failure once, and only a new link makes the next one write the folder again.
-        """
-        is_new = False
-        try:
-            if path.parent not in self._durable:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._make_durable(path.parent)
-            before = self._failures[path.parent]
-            if path in self._unproven:
-                path.unlink(missing_ok=True)
-                self._unproven.discard(path)
-            if not path.exists():
-                incoming.seal()
-                is_new = _link(incoming.path, path)
-            if self._is_durable:
-                self._sync_folder(path.parent, before)
-        except OSError as error:
-            if is_new:
-                self._take_back(path)
-            raise as_archive_error(error) from error
-        return is_new
-
-    def _take_back(self, path: Path) -> None:
-        """Remove a name that may not be on the disk, now or when it comes again."""
-        try:
-            path.unlink()
-        except OSError:
-            self._unproven.add(path)
-
-    def _sync_folder(self, folder: Path, failures_before: int) -> None:
-        """Bring the names in a folder to the disk.
-
-        Raises
-        ------
-        OSError
-            If that fails, or has failed for anybody since `failures_before`, who alone was told.
-        """
-        try:
-            sync(folder)
-        except OSError:
-            self._failures[folder] += 1
-            raise
-        if self._failures[folder] != failures_before:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    def _make_durable(self, folder: Path) -> None:
-        """Fsync the folders above a new folder once per process, so that its own name survives a
-        loss of power; one that does not is taken away, so that it is made anew.
-        """
-        for parent in (folder, *folder.parents):
-            if parent in self._durable or not parent.is_relative_to(self.folder):
-                break
-            if self._is_durable:
-                try:
-                    self._sync_folder(parent.parent, self._failures[parent.parent])
-                except OSError:
-                    with suppress(OSError):
-                        parent.rmdir()
-                    raise
-            self._durable.add(parent)
-
     def forget_refused(self, older_than_s: float) -> int:
         """Remove from the quarantine what was refused so long ago, and return how many files.
 
@@ -442,14 +361,6 @@ def _names_in(folder: str) -> list[str]:
         return sorted(os.listdir(folder))  # noqa: PTH208 - a Path for each costs more than reading
     except (NotADirectoryError, FileNotFoundError, PermissionError):
         return []
-
-
-def _link(source: Path, target: Path) -> bool:
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        return False
-    return True
 
 
 class InstanceLocks:
