@@ -20,6 +20,7 @@ from dicom_node.center import ReturnedObject
 from dicom_node.pseudonym import clock_shift_s, image_key, person_key
 from dicom_node.registry.registry import StudyFiles
 from dicom_node.settings import SettingsError
+from feature_store.cores import both
 from feature_store.errors import StudyDefect
 from feature_store.expectations.checks import Check, judged_codes
 from feature_store.expectations.study_rules import study_facts
@@ -215,12 +216,14 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     with _refusals_kept(run, "study", findings):
         overlapping = OverlappingContours(work.settings.features.overlapping_contours)
         study = load_study(reading, pattern, overlapping, chosen)
-    marks = _marks(run, reading.ct.datasets, study.volume)
+    floor_hu = work.settings.extraction().hu_floor
+    voxels, marks = both(
+        lambda: voxel_facts(study.volume, study.gtv_mask, floor_hu),
+        lambda: _marks(run, reading.ct.datasets, study.volume),
+    )
     run.store.put_images(run.identity, marks)
     get_run_logger().info(in_words(study.contours))
     findings += _judged(run, "contours", check_contours(study.contours, quarantine))
-    floor_hu = work.settings.extraction().hu_floor
-    voxels = voxel_facts(study.volume, study.gtv_mask, floor_hu)
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
     # From here on all look at values above the floor: one CT is kept, not two.
     study = replace(study, volume=study.volume.with_floor(floor_hu))
