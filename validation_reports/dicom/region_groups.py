@@ -21,6 +21,7 @@ from feature_store.imaging.regions import Region
 from feature_store.imaging.regions_on_ct import RegionOnCt, largest_slice
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.segments import Segment, ShownRegions
+from validation_reports.dicom.standard_tables import read_by_module
 
 
 def measurement_group_on(
@@ -66,9 +67,10 @@ def region_groups(ct_datasets: Sequence[Dataset], shown: ShownRegions) -> list[A
 
 
 def read_standard() -> None:
-    """Let highdicom read its tables of the standard, which it keeps, by marking a region of no
-    image: they take it a quarter of a second, and the first study need not wait for them.
+    """Let highdicom read of its tables of the standard what it keeps for a report, by marking a
+    region of no image: the first study need not wait for it.
     """
+    read_by_module()
     corner = np.array([[0.5, 0.5]])
     image = sr.SourceImageForRegion(CTImageStorage, UID())
     sr.ImageRegion(sr.GraphicTypeValues.POINT, corner, image)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from highdicom import _standard_utils
 from matplotlib.path import Path as Polygon
 from pydicom.dataset import Dataset
 
@@ -19,7 +18,6 @@ from tests.support.shown_regions import MODEL, SCORED_AT, RegionsOfStudy, region
 from validation_reports.dicom.files import write_dicom
 from validation_reports.dicom.patient_report import build_structured_report
 from validation_reports.dicom.references import RoiReference
-from validation_reports.dicom.region_groups import read_standard
 from validation_reports.dicom.segments import ShownRegions
 from validation_reports.dicom.uids import derived_uid
 from validation_reports.not_estimable import NotEstimable
@@ -135,9 +133,3 @@ def test_the_edge_encloses_the_contour_in_the_slice_that_it_names(
     inside = Polygon(line).contains_points(centres).reshape(drawn.shape)
     assert (inside & drawn).sum() > 0.95 * drawn.sum()
     assert (inside & ~drawn).sum() < 0.05 * drawn.sum()
-
-
-def test_the_tables_of_the_standard_are_read_before_a_report_needs_them() -> None:
-    _standard_utils.get_module_attribute_map.cache_clear()
-    read_standard()
-    assert _standard_utils.get_module_attribute_map.cache_info().currsize == 1
