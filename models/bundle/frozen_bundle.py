@@ -262,7 +262,7 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
     files = _listed_files(folder, record)
     if GRAPH in files:
         files[GRAPH].verify()  # the engine reads it from there
-    contents = {name: file.read() for name, file in files.items() if name != GRAPH}
+    contents = {name: file.read() for name, file in files.items() if name not in (GRAPH, NETWORK)}
     try:
         facts = from_record(BundleFacts, record["facts"])
         model = from_record(CombinedModel, _parse(contents[MODEL], MODEL))
@@ -274,7 +274,7 @@ def load(folder: Path, pinned_digest: str, engine: Engine = Engine.OPENVINO) -> 
         raise BundleError(
             f"The bundle in {folder.name} does not hold a usable model: freeze it again."
         ) from error
-    network = StoredNetwork.of(files[NETWORK], contents[NETWORK]) if NETWORK in contents else None
+    network = StoredNetwork.of(files[NETWORK]) if NETWORK in files else None
     if model.needs_network != (network is not None) or (network is None and GRAPH in files):
         raise BundleError(
             f"The bundle in {folder.name} and its model disagree on the network: freeze it again."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import BundleError
-from models.network.weights import NetworkWeights
+from models.network.weights import NetworkWeights, named_weights
 from models.wording import counted
 
 
@@ -114,16 +114,21 @@ class StoredNetwork:
     squeeze_excitation: bool
 
     @classmethod
-    def of(cls, file: BundleFile, content: bytes) -> StoredNetwork:
-        """Check the weights in a file's bytes, and keep what names them.
+    def of(cls, file: BundleFile) -> StoredNetwork:
+        """Check the weights in a file, and keep what names them.
 
         Raises
         ------
         BundleError
-            If the bytes are not those of usable weights.
+            If the file is not what the manifest lists, or holds no usable weights.
         """
-        weights = NetworkWeights.from_npz(content)
-        return cls(file, weights.digest, weights.squeeze_excitation)
+        try:
+            with file.path.open("rb") as opened:
+                return cls(file, *named_weights(opened))
+        except OSError as error:
+            raise _unreadable(file.folder, file.name, error) from error
+        finally:
+            file.verify()  # what was read there is what the manifest lists
 
     def weights(self) -> NetworkWeights:
         """Read the weights.

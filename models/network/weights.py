@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,10 @@ N_DEEP_FEATURES = 512
 
 DEEP_COLUMNS = tuple(f"deep:{position:03d}" for position in range(N_DEEP_FEATURES))
 """Feature columns of the deep features."""
+
+
+_ARCHITECTURE = "squeeze_excitation"
+"""Name in the npz file beside those of the arrays."""
 
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -54,25 +59,16 @@ class NetworkWeights:
         kept: dict[str, NDArray[np.float32]] = {}
         for path in sorted(self.arrays):
             array = np.array(self.arrays[path], dtype=np.float32, order="C")
-            if not np.isfinite(array).all():
-                raise BundleError(
-                    f"The network weights {path} are not finite numbers: train the network again."
-                )
+            _refuse_not_finite(path, array)
             array.flags.writeable = False
             kept[path] = array
-        if not kept:
-            raise BundleError("The network has no weights: train it first.")
+        _refuse_none(kept)
         object.__setattr__(self, "arrays", MappingProxyType(kept))
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over every path, shape and value, lowercase hexadecimal."""
-        digest = hashlib.sha256(b"se" if self.squeeze_excitation else b"no-se")
-        for path, array in self.arrays.items():
-            header = f"\0{path}\0{','.join(map(str, array.shape))}\0"
-            digest.update(header.encode())
-            digest.update(np.ascontiguousarray(array, dtype="<f4").data)
-        return digest.hexdigest()
+        return _digest(self.squeeze_excitation, self.arrays.items())
 
     def to_npz(self) -> bytes:
         """Return an npz file, whose bytes depend on the weights only (`numpy.savez` stores the time
@@ -80,7 +76,7 @@ class NetworkWeights:
         """
         buffer = io.BytesIO()
         arrays: dict[str, NDArray[Any]] = dict(self.arrays)
-        arrays["squeeze_excitation"] = np.array(self.squeeze_excitation)
+        arrays[_ARCHITECTURE] = np.array(self.squeeze_excitation)
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
             for path in sorted(arrays):
                 stream = io.BytesIO()
@@ -100,15 +96,68 @@ class NetworkWeights:
         BundleError
             If the bytes are not such a file.
         """
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = {path: archive[path] for path in archive.files}
-            squeeze_excitation = bool(arrays.pop("squeeze_excitation"))
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(
-                "The network weights are not a readable npz file: freeze the bundle again."
-            ) from error
+        with _readable_npz(), np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = {path: archive[path] for path in archive.files}
+            squeeze_excitation = bool(arrays.pop(_ARCHITECTURE))
         return cls(arrays, squeeze_excitation)
+
+
+def named_weights(file: BinaryIO) -> tuple[str, bool]:
+    """Check `NetworkWeights.to_npz`'s bytes in a file, one array at a time, and return what names
+    the weights: their digest, and whether the network has its SE modules.
+
+    Raises
+    ------
+    BundleError
+        If they are no usable weights.
+    """
+    with _readable_npz(), np.load(file, allow_pickle=False) as archive:
+        paths = sorted(set(archive.files) - {_ARCHITECTURE})
+        squeeze_excitation = bool(archive[_ARCHITECTURE])
+        _refuse_none(paths)
+        return _digest(squeeze_excitation, _each(archive, paths)), squeeze_excitation
+
+
+def _each(
+    archive: Mapping[str, NDArray[Any]], paths: Iterable[str]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for path in paths:
+        array = np.asarray(archive[path], dtype=np.float32)
+        _refuse_not_finite(path, array)
+        yield path, array
+
+
+def _digest(squeeze_excitation: bool, arrays: Iterable[tuple[str, NDArray[np.float32]]]) -> str:
+    digest = hashlib.sha256(b"se" if squeeze_excitation else b"no-se")
+    for path, array in arrays:
+        header = f"\0{path}\0{','.join(map(str, array.shape))}\0"
+        digest.update(header.encode())
+        digest.update(np.ascontiguousarray(array, dtype="<f4").data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _readable_npz() -> Iterator[None]:
+    try:
+        yield
+    except BundleError:
+        raise
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            "The network weights are not a readable npz file: freeze the bundle again."
+        ) from error
+
+
+def _refuse_not_finite(path: str, array: NDArray[np.float32]) -> None:
+    if not np.isfinite(array).all():
+        raise BundleError(
+            f"The network weights {path} are not finite numbers: train the network again."
+        )
+
+
+def _refuse_none(paths: Collection[str]) -> None:
+    if not paths:
+        raise BundleError("The network has no weights: train it first.")
 
 
 def checked_inputs(inputs: ArrayLike) -> NDArray[np.float32]:

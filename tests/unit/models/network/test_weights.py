@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.errors import BundleError, FeatureMismatchError
-from models.network.weights import DEEP_COLUMNS, NetworkWeights, checked_inputs
+from models.network.weights import DEEP_COLUMNS, NetworkWeights, checked_inputs, named_weights
 
 
 def make_weights(value: float = 1.5) -> NetworkWeights:
@@ -40,6 +42,23 @@ def test_the_digest_sees_values_shapes_names_and_architecture() -> None:
     assert len({weights.digest for weights in variants}) == len(variants)
 
 
+def test_weights_are_named_from_their_file_as_in_memory() -> None:
+    for weights in (make_weights(), NetworkWeights({"z": np.ones((3, 2), np.float32)})):
+        found = named_weights(io.BytesIO(weights.to_npz()))
+        assert found == (weights.digest, weights.squeeze_excitation)
+
+
+def test_a_file_of_large_weights_is_named_in_the_memory_of_its_largest_array() -> None:
+    each = np.zeros(2**20, np.float32)
+    file = io.BytesIO(NetworkWeights({str(one): each for one in range(12)}).to_npz())
+    tracemalloc.start()
+    try:
+        named_weights(file)
+        assert tracemalloc.get_traced_memory()[1] < 3 * each.nbytes
+    finally:
+        tracemalloc.stop()
+
+
 def test_weights_cannot_change() -> None:
     with pytest.raises(ValueError, match="read-only"):
         make_weights().arrays["a/bias"][0] = 1
@@ -52,10 +71,29 @@ def test_unusable_weights_are_refused() -> None:
         NetworkWeights({})
 
 
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({"squeeze_excitation": np.array(True)}, "no weights"),
+        ({"a": np.ones(3, np.float32)}, "not a readable npz"),
+        ({"a": np.array([np.inf]), "squeeze_excitation": np.array(True)}, "a are not finite"),
+        ({"a": np.array([{}]), "squeeze_excitation": np.array(True)}, "not a readable npz"),
+    ],
+)
+def test_a_file_of_unusable_weights_is_refused(arrays: dict[str, Any], why: str) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    for read in (NetworkWeights.from_npz, lambda content: named_weights(io.BytesIO(content))):
+        with pytest.raises(BundleError, match=why):
+            read(buffer.getvalue())
+
+
 @pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 and then nothing of a zip"])
 def test_bytes_that_are_no_weights_are_refused(content: bytes) -> None:
     with pytest.raises(BundleError, match="not a readable npz"):
         NetworkWeights.from_npz(content)
+    with pytest.raises(BundleError, match="not a readable npz"):
+        named_weights(io.BytesIO(content))
 
 
 def test_pickled_objects_are_never_read() -> None:
