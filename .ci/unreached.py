@@ -38,6 +38,7 @@ REACHED_BY_NAME = {
     "Prefect makes the log of a run of it": "Console",
     "Prefect reads a flow's parameters there": "__signature__",
     "Prefect reads a deployment's form there": "_parameter_openapi_schema",
+    "copy.deepcopy calls it": "__deepcopy__",
     "the with statement passes it": "trace",
     "Region.ring makes it of the width that the settings ask for": "RING_3MM RING_9MM",
     "written to a bundle's model.json": "n_unusable",

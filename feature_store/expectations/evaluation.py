@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from feature_store.errors import FeatureStoreError
+from feature_store.expectations.field_copies import fields_copied_by_slots
 from feature_store.expectations.kept_graphs import KeptGraphs
 from feature_store.expectations.late_modules import loaded_when_used
 from feature_store.rules import Between, Finding, OneOf, Present, Rows, Rule, Severity, Unique
@@ -68,7 +69,7 @@ def prepare_to_judge() -> None:
     module for the first time at once would disturb each other.
     """
     with _lock:
-        with loaded_when_used(_USED_BY_NO_JUDGEMENT):
+        with loaded_when_used(_USED_BY_NO_JUDGEMENT), fields_copied_by_slots():
             great_expectations()
         _batch_definition()
         _judging_kinds()
