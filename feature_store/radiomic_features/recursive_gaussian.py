@@ -13,7 +13,7 @@ where its result is no longer wanted.
 
 from __future__ import annotations
 
-from math import cos, exp, sin
+from math import cos, exp, prod, sin
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,10 @@ Floats = npt.NDArray[np.float64]
 Rounded = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
-_LINES = 64  # filtered side by side, as vectors
-_TURNED = 16  # a cache line of values
+_LINES = 128  # filtered side by side, as vectors
+_VECTOR = 16  # lines are filtered in whole vectors
+_TURNED = 32  # two cache lines of values
+_BEFORE = 4  # rows before a line's first value
 
 # Weights and exponents of the fit by two damped oscillations, for the Gaussian and its second
 # derivative [2]_.
@@ -63,18 +65,29 @@ def laplacian_of_gaussian(
     normalisation : Normalisation
         Of the values, while they are read; by default they are taken as they are.
     """
-    total: Rounded | None = None
+    sizes = [part.stop - part.start for part in padded]
+    kept = [part.stop - part.start for part in inner]
+    total = np.zeros(kept, dtype=np.float32)
+    rooms = _rooms(sizes, kept)
+    work = np.zeros((3, max(sizes) + 2 * _BEFORE, _LINES))
     for axis in range(3):  # x, y, z as in ITK
         part: Floats | Rounded = values
         box, normalised = padded, normalisation
-        for direction in (axis, *(other for other in range(3) if other != axis)):
+        directions = (axis, *(other for other in range(3) if other != axis))
+        for direction, room in zip(directions, (rooms[0], rooms[1], rooms[0]), strict=True):
             coefficients = _coefficients(sigma_mm, spacing_mm, second=direction == axis)
-            part = _pass(part, box, 2 - direction, inner[2 - direction], coefficients, normalised)
+            along, keep = 2 - direction, inner[2 - direction]
+            part = _pass(part, box, along, keep, coefficients, normalised, work, room)
             box, normalised = whole_box(part.shape), UNCHANGED
-        term = part.astype(np.float64) / spacing_mm**2
-        total = (term if total is None else total + term).astype(np.float32)
-    assert total is not None  # noqa: S101 - for the type checker: there are three axes
+        _add_term(part.reshape(-1), spacing_mm**2, total.reshape(-1))
     return total
+
+
+def _rooms(sizes: list[int], kept: list[int]) -> tuple[Rounded, Rounded]:
+    """Return memory for what one or all, and for what two passes leave, whatever their axes."""
+    once = max(prod(sizes) // n * k for n, k in zip(sizes, kept, strict=True))
+    twice = max(prod(kept) // k * n for n, k in zip(sizes, kept, strict=True))
+    return np.empty(once, dtype=np.float32), np.empty(twice, dtype=np.float32)
 
 
 def _pass(
@@ -84,11 +97,13 @@ def _pass(
     keep: slice,
     coefficients: Floats,
     normalisation: Normalisation,
+    work: Floats,
+    room: Rounded,
 ) -> Rounded:
-    """Filter a box along an axis and keep a part of that axis."""
+    """Filter a box along an axis and keep a part of that axis, in the memory of `room`."""
     shape = [part.stop - part.start for part in box]
     n, shape[axis] = shape[axis], keep.stop - keep.start
-    result = np.empty(shape, dtype=np.float32)
+    result = room[: prod(shape)].reshape(shape)
     lanes = 1 if axis == 2 else 2
     order = [3 - axis - lanes, axis, lanes]
     steps, result_steps = (
@@ -99,7 +114,6 @@ def _pass(
         sum(part.start * stride for part, stride in zip(box, values.strides, strict=True))
         // values.itemsize
     )
-    work = np.zeros((3, n + 8, _LINES))
     counts = np.array([shape[each] for each in order])
     _filter(
         values.reshape(-1)[first:],
@@ -195,15 +209,18 @@ def _filter(
     for plane in range(counts[0]):
         for start in range(0, counts[2], _LINES):
             lines = min(_LINES, counts[2] - start)
+            wide = (lines + _VECTOR - 1) // _VECTOR * _VECTOR
             here = plane * steps[0] + start * steps[2]
             _take(values, here, steps, n, lines, mean, per_sd, scale, data)
-            _recursion(data, causal, anticausal, n, first, first + counts[1], c)
-            for i in range(first, first + counts[1]):
-                for line in range(_LINES):
-                    causal[i, line] += anticausal[i, line]
+            for k in range(_BEFORE):
+                for line in range(wide):
+                    data[k, line] = data[_BEFORE, line]
+                    data[n + _BEFORE + k, line] = data[n + _BEFORE - 1, line]
+            _causal(data, causal, first + counts[1], wide, c)
+            _anticausal(data, anticausal, n, first, wide, c)
             _put(
-                causal,
-                first,
+                causal[first + _BEFORE :],
+                anticausal[first + _BEFORE :],
                 counts[1],
                 lines,
                 result,
@@ -225,61 +242,71 @@ def _take(
     data: Floats,
 ) -> None:
     """Lay normalised lines side by side; those along x are turned `_TURNED` places at once, for
-    what is read together.
+    what is read together, and normalised when they lie side by side, as vectors.
     """
     if steps[2] == 1:
         for i in range(n):
             at = here + i * steps[1]
-            row, place = values[at : at + lines], data[i + 4]
+            row, place = values[at : at + lines], data[i + _BEFORE]
             for line in range(lines):
                 place[line] = (np.float64(row[line]) - mean) * per_sd * scale
-    else:
-        for tile in range(0, n, _TURNED):
+        return
+    for tile in range(0, n, _TURNED):
+        turned = data[tile + _BEFORE : min(tile + _TURNED, n) + _BEFORE]
+        for line in range(lines):
+            at = here + tile + line * steps[2]
+            row = values[at : at + len(turned)]
+            for i in range(len(row)):
+                turned[i, line] = row[i]
+        for i in range(len(turned)):
+            place = turned[i]
             for line in range(lines):
-                at = here + tile + line * steps[2]
-                row = values[at : at + min(_TURNED, n - tile)]
-                for i in range(len(row)):
-                    data[tile + i + 4, line] = (np.float64(row[i]) - mean) * per_sd * scale
+                place[line] = (place[line] - mean) * per_sd * scale
 
 
 @compiled
 def _put(
-    sums: Floats, first: int, kept: int, lines: int, result: Rounded, here: int, steps: Indices
+    causal: Floats,
+    anticausal: Floats,
+    kept: int,
+    lines: int,
+    result: Rounded,
+    here: int,
+    steps: Indices,
 ) -> None:
-    """Lay what is kept of the lines back to their places."""
+    """Lay the sum of both halves, as far as it is kept, back to its places."""
     if steps[2] == 1:
         for i in range(kept):
             at = here + i * steps[1]
-            found, row = result[at : at + lines], sums[first + i]
+            found, before, after = result[at : at + lines], causal[i], anticausal[i]
             for line in range(lines):
-                found[line] = np.float32(row[line])
-    else:
-        for tile in range(0, kept, _TURNED):
+                found[line] = np.float32(before[line] + after[line])
+        return
+    turned = np.empty((_TURNED, _LINES), dtype=np.float32)
+    for tile in range(0, kept, _TURNED):
+        for i in range(min(_TURNED, kept - tile)):
+            row, before, after = turned[i], causal[tile + i], anticausal[tile + i]
             for line in range(lines):
-                at = here + tile + line * steps[2]
-                found = result[at : at + min(_TURNED, kept - tile)]
-                for i in range(len(found)):
-                    found[i] = np.float32(sums[first + tile + i, line])
+                row[line] = np.float32(before[line] + after[line])
+        for line in range(lines):
+            at = here + tile + line * steps[2]
+            found = result[at : at + min(_TURNED, kept - tile)]
+            for i in range(len(found)):
+                found[i] = turned[i, line]
+
+
+# Rows of lines follow each other in memory: the value of line `line` at i is at
+# (i + _BEFORE) * _LINES + line, in `data` as in both halves. Beyond the line the recursion has its
+# steady state, by the boundary's coefficients in place of D1 to D4. Two rows are made at once,
+# since the second uses what the first has loaded; one too many does no harm.
 
 
 @compiled
-def _recursion(
-    data: Floats, causal: Floats, anticausal: Floats, n: int, first: int, last: int, c: Floats
-) -> None:
-    """Run the causal half up to `last` and the anticausal half down to `first`.
-
-    Line values are `data` from row 4 on; the four rows before and after hold the values at its
-    ends, which go on. Beyond the line the recursion has its steady state, by the boundary's
-    coefficients in place of D1 to D4.
-    """
+def _causal(data: Floats, causal: Floats, last: int, wide: int, c: Floats) -> None:
+    """Run the causal half of the recursion up to `last`."""
     n0, n1, n2, n3, d1, d2, d3, d4 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
-    m1, m2, m3, m4 = c[8], c[9], c[10], c[11]
-    for k in range(4):
-        for line in range(_LINES):
-            data[k, line] = data[4, line]
-            data[n + 4 + k, line] = data[n + 3, line]
     for i in range(min(4, last)):
-        for line in range(_LINES):
+        for line in range(wide):
             here = (
                 data[i + 4, line] * n0
                 + data[i + 3, line] * n1
@@ -287,23 +314,31 @@ def _recursion(
                 + data[i + 1, line] * n3
             )
             edge = data[4, line]
-            t1 = causal[i - 1, line] * d1 if i > 0 else edge * c[12]
-            t2 = causal[i - 2, line] * d2 if i > 1 else edge * c[13]
-            t3 = causal[i - 3, line] * d3 if i > 2 else edge * c[14]
-            causal[i, line] = here - (t1 + t2 + t3 + edge * c[15])
-    for i in range(4, last):
-        for line in range(_LINES):
-            here = (
-                data[i + 4, line] * n0
-                + data[i + 3, line] * n1
-                + data[i + 2, line] * n2
-                + data[i + 1, line] * n3
-            )
-            past = causal[i - 1, line] * d1 + causal[i - 2, line] * d2
-            causal[i, line] = here - (past + causal[i - 3, line] * d3 + causal[i - 4, line] * d4)
+            t1 = causal[i + 3, line] * d1 if i > 0 else edge * c[12]
+            t2 = causal[i + 2, line] * d2 if i > 1 else edge * c[13]
+            t3 = causal[i + 1, line] * d3 if i > 2 else edge * c[14]
+            causal[i + 4, line] = here - (t1 + t2 + t3 + edge * c[15])
+    values, found = data.reshape(-1), causal.reshape(-1)
+    for i in range(4, last, 2):
+        x = values[(i + 1) * _LINES :][: 5 * _LINES]  # from i - 3
+        y = found[i * _LINES :][: 6 * _LINES]  # from i - 4
+        for line in range(wide):
+            x1, x2, x3 = x[line + _LINES], x[line + 2 * _LINES], x[line + 3 * _LINES]
+            y1, y2, y3 = y[line + _LINES], y[line + 2 * _LINES], y[line + 3 * _LINES]
+            here = x3 * n0 + x2 * n1 + x1 * n2 + x[line] * n3
+            y4 = here - (y3 * d1 + y2 * d2 + y1 * d3 + y[line] * d4)
+            here = x[line + 4 * _LINES] * n0 + x3 * n1 + x2 * n2 + x1 * n3
+            y[line + 4 * _LINES] = y4
+            y[line + 5 * _LINES] = here - (y4 * d1 + y3 * d2 + y2 * d3 + y1 * d4)
+
+
+@compiled
+def _anticausal(data: Floats, anticausal: Floats, n: int, first: int, wide: int, c: Floats) -> None:
+    """Run the anticausal half of the recursion of `n` values down to `first`."""
+    d1, d2, d3, d4, m1, m2, m3, m4 = c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11]
     for k in range(min(4, n - first)):
         i = n - 1 - k
-        for line in range(_LINES):
+        for line in range(wide):
             here = (
                 data[i + 5, line] * m1
                 + data[i + 6, line] * m2
@@ -311,19 +346,26 @@ def _recursion(
                 + data[i + 8, line] * m4
             )
             edge = data[n + 3, line]
-            t1 = anticausal[i + 1, line] * d1 if k > 0 else edge * c[16]
-            t2 = anticausal[i + 2, line] * d2 if k > 1 else edge * c[17]
-            t3 = anticausal[i + 3, line] * d3 if k > 2 else edge * c[18]
-            anticausal[i, line] = here - (t1 + t2 + t3 + edge * c[19])
-    for i in range(n - 5, first - 1, -1):
-        for line in range(_LINES):
-            here = (
-                data[i + 5, line] * m1
-                + data[i + 6, line] * m2
-                + data[i + 7, line] * m3
-                + data[i + 8, line] * m4
-            )
-            past = anticausal[i + 1, line] * d1 + anticausal[i + 2, line] * d2
-            anticausal[i, line] = here - (
-                past + anticausal[i + 3, line] * d3 + anticausal[i + 4, line] * d4
-            )
+            t1 = anticausal[i + 5, line] * d1 if k > 0 else edge * c[16]
+            t2 = anticausal[i + 6, line] * d2 if k > 1 else edge * c[17]
+            t3 = anticausal[i + 7, line] * d3 if k > 2 else edge * c[18]
+            anticausal[i + 4, line] = here - (t1 + t2 + t3 + edge * c[19])
+    values, found = data.reshape(-1), anticausal.reshape(-1)
+    for i in range(n - 5, first - 1, -2):
+        x = values[(i + 4) * _LINES :][: 5 * _LINES]  # from i
+        y = found[(i + 3) * _LINES :][: 6 * _LINES]  # from i - 1
+        for line in range(wide):
+            x1, x2, x3 = x[line + _LINES], x[line + 2 * _LINES], x[line + 3 * _LINES]
+            y2, y3, y4 = y[line + 2 * _LINES], y[line + 3 * _LINES], y[line + 4 * _LINES]
+            here = x1 * m1 + x2 * m2 + x3 * m3 + x[line + 4 * _LINES] * m4
+            y1 = here - (y2 * d1 + y3 * d2 + y4 * d3 + y[line + 5 * _LINES] * d4)
+            here = x[line] * m1 + x1 * m2 + x2 * m3 + x3 * m4
+            y[line + _LINES] = y1
+            y[line] = here - (y1 * d1 + y2 * d2 + y3 * d3 + y4 * d4)
+
+
+@compiled
+def _add_term(term: Rounded, square: float, total: Rounded) -> None:
+    """Add a term over the square of the spacing, rounded to float32 as ITK does."""
+    for i in range(len(total)):
+        total[i] = np.float32(np.float64(total[i]) + np.float64(term[i]) / square)
