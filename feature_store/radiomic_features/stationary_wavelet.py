@@ -40,17 +40,21 @@ def sub_bands(values: Values, wavelet: str, names: tuple[str, ...]) -> Iterator[
         Without the margin.
     """
     low, high = _filters(wavelet, values.dtype)
-    kept: dict[str, Values] = {"": values}
-
-    def made(name: str) -> Values:
-        if name not in kept:
-            before, axis = name[:-1], _AXES[len(name) - 1]
-            kept[before + "L"], kept[before + "H"] = _both(made(before), axis, low, high)
-        return kept[name]
-
-    for name in names:
-        yield made(name)
-        del kept[name]
+    made: dict[str, Values] = {"": values}
+    del values  # each image goes when nothing is to be made of it any more
+    for number, name in enumerate(names):
+        there = max(letters for letters in range(len(name) + 1) if name[:letters] in made)
+        for letters in range(there, len(name)):
+            part, axis = name[:letters], _AXES[letters]
+            made[part + "L"], made[part + "H"] = _both(made.pop(part), axis, low, high)
+        found = made.pop(name)
+        made = {
+            part: image
+            for part, image in made.items()
+            if any(later.startswith(part) for later in names[number + 1 :])
+        }
+        yield found
+        del found
 
 
 @lru_cache(maxsize=4)

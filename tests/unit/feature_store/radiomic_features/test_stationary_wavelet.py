@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import pywt
@@ -31,3 +34,20 @@ def test_any_order_of_names_has_the_same_values() -> None:
     names = ("HHH", "LLL", "LHL")
     for name, image in zip(names, sub_bands(values, "coif1", names), strict=True):
         np.testing.assert_array_equal(image, straight[name])
+
+
+def test_an_image_goes_when_nothing_is_made_of_it_any_more() -> None:
+    values = np.random.default_rng(5).normal(0, 100, (9, 11, 13))
+    kept = weakref.ref(values)
+    gc.disable()  # what goes must not wait for the collector
+    try:
+        bands = sub_bands(values, "coif1", WAVELET_BANDS)
+        del values
+        before: list[weakref.ref[np.ndarray]] = []
+        for image in bands:
+            assert kept() is None
+            assert all(one() is None for one in before)
+            before = [weakref.ref(image)]
+            del image
+    finally:
+        gc.enable()
