@@ -136,9 +136,9 @@ def texture_matrices(
     _count_runs(
         levels, equal, region.voxels, region.offsets, np.zeros(size, dtype=np.uint16), reached
     )
-    around, dependences = np.zeros(size, dtype=np.int32), np.empty(size, dtype=np.uint8)
-    lines = np.array([z * plane_step + y * row_step for z in (-1, 0, 1) for y in (-1, 0, 1)])
-    _sum_around(greys, region.voxels, lines, around)
+    in_plane, around = np.empty(size, dtype=np.int16), np.empty(size, dtype=np.int16)
+    dependences = np.empty(size, dtype=np.uint8)
+    _sum_around(greys, region.voxels, row_step, plane_step, in_plane, around)
     _count_equal(equal, region.voxels, row_step, plane_step, dependences)
     gldm, sums = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32), np.zeros(n + 1)
     _count_voxels(levels, greys, region.voxels, region.neighbours, around, dependences, gldm, sums)
@@ -313,17 +313,28 @@ def _count_runs(
 
 
 @compiled
-def _sum_around(greys: Levels, voxels: Places, lines: Counts, around: Tallies) -> None:
-    """Sum the grey levels of each voxel and its 26 neighbours; `lines` lead to the middles of their
-    9 lines along x.
+def _sum_around(
+    greys: Levels, voxels: Places, row_step: int, plane_step: int, in_plane: Levels, around: Levels
+) -> None:
+    """Sum the grey levels of each voxel and its 26 neighbours: in each plane, then over three
+    planes. An int16 holds 27 levels of a thousand or so.
     """
     first, n = voxels[0], voxels[-1] + 1 - voxels[0]
-    total = around[first : first + n]
-    for k in range(len(lines)):
-        at = first + lines[k] - 1
-        row = greys[at : at + n + 2]
-        for i in range(n):
-            total[i] += np.int32(row[i]) + np.int32(row[i + 1]) + np.int32(row[i + 2])
+    start, count = first - plane_step, n + 2 * plane_step  # what is around is empty
+    a = greys[start - row_step - 1 :][: count + 2]
+    b = greys[start - 1 :][: count + 2]
+    c = greys[start + row_step - 1 :][: count + 2]
+    total = in_plane[start:][:count]
+    for i in range(count):
+        total[i] = (
+            (a[i] + a[i + 1] + a[i + 2])
+            + (b[i] + b[i + 1] + b[i + 2])
+            + (c[i] + c[i + 1] + c[i + 2])
+        )
+    below, here, above = total[:n], total[plane_step:][:n], total[2 * plane_step :][:n]
+    found = around[first:][:n]
+    for i in range(n):
+        found[i] = below[i] + here[i] + above[i]
 
 
 @compiled
@@ -372,7 +383,7 @@ def _count_voxels(
     greys: Levels,
     voxels: Places,
     neighbours: npt.NDArray[np.uint8],
-    around: Tallies,
+    around: Levels,
     dependences: npt.NDArray[np.uint8],
     gldm: Tallies,
     sums: Floats,
