@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
+from feature_store.compiled import compiled
 from feature_store.errors import RegionError
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
+from feature_store.imaging.plane_pieces import largest_piece, long_pieces, without_holes
 
 Mask = npt.NDArray[np.bool_]
 
@@ -18,7 +19,6 @@ _AIR_HU = -950.0
 """Between aerated lung and air: emphysema is counted below it in CT at full inspiration (Gevenois
 PA, de Maertelaer V, De Vuyst P, et al. Am J Respir Crit Care Med 1995;152:653-657).
 """
-_AROUND = np.ones((3, 3), dtype=np.bool_)
 _WIDEST_AIRWAY_MM = 30.0
 """A trachea is narrower; air that meets the edge over a longer stretch is around the patient."""
 _NEAR = 7
@@ -69,12 +69,7 @@ def body_on(volume: CtVolume, slices: slice) -> Mask:
     for index in range(*slices.indices(len(body))):
         plane = volume.hu[index]
         tissue = plane > _SKIN_HU
-        filled = _filled(tissue, plane, min(volume.spacing_mm[:2]))
-        if tissue.any():
-            box = _box(filled)
-            pieces, count = ndimage.label(filled[box])
-            sizes = np.bincount(pieces[tissue[box]], minlength=count + 1)
-            body[index][box] = pieces == int(sizes[1:].argmax()) + 1
+        body[index] = largest_piece(_filled(tissue, plane, min(volume.spacing_mm[:2])), tissue)
     return body
 
 
@@ -92,48 +87,42 @@ def _filled(tissue: Mask, plane: npt.NDArray[np.float32], pixel_mm: float) -> Ma
     """
     image = np.pad(plane > NOT_MEASURED_HU, 1)
     edge = image[1:-1, 1:-1] & _grown(~image)[1:-1, 1:-1]
-    aerated, near = (_counted_around(one, edge) for one in (edge & (plane > _AIR_HU), edge))
-    open_air = edge.copy()
-    open_air[edge] = 2 * aerated <= near
-    filled = _without_holes(tissue | (edge & ~_long_runs(open_air, pixel_mm)))
+    open_air = np.zeros(plane.shape, dtype=np.bool_)
+    _find_open_air(edge, plane > _AIR_HU, open_air)
+    open_air = long_pieces(open_air, pixel_mm, _WIDEST_AIRWAY_MM)
+    filled = without_holes(tissue | (edge & ~open_air))
     # The wall itself is the patient only where there is patient behind it.
     behind = _grown(filled & ~edge)
     return np.asarray(filled & (tissue | ~edge | behind), dtype=np.bool_)
 
 
-def _long_runs(mask: Mask, pixel_mm: float) -> Mask:
-    """Return the runs of a mask of the edge that no airway is wide enough for."""
-    if np.count_nonzero(mask) * pixel_mm <= _WIDEST_AIRWAY_MM:
-        return np.zeros_like(mask)
-    runs, count = ndimage.label(mask, _AROUND)
-    long = np.bincount(runs.ravel(), minlength=count + 1) * pixel_mm > _WIDEST_AIRWAY_MM
-    long[0] = False
-    return np.asarray(long[runs], dtype=np.bool_)
-
-
-def _counted_around(mask: Mask, edge: Mask) -> npt.NDArray[np.int64]:
-    """Count a plane's mask within `_NEAR` pixels square around each pixel of an edge, beyond the
-    plane as mirrored.
+@compiled
+def _find_open_air(edge: Mask, aerated: Mask, open_air: Mask) -> None:
+    """Find where at most half of the edge within `_NEAR` pixels square is aerated, the plane going
+    on as mirrored.
     """
-    padded = np.pad(mask, _NEAR // 2, mode="symmetric")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (_NEAR, _NEAR))
-    return np.asarray(np.count_nonzero(windows[edge], axis=(1, 2)), dtype=np.int64)
+    height, width = edge.shape
+    reach = _NEAR // 2
+    for y in range(height):
+        for x in range(width):
+            if not edge[y, x]:
+                continue
+            near = near_aerated = 0
+            for v in range(y - reach, y + reach + 1):
+                v_within = _mirrored(v, height)
+                for u in range(x - reach, x + reach + 1):
+                    u_within = _mirrored(u, width)
+                    if edge[v_within, u_within]:
+                        near += 1
+                        near_aerated += aerated[v_within, u_within]
+            open_air[y, x] = 2 * near_aerated <= near
 
 
-def _without_holes(mask: Mask) -> Mask:
-    """Return a mask of a plane with what it encloses; scipy's own takes several times as long."""
-    if not mask.any():
-        return mask
-    box, filled = _box(mask), np.zeros_like(mask)
-    around, _ = ndimage.label(np.pad(~mask[box], 1, constant_values=True))
-    filled[box] = around[1:-1, 1:-1] != around[0, 0]
-    return filled
-
-
-def _box(mask: Mask) -> tuple[slice, slice]:
-    """Return the smallest box (y, x) that holds a mask of a plane, which must have some pixels."""
-    y, x = (np.flatnonzero(mask.any(axis=other)) for other in (1, 0))
-    return slice(int(y[0]), int(y[-1]) + 1), slice(int(x[0]), int(x[-1]) + 1)
+@compiled
+def _mirrored(at: int, n: int) -> int:
+    """Return the place within 0 to `n` that is mirrored to a place near it."""
+    at = -1 - at if at < 0 else at
+    return 2 * n - 1 - at if at >= n else at
 
 
 def _grown(mask: Mask) -> Mask:
