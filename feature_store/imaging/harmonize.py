@@ -23,6 +23,7 @@ from feature_store.imaging.spline import (
     depth_moments,
     interpolate_depth,
     interpolate_slices,
+    to_depth_coefficients,
 )
 from feature_store.wording import counted
 
@@ -30,7 +31,7 @@ Indices = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float32]
 
 _LEAST_VOXELS = 4
-_PLANES = 16
+_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +64,8 @@ class HarmonizedCt(HarmonizedGrid):
     ----------
     spacing_mm, origin_mm, direction, shape
         As of the grid.
-    slices : ndarray of float64 (or float32), shape (slices, kept rows, kept columns)
-        HU of the original slices, on the new grid within each.
+    coefficients : ndarray of float64, shape (slices, kept rows, kept columns)
+        Of the spline along z through HU of the original slices, on the new grid within each.
     kept : tuple of 2 range
         The rows and columns of the grid that are kept.
     along_z : LineWeights
@@ -74,7 +75,7 @@ class HarmonizedCt(HarmonizedGrid):
         looks at, in HU.
     """
 
-    slices: npt.NDArray[np.float64] | npt.NDArray[np.float32]
+    coefficients: npt.NDArray[np.float64]
     kept: tuple[range, range]
     along_z: LineWeights
     mean_hu: float
@@ -96,7 +97,7 @@ class HarmonizedCt(HarmonizedGrid):
         rows, columns = (
             _of_kept(line, kept) for line, kept in zip((rows, columns), self.kept, strict=True)
         )
-        return interpolate_depth(self.slices, self.along_z.of(planes), rows, columns)
+        return interpolate_depth(self.coefficients, self.along_z.of(planes), rows, columns)
 
     def to_image(self) -> Any:
         """Return the whole grid as a `SimpleITK.Image` of float32 HU.
@@ -197,12 +198,13 @@ def harmonize_ct(
     if around is not None:
         kept = (range(around[1].start, around[1].stop), range(around[2].start, around[2].stop))
     slices, rough = interpolate_slices(volume.hu, along_x, along_y, kept)
-    mean, sd = depth_moments(slices if rough is None else rough, along_z)
-    place = (spacing_mm, grid.origin_mm, grid.direction, grid.shape)
+    rough = slices if rough is None else rough
+    mean, sd = depth_moments(rough, along_z)
     if over is not None:
-        rough = slices.astype(np.float32) if rough is None else rough
-        every = HarmonizedCt(*place, rough, everywhere, along_z, mean, sd)
-        mean, sd = _moments_within(every, harmonize_mask(over, volume, grid))
+        mean, sd = _moments_within(rough, along_z, harmonize_mask(over, volume, grid), mean)
+    del rough
+    to_depth_coefficients(slices)
+    place = (spacing_mm, grid.origin_mm, grid.direction, grid.shape)
     return HarmonizedCt(*place, slices, kept, along_z, mean, sd)
 
 
@@ -271,17 +273,23 @@ def _of_kept(line: Indices, kept: range) -> Indices:
     return line - kept.start
 
 
-def _moments_within(ct: HarmonizedCt, mask: BoxedMask) -> tuple[float, float]:
-    """Return mean and standard deviation (ddof 1) of the voxels of a mask, a few planes at a
-    time.
+def _moments_within(
+    slices: npt.NDArray[np.float64] | Values, along_z: LineWeights, mask: BoxedMask, near_hu: float
+) -> tuple[float, float]:
+    """Return mean and standard deviation (ddof 1) of the voxels of a mask, a few rows at a time;
+    their sums are of what they are away from `near_hu`.
     """
     z, y, x = mask.box
+    planes, columns = along_z.of(np.arange(z.start, z.stop)), np.arange(x.stop - x.start)
     total = squares = 0.0
-    for start in range(z.start, z.stop, _PLANES):
-        part = slice(start, min(start + _PLANES, z.stop))
-        chosen = mask.voxels[part.start - z.start : part.stop - z.start]
-        away = ct.values(part, y, x)[chosen].astype(np.float64) - ct.mean_hu
+    for start in range(y.start, y.stop, _ROWS):
+        part = slice(start, min(start + _ROWS, y.stop))
+        rows = slices[:, part, x].astype(np.float32).astype(np.float64)
+        to_depth_coefficients(rows)
+        hu = interpolate_depth(rows, planes, np.arange(rows.shape[1]), columns)
+        chosen = mask.voxels[:, part.start - y.start : part.stop - y.start]
+        away = hu[chosen].astype(np.float64) - near_hu
         total += float(away.sum())
         squares += float(np.square(away).sum())
     count = mask.count
-    return ct.mean_hu + total / count, float(np.sqrt((squares - total**2 / count) / (count - 1)))
+    return near_hu + total / count, float(np.sqrt((squares - total**2 / count) / (count - 1)))

@@ -20,7 +20,7 @@ Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
 
-_LINES = 32  # filtered side by side, as vectors
+_LINES = 64  # filtered side by side, as vectors
 _TURNED = 8  # a cache line of values
 _POLE = 3**0.5 - 2  # of the cubic spline's recursive filter, whose gain is 6
 _POLE_REACH = 30  # its power is then below the precision of float64
@@ -103,16 +103,21 @@ def interpolate_slices(
     return exact, None if all_kept else whole
 
 
+def to_depth_coefficients(volume: Floats) -> None:
+    """Replace a volume (z, y, x) by its spline coefficients along z."""
+    side_by_side(lambda part: _to_depth_coefficients(volume, *part), parts(volume.shape[1]))
+
+
 def interpolate_depth(
-    volume: Floats | Values, along_z: LineWeights, rows: Indices, columns: Indices
+    coefficients: Floats, along_z: LineWeights, rows: Indices, columns: Indices
 ) -> Values:
-    """Interpolate some rows and columns of a volume (z, y, x) along z, in float64; the result is
-    rounded to float32.
+    """Interpolate some rows and columns along z, in float64, from the coefficients (z, y, x) that
+    `to_depth_coefficients` makes; the result is rounded to float32.
     """
     result = np.empty((len(along_z.taps), len(rows), len(columns)), dtype=np.float32)
     side_by_side(
         lambda part: _interpolate_depth(
-            volume, rows, columns, along_z.taps, along_z.weights, result, *part
+            coefficients, rows, columns, along_z.taps, along_z.weights, result, *part
         ),
         parts(len(rows)),
     )
@@ -172,52 +177,72 @@ def _interpolate_slices(
     """
     height, width = volume.shape[1:]
     new_height, new_width = len(y_taps), len(x_taps)
-    rows = np.empty((height, new_width))
+    plane = np.empty((max(height, new_height), new_width))
     lines_x, new_x = np.zeros((width, _LINES)), np.empty((new_width, _LINES))
     lines_y, new_y = np.zeros((height, _LINES)), np.empty((new_height, _LINES))
     for z in range(first, last):
         for y in range(0, height, _LINES):
-            lines = min(_LINES, height - y)
-            for x in range(0, width, _TURNED):
-                for line in range(lines):
-                    row = volume[z, y + line, x : min(x + _TURNED, width)]
-                    for i in range(len(row)):
-                        lines_x[x + i, line] = row[i]
-            _interpolate_lines(lines_x, x_taps, x_weights, new_x)
-            for x in range(0, new_width, _TURNED):
-                for line in range(lines):
-                    found = rows[y + line, x : min(x + _TURNED, new_width)]
-                    for i in range(len(found)):
-                        found[i] = new_x[x + i, line]
+            _interpolate_rows(
+                volume[z, y : y + _LINES], x_taps, x_weights, lines_x, new_x, plane[y:]
+            )
         for x in range(0, new_width, _LINES):
             lines = min(_LINES, new_width - x)
             for y in range(height):
-                found, there = rows[y, x : x + lines], lines_y[y]
-                for line in range(lines):
-                    there[line] = found[line]
+                _copy(plane[y, x : x + lines], lines_y[y])
             _interpolate_lines(lines_y, y_taps, y_weights, new_y)
-            _keep(new_y, x, lines, exact[z], exact_y, exact_x, whole[z : z + 1])
+            for y in range(new_height):
+                _copy(new_y[y, :lines], plane[y, x:])
+        # Row by row, as memory is filled fastest.
+        for y in range(len(exact[z])):
+            _copy(plane[exact_y + y, exact_x : exact_x + exact.shape[2]], exact[z, y])
+        if len(whole):
+            for y in range(new_height):
+                _copy(plane[y], whole[z, y])
 
 
 @compiled
-def _keep(
-    new: Floats, x: int, lines: int, exact: Floats, exact_y: int, exact_x: int, whole: Values
+def _interpolate_rows(
+    rows: Values, taps: Indices, weights: Floats, lines: Floats, new: Floats, result: Floats
 ) -> None:
-    """Write columns `x` to ``x + lines`` of a slice to where they are kept."""
-    if len(whole):
-        for y in range(len(new)):
-            there, values = whole[0, y, x : x + lines], new[y]
-            for line in range(lines):
-                there[line] = values[line]
-    first, last = max(exact_x - x, 0), min(exact_x + exact.shape[1] - x, lines)
-    for y in range(exact.shape[0]):
-        for line in range(first, last):
-            exact[y, x + line - exact_x] = new[exact_y + y, line]
+    """Interpolate up to `_LINES` rows of a slice, turned `_TURNED` places at once."""
+    width, new_width = rows.shape[1], result.shape[1]
+    for x in range(0, width, _TURNED):
+        for line in range(len(rows)):
+            row = rows[line, x : min(x + _TURNED, width)]
+            for i in range(len(row)):
+                lines[x + i, line] = row[i]
+    _interpolate_lines(lines, taps, weights, new)
+    for x in range(0, new_width, _TURNED):
+        for line in range(len(rows)):
+            found = result[line, x : min(x + _TURNED, new_width)]
+            for i in range(len(found)):
+                found[i] = new[x + i, line]
+
+
+@compiled
+def _copy(values: Floats, there: Floats | Values) -> None:
+    for i in range(len(values)):
+        there[i] = values[i]
+
+
+@compiled
+def _to_depth_coefficients(volume: Floats, first: int, last: int) -> None:
+    """Replace rows `first` to `last`, `_LINES` neighbours in x at a time."""
+    depth, _, width = volume.shape
+    lines = np.zeros((depth, _LINES))
+    for y in range(first, last):
+        for x in range(0, width, _LINES):
+            count = min(_LINES, width - x)
+            for z in range(depth):
+                _copy(volume[z, y, x : x + count], lines[z])
+            _to_coefficients(lines, depth)
+            for z in range(depth):
+                _copy(lines[z, :count], volume[z, y, x:])
 
 
 @compiled
 def _interpolate_depth(
-    volume: Floats | Values,
+    coefficients: Floats,
     rows: Indices,
     columns: Indices,
     taps: Indices,
@@ -226,18 +251,28 @@ def _interpolate_depth(
     first: int,
     last: int,
 ) -> None:
-    """Interpolate `rows[first:last]` along z, `_LINES` of the columns at a time."""
-    before, after = np.zeros((len(volume), _LINES)), np.empty((len(taps), _LINES))
+    """Interpolate `rows[first:last]` along z; columns that follow each other are read as they
+    lie.
+    """
+    n = len(columns)
+    together = True
+    for x in range(1, n):
+        together = together and columns[x] == columns[x - 1] + 1
     for y in range(first, last):
-        for x in range(0, len(columns), _LINES):
-            lines = min(_LINES, len(columns) - x)
-            for z in range(len(volume)):
-                for line in range(lines):
-                    before[z, line] = volume[z, rows[y], columns[x + line]]
-            _interpolate_lines(before, taps, weights, after)
-            for z in range(len(result)):
-                for line in range(lines):
-                    result[z, y, x + line] = after[z, line]
+        row = coefficients[:, rows[y]]
+        for z in range(len(taps)):
+            w0, w1, w2, w3 = weights[z, 0], weights[z, 1], weights[z, 2], weights[z, 3]
+            a, b, c, d = row[taps[z, 0]], row[taps[z, 1]], row[taps[z, 2]], row[taps[z, 3]]
+            found = result[z, y]
+            if together:
+                start = columns[0]
+                a, b, c, d = a[start:][:n], b[start:][:n], c[start:][:n], d[start:][:n]
+                for x in range(n):
+                    found[x] = w1 * b[x] + w2 * c[x] + w0 * a[x] + w3 * d[x]
+            else:
+                for x in range(n):
+                    at = columns[x]
+                    found[x] = w1 * b[at] + w2 * c[at] + w0 * a[at] + w3 * d[at]
 
 
 @compiled
@@ -282,18 +317,57 @@ def _sum_depth(
 def _interpolate_lines(lines: Floats, taps: Indices, weights: Floats, result: Floats) -> None:
     """Turn lines, shape (n, `_LINES`), into spline coefficients in place, and those into values."""
     _to_coefficients(lines, len(lines))
+    coefficients = lines.reshape(-1)
     for i in range(len(taps)):
         t0, t1, t2, t3 = taps[i, 0], taps[i, 1], taps[i, 2], taps[i, 3]
         w0, w1, w2, w3 = weights[i, 0], weights[i, 1], weights[i, 2], weights[i, 3]
-        for line in range(_LINES):
-            near = w1 * lines[t1, line] + w2 * lines[t2, line]
-            result[i, line] = near + w0 * lines[t0, line] + w3 * lines[t3, line]
+        found = result[i]
+        if t1 == t0 + 1 and t2 == t0 + 2 and t3 == t0 + 3:
+            c = coefficients[t0 * _LINES :][: 4 * _LINES]
+            for line in range(_LINES):
+                near = w1 * c[line + _LINES] + w2 * c[line + 2 * _LINES]
+                found[line] = near + w0 * c[line] + w3 * c[line + 3 * _LINES]
+        else:
+            for line in range(_LINES):
+                near = w1 * lines[t1, line] + w2 * lines[t2, line]
+                found[line] = near + w0 * lines[t0, line] + w3 * lines[t3, line]
 
 
 @compiled
 def _to_coefficients(lines: Floats, n: int) -> None:
     """Replace the `n` values of lines by their spline coefficients, for lines that are mirrored at
     their ends.
+    """
+    _start_lines(lines, n)
+    values = lines.reshape(-1)
+    for i in range(1, n - 1, 2):
+        c = values[(i - 1) * _LINES :][: 3 * _LINES]
+        for line in range(_LINES):
+            here = c[line + _LINES] + _POLE * c[line]
+            c[line + _LINES] = here
+            c[line + 2 * _LINES] += _POLE * here
+    if n % 2 == 0:
+        for line in range(_LINES):
+            lines[n - 1, line] += _POLE * lines[n - 2, line]
+    for line in range(_LINES):
+        lines[n - 1, line] = (_POLE * lines[n - 2, line] + lines[n - 1, line]) * (
+            _POLE / (_POLE * _POLE - 1)
+        )
+    for i in range(n - 2, 0, -2):
+        c = values[(i - 1) * _LINES :][: 3 * _LINES]
+        for line in range(_LINES):
+            here = _POLE * (c[line + 2 * _LINES] - c[line + _LINES])
+            c[line + _LINES] = here
+            c[line] = _POLE * (here - c[line])
+    if n % 2 == 0:
+        for line in range(_LINES):
+            lines[0, line] = _POLE * (lines[1, line] - lines[0, line])
+
+
+@compiled
+def _start_lines(lines: Floats, n: int) -> None:
+    """Make the first values what the forward half of the filter has there, for a line without
+    end.
     """
     power, mirrored = _POLE, _POLE ** (n - 1)
     for line in range(_LINES):
@@ -304,13 +378,3 @@ def _to_coefficients(lines: Floats, n: int) -> None:
         power *= _POLE
     for line in range(_LINES):
         lines[0, line] /= 1 - mirrored * mirrored
-    for i in range(1, n):
-        for line in range(_LINES):
-            lines[i, line] += _POLE * lines[i - 1, line]
-    for line in range(_LINES):
-        lines[n - 1, line] = (_POLE * lines[n - 2, line] + lines[n - 1, line]) * (
-            _POLE / (_POLE * _POLE - 1)
-        )
-    for i in range(n - 2, -1, -1):
-        for line in range(_LINES):
-            lines[i, line] = _POLE * (lines[i + 1, line] - lines[i, line])

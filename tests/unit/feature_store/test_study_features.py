@@ -92,7 +92,7 @@ def test_what_is_far_from_the_tumour_is_not_kept_and_changes_no_bit(
     assert near.tissues == whole.tissues
     for region, vector in whole.vectors.items():
         assert near.vectors[region].as_dict() == vector.as_dict()
-    assert seen[1].slices.size < 0.7 * seen[0].slices.size
+    assert seen[1].coefficients.size < 0.7 * seen[0].coefficients.size
 
 
 def test_a_ring_beyond_the_ct_is_told(tmp_path: Path) -> None:
