@@ -23,6 +23,7 @@ Squares = npt.NDArray[np.int32]
 _DISTANCE_TOLERANCE = 1e-6
 _FAR = np.int32(1 << 24)
 """More than the squared way to any voxel within reach; three of them can be added up."""
+_AT_HAND = 4096
 
 
 class Region(StrEnum):
@@ -116,8 +117,8 @@ def make_regions(
     gtv = gtv.tight()
     masks, beyond, whole = {Region.GTV: gtv}, {Region.GTV: 0}, {Region.GTV: gtv.count}
     if rings:
-        start, distance = _distance_mm(gtv, spacing_mm, max(rings.values()))
-        stop = [s + n for s, n in zip(start, distance.shape, strict=True)]
+        start, squares = _squared_distances(gtv, spacing_mm, max(rings.values()))
+        stop = [s + n for s, n in zip(start, squares.shape, strict=True)]
         z, y, x = (
             slice(max(0, a), min(b, n)) for a, b, n in zip(start, stop, gtv.grid_shape, strict=True)
         )
@@ -126,7 +127,7 @@ def make_regions(
         )
         allowed = within.cut((z, y, x)) if within else True
         for region, width in rings.items():
-            ring = (distance > 0) & (distance <= width + _DISTANCE_TOLERANCE)
+            ring = (squares > 0) & (squares <= _largest_square(width, spacing_mm))
             whole[region] = int(ring.sum())
             beyond[region] = whole[region] - int(ring[inside].sum())
             mask = BoxedMask(ring[inside] & allowed, (z, y, x), gtv.grid_shape)
@@ -155,11 +156,11 @@ def _too_small(width_mm: float, count: int, whole: int, *, kept: bool) -> str:
     )
 
 
-def _distance_mm(
+def _squared_distances(
     gtv: BoxedMask, spacing_mm: float, reach_mm: float
-) -> tuple[list[int], npt.NDArray[np.float64]]:
-    """Return where the box within reach starts, which may leave the grid, and the distance in mm
-    from a tight mask; infinite where it is beyond reach.
+) -> tuple[list[int], Squares]:
+    """Return where the box within reach starts, which may leave the grid, and the squared distance
+    in voxels from a tight mask; `_FAR` or more where it is beyond reach.
     """
     reach = int(np.floor(reach_mm / spacing_mm + _DISTANCE_TOLERANCE))
     # A step along a line then never leads from one line's voxels to the next line's.
@@ -170,20 +171,30 @@ def _distance_mm(
         squares = _nearest(squares.reshape(-1), stride // squares.itemsize, reach).reshape(
             inside.shape
         )
-    distance = np.sqrt(np.where(squares < _FAR, squares, np.inf)) * spacing_mm
-    return [part.start - margin for part in gtv.box], distance
+    return [part.start - margin for part in gtv.box], squares
+
+
+def _largest_square(width_mm: float, spacing_mm: float) -> int:
+    """Return the largest squared distance in voxels that is no more than a width in mm."""
+    distances = np.sqrt(np.arange(int((width_mm / spacing_mm + 1) ** 2) + 1)) * spacing_mm
+    return int(np.flatnonzero(distances <= width_mm + _DISTANCE_TOLERANCE)[-1])
 
 
 @compiled
 def _nearest(squares: Squares, step: int, reach: int) -> Squares:
-    """Return the least sum of a square and the squared way to it, in voxels along an axis."""
+    """Return the least sum of a square and the squared way to it, in voxels along an axis; a few
+    at a time, which stay at hand.
+    """
     found = squares.copy()
-    for way in range(1, reach + 1):
-        more = np.int32(way * way)
-        before, after = squares[: len(squares) - way * step], squares[way * step :]
-        up, down = found[way * step :], found[: len(found) - way * step]
-        for i in range(len(up)):
-            up[i] = min(up[i], before[i] + more)
-        for i in range(len(down)):
-            down[i] = min(down[i], after[i] + more)
+    for start in range(0, len(squares), _AT_HAND):
+        stop = min(start + _AT_HAND, len(squares))
+        for way in range(1, reach + 1):
+            more, shift = np.int32(way * way), way * step
+            first, last = max(start, shift), min(stop, len(squares) - shift)
+            here, before = found[first:stop], squares[first - shift : max(stop - shift, 0)]
+            for i in range(len(before)):
+                here[i] = min(here[i], before[i] + more)
+            here, after = found[start : max(last, start)], squares[start + shift : last + shift]
+            for i in range(len(here)):
+                here[i] = min(here[i], after[i] + more)
     return found

@@ -27,6 +27,7 @@ Rounded = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 _LINES = 128  # filtered side by side, as vectors
+_ROW = 136  # places of a row: a power of two apart, rows push each other out of the cache
 _VECTOR = 16  # lines are filtered in whole vectors
 _TURNED = 32  # two cache lines of values
 _BEFORE = 4  # rows before a line's first value
@@ -69,7 +70,7 @@ def laplacian_of_gaussian(
     kept = [part.stop - part.start for part in inner]
     total = np.zeros(kept, dtype=np.float32)
     rooms = _rooms(sizes, kept)
-    work = np.zeros((3, max(sizes) + 2 * _BEFORE, _LINES))
+    work = np.zeros((3, max(sizes) + 2 * _BEFORE, _ROW))
     for axis in range(3):  # x, y, z as in ITK
         part: Floats | Rounded = values
         box, normalised = padded, normalisation
@@ -282,7 +283,7 @@ def _put(
             for line in range(lines):
                 found[line] = np.float32(before[line] + after[line])
         return
-    turned = np.empty((_TURNED, _LINES), dtype=np.float32)
+    turned = np.empty((_TURNED, _ROW), dtype=np.float32)
     for tile in range(0, kept, _TURNED):
         for i in range(min(_TURNED, kept - tile)):
             row, before, after = turned[i], causal[tile + i], anticausal[tile + i]
@@ -296,7 +297,7 @@ def _put(
 
 
 # Rows of lines follow each other in memory: the value of line `line` at i is at
-# (i + _BEFORE) * _LINES + line, in `data` as in both halves. Beyond the line the recursion has its
+# (i + _BEFORE) * _ROW + line, in `data` as in both halves. Beyond the line the recursion has its
 # steady state, by the boundary's coefficients in place of D1 to D4. Two rows are made at once,
 # since the second uses what the first has loaded; one too many does no harm.
 
@@ -320,16 +321,16 @@ def _causal(data: Floats, causal: Floats, last: int, wide: int, c: Floats) -> No
             causal[i + 4, line] = here - (t1 + t2 + t3 + edge * c[15])
     values, found = data.reshape(-1), causal.reshape(-1)
     for i in range(4, last, 2):
-        x = values[(i + 1) * _LINES :][: 5 * _LINES]  # from i - 3
-        y = found[i * _LINES :][: 6 * _LINES]  # from i - 4
+        x = values[(i + 1) * _ROW :][: 5 * _ROW]  # from i - 3
+        y = found[i * _ROW :][: 6 * _ROW]  # from i - 4
         for line in range(wide):
-            x1, x2, x3 = x[line + _LINES], x[line + 2 * _LINES], x[line + 3 * _LINES]
-            y1, y2, y3 = y[line + _LINES], y[line + 2 * _LINES], y[line + 3 * _LINES]
+            x1, x2, x3 = x[line + _ROW], x[line + 2 * _ROW], x[line + 3 * _ROW]
+            y1, y2, y3 = y[line + _ROW], y[line + 2 * _ROW], y[line + 3 * _ROW]
             here = x3 * n0 + x2 * n1 + x1 * n2 + x[line] * n3
             y4 = here - (y3 * d1 + y2 * d2 + y1 * d3 + y[line] * d4)
-            here = x[line + 4 * _LINES] * n0 + x3 * n1 + x2 * n2 + x1 * n3
-            y[line + 4 * _LINES] = y4
-            y[line + 5 * _LINES] = here - (y4 * d1 + y3 * d2 + y2 * d3 + y1 * d4)
+            here = x[line + 4 * _ROW] * n0 + x3 * n1 + x2 * n2 + x1 * n3
+            y[line + 4 * _ROW] = y4
+            y[line + 5 * _ROW] = here - (y4 * d1 + y3 * d2 + y2 * d3 + y1 * d4)
 
 
 @compiled
@@ -352,15 +353,15 @@ def _anticausal(data: Floats, anticausal: Floats, n: int, first: int, wide: int,
             anticausal[i + 4, line] = here - (t1 + t2 + t3 + edge * c[19])
     values, found = data.reshape(-1), anticausal.reshape(-1)
     for i in range(n - 5, first - 1, -2):
-        x = values[(i + 4) * _LINES :][: 5 * _LINES]  # from i
-        y = found[(i + 3) * _LINES :][: 6 * _LINES]  # from i - 1
+        x = values[(i + 4) * _ROW :][: 5 * _ROW]  # from i
+        y = found[(i + 3) * _ROW :][: 6 * _ROW]  # from i - 1
         for line in range(wide):
-            x1, x2, x3 = x[line + _LINES], x[line + 2 * _LINES], x[line + 3 * _LINES]
-            y2, y3, y4 = y[line + 2 * _LINES], y[line + 3 * _LINES], y[line + 4 * _LINES]
-            here = x1 * m1 + x2 * m2 + x3 * m3 + x[line + 4 * _LINES] * m4
-            y1 = here - (y2 * d1 + y3 * d2 + y4 * d3 + y[line + 5 * _LINES] * d4)
+            x1, x2, x3 = x[line + _ROW], x[line + 2 * _ROW], x[line + 3 * _ROW]
+            y2, y3, y4 = y[line + 2 * _ROW], y[line + 3 * _ROW], y[line + 4 * _ROW]
+            here = x1 * m1 + x2 * m2 + x3 * m3 + x[line + 4 * _ROW] * m4
+            y1 = here - (y2 * d1 + y3 * d2 + y4 * d3 + y[line + 5 * _ROW] * d4)
             here = x[line] * m1 + x1 * m2 + x2 * m3 + x3 * m4
-            y[line + _LINES] = y1
+            y[line + _ROW] = y1
             y[line] = here - (y1 * d1 + y2 * d2 + y3 * d3 + y4 * d4)
 
 

@@ -67,9 +67,10 @@ class TextureRegion:
         )
         flat = padded.ravel()
         voxels = np.flatnonzero(flat).astype(np.int32)
-        neighbours = np.zeros(len(voxels), dtype=np.uint8)
-        for step in (*offsets, *-offsets):
-            neighbours += flat[voxels + step]
+        in_plane, around = np.empty(flat.size, dtype=np.int16), np.empty(flat.size, dtype=np.int16)
+        row_step, plane_step = padded.shape[2], padded.shape[1] * padded.shape[2]
+        _sum_around(flat.astype(np.int16), voxels, row_step, plane_step, in_plane, around)
+        neighbours = (around[voxels] - 1).astype(np.uint8)
         used = np.array([_has_line(padded, direction) for direction in _DIRECTIONS])
         return cls(padded.shape, voxels, neighbours, offsets, used)
 
