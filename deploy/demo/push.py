@@ -15,6 +15,7 @@ from typing import Any
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
 from pynetdicom import AE, evt
 
+from dicom_node.scu.caller import keep_answers
 from feature_store.wording import counted, were
 
 ATTEMPTS = 5
@@ -51,6 +52,7 @@ def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
         association = ae.associate(
             "127.0.0.1", port, ae_title=called, evt_handlers=[(evt.EVT_CONN_OPEN, _without_delay)]
         )
+        keep_answers(association)
         waiting = [path for path in waiting if not _is_taken(association, path)]
         if association.is_established:
             association.release()

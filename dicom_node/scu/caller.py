@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -21,6 +23,15 @@ from dicom_node.errors import DeliveryError, UnreachableError
 from dicom_node.intake.refusals import SUCCESS
 
 _TIMEOUT_S = 30.0
+_LOOK_S = 0.0002
+_REQUESTS = (
+    "send_c_echo",
+    "send_c_find",
+    "send_c_move",
+    "send_c_store",
+    "send_n_action",
+    "send_n_event_report",
+)
 _FOR_REPORTS = (
     "it takes Comprehensive 3D SR Storage for patients, and for the centre's own reports "
     "Comprehensive SR and Encapsulated PDF Storage"
@@ -92,6 +103,7 @@ class Caller:
                 "know it."
             ) from error
         if association.is_established:
+            keep_answers(association)
             return association
         if association.is_rejected:
             raise UnreachableError(
@@ -103,6 +115,34 @@ class Caller:
             f"{destination_name(destination)} is not reached, or accepts nothing that we offer: "
             f"check host, port and firewall, {speaks_tls}, and that {expected}."
         )
+
+
+def keep_answers(association: Any) -> None:
+    """Let each request of an association be sent when nobody but its sender can take the answer.
+
+    pynetdicom has a thread that serves what the peer asks for. It asks that thread to stop before
+    it sends, but does not wait until it has: an answer that comes at once could be taken there, and
+    thrown away as unexpected.
+
+    Parameters
+    ----------
+    association : pynetdicom.association.Association
+        Established by us.
+    """
+    for name in _REQUESTS:
+        setattr(association, name, _sent_alone(association, getattr(association, name)))
+
+
+def _sent_alone(association: Any, send: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(send)
+    def sent(*args: Any, **kwargs: Any) -> Any:
+        checkpoint = association._reactor_checkpoint  # noqa: SLF001 - where that thread stops
+        checkpoint.clear()
+        while association.is_alive() and not checkpoint._cond._waiters:  # noqa: SLF001
+            time.sleep(_LOOK_S)
+        return send(*args, **kwargs)
+
+    return sent
 
 
 def _send_at_once(event: evt.Event) -> None:

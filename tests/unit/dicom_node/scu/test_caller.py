@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from typing import Any
 
 import pytest
 from pynetdicom import AE
@@ -53,3 +56,45 @@ def test_neither_side_waits_for_acknowledgements() -> None:
     finally:
         entity.shutdown()
     assert told == [(0x0000, 1, 1)] * 5
+
+
+class _Slow(threading.Event):
+    """Where pynetdicom's thread stops, on a machine so busy that it goes on late, as who asked
+    does.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        found = super().wait(timeout)
+        time.sleep(0.02)
+        return found
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_an_answer_is_taken_by_whoever_asked(keeps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = AE("PACS")
+    entity.add_supported_context(VERIFICATION)
+    server = entity.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
+    if not keeps:
+        monkeypatch.setattr("dicom_node.scu.caller.keep_answers", lambda _: None)
+    try:
+        destination = ReturnDestination("PACS", "127.0.0.1", server.server_address[1])
+        association = Caller("ANNULUS").associate(destination, (VERIFICATION,))
+        association.dimse_timeout = 0.5
+        slow = _Slow()
+        slow.set()
+        association._reactor_checkpoint = slow
+        take = association.dimse.get_msg
+
+        def take_late(block: bool = False) -> Any:
+            time.sleep(0.1 if block else 0)
+            return take(block)
+
+        association.dimse.get_msg = take_late
+        statuses: list[int | None] = []
+        while association.is_established and len(statuses) < 5:
+            statuses.append(association.send_c_echo().get("Status"))
+        association.abort()
+    finally:
+        entity.shutdown()
+    assert (statuses == [0x0000] * 5) is keeps
