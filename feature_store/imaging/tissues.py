@@ -73,7 +73,9 @@ def _shares(hu: npt.NDArray[np.float32], in_body: npt.NDArray[np.bool_]) -> Tiss
     """Return the shares of voxels with values in HU, of which some are in the body; both of shape
     (n,).
     """
-    limits = np.array([LUNG_HU[1], BONE_ABOVE_HU])
-    kinds = np.where(in_body, np.searchsorted(limits, hu), 3)
-    lung, soft_tissue, bone, outside = (np.bincount(kinds, minlength=4) / hu.size).tolist()
-    return TissueShares(lung, soft_tissue, bone, outside)
+    inside = hu[in_body]
+    above_lung, bone = (
+        int(np.count_nonzero(inside > limit)) for limit in (LUNG_HU[1], BONE_ABOVE_HU)
+    )
+    counts = (inside.size - above_lung, above_lung - bone, bone, hu.size - inside.size)
+    return TissueShares(*(count / hu.size for count in counts))

@@ -17,7 +17,8 @@ from feature_store.imaging.region_rules import LEAST_VOXELS
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector, require_finite
 from feature_store.radiomic_features.filters import Images, Values, filtered_images
-from feature_store.radiomic_features.first_order import first_order_features, grey_levels
+from feature_store.radiomic_features.first_order import first_order_features
+from feature_store.radiomic_features.grey_levels import grey_levels
 from feature_store.radiomic_features.settings import (
     FEATURE_NAMES,
     FEATURES_BY_CLASS,

@@ -8,17 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.compiled import compiled
-from feature_store.errors import ExtractionError
+from feature_store.radiomic_features.grey_levels import tallied
 from feature_store.radiomic_features.texture import EPSILON
 
 Values = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
-Levels = npt.NDArray[np.int16]
 
-_MOST_LEVELS = 1024
-"""The co-occurrence matrices of many more would need gigabytes, and count next to nothing in each
-cell.
-"""
 _BUCKETS = 2048
 """Between the least and the largest value; where quantiles are, one bucket of each is put in order.
 """
@@ -26,37 +21,6 @@ _LEAST_RANGE = 1e-200
 """Of values that can be shared out to buckets without overflow."""
 _BLOCK = 1024
 """Summed on its own, so that rounding does not add up."""
-
-
-def grey_levels(inside: Values, bin_width: float) -> Levels:
-    """Assign grey levels from 1 by a fixed bin width, with edges at multiples of it, as PyRadiomics
-    does.
-
-    Parameters
-    ----------
-    inside : ndarray, shape (n,)
-        Values of the region; their type decides how the edges are rounded, so it must be
-        PyRadiomics' own.
-    bin_width : float
-        In units of the image.
-
-    Raises
-    ------
-    ExtractionError
-        If there are more than 1024 levels.
-    """
-    low, high = inside.min(), inside.max()
-    if high - low > _MOST_LEVELS * bin_width:
-        raise ExtractionError(
-            "too-many-grey-levels",
-            f"The values of a region span {high - low:g}: expected at most {_MOST_LEVELS} bins of "
-            f"{bin_width:g}. Check that the CT is in Hounsfield units and without metal, or use a "
-            "larger bin width.",
-        )
-    edges = np.arange(low - (low % bin_width), high + 2 * bin_width, bin_width).astype(np.float64)
-    levels = np.empty(len(inside), dtype=np.int16)
-    _assign(inside.astype(np.float64, copy=False), edges, 1 / bin_width, levels)
-    return levels
 
 
 def first_order_features(
@@ -85,7 +49,7 @@ def first_order_features(
     mean = total / n
     away = _sums_away(values, mean, p10, p90, robust_total / robust_count)
     absolute, second, third, fourth, robust = (found / n for found in away)
-    counts = np.bincount(levels)
+    counts = tallied(levels)
     p = counts[counts > 0] / n
     scale = second or 1.0  # a constant region has skewness and kurtosis 0
     return {
@@ -144,19 +108,6 @@ def _of_rank(inside: Floats, ranks: list[int]) -> list[float]:
             if holder == bucket
         ]
     return found
-
-
-@compiled
-def _assign(inside: Floats, edges: Floats, per_width: float, levels: Levels) -> None:
-    """Count the edges at or below each value; a quotient rounds, so the edges decide."""
-    for i in range(len(inside)):
-        value = inside[i]
-        below = int((value - edges[0]) * per_width)
-        while edges[below] > value:
-            below -= 1
-        while edges[below + 1] <= value:
-            below += 1
-        levels[i] = below + 1
 
 
 @compiled

@@ -25,6 +25,7 @@ from feature_store.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Halves = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 _CORNERS = tuple(product((0, 1), repeat=3))
 
@@ -49,9 +50,7 @@ class SurfaceMesh:
     diameters_mm: tuple[float, float, float, float]
 
 
-def surface_mesh(
-    mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> SurfaceMesh:
+def surface_mesh(mask: Mask, spacing_mm: tuple[float, float, float]) -> SurfaceMesh:
     """Measure the mesh of a region.
 
     Parameters
@@ -63,18 +62,12 @@ def surface_mesh(
     """
     padded = np.pad(mask, 1)
     areas, volumes, slopes = _cube_table(spacing_mm)
-    kinds = np.zeros([n - 1 for n in padded.shape], dtype=np.uint8)
-    for bit, corner in enumerate(_CORNERS):
-        part = padded[
-            tuple(slice(start, start + n) for start, n in zip(corner, kinds.shape, strict=True))
-        ]
-        kinds |= part.astype(np.uint8) << bit
-    at = np.nonzero((kinds > 0) & (kinds < 255))
-    found = kinds[at]
-    volume = volumes[found].sum() + (slopes[found] * np.stack(at, axis=1)).sum()
-    vertices = [_edge_middles(padded, axis) for axis in range(3)]
-    diameters = _diameters_mm(np.concatenate(vertices), np.asarray(spacing_mm))
-    return SurfaceMesh(float(areas[found].sum()), float(volume), diameters)
+    counts, places = np.zeros(256, dtype=np.int64), np.zeros((256, 3), dtype=np.int64)
+    _count_cubes(padded, counts, places)
+    diameters = _diameters_mm(padded, np.asarray(spacing_mm))
+    return SurfaceMesh(
+        float(counts @ areas), float(counts @ volumes + (places * slopes).sum()), diameters
+    )
 
 
 def _compiled_shape() -> Any:
@@ -113,70 +106,138 @@ def _cube_table(spacing_mm: tuple[float, float, float]) -> tuple[Floats, Floats,
     return areas, volumes, slopes
 
 
-def _edge_middles(padded: npt.NDArray[np.bool_], axis: int) -> Halves:
-    """Return the mesh vertices on the edges along an axis, shape (n, 3), in half voxels."""
-    index = 2 * np.argwhere(np.diff(padded, axis=axis))
-    index[:, axis] += 1
-    return index
-
-
-def _diameters_mm(vertices: Halves, spacing: Floats) -> tuple[float, float, float, float]:
+def _diameters_mm(padded: Mask, spacing: Floats) -> tuple[float, float, float, float]:
+    depth, height, width = (2 * n for n in padded.shape)
+    low_x, high_x = np.full((depth, height), -1), np.full((depth, height), -1)
+    low_y, high_y = np.full((depth, width), -1), np.full((depth, width), -1)
+    _find_ends(padded, low_x, high_x, low_y, high_y)
     half = spacing / 2
-    ends = [_line_ends(vertices, *axes) for axes in ((0, 1, 2), (1, 0, 2), (2, 0, 1))]
-    in_slice = _largest_in_planes(*ends[0], half[1], half[2])
-    in_column = _largest_in_planes(*ends[1], half[0], half[2])
-    in_row = _largest_in_planes(*ends[2], half[0], half[1])
-    low, high = ends[0]
-    z, y = np.nonzero(high >= 0)
-    outermost = np.concatenate([np.stack([z, y, x[z, y]], axis=1) for x in (low, high)])
-    points = outermost * half
+    outermost = _outermost(low_x, high_x)
+    in_slice = _largest_in_planes(low_x, high_x, *outermost, half[1], half[2])
+    in_column = _largest_in_planes(*_turned(low_x, high_x), half[0], half[2])
+    in_row = _largest_in_planes(*_turned(low_y, high_y), half[0], half[1])
+    places = [
+        np.stack([*np.nonzero(kept), ends[kept]], axis=1)
+        for kept, ends in zip(outermost, (low_x, high_x), strict=True)
+    ]
+    points = np.concatenate(places) * half
     largest = float(pdist(points[ConvexHull(points).vertices]).max())
     return in_slice, in_column, in_row, largest
 
 
-def _line_ends(vertices: Halves, plane: int, row: int, column: int) -> tuple[Halves, Halves]:
-    """Return the lowest and highest column of the vertices in each row of each plane; where there
-    are none, -1.
-    """
-    shape = vertices[:, plane].max() + 1, vertices[:, row].max() + 1
-    low, high = np.full(shape, -1), np.full(shape, -1)
-    _spread(np.ascontiguousarray(vertices[:, [plane, row, column]]), low, high)
-    return low, high
+def _turned(low: Halves, high: Halves) -> tuple[Halves, Halves, Mask, Mask]:
+    """Return ends by row and plane instead of by plane and row, and which are outermost."""
+    low, high = np.ascontiguousarray(low.T), np.ascontiguousarray(high.T)
+    return low, high, *_outermost(low, high)
 
 
-def _largest_in_planes(low: Halves, high: Halves, row_mm: float, column_mm: float) -> float:
+def _outermost(low: Halves, high: Halves) -> tuple[Mask, Mask]:
+    """Return which ends are corners of the convex hull of their plane."""
+    left, right = np.zeros(low.shape, dtype=np.bool_), np.zeros(low.shape, dtype=np.bool_)
+    _find_corners(low, high >= 0, 1, left)
+    _find_corners(high, high >= 0, -1, right)
+    return left, right
+
+
+def _largest_in_planes(
+    low: Halves, high: Halves, left: Mask, right: Mask, row_mm: float, column_mm: float
+) -> float:
     """Return the largest distance of two vertices in one plane; planes that are too small for it
     are not searched.
     """
     used = high >= 0
-    occupied = np.flatnonzero(used.any(axis=1))
-    low, high, used = low[occupied], high[occupied], used[occupied]
     rows = used.shape[1] - used[:, ::-1].argmax(axis=1) - 1 - used.argmax(axis=1)
     columns = high.max(axis=1) - np.where(used, low, high.max()).min(axis=1)
-    squares = (rows * row_mm) ** 2 + (columns * column_mm) ** 2
-    return float(
-        np.sqrt(_search_planes(low, high, np.argsort(-squares), squares, row_mm, column_mm))
-    )
+    squares = np.where(used.any(axis=1), (rows * row_mm) ** 2 + (columns * column_mm) ** 2, 0)
+    order = np.argsort(-squares)
+    return float(np.sqrt(_search_planes(low, high, left, right, order, squares, row_mm, column_mm)))
 
 
 @compiled
-def _spread(vertices: Halves, low: Halves, high: Halves) -> None:
-    """Note the lowest and highest column of each row of each plane; `vertices` are (plane, row,
-    column).
+def _count_cubes(padded: Mask, counts: Halves, places: Halves) -> None:
+    """Count cubes by their kind, but for those all within or all outside, and sum their places;
+    the corners' bits are in the order of `_CORNERS`.
     """
-    for i in range(len(vertices)):
-        plane, row, column = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-        high[plane, row] = max(high[plane, row], column)
-        if low[plane, row] < 0 or low[plane, row] > column:
-            low[plane, row] = column
+    depth, height, width = padded.shape
+    for z in range(depth - 1):
+        for y in range(height - 1):
+            a, b, c, d = padded[z, y], padded[z, y + 1], padded[z + 1, y], padded[z + 1, y + 1]
+            before = 0  # the outermost voxels are empty
+            for x in range(1, width):
+                after = a[x] | b[x] << 2 | c[x] << 4 | d[x] << 6
+                kind = before | after << 1
+                before = after
+                if 0 < kind < 255:
+                    counts[kind] += 1
+                    places[kind, 0] += z
+                    places[kind, 1] += y
+                    places[kind, 2] += x - 1
+
+
+@compiled
+def _find_ends(padded: Mask, low_x: Halves, high_x: Halves, low_y: Halves, high_y: Halves) -> None:
+    """Find the lowest and highest x at each (z, y), and y at each (z, x), of the mesh's vertices:
+    the middles of edges with one end in the region; in half voxels, -1 where there is none.
+    """
+    depth, height, width = padded.shape
+    for z in range(depth - 1):
+        for y in range(height - 1):
+            here, next_y, next_z = padded[z, y], padded[z, y + 1], padded[z + 1, y]
+            for x in range(width - 1):
+                if here[x] != here[x + 1]:
+                    _widen(low_x, high_x, 2 * z, 2 * y, 2 * x + 1)
+                    _widen(low_y, high_y, 2 * z, 2 * x + 1, 2 * y)
+                if here[x] != next_y[x]:
+                    _widen(low_x, high_x, 2 * z, 2 * y + 1, 2 * x)
+                    _widen(low_y, high_y, 2 * z, 2 * x, 2 * y + 1)
+                if here[x] != next_z[x]:
+                    _widen(low_x, high_x, 2 * z + 1, 2 * y, 2 * x)
+                    _widen(low_y, high_y, 2 * z + 1, 2 * x, 2 * y)
+
+
+@compiled
+def _widen(low: Halves, high: Halves, plane: int, row: int, column: int) -> None:
+    high[plane, row] = max(high[plane, row], column)
+    if low[plane, row] < 0 or low[plane, row] > column:
+        low[plane, row] = column
+
+
+@compiled
+def _find_corners(ends: Halves, used: Mask, side: int, corners: Mask) -> None:
+    """Find the rows whose ends are no nearer than the line between those around: of the lowest
+    columns with `side` 1, of the highest with -1.
+    """
+    chain = np.empty(ends.shape[1], dtype=np.int64)
+    for plane in range(len(ends)):
+        n, columns = 0, ends[plane]
+        for row in range(len(columns)):
+            if not used[plane, row]:
+                continue
+            while n > 1:
+                first, middle = chain[n - 2], chain[n - 1]
+                along = (columns[row] - columns[first]) * (middle - first)
+                if side * ((columns[middle] - columns[first]) * (row - first) - along) < 0:
+                    break
+                n -= 1
+            chain[n] = row
+            n += 1
+        for k in range(n):
+            corners[plane, chain[k]] = True
 
 
 @compiled
 def _search_planes(
-    low: Halves, high: Halves, order: Halves, squares: Floats, row_mm: float, column_mm: float
+    low: Halves,
+    high: Halves,
+    left: Mask,
+    right: Mask,
+    order: Halves,
+    squares: Floats,
+    row_mm: float,
+    column_mm: float,
 ) -> float:
-    """Return the largest squared distance; `squares` are those of the planes' bounding boxes,
-    `order` descending.
+    """Return the largest squared distance of corners; `squares` are those of the planes' bounding
+    boxes, `order` descending.
     """
     at_row, at_column = np.empty(2 * low.shape[1]), np.empty(2 * low.shape[1])
     largest = 0.0
@@ -185,10 +246,12 @@ def _search_planes(
             break
         n = 0
         for row in range(low.shape[1]):
-            if high[plane, row] >= 0:
+            if left[plane, row]:
                 at_row[n], at_column[n] = row * row_mm, low[plane, row] * column_mm
-                at_row[n + 1], at_column[n + 1] = row * row_mm, high[plane, row] * column_mm
-                n += 2
+                n += 1
+            if right[plane, row]:
+                at_row[n], at_column[n] = row * row_mm, high[plane, row] * column_mm
+                n += 1
         for i in range(n):
             for j in range(i):
                 largest = max(

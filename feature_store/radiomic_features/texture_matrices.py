@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.compiled import compiled
+from feature_store.radiomic_features.grey_levels import tallied
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -120,7 +121,7 @@ def texture_matrices(
     grey_levels : ndarray of int, shape (n,)
         Grey level of each voxel, from 1 to a thousand or so, in the order of `region.voxels`.
     """
-    tallies = np.bincount(grey_levels)
+    tallies = tallied(grey_levels)
     occurring = np.flatnonzero(tallies)
     n = len(occurring)
     ranks = np.zeros(len(tallies), dtype=np.int16)
