@@ -197,12 +197,12 @@ def harmonize_ct(
     kept = everywhere
     if around is not None:
         kept = (range(around[1].start, around[1].stop), range(around[2].start, around[2].stop))
-    slices, rough = interpolate_slices(volume.hu, along_x, along_y, kept)
-    rough = slices if rough is None else rough
+    slices, whole = interpolate_slices(volume.hu, along_x, along_y, kept)
+    rough = slices if whole is None else whole
     mean, sd = depth_moments(rough, along_z)
     if over is not None:
         mean, sd = _moments_within(rough, along_z, harmonize_mask(over, volume, grid), mean)
-    del rough
+    del rough, whole  # a CT's worth of memory
     to_depth_coefficients(slices)
     place = (spacing_mm, grid.origin_mm, grid.direction, grid.shape)
     return HarmonizedCt(*place, slices, kept, along_z, mean, sd)

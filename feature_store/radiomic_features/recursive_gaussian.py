@@ -366,7 +366,7 @@ def _anticausal(data: Floats, anticausal: Floats, n: int, first: int, wide: int,
 
 
 @compiled
-def _add_term(term: Rounded, square: float, total: Rounded) -> None:
+def _add_term(term: Floats | Rounded, square: float, total: Rounded) -> None:
     """Add a term over the square of the spacing, rounded to float32 as ITK does."""
     for i in range(len(total)):
         total[i] = np.float32(np.float64(total[i]) + np.float64(term[i]) / square)
