@@ -98,16 +98,15 @@ def _of_rank(inside: Floats, ranks: list[int]) -> list[float]:
     _fill_buckets(inside, low, (_BUCKETS - 1) / (high - low), buckets, counts)
     tops = np.cumsum(counts)
     holders = np.searchsorted(tops, ranks, side="right")
-    found: list[float] = []
-    for bucket in np.unique(holders):
-        held = np.sort(inside[buckets == bucket])
-        first = int(tops[bucket]) - len(held)
-        found += [
-            float(held[rank - first])
-            for rank, holder in zip(ranks, holders, strict=True)
-            if holder == bucket
-        ]
-    return found
+    wanted = np.zeros(_BUCKETS, dtype=np.bool_)
+    wanted[holders] = True
+    held = np.empty(int(counts[wanted].sum()) + 1)
+    _hold(inside, buckets, wanted, held)
+    held[:-1].sort()
+    left_out = np.cumsum(np.where(wanted, 0, counts))
+    return [
+        float(held[rank - left_out[holder]]) for rank, holder in zip(ranks, holders, strict=True)
+    ]
 
 
 @compiled
@@ -123,6 +122,17 @@ def _fill_buckets(
         bucket = np.uint16((inside[i] - low) * per_bucket)
         buckets[i] = bucket
         counts[np.uintp(bucket)] += 1
+
+
+@compiled
+def _hold(
+    inside: Floats, buckets: npt.NDArray[np.uint16], wanted: npt.NDArray[np.bool_], held: Floats
+) -> None:
+    """Copy the values of some buckets; one place more than they need is written to."""
+    count = np.uintp(0)
+    for i in range(len(inside)):
+        held[count] = inside[i]
+        count += np.uintp(wanted[np.uintp(buckets[i])])
 
 
 @compiled
