@@ -89,8 +89,11 @@ def extract(
         *(partial(of_shape, region) for region in masks),
         *(partial(of_images, images) for images in filtered_images(ct, common, settings)),
     ]
+    bands = len(masks) + 1  # after the shapes and the original image; eight images in one
+    longest_first = sorted(range(len(todo)), key=lambda place: (place != bands, -place))
+    made = side_by_side(lambda place: todo[place](), longest_first)
     found: dict[Region, list[float]] = {region: [] for region in masks}
-    for features in side_by_side(lambda make: make(), todo):
+    for _, features in sorted(zip(longest_first, made, strict=True), key=lambda one: one[0]):
         for region, values in features.items():
             found[region] += values
     return {
