@@ -19,7 +19,7 @@ from dicom_node.settings import SettingsError
 from feature_store.cores import CORES_VARIABLE
 from feature_store.wording import are, counted
 from flows.dispatch.housekeeping import Housekeeping
-from flows.dispatch.scoring_process import start
+from flows.dispatch.scoring_process import compile_kernels, start
 from flows.dispatch.worker import prefect_answers, stop_on_signals
 from flows.installation import Installation
 from flows.notices.notifier import Notifier
@@ -71,6 +71,7 @@ def dispatch(work: Installation) -> None:
             for name, value in worker_environment(work.settings.prefect.workers).items()
         }
     )
+    _compile_ahead(context.Process(target=compile_kernels, name="annulus-kernels"), stop)
     workers: list[BaseProcess] = []
     housekeeping = Housekeeping(work)
     housekeeping.check_store()  # before anybody writes to it
@@ -105,3 +106,21 @@ def dispatch(work: Installation) -> None:
                 worker.kill()
                 worker.join()
         notifier.join()
+
+
+def _compile_ahead(process: BaseProcess, stop: threading.Event) -> None:
+    """Let a process compile what every worker needs, and wait for it: where that was kept before it
+    takes a second.
+    """
+    process.start()
+    while process.is_alive() and not stop.is_set():
+        process.join(0.2)
+    if process.is_alive():
+        process.terminate()
+        process.join()
+    elif process.exitcode:
+        logger.warning(
+            "What measures a study could not be compiled ahead (exit code %s): each worker "
+            "compiles it with its first study, which takes ten seconds more.",
+            process.exitcode,
+        )

@@ -22,6 +22,11 @@ def start(parent: int) -> None:
     loaded_worker().work_on_studies(parent)
 
 
+def compile_kernels() -> None:
+    """Compile as `feature_store.kernels.compile_kernels` does, in a process that ends then."""
+    import_module("feature_store.kernels").compile_kernels()
+
+
 def loaded_worker() -> ModuleType:
     """Return `flows.dispatch.worker`; from now on until its `warm_up` has ended, the process does
     not look for garbage.
