@@ -140,7 +140,11 @@ def _sent_alone(association: Any, send: Callable[..., Any]) -> Callable[..., Any
         checkpoint.clear()
         while association.is_alive() and not checkpoint._cond._waiters:  # noqa: SLF001
             time.sleep(_LOOK_S)
-        return send(*args, **kwargs)
+        try:
+            return send(*args, **kwargs)
+        except BaseException:  # whatever was not sent, that thread goes on
+            checkpoint.set()
+            raise
 
     return sent
 

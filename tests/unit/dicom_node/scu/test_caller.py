@@ -8,13 +8,19 @@ import time
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 from pynetdicom import AE
 
 from deploy.local.processes import free_port
 from dicom_node.center import ReturnDestination
-from dicom_node.datasets.sop_classes import VERIFICATION
+from dicom_node.datasets.sop_classes import (
+    STORAGE_COMMITMENT,
+    STORAGE_COMMITMENT_INSTANCE,
+    VERIFICATION,
+)
 from dicom_node.errors import DeliveryError
 from dicom_node.scu.caller import Caller, echo
+from tests.support.waiting import wait_until
 
 
 # pynetdicom drops the socket of a refused connection without closing it.
@@ -98,3 +104,19 @@ def test_an_answer_is_taken_by_whoever_asked(keeps: bool, monkeypatch: pytest.Mo
     finally:
         entity.shutdown()
     assert (statuses == [0x0000] * 5) is keeps
+
+
+def test_what_cannot_be_sent_stops_nothing() -> None:
+    entity = AE("PACS")
+    entity.add_supported_context(VERIFICATION)
+    server = entity.start_server(("127.0.0.1", 0), block=False)
+    assert server is not None
+    try:
+        destination = ReturnDestination("PACS", "127.0.0.1", server.server_address[1])
+        association = Caller("ANNULUS").associate(destination, (VERIFICATION,))
+        with pytest.raises(ValueError, match="context"):
+            association.send_n_action(Dataset(), 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE)
+        server.active_associations[0].abort()
+        wait_until(lambda: association.is_aborted, 10, "the peer's abort is taken")
+    finally:
+        entity.shutdown()
