@@ -13,7 +13,7 @@ from feature_store.errors import FeatureStoreError
 from feature_store.tables.store import FeatureStore
 from flows.settings import Settings
 from models.bundle.frozen_bundle import MANIFEST
-from validation_reports.report_folder import JSON_NAME
+from validation_reports.report.file_names import JSON_NAME
 
 _READ: dict[Path, tuple[tuple[int, int], dict[str, int]]] = {}
 """What files named, and when they were changed last and how long they were then."""

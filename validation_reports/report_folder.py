@@ -19,13 +19,16 @@ from validation_reports.errors import ReportFormatError
 from validation_reports.page.pdf import write_pdf
 from validation_reports.page.render import render_html
 from validation_reports.report.curves import curves_csv
+from validation_reports.report.file_names import (
+    CURVES_NAME,
+    JSON_NAME,
+    PAGE_NAME,
+    PDF_NAME,
+    R_FOLDER,
+)
 from validation_reports.report.latest_performance import write_center_performances
 from validation_reports.report.r_check import expected_csv, patients_csv, script
 from validation_reports.report.validation_report import ValidationReport, from_json, to_json
-
-JSON_NAME, PAGE_NAME, PDF_NAME = "report.json", "report.html", "report.pdf"
-CURVES_NAME = "curves.csv"
-R_FOLDER = "r-check"
 
 
 def write_report_files(

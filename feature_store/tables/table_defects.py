@@ -16,7 +16,6 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError
@@ -341,11 +340,14 @@ def _set_aside(folder: TableFolder, paths: Iterable[str]) -> str:
 
 def _all_rows(folder: TableFolder, paths: Iterable[str]) -> pa.Table:
     """Return the rows of all files that can be read, with the columns that the folders name."""
+    # 6 MB, which only a repair needs
+    import pyarrow.dataset  # noqa: PLC0415
+
     files = folder.files()
     whole = []
     for path in sorted(paths):
         try:
-            rows = pa.dataset.dataset(path, filesystem=files, format="parquet").to_table()
+            rows = pyarrow.dataset.dataset(path, filesystem=files, format="parquet").to_table()
         except (pa.ArrowException, OSError, ValueError):
             continue  # cut short by the same accident: its rows are made again
         for part in path.split("/")[:-1]:

@@ -28,7 +28,7 @@ from flows.erasure.report_folders import (
 from flows.erasure.search import Names
 from flows.erasure.training import bundles_trained_on
 from flows.installation import Installation
-from validation_reports.report_folder import JSON_NAME
+from validation_reports.report.file_names import JSON_NAME
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from dicom_node.durable_files import write_durably
 from feature_store.tables.store import FeatureStore, StoreError
 from feature_store.wording import counted
 from validation_reports.errors import ReportFormatError
-from validation_reports.report_folder import JSON_NAME, PAGE_NAME, PDF_NAME, R_FOLDER, render_again
+from validation_reports.report.file_names import JSON_NAME, PAGE_NAME, PDF_NAME, R_FOLDER
+from validation_reports.report_folder import render_again
 
 NOTE_NAME = "ERASED.txt"
 _ERASURE = "Erasure "

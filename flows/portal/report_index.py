@@ -16,19 +16,19 @@ from typing import Final
 from flows.portal.users import User
 from validation_reports.errors import ReportFormatError
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.latest_performance import (
-    PERFORMANCE_NAME,
-    CenterPerformance,
-    performances_in,
-)
-from validation_reports.report.validation_report import from_json
-from validation_reports.report_folder import (
+from validation_reports.report.file_names import (
     CURVES_NAME,
     JSON_NAME,
     PAGE_NAME,
     PDF_NAME,
     R_FOLDER,
 )
+from validation_reports.report.latest_performance import (
+    PERFORMANCE_NAME,
+    CenterPerformance,
+    performances_in,
+)
+from validation_reports.report.validation_report import from_json
 from validation_reports.statistics.cohort_shift import CohortShift
 from validation_reports.statistics.drift import Drift
 

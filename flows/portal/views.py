@@ -24,8 +24,8 @@ from flows.portal.look import Look, NotHereError, NothingYetError
 from flows.portal.report_index import ReportEntry
 from validation_reports.expectation_pages.pages import INDEX_NAME
 from validation_reports.portal_pages.trend import Estimate, Trend, trend
+from validation_reports.report.file_names import PAGE_NAME
 from validation_reports.report.latest_performance import CenterPerformance
-from validation_reports.report_folder import PAGE_NAME
 from validation_reports.statistics.discrimination import Concordance
 
 A_PAGE = 50

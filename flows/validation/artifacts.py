@@ -19,9 +19,9 @@ from prefect.artifacts import (
 
 from flows.installation import Installation
 from validation_reports.page.pictures import pictures_markdown
+from validation_reports.report.file_names import PAGE_NAME
 from validation_reports.report.main_numbers import center_rows
 from validation_reports.report.validation_report import ValidationReport
-from validation_reports.report_folder import PAGE_NAME
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from flows.named_versions import VersionsError, versions_at, versions_named_in
 from flows.validation.cohort_query import CohortQuery
 from validation_reports.cohort.assembly import NOT_SCORED, QUARANTINED, UNFINISHED
 from validation_reports.errors import CohortError
-from validation_reports.report_folder import JSON_NAME
+from validation_reports.report.file_names import JSON_NAME
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from flows.installation import Installation
 from flows.software_version import software_version
 from validation_reports.dicom.encapsulated_pdf import encapsulated_pdf
 from validation_reports.dicom.qa_study import QaStudy, qa_study
+from validation_reports.report.file_names import PDF_NAME
 from validation_reports.report.validation_report import ValidationReport
-from validation_reports.report_folder import PDF_NAME
 
 
 def queue_center_report(work: Installation, report: ValidationReport, folder: Path) -> str:

@@ -39,9 +39,9 @@ from flows.settings import Settings
 from tests.support.asgi_browser import AsgiBrowser
 from tests.support.feature_stores import KVP, check
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.report.file_names import PAGE_NAME
 from validation_reports.report.latest_performance import write_center_performances
 from validation_reports.report.validation_report import build_report
-from validation_reports.report_folder import PAGE_NAME
 
 CENTERS = ("A", "B", "C", "D")
 SLICES = 100

@@ -37,8 +37,9 @@ from models.survival.baseline_hazard import baseline_cumulative_hazard
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
+from validation_reports.report.file_names import JSON_NAME, PAGE_NAME
 from validation_reports.report.validation_report import build_report
-from validation_reports.report_folder import JSON_NAME, PAGE_NAME, write_report_files
+from validation_reports.report_folder import write_report_files
 from validation_reports.statistics.resamples import N_RESAMPLES, resample
 
 Array = NDArray[np.float64]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
@@ -13,10 +14,12 @@ from pydicom.uid import EncapsulatedPDFStorage
 
 from validation_reports.dicom import codes as concept
 from validation_reports.dicom.page_object import name, of_patient, stamp
-from validation_reports.dicom.qa_study import QaStudy
 from validation_reports.dicom.references import ModelReference
 from validation_reports.dicom.stamps import source_time
 from validation_reports.errors import StructuredReportError
+
+if TYPE_CHECKING:  # it makes reports on centres, which nobody needs who scores
+    from validation_reports.dicom.qa_study import QaStudy
 
 _SERIES_NUMBER, _PATIENT_SERIES_NUMBER = 903, 905
 

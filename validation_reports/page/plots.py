@@ -24,15 +24,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feature_store.wording import counted
-from validation_reports.report.center_result import CenterResult
-from validation_reports.statistics.bootstrap import CalibrationBand
-from validation_reports.statistics.calibration import HorizonCalibration, RiskEstimate
-from validation_reports.statistics.risk_groups import RiskGroup
-from validation_reports.statistics.smooth_calibration import SmoothCalibration
+from validation_reports.not_estimable import NotEstimable
 from validation_reports.wording import horizon_words
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # whoever scores draws in this style, and computes none of it
     from collections.abc import Iterator
+
+    from validation_reports.report.center_result import CenterResult
+    from validation_reports.statistics.bootstrap import CalibrationBand
+    from validation_reports.statistics.calibration import HorizonCalibration
+    from validation_reports.statistics.risk_groups import RiskGroup
 
 LOW_COLOUR, HIGH_COLOUR, INK, GRID = "#0072B2", "#D55E00", "#1a1a1a", "#d9d9d9"
 _STYLES = {"low risk": (LOW_COLOUR, "-"), "high risk": (HIGH_COLOUR, (0, (5, 2)))}
@@ -102,7 +103,10 @@ def survival_plot(result: CenterResult, finish: Finish | None = None) -> str:
 
 
 def calibration_plot(
-    found: HorizonCalibration, center: str, band: object = None, finish: Finish | None = None
+    found: HorizonCalibration,
+    center: str,
+    band: CalibrationBand | NotEstimable | None = None,
+    finish: Finish | None = None,
 ) -> str:
     """Draw observed against predicted probability of death at one horizon; `finish` as in
     `survival_plot`.
@@ -110,8 +114,8 @@ def calibration_plot(
     with drawing((2.95, 3.1)) as figure:
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=(0, (2, 2)), label="ideal")
-        if isinstance(found.smooth, SmoothCalibration):
-            if isinstance(band, CalibrationBand):
+        if not isinstance(found.smooth, NotEstimable):
+            if not isinstance(band, NotEstimable | None):
                 axes.fill_between(
                     band.predicted,
                     band.lower,
@@ -131,7 +135,7 @@ def calibration_plot(
         points = [
             (group, group.observed)
             for group in found.groups
-            if isinstance(group.observed, RiskEstimate)
+            if not isinstance(group.observed, NotEstimable)
         ]
         if points:
             x = [group.predicted for group, _ in points]

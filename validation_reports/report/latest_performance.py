@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from dicom_node.durable_files import write_durably
 from validation_reports.not_estimable import NotEstimable
-from validation_reports.report.summary import Line, calibration_line
-from validation_reports.report.validation_report import ValidationReport
+from validation_reports.report.summary_line import Line
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.margins import Margins, Verdict
+
+if TYPE_CHECKING:
+    from validation_reports.report.validation_report import ValidationReport
 
 PERFORMANCE_NAME = "figures.json"
 """As it is called in every report so far."""
@@ -80,6 +83,9 @@ def center_performances(report: ValidationReport, report_id: str) -> tuple[Cente
     report_id : str
         Name of its folder.
     """
+    # forty modules of statistics, which nobody needs who reads what was found
+    from validation_reports.report.summary import calibration_line  # noqa: PLC0415
+
     return tuple(
         CenterPerformance(
             center=result.center,

@@ -5,7 +5,6 @@ where not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from feature_store.wording import counted
 from validation_reports.not_estimable import NotEstimable
@@ -16,6 +15,7 @@ from validation_reports.report.every_center import (
     EveryCenter,
     judge_centers,
 )
+from validation_reports.report.summary_line import Line
 from validation_reports.report.validation_report import ValidationReport
 from validation_reports.statistics.calibration import HorizonCalibration
 from validation_reports.statistics.calibration_verdict import (
@@ -31,15 +31,6 @@ from validation_reports.statistics.risk_groups import LogRank
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.within_centers import WithinCenters
 from validation_reports.wording import horizon_words, interval, months, number, p_words, percent
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of the summary: the question, the verdict and the answer with its numbers."""
-
-    question: str
-    verdict: Verdict
-    answer: str
 
 
 def headline(report: ValidationReport) -> tuple[Line, ...]:

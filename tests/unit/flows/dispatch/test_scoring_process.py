@@ -16,17 +16,18 @@ BEFORE = """
 import gc, sys
 import flows.dispatch.scoring_process
 assert gc.isenabled()
-print([name for name in ("prefect", "numpy", "flows.dispatch.worker") if name in sys.modules])
+names = ("prefect", "numpy", "pandas", "great_expectations", "flows.dispatch.worker")
+print([name for name in names if name in sys.modules])
 """
 STARTED = """
 import gc, sys
 from pathlib import Path
 from flows.dispatch.scoring_process import loaded_worker
+worker = loaded_worker()
 from flows.installation import Installation
 from flows.settings import Settings
 folder = Path(sys.argv[1])
 (folder / "annulus.toml").write_text(f"[node]\\nfolder = '{folder / 'node'}'\\n")
-worker = loaded_worker()
 assert not gc.isenabled()
 worker.warm_up(Installation(Settings.load(folder / "annulus.toml")))
 assert gc.isenabled() and gc.get_freeze_count() > 100_000
@@ -49,6 +50,10 @@ USED_BY_NONE = (
     "lifelines",
     "SimpleITK",
     "radiomics",
+    "numpy.f2py.crackfortran",
+    "coolname.impl",
+    "pyarrow.dataset",
+    "validation_reports.report.validation_report",
 )
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from flows.notices.changed_verdicts import Verdicts, last_change
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.latest_performance import PERFORMANCE_NAME, CenterPerformance
-from validation_reports.report.summary import Line
+from validation_reports.report.summary_line import Line
 from validation_reports.statistics.margins import Verdict
 
 FIRST = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

@@ -9,9 +9,9 @@ from pathlib import Path
 from flows.portal.report_index import ReportIndex
 from flows.portal.users import User
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.report.file_names import JSON_NAME, PAGE_NAME
 from validation_reports.report.latest_performance import write_center_performances
 from validation_reports.report.validation_report import build_report, to_json
-from validation_reports.report_folder import JSON_NAME, PAGE_NAME
 
 EVERY, NORTH = User("anna", None, None), User("nora", ("north",), None)
 SOME_PATIENTS = "20260101T000000000000Z-early"

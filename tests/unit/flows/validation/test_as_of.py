@@ -46,13 +46,14 @@ from validation_reports.cohort.assembly import NOT_ARRIVED, NOT_SCORED
 from validation_reports.cohort.same_images import SameImages
 from validation_reports.disclosure.what_leaves import Disclosure, what_leaves
 from validation_reports.errors import CohortError
+from validation_reports.report.file_names import JSON_NAME
 from validation_reports.report.validation_report import (
     ValidationReport,
     build_report,
     from_json,
     to_json,
 )
-from validation_reports.report_folder import JSON_NAME, write_report_files
+from validation_reports.report_folder import write_report_files
 
 PATIENTS, DIGEST = 40, "ab" * 32
 RANDOM = np.random.default_rng(5)

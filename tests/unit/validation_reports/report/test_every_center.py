@@ -13,7 +13,8 @@ from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import HORIZONS, MEDIAN, PROVENANCE, made_cohort
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.page.render import render_html
-from validation_reports.report.summary import Line, headline
+from validation_reports.report.summary import headline
+from validation_reports.report.summary_line import Line
 from validation_reports.report.validation_report import (
     ValidationReport,
     build_report,
