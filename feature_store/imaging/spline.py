@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
 
 _LINES = 64  # filtered side by side, as vectors
-_TURNED = 8  # a cache line of values
+_TURNED = 16  # two cache lines of values
 _POLE = 3**0.5 - 2  # of the cubic spline's recursive filter, whose gain is 6
 _POLE_REACH = 30  # its power is then below the precision of float64
 
