@@ -34,7 +34,7 @@ def start(parent: int) -> None:
 
 
 def compile_kernels() -> None:
-    """Compile as `feature_store.kernels.compile_kernels` does, in a process that ends then."""
+    """Compile as `feature_store.kernels.compile_kernels` does; the process ends with it."""
     import_module("feature_store.kernels").compile_kernels()
 
 
