@@ -131,13 +131,18 @@ def _paint_largest(runs: Runs, roots: Roots, counted: Mask, piece: Mask) -> None
     sizes = np.zeros(len(runs), dtype=np.int64)
     for run in range(len(runs)):
         y, first, stop = runs[run, 0], runs[run, 1], runs[run, 2]
-        sizes[roots[run]] += counted[y, first:stop].sum()
-    if len(runs) and sizes.max() > 0:
-        largest = sizes.argmax()
-        for run in range(len(runs)):
-            if roots[run] == largest:
-                y, first, stop = runs[run, 0], runs[run, 1], runs[run, 2]
-                piece[y, first:stop] = True
+        count = 0
+        for x in range(first, stop):
+            count += counted[y, x]
+        sizes[roots[run]] += count
+    largest = 0
+    for run in range(len(runs)):
+        if sizes[run] > sizes[largest]:
+            largest = run
+    for run in range(len(runs)):
+        if roots[run] == largest and sizes[largest] > 0:
+            y, first, stop = runs[run, 0], runs[run, 1], runs[run, 2]
+            piece[y, first:stop] = True
 
 
 @compiled

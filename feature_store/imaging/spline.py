@@ -182,9 +182,10 @@ def _interpolate_slices(
     lines_y, new_y = np.zeros((height, _LINES)), np.empty((new_height, _LINES))
     for z in range(first, last):
         for y in range(0, height, _LINES):
-            _interpolate_rows(
-                volume[z, y : y + _LINES], x_taps, x_weights, lines_x, new_x, plane[y:]
-            )
+            rows = volume[z, y : y + _LINES]
+            _turn_in(rows, lines_x)
+            _interpolate_lines(lines_x, x_taps, x_weights, new_x)
+            _turn_out(new_x, plane[y : y + len(rows)])
         for x in range(0, new_width, _LINES):
             lines = min(_LINES, new_width - x)
             for y in range(height):
@@ -201,22 +202,25 @@ def _interpolate_slices(
 
 
 @compiled
-def _interpolate_rows(
-    rows: Values, taps: Indices, weights: Floats, lines: Floats, new: Floats, result: Floats
-) -> None:
-    """Interpolate up to `_LINES` rows of a slice, turned `_TURNED` places at once."""
-    width, new_width = rows.shape[1], result.shape[1]
+def _turn_in(rows: Values, lines: Floats) -> None:
+    """Lay up to `_LINES` rows of a slice side by side, `_TURNED` places at once."""
+    width = rows.shape[1]
     for x in range(0, width, _TURNED):
         for line in range(len(rows)):
             row = rows[line, x : min(x + _TURNED, width)]
             for i in range(len(row)):
                 lines[x + i, line] = row[i]
-    _interpolate_lines(lines, taps, weights, new)
-    for x in range(0, new_width, _TURNED):
+
+
+@compiled
+def _turn_out(lines: Floats, rows: Floats) -> None:
+    """Lay them back."""
+    width = rows.shape[1]
+    for x in range(0, width, _TURNED):
         for line in range(len(rows)):
-            found = result[line, x : min(x + _TURNED, new_width)]
+            found = rows[line, x : min(x + _TURNED, width)]
             for i in range(len(found)):
-                found[i] = new[x + i, line]
+                found[i] = lines[x + i, line]
 
 
 @compiled
