@@ -132,8 +132,8 @@ def _paint_largest(runs: Runs, roots: Roots, counted: Mask, piece: Mask) -> None
     for run in range(len(runs)):
         y, first, stop = runs[run, 0], runs[run, 1], runs[run, 2]
         count = 0
-        for x in range(first, stop):
-            count += counted[y, x]
+        for pixel in counted[y, first:stop]:
+            count += pixel
         sizes[roots[run]] += count
     largest = 0
     for run in range(len(runs)):
