@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+import numpy as np
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.contour_drawings import Drawing, Polygon, drawings, scribbles
@@ -23,6 +24,9 @@ def test_drawings_give_the_mask_that_they_were_made_for(drawing: Drawing, random
 
 @short
 @given(scribbles())
+@example(
+    [np.array([(0.0, 0.0), (2.0, 2.0), (2.5, 0.0), (0.0, 4.0), (8.5, 0.0)])]
+)  # loses one pixel
 def test_scribbles_give_a_mask_on_which_all_readings_agree_or_say_why(
     polygons: list[Polygon],
 ) -> None:
