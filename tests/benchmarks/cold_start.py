@@ -2,8 +2,9 @@
 
 ``python -m tests.benchmarks.cold_start [--against COMMIT] [--rounds N]``: each commit has its own
 checkout, installation and bundle, and in turns a process that does what a worker of the dispatcher
-does: it imports, warms up, and runs `score-study` on a planning CT that it has not seen, beside one
-Prefect server. Bytecode is kept, whatever the machine says: no process compiles its libraries anew.
+does, in the environment that its dispatcher gives it: it imports, warms up, and runs `score-study`
+on a planning CT that it has not seen, beside one Prefect server. Bytecode is kept, whatever the
+machine says: no process compiles its libraries anew.
 The last line is JSON: CPU seconds of both, in the median, and the median of their ratio in pairs;
 and the memory that such a process had at most.
 """
@@ -24,7 +25,6 @@ from pathlib import Path
 
 from deploy.local.processes import LocalSystem
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
-from flows.dispatch.dispatcher import worker_environment
 from tests.benchmarks.planning_studies import write_studies
 from tests.support import ROOT
 from tests.support.intake_bench import KEY
@@ -47,6 +47,16 @@ digest = freeze_test_bundle(folder / "bundle")
 )
 for study in sys.argv[2:]:
     print(archive_study(folder / "node", sorted(Path(study).glob("*.dcm")), "B"))
+"""
+
+ENVIRONMENT = """
+import json
+try:
+    from flows.dispatch.dispatcher import worker_environment
+    found = worker_environment(1)
+except ImportError:  # as it was before cores were shared
+    from flows.dispatch.dispatcher import WORKER_ENVIRONMENT as found
+print(json.dumps(dict(found)))
 """
 
 SCORED = """
@@ -137,13 +147,14 @@ class _Side:
         self._root = root
         self._environment = {
             **os.environ,
-            **worker_environment(1),
             SETTINGS_VARIABLE: str(folder / "annulus.toml"),
             PSEUDONYM_KEY_VARIABLE: KEY.decode(),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "PYTHONDONTWRITEBYTECODE": "",
         }
+        # what its own dispatcher starts a worker with
+        self._environment |= json.loads(self._run(ENVIRONMENT)[-1])
         self._keys = self._run(PREPARED, str(folder), *map(str, studies))
 
     def score(self, number: int) -> ColdStart:
