@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,16 +77,26 @@ def own_environment() -> Iterator[None]:
     """Take back what a command that was called here gave its process: the secrets of an
     installation, and its Prefect server; not what a server of the whole session told all tests.
     """
-    before = _of_an_installation()
+    before, settings = _of_an_installation(), _prefect_settings()
     yield
     for name in _of_an_installation().keys() - before.keys():
         del os.environ[name]
     os.environ.update(before)
+    if _prefect_settings() is not settings:  # they were read while the command's were set
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
 
 
 def _of_an_installation() -> dict[str, str]:
     prefixes = ("ANNULUS_", "PREFECT_")
     return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
+
+
+def _prefect_settings() -> object:
+    """Return the settings that Prefect has read for this process, if it is loaded."""
+    loaded = sys.modules.get("prefect.context")
+    return getattr(loaded, "GLOBAL_SETTINGS_CONTEXT", None)
 
 
 @pytest.fixture(scope="session")
