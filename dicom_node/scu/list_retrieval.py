@@ -148,7 +148,8 @@ class ListRetrieval:
         while not self.stopping.is_set():
             try:
                 with as_retrieval_error():
-                    return self.fetch(line, wish)
+                    result = self.fetch(line, wish)
+                return None if self._was_cut_short(result.outcome) else result
             except UnreachableError as error:
                 if self.stopping.is_set():
                     return None
@@ -160,8 +161,16 @@ class ListRetrieval:
                 self.stopping.wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_RETRY_S)
             except (RetrievalError, DeliveryError) as error:
+                if self._was_cut_short(Outcome.FAILED):
+                    return None
                 return LineResult(line.number, wish, Outcome.FAILED, sentence=str(error))
         return None
+
+    def _was_cut_short(self, outcome: Outcome) -> bool:
+        """Say whether a line has no result because it was stopped in the middle: another run asks
+        for it.
+        """
+        return self.stopping.is_set() and outcome in {Outcome.SOME, Outcome.FAILED}
 
     def fetch(self, line: Line, wish: str) -> LineResult:
         """Fetch what one line names.

@@ -20,6 +20,7 @@ from dicom_node.scp.listener import Listener, ListenerSettings
 from dicom_node.scu.caller import Caller
 from dicom_node.scu.list_retrieval import ListRetrieval, result_in_words
 from dicom_node.scu.query_retrieve import Limits
+from dicom_node.scu.retrieval import await_arrival
 from dicom_node.scu.study_list import LineResult, Outcome, read_list, results_of, tally
 from tests.support.intake_bench import KEY, Bench, center, ct_slice, rtstruct
 from tests.support.query_pacs import QueryPacs
@@ -233,6 +234,31 @@ def test_a_pacs_that_is_gone_ends_the_run_and_another_goes_on_there(
         place.fetching = there
         (second,) = place.run("patient_id\nP0001\nP0002\n")
         assert (second.line, second.outcome) == (3, Outcome.FETCHED)
+
+
+@pytest.mark.slow
+def test_a_line_that_is_stopped_in_the_middle_has_one_result_in_the_end(
+    bench: Bench, tmp_path: Path
+) -> None:
+    with _place(bench, tmp_path, [*_study(1), *_study(2)]) as place:
+        asked: list[str] = []
+
+        def stop_at_the_second(*series: Any, **named: Any) -> frozenset[str]:
+            asked.append("arrival")
+            if len(asked) == 3:  # of its RTSTRUCT, after RTSTRUCT and CT of the first
+                place.fetching.stopping.set()
+                return frozenset(series[2])  # nothing of it has come by then
+            return await_arrival(*series, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("dicom_node.scu.list_retrieval.await_arrival", stop_at_the_second)
+            (first,) = place.run("patient_id\nP0001\nP0002\n")
+        assert (first.line, first.outcome) == (2, Outcome.FETCHED)
+        place.fetching.stopping.clear()
+        (second,) = place.run("patient_id\nP0001\nP0002\n")
+        assert (second.line, second.outcome) == (3, Outcome.FETCHED)
+        kept = (place.folder / "list.results.csv").read_text().splitlines()
+        assert [line.split(",")[0] for line in kept[1:]] == ["2", "3"]
 
 
 def test_nothing_is_asked_for_outside_the_hours_or_by_a_centre_that_names_no_pacs(
