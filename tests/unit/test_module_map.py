@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -118,6 +119,17 @@ def test_every_test_file_mirrors_a_module_or_says_what_it_crosses() -> None:
     mirrors = {mirrored(module) for module in modules()}
     assert sorted(found - mirrors - CROSS_CUTTING.keys()) == []
     assert sorted(CROSS_CUTTING.keys() - (found - mirrors)) == []
+
+
+def test_every_folder_that_is_kept_is_a_package_or_holds_its_tests() -> None:
+    kept = subprocess.run(
+        ["git", "ls-tree", "-d", "--name-only", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert sorted(kept) == sorted([*PACKAGES, "tests", ".ci"])
 
 
 def _imports(path: Path) -> Counter[str]:
