@@ -14,9 +14,11 @@ from feature_store.imaging.contour_rules import contour_facts
 from feature_store.imaging.ct_headers import Acquisition
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.harmonize import harmonize_ct
+from feature_store.imaging.image_marks import pixel_digests
 from feature_store.imaging.perturbation import Perturbation
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.structure_set import Roi, StructureSet
+from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import (
     LoadedStudy,
@@ -33,10 +35,12 @@ _GTV_MM: Final = ((84.0, 84.0), (98.0, 84.0), (98.0, 97.0), (84.0, 97.0))
 
 
 def compile_kernels() -> None:
-    """Measure a study of noise, drawn and with another contour, so that everything is compiled that
-    real ones need; what is measured is nobody's.
+    """Judge and measure a study of noise, drawn and with another contour, so that everything is
+    compiled that real ones need; what is measured is nobody's.
     """
     study, settings = _study_of_noise(), ExtractionSettings()
+    voxel_facts(study.volume, study.gtv_mask, settings.hu_floor)
+    pixel_digests(study.volume)
     features = compute_features(study, settings)
     harmonize_ct(study.volume)  # as of a CT that is small, of which the filters need everything
     contours = perturbed_contours(study, settings, 1, "kernels", Perturbation())

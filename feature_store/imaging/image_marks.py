@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from feature_store.compiled import compiled
 from feature_store.cores import side_by_side
 from feature_store.imaging.ct_volume import CtVolume
 
@@ -33,6 +34,8 @@ SKETCH = 16
 _SHARED = 0.25
 """Share of the smaller sketch that two CTs must have in common to be the same images."""
 _DIGEST_HEX = 20
+_LOWEST_HU = -1024.0
+"""Padding is marked by minus infinity."""
 _FLAT_HU = 100.0
 """Slices whose values range over less hold air or table only, alike in many patients."""
 _MOMENTS = (
@@ -137,12 +140,23 @@ def pixel_digests(volume: CtVolume) -> tuple[str, ...]:
 
 
 def _pixel_digest(slice_hu: npt.NDArray[np.float32]) -> str | None:
-    measured = np.maximum(slice_hu, -1024.0)  # padding is marked by minus infinity
-    if np.ptp(measured) < _FLAT_HU:
+    low, high = (max(float(one), _LOWEST_HU) for one in (slice_hu.min(), slice_hu.max()))
+    if high - low < _FLAT_HU:
         return None
+    whole = np.empty(slice_hu.size, dtype="<i2")
+    _round(slice_hu.reshape(-1), whole)
     digest = hashlib.sha256(np.array(slice_hu.shape, dtype="<i4").tobytes())
-    digest.update(np.rint(measured, out=measured).astype("<i2").data)
+    digest.update(whole.data)
     return digest.hexdigest()[:_DIGEST_HEX]
+
+
+@compiled
+def _round(hu: npt.NDArray[np.float32], whole: npt.NDArray[np.int16]) -> None:
+    """Put whole HU in their place; of what does not fit into 16 bits the lowest ones stay."""
+    lowest = np.float32(_LOWEST_HU)
+    for i in range(len(hu)):
+        measured = max(lowest, hu[i])
+        whole[i] = np.int16(np.int32(np.rint(measured)))
 
 
 def _sketch(digests: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.compiled import compiled
 from feature_store.cores import side_by_side
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
@@ -74,8 +75,9 @@ def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: flo
         What padding and lower values count as, in HU.
     """
     hu = volume.hu
-    counts = np.sum(side_by_side(_counts, hu), axis=0)  # a plane fits into the cache
-    measured, air, soft_tissue, beyond, metal = counts.tolist()
+    counts = np.sum(side_by_side(_counts, hu), axis=0)
+    measured, below, soft_tissue, metal, beyond = counts.tolist()
+    air = below - (hu.size - measured)
     gtv = hu[gtv_mask]
     inside = gtv[gtv > NOT_MEASURED_HU]
     return VoxelFacts(
@@ -88,24 +90,29 @@ def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: flo
     )
 
 
+@compiled
 def _counts(plane: npt.NDArray[np.float32]) -> tuple[int, int, int, int, int]:
-    """Return how many pixels of a slice were measured, are air, are soft tissue, and lie above the
-    scales' ends.
+    """Return how many pixels of a slice were measured, lie below air's end, are soft tissue, and
+    lie above the ends of the usual scale and of all.
     """
-
-    def above(hu: float) -> int:
-        return int(np.count_nonzero(plane > hu))
-
-    low, high = SOFT_TISSUE_HU
-    measured, below = above(NOT_MEASURED_HU), int(np.count_nonzero(plane < AIR_BELOW_HU))
-    soft_tissue = int(np.count_nonzero(plane >= low)) - above(high)
-    return (
-        measured,
-        below - (plane.size - measured),
-        soft_tissue,
-        above(BEYOND_SCALE_HU),
-        above(HIGHEST_HU),
-    )
+    measured = below = soft_tissue = metal = beyond = 0
+    low, high = np.float32(SOFT_TISSUE_HU[0]), np.float32(SOFT_TISSUE_HU[1])
+    not_measured, air = np.float32(NOT_MEASURED_HU), np.float32(AIR_BELOW_HU)
+    highest, end = np.float32(HIGHEST_HU), np.float32(BEYOND_SCALE_HU)
+    for y in range(len(plane)):
+        row = plane[y]
+        # summed by rows in small integers, of which a vector holds more
+        a, b, c, d, e = np.int32(0), np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+        for x in range(len(row)):
+            hu = row[x]
+            a += np.int32(hu > not_measured)
+            b += np.int32(hu < air)
+            c += np.int32(hu >= low) - np.int32(hu > high)
+            d += np.int32(hu > highest)
+            e += np.int32(hu > end)
+        measured, below, soft_tissue = measured + int(a), below + int(b), soft_tissue + int(c)
+        metal, beyond = metal + int(d), beyond + int(e)
+    return measured, below, soft_tissue, metal, beyond
 
 
 def _metal_influence(hu: npt.NDArray[np.float32], floor_hu: float) -> float:

@@ -19,17 +19,21 @@ MEASURED = """
 import sys
 from pathlib import Path
 from numba.core.dispatcher import Dispatcher
+from feature_store.imaging.image_marks import pixel_digests
 from feature_store.imaging.perturbation import Perturbation
 from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import ExtractionSettings
+from feature_store.imaging.voxel_rules import voxel_facts
 from feature_store.study_features import compute_features, load_study, perturbed_contours
 
 for folder in map(Path, sys.argv[1:]):
     (rtstruct,) = (path for path in (folder / "rtstruct").rglob("*") if path.is_file())
     reading = read_study(sorted((folder / "ct").rglob("*.dcm")), rtstruct)
     study, settings = load_study(reading, "gtv[-_ ]?(1|mass_ct)"), ExtractionSettings()
-    compute_features(study, settings)
+    voxel_facts(study.volume, study.gtv_mask, settings.hu_floor)
+    pixel_digests(study.volume)
     perturbed_contours(study, settings, 1, "a seed", Perturbation())
+    compute_features(study, settings)
 kernels = {
     f"{name}.{one}": kernel
     for name, module in sys.modules.items()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pydicom.dataset import Dataset
 
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
@@ -51,6 +53,26 @@ def test_the_same_images_are_recognised_where_some_are_missing_and_others_are_no
     assert not whole.same_images(marks(random_hu(2)))
     noisy = hu + np.random.default_rng(3).integers(0, 2, hu.shape)
     assert not whole.same_images(marks(noisy))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.linspace(-3000, 3000, 99),
+        np.linspace(-2e5, 2e5, 99),  # beyond what 16 bits hold
+        np.linspace(-50.5, 49.4, 99),  # just below what is flat
+        np.arange(99) * 2 + 0.5,  # halves go to the even number
+        np.where(np.arange(99) % 3, np.linspace(-900, 900, 99), -np.inf),
+        np.full(99, -np.inf),
+    ],
+)
+def test_a_digest_is_of_the_whole_hounsfield_units_that_were_measured(values: np.ndarray) -> None:
+    hu = values.reshape(1, 9, 11).astype(np.float32)
+    measured = np.maximum(hu[0], -1024.0)
+    shape = np.array([9, 11], dtype="<i4").tobytes()
+    digest = hashlib.sha256(shape + np.rint(measured).astype("<i4").astype("<i2").tobytes())
+    expected = (digest.hexdigest()[:20],) if np.ptp(measured) >= 100 else ()
+    assert pixel_digests(volume_of(hu)) == expected
 
 
 def test_slices_of_air_make_no_two_patients_alike() -> None:

@@ -51,6 +51,18 @@ def test_padding_counts_for_nothing_but_itself() -> None:
     assert facts.air_share == pytest.approx((4 * 100 + 4 * 64 - GTV.sum()) / measured)
 
 
+def test_limits_belong_to_what_they_limit() -> None:
+    hu = chest()
+    of_row = [-1500.0, -1499.0, -700.0, -701.0, -200.0, 200.0, 201.0, 32767.0, 32768.0, -201.0]
+    hu[0, 0, : len(of_row)] = of_row
+    facts = voxel_facts(ct_of(hu), GTV, -1000.0)
+    measured = 1600 - 1  # what is at -1500 HU is padding
+    air = 4 * 200 - len(of_row) + 2 + 4 * 64 - GTV.sum()
+    assert facts.air_share == pytest.approx(air / measured)
+    assert facts.soft_tissue_share == pytest.approx((4 * 136 + GTV.sum() + 2) / measured)
+    assert facts.beyond_scale == 1
+
+
 def test_a_gtv_of_padding_has_no_percentile() -> None:
     facts = voxel_facts(ct_of(np.where(GTV, -np.inf, chest())), GTV, -1000.0)
     assert facts.gtv_90th_percentile_hu is None
