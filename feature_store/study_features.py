@@ -152,6 +152,8 @@ def compute_features(
     settings: ExtractionSettings,
     ring_widths_mm: Sequence[float] = (6.0,),
     engine: ExtractionEngine = extract,
+    *,
+    last_use: bool = False,
 ) -> StudyFeatures:
     """Harmonise a study, make its regions and measure them (paper: harmonisation, regions,
     radiomics, deep input).
@@ -166,6 +168,9 @@ def compute_features(
         Rings beside the GTV, in mm: 3, 6 or 9.
     engine : callable
         `extract`, or `extract_with_pyradiomics`, which is slow and gives the same values.
+    last_use : bool
+        That nobody looks at the voxels of the CT afterwards: they may be written over, which saves
+        as much memory as they take.
 
     Raises
     ------
@@ -183,17 +188,20 @@ def compute_features(
     # PyRadiomics filters the whole CT; the values of the default engine depend on what is near.
     box = union(*(mask.box for mask in regions.masks.values()))
     around = near(box, settings, grid) if engine is extract else None
-    body, ct = both(
-        lambda: _body_near(gtv_mask, volume, max(ring_widths_mm, default=0.0)),
-        lambda: harmonize_ct(volume, settings.spacing_mm, over, around),
-    )
+    body = _body_near(gtv_mask, volume, max(ring_widths_mm, default=0.0))
+    ct = harmonize_ct(volume, settings.spacing_mm, over, around, last_use=last_use)
     volume = volume.without_voxels()  # a CT's worth of memory, which the filters need
+    body = harmonize_boxed_mask(body, volume, grid)
+    (network_input, tissues), vectors = both(
+        lambda: (deep_input(ct, gtv), tissue_shares(ct, regions.masks, body)),
+        lambda: engine(ct, regions.masks, settings),
+    )
     return StudyFeatures(
-        vectors=engine(ct, regions.masks, settings),
-        deep_input=deep_input(ct, gtv),
+        vectors=vectors,
+        deep_input=network_input,
         gtv_voxels=gtv.count,
         ring_share_beyond_ct=regions.share_beyond_image,
-        tissues=tissue_shares(ct, regions.masks, harmonize_boxed_mask(body, volume, grid)),
+        tissues=tissues,
         masks=regions.masks,
     )
 
@@ -328,7 +336,7 @@ def _body_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: floa
         )
     )
     depth, height, width = gtv_mask.shape
-    near = body_on(volume, z)[z, y, x].copy()  # the rest of the CT's goes
+    near = body_on(volume, z)[:, y, x].copy()  # the rest of the slices goes
     return BoxedMask(near, (z, y, x), (depth, height, width))
 
 

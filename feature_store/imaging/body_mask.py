@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.compiled import compiled
+from feature_store.cores import side_by_side
 from feature_store.errors import RegionError
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
@@ -62,14 +63,18 @@ def body_mask(volume: CtVolume) -> Mask:
 
 
 def body_on(volume: CtVolume, slices: slice) -> Mask:
-    """Return `body_mask` as far as some slices go, shape (z, y, x) of the whole CT; without a
-    patient on them it is empty.
+    """Return `body_mask` on some slices, shape (slices, y, x); without a patient on them it is
+    empty.
     """
-    body = np.zeros(volume.hu.shape, dtype=np.bool_)
-    for index in range(*slices.indices(len(body))):
-        plane = volume.hu[index]
+    hu = volume.hu[slices]
+    body = np.empty(hu.shape, dtype=np.bool_)
+
+    def find(index: int) -> None:
+        plane = hu[index]
         tissue = plane > _SKIN_HU
         body[index] = largest_piece(_filled(tissue, plane, min(volume.spacing_mm[:2])), tissue)
+
+    side_by_side(find, range(len(hu)))
     return body
 
 

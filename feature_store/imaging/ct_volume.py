@@ -113,6 +113,17 @@ class CtVolume:
         """Return the same grid, whose values are all 0 and take no memory."""
         return self.with_values(np.broadcast_to(np.float32(0), self.hu.shape))
 
+    def given_up(self) -> npt.NDArray[np.float32] | None:
+        """Return the memory of the voxels, shape (z, y, x), to be written over by whoever reads
+        this CT last; `None` where it is not this CT's own.
+        """
+        if not (self.hu.flags.owndata and self.hu.flags.c_contiguous):
+            return None
+        self.hu.setflags(write=True)
+        memory = self.hu[:]
+        self.hu.setflags(write=False)
+        return memory
+
     def to_image(self) -> Any:
         """Return the volume as a `SimpleITK.Image` of float32."""
         return self.image_of(self.hu)

@@ -161,6 +161,8 @@ def harmonize_ct(
     spacing_mm: float = 1.0,
     over: npt.NDArray[np.bool_] | None = None,
     around: Box | None = None,
+    *,
+    last_use: bool = False,
 ) -> HarmonizedCt:
     """Bring a CT to isotropic voxels by cubic B-spline interpolation.
 
@@ -175,6 +177,9 @@ def harmonize_ct(
     around : tuple of 3 slice, optional
         Box of the new grid, along (z, y, x), whose rows and columns are kept, which saves most of
         the memory; by default all. Mean and standard deviation are of the whole grid either way.
+    last_use : bool
+        That nobody looks at the voxels of `volume` afterwards: they may be written over, which
+        saves as much memory as they take.
 
     Returns
     -------
@@ -197,12 +202,13 @@ def harmonize_ct(
     kept = everywhere
     if around is not None:
         kept = (range(around[1].start, around[1].stop), range(around[2].start, around[2].stop))
-    slices, whole = interpolate_slices(volume.hu, along_x, along_y, kept)
+    memory = volume.given_up() if last_use else None
+    slices, whole = interpolate_slices(volume.hu, along_x, along_y, kept, memory)
     rough = slices if whole is None else whole
-    mean, sd = depth_moments(rough, along_z)
+    mean, sd = depth_moments(rough, along_z, grid.shape[1:])
     if over is not None:
         mean, sd = _moments_within(rough, along_z, harmonize_mask(over, volume, grid), mean)
-    del rough, whole  # a CT's worth of memory
+    del rough, whole, memory  # a CT's worth of memory
     to_depth_coefficients(slices)
     place = (spacing_mm, grid.origin_mm, grid.direction, grid.shape)
     return HarmonizedCt(*place, slices, kept, along_z, mean, sd)

@@ -79,21 +79,41 @@ class LineWeights:
 
 
 def interpolate_slices(
-    volume: Values, along_x: LineWeights, along_y: LineWeights, kept: tuple[range, range]
+    volume: Values,
+    along_x: LineWeights,
+    along_y: LineWeights,
+    kept: tuple[range, range],
+    memory: Values | None = None,
 ) -> tuple[Floats, Values | None]:
     """Interpolate each slice of a volume (z, y, x) along x, then along y.
+
+    Parameters
+    ----------
+    volume : ndarray of float32
+        The slices.
+    along_x, along_y : LineWeights
+        Where values are wanted.
+    kept : tuple of 2 range
+        The rows and columns that are kept in double precision.
+    memory : ndarray of float32, shape of `volume`, optional
+        Its own, to be written over where the result has room there.
 
     Returns
     -------
     exact : ndarray of float64
         Of the rows and columns that are to be kept.
     whole : ndarray of float32, or None
-        Of all rows and columns, in half of the memory; `None` where all are to be kept.
+        Of all rows and columns, in half of the memory, perhaps with more of both behind them that
+        mean nothing; `None` where all are to be kept.
     """
     depth, height, width = volume.shape[0], len(along_y.taps), len(along_x.taps)
     exact = np.empty((depth, len(kept[0]), len(kept[1])))
     all_kept = exact.shape == (depth, height, width)
-    whole = np.empty((0 if all_kept else depth, height, width), dtype=np.float32)
+    has_room = height <= volume.shape[1] and width <= volume.shape[2]
+    if memory is not None and has_room and not all_kept:
+        whole = memory  # a slice is written when it was read
+    else:
+        whole = np.empty((0 if all_kept else depth, height, width), dtype=np.float32)
     x, y = (along_x.taps, along_x.weights), (along_y.taps, along_y.weights)
     first = (kept[0].start, kept[1].start)
     side_by_side(
@@ -124,18 +144,20 @@ def interpolate_depth(
     return result
 
 
-def depth_moments(volume: Floats | Values, along_z: LineWeights) -> tuple[float, float]:
+def depth_moments(
+    volume: Floats | Values, along_z: LineWeights, extent: tuple[int, int]
+) -> tuple[float, float]:
     """Return mean and standard deviation (ddof 1) of what interpolation along z would make of the
-    volume in float32: sums and products of coefficients, since values are linear in them.
+    first rows and columns of a volume in float32: sums and products of coefficients, since values
+    are linear in them.
     """
-    shift = float(
-        np.mean([plane.astype(np.float32).mean(dtype=np.float64) for plane in volume[::8]])
-    )
-    height, width = volume.shape[1:]
+    height, width = extent
+    some = (plane[:height, :width].astype(np.float32) for plane in volume[::8])
+    shift = float(np.mean([plane.mean(dtype=np.float64) for plane in some]))
     sums = np.zeros((2, height, -(-width // _LINES), _LINES))
     weights, products = along_z.summed()
     side_by_side(
-        lambda part: _sum_depth(volume, weights, products, shift, sums, *part), parts(height)
+        lambda part: _sum_depth(volume, width, weights, products, shift, sums, *part), parts(height)
     )
     total, squares = _added_up(sums)
     count = len(along_z.taps) * height * width
@@ -282,6 +304,7 @@ def _interpolate_depth(
 @compiled
 def _sum_depth(
     volume: Floats | Values,
+    width: int,
     weights: Floats,
     products: Floats,
     shift: float,
@@ -292,7 +315,7 @@ def _sum_depth(
     """Sum what rows `first` to `last` are along z, less `shift`, and its squares, `_LINES`
     neighbours in x at a time.
     """
-    depth, _, width = volume.shape
+    depth = len(volume)
     # Beyond a line's end nothing is added: the products' weights are 0 there.
     line_values = np.zeros((depth + 3, _LINES))
     for y in range(first, last):

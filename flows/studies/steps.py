@@ -264,6 +264,7 @@ def extract_features(
             settings.extraction(),
             settings.features.ring_widths_mm,
             engine=engine_called(settings.features.engine),
+            last_use=not _voxels_are_used_again(run),
         )
     findings = _judged(
         run, "regions", check_regions(region_facts(features), settings.expectations.quarantine)

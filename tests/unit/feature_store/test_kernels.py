@@ -33,7 +33,7 @@ for folder in map(Path, sys.argv[1:]):
     voxel_facts(study.volume, study.gtv_mask, settings.hu_floor)
     pixel_digests(study.volume)
     perturbed_contours(study, settings, 1, "a seed", Perturbation())
-    compute_features(study, settings)
+    compute_features(study, settings, last_use=folder.name == "pat1")
 kernels = {
     f"{name}.{one}": kernel
     for name, module in sys.modules.items()

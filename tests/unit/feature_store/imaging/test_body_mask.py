@@ -77,6 +77,5 @@ def test_lung_is_what_is_aerated_in_the_body() -> None:
 def test_some_slices_are_as_in_the_whole() -> None:
     volume = ct_of(noisy_chest())
     found, whole = body_on(volume, slice(1, 3)), body_mask(volume)
-    np.testing.assert_array_equal(found[1:3], whole[1:3])
-    assert not found[[0, 3]].any()
+    np.testing.assert_array_equal(found, whole[1:3])
     assert not body_on(ct_of(np.full((3, 8, 8), -1000.0)), slice(None)).any()

@@ -97,6 +97,32 @@ def test_what_is_kept_of_a_ct_has_the_bits_of_the_whole(over_some: bool) -> None
         ct.to_image()
 
 
+@pytest.mark.parametrize("over_some", [False, True])
+@pytest.mark.parametrize("spacing", [(0.73, 0.71, 5.0), (1.3, 0.9, 3.0), (0.9, 1.3, 3.0)])
+def test_a_ct_that_is_written_over_gives_the_same_bits(
+    spacing: tuple[float, float, float], over_some: bool
+) -> None:
+    volume = noise((12, 50, 63), spacing)
+    over = volume.hu > 0 if over_some else None
+    box = (slice(3, 9), slice(7, 30), slice(2, 39))
+    ct = harmonize_ct(volume, 1.0, over, box)
+    spent = volume.with_values(volume.hu.copy())
+    same = harmonize_ct(spent, 1.0, over, box, last_use=True)
+    assert (same.mean_hu, same.sd_hu) == (ct.mean_hu, ct.sd_hu)
+    np.testing.assert_array_equal(same.coefficients, ct.coefficients)
+    # where the new grid has more rows or columns, there is no room in the old one
+    assert np.array_equal(spent.hu, volume.hu) is (max(spacing[:2]) > 1)
+    assert not spent.hu.flags.writeable
+
+
+def test_a_ct_whose_voxels_are_of_another_array_is_not_written_over() -> None:
+    volume = noise((12, 50, 63), (0.73, 0.71, 5.0))
+    part = volume.with_values(volume.hu[1:])
+    before = volume.hu.copy()
+    harmonize_ct(part, 1.0, None, (slice(3, 9), slice(7, 30), slice(2, 39)), last_use=True)
+    np.testing.assert_array_equal(volume.hu, before)
+
+
 def test_the_corners_of_both_grids_coincide() -> None:
     volume = noise((12, 20, 24), (0.5, 1.5, 2.0), oblique(15))
     image, old = harmonize_ct(volume).to_image(), volume.to_image()
