@@ -38,6 +38,7 @@ from dicom_node.center import Role
 from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations.evaluation import prepare_to_judge
+from flows.dispatch.heap_gaps import leave_gaps
 from flows.installation import Installation, installation
 from flows.runs.account import run_tags
 from flows.runs.outages import say_outages_in_one_line
@@ -219,6 +220,7 @@ def warm_up(work: Installation) -> None:
     import_module("validation_reports.dicom.region_groups").read_standard()
     work.registry.outbox.has_due()
     _let_the_network_answer(work)
+    leave_gaps()
     # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle
     # of a study.
     gc.freeze()
