@@ -5,16 +5,13 @@ it, and none of them starts TensorFlow.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from deploy.local.processes import ROOT
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from tests.support.archived_studies import archive_study
+from tests.support.fresh_interpreter import printed_by
 from tests.support.intake_bench import KEY
 from tests.support.synthetic_studies import write_study
 
@@ -71,23 +68,18 @@ def test_each_file_is_opened_once(
     arguments = [flow, archive_study(folder, files, center)]
     if flow == "explain":
         arguments.append(str(tmp_path / "map.dcm"))
-    done = subprocess.run(
-        [sys.executable, "-c", COUNTED, *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
+    printed = printed_by(
+        COUNTED,
+        *arguments,
+        environment={
             PSEUDONYM_KEY_VARIABLE: KEY.decode(),
             SETTINGS_VARIABLE: str(tmp_path / "annulus.toml"),
             "PREFECT_API_URL": f"http://127.0.0.1:{prefect_port}/api",
             "TF_CPP_MIN_LOG_LEVEL": "3",
         },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1200,
+        timeout_s=1200,
     )
-    assert done.returncode == 0, done.stderr
-    ended = json.loads(done.stdout.splitlines()[-1])
+    ended = json.loads(printed[-1])
     assert ended["name"] == name, ended["message"]
     archived = {str(path) for path in (folder / "archive").rglob("*.dcm")}
     assert len(archived) == len(files)

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ import pytest
 
 from deploy.demo.phantom import Scanner, TumourTraits, make_phantom
 from deploy.demo.planning_study import SyntheticPatient, write_planning_study
-from deploy.local.processes import ROOT
 from dicom_node.settings import PSEUDONYM_KEY_VARIABLE, SETTINGS_VARIABLE
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
 from feature_store.tables.store import FeatureStore
@@ -23,6 +20,7 @@ from models.bundle.frozen_bundle import load, read_digest
 from models.bundle.model_card import model_card
 from models.combined.signature import block_of
 from tests.support.archived_studies import archive_study
+from tests.support.fresh_interpreter import printed_by
 from tests.support.intake_bench import KEY
 from tests.support.processes import run_module
 
@@ -70,17 +68,8 @@ def test_only_robust_features_are_selected_and_the_card_says_how_many_there_are(
     }
     random = np.random.default_rng(7)
     volumes = archived_patients(tmp_path, random)
-    extracted = subprocess.run(
-        [sys.executable, "-c", EXTRACTED, *volumes],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1500,
-    )
-    assert extracted.returncode == 0, extracted.stderr
-    assert json.loads(extracted.stdout.splitlines()[-1]) == ["Extracted"] * PATIENTS
+    printed = printed_by(EXTRACTED, *volumes, environment=environment, timeout_s=1500)
+    assert json.loads(printed[-1]) == ["Extracted"] * PATIENTS
 
     store = FeatureStore(str(tmp_path / "node" / "feature_store"))
     assert "certainty" not in store.versions()  # who trains the model has no score to move

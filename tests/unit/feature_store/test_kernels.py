@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 
 COMPILED = """
 from feature_store.kernels import compile_kernels
@@ -52,10 +49,5 @@ assert not missed, missed
 def test_real_studies_find_everything_compiled(real_data: Path, tmp_path: Path) -> None:
     studies = (real_data / "pat1", real_data / "sts" / "STS_001")
     for program, arguments in ((COMPILED, ()), (MEASURED, studies)):
-        subprocess.run(
-            [sys.executable, "-c", program, *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
-            timeout=300,
-            check=True,
-        )
+        kept = {"NUMBA_CACHE_DIR": str(tmp_path)}
+        printed_by(program, *map(str, arguments), environment=kept, timeout_s=300)

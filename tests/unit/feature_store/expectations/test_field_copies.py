@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Literal
@@ -14,7 +12,7 @@ from pydantic.v1 import BaseModel, Field, validator
 from pydantic.v1.fields import FieldInfo, ModelField
 
 from feature_store.expectations.field_copies import copied, fields_copied_by_slots
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 
 MODELS = """
 import json, sys
@@ -118,17 +116,7 @@ def test_a_model_that_takes_over_fields_judges_as_ever_and_changes_no_other() ->
 @pytest.mark.slow
 def test_every_model_of_great_expectations_has_the_fields_that_it_has_otherwise() -> None:
     (ours, shared, kinds, late), (stock, stock_shared, _, at_once) = (
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", MODELS, how],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=True,
-            ).stdout.splitlines()[-1]
-        )
-        for how in ("slots", "python")
+        json.loads(printed_by(MODELS, how)[-1]) for how in ("slots", "python")
     )
     assert (late, at_once) == (False, True)
     assert kinds == [0, 0]

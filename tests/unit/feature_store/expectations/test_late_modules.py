@@ -5,14 +5,13 @@ before and Data Docs that are written after say the same.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from feature_store.expectations.late_modules import loaded_when_used
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 
 LATE = """
 import json, sys
@@ -83,16 +82,7 @@ def test_a_module_that_is_not_there_is_missed_as_always() -> None:
 @pytest.mark.slow
 def test_great_expectations_says_the_same_without_what_it_does_not_use(tmp_path: Path) -> None:
     said = {
-        how: json.loads(
-            subprocess.run(
-                [sys.executable, "-c", LATE, how, str(tmp_path / how), ",".join(UNUSED)],
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=True,
-            ).stdout.splitlines()[-1]
-        )
+        how: json.loads(printed_by(LATE, how, str(tmp_path / how), ",".join(UNUSED))[-1])
         for how in ("late", "at once")
     }
     late, at_once = said["late"], said["at once"]

@@ -5,7 +5,6 @@ and the process goes on.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,6 +19,7 @@ from feature_store.tables.arrow_rows import UnreadableRowsError, rows_of_table
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import KeyedTable
 from feature_store.tables.table_folder import TableFolder
+from tests.support.fresh_interpreter import printed_by
 
 SCHEMA = pa.schema(
     [
@@ -76,15 +76,9 @@ def flip(folder: str, draws: int, seed: int) -> None:
 def test_no_changed_byte_ends_the_process(tmp_path: Path, rows: int, features: int) -> None:
     folder = tmp_path / "scores"
     table_at(folder).upsert([row(f"k{number:03d}", features) for number in range(rows)])
-    run = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import flip; flip({str(folder)!r}, 600, 1)"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    said = json.loads(run.stdout)
+    program = f"from {__name__} import flip; flip({str(folder)!r}, 600, 1)"
+    (printed,) = printed_by(program, timeout_s=300)
+    said = json.loads(printed)
     assert sum(said.values()) == 600
     assert said.pop("read") > 0
     assert sum(said.values()) > 50

@@ -5,8 +5,6 @@ the features of a bundle.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +28,7 @@ from models.bundle.facts import BundleFacts
 from models.bundle.frozen_bundle import freeze
 from models.combined.combined_model import CombinedModel, train_combined_model
 from models.survival.survival_data import Survival
+from tests.support.fresh_interpreter import printed_by
 
 PATIENTS = 60
 STOCK_PYRADIOMICS = """
@@ -177,14 +176,8 @@ def test_pyradiomics_with_the_file_gives_the_features_of_the_bundle(
     SimpleITK.WriteImage(image, files[1])
     SimpleITK.WriteImage(label, files[2])
 
-    done = subprocess.run(
-        [sys.executable, "-c", STOCK_PYRADIOMICS, *files],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=500,
-    )
-    theirs = json.loads(done.stdout)
+    (printed,) = printed_by(STOCK_PYRADIOMICS, *files, timeout_s=500)
+    theirs = json.loads(printed)
     ours = extract(ct, {Region.GTV: gtv}, settings)[Region.GTV].as_dict()
     assert theirs.keys() == ours.keys()
     assert len(theirs) == len(FEATURE_NAMES) == 1316

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
 from flows.dispatch.dispatcher import worker_environment
+from tests.support.fresh_interpreter import printed_by
 
 TOUCH_TWICE = """
 import resource
@@ -21,13 +20,7 @@ for _ in range(2):
 
 
 def test_a_worker_asks_the_kernel_once_and_in_small_pages_for_the_memory_of_its_studies() -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", TOUCH_TWICE],
-        env={**os.environ, **worker_environment(1)},
-        capture_output=True,
-        check=True,
-    )
-    first, again = map(int, run.stdout.split())
+    first, again = map(int, printed_by(TOUCH_TWICE, environment=worker_environment(1)))
     assert first > 50_000
     assert again < 5
 

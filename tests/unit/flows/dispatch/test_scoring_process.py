@@ -4,13 +4,11 @@ uses.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 
 BEFORE = """
 import gc, sys
@@ -58,23 +56,10 @@ USED_BY_NONE = (
 
 
 def test_what_starts_a_scoring_process_loads_nothing_before_it() -> None:
-    assert _said(BEFORE) == "[]"
+    assert printed_by(BEFORE)[-1] == "[]"
 
 
 @pytest.mark.slow
 def test_a_warm_process_has_loaded_what_studies_use_and_nothing_else(tmp_path: Path) -> None:
-    said = _said(STARTED, str(tmp_path), ",".join(USED_BY_STUDIES), ",".join(USED_BY_NONE))
-    assert said == "[] []"
-
-
-def _said(program: str, *arguments: str) -> str:
-    answer = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout.strip().splitlines()[-1]
+    said = printed_by(STARTED, str(tmp_path), ",".join(USED_BY_STUDIES), ",".join(USED_BY_NONE))
+    assert said[-1] == "[] []"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from flows.settings import PrefectTable
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 
 UNUSED = ("tensorflow", "keras", "lifelines", "matplotlib", "openpyxl", "onnx")
 LOADED = """
@@ -34,12 +31,4 @@ def test_the_wait_doubles_up_to_the_longest(attempts: int, expected: float) -> N
 
 @pytest.mark.slow
 def test_a_worker_loads_nothing_that_it_does_not_use() -> None:
-    answer = subprocess.run(
-        [sys.executable, "-c", LOADED, *UNUSED],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr
+    assert printed_by(LOADED, *UNUSED) == ["[]"]

@@ -8,8 +8,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -41,6 +39,7 @@ from flows.validation.cohort_query import CohortQuery
 from flows.validation.validate import gather_cohort, provenance, write_report
 from models.combined.combined_model import train_combined_model
 from models.survival.survival_data import Survival
+from tests.support.fresh_interpreter import printed_by
 from tests.support.intake_bench import Bench
 from validation_reports.cohort.assembly import NOT_ARRIVED, NOT_SCORED
 from validation_reports.cohort.same_images import SameImages
@@ -227,20 +226,15 @@ def test_a_report_is_made_again_after_new_outcomes_rescoring_compaction_and_clea
     for path in (elsewhere, *elsewhere.rglob("*")):
         os.utime(path, (0, 0))
     places = ("HOME", "TMPDIR", "PREFECT_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")
-    run = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import again; again({str(elsewhere)!r})"],
-        env={
-            **os.environ,
+    printed_by(
+        f"from {__name__} import again; again({str(elsewhere)!r})",
+        environment={
             **dict.fromkeys(places, str(elsewhere)),
             "TZ": "Asia/Kathmandu",
             "PYTHONHASHSEED": "7",
         },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+        timeout_s=300,
     )
-    assert run.returncode == 0, run.stderr[-3000:]
     assert json.loads((elsewhere / "numbers.json").read_text()) == numbers(first)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +28,7 @@ from models.errors import BundleError, FeatureMismatchError
 from models.network.engines import Engine
 from models.network.onnx_graph import onnx_graph
 from models.network.weights import DEEP_COLUMNS, NetworkWeights
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 from tests.support.training_cohorts import Cohort, make_cohort
 
 
@@ -293,15 +291,5 @@ def test_loading_and_scoring_import_neither_tensorflow_nor_the_fitting_libraries
         "len(bundle.model.score(pandas.read_json(sys.argv[3]))) == 120\nprint([name for name in "
         "('tensorflow', 'keras', 'openvino', 'sksurv', 'sklearn') if name in sys.modules])"
     )
-    command = [
-        sys.executable,
-        "-c",
-        program,
-        str(tmp_path / "bundle"),
-        digest,
-        str(tmp_path / "features.json"),
-    ]
-    answer = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (answer.returncode, answer.stdout.strip()) == (0, "[]"), answer.stderr
+    arguments = (str(tmp_path / "bundle"), digest, str(tmp_path / "features.json"))
+    assert printed_by(program, *arguments) == ["[]"]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,7 @@ from models.network.deep_features import DeepFeatureExtractor
 from models.network.training import NetworkTraining, train_network
 from models.network.weights import NetworkWeights
 from models.survival.survival_data import Survival
-from tests.support import ROOT
+from tests.support.fresh_interpreter import printed_by
 
 
 def test_what_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,20 +31,15 @@ def test_what_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.slow
-def test_a_gpu_gives_memory_as_it_is_needed_unless_somebody_says_otherwise() -> None:
+def test_a_gpu_gives_memory_as_it_is_needed_unless_somebody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     names = ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE")
     said = f"import os, models.network.backend; print([os.environ[one] for one in {names}])"
-    for own, expected in (({}, "['true', 'false']"), ({names[0]: "false"}, "['false', 'false']")):
-        environment = {name: value for name, value in os.environ.items() if name not in names}
-        done = subprocess.run(
-            [sys.executable, "-c", said],
-            env={**environment, **own},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.splitlines()[-1] == expected
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    assert printed_by(said)[-1] == "['true', 'false']"
+    assert printed_by(said, environment={names[0]: "false"})[-1] == "['false', 'false']"
 
 
 @pytest.mark.slow
@@ -110,12 +102,8 @@ def test_the_same_weights_give_the_same_features(backend: str, tmp_path: Path) -
     inputs = np.random.default_rng(1).normal(size=(6, 64, 64, 64)).astype(np.float32)
     (tmp_path / "weights.npz").write_bytes(weights.to_npz())
     np.save(tmp_path / "inputs.npy", inputs)
-    command = [sys.executable, "-c", f"from {__name__} import main; main({str(tmp_path)!r})"]
-    environment = {**os.environ, "KERAS_BACKEND": backend}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    program = f"from {__name__} import main; main({str(tmp_path)!r})"
+    printed_by(program, environment={"KERAS_BACKEND": backend}, timeout_s=600)
     ours, theirs = (
         DeepFeatureExtractor(weights).extract(inputs),
         np.load(tmp_path / f"{backend}.npy"),
