@@ -30,12 +30,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("dicom_node", "feature_store", "models", "validation_reports", "flows", "deploy")
+from tests.support import ROOT
+from tests.support.syntax_trees import LOG_LEVELS, PACKAGES, last_name, trees_of
 
 _SAID_BY = {"refused", "warn", "Fault", "Completed", "Incomplete", "Contradictory", "Remark"}
 """What is called with a sentence, beside the errors, the log and print."""
-_LEVELS = {"info", "warning", "error", "exception", "critical"}
 _SENTENCE_NAMES = re.compile(r"(^|_)(sentences?|refusal)$")
 _LOG_VALUE = re.compile(r"%(?:\.\d)?[sdrfg]")
 _AT_MOST = 24
@@ -92,23 +91,6 @@ def collected(root: Path = ROOT, packages: Iterable[str] = PACKAGES) -> list[Mes
     return sorted(found)
 
 
-def trees_of(root: Path = ROOT, packages: Iterable[str] = PACKAGES) -> dict[str, ast.Module]:
-    """Return the source of every module of the packages, by its file.
-
-    Parameters
-    ----------
-    root : pathlib.Path
-        The folder of the packages.
-    packages : iterable of str
-        Their names.
-    """
-    return {
-        file.relative_to(root).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
-        for package in packages
-        for file in sorted((root / package).rglob("*.py"))
-    }
-
-
 def of_module(module: str, tree: ast.Module, errors: Iterable[str] = ()) -> Iterator[Message]:
     """Give the messages of one module, some more than once.
 
@@ -136,7 +118,7 @@ def _error_names(trees: Iterable[ast.Module]) -> set[str]:
         more = {
             one.name
             for one in classes
-            if one.name not in known and any(_last_name(base) in known for base in one.bases)
+            if one.name not in known and any(last_name(base) in known for base in one.bases)
         }
         if not more:
             return known
@@ -173,7 +155,7 @@ class _Reader:
         match node:
             case ast.Call():
                 yield from self._said_by_call(node)
-            case ast.Assign(targets=[target], value=value) if _is_sentence(_last_name(target)):
+            case ast.Assign(targets=[target], value=value) if _is_sentence(last_name(target)):
                 yield Kind.SENTENCE, value
             case ast.Yield(value=ast.Tuple(elts=[_, value])):  # a key of the settings, a sentence
                 yield Kind.SENTENCE, value
@@ -186,11 +168,11 @@ class _Reader:
                 pass
 
     def _said_by_call(self, call: ast.Call) -> Iterator[tuple[Kind, ast.expr]]:
-        name, of = _last_name(call.func), ast.unparse(call.func)
+        name, of = last_name(call.func), ast.unparse(call.func)
         arguments = [*call.args, *(one.value for one in call.keywords)]
         if name in self.errors or (of.startswith("super().__init__") and self._is_in_error(call)):
             yield from ((Kind.ERROR, one) for one in arguments)
-        elif name in _LEVELS and "log" in of.lower() and call.args:
+        elif name in LOG_LEVELS and "log" in of.lower() and call.args:
             yield Kind.LOG, call
         elif name in {"print", "_print"} or of in {"sys.stderr.write", "sys.stdout.write"}:
             yield from ((Kind.PRINTED, one) for one in call.args)
@@ -242,8 +224,8 @@ class _Reader:
                 return []
 
     def _called(self, call: ast.Call, seen: frozenset[str]) -> list[tuple[str, int]]:
-        name = _last_name(call.func)
-        if name in _LEVELS and call.args and isinstance(call.func, ast.Attribute):
+        name = last_name(call.func)
+        if name in LOG_LEVELS and call.args and isinstance(call.func, ast.Attribute):
             values = iter(call.args[1:])
             return [
                 (_LOG_VALUE.sub(lambda _: _shown(next(values, None)), text), line)
@@ -326,32 +308,20 @@ def _shown(node: ast.expr | None) -> str:
             body=ast.Constant(value=str() as one), orelse=ast.Constant(value=str() as other)
         ):
             return f"{{{one}|{other}}}"
-        case ast.Call(func=func, args=[first, *_]) if _last_name(func) in {"len", "sum", "str"}:
+        case ast.Call(func=func, args=[first, *_]) if last_name(func) in {"len", "sum", "str"}:
             return (
-                f"{{{_last_name(func)} {_shown(first)[1:]}"
-                if _last_name(func) != "str"
+                f"{{{last_name(func)} {_shown(first)[1:]}"
+                if last_name(func) != "str"
                 else (_shown(first))
             )
         case ast.Call(func=func, args=[ast.expr() as first, ast.Constant(value=noun)]) if (
-            _last_name(func) == "counted"
+            last_name(func) == "counted"
         ):
             return f"{{{_shown(first)[1:-1]} {noun!s}…}}"
         case None:
             return "{...}"
         case _:
-            return f"{{{_last_name(node) or '...'}}}"
-
-
-def _last_name(node: ast.expr) -> str:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case ast.Call(func=func):
-            return _last_name(func)
-        case ast.Subscript(value=value) | ast.Await(value=value):
-            return _last_name(value)
-        case _:
-            return ""
+            return f"{{{last_name(node) or '...'}}}"
 
 
 def _is_sentence(name: str) -> bool:

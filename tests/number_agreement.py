@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tests.support.syntax_trees import LOG_LEVELS, last_name
+
 _NOUNS: Final = (
     "(?:associations|bytes|centres|characters|columns|contents|contours|days|deaths|deliveries|"
     "entries|epochs|events|features|files|folds|hours|incidents|instances|items|lines|minutes|"
@@ -37,7 +39,6 @@ _LATER_VERB: Final = re.compile(
     r"[^.:;,{]*?(?<!that)(?<!which)(?<!who)(?<!might)(?<!mostly) (?:are|were|have)\b"
 )
 """A verb of the same clause, whose subject is not a relative pronoun."""
-_LOG_LEVELS: Final = {"info", "warning", "error", "exception", "critical"}
 _AGREES: Final = {"counted", "_count", "people"}
 _NUMBER_NAME: Final = re.compile(r"(?:^|_)(?:n|k|count|size|total|left|deaths)$|^n_")
 _NUMBER_FUNCTIONS: Final = {"len", "sum", "max", "int", "round", "abs"}
@@ -116,7 +117,7 @@ def _of_text(text: ast.JoinedStr) -> Iterator[str]:
 def _disagreeing(value: ast.expr, before: str, after: str) -> re.Match[str] | None:
     if before.endswith((" x ", " to ")):  # of 1 x 5 pixels and of 1 to 5 slices there are several
         return None
-    if isinstance(value, ast.Call) and _last_name(value.func) in _AGREES:
+    if isinstance(value, ast.Call) and last_name(value.func) in _AGREES:
         is_whole = re.search("of (the )?$", before)  # the verb is not this number's
         if is_whole:
             return None
@@ -124,14 +125,14 @@ def _disagreeing(value: ast.expr, before: str, after: str) -> re.Match[str] | No
     if _is_number(value):
         found = re.match(rf" {_ADJECTIVES}{_ANY_PLURAL}\b", after)
         return found or _PLURAL_VERB.match(after)
-    is_horizon = _last_name(value) in _HORIZONS and after.startswith(" days")
+    is_horizon = last_name(value) in _HORIZONS and after.startswith(" days")
     if is_horizon or not isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
         return None
     return re.match(rf" {_ADJECTIVES}{_NOUNS}\b", after)
 
 
 def _of_log(call: ast.Call) -> Iterator[str]:
-    is_log = isinstance(call.func, ast.Attribute) and call.func.attr in _LOG_LEVELS
+    is_log = isinstance(call.func, ast.Attribute) and call.func.attr in LOG_LEVELS
     match call.args:
         case [ast.Constant(value=str() as text), *_] if is_log:
             for found in re.finditer(rf"%d (?:{_ADJECTIVES}{_ANY_PLURAL}|are|were|have)\b", text):
@@ -145,14 +146,14 @@ def _may_be_one(number: ast.FormattedValue) -> bool:
     is_decimal = number.format_spec is not None and re.search(
         r"\.[1-9]\d*[fe%]", ast.unparse(number.format_spec)
     )
-    names = [_last_name(one) for one in ast.walk(number.value) if not isinstance(one, ast.Call)]
+    names = [last_name(one) for one in ast.walk(number.value) if not isinstance(one, ast.Call)]
     is_constant = all(name.isupper() or name in _NUMBER_FUNCTIONS for name in names if name)
     return not (
         number.conversion != -1
         or is_decimal
         or is_constant
-        or _last_name(number.value).isupper()
-        or _last_name(number.value) in _TEXTS
+        or last_name(number.value).isupper()
+        or last_name(number.value) in _TEXTS
         or isinstance(number.value, ast.Constant | ast.IfExp)
     )
 
@@ -160,7 +161,7 @@ def _may_be_one(number: ast.FormattedValue) -> bool:
 def _is_number(value: ast.expr) -> bool:
     match value:
         case ast.Call(func=func):
-            return _last_name(func) in _NUMBER_FUNCTIONS
+            return last_name(func) in _NUMBER_FUNCTIONS
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Div()):
             return True
         case ast.BoolOp(values=[first, *_]):
@@ -168,18 +169,8 @@ def _is_number(value: ast.expr) -> bool:
         case ast.Subscript(value=ast.Attribute(attr="shape")):
             return True
         case _:
-            return bool(_NUMBER_NAME.search(_last_name(value)))
+            return bool(_NUMBER_NAME.search(last_name(value)))
 
 
 def _said(part: ast.expr) -> str:
     return " ".join(str(part.value).split("\n")) if isinstance(part, ast.Constant) else ""
-
-
-def _last_name(node: ast.AST) -> str:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-        case ast.Subscript(value=value):
-            return _last_name(value)
-        case _:
-            return ""

@@ -8,9 +8,11 @@ from typing import Final
 
 import pytest
 
-from tests.message_list import ROOT, Kind, Message, collected, main, of_module, trees_of
+from tests.message_list import Kind, Message, collected, main, of_module
 from tests.number_agreement import of_module as disagreements_of
 from tests.number_agreement import of_template
+from tests.support import ROOT
+from tests.support.syntax_trees import trees_of
 
 # A capital, a number, a value that is named first, or a key of the settings as it is written
 _BEGINS: Final = re.compile(r"[A-Z0-9{<\"'`\[(…-]|[a-z]+[A-Z_=./]|(?:engine|wavelet) is ")

@@ -15,15 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.support import ROOT
+from tests.support.syntax_trees import PACKAGES
 
-PACKAGES: Final = (
-    "dicom_node",
-    "feature_store",
-    "models",
-    "validation_reports",
-    "flows",
-    "deploy",
-)
 TESTS: Final = ROOT / "tests"
 ELSEWHERE: Final = Path(__file__).with_name("tested_elsewhere.txt")
 """Lines of module, test file under tests/ and what that holds, parted by colons."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import pickle
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from feature_store import errors
 from feature_store.errors import ContourError, CtGeometryError, FeatureStoreError, StudyDefect
 from feature_store.expectations.suites import SUITES
+from tests.support.syntax_trees import trees_of
 
 
 def test_the_sentence_is_what_is_shown() -> None:
@@ -40,8 +40,8 @@ def _raised_codes() -> Counter[str]:
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
     calls = [
         node.exc
-        for path in Path(errors.__file__).parent.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for tree in trees_of(packages=("feature_store",)).values()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
     ]
     return Counter(

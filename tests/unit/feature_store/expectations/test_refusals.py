@@ -9,7 +9,7 @@ from feature_store.errors import StudyDefect
 from feature_store.expectations.refusals import REFUSALS
 from feature_store.expectations.suites import SUITES
 from feature_store.imaging.contour_combination import SliceRefusal
-from tests.support import ROOT
+from tests.support.syntax_trees import trees_of
 
 OF_THE_PROGRAM = {
     "ct-volume",
@@ -32,19 +32,18 @@ DEFECTS = {
 
 def raised() -> set[str]:
     found = {refusal.value for refusal in SliceRefusal}
-    for folder in ("feature_store", "flows"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if (
-                    isinstance(call, ast.Call)
-                    and isinstance(call.func, ast.Name)
-                    and call.func.id in {*DEFECTS, "_parsed"}
-                ):
-                    found |= {
-                        str(arg.value)
-                        for arg in call.args[:2]
-                        if isinstance(arg, ast.Constant) and " " not in str(arg.value)
-                    }
+    for tree in trees_of(packages=("feature_store", "flows")).values():
+        for call in ast.walk(tree):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Name)
+                and call.func.id in {*DEFECTS, "_parsed"}
+            ):
+                found |= {
+                    str(arg.value)
+                    for arg in call.args[:2]
+                    if isinstance(arg, ast.Constant) and " " not in str(arg.value)
+                }
     return found
 
 
