@@ -21,7 +21,8 @@ from feature_store.clinical_records import ClinicalRecord
 from feature_store.expectations.clinical_rules import CLINICAL_RULES
 from feature_store.expectations.cohort_rules import COHORT_RULES, CohortFacts
 from feature_store.expectations.evaluation import ExpectationError, findings_of, gx_suite, raised
-from feature_store.expectations.follow_up_rules import FOLLOW_UP_RULES, FollowUpFacts
+from feature_store.expectations.follow_up_facts import FollowUpFacts
+from feature_store.expectations.follow_up_rules import FOLLOW_UP_RULES
 from feature_store.expectations.study_rules import STUDY_RULES, StudyFacts
 from feature_store.imaging.contour_rules import CONTOUR_RULES, ContourFacts
 from feature_store.imaging.region_rules import REGION_RULES, RegionFacts

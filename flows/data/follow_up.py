@@ -10,12 +10,8 @@ import numpy as np
 
 from dicom_node.settings import SettingsError
 from feature_store.clinical_records import ClinicalRecord, ClinicalTableError
-from feature_store.expectations.follow_up_rules import (
-    FOLLOW_UP_RULES,
-    FollowUpFacts,
-    confirmed,
-    follow_up_facts,
-)
+from feature_store.expectations.follow_up_facts import FollowUpFacts, follow_up_facts
+from feature_store.expectations.follow_up_rules import FOLLOW_UP_RULES, confirmed
 from feature_store.rules import Severity, unmet
 from flows.installation import Installation
 from models.combined.combined_model import HORIZONS, CombinedModel

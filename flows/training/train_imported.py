@@ -10,7 +10,7 @@ import pandas as pd
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from feature_store.expectations.follow_up_rules import follow_up_facts
+from feature_store.expectations.follow_up_facts import follow_up_facts
 from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, eligible_records, survival_of
 from flows.data.elsewhere import imported_matrix, imported_of_center, one_way_made

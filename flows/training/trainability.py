@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from feature_store.clinical_records import ClinicalRecord
-from feature_store.expectations.follow_up_rules import follow_up_facts
+from feature_store.expectations.follow_up_facts import follow_up_facts
 from feature_store.tables.store import FeatureStore
 from feature_store.wording import counted
 from flows.data.eligible_patients import eligible_patients, survival_of

@@ -9,15 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from feature_store.clinical_records import ClinicalRecord, Histology, Sex
-from feature_store.expectations.follow_up_rules import (
-    CONFIRMABLE,
-    FOLLOW_UP_RULES,
-    confirmed,
-    follow_up_facts,
-)
+from feature_store.clinical_records import ClinicalRecord
+from feature_store.expectations.follow_up_facts import follow_up_facts
+from feature_store.expectations.follow_up_rules import CONFIRMABLE, FOLLOW_UP_RULES, confirmed
 from feature_store.expectations.suites import check_follow_up
 from feature_store.rules import Severity, unmet
+from tests.support.followed_patients import changed, made
 from tests.support.real_data import real_data_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
@@ -25,27 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:De
 CRITICAL = {rule.code for rule in FOLLOW_UP_RULES if rule.severity is Severity.CRITICAL}
 
 
-def made(n: int = 80, seed: int = 1, median: float = 500.0) -> list[ClinicalRecord]:
-    """Return patients with an exponential survival in days and censoring from 2 to 6 years."""
-    random = np.random.default_rng(seed)
-    death = random.exponential(median / np.log(2), n)
-    censoring = random.uniform(730, 2200, n)
-    days = np.ceil(np.minimum(death, censoring))
-    return [
-        ClinicalRecord(
-            f"k{row}", "A", 66.0, Sex.MALE, Histology.SQUAMOUS, "II", days[row], bool(dead)
-        )
-        for row, dead in enumerate(death <= censoring)
-    ]
-
-
 def expected(records: list[ClinicalRecord]) -> float:
     """Return the deaths under the hazard that `made` has."""
     return sum(record.survival_days for record in records) * float(np.log(2)) / 500.0
-
-
-def changed(change: Callable[[float], float]) -> list[ClinicalRecord]:
-    return [replace(one, survival_days=float(change(one.survival_days))) for one in made()]
 
 
 def critical(records: list[ClinicalRecord], deaths: float | None = None) -> set[str]:
@@ -115,11 +94,6 @@ def test_months_are_refused_in_a_sentence_with_their_numbers() -> None:
         "Convert them to days. If the table is right, import it again with --confirm "
         "follow-up-unit."
     )
-
-
-def test_a_follow_up_that_ends_on_one_day_is_no_calendar_year() -> None:
-    records = changed(lambda days: min(days + 1000, 2000.0))
-    assert follow_up_facts(records, 365).dates is None
 
 
 @pytest.mark.parametrize(("lost", "is_held"), [(2, False), (8, False), (9, True)])
