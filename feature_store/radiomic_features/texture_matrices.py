@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feature_store.compiled import compiled
+from feature_store.radiomic_features.grey_level_zones import connections, find_zones
 from feature_store.radiomic_features.grey_levels import tallied
 
 Counts = npt.NDArray[np.int64]
@@ -29,6 +30,7 @@ _DIRECTIONS = tuple(
     (z, y, x) for z in (0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1) if (z, y, x) > (0, 0, 0)
 )
 _N_DIRECTIONS = 13
+_CONNECTING, _LOWEST = connections(_DIRECTIONS)
 _N_DEPENDENCES = 27
 
 
@@ -144,7 +146,7 @@ def texture_matrices(
     _count_equal(equal, region.voxels, row_step, plane_step, dependences)
     gldm, sums = np.zeros((n + 1, _N_DEPENDENCES), dtype=np.int32), np.zeros(n + 1)
     _count_voxels(levels, greys, region.voxels, region.neighbours, around, dependences, gldm, sums)
-    zone_ranks, zone_sizes = _find_zones(
+    zone_ranks, zone_sizes = find_zones(
         levels, equal, region.voxels, region.offsets, _CONNECTING, _LOWEST
     )
     sizes, columns = np.unique(zone_sizes, return_inverse=True)
@@ -185,42 +187,6 @@ def _has_line(padded: npt.NDArray[np.bool_], direction: tuple[int, int, int]) ->
 def _offset(shape: tuple[int, ...], direction: tuple[int, int, int]) -> int:
     z, y, x = direction
     return (z * shape[1] + y) * shape[2] + x
-
-
-def _connecting() -> tuple[Bits, npt.NDArray[np.uint8]]:
-    """Return, for each set of equal neighbours (as bits), those that connect a voxel to all of
-    them, and the lowest.
-
-    Neighbours that touch each other are in one zone already, so one of each group is enough.
-    """
-    touching = [
-        sum(
-            1 << j
-            for j, b in enumerate(_DIRECTIONS)
-            if max(abs(p - q) for p, q in zip(a, b, strict=True)) <= 1
-        )
-        for a in _DIRECTIONS
-    ]
-    by_reach = sorted(range(_N_DIRECTIONS), key=lambda direction: -touching[direction].bit_count())
-    connecting = np.zeros(1 << _N_DIRECTIONS, dtype=np.uint16)
-    lowest = np.zeros(1 << _N_DIRECTIONS, dtype=np.uint8)
-    for bits in range(1, 1 << _N_DIRECTIONS):
-        left, chosen = bits, 0
-        for direction in by_reach:
-            if left >> direction & 1:
-                chosen |= 1 << direction
-                group, grown = 0, 1 << direction
-                while grown != group:
-                    group = grown
-                    for member in range(_N_DIRECTIONS):
-                        grown |= touching[member] & bits if group >> member & 1 else 0
-                left &= ~group
-        connecting[bits] = chosen
-        lowest[bits] = (bits & -bits).bit_length() - 1
-    return connecting, lowest
-
-
-_CONNECTING, _LOWEST = _connecting()
 
 
 # Within kernels, computed indices are unsigned, since signed ones are looked at for counting from
@@ -399,58 +365,3 @@ def _count_voxels(
         gldm[level, np.uintp(dependences[place])] += 1
         if neighbours[i] > 0:
             sums[level] += abs(greys[place] - (around[place] - greys[place]) / neighbours[i])
-
-
-@compiled
-def _find_zones(
-    levels: Levels,
-    equal: Bits,
-    voxels: Places,
-    offsets: Counts,
-    connecting: Bits,
-    lowest: npt.NDArray[np.uint8],
-) -> tuple[Tallies, Tallies]:
-    """Return the rank from 0 and the size of each connected zone of one level, by union and
-    find.
-    """
-    zones = np.empty(len(levels), dtype=np.int32)
-    parents, sizes = np.empty(len(voxels), dtype=np.int32), np.empty(len(voxels), dtype=np.int32)
-    ranks = np.empty(len(voxels), dtype=np.int32)
-    found = np.int32(0)
-    for place in voxels:
-        here = np.uintp(place)
-        bits = connecting[np.uintp(equal[here])]
-        if bits == 0:
-            parents[found], sizes[found], ranks[found] = found, 1, levels[here] - 1
-            zones[here] = found
-            found += 1
-            continue
-        zone = _root(parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])])
-        bits &= bits - np.uint16(1)
-        while bits != 0:
-            other = _root(
-                parents, zones[np.uintp(place - offsets[np.uintp(lowest[np.uintp(bits)])])]
-            )
-            bits &= bits - np.uint16(1)
-            if other < zone:
-                zone, other = other, zone
-            if other != zone:
-                parents[np.uintp(other)] = zone
-                sizes[np.uintp(zone)] += sizes[np.uintp(other)]
-        zones[here] = zone
-        sizes[np.uintp(zone)] += 1
-    roots = 0
-    for zone in range(found):
-        if parents[zone] == zone:
-            ranks[roots], sizes[roots] = ranks[zone], sizes[zone]
-            roots += 1
-    return ranks[:roots], sizes[:roots]
-
-
-@compiled
-def _root(parents: Tallies, zone: int) -> int:
-    """Return the zone that a zone became part of, and shorten the way there."""
-    while parents[np.uintp(zone)] != zone:
-        parents[np.uintp(zone)] = parents[np.uintp(parents[np.uintp(zone)])]
-        zone = parents[np.uintp(zone)]
-    return zone
