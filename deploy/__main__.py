@@ -240,7 +240,7 @@ def _notices(work: LocalInstallation, registry: Registry) -> str:
     _, is_open = registry.notices.open(limit=1)
     waits = [
         f"{one.count} not told to {one.sink} yet" + (f" ({one.sentence})" if one.sentence else "")
-        for one in registry.notices.untold()
+        for one in registry.notice_sendings.untold()
     ]
     nobody = [] if work.settings.notify.to else ["only Prefect is told: [notify] names nobody"]
     return "; ".join([f"{is_open} open", *waits, *nobody])

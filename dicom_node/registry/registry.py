@@ -13,7 +13,8 @@ from dicom_node.registry.deliveries import Deliveries, Delivery
 from dicom_node.registry.earlier_results import EarlierResults
 from dicom_node.registry.incidents import Incident, Incidents
 from dicom_node.registry.instances import InstanceRecord, Instances
-from dicom_node.registry.notices import Cause, Message, Notice, Notices
+from dicom_node.registry.notice_sendings import Message, NoticeSendings
+from dicom_node.registry.notices import Cause, Notice, Notices
 from dicom_node.registry.outbox import Outbox, OutboxItem
 from dicom_node.registry.overdue import Overdue
 from dicom_node.registry.people import KnownStudy, People, PersonTraces
@@ -96,7 +97,9 @@ class Registry:
     retrievals : Retrievals
         What studies lack and the centres' PACS are asked for.
     notices : Notices
-        What people must hear of, and who has been told.
+        What people must hear of.
+    notice_sendings : NoticeSendings
+        Who has still to be told of it.
     overdue : Overdue
         What of the above has waited for too long.
     people : People
@@ -124,6 +127,7 @@ class Registry:
         self.incidents = Incidents(self._database)
         self.retrievals = Retrievals(self._database)
         self.notices = Notices(self._database)
+        self.notice_sendings = NoticeSendings(self._database)
         self.overdue = Overdue(self._database)
         self.people = People(self._database)
         self.worklist = Worklist(self._database)

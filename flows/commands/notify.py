@@ -39,7 +39,7 @@ def _list() -> int:
         print(f"And {total - len(found)} more.")
     if not found:
         print("Nothing is open.")
-    for waits in work.registry.notices.untold():
+    for waits in work.registry.notice_sendings.untold():
         print(f"{waits.sink}: {waits.count} not told yet. {waits.sentence or ''}".rstrip())
     return 0
 

@@ -99,16 +99,16 @@ class Notifier:
             If the registry does not answer.
         """
         prefect = self._work.settings.prefect
-        notices = self._work.registry.notices
-        message = notices.claim(sinks, self._owner, prefect.lease_s, most_in(sinks[0]))
+        sendings = self._work.registry.notice_sendings
+        message = sendings.claim(sinks, self._owner, prefect.lease_s, most_in(sinks[0]))
         if message is None:
             return False
         why = self._send(message)
         if why is None:
-            notices.mark_told(message.id)
+            sendings.mark_told(message.id)
             return True
         wait_s = prefect.retry_after_s(message.attempts)
-        notices.put_off(message.id, self._owner, str(why), wait_s, may_be_known=why.may_be_known)
+        sendings.put_off(message.id, self._owner, str(why), wait_s, may_be_known=why.may_be_known)
         kind = message.sink.partition(":")[0]
         words = "Message %s to %s is tried again in %.0f s. %s"
         _log.warning(words, message.id, kind, wait_s, why)

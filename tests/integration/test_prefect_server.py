@@ -139,11 +139,12 @@ def test_each_notice_becomes_one_event_though_server_and_notifier_are_killed(
     notifier = start_notifier(file, {}, environment)
     wait_until(
         lambda: (
-            bench.registry.notices.open()[1] == len(keys) and not bench.registry.notices.untold()
+            bench.registry.notices.open()[1] == len(keys)
+            and not bench.registry.notice_sendings.untold()
         ),
         120,
         "every notice has become an event",
-        evidence=lambda: str(bench.registry.notices.untold()),
+        evidence=lambda: str(bench.registry.notice_sendings.untold()),
     )
     notifier.kill()
     notifier.join()

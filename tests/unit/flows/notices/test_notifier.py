@@ -63,7 +63,9 @@ def _settings(bench: Bench, mail_port: int, kinds: str = "") -> Path:
 
 
 def _waits(registry: Registry) -> dict[str, int]:
-    return {one.sink: one.count for one in registry.notices.untold() if one.sink != "prefect"}
+    return {
+        one.sink: one.count for one in registry.notice_sendings.untold() if one.sink != "prefect"
+    }
 
 
 def _told_in(mails: list[EmailMessage], mailbox: str) -> dict[str, str]:
@@ -118,7 +120,7 @@ def test_each_cause_is_told_once_however_often_the_notifier_is_killed(
         lambda: registry.notices.open()[1] == STUDIES and not _waits(registry),
         60,
         "everybody has been told",
-        evidence=lambda: str(registry.notices.untold()),
+        evidence=lambda: str(registry.notice_sendings.untold()),
     )
     process.kill()
     process.join()
@@ -151,15 +153,15 @@ def test_a_kind_that_is_not_chosen_is_told_to_prefect_alone_and_nothing_is_lost_
     key = bench.quarantined(1)
     assert notifier.look() == 1
     assert notifier.look() == 0
-    assert [one.sink for one in work.registry.notices.untold()] == ["prefect"]
+    assert [one.sink for one in work.registry.notice_sendings.untold()] == ["prefect"]
     assert notifier.tell_next(("prefect",))
-    (waits,) = work.registry.notices.untold()
+    (waits,) = work.registry.notice_sendings.untold()
     assert waits.sentence == "The Prefect server does not answer."
     assert not notifier.tell_next(("webhook",))
     bench.registry.outbox.requeue(key)
     assert notifier.look() == 0
     assert work.registry.notices.open() == ([], 0)
-    assert [one.count for one in work.registry.notices.untold()] == [1]
+    assert [one.count for one in work.registry.notice_sendings.untold()] == [1]
     work.registry.close()
 
 
@@ -177,7 +179,7 @@ def test_a_fault_of_ours_is_the_verdict_of_its_message_and_stops_no_other(
     with monkeypatch.context() as patch:
         patch.setattr("flows.notices.notifier.send", fails)
         assert notifier.tell_next(("webhook",))
-    sentence = {one.sink: one.sentence for one in work.registry.notices.untold()}["webhook"]
+    sentence = {one.sink: one.sentence for one in work.registry.notice_sendings.untold()}["webhook"]
     assert sentence is not None
     assert sentence.startswith("It cannot be told (KeyError at test_notifier.py:")
     assert "a value" not in sentence
