@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import Connection, and_, case, delete, func, select, update
+from sqlalchemy import Connection, and_, case, delete, select, update
 
 from dicom_node.datasets.identity import Identity
 from dicom_node.datasets.instance import InstanceHeader
 from dicom_node.datasets.instance_versions import version_of
 from dicom_node.datasets.manifest import Manifest
-from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
-from dicom_node.errors import IncidentKind
 from dicom_node.registry.contents import studies_joined_with, study_contents
 from dicom_node.registry.database import Database
-from dicom_node.registry.incidents import record_incident
+from dicom_node.registry.duplicate_patients import tell_of_duplicate_patients
 from dicom_node.registry.manifest_record import manifest_text
 from dicom_node.registry.replacing import replace_older
 from dicom_node.registry.schema import (
@@ -223,8 +221,7 @@ class Instances:
         new = [one for one in records if (one.center, one.instance_key) not in here]
         if not new:
             return set()
-        self._tell_of_shared_ct(connection, new)
-        self._tell_of_patients_alike(connection, new)
+        tell_of_duplicate_patients(self._database, connection, new)
         connection.execute(instances.insert(), [_row(one, now) for one in new])
         for one in new:
             if one.manifest is not None:
@@ -279,61 +276,6 @@ class Instances:
                 is_one, among = self._database.among("study_key", list(group))
                 held = select(studies.c.study_key).where(is_one).order_by(studies.c.study_key)
                 connection.execute(held.with_for_update(), among).all()
-
-    def _tell_of_shared_ct(self, connection: Connection, new: Sequence[InstanceRecord]) -> None:
-        """Record an incident for each study that brings CT instances which another centre sent."""
-        by_uid = {
-            one.header.identity.sop_instance_uid: one
-            for one in new
-            if one.header.identity.sop_class_uid == CT_IMAGE_STORAGE
-        }
-        row = instances.c
-        is_one, among = self._database.among("sop_instance_uid", by_uid)
-        here = select(row.sop_instance_uid, row.center).where(is_one)
-        shared = {
-            (by_uid[uid].center, by_uid[uid].study_key, other)
-            for uid, other in connection.execute(here, among)
-            if other != by_uid[uid].center
-        }
-        for center, study_key, other in sorted(shared):
-            record_incident(
-                self._database,
-                connection,
-                IncidentKind.SHARED_CT,
-                f"CT instances of this study came from centre {other} too, under the same SOP "
-                "Instance UIDs: one patient must not count at two centres, nor train and validate; "
-                "ask both whose patient it is, and exclude the other's study",
-                center,
-                study_key,
-            )
-
-    def _tell_of_patients_alike(
-        self, connection: Connection, new: Sequence[InstanceRecord]
-    ) -> None:
-        """Record an incident for each study whose patient may be another one of its centre, with
-        the Patient ID written otherwise.
-        """
-        by_patient = {(one.center, one.study_key, one.patient_key): one for one in new}
-        for (center, study_key, _), one in sorted(by_patient.items(), key=lambda item: item[0]):
-            if not one.patients_alike:
-                continue
-            alike = select(func.min(studies.c.study_key)).where(
-                studies.c.center == center, studies.c.patient_key.in_(sorted(one.patients_alike))
-            )
-            other = connection.scalar(alike)
-            if other is None:
-                continue
-            which = f"from that of study {other}" if other != study_key else "among its objects"
-            record_incident(
-                self._database,
-                connection,
-                IncidentKind.SIMILAR_PATIENT_ID,
-                f"The Patient ID of this study differs {which} in upper and lower case only: what "
-                "differs so counts as two patients. If it is one, correct the Patient ID at the "
-                "source and send the study again.",
-                center,
-                study_key,
-            )
 
     def _lock_study(
         self, connection: Connection, center: str, study_key: str, patient_key: str, now: datetime
