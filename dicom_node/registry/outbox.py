@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from dicom_node.registry.database import Database
 from dicom_node.registry.decisions import Remark
 from dicom_node.registry.deliveries import queue_report
 from dicom_node.registry.results import record_result, result_key
-from dicom_node.registry.schema import instances, outbox, replacements
+from dicom_node.registry.schema import outbox
 from dicom_node.registry.states import (
     OutboxState,
     StudyState,
@@ -31,8 +30,7 @@ from dicom_node.registry.states import (
     set_state,
     work_again,
 )
-from dicom_node.registry.study_files import InstanceFile, StudyFiles, choice_of, remarks_of
-from dicom_node.wording import are, counted
+from dicom_node.registry.study_files import StudyFiles, files_of, remarks_of
 
 
 @dataclass(frozen=True)
@@ -312,47 +310,10 @@ class Outbox:
         """
         with self._database.read() as connection:
             row = _content(connection, study_key, content_digest)
-            keys = json.loads(row.instance_keys)
-            query = select(instances).where(
-                instances.c.instance_key.in_(keys), instances.c.center == row.center
-            )
-            by_key = {one.instance_key: one for one in connection.execute(query)}
-            newer = select(replacements.c.instance_key).where(
-                replacements.c.center == row.center,
-                replacements.c.instance_key.in_(keys),
-                replacements.c.last_content >= row.id,
-            )
-            is_replaced = connection.execute(newer.limit(1)).first() is not None
-        missing = [key for key in keys if key not in by_key]
-        if missing:
-            raise UnknownStudyError(
-                f"Of the {counted(len(keys), 'file')} of study {study_key}, {len(missing)} "
-                f"{are(len(missing))} no longer in the archive: have the study sent again."
-            )
-        if is_replaced:
-            raise UnknownStudyError(
-                f"The content of study {study_key} has been replaced by a newer one: it is decided "
-                "again after its quiet period, and worked on then."
-            )
-        record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=len(keys))
-        rtstruct, *ct = (
-            InstanceFile(
-                self._archive_folder / by_key[key].relative_path,
-                by_key[key].content_sha256,
-                by_key[key].sop_instance_uid,
-            )
-            for key in keys
-        )
-        return StudyFiles(
-            study_key=study_key,
-            patient_key=row.patient_key,
-            center=row.center,
-            content_digest=row.content_digest,
-            rtstruct=rtstruct,
-            ct=tuple(ct),
-            warnings=remarks_of(row.warnings),
-            choice=choice_of(row.choice),
-        )
+            files = files_of(connection, row, self._archive_folder)
+        count = 1 + len(files.ct)
+        record(AuditEvent.STUDY_READ, center=row.center, study=study_key, instances=count)
+        return files
 
     def counts(self) -> dict[str, int]:
         """Return how many rows are waiting, claimed, held and done."""

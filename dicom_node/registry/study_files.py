@@ -6,9 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Connection, Row, select
+
+from dicom_node.errors import UnknownStudyError
 from dicom_node.registry.ct_choice import IN_WORDS, Answer, Evidence, NameVerdict
 from dicom_node.registry.decisions import Remark
+from dicom_node.registry.schema import instances, replacements
+from dicom_node.wording import are, counted
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,64 @@ class StudyFiles:
     ct: tuple[InstanceFile, ...]
     warnings: tuple[Remark, ...]
     choice: Choice | None = None
+
+
+def files_of(connection: Connection, content: Row[Any], archive_folder: Path) -> StudyFiles:
+    """Return the files of a study content.
+
+    Parameters
+    ----------
+    connection : Connection
+        An open transaction.
+    content : Row
+        The row of the outbox.
+    archive_folder : Path
+        The folder in which instance files are looked up.
+
+    Raises
+    ------
+    UnknownStudyError
+        If one of its instances has gone, or was replaced by a newer content.
+    """
+    keys = json.loads(content.instance_keys)
+    query = select(instances).where(
+        instances.c.instance_key.in_(keys), instances.c.center == content.center
+    )
+    by_key = {one.instance_key: one for one in connection.execute(query)}
+    missing = [key for key in keys if key not in by_key]
+    if missing:
+        raise UnknownStudyError(
+            f"Of the {counted(len(keys), 'file')} of study {content.study_key}, {len(missing)} "
+            f"{are(len(missing))} no longer in the archive: have the study sent again."
+        )
+    newer = select(replacements.c.instance_key).where(
+        replacements.c.center == content.center,
+        replacements.c.instance_key.in_(keys),
+        replacements.c.last_content >= content.id,
+    )
+    if connection.execute(newer.limit(1)).first() is not None:
+        raise UnknownStudyError(
+            f"The content of study {content.study_key} has been replaced by a newer one: it is "
+            "decided again after its quiet period, and worked on then."
+        )
+    rtstruct, *ct = (
+        InstanceFile(
+            archive_folder / by_key[key].relative_path,
+            by_key[key].content_sha256,
+            by_key[key].sop_instance_uid,
+        )
+        for key in keys
+    )
+    return StudyFiles(
+        study_key=content.study_key,
+        patient_key=content.patient_key,
+        center=content.center,
+        content_digest=content.content_digest,
+        rtstruct=rtstruct,
+        ct=tuple(ct),
+        warnings=remarks_of(content.warnings),
+        choice=choice_of(content.choice),
+    )
 
 
 def remarks_of(text: str) -> tuple[Remark, ...]:

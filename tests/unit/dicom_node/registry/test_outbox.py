@@ -18,15 +18,6 @@ REPORT = Path("/reports/one.dcm")
 MODEL = "m" * 64
 
 
-def test_the_files_of_a_study_are_its_rtstruct_and_its_slices(bench: Bench) -> None:
-    key = bench.complete()
-    files = bench.registry.outbox.files(key)
-    assert files.rtstruct.sop_instance_uid == "1.2.1.9.1"
-    assert [one.sop_instance_uid for one in files.ct] == ["1.2.1.1.1", "1.2.1.1.2", "1.2.1.1.3"]
-    assert all(one.path.is_file() for one in (files.rtstruct, *files.ct))
-    assert files == bench.registry.outbox.files(key, files.content_digest)
-
-
 def test_unknown_studies_and_contents_are_told_in_a_sentence(bench: Bench) -> None:
     with pytest.raises(UnknownStudyError, match="Study nobody has no complete content"):
         bench.registry.outbox.files("nobody")

@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 
 from dicom_node.center import Completeness
 from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
-from dicom_node.registry.ct_choice import Answer, Evidence, NameVerdict
-from dicom_node.registry.registry import Choice, StudyState
+from dicom_node.registry.ct_choice import NameVerdict
+from dicom_node.registry.registry import StudyState
 from dicom_node.registry.schema import instances
 from tests.support.dicom_datasets import set_rois, square
 from tests.support.intake_bench import FRAME, Bench, center, ct_slice, rtstruct, whole_study
@@ -207,29 +207,6 @@ def test_objects_that_never_end_are_waited_for_as_long_as_that_may_be(bench: Ben
     bench.registry.studies.restart_quiet_periods()
     bench.clock.advance(59)
     assert bench.registry.studies.settle(patient) == 0
-
-
-def test_the_row_of_the_outbox_says_which_roi_and_which_ct_and_why(bench: Bench) -> None:
-    key = bench.complete()
-    choice = bench.registry.outbox.files(key).choice
-    assert choice == Choice(
-        roi_number=1,
-        roi_verdict=NameVerdict.ONE,
-        older_has_gtv=False,
-        series_instance_uid="1.2.1.1",
-        decided_by=Evidence.LISTED_SERIES,
-        answers={
-            Evidence.CONTOUR_IMAGES: Answer.SILENT,
-            Evidence.LISTED_SERIES: Answer.NAMES_IT,
-            Evidence.LISTED_IMAGES: Answer.NAMES_IT,
-            Evidence.FRAME_OF_REFERENCE: Answer.NAMES_IT,
-            Evidence.GEOMETRY: Answer.NAMES_IT,
-        },
-    )
-    assert choice.in_words == (
-        "The GTV is ROI number 1, the one of its name; the CT series is chosen by the Series "
-        "Instance UID that the RTSTRUCT lists."
-    )
 
 
 def test_a_requeue_chooses_the_gtv_by_the_rule_that_the_centre_has_now(bench: Bench) -> None:
