@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,6 @@ from sqlalchemy import (
     Table,
     TextClause,
     create_engine,
-    event,
     inspect,
     make_url,
     or_,
@@ -40,11 +38,10 @@ from dicom_node.errors import (
 )
 from dicom_node.registry.migrations import upgrade
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
+from dicom_node.registry.sqlite_file import BUSY_TIMEOUT_MS, scrub_sqlite, sqlite_engine
 
-_BUSY_TIMEOUT_MS: Final = 30_000
 _LONGEST_WAIT: Final = timedelta(days=1)
 _LOOK_S: Final = 0.02
-_OWNER_ONLY: Final = 0o600
 _SCHEMA_LOCK: Final = 0x414E4E55
 _DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _UNDEFINED_TABLE: Final = "42P01"
@@ -153,7 +150,7 @@ class Database:
             own = getattr(self._kept, "connection", None)
             if own is None:
                 own = sqlite3.connect(
-                    self._file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None
+                    self._file, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None
                 )
                 own.execute("PRAGMA query_only = ON")
                 self._kept.connection = own
@@ -328,30 +325,6 @@ def _is_damage(error: BaseException | None) -> bool:
     return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
 
 
-def scrub_sqlite(file: Path) -> None:
-    """Write an SQLite database anew without what was removed from it, and empty its log.
-
-    Parameters
-    ----------
-    file : Path
-        The database, which nobody else has open.
-
-    Raises
-    ------
-    sqlite3.Error
-        If somebody has, or the disk is full.
-    """
-    connection = sqlite3.connect(file, timeout=_BUSY_TIMEOUT_MS / 1000, isolation_level=None)
-    try:
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("VACUUM")
-        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise sqlite3.OperationalError("the log of the database is in use")
-    finally:
-        connection.close()
-
-
 @contextmanager
 def _as_node_error() -> Iterator[None]:
     try:
@@ -373,46 +346,10 @@ def _as_node_error() -> Iterator[None]:
         ) from error
 
 
-def _own(file: Path) -> None:
-    """Let nobody else read the registry, which holds UIDs; SQLite gives its log the same mode.
-
-    A file that belongs to somebody else, or lies on a disk without modes, is left as it is.
-    """
-    with suppress(OSError):
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
-        for one in (file, *(file.with_name(file.name + more) for more in ("-wal", "-shm"))):
-            if one.exists():
-                one.chmod(_OWNER_ONLY)
-
-
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(
-            parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True
-        )
-    if parsed.database and parsed.database != ":memory:":
-        file = Path(parsed.database)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _own(file)
-    engine = create_engine(parsed, pool_size=10, max_overflow=30, hide_parameters=True)
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # we begin transactions ourselves, below
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        reads_only = options.get("annulus_reads_only", False)
-        sync = options.get("annulus_sync", "FULL")
-        if not reads_only and connection.info.get("annulus_sync", "FULL") != sync:
-            connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")
-            connection.info["annulus_sync"] = sync
-        connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
-
-    return engine
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite_engine(parsed)
+    return create_engine(
+        parsed, pool_pre_ping=True, pool_size=10, max_overflow=30, hide_parameters=True
+    )

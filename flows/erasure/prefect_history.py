@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from dicom_node.registry.database import scrub_sqlite
+from dicom_node.registry.sqlite_file import scrub_sqlite
 from flows.erasure.search import Names
 
 _OF_A_RUN = (

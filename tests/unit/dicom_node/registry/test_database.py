@@ -81,15 +81,3 @@ def test_a_file_that_is_no_database_is_damaged_and_told_without_values(tmp_path:
     (tmp_path / "registry.sqlite").write_bytes(b"this is no database" * 100)
     with pytest.raises(DamagedRegistryError, match=r"cannot be read \(DatabaseError\)\. Stop"):
         open_registry(NodeTable(folder=tmp_path))
-
-
-@pytest.mark.sqlite_only
-def test_the_registry_is_readable_by_its_owner_only(bench: Bench) -> None:
-    bench.push(ct_slice(0))
-    files = list(bench.folder.glob("registry.sqlite*"))
-    assert len(files) == 3
-    assert {one.stat().st_mode & 0o777 for one in files} == {0o600}
-    bench.close()
-    (bench.folder / "registry.sqlite").chmod(0o644)  # as an earlier version left it
-    bench.reopen().close()
-    assert (bench.folder / "registry.sqlite").stat().st_mode & 0o777 == 0o600
