@@ -100,34 +100,10 @@ def assemble_cohort(
     }
     score_of = {key: by_content[study.identity] for key, study in first.items()}
     record_of = {record.patient_key: record for record in records}
-    excluded: dict[str, str] = {
-        key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of
-    }
-    for key in sorted(score_of.keys() | record_of.keys() | (unfinished or {}).keys()):
-        if key in excluded:
-            continue
-        if key not in score_of:
-            excluded[key] = _not_scored(key, unfinished)
-        elif key not in record_of:
-            excluded[key] = NO_CLINICAL_ROW
-        elif key in (refused or {}):
-            excluded[key] = (refused or {})[key]
-        elif (reason := analysable(record_of[key]).reason) is not None:
-            excluded[key] = reason
-        elif (outside := selection.reason_against(record_of[key], score_of[key])) is not None:
-            excluded[key] = outside
+    excluded = _excluded(score_of, record_of, quarantined, unfinished, refused or {}, selection)
     included = sorted((score_of.keys() & record_of.keys()) - excluded.keys())
     if not included:
-        reasons = Counter(excluded.values())
-        raise CohortError(
-            f"No patient of centre {center} can be analysed, expected at least one with a score "
-            "and a clinical row: "
-            + (
-                "; ".join(f"{count} x {why}" for why, count in reasons.most_common())
-                or "it has no patients at all"
-            )
-            + ". Push its studies, import its clinical table, or validate another centre."
-        )
+        raise _nobody_left(center, Counter(excluded.values()))
     chosen = [(score_of[key], record_of[key]) for key in included]
     return ScoredCohort(
         center=center,
@@ -161,6 +137,44 @@ def assemble_cohort(
             )
         ),
         studies=tuple(score.identity for score, _ in chosen),
+    )
+
+
+def _excluded(
+    score_of: Mapping[str, ScoreRow],
+    record_of: Mapping[str, ClinicalRecord],
+    quarantined: Mapping[str, str],
+    unfinished: Mapping[str, str] | None,
+    refused: Mapping[str, str],
+    selection: CohortSelection,
+) -> dict[str, str]:
+    """Return whoever is left out, with the first reason that holds."""
+    excluded = {
+        key: f"{QUARANTINED}{why}" for key, why in quarantined.items() if key not in score_of
+    }
+    known = score_of.keys() | record_of.keys() | (unfinished or {}).keys()
+    for key in sorted(known - excluded.keys()):
+        reason: str | None
+        if key not in score_of:
+            reason = _not_scored(key, unfinished)
+        elif key not in record_of:
+            reason = NO_CLINICAL_ROW
+        else:
+            record = record_of[key]
+            reason = refused.get(key) or analysable(record).reason
+            reason = reason or selection.reason_against(record, score_of[key])
+        if reason is not None:
+            excluded[key] = reason
+    return excluded
+
+
+def _nobody_left(center: str, reasons: Counter[str]) -> CohortError:
+    found = "; ".join(f"{count} x {why}" for why, count in reasons.most_common())
+    return CohortError(
+        f"No patient of centre {center} can be analysed, expected at least one with a score and a "
+        "clinical row: "
+        + (found or "it has no patients at all")
+        + ". Push its studies, import its clinical table, or validate another centre."
     )
 
 
