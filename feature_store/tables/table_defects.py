@@ -121,62 +121,81 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
 
 
 def _log_defects(folder: TableFolder, there: Listing, name: str) -> tuple[TableDefect, ...]:
-    bad = [path for path in there.checkpoints.values() if not _is_checkpoint(folder, path)]
-    whole = {version for version, path in there.checkpoints.items() if path not in bad}
-    if LAST_CHECKPOINT in there.sizes:
-        named = _checkpoint_named(folder)
-        # one that was written since the listing is there
-        if named not in whole and (
-            named is None or named in there.checkpoints or not _is_there(folder, named)
-        ):
-            bad.append(LAST_CHECKPOINT)
-    start = max(whole, default=-1)
+    bad = _bad_summaries(folder, there)
+    start = max((one for one, path in there.checkpoints.items() if path not in bad), default=-1)
     newest = max([start, *there.commits])
     between = (one for one in range(start + 1, newest + 1) if one not in there.commits)
     unseen = list(islice(between, _MOST_UNSEEN))
     # a folder that is written to meanwhile may not show an entry that is there
     seen = folder.sizes_of(map(commit_file, unseen)) if unseen else {}
-    moved = [one for one in unseen if commit_file(one) not in seen and one in there.older]
-    gone = [one for one in unseen if commit_file(one) not in seen and one not in there.older]
+    lacking = [one for one in unseen if commit_file(one) not in seen]
+    gone = [one for one in lacking if one not in there.older]
     torn = {one for one in there.commits if one > start and _actions(folder, one) is None}
-    unfinished: list[int] = []
-    # what was on the disk when somebody was told of it was finished: it has been damaged since
-    for one in range(newest, max(start, folder.newest_on_disk()), -1):
-        if len(moved) == len(unseen) and not _has_its_rows(folder, one, there):
-            unfinished.insert(0, one)
-        else:
-            break
+    unfinished = [] if gone or seen else _unfinished(folder, there, start, newest)
     is_all_torn = start < 0 and len(torn) == newest + 1
     if gone or not torn.issubset(unfinished) or (is_all_torn and there.data):
-        many = f"{_MOST_UNSEEN} and more" if len(gone) == _MOST_UNSEEN else str(len(gone))
-        what = f"{many} missing and {counted(len(torn), 'unreadable entry', 'unreadable entries')}"
-        return (
-            TableDefect(
-                name,
-                Damage.LOG_BROKEN,
-                f"The log of the table {name} has {what} among its versions {start + 1} to "
-                f"{newest}, so that nobody can say which rows count. Restore the folder {LOG} from "
-                f"a back-up, or have the log "
-                f"made anew from the rows with {MEND}.",
-            ),
-        )
+        return (_broken_log(name, (start + 1, newest), len(gone), len(torn)),)
     defects = []
     if unfinished:
-        which = " and ".join(map(str, unfinished))
-        defects.append(
-            TableDefect(
-                name,
-                Damage.TORN_COMMIT,
-                f"The newest version of the table {name} ({which}) is empty, torn or without its "
-                "rows, as a power cut leaves a write that was not finished and that nobody was "
-                f"told of: version {unfinished[0] - 1} is the newest that is whole. {MEND} sets it "
-                "aside.",
-                tuple(there.commits[one] for one in unfinished),
-            )
-        )
-    if bad or moved:
+        defects.append(_torn_commit(name, there, unfinished))
+    if bad or lacking:
         defects.append(_torn_checkpoint(name, tuple(bad)))
     return tuple(defects)
+
+
+def _bad_summaries(folder: TableFolder, there: Listing) -> list[str]:
+    """Return the summaries of the log that cannot be read, and the file that names the newest where
+    it names none that can.
+    """
+    bad = [path for path in there.checkpoints.values() if not _is_checkpoint(folder, path)]
+    if LAST_CHECKPOINT in there.sizes:
+        named = _checkpoint_named(folder)
+        if named is None:
+            is_right = False
+        elif named in there.checkpoints:
+            is_right = there.checkpoints[named] not in bad
+        else:
+            is_right = _is_there(folder, named)  # written since the listing
+        if not is_right:
+            bad.append(LAST_CHECKPOINT)
+    return bad
+
+
+def _unfinished(folder: TableFolder, there: Listing, start: int, newest: int) -> list[int]:
+    """Return the newest versions that are not whole and that nobody was told of, ascending; what
+    was on the disk when somebody was told of it was finished, and has been damaged since.
+    """
+    found: list[int] = []
+    for one in range(newest, max(start, folder.newest_on_disk()), -1):
+        if _has_its_rows(folder, one, there):
+            break
+        found.insert(0, one)
+    return found
+
+
+def _broken_log(name: str, versions: tuple[int, int], gone: int, torn: int) -> TableDefect:
+    many = f"{_MOST_UNSEEN} and more" if gone == _MOST_UNSEEN else str(gone)
+    what = f"{many} missing and {counted(torn, 'unreadable entry', 'unreadable entries')}"
+    first, last = versions
+    return TableDefect(
+        name,
+        Damage.LOG_BROKEN,
+        f"The log of the table {name} has {what} among its versions {first} to {last}, so that "
+        f"nobody can say which rows count. Restore the folder {LOG} from a back-up, or have the "
+        f"log made anew from the rows with {MEND}.",
+    )
+
+
+def _torn_commit(name: str, there: Listing, unfinished: list[int]) -> TableDefect:
+    which = " and ".join(map(str, unfinished))
+    return TableDefect(
+        name,
+        Damage.TORN_COMMIT,
+        f"The newest version of the table {name} ({which}) is empty, torn or without its rows, as "
+        "a power cut leaves a write that was not finished and that nobody was told of: version "
+        f"{unfinished[0] - 1} is the newest that is whole. {MEND} sets it aside.",
+        tuple(there.commits[one] for one in unfinished),
+    )
 
 
 def _torn_checkpoint(name: str, files: tuple[str, ...]) -> TableDefect:
