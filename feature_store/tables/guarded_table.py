@@ -15,8 +15,9 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from feature_store.errors import FeatureStoreError
 from feature_store.tables.older_log import bring_back
 from feature_store.tables.storage_errors import in_words
-from feature_store.tables.table_defects import HARMLESS, TableDefect, is_lost, repair, table_defects
+from feature_store.tables.table_defects import HARMLESS, TableDefect, table_defects
 from feature_store.tables.table_folder import TableFolder
+from feature_store.tables.table_repair import is_lost, repair
 
 
 class StoreError(FeatureStoreError, RuntimeError):
@@ -42,7 +43,7 @@ class GuardedTable:
         self.uri = uri
         self.storage_options = dict(storage_options)
         self.folder = TableFolder(uri, self.storage_options)
-        self.name = uri.rstrip("/").rsplit("/", 1)[-1]
+        self.name = self.folder.name
         self.known_version = known_version
         self._open: list[DeltaTable] = []
         self._is_sound = False

@@ -486,7 +486,7 @@ class KeyedTable:
         self._create()
         if not rows.num_rows:
             return
-        table = DeltaTable(self.uri, storage_options=dict(self.storage_options) or None)
+        table = self.guard.folder.opened()
         newest = {
             tuple(row[name] for name in self.key): row
             for row in sorted(rows.to_pylist(), key=lambda row: row[WRITTEN_AT])

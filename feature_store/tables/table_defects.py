@@ -1,4 +1,4 @@
-"""What is wrong with a table as a whole, each kind in one sentence, and how it is mended.
+"""What is wrong with a table as a whole, each kind in one sentence; `table_repair` mends it.
 
 Found from the files alone, because the library that reads them takes an empty commit for one that
 did nothing and a table without its log for one that was never written.
@@ -7,9 +7,7 @@ did nothing and a table without its log for one that was never written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Any, Final
@@ -17,15 +15,12 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from feature_store.tables.arrow_rows import plain_type
-from feature_store.tables.older_log import bring_back
 from feature_store.tables.table_folder import (
     LAST_CHECKPOINT,
     LOG,
-    OLDER_LOG,
     Listing,
     TableFolder,
     checkpoint_file,
@@ -33,8 +28,6 @@ from feature_store.tables.table_folder import (
 )
 from feature_store.wording import counted
 
-LOST = "annulus.lost"
-"""Mark of a commit that keeps the number of a version that was lost."""
 _MOST_UNSEEN: Final = 10_000
 _OF_A_CHECKPOINT: Final = frozenset({"add", "metaData", "protocol"})
 MEND = "`python -m flows store check --repair`"
@@ -91,7 +84,7 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
     OSError
         If the folder or the object store cannot be looked through.
     """
-    there, name = folder.listing(), _name(folder)
+    there, name = folder.listing(), folder.name
     if not there.commits and there.data:
         there = folder.listing()  # another process may have made the table between log and rows
     if not there.commits and not there.checkpoints:
@@ -111,7 +104,7 @@ def table_defects(folder: TableFolder, known: int | None = None) -> tuple[TableD
     if found:
         return found
     try:
-        table = _opened(folder)
+        table = folder.opened()
     except DeltaError:
         if folder.local is None or not there.checkpoints:
             raise
@@ -259,129 +252,6 @@ def _older(name: str, newest: int | None, known: int | None) -> tuple[TableDefec
     )
 
 
-def repair(
-    folder: TableFolder,
-    defect: TableDefect,
-    known: int | None,
-    rebuild: Callable[[pa.Table], None],
-) -> str:
-    """Mend one thing, and say what was done; nothing is deleted, but set aside in ``_set_aside``.
-
-    Parameters
-    ----------
-    folder : TableFolder
-        The table, which nobody else writes to.
-    defect : TableDefect
-        What is wrong with it.
-    known : int or None
-        The newest version that is known to have been there.
-    rebuild : callable
-        Writes rows, those of all files, as a new table; of a key, the row that was written last
-        stays.
-
-    Raises
-    ------
-    OSError, DeltaError
-        If the files cannot be moved or written.
-    """
-    name = _name(folder)
-    match defect.damage:
-        case Damage.TORN_COMMIT | Damage.TORN_CHECKPOINT:
-            where = _set_aside(folder, defect.files)
-            bring_back(folder, max(folder.listing().commits, default=-1))
-            done = f"{name}: {counted(len(defect.files), 'file')} of the log set aside in {where}"
-            if not defect.files:
-                done = f"{name}: entries of the log that were moved beside it brought back"
-        case Damage.LOG_MISSING | Damage.LOG_BROKEN:
-            there = folder.listing()
-            rows = _all_rows(folder, there.data)
-            where = _set_aside(
-                folder,
-                [
-                    *there.data,
-                    *(path for path in there.sizes if path.startswith((LOG, OLDER_LOG))),
-                ],
-            )
-            rebuild(rows)
-            of_files = counted(len(there.data), "file")
-            done = f"{name}: log made anew from {of_files}; what was there is {where}"
-        case Damage.FILE_MISSING:
-            there = folder.listing()
-            where = _set_aside(folder, [path for path in defect.files if path in there.sizes])
-            _opened(folder).repair()
-            done = f"{name}: {counted(len(defect.files), 'file')} of rows given up"
-        case Damage.OLDER:
-            rebuild(pa.table({}))
-            table = _opened(folder)
-            first = int(table.version()) + 1
-            _mark_lost(table, int(known or 0))
-            done = f"{name}: versions {first} to {known} marked as lost"
-    folder.forget_synced()
-    folder.bring_all_to_disk()
-    return done
-
-
-def is_lost(folder: TableFolder, version: int) -> bool:
-    """Say whether a version stands for one that was lost with a newer store."""
-    try:
-        actions = folder.actions(version)
-    except (OSError, ValueError):
-        return False
-    return any(LOST in action.get("commitInfo", {}) for action in actions)
-
-
-def _mark_lost(table: DeltaTable, until: int) -> None:
-    for _ in range(int(table.version()), until):
-        table.create_write_transaction(
-            [],
-            "append",
-            table.schema(),
-            partition_by=list(table.metadata().partition_columns),
-            commit_properties=CommitProperties(
-                custom_metadata={LOST: datetime.now(UTC).isoformat()}
-            ),
-        )
-        table.update_incremental()
-
-
-def _set_aside(folder: TableFolder, paths: Iterable[str]) -> str:
-    """Move files out of sight of readers and of the clean-up, and return where."""
-    files, where = folder.files(), f"_set_aside/{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-    for path in paths:
-        parent, _, last = path.rpartition("/")
-        # a partition's folder keeps its name, as it is part of what the rows say
-        place = f"{where}/{parent.removeprefix('_')}"
-        if folder.local is not None:
-            files.create_dir(place, recursive=True)
-        files.move(path, f"{place}/{last}")
-    return where
-
-
-def _all_rows(folder: TableFolder, paths: Iterable[str]) -> pa.Table:
-    """Return the rows of all files that can be read, with the columns that the folders name."""
-    # 6 MB, which only a repair needs
-    import pyarrow.dataset  # noqa: PLC0415
-
-    files = folder.files()
-    whole = []
-    for path in sorted(paths):
-        try:
-            rows = pyarrow.dataset.dataset(path, filesystem=files, format="parquet").to_table()
-        except (pa.ArrowException, OSError, ValueError):
-            continue  # cut short by the same accident: its rows are made again
-        for part in path.split("/")[:-1]:
-            name, _, value = part.partition("=")
-            if name not in rows.column_names:
-                rows = rows.append_column(name, pa.array([unquote(value)] * rows.num_rows))
-        plain = [field.with_type(plain_type(field.type)) for field in rows.schema]
-        whole.append(rows.cast(pa.schema(plain)))
-    return pa.concat_tables(whole, promote_options="permissive") if whole else pa.table({})
-
-
-def _opened(folder: TableFolder) -> DeltaTable:
-    return DeltaTable(folder.uri, storage_options=dict(folder.storage_options) or None)
-
-
 def _actions(folder: TableFolder, version: int) -> list[dict[str, Any]] | None:
     try:
         return folder.actions(version)
@@ -430,7 +300,3 @@ def _is_checkpoint(folder: TableFolder, path: str) -> bool:
             return set(pq.read_schema(file).names) >= _OF_A_CHECKPOINT
     except (pa.ArrowException, OSError, ValueError):
         return False
-
-
-def _name(folder: TableFolder) -> str:
-    return folder.uri.rstrip("/").rsplit("/", 1)[-1]

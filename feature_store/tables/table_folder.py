@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow.fs
+from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 
 LOG = "_delta_log"
@@ -79,6 +80,15 @@ class TableFolder:
     def local(self) -> Path | None:
         """The folder; `None` in an object store."""
         return None if "://" in self.uri else Path(self.uri)
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.uri.rstrip("/").rsplit("/", 1)[-1]
+
+    def opened(self) -> DeltaTable:
+        """Return the table at its newest version."""
+        return DeltaTable(self.uri, storage_options=dict(self.storage_options) or None)
 
     def files(self) -> pyarrow.fs.FileSystem:
         """Return a file system whose root is the table."""
