@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 from deploy.demo.cohort import DEMO_CENTERS, CenterFiles, CenterSpec, write_center
@@ -99,19 +100,7 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
         system.start_node(NodeSettings.load(settings).node.port)
         registry = open_registry(NodeSettings.load(settings).node)
         for spec in specs:
-            received = folder / "pacs" / spec.name / "received"
-            received.mkdir(parents=True)
-            system.start(
-                f"pacs-{spec.name}",
-                "pynetdicom",
-                "storescp",
-                str(ports[spec.name]),
-                "-aet",
-                f"PACS_{spec.name}",
-                "-od",
-                str(received.absolute()),
-                "-q",
-            )
+            _start_pacs(system, folder, spec.name, ports[spec.name])
         system.start_dispatcher()
         made = {training.name: _make(folder, training, progress)}
         system.wait_for_prefect()
@@ -124,31 +113,8 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
             system, progress, registry, training.name, len(made[training.name].study_folders)
         )
 
-        progress.say(
-            f"training on centre {training.name}: network, feature selection, Cox model, frozen "
-            "bundle"
-        )
         bundle = folder / "bundle"
-        system.run(
-            "train",
-            "flows",
-            "train",
-            training.name,
-            str(bundle.absolute()),
-            "--name",
-            "annulus-demonstration",
-            "--seed",
-            str(SEED),
-            "--epochs",
-            str(NETWORK_EPOCHS),
-            "--lambda-rule",
-            "1se",
-            "--bootstraps",
-            "20",
-            "--folds",
-            "0",
-            "--demonstration",
-        )
+        _train(system, progress, training.name, bundle)
         digest = read_digest(bundle)
         _pin(settings, bundle, digest)
         progress.say(f"frozen: bundle {digest[:16]}, pinned in {settings.name}")
@@ -163,17 +129,9 @@ def run(folder: Path, specs: list[CenterSpec]) -> int:
             )
         _wait_for_delivery(system, registry, progress)
 
-        progress.say(
-            "validating " + ", ".join(spec.name for spec in external) + " and both together"
-        )
-        system.run(
-            "validate",
-            "flows",
-            "validate",
-            *(spec.name for spec in external),
-            "--name",
-            "demonstration",
-        )
+        names = [spec.name for spec in external]
+        progress.say("validating " + ", ".join(names) + " and both together")
+        system.run("validate", "flows", "validate", *names, "--name", "demonstration")
     _summarise(folder, registry, specs, progress)
     return 0
 
@@ -233,6 +191,29 @@ def _write_settings(folder: Path, specs: list[CenterSpec], ports: dict[str, int]
     path = here / "annulus.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _start_pacs(system: LocalSystem, folder: Path, center: str, port: int) -> None:
+    received = folder / "pacs" / center / "received"
+    received.mkdir(parents=True)
+    where = ("-aet", f"PACS_{center}", "-od", str(received.absolute()))
+    system.start(f"pacs-{center}", "pynetdicom", "storescp", str(port), *where, "-q")
+
+
+def _train(system: LocalSystem, progress: Progress, center: str, bundle: Path) -> None:
+    progress.say(
+        f"training on centre {center}: network, feature selection, Cox model, frozen bundle"
+    )
+    options = {
+        "--name": "annulus-demonstration",
+        "--seed": str(SEED),
+        "--epochs": str(NETWORK_EPOCHS),
+        "--lambda-rule": "1se",
+        "--bootstraps": "20",
+        "--folds": "0",
+    }
+    arguments = (center, str(bundle.absolute()), *chain.from_iterable(options.items()))
+    system.run("train", "flows", "train", *arguments, "--demonstration")
 
 
 def _pin(settings: Path, bundle: Path, digest: str) -> None:
