@@ -33,8 +33,10 @@ def set_clock(report: Dataset, local: datetime) -> None:
 
 
 def source_time(created_at: datetime, ct: Dataset) -> datetime:
-    """Return a moment in the time zone that a CT names (0008,0201), if it names one."""
-    offset = str(ct.get("TimezoneOffsetFromUTC") or "")
-    if re.fullmatch(r"[+-]\d{4}", offset):
+    """Return a moment in the time zone that a CT names (0008,0201), if it names one that there is:
+    -1200 to +1400 (PS3.3 section C.12.1.1.8).
+    """
+    offset = str(ct.get("TimezoneOffsetFromUTC") or "").strip()
+    if re.fullmatch(r"[+-](0\d|1[0-4])[0-5]\d", offset):
         return created_at.astimezone(datetime.strptime(offset, "%z").tzinfo)
     return created_at

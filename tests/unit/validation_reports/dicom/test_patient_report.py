@@ -332,6 +332,14 @@ def test_time_is_written_in_the_zone_of_the_source(pat1: tuple[list[Dataset], Da
 
 
 @pytest.mark.real_data
+@pytest.mark.parametrize("offset", ["+2500", "-9900", "+0160", "+01:00", "01", "+0100\\+0200"])
+def test_a_zone_that_no_place_has_is_none(pat1: tuple[list[Dataset], Dataset], offset: str) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    ct[0].TimezoneOffsetFromUTC = offset
+    assert str(_report(ct, rtstruct).ContentTime) == "050607"
+
+
+@pytest.mark.real_data
 def test_two_patients_are_refused_without_naming_them(pat1: tuple[list[Dataset], Dataset]) -> None:
     ct, rtstruct = deepcopy(pat1)
     rtstruct.PatientID = "SECRET-77"
