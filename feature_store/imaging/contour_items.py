@@ -17,6 +17,8 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from feature_store.imaging.ct_headers import UNREADABLE
+
 _CONTOUR_DATA = Tag(0x3006, 0x0050)
 
 
@@ -93,7 +95,7 @@ def whole_number(item: Dataset, keyword: str) -> int | None:
     """Return a whole number of an item; `None` where it has none, so that it belongs to no ROI."""
     try:
         return int(item.get(keyword))
-    except (ValueError, TypeError, OverflowError):
+    except UNREADABLE:
         return None
 
 
@@ -107,7 +109,7 @@ def drawn_contour(item: Dataset) -> DrawnContour:
         is_sound = numbers.size % 3 == 0 and (
             announced is None or int(announced) * 3 == numbers.size
         )
-    except (ValueError, TypeError):
+    except UNREADABLE:
         return DrawnContour(None, kind)
     if not is_sound or offset.shape != (3,) or not np.isfinite(offset).all():
         return DrawnContour(None, kind)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import CTImageStorage
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
@@ -32,8 +32,10 @@ _ACQUISITION_TAGS = (
 )
 _DATE = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 UNREADABLE = (
+    BytesLengthException,
     InvalidDicomError,
     EOFError,
+    OverflowError,
     ValueError,
     TypeError,
     KeyError,
@@ -349,9 +351,5 @@ def _optional(dataset: Dataset, keyword: str, kind: Callable[[Any], _T]) -> _T |
     try:
         value = dataset.get(keyword)
         return None if value is None or _joined(value).strip() == "" else kind(value)
-    except (
-        ValueError,
-        TypeError,
-        OverflowError,
-    ):  # an unusable value says as little as an absent one
+    except UNREADABLE:  # an unusable value says as little as an absent one
         return None

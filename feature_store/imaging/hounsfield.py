@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from feature_store.imaging.ct_headers import UNREADABLE
+
 OUTSIDE_IMAGE: np.float32 = np.float32(-np.inf)
 """What a padded pixel is in a `CtVolume` before the floor is applied."""
 NOT_MEASURED_HU = -1500.0
@@ -78,13 +80,13 @@ def padding_of(image: Dataset) -> Padding | None:
 
 def _as_stored(image: Dataset, keyword: str) -> int | None:
     """Return a value as a pixel with the same bits would be read."""
-    value = image.get(keyword)
-    if isinstance(value, bytes):  # US or SS in Implicit VR, which does not say which
-        value = int.from_bytes(value[:2], "little") if len(value) >= 2 else None
     try:
+        value = image.get(keyword)
+        if isinstance(value, bytes):  # US or SS in Implicit VR, which does not say which
+            value = int.from_bytes(value[:2], "little") if len(value) >= 2 else None
         bits = int(image.BitsAllocated)
         number = int(value) % (1 << bits) if value is not None else None
-    except (TypeError, ValueError, AttributeError, OverflowError):  # says as little as no value
+    except UNREADABLE:  # says as little as no value
         return None
     if number is None:
         return None

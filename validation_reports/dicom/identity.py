@@ -13,7 +13,10 @@ from pydicom.charset import convert_encodings, python_encoding
 from pydicom.config import RAISE, disable_value_validation
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.valuerep import validate_value
+from pydicom.tag import BaseTag
+from pydicom.valuerep import DA, DT, TM, validate_value
+
+from feature_store.imaging.ct_headers import UNREADABLE
 
 AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
 TYPE_2 = (
@@ -30,6 +33,7 @@ TYPE_2 = (
 """Attributes that must be there, if only empty (PS3.3 sections C.7.1.1 and C.7.2.1)."""
 _IDENTITY_GROUPS = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040)
 _SEXES = ("M", "F", "O")
+_MOMENTS = {"DA": DA, "TM": TM, "DT": DT}
 
 
 def complete(dataset: Dataset) -> None:
@@ -58,19 +62,15 @@ def identity_of(ct: Dataset) -> Dataset:
     """Return the CT's patient and study attributes with every text decoded.
 
     Attributes that an object must carry are present, if only empty; a value that its VR does not
-    allow is left out, since a receiver may refuse the whole object for it. What names the patient
-    stays as it was sent.
+    allow, or that cannot be read, is left out, since a receiver may refuse the whole object for it.
+    What names the patient stays as it was sent.
     """
     with disable_value_validation():  # its warnings would quote values
         identity = Dataset()
         # Iterating a Dataset gives elements, of pixel data too
         for tag in ct.keys():  # noqa: SIM118
-            if tag.group in _IDENTITY_GROUPS:
-                identity.add(deepcopy(ct[tag]))
-        for element in identity:
-            for item in element.value if element.VR == "SQ" else ():
-                # Else its bytes would be written unchanged under another character set.
-                item.decode()
+            if tag.group in _IDENTITY_GROUPS and (element := _readable(ct, tag)) is not None:
+                identity.add(element)
         complete(identity)
         if identity.PatientSex not in _SEXES:  # PS3.3 section C.7.1.1
             identity.PatientSex = ""
@@ -132,11 +132,30 @@ def character_set(identity: Dataset, texts: Sequence[str]) -> str | None:
     return "ISO_IR 192"
 
 
+def _readable(dataset: Dataset, tag: BaseTag) -> DataElement | None:
+    """Return a copy of an element with every text decoded; `None` where its bytes are none of its
+    VR, which is of no concern to who reads others.
+    """
+    try:
+        element = deepcopy(dataset[tag])
+        # Else the bytes of an item would be written unchanged under another character set.
+        for item in element.value if element.VR == "SQ" else ():
+            item.decode()
+    except UNREADABLE:
+        return None
+    return element
+
+
 def _is_valid(element: DataElement) -> bool:
     if element.VR == "SQ" or element.is_empty:
         return True
     values = element.value if element.VM > 1 else (element.value,)
+    moment = _MOMENTS.get(element.VR)
+    if moment is not None and element.VM > 1:
+        return False
     try:
+        if moment is not None:
+            moment(str(element.value))
         for value in values:
             validate_value(
                 element.VR, value if isinstance(value, bytes | float | int) else str(value), RAISE

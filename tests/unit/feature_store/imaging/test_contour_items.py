@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 
 from feature_store.imaging.contour_items import drawn_contour, drawn_rois, repeated_roi_numbers
 from tests.support.dicom_files import write_rtstruct
@@ -39,6 +41,13 @@ def test_a_contour_is_read_as_it_is_written() -> None:
     np.testing.assert_array_equal(contour.points, SQUARE)
     assert (contour.geometric_type, contour.is_offset) == ("CLOSED_PLANAR", False)
     assert drawn_contour(Dataset()).geometric_type == ""
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR IS:UserWarning")
+def test_a_count_of_points_that_no_number_holds_makes_it_malformed_and_no_more() -> None:
+    contour, tag = item(), Tag("NumberOfContourPoints")
+    contour[tag] = RawDataElement(tag, "IS", 6, b"1e400 ", 0, False, True)
+    assert drawn_contour(contour).points is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from feature_store.imaging.hounsfield import OUTSIDE_IMAGE, Padding, padding_of, put_hounsfield
 from tests.support.ct_volumes import ct_of
@@ -56,6 +58,13 @@ def _image(representation: int, bits: int = 16, **elements: bytes | int) -> Data
         kind = "UN" if isinstance(value, bytes) else "SS" if value < 0 else "US"
         image.add_new(keyword, kind, value)
     return image
+
+
+def test_padding_of_bytes_that_are_no_number_says_nothing() -> None:
+    image = _image(1)
+    tag = Tag("PixelPaddingValue")
+    image[tag] = RawDataElement(tag, "SS", 3, b"-20", 0, False, True)
+    assert padding_of(image) is None
 
 
 @pytest.mark.parametrize(

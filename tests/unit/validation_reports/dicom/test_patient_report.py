@@ -14,7 +14,9 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from models.combined.certainty import ScoreRange
 from models.combined.combined_model import Risk
@@ -320,6 +322,29 @@ def test_absent_and_impossible_attributes_do_not_stop_a_report(
     write_dicom(_report(ct, rtstruct), path)
     assert errors_in(peer("dciodvfy"), path, name="Comprehensive3DSR") == []
     assert ct[0].PatientSex == "male", "the given dataset was changed"
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value"),
+    [
+        ("ReconstructionDiameter", "FD", b"5 mm"),
+        ("ExposureTimeInuS", "FD", b"\0\0\0\0"),
+        ("AcquisitionNumber", "IS", b"1e400 "),
+        ("StudyDate", "DA", b"20200102\\20200103 "),
+        ("StudyTime", "TM", b"-0000 "),
+        ("StudyTime", "TM", b"\\ "),
+    ],
+)
+def test_what_cannot_be_read_in_a_header_does_not_stop_a_report(
+    pat1: tuple[list[Dataset], Dataset], keyword: str, vr: str, value: bytes
+) -> None:
+    ct, rtstruct = deepcopy(pat1)
+    tag = Tag(keyword)
+    ct[0][tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+    report = _report(ct, rtstruct)
+    assert report.PatientID == pat1[0][0].PatientID
+    assert not report.get(keyword)
 
 
 @pytest.mark.real_data
