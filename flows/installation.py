@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from pydicom import config
+
 from dicom_node.archive.key_check import check_key
 from dicom_node.center import Center, ReturnedObject
 from dicom_node.registry.registry import Registry, open_registry
@@ -153,6 +155,15 @@ class Installation:
 @cache
 def installation() -> Installation:
     """Open the installation that ``ANNULUS_SETTINGS`` or ``annulus.toml`` describes, once per
-    process.
+    process, in which pydicom quotes no values from then on.
     """
+    quote_no_values()
     return Installation(Settings.load())
+
+
+def quote_no_values() -> None:
+    """Let pydicom say nothing of values that their VR does not allow: its warnings quote them, such
+    as UIDs with leading zeros, and what names a study has no place in a log.
+    """
+    config.settings.reading_validation_mode = config.IGNORE
+    config.settings.writing_validation_mode = config.IGNORE

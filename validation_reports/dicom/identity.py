@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.valuerep import DA, DT, TM, validate_value
 
+from dicom_node.datasets.identity import is_uid
 from feature_store.imaging.ct_headers import UNREADABLE
 
 AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
@@ -63,7 +64,8 @@ def identity_of(ct: Dataset) -> Dataset:
 
     Attributes that an object must carry are present, if only empty; a value that its VR does not
     allow, or that cannot be read, is left out, since a receiver may refuse the whole object for it.
-    What names the patient stays as it was sent.
+    What names the patient stays as it was sent, and so does a UID with leading zeros, which the
+    standard does not allow (PS3.5 section 9.1): it is what its PACS knows the study by.
     """
     with disable_value_validation():  # its warnings would quote values
         identity = Dataset()
@@ -149,6 +151,8 @@ def _readable(dataset: Dataset, tag: BaseTag) -> DataElement | None:
 def _is_valid(element: DataElement) -> bool:
     if element.VR == "SQ" or element.is_empty:
         return True
+    if element.VR == "UI" and element.VM == 1:
+        return is_uid(str(element.value))
     values = element.value if element.VM > 1 else (element.value,)
     moment = _MOMENTS.get(element.VR)
     if moment is not None and element.VM > 1:

@@ -18,9 +18,12 @@ import pytest
 from numpy.typing import NDArray
 from prefect.logging import disable_run_logger
 from pydicom import dcmread
+from pydicom.config import disable_value_validation
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom_node.center import USUALLY_RETURNED, ReturnedObject
+from flows.installation import quote_no_values
 from flows.studies import returned_objects, steps
 from flows.studies.scored import Scored
 from models.combined.combined_model import train_combined_model
@@ -104,6 +107,44 @@ def test_a_page_is_returned_as_picture_where_it_is_asked_for(
     assert 0.02 < (picture.pixel_array < 128).mean() < 0.5
     assert errors_in(peer("dciodvfy"), written[ReturnedObject.SR], name="Comprehensive3DSR") == []
     assert errors_in(peer("dciodvfy"), written[ReturnedObject.SC], name="SCImage") == []
+
+
+EVERYTHING = "returns = ['sr', 'seg', 'pdf', 'sc']\n" + RETURN_TO
+
+
+def test_uids_with_leading_zeros_are_returned_as_they_were_sent(
+    archived: tuple[Path, str], bundle: Any, scored: Scored
+) -> None:
+    names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+
+    def changed(dataset: Dataset) -> dict[str, str]:
+        return {name: f"1.2.003.0{dataset[name].value[-9:]}" for name in names}
+
+    with disable_value_validation():
+        quote_no_values()  # as every process that scores
+        sent = _changed(scored, changed)
+        written = _written(archived, bundle, sent, EVERYTHING)
+        back = {kind: dcmread(path) for kind, path in written.items()}
+        assert {str(kind) for kind in back} == {"sr", "seg", "pdf", "sc"}
+        first, last = sent.checked.ct_datasets[0], sent.checked.ct_datasets[-1]
+        assert {one.StudyInstanceUID for one in back.values()} == {first.StudyInstanceUID}
+        assert {str(first.SOPInstanceUID), str(last.SOPInstanceUID)} <= _referenced(
+            back[ReturnedObject.SR]
+        )
+        regions = back[ReturnedObject.SEG]
+        assert regions.FrameOfReferenceUID == first.FrameOfReferenceUID
+        assert regions.ReferencedSeriesSequence[0].SeriesInstanceUID == first.SeriesInstanceUID
+
+
+def _changed(scored: Scored, values: Callable[[Dataset], dict[str, str]]) -> Scored:
+    """Return a score of a study whose instances have other values, where they have one."""
+    ct, rtstruct = deepcopy(scored.checked.ct_datasets), deepcopy(scored.checked.rtstruct)
+    for dataset in ct:
+        for name, value in values(dataset).items():
+            dataset[name] = DataElement(name, dataset[name].VR, value)
+    for name in ("StudyInstanceUID", "PatientID", "PatientName"):
+        rtstruct[name] = deepcopy(ct[0][name])
+    return replace(scored, checked=replace(scored.checked, ct_datasets=ct, rtstruct=rtstruct))
 
 
 class _MeansOfParts:
