@@ -10,6 +10,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from dicom_node.audit import AuditEvent, record
+from dicom_node.datasets.text_as_sent import text_as_sent
 from dicom_node.errors import NodeError
 from dicom_node.pseudonym import patient_key
 from dicom_node.registry.registry import StudySummary
@@ -92,7 +93,7 @@ def _who(study: StudySummary, archive: Path) -> str:
     if not files:
         return f"Centre {study.center}: its files are gone."
     header = dcmread(files[0], stop_before_pixels=True, specific_tags=_ASKED)
-    patient = _shown(header.get("PatientID")) or "(empty)"
+    patient = _shown(text_as_sent(header, "PatientID")) or "(empty)"
     day = _shown(header.get("StudyDate")) or "of unknown date"
     return f"Centre {study.center}: Patient ID {patient}, study {day} {header.StudyInstanceUID}"
 

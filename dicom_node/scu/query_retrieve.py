@@ -17,6 +17,7 @@ from pynetdicom import _config
 
 from dicom_node.center import QuerySource
 from dicom_node.datasets.sop_classes import STUDY_ROOT_FIND, STUDY_ROOT_MOVE
+from dicom_node.datasets.text_as_sent import text_as_sent
 from dicom_node.errors import NodeError, RetrievalError, UnreachableError, where_raised
 from dicom_node.scu.caller import Caller
 
@@ -335,8 +336,7 @@ def as_retrieval_error() -> Iterator[None]:
 
 def text_of(answer: Dataset, keyword: str) -> str | None:
     """Return a value of a match without blanks around it; `None` where it is empty or absent."""
-    value = answer.get(keyword)
-    return (str(value).strip() or None) if value is not None else None
+    return text_as_sent(answer, keyword).strip() or None
 
 
 def _identifier(level: str, keys: Mapping[str, str]) -> Dataset:

@@ -11,6 +11,7 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 from dicom_node.archive.erased_people import ErasedPeople
+from dicom_node.datasets.text_as_sent import text_as_sent
 from dicom_node.errors import NodeError
 from dicom_node.intake.erasure import names_of
 from dicom_node.pseudonym import image_key, patient_key
@@ -254,7 +255,7 @@ def _said_by_files(
             header = dcmread(path, stop_before_pixels=True, force=True)
         except (OSError, InvalidDicomError, ValueError, EOFError):
             continue  # what cannot be read goes with its folder
-        ids.add(str(header.get("PatientID", "") or "").strip())
+        ids.add(text_as_sent(header, "PatientID").strip())
         for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
             uids.add(str(header.get(name, "") or ""))
     return ids - {""}, uids - {""}

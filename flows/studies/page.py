@@ -9,6 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from dicom_node.center import ReturnedObject
+from dicom_node.datasets.text_as_sent import text_as_sent
 from feature_store.imaging.regions import Region
 from feature_store.wording import counted
 from flows.installation import Installation
@@ -82,10 +83,10 @@ def pages_of(
 
 def named(ct: Dataset) -> tuple[Fact, ...]:
     """Return whose page it is, for the PACS that sent it."""
-    name = str(ct.get("PatientName") or "").replace("^", " ").strip()
+    name = text_as_sent(ct, "PatientName").replace("^", " ").strip()
     return (
         ("Patient", name or "without a name"),
-        ("ID", str(ct.get("PatientID") or "").strip() or "none"),
+        ("ID", text_as_sent(ct, "PatientID").strip() or "none"),
         ("Born", _date(str(ct.get("PatientBirthDate") or ""))),
     )
 

@@ -17,6 +17,7 @@ from pydicom.tag import BaseTag
 from pydicom.valuerep import DA, DT, TM, validate_value
 
 from dicom_node.datasets.identity import is_uid
+from dicom_node.datasets.text_as_sent import text_as_sent
 from feature_store.imaging.ct_headers import UNREADABLE
 
 AS_SENT = ("PatientName", "PatientID", "AccessionNumber")
@@ -46,7 +47,7 @@ def complete(dataset: Dataset) -> None:
 
 def withhold(dataset: Dataset) -> dict[str, str]:
     """Empty what names the patient in a complete dataset, and return it for `restore`."""
-    as_sent = {keyword: str(dataset[keyword].value or "") for keyword in AS_SENT}
+    as_sent = {keyword: text_as_sent(dataset, keyword) for keyword in AS_SENT}
     for keyword in AS_SENT:
         setattr(dataset, keyword, "")
     return as_sent
@@ -95,7 +96,11 @@ def patient_and_study(ct: Dataset) -> Dataset:
         for keyword in (*TYPE_2, "StudyInstanceUID", "StudyDescription"):
             if keyword in identity:
                 value = identity[keyword].value
-                setattr(found, keyword, str(value) if keyword in AS_SENT else value)
+                setattr(
+                    found,
+                    keyword,
+                    text_as_sent(identity, keyword) if keyword in AS_SENT else value,
+                )
         if not all(str(element.value).isascii() for element in found):
             found.SpecificCharacterSet = "ISO_IR 192"
     return found

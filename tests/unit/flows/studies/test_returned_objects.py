@@ -23,6 +23,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom_node.center import USUALLY_RETURNED, ReturnedObject
+from dicom_node.datasets.text_as_sent import text_as_sent
 from flows.installation import quote_no_values
 from flows.studies import returned_objects, steps
 from flows.studies.scored import Scored
@@ -134,6 +135,17 @@ def test_uids_with_leading_zeros_are_returned_as_they_were_sent(
         regions = back[ReturnedObject.SEG]
         assert regions.FrameOfReferenceUID == first.FrameOfReferenceUID
         assert regions.ReferencedSeriesSequence[0].SeriesInstanceUID == first.SeriesInstanceUID
+
+
+def test_a_backslash_in_what_names_the_patient_stays(
+    archived: tuple[Path, str], bundle: Any, scored: Scored
+) -> None:
+    sent = {"PatientID": "A1\\7", "AccessionNumber": "R1\\R2", "PatientName": "Doe^J\\Doe^Jane"}
+    written = _written(archived, bundle, _changed(scored, lambda _: sent), EVERYTHING)
+    assert len(written) == 4
+    for path in written.values():
+        returned = dcmread(path)
+        assert {name: text_as_sent(returned, name) for name in sent} == sent
 
 
 def _changed(scored: Scored, values: Callable[[Dataset], dict[str, str]]) -> Scored:
