@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -114,6 +114,9 @@ class SliceHeader:
         Samples per Pixel (0028,0002).
     lossy : bool
         Whether the pixels were compressed with loss at some time (0028,2110).
+    undescribed : tuple of str
+        Keywords of what pixels cannot be read without, and that is absent or impossible (PS3.3
+        C.7.6.3.1).
     """
 
     number: int
@@ -137,10 +140,13 @@ class SliceHeader:
     photometric: str = ""
     samples: int | None = None
     lossy: bool = False
+    undescribed: tuple[str, ...] = ()
 
     @property
     def odd_pixels(self) -> str | None:
         """What is not as CT Image Storage has its pixels (PS3.3 C.8.2.1.1), in words."""
+        if self.undescribed:
+            return f"without a usable {' and '.join(self.undescribed)}"
         if self.samples not in (None, 1) or self.photometric not in ("", *_GREY):
             return f"{self.photometric or 'pixels'} of {counted(self.samples or 1, 'sample')}"
         allocated = self.bits_allocated or 16
@@ -309,6 +315,11 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         photometric=_optional(dataset, "PhotometricInterpretation", _unit) or "",
         samples=_optional(dataset, "SamplesPerPixel", int),
         lossy=_optional(dataset, "LossyImageCompression", _unit) == "01",
+        undescribed=tuple(
+            keyword
+            for keyword, kind in _PIXEL_DESCRIPTION.items()
+            if _optional(dataset, keyword, kind) is None
+        ),
     )
 
 
@@ -340,11 +351,27 @@ def _unit(value: Any) -> str:
     return str(value).strip().upper()
 
 
+def _is_signed(value: Any) -> bool:
+    """Return what Pixel Representation (0028,0103) says."""
+    if value not in (0, 1):
+        raise ValueError(f"{value} is no Pixel Representation.")
+    return bool(value)
+
+
 def _month(value: Any) -> str:
     found = _DATE.fullmatch(str(value).strip())
     if found is None:
         raise ValueError("No date (PS3.5 section 6.2, DA).")
     return f"{found[1]}-{found[2]}"
+
+
+_PIXEL_DESCRIPTION: Mapping[str, Callable[[Any], object]] = {
+    "SamplesPerPixel": int,
+    "PhotometricInterpretation": _unit,
+    "BitsAllocated": int,
+    "BitsStored": int,
+    "PixelRepresentation": _is_signed,
+}
 
 
 def _optional(dataset: Dataset, keyword: str, kind: Callable[[Any], _T]) -> _T | None:

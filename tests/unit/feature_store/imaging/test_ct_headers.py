@@ -94,6 +94,12 @@ def test_no_slice_is_no_ct() -> None:
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR of 1 sample"),
         ({"PhotometricInterpretation": "MONOCHROME1"}, None),
         ({"SamplesPerPixel": 3}, "MONOCHROME2 of 3 samples"),
+        ({"PixelRepresentation": None}, "without a usable PixelRepresentation"),
+        ({"PixelRepresentation": 2}, "without a usable PixelRepresentation"),
+        (
+            {"BitsAllocated": None, "BitsStored": None},
+            "without a usable BitsAllocated and BitsStored",
+        ),
     ],
 )
 def test_pixels_of_another_form_are_told(
