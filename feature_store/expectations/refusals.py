@@ -20,6 +20,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "impossible-geometry": "finite positions, two orthogonal directions, a size above 0",
         "truncated-pixels": "as many pixels as the slice announces",
         "pixel-shape": "one grey frame in each slice",
+        "pixel-range": "pixel values that Bits Stored can hold",
         "ct-too-small": "a CT of at least 4 voxels along each axis",
         "not-rtstruct": "an RT Structure Set",
         "rtstruct-content": "usable UIDs and a usable list of ROIs in the RTSTRUCT",

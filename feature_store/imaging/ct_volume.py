@@ -16,9 +16,16 @@ from feature_store.errors import CtGeometryError, UnreadableInstance
 from feature_store.imaging.ct_extent import CtExtent
 from feature_store.imaging.ct_headers import UNREADABLE, Acquisition, SliceHeader
 from feature_store.imaging.ct_rules import CT_RULES, ct_facts
-from feature_store.imaging.hounsfield import padding_of, put_hounsfield
+from feature_store.imaging.hounsfield import (
+    OUTSIDE_IMAGE,
+    BeyondBits,
+    beyond_bits,
+    padding_of,
+    put_hounsfield,
+)
 from feature_store.imaging.reading import CtReading
 from feature_store.rules import refuse
+from feature_store.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +163,7 @@ def ct_volume(reading: CtReading) -> CtVolume:
     Raises
     ------
     UnreadableInstance
-        If a slice lacks pixels.
+        If a slice lacks pixels, or has values that its bits cannot hold.
     CtGeometryError
         If the slices do not form one regular volume in HU: the sentence says where and what was
         expected.
@@ -170,8 +177,12 @@ def ct_volume(reading: CtReading) -> CtVolume:
     ):
         image = reading.pixels.take(header.number)
         slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
-        stored = _stored_pixels(image, header, position)
-        put_hounsfield(hu[index], stored, slope, intercept, padding_of(image))
+        stored, padding = _stored_pixels(image, header, position), padding_of(image)
+        put_hounsfield(hu[index], stored, slope, intercept, padding)
+        beyond = beyond_bits(image, stored, slope, intercept)
+        if beyond is not None:
+            _refuse_beyond(beyond.without(padding), header, position)
+            hu[index][beyond.where] = OUTSIDE_IMAGE
     row = np.asarray(first.orientation[:3]) / np.linalg.norm(first.orientation[:3])
     normal = headers.normal
     gaps = headers.slice_gaps_mm
@@ -187,6 +198,21 @@ def ct_volume(reading: CtReading) -> CtVolume:
         frame_of_reference_uid=first.frame_of_reference_uid,
         series_instance_uid=first.series_instance_uid,
         acquisition=first.acquisition,
+    )
+
+
+def _refuse_beyond(beyond: BeyondBits, header: SliceHeader, position_mm: float) -> None:
+    """Refuse values that Bits Stored cannot hold; what is padding may be none of them."""
+    if not beyond.where.any():
+        return
+    count = int(np.count_nonzero(beyond.where))
+    raise UnreadableInstance(
+        "pixel-range",
+        f"The CT slice at {position_mm:.2f} mm has {counted(count, 'pixel')} beyond the "
+        f"{header.bits_stored} bits that it says are stored (Bits Stored (0028,0101)), the first "
+        f"of the value {beyond.first}: expected values that these bits hold, since of others only "
+        "a part is read (PS3.5 section 8.1.1). Let the sending system mend Bits Stored or Pixel "
+        "Representation (0028,0103), or name the padding in Pixel Padding Value (0028,0120).",
     )
 
 

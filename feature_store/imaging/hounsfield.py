@@ -18,6 +18,7 @@ from feature_store.imaging.ct_headers import UNREADABLE
 
 OUTSIDE_IMAGE: np.float32 = np.float32(-np.inf)
 """What a padded pixel is in a `CtVolume` before the floor is applied."""
+_OVERLAY_GROUPS, _OVERLAY_BITS_ALLOCATED = range(0x6000, 0x6100, 2), 0x0100
 NOT_MEASURED_HU = -1500.0
 """Nothing that was measured lies below, whatever the noise: it is padding that is not named."""
 
@@ -41,6 +42,83 @@ class Padding:
         """Say of each stored value whether it is padding."""
         low, high = sorted((self.value, self.value if self.limit is None else self.limit))
         return np.asarray((stored >= low) & (stored <= high), dtype=np.bool_)
+
+
+@dataclass(frozen=True, eq=False)
+class BeyondBits:
+    """Pixels that use bits above Bits Stored (0028,0101), so that they are read as other values.
+
+    Parameters
+    ----------
+    where : ndarray of bool
+        Which pixels of the slice.
+    values : ndarray of int
+        What they are with all their bits.
+    """
+
+    where: npt.NDArray[np.bool_]
+    values: npt.NDArray[np.integer]
+
+    @property
+    def first(self) -> int:
+        """The value of the first of them."""
+        return int(self.values[self.where][0])
+
+    def without(self, padding: Padding | None) -> BeyondBits:
+        """Return those that are no padding: its value (0028,0120) may need more bits than are
+        stored, such as -2000 among 12 bits without sign.
+        """
+        if padding is None:
+            return self
+        return BeyondBits(self.where & ~padding.marks(self.values), self.values)
+
+
+def beyond_bits(
+    image: Dataset, stored: npt.NDArray[np.integer], slope: float, intercept: float
+) -> BeyondBits | None:
+    """Return which pixels of a slice use bits above Bits Stored, or the sign's, for a value; `None`
+    where none does.
+
+    Those bits are no part of a value (PS3.5 section 8.1.1), and may hold overlays where these say
+    so (PS3.3 section C.9.2, retired). Elsewhere whoever wrote them meant the whole value, and left
+    Bits Stored or Pixel Representation (0028,0103) as they were: metal of 3500 would be read as
+    -596 from 12 signed bits, which is air.
+
+    Parameters
+    ----------
+    image : Dataset
+        The Image Pixel module of the slice with its pixel data and file meta information.
+    stored : ndarray of int, shape (y, x)
+        Its values of Bits Stored bits.
+    slope, intercept : float
+        Rescale Slope and Intercept (PS3.3 section C.11.1).
+    """
+    allocated, bits = int(image.BitsAllocated), int(image.BitsStored)
+    is_native = not image.file_meta.TransferSyntaxUID.is_compressed
+    if bits >= allocated or not is_native or _has_overlay_bits(image):
+        return None
+    is_signed = image.PixelRepresentation == 1
+    kind = f"<{'i' if is_signed else 'u'}{allocated // 8}"
+    whole = np.frombuffer(image.PixelData, kind, stored.size).reshape(stored.shape)
+    where = whole != stored
+    if is_signed and where.any() and whole.min() >= 0 and whole.max() < 1 << bits:
+        # Negative values whose sign was not carried into the upper bits, or none that are negative:
+        # several that nothing in a patient has, while padding is one.
+        where &= stored * slope + intercept < NOT_MEASURED_HU
+        if np.unique(stored[where]).size < 2:
+            return None
+    return BeyondBits(where, whole) if where.any() else None
+
+
+def _has_overlay_bits(image: Dataset) -> bool:
+    """Say whether an overlay plane lies in the pixels: its Overlay Bits Allocated (60xx,0100) is
+    not that of a plane of its own.
+    """
+    return any(
+        tag.elem == _OVERLAY_BITS_ALLOCATED and image[tag].value not in (None, 1)
+        for tag in image.keys()  # noqa: SIM118 - iterating a Dataset gives elements
+        if tag.group in _OVERLAY_GROUPS
+    )
 
 
 def put_hounsfield(

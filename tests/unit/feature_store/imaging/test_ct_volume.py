@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,10 @@ from pydicom.dataset import Dataset
 
 from feature_store.errors import CtGeometryError, StudyDefect, UnreadableInstance
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
+from feature_store.imaging.hounsfield import NOT_MEASURED_HU
 from feature_store.imaging.reading import read_ct
 from tests.support.ct_volumes import noise
-from tests.support.dicom_files import FRAME_UID, SERIES_UID, write_ct
+from tests.support.dicom_files import FRAME_UID, SERIES_UID, Spoil, write_ct
 
 
 @pytest.fixture
@@ -58,6 +60,88 @@ def test_pixels_cut_short_are_refused(tmp_path: Path, hu: npt.NDArray[np.int16])
         ct_volume(read_ct(write_ct(tmp_path, hu, spoil=_cut_pixels)))
     assert caught.value.code == "truncated-pixels"
     assert "SECRET" not in str(caught.value)
+
+
+def _stored_as(
+    values: npt.NDArray[np.integer], *, signed: bool, intercept: int, **elements: int
+) -> Spoil:
+    """Write stored values, shape (z, y, x), in two bytes each, of which 12 bits are said to
+    count, and other numbers.
+    """
+
+    def spoil(z: int, dataset: Dataset) -> None:
+        dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = int(signed), 12, 11
+        dataset.RescaleSlope, dataset.RescaleIntercept = 1, intercept
+        dataset.PixelData = (values[z].astype(np.int_) & 0xFFFF).astype("<u2").tobytes()
+        for keyword, number in elements.items():
+            tag = OVERLAY_BITS if keyword == "OverlayBitsAllocated" else keyword
+            dataset.add_new(tag, "SS" if number < 0 else "US", number)
+
+    return spoil
+
+
+OVERLAY_BITS = 0x60000100
+PADDED = (slice(None), slice(0, 2), slice(None))
+METAL = (3, 2, 2)
+
+
+def _with(hu: npt.NDArray[np.int16], where: Any, value: int) -> npt.NDArray[np.int_]:
+    changed = hu.astype(np.int_)
+    changed[where] = value
+    return changed
+
+
+def test_bits_above_those_stored_are_read_as_they_are_meant(
+    tmp_path: Path, hu: npt.NDArray[np.int16]
+) -> None:
+    without_sign = hu + 1024
+    nothing, padded = np.zeros(hu.shape, dtype=np.bool_), np.zeros(hu.shape, dtype=np.bool_)
+    padded[PADDED] = True
+    two, three = _with(hu, PADDED, -2000), _with(hu, PADDED, -3024)
+    cases: list[tuple[Spoil, npt.NDArray[np.bool_]]] = [
+        (_stored_as(hu, signed=True, intercept=0), nothing),
+        (_stored_as(hu & 0xFFF, signed=True, intercept=0), nothing),  # the sign is not carried on
+        (_stored_as(two & 0xFFF, signed=True, intercept=0), padded),
+        (_stored_as(three, signed=True, intercept=0, PixelPaddingValue=-3024), padded),
+        (
+            _stored_as(
+                without_sign | 0x4000, signed=False, intercept=-1024, OverlayBitsAllocated=16
+            ),
+            nothing,
+        ),
+        (
+            _stored_as(
+                _with(without_sign, PADDED, -2000),
+                signed=False,
+                intercept=-1024,
+                PixelPaddingValue=-2000,
+            ),
+            padded,
+        ),
+    ]
+    for number, (spoil, outside) in enumerate(cases):
+        found = ct_volume(read_ct(write_ct(tmp_path / str(number), hu, spoil=spoil))).hu
+        np.testing.assert_array_equal(found[~outside], hu[~outside])
+        assert (found[outside] < NOT_MEASURED_HU).all()
+
+
+def test_values_that_the_stored_bits_cannot_hold_are_refused(
+    tmp_path: Path, hu: npt.NDArray[np.int16]
+) -> None:
+    without_sign = hu + 1024
+    bone = np.arange(2100, 2100 + hu.size).reshape(hu.shape)
+    cases = [
+        (_stored_as(_with(hu, METAL, 3071), signed=True, intercept=0), 1, 3071),
+        (_stored_as(_with(without_sign, METAL, 5000), signed=False, intercept=-1024), 1, 5000),
+        (_stored_as(_with(without_sign, PADDED, -2000), signed=False, intercept=-1024), 10, 63536),
+        (_stored_as(bone, signed=True, intercept=-1024), 30, 2100),  # of a scale without sign
+    ]
+    for number, (spoil, count, value) in enumerate(cases):
+        paths = write_ct(tmp_path / str(number), hu, spoil=spoil)
+        with pytest.raises(UnreadableInstance, match=f" of the value {value}:") as caught:
+            ct_volume(read_ct(paths))
+        assert caught.value.code == "pixel-range"
+        assert f"has {count} pixel{'s' * (count > 1)} beyond the 12 bits" in str(caught.value)
 
 
 def _mixed(z: int, dataset: Dataset) -> None:
