@@ -158,7 +158,9 @@ class _Reader:
         self._sex = self._column(Field.SEX, lambda column, cells: read_sexes(column.name, cells))
         self._histology = self._each(Field.HISTOLOGY, read_histology)
         self._stage = self._column(Field.STAGE, lambda _, cells: read_stages(cells))
-        self._age = self._numbers(Field.AGE, lambda _: _OLDEST_YEARS)
+        self._age = _possible(
+            self._numbers(Field.AGE, lambda _: _OLDEST_YEARS), self._first_cells(Field.AGE)
+        )
         survival = self._numbers(
             Field.SURVIVAL, lambda column: _LONGEST_YEARS * Unit.YEARS.days / _unit(column).days
         )
@@ -289,6 +291,10 @@ class _Reader:
         }
         return {line: codes.get(text_of(cell).lower(), cell) for line, cell in cells.items()}
 
+    def _first_cells(self, field: Field) -> dict[int, Cell]:
+        columns = self._columns.get(field, ())
+        return cells_of(self._sheet, columns[0]) if columns else {}
+
     def _numbers(self, field: Field, most: Callable[[Column], float]) -> ColumnValues[float]:
         signs = {
             sign
@@ -353,6 +359,15 @@ _ROLES = {
 
 def _unit(column: Column) -> Unit:
     return column.meaning.unit or Unit.DAYS
+
+
+def _possible(ages: ColumnValues[float], cells: Mapping[int, Cell]) -> ColumnValues[float]:
+    """Return ages of which those that nobody has are not readable: 999 and -1 stand for one that is
+    not known, 1954 is the year of birth.
+    """
+    possible = {line: age for line, age in ages.values.items() if 0 <= age <= _OLDEST_YEARS}
+    others = {line: cells[line] for line in ages.values.keys() - possible.keys()}
+    return ColumnValues(possible, {**ages.unreadable, **others})
 
 
 def _refuse_other_unit(column: Column, cells: Mapping[int, Cell]) -> None:

@@ -474,6 +474,20 @@ def test_words_that_the_model_does_not_need_do_not_cost_the_row(tmp_path: Path) 
     )
 
 
+def test_an_age_that_nobody_has_is_not_recorded_and_does_not_cost_the_row(tmp_path: Path) -> None:
+    ages = ("999", "-1", "1954", "121", "0", "120")
+    rows = [f"P{number},{age},m,adeno,IIIA,365,1" for number, age in enumerate(ages)]
+    reading = read(tmp_path, OURS + "\n".join(rows))
+    assert reading.table.rejected == ()
+    assert [one.age for one in reading.table.records] == [None, None, None, None, 0.0, 120.0]
+    assert reading.warnings == (
+        (
+            "4 values of age could not be read and count as not recorded: '999' in line 2, '-1' in "
+            "line 3, '1954' in line 4, '121' in line 5."
+        ),
+    )
+
+
 def test_a_centre_says_what_its_names_and_codes_mean(tmp_path: Path) -> None:
     table = (
         "Nr;Alter;Geschlecht;Histo;OS Monate;Status;Beginn RT;age\n"
