@@ -278,10 +278,25 @@ def series_of(pacs: QueryRetrieve, study: str, series: str) -> Series:
 
 
 def series_of_modality(pacs: QueryRetrieve, study: str, modality: str) -> list[str]:
-    """Return the series of a study that are of a modality."""
+    """Return the series of a study that are of a modality.
+
+    Raises
+    ------
+    RetrievalError
+        If the PACS has series of which it tells no modality, and none of this one.
+    """
     found = pacs.find("SERIES", {"StudyInstanceUID": study, "Modality": modality})
     # not every PACS searches by it
-    return [str(one.SeriesInstanceUID) for one in found if text_of(one, "Modality") == modality]
+    told = [(str(one.SeriesInstanceUID), text_of(one, "Modality")) for one in found]
+    mine = [series for series, of_series in told if of_series == modality]
+    unsaid = sum(of_series is None for _, of_series in told)
+    if unsaid and not mine:
+        raise RetrievalError(
+            f"{pacs.name} answered a query with {counted(unsaid, 'series', 'series')} without "
+            f"Modality (0008,0060), which it was asked for: whether it has a {modality} cannot be "
+            "told. Tell its administrator, since each PACS must return it (PS3.4 section C.6.2.1)."
+        )
+    return mine
 
 
 def rtstructs_of(pacs: QueryRetrieve, study: str) -> list[tuple[Series, Dataset]]:

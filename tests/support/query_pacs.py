@@ -54,6 +54,8 @@ class QueryPacs:
         Sent in place of what is asked for.
     renames : dict of str to str
         Values of keys that are answered otherwise than they were asked.
+    withholds : set of str
+        Keys that are not answered at all.
     knows_us : bool
         Whether it knows where to send to.
     queries : list of Dataset
@@ -74,6 +76,7 @@ class QueryPacs:
     knows_us: bool = True
     sends_instead: list[Dataset] = field(default_factory=list)
     renames: dict[str, str] = field(default_factory=dict)
+    withholds: set[str] = field(default_factory=set)
     queries: list[Dataset] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
 
@@ -113,7 +116,10 @@ class QueryPacs:
         while self.flood and not self._ended.is_set():
             yield 0xFF00, _answer(query, self.held[0], {})
         for one in self._matches(query):
-            yield 0xFF00, _answer(query, one, self.renames)
+            answer = _answer(query, one, self.renames)
+            for keyword in self.withholds & {element.keyword for element in answer}:
+                delattr(answer, keyword)
+            yield 0xFF00, answer
 
     def _move(self, event: Any) -> Iterator[Any]:
         wanted = event.identifier

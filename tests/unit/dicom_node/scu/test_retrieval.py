@@ -233,6 +233,22 @@ def test_a_pacs_that_answers_wrong_is_a_sentence_and_the_study_is_decided_all_th
     assert "P1" not in said
 
 
+def test_a_pacs_that_tells_no_modality_is_not_taken_for_one_without_an_rtstruct(
+    bench: Bench,
+) -> None:
+    slices, drawn = _study()
+    with _place(bench, [*slices, drawn]) as place:
+        place.pacs.withholds = {"Modality"}
+        bench.push(*slices)
+        place.quiet()
+        place.fetch()
+        bench.clock.advance(place.center.longest_wait_s)
+        place.settle()
+        _, sentence = place.only()
+    assert "without Modality (0008,0060)" in sentence
+    assert "has no RTSTRUCT" not in sentence
+
+
 @pytest.mark.slow
 def test_other_instances_than_were_asked_for_are_noticed(bench: Bench) -> None:
     slices, drawn = _study()
