@@ -19,6 +19,7 @@ from pydicom.tag import Tag
 
 from feature_store.imaging.ct_headers import UNREADABLE
 
+_CLOSED = {"CLOSEDPLANAR": "CLOSED_PLANAR", "CLOSEDPLANARXOR": "CLOSEDPLANAR_XOR"}
 _CONTOUR_DATA = Tag(0x3006, 0x0050)
 
 
@@ -101,7 +102,7 @@ def whole_number(item: Dataset, keyword: str) -> int | None:
 
 def drawn_contour(item: Dataset) -> DrawnContour:
     """Return one contour of an item of the Contour Sequence (3006,0040)."""
-    kind = str(item.get("ContourGeometricType") or "").strip().upper()
+    kind = _geometric_type(str(item.get("ContourGeometricType") or ""))
     try:
         numbers = _contour_data(item)
         announced = item.get("NumberOfContourPoints")
@@ -119,6 +120,14 @@ def drawn_contour(item: Dataset) -> DrawnContour:
         for image in item.get("ContourImageSequence") or ()
     )
     return DrawnContour(numbers.reshape(-1, 3) + offset, kind, (x, y, z), images)
+
+
+def _geometric_type(written: str) -> str:
+    """Return the defined term of PS3.3 C.8.8.6.3; the two for closed contours are also written with
+    the underscore of the other, since one has none after CLOSED.
+    """
+    term = written.strip().upper()
+    return _CLOSED.get(term.replace("_", "").replace(" ", ""), term)
 
 
 def _contour_data(item: Dataset) -> npt.NDArray[np.float64]:

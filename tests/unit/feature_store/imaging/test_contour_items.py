@@ -43,6 +43,27 @@ def test_a_contour_is_read_as_it_is_written() -> None:
     assert drawn_contour(Dataset()).geometric_type == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "term"),
+    [
+        ("CLOSED_PLANAR", "CLOSED_PLANAR"),
+        ("Closed Planar", "CLOSED_PLANAR"),
+        ("CLOSEDPLANAR", "CLOSED_PLANAR"),
+        ("CLOSEDPLANAR_XOR", "CLOSEDPLANAR_XOR"),
+        ("CLOSED_PLANAR_XOR", "CLOSEDPLANAR_XOR"),
+        ("OPEN_PLANAR", "OPEN_PLANAR"),
+        ("POINT", "POINT"),
+        ("", ""),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS:UserWarning")
+@pytest.mark.filterwarnings("ignore:The value length:UserWarning")
+def test_the_terms_of_closed_contours_are_known_however_they_are_parted(
+    written: str, term: str
+) -> None:
+    assert drawn_contour(item(ContourGeometricType=written)).geometric_type == term
+
+
 @pytest.mark.filterwarnings("ignore:Invalid value for VR IS:UserWarning")
 def test_a_count_of_points_that_no_number_holds_makes_it_malformed_and_no_more() -> None:
     contour, tag = item(), Tag("NumberOfContourPoints")
