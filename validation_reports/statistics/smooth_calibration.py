@@ -69,6 +69,11 @@ def smooth_calibration(
             f"A smooth curve is not estimated from {counted(survival.n_events, 'death')}: at least "
             f"{MINIMUM_EVENTS_SMOOTH} are needed."
         )
+    if survival.days.max() < days:
+        return NotEstimable(
+            f"A smooth curve at {counted(days, 'day')} is not estimated: nobody was alive so long, "
+            f"and the last follow-up ends at {counted(float(survival.days.max()), 'day')}."
+        )
     basis = spline_of_survival(predicted_survival)
     if isinstance(basis, NotEstimable):
         return basis

@@ -63,6 +63,12 @@ HARD = {
     "follow-up shorter than a horizon": _with(
         days=np.minimum(COHORT.survival.days, 400.0), event=EVENT
     ),
+    "all dead before every horizon": _with(
+        days=np.minimum(COHORT.survival.days, 300.0 - np.arange(60)), event=np.ones(60, bool)
+    ),
+    "all dead before the last horizon": _with(
+        days=np.minimum(COHORT.survival.days, 1000.0 - np.arange(60)), event=np.ones(60, bool)
+    ),
     "everybody on one day": _with(days=np.full(60, 100.0)),
     "censored first, dead last": _with(days=np.where(EVENT, 2000.0, 10.0) + np.arange(60)),
     "certain predictions": _with(
@@ -78,7 +84,15 @@ HARD = {
         event=np.ones(60, bool),
     ),
 }
-QUICK = frozenset({"no events", "one patient", "five patients", "one risk group empty"})
+QUICK = frozenset(
+    {
+        "no events",
+        "one patient",
+        "five patients",
+        "one risk group empty",
+        "all dead before the last horizon",
+    }
+)
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in HARD]
 
 
