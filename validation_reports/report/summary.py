@@ -32,6 +32,9 @@ from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.within_centers import WithinCenters
 from validation_reports.wording import horizon_words, interval, months, number, p_words, percent
 
+_TELL_THE_UNIT = 5
+"""So many patients, as at the import of a table."""
+
 
 def headline(report: ValidationReport) -> tuple[Line, ...]:
     """Return the five lines of a report's first screen, in reading order."""
@@ -171,11 +174,15 @@ def _conclusion(found: CalibrationVerdict, deaths: int, margins: Margins) -> str
 def _too_short(results: Sequence[CenterResult]) -> str | None:
     """Return why no verdict is given where nobody was followed until the first horizon, as in a
     table whose times are not days.
+
+    Fewer than 5 patients of a centre may all have died or come by then, and tell nothing of the
+    unit: they do not take the verdict from all others.
     """
     short = [
         result
         for result in results
         if result.calibration.horizons and result.last_day < result.calibration.horizons[0][0]
+        if result.n >= _TELL_THE_UNIT or len(results) == 1
     ]
     if not short:
         return None

@@ -53,6 +53,20 @@ def test_one_centre_in_months_takes_the_verdict_from_the_pool_and_not_from_the_o
     assert not at_a.calibration.answer.startswith("No verdict is given")
 
 
+@pytest.mark.parametrize(("n", "is_given"), [(1, True), (4, True), (5, False)])
+def test_a_few_patients_of_a_new_centre_do_not_take_the_verdict_from_the_others(
+    n: int, *, is_given: bool
+) -> None:
+    new = made_cohort("B", n, 5)
+    new = replace(new, survival=Survival(np.arange(40.0, 40.0 + n), np.ones(n, dtype=np.bool_)))
+    report = build_report([made_cohort("A", 60, 4), new], PROVENANCE, n_resamples=20)
+    said = [line.answer for line in headline(report) if "No verdict is given" in line.answer]
+    assert bool(said) is not is_given
+    at_a, at_b = center_performances(report, "one")
+    assert not at_a.calibration.answer.startswith("No verdict is given")
+    assert at_b.calibration.answer.startswith("No verdict is given")
+
+
 def test_a_follow_up_that_ends_at_the_first_horizon_reaches_it() -> None:
     cohort = made_cohort("A", 200, 6)
     days = np.minimum(cohort.survival.days, 365.0)
