@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import normalize
 
 from dicom_node.datasets.instance import Plane
 from dicom_node.datasets.manifest import ListedSeries, Manifest, Roi, joined
@@ -141,10 +142,15 @@ def choose_roi(manifest: Manifest, gtv_pattern: str) -> RoiChoice:
     manifest : Manifest
         The RTSTRUCT's.
     gtv_pattern : str
-        Regular expression for the whole ROI name, without regard to case.
+        Regular expression for the whole ROI name, without regard to case or to the width and
+        composition of its letters (Unicode NFKC): ``ＧＴＶ－１`` is GTV-1.
     """
     rule = re.compile(gtv_pattern, re.IGNORECASE)
-    found = [roi for roi in manifest.rois if rule.fullmatch(roi.name)]
+    found = [
+        roi
+        for roi in manifest.rois
+        if rule.fullmatch(roi.name) or rule.fullmatch(normalize("NFKC", roi.name))
+    ]
     if len(found) == 1:
         return RoiChoice(NameVerdict.ONE, found[0])
     several = found or manifest.rois

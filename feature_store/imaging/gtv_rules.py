@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,15 @@ _NAMED_SPACINGS = 0.75
 """Farther than this from an image, in slice distances, a contour is drawn on another one."""
 _FARTHEST_MM = 1e5
 """No point of a patient lies farther from the origin of a scanner's coordinates."""
+
+_LOOK_ALIKES = str.maketrans(
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0474"
+    "\u0430\u0435\u043e\u0440\u0441\u0445\u0456\u0475"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5"
+    "\u03a7\u03bf",
+    "ABEKMHOPCTXIVaeopcxivABEZHIKMNOPTYXo",
+)
+"""Letters of Cyrillic and Greek that nobody can tell from Latin ones."""
 
 
 @dataclass(frozen=True)
@@ -184,12 +194,17 @@ def matching_rois(
     structure_set : StructureSet
         Where to look.
     pattern : str
-        Regular expression for the whole ROI name, without regard to case.
+        Regular expression for the whole ROI name, without regard to case or to the width and
+        composition of its letters (Unicode NFKC), as the node chooses.
     chosen : ChosenGtv, optional
         The choice that was made when the study was completed; by default the name alone decides.
     """
     rule = re.compile(pattern, re.IGNORECASE)
-    named = tuple(roi for roi in structure_set.rois if rule.fullmatch(roi.name))
+    named = tuple(
+        roi
+        for roi in structure_set.rois
+        if rule.fullmatch(roi.name) or rule.fullmatch(normalize("NFKC", roi.name))
+    )
     if chosen is None or chosen.number is None:
         return named
     numbered = tuple(roi for roi in structure_set.rois if roi.number == chosen.number)
@@ -311,10 +326,21 @@ def _choice_sentence(f: GtvFacts) -> str:
             "older RTSTRUCT of the study has one: draw the GTV in the newest too, or export the "
             "older one again, so that it becomes the newest."
         )
+    alike = [name for name in f.roi_names if _looks_right(name, f.gtv_pattern)]
+    if alike:
+        return (
+            f"No ROI is the GTV: {rule}, found {_names(alike)}, in which letters of another "
+            "alphabet look like Latin ones. Type the ROI's name anew in Latin letters."
+        )
     return (
         f"No ROI is the GTV: {rule}, found {_names(f.roi_names)}. Rename the ROI, or mend the "
         "centre's gtv_pattern."
     )
+
+
+def _looks_right(name: str, pattern: str) -> bool:
+    latin = name.translate(_LOOK_ALIKES)
+    return latin != name and re.fullmatch(pattern, latin, re.IGNORECASE) is not None
 
 
 def _which(f: GtvFacts, numbers: Sequence[int]) -> str:

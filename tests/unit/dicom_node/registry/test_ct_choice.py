@@ -32,6 +32,11 @@ def _choice(found: CtChoice | Ambiguous | None) -> CtChoice:
     ("names", "verdict", "number"),
     [
         (("Heart", "gtv-1"), NameVerdict.ONE, 2),
+        (
+            ("Heart", "\uff27\uff34\uff36\uff0d\uff11"),
+            NameVerdict.ONE,
+            2,
+        ),  # as a Japanese keyboard types
         (("Heart", "Boost"), NameVerdict.NONE, None),
         (("GTV", "Heart", "GTVp"), NameVerdict.SEVERAL, None),
         ((), NameVerdict.NONE, None),

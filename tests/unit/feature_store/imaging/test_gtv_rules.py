@@ -32,10 +32,14 @@ EXTENT = CtExtent(
 )
 
 
-@pytest.mark.parametrize("name", ["GTV-1", "gtv", "GTVp", "Gtv_Primary"])
+@pytest.mark.parametrize(
+    "name", ["GTV-1", "gtv", "GTVp", "Gtv_Primary", "\uff27\uff34\uff36\uff0d\uff11", "GTV\u00a01"]
+)
 def test_the_rule_ignores_case_and_matches_the_whole_name(tmp_path: Path, name: str) -> None:
     path = write_rtstruct(
-        tmp_path / "rs.dcm", [("PTV", [SQUARE]), (name, [SQUARE]), ("GTVn", [SQUARE])]
+        tmp_path / "rs.dcm",
+        [("PTV", [SQUARE]), (name, [SQUARE]), ("GTVn", [SQUARE])],
+        spoil=lambda dataset: setattr(dataset, "SpecificCharacterSet", "ISO_IR 192"),
     )
     assert select_gtv(read_rtstruct(path).structure_set, r"gtv[-_ ]?(p|1|primary)?").name == name
 
@@ -47,6 +51,14 @@ def test_no_gtv_lists_the_names(tmp_path: Path) -> None:
     with pytest.raises(ContourError, match=r"No ROI is the GTV: .*found 'PTV', 'Lung'") as caught:
         select_gtv(structure_set, "gtv")
     assert caught.value.code == "gtv-name"
+
+
+def test_letters_that_look_like_latin_ones_are_told() -> None:
+    facts = gtv_facts((), None, ("PTV", "G\u0422V-1"), "gtv-1")
+    with pytest.raises(ContourError, match="letters of another alphabet look like Latin") as caught:
+        refuse(GTV_RULES, facts)
+    assert "'G\u0422V-1'" in str(caught.value)
+    assert "PTV" not in str(caught.value)
 
 
 def test_two_gtvs_are_ambiguous(tmp_path: Path) -> None:
