@@ -6,13 +6,16 @@ other's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 Bounds = tuple[float, float, float, float, float, float]
 """x0, x1, y0, y1, z0, z1 in mm, DICOM patient coordinates."""
 Point = tuple[float, float, float]
 """x, y, z in mm, DICOM patient coordinates."""
+_DATE: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -141,3 +144,31 @@ def around(first: Bounds | None, second: Bounds | None) -> Bounds | None:
     x0, y0, z0 = (min(first[low], second[low]) for low in (0, 2, 4))
     x1, y1, z1 = (max(first[high], second[high]) for high in (1, 3, 5))
     return (x0, x1, y0, y1, z0, z1)
+
+
+def newness(made_at: Iterable[str]) -> tuple[str, ...]:
+    """Return what orders RTSTRUCTs, larger for the newer.
+
+    Parameters
+    ----------
+    made_at : iterable of str
+        Structure Set Date and Time, Instance Creation Date and Time, as they were written.
+
+    Returns
+    -------
+    tuple of str
+        The same without separators, as in ACR-NEMA's 2024.05.17, and empty where they are none.
+        Where no Structure Set Date is known, which may be empty (PS3.3 section C.8.8.5, type 2),
+        Instance Creation stands for it.
+    """
+    signs = str.maketrans("", "", ".:-/ ")
+    date, time, created, created_at = (one.translate(signs) for one in made_at)
+    creation = _moment(created, created_at)
+    structure_set = _moment(date, time)
+    return (*(structure_set if structure_set[0] else creation), *creation)
+
+
+def _moment(date: str, time: str) -> tuple[str, str]:
+    if not _DATE.fullmatch(date):
+        return "", ""
+    return date, time if time.isdecimal() else ""

@@ -7,13 +7,12 @@ slices that carry contours, and a CT cut down to those has other features.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dicom_node.center import Completeness
-from dicom_node.datasets.manifest import Manifest, Roi
+from dicom_node.datasets.manifest import Manifest, Roi, newness
 from dicom_node.registry.ct_choice import (
     IN_WORDS,
     Ambiguous,
@@ -41,7 +40,6 @@ from dicom_node.registry.decisions import (
 )
 from dicom_node.wording import are, counted, were
 
-_DATE: Final = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])", re.ASCII)
 _SERIES_CODES: Final = {
     Evidence.LISTED_SERIES: "listed-series",
     Evidence.LISTED_IMAGES: "listed-images",
@@ -136,25 +134,12 @@ def _listed(choice: CtChoice) -> tuple[CtInstance, ...]:
 
 
 def newest(rtstructs: Sequence[RtstructInstance]) -> RtstructInstance:
-    """Return the newest RTSTRUCT by Structure Set Date and Time, Instance Creation Date and Time,
-    SOP Instance UID.
-    """
+    """Return the newest RTSTRUCT by `newness`, then by SOP Instance UID."""
     return max(rtstructs, key=lambda one: (*_made_at(one), one.sop_instance_uid))
 
 
 def _made_at(rtstruct: RtstructInstance) -> tuple[str, ...]:
-    """Return dates and times as they sort: without separators, as in ACR-NEMA's 2024.05.17, and
-    empty where they are none.
-    """
-    signs = str.maketrans("", "", ".:-/ ")
-    date, time, created, created_at = (one.translate(signs) for one in rtstruct.manifest.made_at)
-    return (*_moment(date, time), *_moment(created, created_at))
-
-
-def _moment(date: str, time: str) -> tuple[str, str]:
-    if not _DATE.fullmatch(date):
-        return "", ""
-    return date, time if time.isdecimal() else ""
+    return newness(rtstruct.manifest.made_at)
 
 
 def _is_manifest(slices: Sequence[CtInstance], manifest: Manifest) -> bool:

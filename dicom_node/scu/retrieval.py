@@ -18,6 +18,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Approval, Center, QuerySource
+from dicom_node.datasets.manifest import newness
 from dicom_node.errors import DeliveryError, RetrievalError, UnreachableError
 from dicom_node.registry.registry import Retrieval, Retrievals
 from dicom_node.scu.caller import Caller
@@ -343,7 +344,7 @@ def newest_rtstruct(
 
 def _made(rtstruct: Dataset) -> tuple[str, ...]:
     """Return when an RTSTRUCT was made, the larger the newer."""
-    return tuple(text_of(rtstruct, keyword) or "" for keyword in _RTSTRUCT_KEYS[1:])
+    return newness(text_of(rtstruct, keyword) or "" for keyword in _RTSTRUCT_KEYS[1:])
 
 
 def move_series(pacs: QueryRetrieve, series: Series, uids: Sequence[str]) -> Moved:
