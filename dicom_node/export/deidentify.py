@@ -9,6 +9,7 @@ from typing import Final
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 
 from dicom_node.export.defined_terms import CHECKED, DEFINED_TERMS, is_plain
@@ -18,6 +19,9 @@ from dicom_node.export.structure_names import plain_structure_name
 
 _METHOD: Final = "Annulus: PS3.15 annex E, attributes by allow-list"
 _FREE_TEXT: Final = frozenset(("LO", "SH", "ST", "LT", "UT", "UC", "PN", "AE"))
+_NUMBERS: Final = frozenset(
+    ("AT", "DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV", "US or SS")
+)
 _IDENTIFIERS: Final = (
     "PatientID",
     "AccessionNumber",
@@ -80,7 +84,7 @@ class _Deidentifier:
         """Return the dataset or item with every attribute treated."""
         result = Dataset()
         number = _number(dataset)
-        for element in dataset:
+        for element in _readable(dataset):
             action = ACTIONS.get(int(element.tag))
             if action is None or element.VR not in dictionary_VR(element.tag).split(" or "):
                 # An allowed tag that holds something else (a sequence, a text instead of a number)
@@ -125,10 +129,25 @@ class _Deidentifier:
 
 def _identifying_words(dataset: Dataset) -> Iterator[str]:
     """Yield the words that persons and numbers are named by, anywhere in a dataset."""
-    for element in dataset.iterall():
-        if element.VR == "PN" or element.keyword in _IDENTIFIERS:
+    for element in _readable(dataset):
+        if element.VR == "SQ":
+            for item in element.value or ():
+                yield from _identifying_words(item)
+        elif element.VR == "PN" or element.keyword in _IDENTIFIERS:
             for value in _values(element):
                 yield from _words_of(value)
+
+
+def _readable(dataset: Dataset) -> Iterator[DataElement]:
+    """Yield the elements of a dataset; numbers whose bytes are none name nobody, and stay here."""
+    for tag in sorted(dataset.keys()):
+        try:
+            element = dataset[tag]
+        except (BytesLengthException, ValueError, TypeError, OverflowError):
+            if (dataset.get_item(tag).VR or dictionary_VR(tag)) not in _NUMBERS:
+                raise
+            continue
+        yield element
 
 
 def _words_of(text: str) -> Iterator[str]:

@@ -10,8 +10,9 @@ from datetime import date as day
 import pytest
 from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as table
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from dicom_node.export.defined_terms import DEFINED_TERMS
 from dicom_node.export.deidentify import _IDENTIFIERS, deidentified
@@ -189,3 +190,29 @@ def test_an_old_age_is_ninety_and_the_method_is_told() -> None:
     codes = [code.CodeValue for code in result.DeidentificationMethodCodeSequence]
     assert codes == [value for value, _ in OPTIONS]
     assert (result.PatientID, result.PatientName) == ("patientpseudonym", "patientpseudonym")
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value"),
+    [
+        ("ExposureTimeInuS", "FD", b"5 ms"),
+        ("AcquisitionNumber", "IS", b"1e400 "),
+    ],
+)
+def test_bytes_that_are_no_number_stay_here_and_do_not_keep_the_others(
+    keyword: str, vr: str, value: bytes
+) -> None:
+    one, tag = ct_slice(0), Tag(keyword)
+    one[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+    left = deidentified(one, REPLACEMENTS)
+    assert keyword not in left
+    assert left.PatientID == REPLACEMENTS.patient
+    assert left.ImagePositionPatient == one.ImagePositionPatient
+
+
+def test_a_sequence_that_cannot_be_read_may_name_somebody_and_nothing_leaves() -> None:
+    one, tag = ct_slice(0), Tag("OtherPatientIDsSequence")
+    one[tag] = RawDataElement(tag, "SQ", 6, b"\xfe\xff\x00\xe0\x09\x00", 0, False, True)
+    with pytest.raises(OSError, match="No tag to read"):
+        deidentified(one, REPLACEMENTS)
