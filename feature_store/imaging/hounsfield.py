@@ -94,11 +94,12 @@ def beyond_bits(
         Rescale Slope and Intercept (PS3.3 section C.11.1).
     """
     allocated, bits = int(image.BitsAllocated), int(image.BitsStored)
-    is_native = not image.file_meta.TransferSyntaxUID.is_compressed
-    if bits >= allocated or not is_native or _has_overlay_bits(image):
+    syntax = image.file_meta.TransferSyntaxUID
+    if bits >= allocated or syntax.is_compressed or _has_overlay_bits(image):
         return None
     is_signed = image.PixelRepresentation == 1
-    kind = f"<{'i' if is_signed else 'u'}{allocated // 8}"
+    order = "<" if syntax.is_little_endian else ">"
+    kind = f"{order}{'i' if is_signed else 'u'}{allocated // 8}"
     whole = np.frombuffer(image.PixelData, kind, stored.size).reshape(stored.shape)
     where = whole != stored
     if is_signed and where.any() and whole.min() >= 0 and whole.max() < 1 << bits:

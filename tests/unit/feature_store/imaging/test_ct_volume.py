@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian
 
 from feature_store.errors import CtGeometryError, StudyDefect, UnreadableInstance
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
@@ -123,6 +125,16 @@ def test_bits_above_those_stored_are_read_as_they_are_meant(
         found = ct_volume(read_ct(write_ct(tmp_path / str(number), hu, spoil=spoil))).hu
         np.testing.assert_array_equal(found[~outside], hu[~outside])
         assert (found[outside] < NOT_MEASURED_HU).all()
+
+
+def test_the_order_of_bytes_is_the_files(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
+    paths = write_ct(tmp_path, hu, spoil=_stored_as(hu + 1024, signed=False, intercept=-1024))
+    for path in paths:
+        dataset = dcmread(path)
+        dataset.PixelData = dataset.pixel_array.astype(">u2").tobytes()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        dcmwrite(path, dataset, implicit_vr=False, little_endian=False, overwrite=True)
+    np.testing.assert_array_equal(ct_volume(read_ct(paths)).hu, hu)
 
 
 def test_values_that_the_stored_bits_cannot_hold_are_refused(
