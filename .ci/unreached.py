@@ -31,8 +31,7 @@ REACHED_BY_NAME = {
     "numpy reads it": "writeable",
     "pynetdicom reads it": "acse_timeout connection_timeout dimse_timeout network_timeout "
     "LOG_REQUEST_IDENTIFIERS LOG_RESPONSE_IDENTIFIERS",
-    "pydicom reads it": "is_implicit_VR is_little_endian reading_validation_mode "
-    "writing_validation_mode",
+    "pydicom reads it": "is_implicit_VR reading_validation_mode writing_validation_mode",
     "Great Expectations reads it": "progress_bars",
     "Prefect looks there for the pages of its second UI": "__ui_v2_static_path__",
     "Prefect's server calls it": "before_transition",
