@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.contour_rules import contour_facts
 from feature_store.imaging.ct_headers import Acquisition
 from feature_store.imaging.ct_volume import CtVolume
@@ -39,7 +40,7 @@ def compile_kernels() -> None:
     compiled that real ones need; what is measured is nobody's.
     """
     study, settings = _study_of_noise(), ExtractionSettings()
-    voxel_facts(study.volume, study.gtv_mask, settings.hu_floor)
+    voxel_facts(study.volume, study.drawn, settings.hu_floor)
     pixel_digests(study.volume)
     features = compute_features(study, settings)
     harmonize_ct(study.volume)  # as of a CT that is small, of which the filters need everything
@@ -58,4 +59,5 @@ def _study_of_noise() -> LoadedStudy:
     gtv = Roi(1, "GTV", contours, _FRAME)
     drawn = rasterize(gtv, volume)
     structure_set = StructureSet("", "", "", _FRAME, (gtv,), frozenset())
-    return LoadedStudy(volume, structure_set, gtv, drawn.mask, contour_facts(gtv, drawn, volume))
+    facts = contour_facts(gtv, drawn, volume)
+    return LoadedStudy(volume, structure_set, gtv, BoxedMask.of(drawn.mask), facts)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from feature_store.cores import both, side_by_side
 from feature_store.errors import StudyDefect
 from feature_store.imaging.body_mask import body_mask, body_on, lung_mask
-from feature_store.imaging.boxed_mask import Box, BoxedMask, bounding_box, union, with_margin
+from feature_store.imaging.boxed_mask import Box, BoxedMask, union, with_margin
 from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
@@ -26,7 +26,7 @@ from feature_store.imaging.harmonize import (
     harmonized_grid,
 )
 from feature_store.imaging.measured_view import MeasuredView, measured_view
-from feature_store.imaging.orientation import in_lps_order
+from feature_store.imaging.orientation import boxed_in_lps_order
 from feature_store.imaging.perturbation import Perturbation, perturbed_masks
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import StudyReading
@@ -58,7 +58,7 @@ class LoadedStudy:
         The RTSTRUCT.
     gtv : Roi
         The ROI that the centre's rule chose.
-    gtv_mask : ndarray of bool, shape (z, y, x)
+    drawn : BoxedMask
         Its voxels on the CT's grid.
     contours : ContourFacts
         What happened to its contours.
@@ -67,8 +67,13 @@ class LoadedStudy:
     volume: CtVolume
     structure_set: StructureSet
     gtv: Roi
-    gtv_mask: npt.NDArray[np.bool_]
+    drawn: BoxedMask
     contours: ContourFacts
+
+    @property
+    def gtv_mask(self) -> npt.NDArray[np.bool_]:
+        """The GTV's voxels on the whole grid of the CT, shape (z, y, x)."""
+        return self.drawn.whole()
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,12 +134,10 @@ def load_study(
     volume = ct_volume(reading.ct)
     drawn = rasterize(gtv, volume, overlapping)
     facts = contour_facts(gtv, drawn, volume)
-    return LoadedStudy(volume, structure_set, gtv, drawn.mask, facts)
+    return LoadedStudy(volume, structure_set, gtv, BoxedMask.of(drawn.mask), facts)
 
 
-def prepared(
-    study: LoadedStudy, settings: ExtractionSettings
-) -> tuple[CtVolume, npt.NDArray[np.bool_]]:
+def prepared(study: LoadedStudy, settings: ExtractionSettings) -> tuple[CtVolume, BoxedMask]:
     """Return CT and GTV as features are made of them: nothing below the floor, axes in one order.
 
     Parameters
@@ -144,7 +147,7 @@ def prepared(
     settings : ExtractionSettings
         How features are made; `hu_floor` is the floor.
     """
-    return in_lps_order(study.volume.with_floor(settings.hu_floor), study.gtv_mask)
+    return boxed_in_lps_order(study.volume.with_floor(settings.hu_floor), study.drawn)
 
 
 def compute_features(
@@ -177,18 +180,18 @@ def compute_features(
     StudyDefect
         If a region is too small or a feature does not exist.
     """
-    volume, gtv_mask = prepared(study, settings)
+    volume, drawn = prepared(study, settings)
     del study  # where nobody else holds it, its voxels go when they are harmonised
     over = body_mask(volume) if settings.normalize_over == "body" else None
     tissue = _ring_tissue(settings.ring_tissue, volume)
     grid = harmonized_grid(volume, settings.spacing_mm)
-    gtv = harmonize_mask(gtv_mask, volume, grid)
+    gtv = harmonize_boxed_mask(drawn, volume, grid)
     within = None if tissue is None else harmonize_mask(tissue, volume, grid)
     regions = make_regions(gtv, grid.spacing_mm, ring_widths_mm, within)
     # PyRadiomics filters the whole CT; the values of the default engine depend on what is near.
     box = union(*(mask.box for mask in regions.masks.values()))
     around = near(box, settings, grid) if engine is extract else None
-    body = _body_near(gtv_mask, volume, max(ring_widths_mm, default=0.0))
+    body = _body_near(drawn, volume, max(ring_widths_mm, default=0.0))
     ct = harmonize_ct(volume, settings.spacing_mm, over, around, last_use=last_use)
     volume = volume.without_voxels()  # a CT's worth of memory, which the filters need
     body = harmonize_boxed_mask(body, volume, grid)
@@ -232,8 +235,8 @@ def perturbed_contours(
     """Return a study's contour as other readers might have drawn it, on the grid that `prepared`
     returns; parameters as of `perturbed_masks`.
     """
-    volume, gtv_mask = prepared(study, settings)
-    return perturbed_masks(gtv_mask, volume.spacing_mm, contours, seed, perturbation)
+    volume, drawn = prepared(study, settings)
+    return perturbed_masks(drawn.whole(), volume.spacing_mm, contours, seed, perturbation)
 
 
 def measure_contours(
@@ -312,11 +315,9 @@ def view_of(
     """Return what `compute_features` measures of a study, to be looked at; parameters and errors
     as there.
     """
-    volume, gtv_mask = prepared(study, settings)
+    volume, drawn = prepared(study, settings)
     tissue = _ring_tissue(settings.ring_tissue, volume)
-    return measured_view(
-        volume, gtv_mask, settings.spacing_mm, tuple(ring_widths_mm), within=tissue
-    )
+    return measured_view(volume, drawn, settings.spacing_mm, tuple(ring_widths_mm), within=tissue)
 
 
 def _ring_tissue(kind: str, volume: CtVolume) -> npt.NDArray[np.bool_] | None:
@@ -324,20 +325,19 @@ def _ring_tissue(kind: str, volume: CtVolume) -> npt.NDArray[np.bool_] | None:
     return {"all": lambda _: None, "body": body_mask, "lung": lung_mask}[kind](volume)
 
 
-def _body_near(gtv_mask: npt.NDArray[np.bool_], volume: CtVolume, reach_mm: float) -> BoxedMask:
+def _body_near(gtv: BoxedMask, volume: CtVolume, reach_mm: float) -> BoxedMask:
     """Return the patient within reach of the GTV, one voxel more on each side."""
     z, y, x = (
         slice(max(0, part.start - more), min(n, part.stop + more))
         for part, n, more in zip(
-            bounding_box(gtv_mask),
-            gtv_mask.shape,
+            gtv.box,
+            gtv.grid_shape,
             np.ceil(reach_mm / np.asarray(volume.spacing_mm[::-1])).astype(int) + 1,
             strict=True,
         )
     )
-    depth, height, width = gtv_mask.shape
     near = body_on(volume, z)[:, y, x].copy()  # the rest of the slices goes
-    return BoxedMask(near, (z, y, x), (depth, height, width))
+    return BoxedMask(near, (z, y, x), gtv.grid_shape)
 
 
 def regions_on_ct(
@@ -356,7 +356,7 @@ def regions_on_ct(
         Edge of a voxel of the harmonised grid, in mm.
     """
     return {
-        region: drawn_on_ct(study.gtv_mask, mask, study.volume, spacing_mm)
+        region: drawn_on_ct(study.drawn, mask, study.volume, spacing_mm)
         if region is Region.GTV
         else region_on_ct(mask, study.volume, spacing_mm)
         for region, mask in features.masks.items()

@@ -52,10 +52,12 @@ class BoxedMask:
 
     @classmethod
     def of(cls, mask: Mask) -> BoxedMask:
-        """Keep a mask of a whole grid within its bounding box; it must have some voxels."""
+        """Keep a copy of a mask of a whole grid within its bounding box; it must have some
+        voxels.
+        """
         box = bounding_box(mask)
         depth, height, width = mask.shape
-        return cls(mask[box], box, (depth, height, width))
+        return cls(mask[box].copy(), box, (depth, height, width))
 
     @property
     def count(self) -> int:

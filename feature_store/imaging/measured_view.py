@@ -12,7 +12,12 @@ import numpy.typing as npt
 
 from feature_store.imaging.boxed_mask import Box, BoxedMask, union, with_margin
 from feature_store.imaging.ct_volume import CtVolume
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask, harmonized_grid
+from feature_store.imaging.harmonize import (
+    harmonize_boxed_mask,
+    harmonize_ct,
+    harmonize_mask,
+    harmonized_grid,
+)
 from feature_store.imaging.regions import Region, make_regions
 
 
@@ -40,7 +45,7 @@ class MeasuredView:
 
 def measured_view(
     volume: CtVolume,
-    gtv_mask: npt.NDArray[np.bool_],
+    drawn: BoxedMask,
     spacing_mm: float,
     ring_widths_mm: tuple[float, ...],
     margin_mm: float = 40.0,
@@ -52,7 +57,7 @@ def measured_view(
     ----------
     volume : CtVolume
         The CT, in one orientation and above the floor, as features are made of it.
-    gtv_mask : ndarray of bool, shape (z, y, x)
+    drawn : BoxedMask
         Its GTV.
     spacing_mm : float
         Edge of the harmonised voxels in mm.
@@ -70,7 +75,7 @@ def measured_view(
         If a region is too small, or the CT.
     """
     grid = harmonized_grid(volume, spacing_mm)
-    gtv = harmonize_mask(gtv_mask, volume, grid)
+    gtv = harmonize_boxed_mask(drawn, volume, grid)
     tissue = None if within is None else harmonize_mask(within, volume, grid)
     regions = make_regions(gtv, spacing_mm, ring_widths_mm, tissue).masks
     box = _shown(regions, round(margin_mm / spacing_mm), grid.shape)

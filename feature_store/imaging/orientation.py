@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 
 Mask = npt.NDArray[np.bool_]
+
+_AS_IT_IS = ((0, 1, 2), (1, 1, 1))
+"""Order and signs of a CT that lies head first and supine in axial slices."""
 
 
 def in_lps_order(volume: CtVolume, mask: Mask) -> tuple[CtVolume, Mask]:
@@ -41,7 +45,7 @@ def in_lps_order(volume: CtVolume, mask: Mask) -> tuple[CtVolume, Mask]:
         On the grid of the returned volume.
     """
     order, signs = lps_order(volume.axes)
-    if order == (0, 1, 2) and all(sign > 0 for sign in signs):
+    if (order, signs) == _AS_IT_IS:
         return volume, mask
     spacing = tuple(volume.spacing_mm[axis] for axis in order)
     origin = np.asarray(volume.origin_mm, dtype=np.float64)
@@ -61,6 +65,14 @@ def in_lps_order(volume: CtVolume, mask: Mask) -> tuple[CtVolume, Mask]:
         acquisition=volume.acquisition,
     )
     return turned, _turned(mask, order, signs)
+
+
+def boxed_in_lps_order(volume: CtVolume, mask: BoxedMask) -> tuple[CtVolume, BoxedMask]:
+    """Do what `in_lps_order` does with a mask that is kept within its box and has some voxels."""
+    if lps_order(volume.axes) == _AS_IT_IS:
+        return volume, mask
+    turned, whole = in_lps_order(volume, mask.whole())
+    return turned, BoxedMask.of(whole)
 
 
 def lps_order(axes: npt.NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -47,19 +47,19 @@ class RegionOnCt:
 
 
 def drawn_on_ct(
-    drawn: npt.NDArray[np.bool_], measured: BoxedMask, volume: CtVolume, spacing_mm: float
+    drawn: BoxedMask, measured: BoxedMask, volume: CtVolume, spacing_mm: float
 ) -> RegionOnCt:
     """Return a region that was drawn on the CT itself and brought to the isotropic grid to be
     measured: the GTV.
 
     Parameters
     ----------
-    drawn : ndarray of bool, shape (z, y, x)
+    drawn : BoxedMask
         Its voxels on the grid of `volume`, at least one.
     measured, volume, spacing_mm
         As in `region_on_ct`.
     """
-    return _compared(BoxedMask.of(drawn), measured, volume, spacing_mm)
+    return _compared(drawn, measured, volume, spacing_mm)
 
 
 def region_on_ct(measured: BoxedMask, volume: CtVolume, spacing_mm: float) -> RegionOnCt:

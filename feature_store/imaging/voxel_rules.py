@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from feature_store.compiled import compiled
 from feature_store.cores import side_by_side
+from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
 from feature_store.rules import Between, warning
@@ -62,15 +63,15 @@ class VoxelFacts:
     beyond_scale: int = 0
 
 
-def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: float) -> VoxelFacts:
+def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFacts:
     """Return what the voxels of a CT say before the floor is applied to them.
 
     Parameters
     ----------
     volume : CtVolume
         HU, minus infinity where nothing was measured.
-    gtv_mask : ndarray of bool, shape (z, y, x)
-        On the same grid.
+    drawn : BoxedMask
+        The GTV on the same grid.
     floor_hu : float
         What padding and lower values count as, in HU.
     """
@@ -78,7 +79,7 @@ def voxel_facts(volume: CtVolume, gtv_mask: npt.NDArray[np.bool_], floor_hu: flo
     counts = np.sum(side_by_side(_counts, hu), axis=0)
     measured, below, soft_tissue, metal, beyond = counts.tolist()
     air = below - (hu.size - measured)
-    gtv = hu[gtv_mask]
+    gtv = hu[drawn.box][drawn.voxels]
     inside = gtv[gtv > NOT_MEASURED_HU]
     return VoxelFacts(
         air_share=air / (measured or 1),

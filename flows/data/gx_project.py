@@ -74,7 +74,7 @@ def study_data_docs(work: Installation, study_key: str, folder: Path) -> Path:
         engine=lambda *_: {},  # the regions alone are judged
     )
     regions = region_facts(measured)
-    voxels = voxel_facts(study.volume, study.gtv_mask, extraction.hu_floor)
+    voxels = voxel_facts(study.volume, study.drawn, extraction.hu_floor)
     judged = {"study": facts, "contours": study.contours, "voxels": voxels, "regions": regions}
     return write_data_docs(
         folder, [SuiteTable.of_facts(name, one, quarantine) for name, one in judged.items()]

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.registry.registry import StudyFiles
 from feature_store.imaging.deep_input import input_grid
-from feature_store.imaging.harmonize import harmonize_mask, harmonized_grid
+from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonized_grid
 from feature_store.study_features import LoadedStudy, StudyFeatures, prepared
 from flows.installation import Installation
 from flows.software_version import software_version
@@ -60,12 +60,12 @@ def occlusion_map_of(
             f"The model {bundle.facts.name} has no network, so there is nothing to look where it "
             "looked."
         )
-    volume, gtv_mask = prepared(study, settings)
+    volume, drawn = prepared(study, settings)
     grid = harmonized_grid(volume, settings.spacing_mm)
     return build_occlusion_map(
         ct_datasets,
         occlusion_map(bundle.model, bundle.deep_feature_extractor, features.deep_input),
-        input_grid(grid, harmonize_mask(gtv_mask, volume, grid)),
+        input_grid(grid, harmonize_boxed_mask(drawn, volume, grid)),
         model_reference(work),
         software_version=software_version(),
         created_at=made_at,

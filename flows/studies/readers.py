@@ -148,12 +148,11 @@ def compare_readers(work: Installation, pseudonym: str, contours: int) -> Reader
     refuse_measuring(work.bundle)
     settings = work.settings.extraction()
     study = _loaded(work, files, files.rtstruct)
-    volume, mask = prepared(study, settings)
-    drawn = BoxedMask.of(mask)
+    volume, drawn = prepared(study, settings)
     readers, defects = [], []
     for number, other in enumerate(others, start=1):
         try:
-            readers.append(BoxedMask.of(prepared(_loaded(work, files, other), settings)[1]))
+            readers.append(prepared(_loaded(work, files, other), settings)[1])
         except StudyDefect as defect:
             defects.append(f"A further RTSTRUCT ({number} of {len(others)}): {defect}")
     moved = perturbed_contours(

@@ -218,7 +218,7 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
         study = load_study(reading, pattern, overlapping, chosen)
     floor_hu = work.settings.extraction().hu_floor
     voxels, marks = both(
-        lambda: voxel_facts(study.volume, study.gtv_mask, floor_hu),
+        lambda: voxel_facts(study.volume, study.drawn, floor_hu),
         lambda: _marks(run, reading.ct.datasets, study.volume),
     )
     run.store.put_images(run.identity, marks)
@@ -227,7 +227,7 @@ def check_and_load(run: StudyRun) -> CheckedStudy:
     findings += _judged(run, "voxels", check_voxels(voxels, quarantine))
     # From here on all look at values above the floor: one CT is kept, not two.
     study = replace(study, volume=study.volume.with_floor(floor_hu))
-    planes = CtPlanes.through(study.volume, study.gtv_mask)
+    planes = CtPlanes.through(study.volume, study.drawn)
     in_order = tuple(reading.ct.datasets[one.number] for one in headers.slices)
     return CheckedStudy(
         study if _voxels_are_used_again(run) else replace(study, volume=planes.grid),

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.contour_difference import contour_difference
 from feature_store.imaging.perturbation import Perturbation
 from feature_store.imaging.reading import read_study
@@ -62,10 +61,9 @@ def measured(bundle: FrozenBundle, name: str, contours: int) -> dict[str, float]
     """Perturb and score one study; print and return what came of it."""
     files, settings = real_study(real_data() / name), ExtractionSettings()
     study = load_study(read_study(files.ct, files.rtstruct), "gtv.*")
-    volume, mask = prepared(study, settings)
+    volume, drawn = prepared(study, settings)
     started = time.process_time()
     masks = perturbed_contours(study, settings, contours, name, Perturbation())
-    drawn = BoxedMask.of(mask)
     answers = score_contours(bundle, study, settings, (drawn, *masks))
     seconds = time.process_time() - started
     score, *others = answers.linear_predictors

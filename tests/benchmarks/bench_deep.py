@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from feature_store.imaging.deep_input import deep_input
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonize_ct
 from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import load_study, prepared
@@ -143,7 +143,7 @@ def real_tumours() -> np.ndarray:
         study = load_study(read_study(files.ct, files.rtstruct), "gtv.*")
         volume, mask = prepared(study, settings)
         ct = harmonize_ct(volume, settings.spacing_mm)
-        found.append(deep_input(ct, harmonize_mask(mask, volume, ct))[np.newaxis])
+        found.append(deep_input(ct, harmonize_boxed_mask(mask, volume, ct))[np.newaxis])
     return np.concatenate(found)
 
 

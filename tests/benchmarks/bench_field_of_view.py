@@ -21,6 +21,7 @@ import pandas as pd
 
 from deploy.demo.cohort import DEMO_CENTERS, CenterSpec, CohortMember, make_cohort, write_center
 from feature_store.imaging.body_mask import body_mask
+from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.harmonize import harmonize_ct
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
@@ -123,7 +124,7 @@ def cropped(study: LoadedStudy, by: float | None) -> LoadedStudy:
             hu=np.ascontiguousarray(volume.hu[:, y, x]),
             origin_mm=(float(origin[0]), float(origin[1]), float(origin[2])),
         ),
-        gtv_mask=np.ascontiguousarray(mask[:, y, x]),
+        drawn=BoxedMask.of(mask[:, y, x]),
     )
 
 

@@ -279,7 +279,7 @@ def made_page(found: RegionsOfStudy) -> PatientPage:
         cutoff=0.0,
         survival=PredictedSurvival(days, patient, cutoff, horizons, high_risk=True),
         pictures=region_pictures(
-            CtPlanes.through(found.study.volume, found.study.gtv_mask),
+            CtPlanes.through(found.study.volume, found.study.drawn),
             found.study.gtv_mask,
             [found.regions[Region.RING_6MM].mask.whole()],
         ),

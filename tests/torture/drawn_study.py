@@ -48,8 +48,8 @@ def check_study(drawn: DrawnStudy, folder: Path) -> str:
     clear = _check_voxels(drawn, study)
     _check_facts(drawn, study)
     volume, mask = prepared(study, ExtractionSettings())
-    _check_places(drawn, volume, mask, clear)
-    _check_regions(volume, mask)
+    _check_places(drawn, volume, mask.whole(), clear)
+    _check_regions(volume, mask.whole())
     return "right"
 
 
@@ -76,7 +76,7 @@ def _check_facts(drawn: DrawnStudy, study: LoadedStudy) -> None:
     off = max(drawn.depths_mm())
     assert abs(study.contours.off_plane_mm - off) < 1e-4
     assert ("contour-off-plane" in told) == (off > max(0.1, 0.05 * drawn.spacing_mm[2]))
-    facts = voxel_facts(study.volume, study.gtv_mask, FLOOR_HU)
+    facts = voxel_facts(study.volume, study.drawn, FLOOR_HU)
     assert facts.gtv_outside_image == int(np.count_nonzero(drawn.padded & study.gtv_mask))
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from feature_store.imaging.boxed_mask import Box, bounding_box, union
+from feature_store.imaging.boxed_mask import BoxedMask, bounding_box, union
 from feature_store.imaging.ct_volume import CtVolume
-from feature_store.imaging.orientation import in_lps_order
+from feature_store.imaging.orientation import boxed_in_lps_order, in_lps_order
 from validation_reports.page.plots import HIGH_COLOUR, svg_element
 
 Mask = npt.NDArray[np.bool_]
@@ -56,10 +56,10 @@ class CtPlanes:
     hu: tuple[npt.NDArray[np.float32], ...]
 
     @classmethod
-    def through(cls, volume: CtVolume, contour: Mask) -> CtPlanes:
-        """Take the planes out of a CT; `contour` is a mask on its grid with some voxels."""
-        turned, gtv = in_lps_order(volume, contour)
-        numbers = _largest(gtv, bounding_box(gtv))
+    def through(cls, volume: CtVolume, contour: BoxedMask) -> CtPlanes:
+        """Take the planes out of a CT; `contour` is on its grid and has some voxels."""
+        turned, gtv = boxed_in_lps_order(volume, contour)
+        numbers = _largest(gtv)
         hu = (np.take(turned.hu, number, axis=axis) for axis, number in enumerate(numbers))
         return cls(volume.without_voxels(), tuple(hu))
 
@@ -146,8 +146,8 @@ class _Scene:
         turned, self.gtv = in_lps_order(ct.grid, contour)
         self.around = [in_lps_order(ct.grid, ring)[1] for ring in rings]
         self._spacing = np.asarray(turned.spacing_mm[::-1])
-        box = bounding_box(self.gtv)
-        self.numbers = _largest(self.gtv, box)
+        boxed = BoxedMask.of(self.gtv)
+        box, self.numbers = boxed.box, _largest(boxed)
         boxes = (bounding_box(one) for one in self.around if one.any())
         shown = union(box, *boxes)
         first, end = (
@@ -162,12 +162,12 @@ class _Scene:
         return _Plane(self._spacing, self._middle, self.field_mm, down, right, pixels)
 
 
-def _largest(mask: Mask, box: Box) -> list[int]:
-    """Return where along each axis a mask is largest, given its bounding box."""
+def _largest(mask: BoxedMask) -> list[int]:
+    """Return where along each axis a mask is largest."""
     found = []
-    for across, part in enumerate(box):
+    for across, part in enumerate(mask.box):
         others = tuple(axis for axis in range(3) if axis != across)
-        found.append(int(part.start + np.argmax(np.count_nonzero(mask[box], axis=others))))
+        found.append(int(part.start + np.argmax(np.count_nonzero(mask.voxels, axis=others))))
     return found
 
 

@@ -92,7 +92,7 @@ class Study:
     def said(self, *args: Any, **changes: Any) -> dict[str, Severity]:
         """Return what is said of the voxels under the default settings, by code."""
         study = load_study(read_study(*self.files(*args, **changes)), "gtv")
-        facts = voxel_facts(study.volume, study.gtv_mask, -1000.0)
+        facts = voxel_facts(study.volume, study.drawn, -1000.0)
         findings = check_voxels(facts, ExpectationsTable().quarantine)
         return {finding.code: finding.severity for finding in findings}
 

@@ -27,7 +27,7 @@ for folder in map(Path, sys.argv[1:]):
     (rtstruct,) = (path for path in (folder / "rtstruct").rglob("*") if path.is_file())
     reading = read_study(sorted((folder / "ct").rglob("*.dcm")), rtstruct)
     study, settings = load_study(reading, "gtv[-_ ]?(1|mass_ct)"), ExtractionSettings()
-    voxel_facts(study.volume, study.gtv_mask, settings.hu_floor)
+    voxel_facts(study.volume, study.drawn, settings.hu_floor)
     pixel_digests(study.volume)
     perturbed_contours(study, settings, 1, "a seed", Perturbation())
     compute_features(study, settings, last_use=folder.name == "pat1")

@@ -124,7 +124,7 @@ def test_the_drawn_contour_measured_among_others_has_the_values_of_the_study(
 ) -> None:
     study = load_study(read_study(*synthetic(tmp_path, 7)), "gtv.*")
     alone = compute_features(study, settings)
-    drawn = BoxedMask.of(prepared(study, settings)[1])
+    drawn = prepared(study, settings)[1]
     others = perturbed_contours(study, settings, 3, "study", Perturbation())
     columns = [f"{region}:{name}" for region in alone.vectors for name in FEATURE_NAMES]
     first, *moved = measure_contours(study, settings, [drawn, *others], columns)

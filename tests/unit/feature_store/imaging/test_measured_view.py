@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonize_ct
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region, make_regions
 from feature_store.radiomic_features.settings import ExtractionSettings
@@ -23,7 +23,7 @@ def test_a_view_is_cut_out_of_what_features_are_made_of(tmp_path: Path) -> None:
 
     volume, mask = prepared(study, SETTINGS)
     whole = harmonize_ct(volume)
-    regions = make_regions(harmonize_mask(mask, volume, whole), 1.0, (3.0, 6.0)).masks
+    regions = make_regions(harmonize_boxed_mask(mask, volume, whole), 1.0, (3.0, 6.0)).masks
     assert list(view.masks) == [Region.GTV, Region.RING_3MM, Region.RING_6MM]
     for region, found in view.masks.items():
         assert found.shape == view.hu.shape

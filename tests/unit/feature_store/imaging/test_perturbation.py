@@ -165,9 +165,9 @@ def test_a_perturbation_has_finite_values_above_nothing(name: str) -> None:
 def test_real_contours_are_perturbed_as_the_settings_say(name: str, real_data: Path) -> None:
     files = real_study(real_data / name)
     study = load_study(read_study(files.ct, files.rtstruct), "gtv.*")
-    volume, mask = prepared(study, ExtractionSettings())
-    masks = perturbed_masks(mask, volume.spacing_mm, 6, name, USUAL)
-    drawn, ct = BoxedMask.of(mask), harmonize_ct(volume)
+    volume, drawn = prepared(study, ExtractionSettings())
+    masks = perturbed_masks(drawn.whole(), volume.spacing_mm, 6, name, USUAL)
+    ct = harmonize_ct(volume)
     measured = harmonize_boxed_mask(drawn, volume, ct)
     for found in (
         differences(masks, drawn, volume.spacing_mm),

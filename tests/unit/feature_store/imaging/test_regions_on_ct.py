@@ -82,7 +82,7 @@ def test_volumes_and_dice_compare_with_what_was_measured() -> None:
 
 def test_the_gtv_is_what_was_drawn_on_the_ct_and_is_measured_as_that() -> None:
     volume, drawn, _, masks = _measured(SAGITTAL, (0.97, 1.1, 3.0))
-    found = drawn_on_ct(drawn, masks[Region.GTV], volume, 1.0)
+    found = drawn_on_ct(BoxedMask.of(drawn), masks[Region.GTV], volume, 1.0)
     np.testing.assert_array_equal(found.mask.whole(), drawn)
     assert found.dice == 1.0
 

@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.voxel_rules import voxel_facts
 from tests.support.ct_volumes import ct_of
 
 GTV = np.zeros((4, 20, 20), dtype=bool)
 GTV[1:3, 8:12, 8:12] = True
+DRAWN = BoxedMask.of(GTV)
 
 
 def chest() -> npt.NDArray[np.float64]:
@@ -23,7 +25,7 @@ def chest() -> npt.NDArray[np.float64]:
 
 
 def test_a_chest_as_it_is() -> None:
-    facts = voxel_facts(ct_of(chest()), GTV, -1000.0)
+    facts = voxel_facts(ct_of(chest()), DRAWN, -1000.0)
     lung = 4 * 64 - GTV.sum()
     assert facts.air_share == pytest.approx((4 * 200 + lung) / 1600)
     assert facts.soft_tissue_share == pytest.approx((4 * 136 + GTV.sum()) / 1600)
@@ -33,7 +35,7 @@ def test_a_chest_as_it_is() -> None:
 
 @pytest.mark.parametrize("shift", [1024.0, -1024.0])
 def test_a_shifted_intercept_shows_in_each_fact(shift: float) -> None:
-    facts = voxel_facts(ct_of(chest() + shift), GTV, -1000.0)
+    facts = voxel_facts(ct_of(chest() + shift), DRAWN, -1000.0)
     assert facts.gtv_90th_percentile_hu == pytest.approx(35 + shift)
     air = 4 * 200 + 4 * 64 - GTV.sum()
     assert facts.soft_tissue_share == (air / 1600 if shift > 0 else 0.0)
@@ -44,7 +46,7 @@ def test_padding_counts_for_nothing_but_itself() -> None:
     padded = chest()
     padded[:, :5] = -np.inf
     padded[1, 8, 8:12] = -np.inf
-    facts = voxel_facts(ct_of(padded), GTV, -1000.0)
+    facts = voxel_facts(ct_of(padded), DRAWN, -1000.0)
     measured = 1600 - 400 - 4
     assert facts.gtv_outside_image == 4
     assert facts.gtv_90th_percentile_hu == pytest.approx(35)
@@ -55,7 +57,7 @@ def test_limits_belong_to_what_they_limit() -> None:
     hu = chest()
     of_row = [-1500.0, -1499.0, -700.0, -701.0, -200.0, 200.0, 201.0, 32767.0, 32768.0, -201.0]
     hu[0, 0, : len(of_row)] = of_row
-    facts = voxel_facts(ct_of(hu), GTV, -1000.0)
+    facts = voxel_facts(ct_of(hu), DRAWN, -1000.0)
     measured = 1600 - 1  # what is at -1500 HU is padding
     air = 4 * 200 - len(of_row) + 2 + 4 * 64 - GTV.sum()
     assert facts.air_share == pytest.approx(air / measured)
@@ -64,7 +66,7 @@ def test_limits_belong_to_what_they_limit() -> None:
 
 
 def test_a_gtv_of_padding_has_no_percentile() -> None:
-    facts = voxel_facts(ct_of(np.where(GTV, -np.inf, chest())), GTV, -1000.0)
+    facts = voxel_facts(ct_of(np.where(GTV, -np.inf, chest())), DRAWN, -1000.0)
     assert facts.gtv_90th_percentile_hu is None
     assert facts.gtv_outside_image == GTV.sum()
 
@@ -74,7 +76,7 @@ def test_the_influence_of_metal_is_how_much_wider_it_makes_the_image() -> None:
     metal[0, 0, :16] = 30_000
     bounded = chest()
     bounded[0, 0, :16] = 3071
-    facts = voxel_facts(ct_of(metal), GTV, -1000.0)
+    facts = voxel_facts(ct_of(metal), DRAWN, -1000.0)
     assert facts.metal_influence == pytest.approx(metal.std() / bounded.std() - 1, rel=1e-6)
     assert facts.metal_influence > 1
-    assert voxel_facts(ct_of(bounded), GTV, -1000.0).metal_influence == 0
+    assert voxel_facts(ct_of(bounded), DRAWN, -1000.0).metal_influence == 0

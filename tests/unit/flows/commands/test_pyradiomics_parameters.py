@@ -16,7 +16,7 @@ import pytest
 import SimpleITK
 import yaml
 
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonize_ct
 from feature_store.imaging.reading import read_study
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.extractor import extract
@@ -167,9 +167,9 @@ def test_pyradiomics_with_the_file_gives_the_features_of_the_bundle(
     folder = real_data / "pat1"
     ct_files, rtstruct = (folder / "ct").glob("*.dcm"), next((folder / "rtstruct").glob("*.dcm"))
     study = load_study(read_study(sorted(ct_files), rtstruct), "gtv.*")
-    volume, gtv_mask = prepared(study, settings)
+    volume, contour = prepared(study, settings)
     ct = harmonize_ct(volume, settings.spacing_mm)
-    gtv = harmonize_mask(gtv_mask, volume, ct)
+    gtv = harmonize_boxed_mask(contour, volume, ct)
     image: Any = ct.to_image()
     label: Any = SimpleITK.GetImageFromArray(gtv.whole().astype(np.uint8))
     label.CopyInformation(image)

@@ -57,7 +57,7 @@ def found(run: steps.StudyRun, scored: Scored) -> ScoreRange:
 
 def test_the_drawn_contour_has_the_score_of_the_study(work: Installation, scored: Scored) -> None:
     study, settings = scored.checked.study, work.settings.extraction()
-    drawn = BoxedMask.of(prepared(study, settings)[1])
+    drawn = prepared(study, settings)[1]
     nothing = BoxedMask(drawn.voxels & False, drawn.box, drawn.grid_shape)
     answers = score_contours(work.bundle, study, settings, [drawn, nothing])
     score, none = answers.linear_predictors

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_store.imaging.deep_input import deep_input
-from feature_store.imaging.harmonize import harmonize_ct, harmonize_mask
+from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonize_ct
 from feature_store.imaging.reading import read_study
 from feature_store.radiomic_features.settings import ExtractionSettings
 from feature_store.study_features import load_study, prepared
@@ -50,7 +50,7 @@ def real_tumours(folder: Path) -> NDArray[np.float32]:
         study = load_study(read_study(files.ct, files.rtstruct), "gtv.*")
         volume, mask = prepared(study, settings)
         ct = harmonize_ct(volume, settings.spacing_mm)
-        image = deep_input(ct, harmonize_mask(mask, volume, ct))
+        image = deep_input(ct, harmonize_boxed_mask(mask, volume, ct))
         found += [image, image[::-1], image[:, ::-1]]
     return np.stack(found)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from feature_store.imaging.boxed_mask import BoxedMask
 from models.combined.combined_model import Risk
 from models.combined.explanation import Explanation, FeatureContribution
 from tests.support.ct_volumes import noise
@@ -71,7 +72,7 @@ def page() -> PatientPage:
             DAYS, _curve(0.4), _curve(0.05), tuple(sorted(horizons.items())), high_risk=True
         ),
         pictures=region_pictures(
-            CtPlanes.through(volume, distance <= 1),
+            CtPlanes.through(volume, BoxedMask.of(distance <= 1)),
             distance <= 1,
             [(distance > 1) & (distance <= 2)],
         ),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from feature_store.imaging.boxed_mask import BoxedMask
 from tests.support.ct_volumes import ct_of
 from validation_reports.page.region_pictures import (
     CONTOUR_COLOUR,
@@ -54,7 +55,8 @@ def test_planes_lie_as_a_radiologist_reads_them(axes: np.ndarray) -> None:
     hu[slice(21, 23) if signs[2] > 0 else slice(7, 9)] = 240.0
     del head
     volume = ct_of(hu, (1.5, 1.5, 3.0), axes)
-    axial, coronal, sagittal = region_pictures(CtPlanes.through(volume, contour), contour, [ring])
+    planes = CtPlanes.through(volume, BoxedMask.of(contour))
+    axial, coronal, sagittal = region_pictures(planes, contour, [ring])
     assert axial.title.startswith("Axial, slice ")
     middle = 150
     for picture in (axial, coronal, sagittal):
@@ -90,7 +92,7 @@ def test_the_small_picture_shows_both_edges_in_their_colours() -> None:
     ring[8:22, 26:54, 26:54] = True
     hu[contour] = 40.0
     volume = ct_of(hu, (1.5, 1.5, 3.0), np.eye(3))
-    picture = axial_png(CtPlanes.through(volume, contour), contour, [ring])
+    picture = axial_png(CtPlanes.through(volume, BoxedMask.of(contour)), contour, [ring])
     image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
     assert image.shape == (240, 240, 3)
     found = {
