@@ -115,11 +115,15 @@ def _has_overlay_bits(image: Dataset) -> bool:
     """Say whether an overlay plane lies in the pixels: its Overlay Bits Allocated (60xx,0100) is
     not that of a plane of its own.
     """
-    return any(
-        tag.elem == _OVERLAY_BITS_ALLOCATED and image[tag].value not in (None, 1)
-        for tag in image.keys()  # noqa: SIM118 - iterating a Dataset gives elements
-        if tag.group in _OVERLAY_GROUPS
-    )
+    for tag in image.keys():  # noqa: SIM118 - iterating a Dataset gives elements
+        if tag.group in _OVERLAY_GROUPS and tag.elem == _OVERLAY_BITS_ALLOCATED:
+            try:
+                bits = int(image[tag].value)
+            except UNREADABLE:  # says as little as no value
+                continue
+            if bits != 1:
+                return True
+    return False
 
 
 def put_hounsfield(
