@@ -16,7 +16,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "unreadable-rtstruct": "an RTSTRUCT that is DICOM",
         "no-ct": "a CT series",
         "not-ct": "CT Image Storage with modality CT",
-        "ct-header": "UIDs, position, orientation, pixel spacing, size and rescale in every slice",
+        "ct-header": "UIDs, position, orientation, pixel spacing and size in every slice",
         "impossible-geometry": "finite positions, two orthogonal directions, a size above 0",
         "truncated-pixels": "as many pixels as the slice announces",
         "pixel-shape": "one grey frame in each slice",

@@ -255,11 +255,12 @@ def slice_header(dataset: Dataset, number: int, which: str) -> SliceHeader:
     try:
         header = _header(dataset, number)
     except UNREADABLE as error:
+        lacking = [keyword for keyword in _NEEDED if not _is_usable(dataset, keyword)]
         raise UnreadableInstance(
             "ct-header",
-            f"{which} lacks usable values for its UIDs, position, orientation, pixel spacing, "
-            "size or rescale; these are required by the Image Plane module (PS3.3 C.7.6.2). Send "
-            "it as the scanner made it.",
+            f"{which} lacks a usable {' and '.join(lacking) or 'header'}, expected UIDs, size and "
+            "Image Plane as numbers of the standard (PS3.3 C.7.6.2, PS3.5 section 6.2: decimals "
+            "with a point). Send it as the scanner made it.",
         ) from error
     numbers = np.array([*header.position_mm, *header.orientation, *header.pixel_spacing_mm])
     normal = np.cross(header.orientation[:3], header.orientation[3:])
@@ -275,6 +276,30 @@ def slice_header(dataset: Dataset, number: int, which: str) -> SliceHeader:
             "scanner made it.",
         )
     return header
+
+
+_NEEDED: Mapping[str, int | None] = {
+    "SOPInstanceUID": None,
+    "SeriesInstanceUID": None,
+    "StudyInstanceUID": None,
+    "Rows": 1,
+    "Columns": 1,
+    "ImagePositionPatient": 3,
+    "ImageOrientationPatient": 6,
+    "PixelSpacing": 2,
+}
+"""What every slice must have, and how many numbers that is; `None` for a UID."""
+
+
+def _is_usable(dataset: Dataset, keyword: str) -> bool:
+    count = _NEEDED[keyword]
+    try:
+        value = dataset[keyword].value
+        if count is None:
+            return bool(value)
+        return len([float(one) for one in ([value] if count == 1 else value)]) == count
+    except UNREADABLE:
+        return False
 
 
 def _header(dataset: Dataset, number: int) -> SliceHeader:

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import MRImageStorage
+from pydicom.tag import Tag
+from pydicom.uid import CTImageStorage, MRImageStorage
 
 from feature_store.errors import CtGeometryError, UnreadableInstance
+from feature_store.imaging.ct_headers import slice_header
 from feature_store.imaging.reading import read_ct
 from tests.support.dicom_files import Spoil, write_ct
 
@@ -61,6 +64,29 @@ def test_an_unusable_header_is_refused(
         read_ct(write_ct(tmp_path, hu, spoil=spoil))
     assert caught.value.code == code
     assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("ImagePositionPatient", b"-10,5\\0\\0 "),
+        ("ImageOrientationPatient", b"1\\0\\0 "),
+        ("PixelSpacing", b""),
+        ("Rows", b"\x08"),
+    ],
+)
+def test_the_attribute_that_cannot_be_used_is_named(keyword: str, value: bytes) -> None:
+    dataset, tag = Dataset(), Tag(keyword)
+    dataset.SOPClassUID, dataset.Modality = CTImageStorage, "CT"
+    dataset.SOPInstanceUID = dataset.SeriesInstanceUID = dataset.StudyInstanceUID = "1.2.3"
+    dataset.Rows = dataset.Columns = 8
+    dataset.ImagePositionPatient, dataset.PixelSpacing = [0, 0, 0], [1, 1]
+    dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    slice_header(dataset, 0, "It")
+    vr = dataset[tag].VR
+    dataset[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True)
+    with pytest.raises(UnreadableInstance, match=f"It lacks a usable {keyword}, expected"):
+        slice_header(dataset, 0, "It")
 
 
 def test_slices_are_ordered_along_their_normal_and_tell_where_they_lie(
