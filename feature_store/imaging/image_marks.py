@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +29,7 @@ from pydicom.dataset import Dataset
 from feature_store.compiled import compiled
 from feature_store.cores import side_by_side
 from feature_store.imaging.ct_volume import CtVolume
+from feature_store.study_identity import StudyIdentity
 
 SKETCH = 16
 """Digests that are kept of a CT."""
@@ -132,6 +134,36 @@ def person_names(dataset: Dataset) -> tuple[tuple[str, ...], ...]:
     if len(name.strip("^")) > 1:
         found.append(("name", name, born, sex))
     return tuple(found)
+
+
+def persons_of(marks: Mapping[StudyIdentity, ImageMarks]) -> tuple[str, ...]:
+    """Return the marks of the persons of some CTs, sorted, each once; not those of whom the name
+    stands for many.
+
+    Anonymous patients are often all called alike and born on one day, so that more than two
+    patients have a mark in common: then neither it, nor their Patient IDs with that day, names
+    anybody. Two patients may be one person under two numbers.
+
+    Parameters
+    ----------
+    marks : mapping of StudyIdentity to ImageMarks
+        By study content.
+    """
+    patients: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for study, mark in marks.items():
+        for person in mark.persons:
+            patients[person].add((study.center, study.patient_key))
+    of_many = {person for person, owners in patients.items() if len(owners) > 2}
+    return tuple(
+        sorted(
+            {
+                person
+                for mark in marks.values()
+                if of_many.isdisjoint(mark.persons)
+                for person in mark.persons
+            }
+        )
+    )
 
 
 def pixel_digests(volume: CtVolume) -> tuple[str, ...]:

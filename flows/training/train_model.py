@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from feature_store.clinical_records import ClinicalRecord
+from feature_store.imaging.image_marks import persons_of
 from feature_store.imaging.regions import Region
 from feature_store.tables.store import FeatureStore
 from feature_store.wording import counted
@@ -273,15 +274,15 @@ def digests_of_training(
     """Return by what all CTs of the patients that train network or model, and these persons, are
     recognised.
     """
-    marks = [
-        mark
+    marks = {
+        study: mark
         for study, mark in sorted(source.images(request.center).items())
         if study.patient_key in records
-    ]
+    }
     return training_digests(
-        [mark.pixels for mark in marks],
-        [mark.instances for mark in marks],
-        [person for mark in marks for person in mark.persons],
+        [mark.pixels for mark in marks.values()],
+        [mark.instances for mark in marks.values()],
+        persons_of(marks),
     )
 
 

@@ -159,7 +159,7 @@ def find_same_images(work: Installation, centers: list[str]) -> dict[str, SameIm
     of_training = {
         center.name for center in work.settings.centers() if center.role is Role.TRAINING
     }
-    here = [mark for study, mark in marks.items() if study.center in of_training & {trained}]
+    here = {study: mark for study, mark in marks.items() if study.center in of_training & {trained}}
     known = TrainedOn(work.bundle.digests, work.bundle.evidence.images, here)
     return same_images(centers, scored, marks, known)
 

@@ -5,10 +5,12 @@ training centre.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
-from feature_store.imaging.image_marks import ImageMarks
+from feature_store.imaging.image_marks import ImageMarks, persons_of
+from feature_store.study_identity import StudyIdentity
 from models.bundle.training_digests import TrainingDigests
 from validation_reports.cohort.sketch_index import SketchIndex
 
@@ -40,7 +42,7 @@ class TrainedOn:
         Those of the bundle; bundles of earlier releases have none.
     pixels : iterable of tuple of str
         By CT, digests of pixels as bundles of earlier releases name them, without salt.
-    here : iterable of ImageMarks
+    here : mapping of StudyIdentity to ImageMarks
         Marks of all CTs of the training centre that are in the feature store.
     """
 
@@ -48,18 +50,17 @@ class TrainedOn:
         self,
         digests: TrainingDigests | None,
         pixels: Iterable[tuple[str, ...]] = (),
-        here: Iterable[ImageMarks] = (),
+        here: Mapping[StudyIdentity, ImageMarks] = MappingProxyType({}),
     ) -> None:
         self._digests = digests
         self._plain, self._salted = SketchIndex(), SketchIndex()
-        self._persons: set[str] = set()
+        self._persons = set(persons_of(here))
         self.is_known = False
         """Whether anything is known of the training patients."""
         for sketch in filter(None, pixels):
             self._remember(self._plain, sketch)
-        for mark in here:
+        for mark in here.values():
             self._remember(self._plain, mark.instances, mark.pixels)
-            self._persons.update(mark.persons)
         if digests is not None:
             for sketch in (*digests.pixels, *digests.instances):
                 self._remember(self._salted, sketch)

@@ -16,9 +16,11 @@ from feature_store.imaging.image_marks import (
     ImageMarks,
     image_marks,
     person_names,
+    persons_of,
     pixel_digests,
 )
 from feature_store.imaging.reading import read_ct
+from feature_store.study_identity import StudyIdentity
 from tests.support.dicom_files import write_ct
 
 
@@ -143,3 +145,17 @@ def test_nobody_is_named_without_a_date_of_birth() -> None:
     for born in ("", "19000101", "18991231"):
         assert person_names(header(PatientID="1", PatientName="A^B", PatientBirthDate=born)) == ()
     assert person_names(header(PatientID="1", PatientName="A^B")) == ()
+
+
+def test_who_is_called_as_more_than_two_are_is_nobody() -> None:
+    def marked(patient: int, content: int, *persons: str) -> dict[StudyIdentity, ImageMarks]:
+        study = StudyIdentity("A", f"p{patient}", f"s{patient}", f"c{content}")
+        return {study: ImageMarks(None, (), (), persons)}
+
+    twice = marked(1, 1, "id 1", "jane") | marked(1, 2, "id 1", "jane") | marked(1, 3, "jane")
+    two_numbers = marked(2, 4, "id 2", "john") | marked(3, 5, "id 3", "john")
+    anonymous = marked(4, 6, "id 4", "x") | marked(5, 7, "id 5", "x") | marked(6, 8, "id 6", "x")
+    assert persons_of(twice | two_numbers | anonymous) == (
+        *("id 1", "id 2", "id 3", "jane", "john"),
+    )
+    assert persons_of({}) == ()

@@ -27,7 +27,7 @@ def anew(one: ImageMarks) -> ImageMarks:
 
 TRAINED = study("T", "t1")
 KNOWN = {TRAINED: marks("trained")}
-HERE = TrainedOn(None, (), KNOWN.values())
+HERE = TrainedOn(None, (), KNOWN)
 
 
 def test_different_patients_are_told_apart() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from feature_store.imaging.image_marks import ImageMarks
+from feature_store.study_identity import StudyIdentity
 from models.bundle.training_digests import training_digests
 from validation_reports.cohort.trained_on import Leak, TrainedOn
 
@@ -22,6 +23,10 @@ def marks(name: str, *persons: str) -> ImageMarks:
     )
 
 
+def study(patient: int) -> StudyIdentity:
+    return StudyIdentity("T", f"t{patient}", f"s{patient}", f"c{patient}")
+
+
 TRAINED = marks("trained", "person")
 OTHER = marks("other", "somebody")
 
@@ -31,7 +36,7 @@ def by_digests() -> TrainedOn:
 
 
 def by_the_store() -> TrainedOn:
-    return TrainedOn(None, (), [TRAINED])
+    return TrainedOn(None, (), {study(1): TRAINED})
 
 
 @pytest.mark.parametrize("known", [by_digests(), by_the_store()])
@@ -43,6 +48,14 @@ def test_each_way_of_coming_again_is_found(known: TrainedOn) -> None:
     assert known.leak(TRAINED) is Leak.IMAGES
     assert known.leak(OTHER) is None
     assert known.leak(ImageMarks(None, (), ())) is None
+
+
+def test_a_name_that_stands_for_many_is_no_person() -> None:
+    alike = {study(n): marks(f"t{n}", f"id {n}", "anonymous") for n in range(3)}
+    known = TrainedOn(None, (), {**alike, study(3): marks("t3", "named")})
+    assert known.leak(replace(OTHER, persons=("id 1", "anonymous"))) is None
+    assert known.leak(replace(OTHER, persons=("named",))) is Leak.PERSON
+    assert known.leak(alike[study(1)]) is Leak.IMAGES
 
 
 def test_bundles_of_before_name_pixels_without_salt() -> None:
