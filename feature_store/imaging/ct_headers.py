@@ -322,8 +322,8 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         acquisition=Acquisition(
             kvp=_optional(dataset, "KVP", _finite),
             slice_thickness_mm=_optional(dataset, "SliceThickness", _finite),
-            manufacturer=_optional(dataset, "Manufacturer", str),
-            model_name=_optional(dataset, "ManufacturerModelName", str),
+            manufacturer=_optional(dataset, "Manufacturer", _joined),
+            model_name=_optional(dataset, "ManufacturerModelName", _joined),
             convolution_kernel=_optional(dataset, "ConvolutionKernel", _joined),
             rows=rows,
             columns=columns,

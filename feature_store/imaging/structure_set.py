@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.uid import RTStructureSetStorage
 
 from feature_store.errors import ContourError, UnreadableInstance
@@ -177,7 +178,7 @@ def _structure_set(dataset: Dataset) -> StructureSet:
         rois.append(
             Roi(
                 number=number,
-                name=str(item.get("ROIName") or "").strip(),
+                name=_name(item),
                 contours=tuple(
                     np.empty((0, 3)) if one.points is None else one.points for one in found.contours
                 ),
@@ -209,6 +210,16 @@ def _structure_set(dataset: Dataset) -> StructureSet:
         ),
         approval=str(dataset.get("ApprovalStatus") or "").strip().upper(),
     )
+
+
+def _name(item: Dataset) -> str:
+    """Return the ROI Name as it is written: a backslash in it, which parts values (PS3.5 section
+    6.2), is of the name.
+    """
+    value = item.get("ROIName")
+    return (
+        "\\".join(map(str, value)) if isinstance(value, MultiValue) else str(value or "")
+    ).strip()
 
 
 def _listed_series(dataset: Dataset) -> Iterable[Dataset]:

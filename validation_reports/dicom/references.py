@@ -19,11 +19,17 @@ class RoiReference:
     number : int
         ROI Number (3006,0022).
     name : str
-        ROI Name (3006,0026).
+        ROI Name (3006,0026); signs that no label of an object may hold are replaced, a backslash
+        by a slash and what is not printed by a blank (PS3.5 section 6.2, LO).
     """
 
     number: int
     name: str
+
+    def __post_init__(self) -> None:
+        printed = "".join(sign if sign.isprintable() else " " for sign in self.name)
+        label = " ".join(printed.replace("\\", "/").split())
+        object.__setattr__(self, "name", label or f"ROI {self.number}")
 
 
 @dataclass(frozen=True)

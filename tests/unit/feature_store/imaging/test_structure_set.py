@@ -33,6 +33,11 @@ def _wrong_count(dataset: Dataset) -> None:
     dataset.ROIContourSequence[0].ContourSequence[0].NumberOfContourPoints = 17
 
 
+def test_a_backslash_in_a_name_is_of_the_name(tmp_path: Path) -> None:
+    path = write_rtstruct(tmp_path / "rs.dcm", [("GTV\\CT2", [SQUARE])])
+    assert read_rtstruct(path).structure_set.roi_names == ("GTV\\CT2",)
+
+
 def test_contour_data_that_are_no_points_are_kept_as_such(tmp_path: Path) -> None:
     path = write_rtstruct(
         tmp_path / "rs.dcm", [("GTV", [SQUARE, SQUARE]), ("PTV", [SQUARE])], spoil=_wrong_count
