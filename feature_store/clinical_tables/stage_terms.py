@@ -17,6 +17,8 @@ _WORDS = re.compile(
     r"nsclc|group|[678](?:th)?(?= ?(?:ed|th))|[678]th)\b\.?"
 )
 _STAGE = re.compile(r"(?:y?[cp])?(iv|iii|ii|i|[1-4])([abc])?([1-3])?")
+_TWO_NUMERALS = re.compile(r"[iv1-4][abc]?[1-3]?[\s\-_.,:()]+[iv]")
+"""``I-II`` and ``II (I)``: without the signs they would be another stage, III."""
 _ROMAN = {"1": "i", "2": "ii", "3": "iii", "4": "iv"}
 _LETTERS = {"i": "ab", "ii": "ab", "iii": "abc", "iv": "ab"}
 
@@ -38,9 +40,9 @@ def _text(cell: Cell) -> str:
 
 
 def _stage(cell: Cell) -> str | None:
-    short = re.sub(r"[\s\-_.,:()]", "", _WORDS.sub(" ", _text(cell).replace("stage", "stage ")))
-    found = _STAGE.fullmatch(short)
-    if found is None:
+    text = _WORDS.sub(" ", _text(cell).replace("stage", "stage "))
+    found = _STAGE.fullmatch(re.sub(r"[\s\-_.,:()]", "", text))
+    if found is None or _TWO_NUMERALS.search(text):
         return None
     roman, letter, number = _ROMAN.get(found[1], found[1]), found[2] or "", found[3]
     if letter and letter not in _LETTERS[roman]:

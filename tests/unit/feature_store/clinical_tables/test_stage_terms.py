@@ -36,6 +36,15 @@ def test_what_is_no_overall_stage_is_not_understood(cell: Cell) -> None:
     assert read_stages({1: cell}).unreadable == {1: cell}
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["I-II", "Stage I - II", "I, II", "I II", "II-I", "I-IIA", "I:IIB", "I_II", "I (I)", "I.V",
+     "clinical stage II, pathological stage I"],
+)  # fmt: skip
+def test_two_stages_do_not_become_a_third(cell: Cell) -> None:
+    assert read_stages({1: cell}).unreadable == {1: cell}
+
+
 def test_digits_beside_a_digit_that_is_no_stage_are_codes() -> None:
     read = read_stages({1: "3", 2: "7", 3: "IIIA"})
     assert read.values == {3: "IIIA"}
