@@ -84,6 +84,26 @@ class BaselineHazard:
         risk = np.exp(np.minimum(np.asarray(linear_predictor, dtype=np.float64), _GREATEST))
         return np.exp(-np.multiply.outer(risk, self.at(days)))
 
+    def hazard_until(self, days: ArrayLike, linear_predictor: ArrayLike) -> Array:
+        """Return each patient's cumulative hazard H0(t) exp(lp) until a day of his or her own,
+        carried on flat beyond the longest follow-up.
+
+        Parameters
+        ----------
+        days, linear_predictor : array_like, shape (n,)
+            One of each for every patient.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            0 where there is no hazard yet, whatever the score; infinite where it is beyond every
+            number.
+        """
+        reached = self.at(np.minimum(np.asarray(days, dtype=np.float64), self.last_day))
+        with np.errstate(over="ignore", invalid="ignore"):
+            hazard = reached * np.exp(np.asarray(linear_predictor, dtype=np.float64))
+        return np.where(reached > 0, hazard, 0.0)
+
 
 def baseline_cumulative_hazard(
     linear_predictor: ArrayLike, survival: Survival, ties: Ties = Ties.EFRON

@@ -98,9 +98,8 @@ def _hazard(cohort: ScoredCohort) -> dict[str, NDArray[np.float64]]:
     if cohort.baseline is None:
         return {}
     days, last = cohort.survival.days, cohort.baseline.last_day
-    reached = cohort.baseline.at(np.minimum(days, last))
     return {
-        "hazard": np.exp(cohort.linear_predictor) * reached,
+        "hazard": cohort.baseline.hazard_until(days, cohort.linear_predictor),
         "counted": (cohort.survival.event & (days <= last)).astype(np.float64),
     }
 

@@ -56,9 +56,7 @@ def d_calibration(
         )
     if refusal := too_few_events("D-calibration", survival.n_events, survival.n):
         return refusal
-    hazard = baseline.at(np.minimum(survival.days, baseline.last_day))
-    with np.errstate(over="ignore"):
-        predicted = np.exp(-hazard * np.exp(np.asarray(linear_predictor, dtype=np.float64)))
+    predicted = np.exp(-baseline.hazard_until(survival.days, linear_predictor))
     lower = np.arange(BINS) / BINS
     own = np.minimum((predicted * BINS).astype(np.intp), BINS - 1)
     bins = np.bincount(own[survival.event], minlength=BINS).astype(np.float64)

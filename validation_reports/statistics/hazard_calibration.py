@@ -98,9 +98,7 @@ def hazard_scale_ratio(
         return NotEstimable(f"{what} is not estimated: the frozen baseline hazard was not given.")
     until = min(float(survival.days.max()), baseline.last_day)
     observed = int((survival.event & (survival.days <= until)).sum())
-    reached = baseline.at(np.minimum(survival.days, until))
-    with np.errstate(over="ignore", invalid="ignore"):
-        expected = float((np.exp(np.asarray(linear_predictor, dtype=np.float64)) * reached).sum())
+    expected = float(baseline.hazard_until(survival.days, linear_predictor).sum())
     # Few deaths where many were expected are no lack of data: the interval is exact.
     if not expected >= MINIMUM_EVENTS and (refusal := too_few_events(what, observed, survival.n)):
         return refusal

@@ -10,6 +10,7 @@ from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import BASELINE, MEDIAN, made_cohort
 from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.d_calibration import DistributionCalibration, d_calibration
 from validation_reports.statistics.hazard_calibration import (
     HazardScaleRatio,
     hazard_scale_ratio,
@@ -62,3 +63,22 @@ def test_no_death_where_many_were_expected_is_a_finding() -> None:
     assert (found.observed, found.estimate, found.lower) == (0, 0.0, 0.0)
     assert found.upper == pytest.approx(-np.log(0.025) / found.expected)
     assert found.p_value < 1e-6
+
+
+@pytest.mark.parametrize("score", [800.0, 1e6, 1e308])
+def test_a_hazard_beyond_every_number_is_none_before_the_first_death_of_the_training(
+    score: float,
+) -> None:
+    cohort = made_cohort("A", 40, 1)
+    baseline = BaselineHazard(BASELINE.days[19:], BASELINE.cumulative[19:], BASELINE.last_day)
+    days, scores = cohort.survival.days.copy(), cohort.linear_predictor.copy()
+    days[3], scores[3] = 10.0, score
+    survival = Survival(days, cohort.survival.event)
+    found = hazard_scale_ratio(survival, scores, baseline)
+    scores[3] = 0.0
+    assert isinstance(found, HazardScaleRatio)
+    assert found == hazard_scale_ratio(survival, scores, baseline)
+    scores[3] = score
+    whole = d_calibration(survival, scores, baseline)
+    assert isinstance(whole, DistributionCalibration)
+    assert sum(whole.bins) == pytest.approx(40)
