@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from feature_store.wording import counted
 from validation_reports.cohort.training_patients import Array, TrainingPatients
 from validation_reports.not_estimable import NotEstimable
+from validation_reports.statistics.stage_groups import equally_deep
 from validation_reports.statistics.time_dependent_auc import (
     auc_limits,
     delong_variance,
@@ -145,12 +146,18 @@ def compare_with_training(
             "each are needed."
         )
     variables = [_numeric("score", training.linear_predictor, linear_predictor)]
+    # what one of them tells of stage more finely is no difference between their patients
+    theirs, these = (
+        table.assign(stage=stages)
+        for table, stages in zip(
+            (training.covariates, covariates),
+            equally_deep(training.covariates["stage"], covariates["stage"]),
+            strict=True,
+        )
+    )
+    variables += [_numeric("age", *(_known(table["age"]) for table in (theirs, these)))]
     variables += [
-        _numeric("age", *(_known(table["age"]) for table in (training.covariates, covariates)))
-    ]
-    variables += [
-        _category(name, training.covariates[name], covariates[name])
-        for name in ("sex", "histology", "stage")
+        _category(name, theirs[name], these[name]) for name in ("sex", "histology", "stage")
     ]
     if features is not None:
         variables += [
@@ -158,7 +165,9 @@ def compare_with_training(
             for name in training.features.columns
             if name in features.columns
         ]
-    membership = _membership(training, linear_predictor, covariates, confidence)
+    membership = _membership(
+        training.linear_predictor, linear_predictor, (theirs, these), confidence
+    )
     worst = max(variable.shift for variable in variables[:5])
     verdict = (
         ShiftVerdict.VERY_DIFFERENT
@@ -228,33 +237,37 @@ def _known(values: pd.Series[float]) -> Array:
 
 
 def _membership(
-    training: TrainingPatients, score: Array, covariates: pd.DataFrame, confidence: float
+    theirs: Array, these: Array, covariates: tuple[pd.DataFrame, pd.DataFrame], confidence: float
 ) -> Membership:
-    columns = [np.concatenate([training.linear_predictor, score])]
-    both = pd.concat([training.covariates, covariates], ignore_index=True)
-    age = both["age"].to_numpy(dtype=np.float64)
-    if np.isfinite(age).any():
+    columns = [np.concatenate([theirs, these])]
+    both = pd.concat(covariates, ignore_index=True)
+    # what nobody recorded in one of the cohorts tells nothing of its patients
+    told = [name for name in both if all(table[name].notna().any() for table in covariates)]
+    if "age" in told:
+        age = both["age"].to_numpy(dtype=np.float64)
         columns.append(np.where(np.isfinite(age), age, np.nanmedian(age)))
     for name in ("sex", "histology", "stage"):
-        levels = sorted({str(value) for value in both[name].dropna()})
-        columns += [
-            (both[name].map(str) == level).to_numpy(dtype=np.float64) for level in levels[1:]
-        ]
+        if name not in told:
+            continue
+        known = both[name].notna().to_numpy()
+        levels = sorted({str(value) for value in both.loc[known, name]})
+        for level in levels[1:]:
+            of_level = (both[name].map(str) == level).to_numpy(dtype=np.float64)
+            # who has none recorded is not of the first level for that
+            columns.append(np.where(known, of_level, of_level[known].mean()))
     x = np.column_stack(columns)
     spread = x.std(axis=0)
     x = (x[:, spread > 0] - x[:, spread > 0].mean(axis=0)) / spread[spread > 0]
-    new = np.r_[np.zeros(training.linear_predictor.size), np.ones(score.size)]
-    fold = np.concatenate(
-        [np.arange(size) % _FOLDS for size in (training.linear_predictor.size, score.size)]
-    )
+    new = np.r_[np.zeros(theirs.size), np.ones(these.size)]
+    fold = np.concatenate([np.arange(size) % _FOLDS for size in (theirs.size, these.size)])
     predicted = np.empty(new.size)
     for number in range(_FOLDS):
         beta = _logistic(x[fold != number], new[fold != number])
         predicted[fold == number] = beta[0] + x[fold == number] @ beta[1:]
     found = placements(predicted[new == 1], predicted[new == 0])
     error = float(np.sqrt(delong_variance(found.of_cases, found.of_controls)))
-    auc, training_n = found.estimate, training.linear_predictor.size
-    return Membership(auc, *auc_limits(auc, error, score.size, training_n, confidence), confidence)
+    auc = found.estimate
+    return Membership(auc, *auc_limits(auc, error, these.size, theirs.size, confidence), confidence)
 
 
 def _logistic(x: Array, y: Array) -> Array:

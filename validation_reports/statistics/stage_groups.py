@@ -61,6 +61,27 @@ def without_sub_stage(stage: str) -> str:
     return _SUB_STAGE.sub("", stage)
 
 
+def equally_deep(*columns: pd.Series[str]) -> tuple[pd.Series[str], ...]:
+    """Return stages of several cohorts, told as finely by each: where one of them writes ``III``,
+    another's ``IIIA`` and ``IIIB`` are ``III`` too.
+
+    Parameters
+    ----------
+    *columns : Series
+        Stages of each cohort's patients; missing values stay.
+    """
+    told = {str(stage) for column in columns for stage in column.dropna()}
+    bare = {stage for stage in told if without_sub_stage(stage) == stage}
+
+    def shortened(stage: object) -> object:
+        return group if (group := without_sub_stage(str(stage))) in bare else stage
+
+    return tuple(
+        column.map(lambda stage: shortened(stage) if isinstance(stage, str) else stage)
+        for column in columns
+    )
+
+
 def in_order(stages: set[str]) -> list[str]:
     """Return known stages from the earliest to the latest; of several joined by ``+`` the first
     counts.

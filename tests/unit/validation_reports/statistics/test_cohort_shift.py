@@ -4,6 +4,8 @@ is one.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,3 +74,58 @@ def test_what_cannot_be_compared_is_a_sentence() -> None:
         found = compare_with_training(training, few.linear_predictor, few.covariates, None)
         assert isinstance(found, NotEstimable)
         assert found.sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "names", [("stage",), ("sex",), ("histology",), ("sex", "stage"), ("age",)]
+)
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_what_is_not_recorded_makes_no_other_patients(names: tuple[str, ...], share: float) -> None:
+    verdicts = []
+    for seed in range(6):
+        cohort = made_cohort("A", 100, 100 + seed)
+        covariates = cohort.covariates.copy()
+        unknown = np.random.default_rng(seed).random(100) < share
+        for name in names:
+            covariates.loc[unknown, name] = None
+        found = compare_with_training(TRAINING, cohort.linear_predictor, covariates, None)
+        assert isinstance(found, CohortShift)
+        assert isinstance(found.membership, Membership)
+        assert found.membership.lower < 0.6
+        verdicts.append(found.verdict)
+    assert verdicts.count(ShiftVerdict.ALIKE) >= 5
+
+
+@pytest.mark.parametrize(
+    ("of_training", "of_cohort"),
+    [
+        ({"I-II": "II", "III": "IIIA"}, {"I-II": "IIB", "III": "IIIA"}),
+        ({"I-II": "IA", "III": "IIIB"}, {"I-II": "I", "III": "III"}),
+    ],
+)
+def test_a_stage_told_more_finely_makes_no_other_patients(
+    of_training: dict[str, str], of_cohort: dict[str, str]
+) -> None:
+    training = replace(
+        TRAINING,
+        covariates=MADE.covariates.assign(stage=MADE.covariates["stage"].map(of_training)),
+    )
+    cohort = made_cohort("A", 100, 101)
+    stage = cohort.covariates["stage"].map(of_cohort)
+    found = compare_with_training(
+        training, cohort.linear_predictor, cohort.covariates.assign(stage=stage), None
+    )
+    assert isinstance(found, CohortShift)
+    assert found.verdict is ShiftVerdict.ALIKE
+    (stages,) = (one for one in found.variables if one.name == "stage")
+    assert (stages.shift, stages.n_outside) == (0.0, 0)
+
+
+def test_sub_stages_that_both_tell_are_compared() -> None:
+    training = replace(TRAINING, covariates=MADE.covariates.assign(stage="IIIA"))
+    cohort = made_cohort("A", 100, 101)
+    found = compare_with_training(
+        training, cohort.linear_predictor, cohort.covariates.assign(stage="IIIB"), None
+    )
+    assert isinstance(found, CohortShift)
+    assert found.verdict is ShiftVerdict.VERY_DIFFERENT
