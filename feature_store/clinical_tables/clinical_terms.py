@@ -17,6 +17,8 @@ _SEXES = {
 _OPEN_LETTERS = (
     ("m", "v", "man and woman in Dutch (man, vrouw), and woman and man in Spanish (mujer, varón)"),
     ("m", "h", "woman and man in Spanish (mujer, hombre)"),
+    ("v", "h", "man and woman in Spanish (varón, hembra), while V alone is a woman in Dutch"),
+    ("v", "s", "man and woman in Latvian (vīrietis, sieviete), while V alone is a woman in Dutch"),
     ("f", "n", "man and woman in Hungarian (férfi, nő)"),
 )
 """Two letters that one column holds, and what they mean then."""

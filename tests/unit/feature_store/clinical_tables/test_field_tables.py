@@ -273,6 +273,14 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         OURS + TWO.replace("female", "M").replace("male", "H"),
         "The column sex holds M in line 3 and H in line 2, which mean woman and man in Spanish",
     ),
+    "V and H of Spanish": (
+        OURS + TWO.replace("female", "H").replace("male", "V"),
+        "The column sex holds V in line 2 and H in line 3, which mean man and woman in Spanish",
+    ),
+    "V and S of Latvian": (
+        OURS + TWO.replace("female", "S").replace("male", "V"),
+        "The column sex holds V in line 2 and S in line 3, which mean man and woman in Latvian",
+    ),
     "F and N of Hungarian": (
         OURS + TWO.replace("female", "N").replace("male", "F"),
         "The column sex holds F in line 2 and N in line 3, which mean man and woman in Hungarian",
