@@ -53,6 +53,10 @@ _OLDEST_YEARS = 120.0
 _LONGEST_YEARS = 30.0
 _DICOM_AGE = re.compile(r"0*(\d{1,3})Y")
 _REPEATED = "the patient occurs already in line {}: keep one row."
+_CONTRADICTED = (
+    "the patient occurs in line {} too, with something else, and nothing tells which of them "
+    "holds: keep one row."
+)
 _TOLD = 5
 """Of unreadable values so many are named."""
 
@@ -113,7 +117,8 @@ def read_clinical_table(
     -------
     TableReading
         The rows that can be used, for each other row what is wrong with it, and what was taken for
-        what. A patient who occurs twice is rejected at the second occurrence.
+        what. Of a patient who occurs twice with the same the first row is used, and none where the
+        rows differ.
 
     Raises
     ------
@@ -185,25 +190,33 @@ class _Reader:
     def reading(
         self, center: str, pseudonymise: Callable[[str], str], clock_shift_s: Callable[[str], int]
     ) -> TableReading:
-        records: dict[str, ClinicalRecord] = {}
-        first_line: dict[str, int] = {}
+        found: dict[str, dict[int, ClinicalRecord]] = {}
         rejected: list[tuple[int, str]] = []
-        lost = 0
         for line in self._sheet.lines:
             number = line.number
             try:
                 record = self._record(line, center, pseudonymise, clock_shift_s)
             except ValueError as error:
                 rejected.append((number, f"Line {number}: {error}"))
-                lost += 1
                 continue
-            earlier = first_line.setdefault(record.patient_key, number)
-            if earlier == number:
-                records[record.patient_key] = record
+            found.setdefault(record.patient_key, {})[number] = record
+        lost, records = len(rejected), []
+        for rows in found.values():
+            first, *more = rows
+            if all(rows[number] == rows[first] for number in more):
+                records.append(rows[first])
+                rejected += [(one, f"Line {one}: {_REPEATED.format(first)}") for one in more]
             else:
-                rejected.append((number, f"Line {number}: {_REPEATED.format(earlier)}"))
+                # which of them holds must not hang on the order of the rows
+                others = {first: more[0], **dict.fromkeys(more, first)}
+                rejected += [
+                    (one, f"Line {one}: {_CONTRADICTED.format(other)}")
+                    for one, other in others.items()
+                ]
+                lost += len(rows)
+        rejected.sort()
         return TableReading(
-            ClinicalTable(tuple(records.values()), tuple(rejected)),
+            ClinicalTable(tuple(records), tuple(rejected)),
             self._sheet,
             self._columns,
             self._unit,

@@ -96,6 +96,27 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_line(
     assert sentence.startswith(f"Line 3: {complaint}")
 
 
+@pytest.mark.parametrize(
+    "other",
+    ["Q,60,male,adeno,II,400,1", "Q,60,male,adeno,II,100,0", "Q,60,male,squamous,II,100,1"],
+)
+def test_of_rows_of_one_patient_that_differ_none_is_used(tmp_path: Path, other: str) -> None:
+    rows = ["Q,60,male,adeno,II,100,1", other, "P,60,male,adeno,II,100,1"]
+    for order in (rows, [rows[2], rows[1], rows[0]], [*rows, rows[0]]):
+        path = table_of(tmp_path, HEADER + "\n".join(order) + "\n")
+        reading = read_clinical_table(path, "A", str)
+        assert [record.patient_key for record in reading.table.records] == ["P"]
+        assert reading.lost == len(order) - 1
+        lines = [line for line, _ in reading.table.rejected]
+        assert lines == [line for line, row in enumerate(order, 2) if row[0] == "Q"]
+        for line, sentence in reading.table.rejected:
+            also = next(other for other in lines if other != line)
+            assert sentence == (
+                f"Line {line}: the patient occurs in line {also} too, with something else, and "
+                "nothing tells which of them holds: keep one row."
+            )
+
+
 def test_no_sentence_shows_what_may_be_an_identifier(tmp_path: Path) -> None:
     shifted = "60,SECRET^NAME,SECRET^NAME,SECRET^NAME,SECRET^NAME,SECRET^NAME,SECRET^NAME\n"
     rows = [shifted]
