@@ -25,6 +25,7 @@ _DAY_NAMED_MONTH = re.compile(
     rf"(\d{{1,2}})(?:st|nd|rd|th|er|º)?[-/. ]*(?:de )?{_NAME}[-/.,]* *(?:de )?(\d{{4}})"
 )
 _NAMED_MONTH_DAY = re.compile(rf"{_NAME}\.? *(\d{{1,2}})(?:st|nd|rd|th)?,? +(\d{{4}})")
+_MONTHS = 12
 _FIVE_DIGITS = re.compile(r"\d{5}")
 _SERIAL = (20000, 80000)
 """Excel's numbers of days from 1954 to 2119."""
@@ -68,8 +69,8 @@ def read_dates(
     Raises
     ------
     ClinicalTableError
-        If nothing in the column tells day from month, or it has both orders, or years of two
-        digits.
+        If nothing in the column tells day from month, or it has both orders, years of two digits,
+        or dates of which a spreadsheet turned day and month round.
     """
     for line, cell in cells.items():
         if isinstance(cell, str) and _SHORT_YEAR.fullmatch(text_of(cell)):
@@ -77,8 +78,37 @@ def read_dates(
                 f"The column {column} holds {shown.dated(cell)} in line {line}, a year of "
                 "two digits, expected dates like 2026-01-31: write years with four digits."
             )
+    _refuse_turned_round(column, cells, epoch, shown)
     order = _order(column, cells, order, shown)
     return read_each(cells, lambda cell: _date(cell, order, epoch))
+
+
+def _refuse_turned_round(
+    column: str, cells: Mapping[int, Cell], epoch: date, shown: ShownValues
+) -> None:
+    """Refuse a column of which a spreadsheet with the other order of day and month took for dates
+    what it could: 03/04 became 4 March, and 13/04 stayed a text.
+    """
+    texts = {
+        line: (int(found[1]), int(found[3]))
+        for line, cell in cells.items()
+        if isinstance(cell, str) and (found := _YEAR_LAST.fullmatch(text_of(cell)))
+    }
+    turned = {
+        line: day
+        for line, cell in cells.items()
+        if not isinstance(cell, str) and (day := _date(cell, "day-first", epoch)) is not None
+    }
+    stayed = all(max(parts) > _MONTHS for parts in texts.values())
+    if texts and turned and stayed and all(day.day <= _MONTHS for day in turned.values()):
+        line = min(texts)
+        raise ClinicalTableError(
+            f"The column {column} holds a text in line {line} ({shown.dated(cells[line])}) and a "
+            f"date in line {min(turned)}, as when a spreadsheet takes day and month for each other "
+            f"and leaves what has no month {_MONTHS + 1}: day and month of every such date may be "
+            "exchanged. Import the original file with its dates as text, or write all dates like "
+            "2026-01-31 as text."
+        )
 
 
 def _order(

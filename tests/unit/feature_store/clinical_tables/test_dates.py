@@ -51,5 +51,34 @@ def test_an_order_that_is_open_or_contradicts_the_settings_is_refused() -> None:
         dates("03/04/2020", "13/04/2020", order="month-first")
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (date(2020, 3, 4), "13/04/2020", "25/04/2020"),
+        ("04/13/2020", date(2020, 4, 3), "2020-01-31"),
+        ("13.04.2020 08:15", date(2020, 3, 4), 43924.0),
+    ],
+)
+@pytest.mark.parametrize("order", [None, "day-first"])
+def test_dates_that_a_spreadsheet_turned_round_in_part_are_refused(
+    cells: tuple[Cell, ...], order: Order | None
+) -> None:
+    with pytest.raises(ClinicalTableError, match="day and month of every such date may be exchang"):
+        dates(*cells, order=order)
+
+
+def test_dates_beside_texts_that_no_spreadsheet_turned_round_are_read() -> None:
+    assert dates(date(2020, 4, 25), date(2020, 3, 4), "13/04/2020")[1:] == [
+        date(2020, 3, 4),
+        date(2020, 4, 13),
+    ]
+    assert dates(date(2020, 3, 4), "13/04/2020", "03/04/2020")[2] == date(2020, 4, 3)
+    assert dates(date(2020, 3, 4), "2020-04-13", "soon") == [
+        date(2020, 3, 4),
+        date(2020, 4, 13),
+        None,
+    ]
+
+
 def test_serial_numbers_count_from_the_first_day_of_the_workbook() -> None:
     assert dates("42462", epoch=date(1904, 1, 1)) == [date(2020, 4, 3)]
