@@ -68,6 +68,8 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
         raise CombatError(f"Centre {cohort.center}: {error}") from error
     aligned = effect.remove(shown)
     risks = bundle.model.score(aligned)
+    scores = np.array([risk.linear_predictor for risk in risks])
+    known = bundle.applicability
     sentence = (
         f"Aligned by ComBat with the {counted(bundle.combat.patients, 'training patient')} "
         f"({counted(len(bundle.combat.features), 'feature')}, training centre as reference): these "
@@ -75,14 +77,14 @@ def with_aligned_features(work: Installation, cohort: ScoredCohort) -> ScoredCoh
     )
     return replace(
         cohort,
-        linear_predictor=np.array([risk.linear_predictor for risk in risks]),
+        linear_predictor=scores,
         high_risk=np.array([risk.high_risk for risk in risks]),
         predicted_survival={
-            days: np.array([risk.survival[days] for risk in risks])
-            for days in cohort.predicted_survival
+            days: bundle.model.baseline.survival(days, scores) for days in cohort.predicted_survival
         },
         warnings={**cohort.warnings, sentence: cohort.n},
         signatures=bundle.model.signature_values(aligned).reset_index(drop=True),
         features=aligned[list(bundle.model.features)].reset_index(drop=True),
+        in_range=None if known is None else known.inside(aligned),
         contours=None,
     )

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from dicom_node.settings import SettingsError
 from feature_store.imaging.regions import Region
@@ -98,6 +99,44 @@ def test_a_cohort_is_scored_again_whatever_its_outcomes(works: dict[str, Install
         with_aligned_features(work, permuted).linear_predictor.tolist()
         == aligned.linear_predictor.tolist()
     )
+
+
+def test_an_aligned_cohort_is_looked_at_on_any_day_that_the_model_knows(
+    works: dict[str, Installation],
+) -> None:
+    work = works["on"]
+    cohort = with_model_inputs(work, made_cohort("B", EXTERNAL, 1))
+    asked = replace(
+        cohort, predicted_survival={365: np.full(EXTERNAL, 0.5), 500: np.zeros(EXTERNAL)}
+    )
+    aligned = with_aligned_features(work, asked)
+    assert aligned.features is not None
+    of_model = [risk.survival[365] for risk in work.bundle.model.score(aligned.features)]
+    assert aligned.predicted_survival[365].tolist() == of_model
+    expected = work.bundle.model.baseline.survival(500, aligned.linear_predictor)
+    assert aligned.predicted_survival[500].tolist() == expected.tolist()
+    assert (aligned.predicted_survival[500] <= aligned.predicted_survival[365]).all()
+
+
+def test_whom_the_model_knows_is_told_by_what_they_are_scored_on(
+    works: dict[str, Installation],
+) -> None:
+    def inside(table: pd.DataFrame) -> NDArray[np.bool_]:
+        return np.asarray(
+            table[list(works["on"].bundle.model.features)].to_numpy().mean(axis=1) < 1.0
+        )
+
+    bundle = SimpleNamespace(
+        **{**vars(works["on"].bundle), "applicability": SimpleNamespace(inside=inside)}
+    )
+    work = cast("Installation", SimpleNamespace(**{**vars(works["on"]), "bundle": bundle}))
+    cohort = with_model_inputs(work, made_cohort("B", EXTERNAL, 1))
+    aligned = with_aligned_features(work, cohort)
+    assert cohort.in_range is not None
+    assert aligned.in_range is not None
+    assert aligned.features is not None
+    assert cohort.in_range.sum() < EXTERNAL / 2 < aligned.in_range.sum()
+    assert aligned.in_range.tolist() == inside(aligned.features).tolist()
 
 
 def test_what_is_not_there_is_a_sentence(works: dict[str, Installation]) -> None:
