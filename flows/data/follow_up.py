@@ -70,7 +70,8 @@ def refuse_follow_up(center: str, records: Sequence[ClinicalRecord], facts: Foll
     """
     codes = {code for record in records for code in record.confirmed}
     found = confirmed(unmet(FOLLOW_UP_RULES, facts), codes)
-    if critical := [one.sentence for one in found if one.severity is Severity.CRITICAL]:
+    sentence = " ".join(one.sentence for one in found if one.severity is Severity.CRITICAL)
+    if sentence:
         raise ClinicalTableError(
-            f"The clinical table of centre {center} cannot be used: {' '.join(critical)}."
+            f"The clinical table of centre {center} cannot be used: {sentence}"
         )

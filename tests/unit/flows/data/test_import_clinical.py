@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from prefect.logging import disable_run_logger
 
-from feature_store.clinical_records import ClinicalTableError
+from feature_store.clinical_records import ClinicalRecord, ClinicalTableError
 from feature_store.expectations.checks import judged_codes
+from feature_store.expectations.follow_up_facts import follow_up_facts
 from flows.data.follow_up import center_follow_up_facts, refuse_follow_up
 from flows.data.import_clinical import check_table, dropped_files, import_clinical
 from flows.installation import Installation, installation
@@ -128,6 +129,17 @@ def test_months_for_days_are_refused_and_can_be_confirmed(
     refuse_follow_up("B", records, facts)
     with pytest.raises(ClinicalTableError, match=r"centre B cannot be used: The longest of 10"):
         refuse_follow_up("B", [replace(one, confirmed=()) for one in records], facts)
+
+
+def test_kept_rows_that_cannot_be_days_are_refused_in_whole_sentences() -> None:
+    records = [
+        ClinicalRecord(f"P{row}", "B", 66.0, None, None, None, 10.0 + row, row % 2 == 0)
+        for row in range(30)
+    ]
+    with pytest.raises(ClinicalTableError) as refusal:
+        refuse_follow_up("B", records, follow_up_facts(records, 365))
+    assert str(refusal.value).endswith("import it again with --confirm follow-up-deaths.")
+    assert ".." not in str(refusal.value)
 
 
 def test_a_patient_more_is_judged_with_those_that_are_there(
