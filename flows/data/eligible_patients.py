@@ -1,4 +1,4 @@
-"""Who of a centre can train or test a model: complete clinical record, survival known."""
+"""Who of a centre can train a model, and on whom one can be tried: by the clinical record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from feature_store.clinical_records import ClinicalRecord, eligible
+from feature_store.clinical_records import ClinicalRecord, analysable, eligible
 from feature_store.tables.store import FeatureStore
 from models.survival.survival_data import Survival
 
@@ -18,6 +18,17 @@ def eligible_records(source: FeatureStore, center: str) -> dict[str, ClinicalRec
         record.patient_key: record
         for record in source.clinical(center)
         if eligible(record).eligible
+    }
+
+
+def analysable_records(source: FeatureStore, center: str) -> dict[str, ClinicalRecord]:
+    """Return the clinical records of a centre that a model can be tried on, by patient: sex and
+    stage may be unknown.
+    """
+    return {
+        record.patient_key: record
+        for record in source.clinical(center)
+        if analysable(record).eligible
     }
 
 

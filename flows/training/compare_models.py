@@ -13,8 +13,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict, Field
 
+from feature_store.expectations.follow_up_facts import follow_up_facts
 from feature_store.wording import counted
-from flows.data.eligible_patients import eligible_records, survival_of
+from flows.data.eligible_patients import analysable_records, eligible_records, survival_of
+from flows.data.follow_up import refuse_follow_up
 from flows.data.model_features import recomputed_features
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
@@ -22,7 +24,7 @@ from flows.refusal import refusable_flow
 from flows.runs.account import about
 from flows.runs.parameters import Centers
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
-from models.combined.combined_model import DEEP_BLOCK
+from models.combined.combined_model import DEEP_BLOCK, HORIZONS
 from models.errors import FeatureMismatchError
 from models.survival.survival_data import Survival
 from validation_reports.disclosure.roc_points import comparison_that_leaves
@@ -90,6 +92,8 @@ def compare_on(
     ------
     FeatureMismatchError
         If a centre has no patient with outcome and with the features of both models.
+    ClinicalTableError
+        If the follow-up of a centre cannot be days.
     """
     scored = {center: scores_of(work, bundles, center) for center in centers}
     training = {bundle.facts.training_center for bundle in bundles}
@@ -130,8 +134,13 @@ def compare_on(
 def scores_of(
     work: Installation, bundles: tuple[FrozenBundle, FrozenBundle], center: str
 ) -> tuple[Survival, pd.DataFrame]:
-    """Return outcome and scores of a centre's patients, columns (score, 0 or 1 for the bundle)."""
-    records = eligible_records(work.store, center)
+    """Return outcome and scores of a centre's patients, columns (score, 0 or 1 for the bundle); of
+    a centre that trained one of them those who could, of others all that a validation takes.
+    """
+    if whole := work.store.clinical(center):
+        refuse_follow_up(center, whole, follow_up_facts(whole, min(HORIZONS)))
+    trained = center in {bundle.facts.training_center for bundle in bundles}
+    records = (eligible_records if trained else analysable_records)(work.store, center)
     tables = [recomputed_features(work, bundle, center) for bundle in bundles]
     keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
     if not keys:

@@ -13,11 +13,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histology, Sex
+from feature_store.clinical_records import (
+    ClinicalRecord,
+    ClinicalTable,
+    ClinicalTableError,
+    Histology,
+    Sex,
+)
+from feature_store.imaging.regions import Region
+from feature_store.radiomic_features.feature_vector import FeatureVector
+from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
 from flows.training.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
-from models.bundle.frozen_bundle import freeze, load
+from models.bundle.frozen_bundle import FrozenBundle, freeze, load
 from models.combined.combined_model import train_combined_model
 from models.combined.signature import SelectionSettings
 from models.errors import FeatureMismatchError
@@ -92,3 +101,52 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
         f"Annulus test 1, {bundles[0].digest[:8]}",
         "Annulus test 1, another ",
     )
+
+
+def with_radiomics(
+    folder: Path, center: str, days: float = 1.0, stage: str | None = None
+) -> tuple[Installation, tuple[FrozenBundle, FrozenBundle]]:
+    """Two models of radiomics that centre A trained, and a centre with 30 patients."""
+    random = np.random.default_rng(5)
+    columns = [f"gtv:{name}" for name in FEATURE_NAMES[:12]]
+    values = random.normal(size=(60, 12))
+    death = np.ceil(random.exponential(600 * np.exp(-1.5 * values[:, 0])))
+    model = train_combined_model(
+        pd.DataFrame(values, columns=columns),
+        Survival(np.minimum(death, 2000.0), death < 2000),
+        seed=1, blocks=("gtv",), horizons=(365,),
+    )  # fmt: skip
+    store, records = FeatureStore(folder), []
+    for row, vector in enumerate(random.normal(size=(30, len(FEATURE_NAMES)))):
+        key = f"p{row:02d}"
+        identity = StudyIdentity(center, key, f"s{row}", "c" * 64)
+        store.put_radiomics(identity, {Region.GTV: FeatureVector(Region.GTV, vector, "s")})
+        records.append(
+            ClinicalRecord(
+                key, center, 70.0, None, Histology.SQUAMOUS, stage, days * (40 * row + 40), row < 20
+            )
+        )
+    store.put_clinical(ClinicalTable(tuple(records), ()))
+    facts = SimpleNamespace(training_center="A", name="m", version="1")
+    bundle = cast(
+        "FrozenBundle", SimpleNamespace(model=model, facts=facts, network=None, digest="d")
+    )
+    settings_of = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
+    return cast("Installation", SimpleNamespace(store=store, settings=settings_of)), (
+        bundle,
+        bundle,
+    )
+
+
+def test_who_has_no_stage_is_compared_as_a_validation_takes_them(tmp_path: Path) -> None:
+    work, bundles = with_radiomics(tmp_path / "external", "B")
+    assert [one.n for one in compare_on(work, bundles, ["B"])] == [30]
+    work, bundles = with_radiomics(tmp_path / "training", "A")
+    with pytest.raises(FeatureMismatchError, match="Centre A has 0 eligible clinical records"):
+        compare_on(work, bundles, ["A"])
+
+
+def test_nothing_is_compared_on_times_that_are_no_days(tmp_path: Path) -> None:
+    work, bundles = with_radiomics(tmp_path, "B", days=1 / 30.4375)
+    with pytest.raises(ClinicalTableError, match="centre B cannot be used: The longest of 30"):
+        compare_on(work, bundles, ["B"])
