@@ -5,6 +5,8 @@ its SE modules.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,14 @@ from flows.data.model_features import recomputed_features
 from flows.data.replaced import note_replaced
 from flows.installation import Installation, installation
 from flows.refusal import refusable_flow
-from flows.runs.account import about
+from flows.runs.account import about, warn
 from flows.runs.parameters import Centers
 from models.bundle.frozen_bundle import FrozenBundle, load, read_digest
 from models.combined.combined_model import DEEP_BLOCK, HORIZONS
 from models.errors import FeatureMismatchError
 from models.survival.survival_data import Survival
+from validation_reports.cohort.same_images import same_images
+from validation_reports.cohort.trained_on import TrainedOn
 from validation_reports.disclosure.roc_points import comparison_that_leaves
 from validation_reports.disclosure.what_leaves import Disclosure
 from validation_reports.page.comparison_plots import roc_plot
@@ -71,7 +75,12 @@ def compare_models(request: ComparisonRequest) -> State[None]:
         bundle.check_extraction(work.settings.extraction().digest)
     names = [work.center(name).name for name in dict.fromkeys(request.centers)]
     about(*names)
-    found = compare_on(work, (bundles[0], bundles[1]), names)
+    both = (bundles[0], bundles[1])
+    refused = not_to_compare_on(work, both, names)
+    for center, reasons in refused.items():
+        for reason, n in sorted(Counter(reasons.values()).items()):
+            warn(f"{counted(n, 'patient')} of centre {center} left out: {reason}.")
+    found = compare_on(work, both, names, refused)
     if Disclosure(work.settings.validation.disclose) is Disclosure.SAFE:
         found = [comparison_that_leaves(one) for one in found]
     request.folder.mkdir(parents=True, exist_ok=True)
@@ -82,11 +91,38 @@ def compare_models(request: ComparisonRequest) -> State[None]:
     return Completed(message="\n".join(line for one in found for line in comparison_lines(one)))
 
 
-def compare_on(
+def not_to_compare_on(
     work: Installation, bundles: tuple[FrozenBundle, FrozenBundle], centers: list[str]
+) -> dict[str, dict[str, str]]:
+    """Return for each external centre of whom a validation would not take, by patient key why: the
+    images trained one of the models, or are at a centre before it too.
+    """
+    marks, replaced = work.store.images(None), work.store.replaced(None)
+    training = {bundle.facts.training_center for bundle in bundles}
+    external = [center for center in centers if center not in training]
+    here = {
+        center: [one for one in marks if one.center == center and one not in replaced]
+        for center in external
+    }
+    refused: dict[str, dict[str, str]] = {center: {} for center in external}
+    for bundle in bundles:
+        of_training = [
+            mark for one, mark in marks.items() if one.center == bundle.facts.training_center
+        ]
+        trained = TrainedOn(bundle.digests, bundle.evidence.images, of_training)
+        for center, found in same_images(external, here, marks, trained).items():
+            refused[center] |= found.refused
+    return refused
+
+
+def compare_on(
+    work: Installation,
+    bundles: tuple[FrozenBundle, FrozenBundle],
+    centers: list[str],
+    refused: Mapping[str, Collection[str]],
 ) -> list[ScoreComparison]:
     """Compare the combined models, and the deep signatures where both have one, on each centre and
-    all external ones.
+    all external ones, without the patients refused there.
 
     Raises
     ------
@@ -95,7 +131,9 @@ def compare_on(
     ClinicalTableError
         If the follow-up of a centre cannot be days.
     """
-    scored = {center: scores_of(work, bundles, center) for center in centers}
+    scored = {
+        center: scores_of(work, bundles, center, refused.get(center, ())) for center in centers
+    }
     training = {bundle.facts.training_center for bundle in bundles}
     external = [center for center in centers if center not in training]
     cohorts = [
@@ -132,22 +170,26 @@ def compare_on(
 
 
 def scores_of(
-    work: Installation, bundles: tuple[FrozenBundle, FrozenBundle], center: str
+    work: Installation,
+    bundles: tuple[FrozenBundle, FrozenBundle],
+    center: str,
+    refused: Collection[str] = (),
 ) -> tuple[Survival, pd.DataFrame]:
-    """Return outcome and scores of a centre's patients, columns (score, 0 or 1 for the bundle); of
-    a centre that trained one of them those who could, of others all that a validation takes.
+    """Return outcome and scores of a centre's patients but those refused, columns (score, 0 or 1
+    for the bundle); of a centre that trained one of them those who could, of others all that a
+    validation takes.
     """
     if whole := work.store.clinical(center):
         refuse_follow_up(center, whole, follow_up_facts(whole, min(HORIZONS)))
     trained = center in {bundle.facts.training_center for bundle in bundles}
     records = (eligible_records if trained else analysable_records)(work.store, center)
     tables = [recomputed_features(work, bundle, center) for bundle in bundles]
-    keys = sorted(set(records) & set(tables[0].index) & set(tables[1].index))
+    keys = sorted((set(records) & set(tables[0].index) & set(tables[1].index)) - set(refused))
     if not keys:
         raise FeatureMismatchError(
             f"Centre {center} has {counted(len(records), 'eligible clinical record')}, but no "
-            "patient with the features of both models: push its studies and import its clinical "
-            "table first."
+            "patient with the features of both models whom neither has seen: push its studies and "
+            "import its clinical table first."
         )
     scores = {}
     both_deep = all(DEEP_BLOCK in bundle.model.blocks for bundle in bundles)

@@ -20,12 +20,20 @@ from feature_store.clinical_records import (
     Histology,
     Sex,
 )
+from feature_store.imaging.image_marks import ImageMarks
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.tables.store import FeatureStore, StudyIdentity
 from flows.installation import Installation
-from flows.training.compare_models import COMBINED, DEEP, TOGETHER, compare_on, names_of
+from flows.training.compare_models import (
+    COMBINED,
+    DEEP,
+    TOGETHER,
+    compare_on,
+    names_of,
+    not_to_compare_on,
+)
 from models.bundle.frozen_bundle import FrozenBundle, freeze, load
 from models.combined.combined_model import train_combined_model
 from models.combined.signature import SelectionSettings
@@ -34,6 +42,7 @@ from models.network.deep_features import DeepFeatureExtractor
 from models.network.weights import DEEP_COLUMNS, NetworkWeights
 from models.survival.survival_data import Survival
 from tests.support.training_cohorts import bundle_facts
+from validation_reports.cohort.trained_on import Leak
 
 PATIENTS, CENTERS = 18, ("A", "B", "C")
 
@@ -83,7 +92,7 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
     settings_of = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
     work = cast("Installation", SimpleNamespace(store=store, settings=settings_of))
 
-    found = compare_on(work, (bundles[0], bundles[1]), list(CENTERS))
+    found = compare_on(work, (bundles[0], bundles[1]), list(CENTERS), {})
     assert [(one.cohort, one.score) for one in found] == [
         (label, score)
         for label in ("A (training centre)", "B", "C", TOGETHER)
@@ -95,7 +104,7 @@ def test_each_centre_and_the_external_ones_together(tmp_path: Path) -> None:
 
     assert found[2].concordances[1] == harrell_c(survival.subset(np.arange(1, PATIENTS, 3)), direct)
     with pytest.raises(FeatureMismatchError, match="Centre D has 0 eligible clinical records"):
-        compare_on(work, (bundles[0], bundles[1]), ["D"])
+        compare_on(work, (bundles[0], bundles[1]), ["D"], {})
     same = (bundles[0], replace(bundles[0], digest="another one"))
     assert names_of(same) == (
         f"Annulus test 1, {bundles[0].digest[:8]}",
@@ -129,7 +138,15 @@ def with_radiomics(
     store.put_clinical(ClinicalTable(tuple(records), ()))
     facts = SimpleNamespace(training_center="A", name="m", version="1")
     bundle = cast(
-        "FrozenBundle", SimpleNamespace(model=model, facts=facts, network=None, digest="d")
+        "FrozenBundle",
+        SimpleNamespace(
+            model=model,
+            facts=facts,
+            network=None,
+            digest="d",
+            digests=None,
+            evidence=SimpleNamespace(images=()),
+        ),
     )
     settings_of = SimpleNamespace(extraction=lambda: SimpleNamespace(digest="s"))
     return cast("Installation", SimpleNamespace(store=store, settings=settings_of)), (
@@ -140,13 +157,37 @@ def with_radiomics(
 
 def test_who_has_no_stage_is_compared_as_a_validation_takes_them(tmp_path: Path) -> None:
     work, bundles = with_radiomics(tmp_path / "external", "B")
-    assert [one.n for one in compare_on(work, bundles, ["B"])] == [30]
+    assert [one.n for one in compare_on(work, bundles, ["B"], {})] == [30]
     work, bundles = with_radiomics(tmp_path / "training", "A")
     with pytest.raises(FeatureMismatchError, match="Centre A has 0 eligible clinical records"):
-        compare_on(work, bundles, ["A"])
+        compare_on(work, bundles, ["A"], {})
 
 
 def test_nothing_is_compared_on_times_that_are_no_days(tmp_path: Path) -> None:
     work, bundles = with_radiomics(tmp_path, "B", days=1 / 30.4375)
     with pytest.raises(ClinicalTableError, match="centre B cannot be used: The longest of 30"):
-        compare_on(work, bundles, ["B"])
+        compare_on(work, bundles, ["B"], {})
+
+
+def test_who_trained_a_model_or_comes_twice_is_not_compared(tmp_path: Path) -> None:
+    work, bundles = with_radiomics(tmp_path, "B")
+    twin = StudyIdentity("C", "c1", "sc", "c" * 64)
+    names = {
+        StudyIdentity("A", "a1", "sa", "c" * 64): "trained",
+        StudyIdentity("B", "p00", "s0", "c" * 64): "trained",
+        StudyIdentity("B", "p01", "s1", "c" * 64): "twice",
+        StudyIdentity("B", "p02", "s2", "c" * 64): "once",
+        twin: "twice",
+    }
+    for identity, name in names.items():
+        marks = tuple(f"{name}{number:02d}" for number in range(16))
+        work.store.put_images(identity, ImageMarks(None, marks, marks))
+    refused = not_to_compare_on(work, bundles, ["B", "C", "A"])
+    assert refused == {
+        "B": {"p00": Leak.IMAGES},
+        "C": {"c1": "the same images are analysed at centre B as patient p01"},
+    }
+    assert [one.n for one in compare_on(work, bundles, ["B"], refused)] == [29]
+    everybody = {"B": {f"p{row:02d}": "" for row in range(30)}}
+    with pytest.raises(FeatureMismatchError, match="no patient with the features of both models"):
+        compare_on(work, bundles, ["B"], everybody)
