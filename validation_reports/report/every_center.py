@@ -113,7 +113,13 @@ def _over_centers(item: PooledStatistic) -> str:
     if not item.centers:
         return f"{name} of no centre can be pooled"
     lowest, highest = (pick(item.centers, key=lambda center: center[1]) for pick in (min, max))
-    words = f"{name} {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
+    if len(item.centers) == 1:
+        return f"{name} {number(lowest[1])} ({lowest[0]} alone)"
+    words = (
+        f"{name} {number(lowest[1])} at each of them"
+        if lowest is highest
+        else f"{name} {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
+    )
     if isinstance(item.pooled, PooledEffect):
         expected = limits(item.pooled.prediction_lower, item.pooled.prediction_upper)[1:-1]
         words += f", at a new centre {expected}"

@@ -166,3 +166,15 @@ def test_a_centre_without_estimates_is_named() -> None:
     order = next(item for item in report.across_centers if item.name == "Harrell's C")
     assert isinstance(order.pooled, PooledEffect)
     assert order.pooled.n_centers == 3
+
+
+def test_no_centre_stands_at_both_ends_of_a_range() -> None:
+    tiny = [made_cohort(name, 2, 5 + place) for place, name in enumerate("BC")]
+    _, lines = _lines(_cohort("A", 60, 0), *tiny)
+    assert lines[3].answer.startswith("C 0.68 (A alone); O/E on the hazard scale 0.74 (A alone); ")
+    twins = [
+        replace(THREE[0], center=name, patient_keys=tuple(f"{name}{row}" for row in range(60)))
+        for name in "ABC"
+    ]
+    _, lines = _lines(*twins)
+    assert lines[3].answer.startswith("C 0.68 at each of them, at a new centre 0.")
