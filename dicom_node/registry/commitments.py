@@ -41,19 +41,19 @@ class Commitments:
         self._database = database
 
     def queue(self, center: str, ae_title: str, request: CommitmentRequest) -> None:
-        """Keep a request until its result has been reported; the same transaction is kept once."""
-        now = self._database.now()
+        """Keep a request until its result has been reported; the same transaction is kept once, as
+        it was asked for last: a result must be that of the instances that its asker now means.
+        """
+        now, refs = self._database.now(), _refs(request)
         row = self._database.insert(table).values(
             center=center,
             ae_title=ae_title,
             transaction_uid=request.transaction_uid,
-            refs=json.dumps(
-                [[one.sop_class_uid, one.sop_instance_uid] for one in request.references]
-            ),
+            refs=refs,
             attempts=0,
             due_at=now,
         )
-        again = {"due_at": now, "reported_at": None, "attempts": 0}
+        again = {"refs": refs, "due_at": now, "reported_at": None, "attempts": 0}
         keys = ["center", "ae_title", "transaction_uid"]
         with self._database.write() as connection:
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_=again))
@@ -92,11 +92,16 @@ class Commitments:
                 for row in connection.execute(query)
             ]
 
-    def mark_reported(self, commitment_id: int) -> None:
-        """Record that whoever asked has the result."""
+    def mark_reported(self, reported: PendingCommitment) -> None:
+        """Record that whoever asked has the result; it stays due where other instances were asked
+        about meanwhile.
+        """
+        is_same = table.c.refs == _refs(reported.request)
         with self._database.write() as connection:
             values = {"reported_at": self._database.now()}
-            connection.execute(update(table).where(table.c.id == commitment_id).values(values))
+            connection.execute(
+                update(table).where(table.c.id == reported.id, is_same).values(values)
+            )
 
     def mark_failed(self, commitment_id: int, sentence: str, retry_after_s: float) -> None:
         """Record that reporting failed, and when to try again."""
@@ -104,3 +109,7 @@ class Commitments:
         values = {"attempts": table.c.attempts + 1, "sentence": sentence, "due_at": due}
         with self._database.write() as connection:
             connection.execute(update(table).where(table.c.id == commitment_id).values(values))
+
+
+def _refs(request: CommitmentRequest) -> str:
+    return json.dumps([[one.sop_class_uid, one.sop_instance_uid] for one in request.references])

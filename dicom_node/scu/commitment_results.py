@@ -74,7 +74,7 @@ def report_commitments(
                 wait = min(first_retry_s * 2.0 ** min(pending.attempts, 32), longest_retry_s)
                 commitments.mark_failed(pending.id, str(error), wait)
             else:
-                commitments.mark_reported(pending.id)
+                commitments.mark_reported(pending)
                 count = len(pending.request.references)
                 record(
                     AuditEvent.COMMITMENT_REPORTED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,11 +27,12 @@ UNKNOWN = Reference(CT_IMAGE_STORAGE, "1.2.3.4.5.6")
 
 
 @contextmanager
-def _asker(port: int) -> Iterator[list[Any]]:
-    """A system that asked us and waits to be told."""
+def _asker(port: int, meanwhile: Callable[[], None] = lambda: None) -> Iterator[list[Any]]:
+    """A system that asked us and waits to be told, and does something before it answers."""
     told: list[Any] = []
 
     def take(event: Any) -> tuple[int, None]:
+        meanwhile()
         told.append((event.event_type, parse_report(event.event_information, "")))
         return 0x0000, None
 
@@ -65,3 +66,46 @@ def test_who_asked_is_told_as_soon_as_it_listens_and_once(bench: Bench) -> None:
     assert kind == 2
     assert (result.transaction_uid, result.committed) == ("1.2.9", (KNOWN,))
     assert [reference for reference, _ in result.failed] == [UNKNOWN]
+
+
+def test_a_transaction_that_comes_again_is_answered_for_what_it_means_then(bench: Bench) -> None:
+    bench.push(ct_slice(0))
+    port = free_port()
+    centers = [center(return_to=ReturnDestination("ALPHA", "127.0.0.1", port))]
+
+    def ask(*references: Reference) -> None:
+        bench.registry.commitments.queue("alpha", "ALPHA", CommitmentRequest("1.2.9", references))
+
+    def report() -> int:
+        return report_commitments(
+            bench.registry.commitments, CALLER, centers, bench.intake.verify, 5, 9
+        )
+
+    ask(KNOWN)
+    with _asker(port) as told:
+        assert report() == 1
+    ask(UNKNOWN)
+    with _asker(port) as told_again:
+        assert report() == 1
+    ((_, first),), ((kind, second),) = told, told_again
+    assert (first.committed, first.failed) == ((KNOWN,), ())
+    assert (kind, second.committed) == (2, ())
+    assert [reference for reference, _ in second.failed] == [UNKNOWN]
+
+
+def test_what_is_asked_while_a_result_is_reported_is_reported_too(bench: Bench) -> None:
+    bench.push(ct_slice(0))
+    port = free_port()
+    centers = [center(return_to=ReturnDestination("ALPHA", "127.0.0.1", port))]
+    commitments = bench.registry.commitments
+    commitments.queue("alpha", "ALPHA", CommitmentRequest("1.2.9", (KNOWN,)))
+    later = [CommitmentRequest("1.2.9", (UNKNOWN,))]
+
+    def meanwhile() -> None:
+        if later:
+            commitments.queue("alpha", "ALPHA", later.pop())
+
+    with _asker(port, meanwhile) as told:
+        for _ in range(3):
+            report_commitments(commitments, CALLER, centers, bench.intake.verify, 5, 9)
+    assert [(kind, result.committed) for kind, result in told] == [(1, (KNOWN,)), (2, ())]
