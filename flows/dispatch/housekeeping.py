@@ -81,7 +81,7 @@ class Housekeeping:
             logger.error("Feature store: %s", sentence)
 
     def do_what_is_due(self) -> None:
-        """Do it; a Prefect server that stops answering meanwhile only puts it off."""
+        """Do it; a Prefect server or a registry that does not answer meanwhile only puts it off."""
         try:
             self.check_store()
             self._remove_overdue()
@@ -89,6 +89,8 @@ class Housekeeping:
             self._close_orphans()
             self._show_overview()
             self._import_dropped()
+        except NodeError as error:
+            logger.warning("What is due is done later. %s", error)
         except (
             httpx.HTTPError,
             RuntimeError,

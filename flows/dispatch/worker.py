@@ -35,6 +35,7 @@ from prefect.settings import (
 from prefect.states import Crashed
 
 from dicom_node.center import Role
+from dicom_node.errors import NodeError
 from dicom_node.registry.registry import OutboxItem
 from dicom_node.settings import SettingsError
 from feature_store.expectations.evaluation import prepare_to_judge
@@ -144,7 +145,14 @@ def _lease_renewed(
 
     def renew() -> None:
         while not done.wait(lease_s / 3):
-            if not work.registry.outbox.renew(item.id, owner, lease_s):
+            try:
+                is_ours = work.registry.outbox.renew(item.id, owner, lease_s)
+            except NodeError as error:  # it is tried again while the lease may still last
+                logger.warning(
+                    "The lease on study %s could not be renewed. %s", item.study_key, error
+                )
+                continue
+            if not is_ours:
                 logger.warning(
                     "The lease on study %s was lost; its result is kept once all the same.",
                     item.study_key,
@@ -188,17 +196,33 @@ def work_on_studies(parent: int) -> None:
         SyncClientContext.get_or_create(),
     ):
         while not stop.is_set() and os.getppid() == parent:
-            if not work.registry.outbox.has_due():
-                work.registry.wait_for_change(stop, settings.poll_interval_s)
-            elif prefect_answers():
-                run_next(work, owner)
-                gc.collect()  # a run's states refer to each other, and so hold its study's arrays
-            else:
-                url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
-                logger.warning(
-                    "The Prefect server at %s does not answer; studies wait in the outbox.", url
-                )
+            try:
+                work_or_wait(work, owner, stop)
+            except NodeError as error:
+                # A process that ended would take the studies of the others with it, or start anew
+                # again and again, for a database that is back in seconds
+                logger.warning("Studies wait in the outbox. %s", error)
                 stop.wait(settings.first_retry_s)
+
+
+def work_or_wait(work: Installation, owner: str, stop: threading.Event) -> None:
+    """Run the flow of the oldest row that is due, or wait until there may be one.
+
+    Raises
+    ------
+    NodeError
+        If the registry does not answer.
+    """
+    settings = work.settings.prefect
+    if not work.registry.outbox.has_due():
+        work.registry.wait_for_change(stop, settings.poll_interval_s)
+    elif prefect_answers():
+        run_next(work, owner)
+        gc.collect()  # a run's states refer to each other, and so hold its study's arrays
+    else:
+        url = get_current_settings().api.url or "PREFECT_API_URL, which is not set,"
+        logger.warning("The Prefect server at %s does not answer; studies wait in the outbox.", url)
+        stop.wait(settings.first_retry_s)
 
 
 def _wait_for_prefect(stop: threading.Event, parent: int, every_s: float) -> bool:
@@ -218,7 +242,8 @@ def warm_up(work: Installation) -> None:
     for name in _LOADED_AT_THE_FIRST_STUDY:
         import_module(name)
     import_module("validation_reports.dicom.region_groups").read_standard()
-    work.registry.outbox.has_due()
+    with contextlib.suppress(NodeError):  # who looks for studies waits for the registry
+        work.registry.outbox.has_due()
     _let_the_network_answer(work)
     leave_gaps()
     # What is loaded stays: looking through it for garbage takes 0.7 s, and would come in the middle
