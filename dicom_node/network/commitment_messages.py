@@ -121,7 +121,8 @@ def parse_request(dataset: bytes, transfer_syntax: str) -> CommitmentRequest:
         If it lacks its transaction or its references.
     """
     read = _read(dataset, transfer_syntax)
-    references = _references(read, "ReferencedSOPSequence")
+    # An instance that is named a thousand times is read from the disk and answered for once
+    references = tuple(dict.fromkeys(_references(read, "ReferencedSOPSequence")))
     if not references:
         raise ValueError("No usable Referenced SOP Sequence (0008,1199).")
     return CommitmentRequest(_transaction_uid(read), references)
@@ -182,9 +183,9 @@ def _references(dataset: Dataset, keyword: str) -> tuple[Reference, ...]:
         )
         for item in items
     )
-    if len(found) > _MOST_REFERENCES or not all(
-        is_uid(one.sop_class_uid) and is_uid(one.sop_instance_uid) for one in found
-    ):
+    if len(found) > _MOST_REFERENCES:
+        raise ValueError(f"More than {_MOST_REFERENCES} references: ask in several requests.")
+    if not all(is_uid(one.sop_class_uid) and is_uid(one.sop_instance_uid) for one in found):
         raise ValueError("A reference without usable UIDs.")
     return found
 

@@ -13,8 +13,10 @@ from dicom_node.network.commitment_messages import (
     CommitmentReport,
     CommitmentRequest,
     Reference,
+    encode_dataset,
     parse_report,
     parse_request,
+    request_dataset,
 )
 
 KNOWN = Reference(CT_IMAGE_STORAGE, "1.2.1.1.1")
@@ -29,3 +31,17 @@ def test_a_report_reads_back_as_it_was_written(transfer_syntax: str) -> None:
     assert parse_request(
         CommitmentReport("1.2.9", (KNOWN,), ()).dataset(transfer_syntax), transfer_syntax
     ) == CommitmentRequest("1.2.9", (KNOWN,))
+
+
+def test_an_instance_that_is_named_again_and_again_is_asked_about_once() -> None:
+    asked = encode_dataset(
+        request_dataset("1.2.9", (KNOWN, UNKNOWN, KNOWN, KNOWN)), IMPLICIT_VR_LITTLE_ENDIAN
+    )
+    assert parse_request(asked, IMPLICIT_VR_LITTLE_ENDIAN).references == (KNOWN, UNKNOWN)
+
+
+def test_too_many_references_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicom_node.network.commitment_messages._MOST_REFERENCES", 1)
+    asked = encode_dataset(request_dataset("1.2.9", (KNOWN, UNKNOWN)), IMPLICIT_VR_LITTLE_ENDIAN)
+    with pytest.raises(ValueError, match="More than 1 references: ask in several requests"):
+        parse_request(asked, IMPLICIT_VR_LITTLE_ENDIAN)
