@@ -216,7 +216,7 @@ class DimseServices:
         match command.field, context.abstract_syntax:
             case dimse.C_ECHO_RQ, uid if uid == VERIFICATION:
                 return PlainMessage(context, dimse.response(command, SUCCESS))
-            case dimse.C_STORE_RQ, uid if uid in STORAGE_CLASSES and command.has_dataset:
+            case dimse.C_STORE_RQ, uid if uid in STORAGE_CLASSES:
                 return StoreMessage(
                     context, command, center, self._intake, self._maximum_object_bytes
                 )

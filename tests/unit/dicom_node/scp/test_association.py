@@ -231,6 +231,21 @@ def test_what_is_not_offered_is_refused_in_its_answer(
         assert peer.status(data(value(context_id, command(content), is_command=True))) == status
 
 
+def test_a_store_without_a_dataset_is_refused_for_what_it_lacks(start: Start, bench: Bench) -> None:
+    without = {
+        0x0002: CT_IMAGE_STORAGE.encode(),
+        0x0100: us(0x01),
+        0x0110: us(7),
+        0x0800: us(0x0101),
+        0x1000: UID.encode(),
+    }
+    with Wire.to(start().port).open() as peer:
+        assert peer.status(data(value(3, command(without), is_command=True))) == 0xC000
+        assert peer.status(data(value(1, wire.echo_request(), is_command=True))) == 0x0000
+    (told,) = bench.registry.incidents.latest()
+    assert (told.kind, told.center) == ("unreadable-dataset", "alpha")
+
+
 def test_a_silent_peer_is_let_go(start: Start) -> None:
     listener = start(network_timeout_s=0.3, request_timeout_s=0.3)
     with Wire.to(listener.port) as silent, Wire.to(listener.port).open() as idle:
