@@ -115,7 +115,7 @@ def test_wrong_passwords_are_refused_alike_and_then_make_wait(shown: Shown) -> N
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}],
+    [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "http://["}],
 )
 def test_a_form_of_another_site_does_nothing(
     shown: Shown, anna: AsgiBrowser, headers: dict[str, str]
