@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 
 from dicom_node.wording import counted
 
@@ -14,6 +15,7 @@ LENGTH = 16
 1e-12.
 """
 
+_PSEUDONYM = re.compile(rf"[a-z2-7]{{{LENGTH}}}")
 _MINIMUM_KEY_BYTES = 16
 _LONGEST_SHIFT_S = 100 * 365 * 86400
 _DIGEST_BYTES = LENGTH * 5 // 8
@@ -43,6 +45,11 @@ def pseudonym(key: bytes, *parts: str) -> str:
         If the key is too short or there is nothing to name.
     """
     return base64.b32encode(keyed_digest(key, *parts)[:_DIGEST_BYTES]).decode().lower()
+
+
+def is_pseudonym(text: str) -> bool:
+    """Say whether a text can be a pseudonym; what somebody typed may be what no database takes."""
+    return _PSEUDONYM.fullmatch(text) is not None
 
 
 def keyed_digest(key: bytes, *parts: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from dicom_node.center import ReturnedObject
+from dicom_node.pseudonym import is_pseudonym
 from dicom_node.registry.database import Database
 from dicom_node.registry.decisions import Remark
 from dicom_node.registry.results import model_or_none
@@ -288,6 +289,8 @@ class Worklist:
 
     def study(self, study_key: str) -> StudyRecord | None:
         """Return everything that is known of one study; `None` if there is none."""
+        if not is_pseudonym(study_key):
+            return None
         with self._database.read() as connection:
             row = connection.execute(summaries_of(studies.c.study_key == study_key)).first()
             if row is None:

@@ -109,4 +109,5 @@ def test_one_study_is_known_with_its_contents_results_and_reports(bench: Bench) 
     ]
     (report,) = record.reports
     assert (report.kind, report.model_digest, report.delivered_at) == ("sr", "ab" * 32, None)
-    assert worklist.study("no such study") is None
+    for text in ("no such study", "a" * 16, "\0", "\ud800", "ä" * 16):
+        assert worklist.study(text) is None
