@@ -106,9 +106,9 @@ def not_to_compare_on(
     }
     refused: dict[str, dict[str, str]] = {center: {} for center in external}
     for bundle in bundles:
-        of_training = [
-            mark for one, mark in marks.items() if one.center == bundle.facts.training_center
-        ]
+        of_training = {
+            one: mark for one, mark in marks.items() if one.center == bundle.facts.training_center
+        }
         trained = TrainedOn(bundle.digests, bundle.evidence.images, of_training)
         for center, found in same_images(external, here, marks, trained).items():
             refused[center] |= found.refused
