@@ -88,6 +88,13 @@ class FollowUpColumns:
                 f"{self.names['survival']} says {counted(stated, 'day')} and the dates say "
                 f"{dated:g}, expected the same: mend either."
             )
+        seen = self._seen_alive(line)
+        if dated is None and seen is not None and seen > stated + self.unit.days + _ROUNDING_DAYS:
+            raise ValueError(
+                f"{self.names['survival']} says a death after {counted(stated, 'day')} and "
+                f"{self.names['last']} lies {counted(seen, 'day')} after {self.names['start']}, "
+                "expected no contact after death: mend either."
+            )
         return stated, died
 
     def _needs(self, name: str) -> bool:
@@ -146,6 +153,11 @@ class FollowUpColumns:
         if end < start:
             raise ValueError(f"{self.names[name]} lies before {self.names['start']}.")
         return float((end - start).days)
+
+    def _seen_alive(self, line: int) -> float | None:
+        """Return the days from the start to the last contact, as far as both are known."""
+        start, last = self.start.values.get(line), self.last.values.get(line)
+        return None if start is None or last is None else float((last - start).days)
 
     def _nothing(self) -> str:
         if "survival" in self.names:

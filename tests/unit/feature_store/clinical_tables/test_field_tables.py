@@ -184,6 +184,16 @@ def test_a_table_as_people_have_it_is_read_right(tmp_path: Path, name: str) -> N
         assert len(records) == 2
 
 
+def test_a_contact_within_the_rounding_of_a_coarse_time_costs_no_row(tmp_path: Path) -> None:
+    table = OURS.replace("survival_days,event\n", "OS_MONTHS,event,start of RT,last contact\n")
+    rows = [
+        f"P1,66,m,adeno,II,12,{event},2020-01-01,{last}\n"
+        for event, last in ((1, "2020-12-31"), (1, "2021-01-20"), (1, "2020-03-01"))
+    ]
+    for row in rows:
+        assert read(tmp_path, table + row).table.rejected == ()
+
+
 def test_dates_that_are_not_needed_do_not_cost_the_row(tmp_path: Path) -> None:
     table = OURS.replace("\n", ",last follow up\n") + TWO.replace(",1\n", ",1,by GP\n").replace(
         ",0\n", ",0,03/04/20\n"
@@ -388,6 +398,13 @@ REJECTED: dict[str, tuple[str, str]] = {
         + "P1,66,m,adeno,II,2020-01-01,2020-12-31,\n"
         "P2,66,m,adeno,II,2020-01-01,2019-01-01,\n",
         "date of death lies before start of radiotherapy",
+    ),
+    "a contact after the death that a time tells": (
+        OURS.replace("\n", ",start of RT,last contact\n")
+        + "P1,66,m,adeno,II,365,1,2020-01-01,2020-12-20\n"
+        "P2,66,m,adeno,II,100,1,2020-01-01,2021-06-01\n",
+        ("survival_days says a death after 100 days and last contact lies 517 days after start of "
+        "RT, expected no contact after death: mend either."),
     ),
     "a date that does not exist": (
         DATED
