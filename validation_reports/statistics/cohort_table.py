@@ -33,6 +33,7 @@ from validation_reports.statistics.kaplan_meier import (
     median_follow_up,
     median_time,
 )
+from validation_reports.statistics.stage_groups import equally_deep
 
 Array = NDArray[np.float64]
 MISSING = "missing"
@@ -130,17 +131,22 @@ def describe_cohorts(centers: Sequence[ScoredCohort], pooled: ScoredCohort | Non
     columns = tuple(_column(cohort, levels) for cohort in (*centers, *([pooled] if pooled else [])))
     ages = [center.covariates["age"].dropna().to_numpy(dtype=np.float64) for center in centers]
     tests: list[tuple[str, DifferenceTest | NotEstimable]] = [("age", compare_numbers(ages))]
-    for row, (name, names) in enumerate(levels):
-        known = len(names) - (names[-1:] == (MISSING,))
-        tests.append(
-            (
-                name,
-                compare_counts(
-                    np.array([column.counts[row][1][:known] for column in columns[: len(centers)]])
-                ),
-            )
-        )
+    for name, _ in levels:
+        values = tuple(center.covariates[name] for center in centers)
+        # a centre that tells stage more finely has no other patients for that
+        tests.append((name, _compare_levels(equally_deep(*values) if name == "stage" else values)))
     return CohortTable(columns, levels, tuple(tests))
+
+
+def _compare_levels(groups: Sequence[pd.Series[str]]) -> DifferenceTest | NotEstimable:
+    """Test the known values of each centre by how many patients have which."""
+    known = [values.dropna().map(str) for values in groups]
+    levels = sorted({level for values in known for level in values})
+    return compare_counts(
+        np.array([[int((values == level).sum()) for level in levels] for values in known]).reshape(
+            len(known), len(levels)
+        )
+    )
 
 
 def compare_numbers(groups: Sequence[Array]) -> DifferenceTest | NotEstimable:
