@@ -35,6 +35,7 @@ from feature_store.clinical_tables.patient_ids import patient_id, refuse_repeati
 from feature_store.clinical_tables.required_columns import refuse_missing
 from feature_store.clinical_tables.sheet import (
     Cell,
+    FormattedNumber,
     Line,
     Sheet,
     is_missing,
@@ -384,8 +385,18 @@ def _possible(ages: ColumnValues[float], cells: Mapping[int, Cell]) -> ColumnVal
 
 
 def _refuse_other_unit(column: Column, cells: Mapping[int, Cell]) -> None:
-    """Refuse times above which a second header line names another unit."""
+    """Refuse times above which a second header line names another unit, or which a workbook shows
+    with another.
+    """
     for line, cell in cells.items():
+        beside = cell.beside if isinstance(cell, FormattedNumber) else ()
+        shown = next(filter(None, map(unit_named, beside)), None)
+        if shown is not None and shown is not _unit(column):
+            raise ClinicalTableError(
+                f"The column {column.name} is in {_unit(column)} by its name and line {line} shows "
+                f"{shown} by the format of its number: say the unit in the name, such as "
+                f"survival_{shown}, or mend the format."
+            )
         unit = unit_named(cell) if isinstance(cell, str) else None
         if unit is not None and unit is not _unit(column):
             raise ClinicalTableError(

@@ -12,7 +12,10 @@ Cell = str | float | date
 
 
 class FormattedNumber(float):
-    """A number that a workbook shows otherwise, such as 17 as ``P-0017``."""
+    """A number that a workbook shows otherwise, such as 17 as ``P-0017`` or ``17 months``."""
+
+    beside: tuple[str, ...] = ()
+    """Texts that its format shows beside the digits."""
 
 
 _MISSING = frozenset(

@@ -28,6 +28,7 @@ _MANY_LINES = 100_000
 _ZEROS = re.compile(r"0{2,}")
 _LITERAL = re.compile(r"\"|\\|[0#]-[0#]")
 """What of a number format stands beside the digits."""
+_QUOTED = re.compile(r'"([^"]*)"')
 _EXACT_DIGITS = 10**15
 
 
@@ -157,7 +158,9 @@ def _number(value: float, number_format: str) -> Cell:
         # shown with leading zeros, as an identifier has them
         return str(value).zfill(len(number_format))
     if _LITERAL.search(number_format):
-        return FormattedNumber(value)
+        number = FormattedNumber(value)
+        number.beside = tuple(_QUOTED.findall(number_format))
+        return number
     return f"{value:.15G}" if abs(value) >= _EXACT_DIGITS else float(value)
 
 

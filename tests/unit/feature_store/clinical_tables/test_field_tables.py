@@ -608,6 +608,21 @@ def test_identifiers_keep_the_zeros_that_excel_shows(tmp_path: Path) -> None:
     assert (line, "a number with decimals or a format" in sentence) == (2, True)
 
 
+def test_a_time_shown_in_another_unit_than_its_column_is_refused(tmp_path: Path) -> None:
+    def formatted(number_format: str) -> bytes:
+        return workbook(lambda book: setattr(book.active["F2"], "number_format", number_format))
+
+    for number_format in ('0 "months"', '#,##0" mo"', '[=1]0 "month";0 "months"'):
+        with pytest.raises(ClinicalTableError) as refused:
+            read(tmp_path, formatted(number_format))
+        assert str(refused.value) == (
+            "The column survival_days is in days by its name and line 2 shows months by the format "
+            "of its number: say the unit in the name, such as survival_months, or mend the format."
+        )
+    for number_format in ('0 "days"', '0 "(checked)"', "#,##0", '0" d"'):
+        assert read(tmp_path, formatted(number_format)).table.records == BOTH
+
+
 def hidden(book: Workbook) -> None:
     book.active.row_dimensions[3].hidden = True
 
