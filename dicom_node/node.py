@@ -161,7 +161,7 @@ class Node:
         )
         services = DimseServices(self.intake, commitment, node.maximum_object_bytes)
         self._listener = Listener(
-            listening, self._centers, services, self.registry.incidents, server_context(node.tls)
+            listening, self._centers, services, self.intake.notes, server_context(node.tls)
         )
         if node.stow_port is not None:
             self._stow = self._stow_server(node.stow_port)
@@ -222,7 +222,7 @@ class Node:
         service = StowService(
             self.intake,
             Callers(self._centers, self._tokens),
-            self.registry.incidents,
+            self.intake.notes,
             node.maximum_object_bytes,
             node.maximum_associations,
             node.network_timeout_s,

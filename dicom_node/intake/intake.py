@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from dicom_node.archive.archive import Archive, InstanceLocks
 from dicom_node.archive.erased_people import ErasedPeople
@@ -30,6 +31,7 @@ from dicom_node.intake.announcement import StoreCommand, check_identity
 from dicom_node.intake.counters import Metrics
 from dicom_node.intake.indexer import Indexer
 from dicom_node.intake.names import Names, instance_record
+from dicom_node.intake.prompt_notes import PromptNotes
 from dicom_node.intake.refusals import failure_of, status_of
 from dicom_node.intake.reindexing import Reindexed, Reindexing
 from dicom_node.network.commitment_messages import (
@@ -62,6 +64,11 @@ class Intake:
         The pseudonym key.
     replacing : collection of str
         The centres whose newer contents are used in place of older ones.
+
+    Attributes
+    ----------
+    notes : PromptNotes
+        Where whoever answers a peer records incidents.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class Intake:
         self._replacing = frozenset(replacing)
         self._archive = archive
         self._registry = registry
+        self.notes = PromptNotes(registry.incidents)
         self._key = key
         self._names = Names(key)
         self._erased = ErasedPeople(archive.folder, key)
@@ -167,8 +175,9 @@ class Intake:
         self._archive.check_space()
 
     def stop(self) -> None:
-        """Index what waits for it."""
+        """Index what waits for it, and write what is to be noted."""
         self._indexer.stop()
+        self.notes.stop()
 
     def verify(self, center: str, request: CommitmentRequest) -> CommitmentReport:
         """Say which of some instances are kept: on the disk, with the bytes that were received, and
@@ -306,7 +315,7 @@ class Intake:
     def _told(self, kind: IncidentKind, sentence: str, center: str, subject: str) -> None:
         """Record an incident; that it cannot be recorded must not hide what it is about."""
         try:
-            self._registry.incidents.record(kind, sentence, center, subject)
+            self.notes.record(kind, sentence, center, subject)
         except NodeError as error:
             _log.error("%s: an incident could not be recorded. %s", center, error)
 
@@ -373,7 +382,8 @@ class Intake:
             and error.identity is not None
             and keys is not None
         ):
-            self._registry.instances.note_damaged(center, keys.study, keys.patient, error.identity)
+            damaged = (center, keys.study, keys.patient, error.identity)
+            self.notes.write(partial(self._registry.instances.note_damaged, *damaged))
         if keys is None:
             return _NO_STUDY
         known = self._registry.instances.known(center, keys.instance)

@@ -21,8 +21,8 @@ from dicom_node.center import Center
 from dicom_node.certificate import PeerCertificate, peer_certificate
 from dicom_node.errors import NodeError
 from dicom_node.intake.places import Places
+from dicom_node.intake.prompt_notes import TakesIncidents
 from dicom_node.network.pdu import AssociateRequest
-from dicom_node.registry.registry import Incidents
 from dicom_node.scp.admission import Rejection, admit
 from dicom_node.scp.association import AcceptedAssociation, PeerTimeouts
 from dicom_node.scp.services import DimseServices
@@ -81,7 +81,7 @@ class Listener:
         Who may call; without centres nobody may.
     services : DimseServices
         What is offered.
-    incidents : Incidents
+    incidents : TakesIncidents
         Where rejected callers are recorded.
     tls : ssl.SSLContext, optional
         With it nobody is listened to without TLS.
@@ -97,7 +97,7 @@ class Listener:
         settings: ListenerSettings,
         centers: tuple[Center, ...],
         services: DimseServices,
-        incidents: Incidents,
+        incidents: TakesIncidents,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         if not centers:

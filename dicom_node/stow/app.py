@@ -29,7 +29,7 @@ from dicom_node.errors import NodeError
 from dicom_node.intake.intake import Intake
 from dicom_node.intake.pace import Pace
 from dicom_node.intake.places import Places
-from dicom_node.registry.registry import Incidents
+from dicom_node.intake.prompt_notes import TakesIncidents
 from dicom_node.stow import PATH
 from dicom_node.stow.callers import Callers, Denial
 from dicom_node.stow.multipart import MultipartError, boundary_of
@@ -65,7 +65,7 @@ class StowService:
         What keeps the instances.
     callers : Callers
         Who may send.
-    incidents : Incidents
+    incidents : TakesIncidents
         Where refused callers are recorded.
     maximum_object_bytes : int
         Longest dataset.
@@ -83,7 +83,7 @@ class StowService:
         self,
         intake: Intake,
         callers: Callers,
-        incidents: Incidents,
+        incidents: TakesIncidents,
         maximum_object_bytes: int,
         maximum_requests: int,
         silence_s: float,

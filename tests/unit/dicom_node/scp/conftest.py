@@ -32,9 +32,7 @@ def start(bench: Bench) -> Iterator[Start]:
     ) -> Listener:
         settings = replace(SETTINGS, **timeouts_s)
         known = centers or (center("alpha"),)
-        listener = Listener(
-            settings, known, services or bench.services, bench.registry.incidents, tls
-        )
+        listener = Listener(settings, known, services or bench.services, bench.intake.notes, tls)
         listener.start()
         started.append(listener)
         return listener

@@ -33,7 +33,7 @@ def listener(bench: Bench) -> Iterator[Listener]:
         ListenerSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=2, network_timeout_s=20.0),
         (center("alpha"), center("beta")),
         bench.services,
-        bench.registry.incidents,
+        bench.intake.notes,
     )
     listener.start()
     yield listener
@@ -143,14 +143,14 @@ def test_a_stopped_receiver_takes_no_call_and_without_centers_there_is_none(
             ListenerSettings("ANNULUS", "127.0.0.1", 0),
             (),
             bench.services,
-            bench.registry.incidents,
+            bench.intake.notes,
         )
 
 
 def _start(bench: Bench, **more: Any) -> Listener:
     settings = ListenerSettings("ANNULUS", "127.0.0.1", 0, maximum_associations=4, **more)
     known = (center("alpha"), center("beta"))
-    listener = Listener(settings, known, bench.services, bench.registry.incidents)
+    listener = Listener(settings, known, bench.services, bench.intake.notes)
     listener.start()
     return listener
 
@@ -227,5 +227,31 @@ def test_a_release_waits_for_no_registry_that_is_locked(bench: Bench) -> None:
             assert time.monotonic() - began < 5.0
         assert bench.intake.flush()
         assert len(bench.registry.instances.paths()) == 1
+    finally:
+        listener.stop(drain_s=0.0)
+
+
+@pytest.mark.slow
+def test_who_is_refused_waits_for_no_registry_that_is_locked(bench: Bench) -> None:
+    listener = _start(bench)
+    try:
+        with bench.registry._database.write():
+            began = time.monotonic()
+            for _ in range(3):
+                with Wire.to(listener.port) as stranger:
+                    assert stranger.ask(wire.associate("STRANGER"))[0] == wire.REJECT
+            with Wire.to(listener.port).open() as peer:
+                dataset = request(ct_slice(0)).dataset
+                assert peer.status(wire.store("1.2.3.4", dataset)) == 0xA900
+                assert peer.status(wire.store("1.2.3.4", dataset[:300])) == 0xC001
+            assert time.monotonic() - began < 10.0  # a lock is waited for half a minute
+        wait_until(
+            lambda: (
+                sorted((one.kind, one.count) for one in bench.registry.incidents.latest())
+                == [("damaged-instance", 1), ("identity-mismatch", 1), ("unknown-caller", 3)]
+            ),
+            40,
+            "all are recorded afterwards",
+        )
     finally:
         listener.stop(drain_s=0.0)

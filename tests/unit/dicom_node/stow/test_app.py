@@ -47,7 +47,7 @@ def _server(bench: Bench, maximum_requests: int = 4, **options: Any) -> StowServ
     service = StowService(
         bench.intake,
         Callers(CENTERS, TOKENS),
-        bench.registry.incidents,
+        bench.intake.notes,
         1 << 20,
         maximum_requests,
         5.0,
@@ -242,7 +242,7 @@ def test_a_certificate_stands_for_its_centre(bench: Bench, certificates: Certifi
         replace(center("beta"), certificates=("other",)),
     )
     service = StowService(
-        bench.intake, Callers(listed, TOKENS), bench.registry.incidents, 1 << 20, 4, 5.0
+        bench.intake, Callers(listed, TOKENS), bench.intake.notes, 1 << 20, 4, 5.0
     )
     server = StowServer(service.application(), "127.0.0.1", 0, certificates.server_context(), 5.0)
     server.start()
