@@ -128,16 +128,29 @@ def parse_request(dataset: bytes, transfer_syntax: str) -> CommitmentRequest:
     return CommitmentRequest(_transaction_uid(read), references)
 
 
-def parse_report(dataset: bytes | Dataset, transfer_syntax: str) -> CommitmentReport:
+def parse_report(
+    dataset: bytes | Dataset, transfer_syntax: str, event_type: int | None = None
+) -> CommitmentReport:
     """Read the Event Information of an N-EVENT-REPORT.
+
+    Parameters
+    ----------
+    dataset : bytes or Dataset
+        The Event Information.
+    transfer_syntax : str
+        How it is encoded, where it is bytes.
+    event_type : int, optional
+        Event Type ID (0000,1002).
 
     Raises
     ------
     ValueError
-        If it lacks its transaction.
+        If it lacks its transaction, or says that there are failures and names none.
     """
     read = _read(dataset, transfer_syntax) if isinstance(dataset, bytes) else dataset
     failed = tuple((one, PROCESSING_FAILURE) for one in _references(read, "FailedSOPSequence"))
+    if event_type == SOME_FAILED and not failed:
+        raise ValueError("No usable Failed SOP Sequence (0008,1198).")
     return CommitmentReport(
         _transaction_uid(read), _references(read, "ReferencedSOPSequence"), failed
     )

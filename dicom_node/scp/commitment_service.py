@@ -130,10 +130,11 @@ class CommitmentService:
         `requested`.
         """
         del calling
-        if command.number(dimse.EVENT_TYPE_ID) not in {ALL_COMMITTED, SOME_FAILED}:
+        event_type = command.number(dimse.EVENT_TYPE_ID)
+        if event_type not in {ALL_COMMITTED, SOME_FAILED}:
             return Outcome(_NO_SUCH_EVENT, "Expected Event Type ID 1 or 2.")
         try:
-            self._take_report(center.name, parse_report(dataset, transfer_syntax))
+            self._take_report(center.name, parse_report(dataset, transfer_syntax, event_type))
         except ValueError as error:
             return Outcome(_INVALID_ARGUMENT, str(error))
         except NodeError as error:

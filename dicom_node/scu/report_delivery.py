@@ -39,7 +39,6 @@ from dicom_node.errors import (
 )
 from dicom_node.intake.refusals import SUCCESS, is_delivered, is_warning
 from dicom_node.network.commitment_messages import (
-    CommitmentReport,
     Reference,
     parse_report,
     request_dataset,
@@ -245,7 +244,7 @@ class _Visit:
 
     def _take_report(self, event: Any) -> int | tuple[int, None]:
         try:
-            report: CommitmentReport = parse_report(event.event_information, "")
+            report = parse_report(event.event_information, "", event.event_type)
         except ValueError:
             return 0x0115, None
         self._deliveries.take_commitment_report(self._center, report)

@@ -109,3 +109,20 @@ def test_what_was_damaged_on_the_disk_is_not_committed(start: Start, bench: Benc
     with _committing(start()) as peer:
         assert peer.status(_commitment((CT_IMAGE_STORAGE, UID))) == 0x0000
         assert us(2) in peer.receive()[1][-14:]
+
+
+def test_a_report_of_failures_that_names_none_is_refused(start: Start) -> None:
+    elements = {
+        0x0002: STORAGE_COMMITMENT.encode(),
+        0x0100: us(0x100),
+        0x0110: us(5),
+        0x0800: us(0),
+        0x1000: STORAGE_COMMITMENT_INSTANCE.encode(),
+    }
+    told = Dataset()
+    told.TransactionUID = "1.2.3.77"
+    content = value(1, encode_dataset(told, IMPLICIT_VR_LITTLE_ENDIAN), is_command=False)
+    with _committing(start()) as peer:
+        for kind, status in ((1, 0x0000), (2, 0x0115), (3, 0x0113)):
+            report = value(1, command({**elements, 0x1002: us(kind)}), is_command=True)
+            assert peer.status(data(report, content)) == status

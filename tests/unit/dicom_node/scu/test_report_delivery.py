@@ -196,7 +196,7 @@ def _committing_pacs(port: int, answer: int, result: str) -> Iterator[list[Datas
         request = asked[-1]
         outcome = Dataset()
         outcome.TransactionUID = request.TransactionUID
-        if result == "committed":
+        if result in {"committed", "failed, unnamed"}:
             outcome.ReferencedSOPSequence = request.ReferencedSOPSequence
         else:
             outcome.FailedSOPSequence = request.ReferencedSOPSequence
@@ -235,6 +235,13 @@ def test_a_report_that_is_not_committed_is_sent_again(queued: Bench) -> None:
         assert "says that it did not commit it" in _failure(queued)
     with _committing_pacs(port := free_port(), 0x0000, "committed"):
         assert _deliver(queued, port) == 1
+
+
+@pytest.mark.slow
+def test_a_failure_that_names_no_instance_is_no_commitment(queued: Bench) -> None:
+    with _committing_pacs(port := free_port(), 0x0000, "failed, unnamed"):
+        assert _deliver(queued, port) == 0
+    assert "has not answered yet" in _failure(queued)
 
 
 @pytest.mark.slow
