@@ -26,7 +26,8 @@ REACHED_BY_NAME = {
     "SQLAlchemy reads or calls it": "impl cache_ok process_bind_param process_result_value "
     "coerce_compared_value "
     "isolation_level",
-    "http.server reads or calls it": "do_GET log_message server_version sys_version daemon_threads",
+    "http.server reads or calls it": "do_GET handle_error log_message server_version sys_version "
+    "daemon_threads",
     "uvicorn reads it": "should_exit",
     "numpy reads it": "writeable",
     "pynetdicom reads it": "acse_timeout connection_timeout dimse_timeout network_timeout "

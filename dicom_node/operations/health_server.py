@@ -11,6 +11,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from dicom_node.errors import where_raised
+
 _log = logging.getLogger(__name__)
 
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -43,7 +45,7 @@ class HealthServer:
             "/ready": lambda: _readiness(problem()),
             "/metrics": lambda: (HTTPStatus.OK, metrics()),
         }
-        self._server = ThreadingHTTPServer((host, port), _handler(answers))
+        self._server = _Server((host, port), _handler(answers))
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.5,), name="health", daemon=True
@@ -65,6 +67,13 @@ class HealthServer:
         self._server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over a connection that its peer has ended; the library shows a traceback."""
+        del request, client_address
+        _log.debug("A connection to the operations port ended early.")
+
+
 def _readiness(problem: str | None) -> tuple[HTTPStatus, str]:
     return (
         (HTTPStatus.OK, "ready\n")
@@ -83,9 +92,19 @@ def _handler(
 
         def do_GET(self) -> None:
             answer = answers.get(self.path.partition("?")[0])
-            status, body = (
-                answer() if answer else (HTTPStatus.NOT_FOUND, "known: " + " ".join(answers) + "\n")
-            )
+            try:
+                status, body = (
+                    answer()
+                    if answer
+                    else (HTTPStatus.NOT_FOUND, "known: " + " ".join(answers) + "\n")
+                )
+            except Exception as error:  # noqa: BLE001 - whoever watches hears of it, and the log
+                words = (
+                    f"This could not be answered ({where_raised(error)}): see whether the "
+                    "archive's disk is there, or tell who maintains Annulus."
+                )
+                _log.error("The operations port was asked for what failed. %s", words)
+                status, body = HTTPStatus.INTERNAL_SERVER_ERROR, f"{words}\n"
             content = body.encode()
             self.send_response(status)
             self.send_header("Content-Type", _TEXT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
@@ -12,6 +14,7 @@ import pytest
 from deploy.local.processes import free_port
 from dicom_node.errors import UnreadableDatasetError
 from dicom_node.node import Node
+from dicom_node.operations.health_server import HealthServer
 from dicom_node.settings import NodeSettings
 from tests.support.intake_bench import KEY, ct_slice, request, take
 
@@ -52,3 +55,26 @@ def test_orchestrators_and_prometheus_are_answered(settings_file: Path) -> None:
         assert (status, "nothing more is accepted until space is made." in why) == (503, True)
     finally:
         node.stop()
+
+
+def test_what_fails_is_answered_and_logged_without_a_traceback(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def metrics() -> str:
+        raise OSError("PATIENT^NAME")
+
+    server = HealthServer("127.0.0.1", 0, lambda: None, metrics)
+    server.start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port)) as rude:
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            rude.sendall(b"GET /live HT")  # and a reset
+        status, said = _ask(server.port, "/metrics")
+        assert status == 500
+        assert said.startswith("This could not be answered (OSError at ")
+        assert said.strip() in caplog.text
+        assert _ask(server.port, "/live") == (200, "alive\n")
+    finally:
+        server.stop()
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
+    assert "PATIENT" not in caplog.text + said
