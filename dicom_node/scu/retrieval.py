@@ -18,6 +18,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Approval, Center, QuerySource
+from dicom_node.datasets.identity import is_uid
 from dicom_node.datasets.manifest import newness
 from dicom_node.errors import DeliveryError, RetrievalError, UnreachableError
 from dicom_node.registry.registry import Retrieval, Retrievals
@@ -202,7 +203,8 @@ def read_witness(path: Path) -> Witness:
     patient_id = text_of(dataset, "PatientID")
     return Witness(
         patient_id=patient_id if patient_id and _WILD.isdisjoint(patient_id) else None,
-        studies=tuple(dict.fromkeys(one for one in (*named, own) if one)),
+        # Of what is no UID a PACS may make a wildcard or a list, and answer with other studies
+        studies=tuple(dict.fromkeys(one for one in (*named, own) if one and is_uid(one))),
     )
 
 

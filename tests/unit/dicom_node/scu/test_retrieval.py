@@ -24,6 +24,7 @@ from dicom_node.scu.retrieval import Witness, answer_in_words, fetch_due, read_w
 from tests.support.dicom_datasets import set_listed_images
 from tests.support.intake_bench import FRAME, Bench, center, ct_slice, rtstruct, whole_study
 from tests.support.query_pacs import QueryPacs
+from tests.support.stow_bodies import part10_file
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
@@ -379,3 +380,13 @@ def test_a_patient_id_that_a_query_would_take_for_more_is_not_asked_for(
 def test_an_answer_is_a_sentence(asked: int, came: int, unmet: str | None, words: str) -> None:
     told = answer_in_words(asked, came, Moved(came, 0), unmet)
     assert told == f"The centre's PACS was asked: {words}."
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+@pytest.mark.parametrize("named", ["*", "1.2.?", ["1.2.7", "1.2.8"], "STUDY 7", ""])
+def test_a_study_that_is_named_by_no_uid_is_not_asked_for(tmp_path: Path, named: Any) -> None:
+    drawn = rtstruct(["1.2.1.1.1"])
+    (frame,) = drawn.ReferencedFrameOfReferenceSequence
+    frame.RTReferencedStudySequence[0].ReferencedSOPInstanceUID = named
+    (tmp_path / "one.dcm").write_bytes(part10_file(drawn))
+    assert read_witness(tmp_path / "one.dcm").studies == ("1.2.1",)
