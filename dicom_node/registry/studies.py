@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from sqlalchemy import (
 from dicom_node.center import Center, ReturnedObject
 from dicom_node.datasets.sop_classes import RT_STRUCTURE_SET_STORAGE
 from dicom_node.errors import IncidentKind, StudyStateError, UnknownStudyError
-from dicom_node.pseudonym import is_pseudonym
+from dicom_node.pseudonym import LENGTH, is_pseudonym
 from dicom_node.registry.database import Database
 from dicom_node.registry.people import KnownStudy
 from dicom_node.registry.retrievals import ask_first, is_held_back
@@ -205,20 +204,22 @@ class Studies:
             If there are several studies of that patient.
         """
         key = pseudonym.rpartition("·")[2].strip()
+        if not is_pseudonym(key):
+            # It may be a Patient ID, which no message must hold, or what no database takes.
+            raise UnknownStudyError(
+                f"No study and no patient has the name that was given, of "
+                f"{counted(len(key), 'character')}: expected a pseudonym, {LENGTH} of a to z and "
+                "2 to 7, as `python -m dicom_node status` lists them."
+            )
         row = studies.c
         query = select(row.center, row.patient_key, row.study_key, row.state, row.received_at)
-        found: Sequence[Row[Any]] = ()
-        if is_pseudonym(key):  # else nothing has it, and a database may not even take it
-            with self._database.read() as connection:
-                one = connection.execute(query.where(row.study_key == key)).first()
-                if one is not None:
-                    return KnownStudy(*one[:3])
-                of_patient = query.where(
-                    row.patient_key == key, row.state != str(StudyState.JOINED)
-                )
-                found = connection.execute(of_patient.order_by(row.received_at)).all()
+        with self._database.read() as connection:
+            one = connection.execute(query.where(row.study_key == key)).first()
+            if one is not None:
+                return KnownStudy(*one[:3])
+            of_patient = query.where(row.patient_key == key, row.state != str(StudyState.JOINED))
+            found = connection.execute(of_patient.order_by(row.received_at)).all()
         if not found:
-            key = "".join(one if one.isprintable() else "?" for one in key)
             raise UnknownStudyError(
                 f"No study and no patient has the pseudonym {key}: expected one of those that "
                 "`python -m dicom_node status` lists."

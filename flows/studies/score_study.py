@@ -60,7 +60,9 @@ def _run_name() -> str:
     study_key, registry = str(runtime.flow_run.parameters["study_key"]), installation().registry
     try:
         files = registry.outbox.files(registry.studies.named(study_key).study_key)
-    except (UnknownStudyError, StudyStateError):
+    except UnknownStudyError:
+        return "unknown study"  # what was typed may name a patient
+    except StudyStateError:
         return study_key
     return f"{files.center} · {files.patient_key}"
 

@@ -128,7 +128,7 @@ def test_studies_are_requeued_by_name_or_by_centre_and_state(bench: Bench, run: 
     code, said = run("requeue", "nobody", key)
     assert code == 1
     assert "1 study is worked on again" in said
-    assert "No study and no patient has the pseudonym nobody" in said
+    assert "No study and no patient has the name that was given, of 6 characters" in said
     assert "neither studies nor a centre, or both" in run("requeue")[1]
     assert run("requeue", "--center", "omega") == (
         2,
