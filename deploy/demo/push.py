@@ -62,10 +62,13 @@ def push(folders: Sequence[Path], port: int, calling: str, called: str) -> int:
 
 
 def _is_taken(association: Any, path: Path) -> bool:
-    """Send one file; an association that has ended takes nothing."""
-    return bool(
-        association.is_established and association.send_c_store(path).get("Status") == SUCCESS
-    )
+    """Send one file; an association that has ended, or ends meanwhile, takes nothing."""
+    try:
+        return bool(
+            association.is_established and association.send_c_store(path).get("Status") == SUCCESS
+        )
+    except RuntimeError:  # pynetdicom's word for one that has just ended
+        return False
 
 
 def _without_delay(event: Any) -> None:

@@ -61,6 +61,33 @@ def test_what_was_not_taken_is_sent_again(study: list[Path]) -> None:
     assert len(set(receiver.received)) == len(study)
 
 
+def test_an_association_that_ends_before_an_object_is_sent_takes_nothing(
+    study: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Any] = []
+
+    def ends_once(association: Any) -> None:
+        send = association.send_c_store
+
+        def sent(path: Path) -> Any:
+            if not ended:
+                ended.append(association)
+                association.abort()
+            return send(path)
+
+        association.send_c_store = sent
+
+    monkeypatch.setattr(push, "keep_answers", ends_once)
+    receiver = Receiver(refuses=False)
+    receiver.cut = True
+    try:
+        assert push.push([study[0].parent], receiver.port, "PACS", "NODE") == 0
+    finally:
+        receiver.server.shutdown()
+    assert ended
+    assert len(set(receiver.received)) == len(study)
+
+
 @pytest.mark.slow
 def test_what_is_refused_is_counted(study: list[Path]) -> None:
     receiver = Receiver(refuses=True)
