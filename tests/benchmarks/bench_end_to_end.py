@@ -4,19 +4,16 @@
 pushes a planning CT of 130 slices of 512 x 512 with a real tumour, one study at a time. The latency
 runs from the answer to the last C-STORE to the last file in the PACS: by turns for a centre that
 takes every object of a score, and for one that takes the structured report alone. After each study
-a process that knows no orchestration, started as a worker is, runs the functions of the latter on
-it. Before each of both
-the machine rests, so that neither gains from what the other has just let go of. Then the study is
-scored over 20 perturbed contours (``certainty_cpu_s``: CPU seconds of all threads, from the loaded
-study to the scores, warm), and cold starts are compared with an earlier commit's
-(`tests.benchmarks.cold_start`). The last line is one JSON
-object.
+`tests.benchmarks.study_alone` runs the functions of the latter on it, in a process that knows no
+orchestration. Before each of both the machine rests, so that neither gains from what the other has
+just let go of. Then the study is scored over 20 perturbed contours (``certainty_cpu_s``: CPU
+seconds of all threads, from the loaded study to the scores, warm), and cold starts are compared
+with an earlier commit's (`tests.benchmarks.cold_start`). The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import statistics
@@ -27,11 +24,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
-
-import numpy as np
 
 from deploy.demo.push import push
 from deploy.local.installation import LocalInstallation
@@ -71,14 +65,10 @@ def main() -> int:
     parser.add_argument(
         "--cold-rounds", type=int, default=3, help="pairs of cold starts; 0 for none"
     )
-    parser.add_argument("--compute", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--certainty", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.certainty is not None:
         print(certainty_cpu_s(options.certainty))
-        return 0
-    if options.compute is not None:
-        compute_asked_for(options.compute)
         return 0
     with tempfile.TemporaryDirectory(prefix="annulus-e2e-") as name:
         folder = Path(name)
@@ -180,7 +170,7 @@ def certainty_cpu_s(folder: Path) -> float:
 @contextmanager
 def _functions_alone(folder: Path) -> Iterator[Callable[[Path], float]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.bench_end_to_end", "--compute", str(folder)],
+        [sys.executable, "-m", "tests.benchmarks.study_alone", str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -244,77 +234,6 @@ def _installation(folder: Path, pacs: StoringPacs) -> LocalInstallation:
 def _only_reports(table: str) -> str:
     head, rest = table.split("\n", 1)
     return f"{head}\nreturns = ['sr']\n{rest}"
-
-
-def compute_asked_for(folder: Path) -> None:
-    """For each study named on standard input, time its functions alone, from files to the bytes of
-    its report.
-    """
-    from dicom_node.archive.part10 import content_sha256
-    from feature_store.expectations.study_rules import study_facts
-    from feature_store.expectations.suites import check_regions, check_study
-    from feature_store.imaging.reading import read_study
-    from feature_store.imaging.region_rules import RegionFacts
-    from feature_store.radiomic_features.settings import ExtractionSettings
-    from feature_store.study_features import compute_features, load_study
-    from models.bundle.frozen_bundle import load, read_digest
-    from models.combined.combined_model import one_patient
-    from models.network.weights import DEEP_COLUMNS, INPUT_SHAPE
-    from validation_reports.dicom.files import write_dicom
-    from validation_reports.dicom.patient_report import build_structured_report
-    from validation_reports.dicom.references import ModelReference, RoiReference
-    from validation_reports.dicom.uids import derived_uid
-    from validation_reports.not_estimable import NotEstimable
-
-    bundle = load(folder / "bundle", read_digest(folder / "bundle"))
-    bundle.deep_feature_extractor.extract(np.zeros((1, *INPUT_SHAPE), dtype=np.float32))
-    gc.freeze()  # as a worker does
-    pattern = "gtv[-_ ]?(p|1|primary)?"
-    for study in map(Path, map(str.strip, sys.stdin)):
-        *ct, rtstruct = sorted(study.glob("*.dcm"))
-        sha256 = {path: content_sha256(path) for path in (*ct, rtstruct)}  # the registry knows it
-        started = time.monotonic()
-        reading = read_study(ct, rtstruct, sha256)
-        structure_set = reading.rtstruct.structure_set
-        check_study(study_facts(reading.ct.headers, structure_set, pattern, None))
-        loaded = load_study(reading, pattern)
-        features = compute_features(loaded, ExtractionSettings())
-        check_regions(
-            RegionFacts(
-                gtv_voxels=features.gtv_voxels,
-                ring_share_beyond_ct=features.ring_share_beyond_ct,
-            )
-        )
-        columns = {
-            f"{region}:{name}": value
-            for region, vector in features.vectors.items()
-            for name, value in vector.as_dict().items()
-        }
-        deep = bundle.deep_feature_extractor.extract(features.deep_input[np.newaxis])[0]
-        columns.update(zip(DEEP_COLUMNS, deep.tolist(), strict=True))
-        (risk,) = bundle.model.score(one_patient(columns))
-        report = build_structured_report(
-            ct_datasets=reading.ct.datasets,
-            rtstruct=reading.rtstruct.dataset,
-            roi=RoiReference(number=loaded.gtv.number, name=loaded.gtv.name),
-            risk=risk,
-            model=ModelReference(
-                name=bundle.facts.name,
-                version=bundle.facts.version,
-                digest=bundle.digest,
-                demonstration=bundle.facts.demonstration,
-                intended_use=bundle.facts.intended_use,
-            ),
-            software_version="benchmark",
-            warnings=(),
-            created_at=datetime.now(UTC),
-            sop_instance_uid=derived_uid("instance", study.name),
-            series_instance_uid=derived_uid("series", study.name),
-            center="C",
-            performance=NotEstimable("not validated here"),
-        )
-        write_dicom(report, folder / "alone" / f"{study.name}.dcm")
-        print(time.monotonic() - started, flush=True)
 
 
 if __name__ == "__main__":
