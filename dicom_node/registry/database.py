@@ -42,6 +42,9 @@ from dicom_node.registry.sqlite_file import BUSY_TIMEOUT_MS, scrub_sqlite, sqlit
 
 _LONGEST_WAIT: Final = timedelta(days=1)
 _LOOK_S: Final = 0.02
+_LOOK_WHILE_BUSY_S: Final = 0.005
+_BUSY_S: Final = 5.0
+"""So long after a commit another one is likely: a study is coming in, or is being scored."""
 _SCHEMA_LOCK: Final = 0x414E4E55
 _DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 _UNDEFINED_TABLE: Final = "42P01"
@@ -168,8 +171,8 @@ class Database:
         """Wait until anybody has committed since this thread's last waiting, or `stop` is set, or
         the time is over.
 
-        SQLite counts commits for whoever asks, which costs microseconds; on PostgreSQL the time is
-        waited out.
+        SQLite counts commits for whoever asks, which costs microseconds: we ask more often for some
+        seconds after one. On PostgreSQL the time is waited out.
 
         Parameters
         ----------
@@ -186,14 +189,16 @@ class Database:
         if self._file is None:
             stop.wait(timeout_s)
             return
-        deadline = time.monotonic() + timeout_s
-        left = timeout_s
-        while left > 0 and not stop.wait(min(_LOOK_S, left)):
-            commits = self.first("PRAGMA data_version", {})
-            if commits != getattr(self._kept, "commits", None):
-                self._kept.commits = commits
+        now = time.monotonic()
+        deadline = now + timeout_s
+        busy_until = getattr(self._kept, "committed_at", now) + _BUSY_S
+        while (left := deadline - now) > 0:
+            if stop.wait(min(left, _LOOK_WHILE_BUSY_S if now < busy_until else _LOOK_S)):
                 return
-            left = deadline - time.monotonic()
+            commits, now = self.first("PRAGMA data_version", {}), time.monotonic()
+            if commits != getattr(self._kept, "commits", None):
+                self._kept.commits, self._kept.committed_at = commits, now
+                return
 
     def is_due(self, due_at: Column[datetime]) -> ColumnElement[bool]:
         """Return the condition that a time has come.

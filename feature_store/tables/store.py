@@ -209,8 +209,7 @@ class FeatureStore:
             try:
                 yield beside
             finally:
-                if waiting:
-                    writes.give(self._tables["checks"].upsert, list(waiting.values()))
+                beside.write_checks()
 
     def compact(self) -> tuple[str, ...]:
         """Join the small files that single studies leave; rows and earlier versions stay as they
@@ -476,9 +475,14 @@ class FeatureStore:
         rows = self._read("scores", {"model_digest": model_digest, "center": center}).to_pylist()
         return tuple(sorted(map(score_of, rows), key=lambda row: (row.identity, row.scored_at)))
 
-    def score(self, study_key: str, content_digest: str, model_digest: str) -> ScoreRow | None:
-        """Return what a model said of one content of a study, if it did."""
+    def score(
+        self, study_key: str, content_digest: str, model_digest: str, center: str | None = None
+    ) -> ScoreRow | None:
+        """Return what a model said of one content of a study, if it did; where its centre is known,
+        nothing of the others is looked at.
+        """
         key = {
+            "center": center,
             "study_key": study_key,
             "content_digest": content_digest,
             "model_digest": model_digest,
@@ -577,6 +581,14 @@ class FeatureStore:
     def put_check(self, check: Check) -> None:
         """Keep what came of a suite; an earlier one of the same suite and content is replaced."""
         self._write("checks", [row_of_check(check)])
+
+    def write_checks(self) -> None:
+        """Have written what was put of one study's suites; without this call, a store that writes
+        beside its caller does so at the end.
+        """
+        if self._writes is not None and self._waiting:
+            self._writes.give(self._tables["checks"].upsert, list(self._waiting.values()))
+            self._waiting.clear()
 
     def checks(self, center: str | None, study: StudyIdentity | None = None) -> tuple[Check, ...]:
         """Return what came of the suites at a centre (`None`: at all), or on one study content."""

@@ -36,9 +36,11 @@ from prefect.states import Crashed
 
 from dicom_node.center import Role
 from dicom_node.errors import NodeError
-from dicom_node.registry.registry import OutboxItem
+from dicom_node.registry.registry import OutboxItem, StudyFiles
 from dicom_node.settings import SettingsError
 from feature_store.expectations.evaluation import prepare_to_judge
+from flows.data.archived_study import reading_begun
+from flows.data.erased import refuse_work_on
 from flows.dispatch.heap_gaps import leave_gaps
 from flows.installation import Installation, installation
 from flows.runs.account import run_tags
@@ -91,7 +93,11 @@ def run_next(work: Installation, owner: str) -> bool:
         del flow, state
         work.registry.outbox.attach_flow_run(item.id, owner, str(flow_run.id))
 
-    with _lease_renewed(work, item, owner, lease_s):
+    def files() -> StudyFiles:
+        refuse_work_on(work, item.study_key)
+        return work.registry.outbox.files(item.study_key, item.content_digest)
+
+    with _lease_renewed(work, item, owner, lease_s), reading_begun(files):
         try:
             with tags(DISPATCHED, *run_tags([item.center], None)):
                 state = study_flow.with_options(on_running=[remember_run])(

@@ -20,6 +20,7 @@ from prefect.states import Completed
 from dicom_node.center import ReturnedObject, Role
 from dicom_node.errors import StudyStateError, UnknownStudyError
 from dicom_node.registry.registry import StudyFiles, StudyState
+from feature_store.cores import both
 from feature_store.errors import StudyDefect
 from feature_store.expectations.suites import Finding
 from feature_store.imaging.image_marks import ImageMarks
@@ -57,14 +58,14 @@ FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already score
 
 
 def _run_name() -> str:
-    study_key, registry = str(runtime.flow_run.parameters["study_key"]), installation().registry
+    study_key = str(runtime.flow_run.parameters["study_key"])
     try:
-        files = registry.outbox.files(registry.studies.named(study_key).study_key)
+        study = installation().registry.studies.named(study_key)
     except UnknownStudyError:
         return "unknown study"  # what was typed may name a patient
     except StudyStateError:
         return study_key
-    return f"{files.center} · {files.patient_key}"
+    return f"{study.center} · {study.patient_key}"
 
 
 @refusable_flow(name="extract-study", flow_run_name=_run_name)
@@ -197,8 +198,11 @@ def score(
     StudyDefect
         If the network gives no finite features.
     """
-    bundle = run.work.bundle
-    columns = study_features(bundle, features)
+    bundle, files = run.work.bundle, run.files
+    columns, earlier = both(
+        lambda: study_features(bundle, features),
+        lambda: run.store.score(files.study_key, files.content_digest, bundle.digest, files.center),
+    )
     engine = ""
     if bundle.network is not None:
         engine = bundle.deep_feature_extractor.engine
@@ -216,7 +220,6 @@ def score(
     of_model = warnings_of_model(bundle, table, checked.marks)
     for sentence in of_model:
         get_run_logger().warning(sentence)
-    earlier = run.store.score(run.files.study_key, run.files.content_digest, bundle.digest)
     scored_at = earlier.scored_at if earlier else datetime.now(UTC)
     run.store.put_score(
         ScoreRow(

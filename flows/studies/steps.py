@@ -271,6 +271,7 @@ def extract_features(
     )
     for region, shares in features.tissues.items():
         get_run_logger().info("The region %s holds %s.", region, shares.in_words())
+    run.store.write_checks()  # the last suite has been judged
     run.store.put_radiomics(run.identity, features.vectors, features.tissues)
     run.store.put_deep_input(run.identity, features.deep_input)
     return features, findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, astuple, replace
 from datetime import UTC, datetime, timedelta
@@ -210,6 +211,8 @@ def test_scores_come_back_as_they_were(store: FeatureStore) -> None:
     assert store.scores("m", "A") == (rows[0], rows[1])
     assert store.scores("m", "B") == ()
     assert store.score("study01", "c1", "other") == rows[2]
+    assert store.score("study01", "c1", "other", rows[2].identity.center) == rows[2]
+    assert store.score("study01", "c1", "other", "Z") is None
     assert list(rows[0].survival) == [365, 730]
 
 
@@ -413,3 +416,17 @@ def test_a_study_that_is_written_beside_its_computing_is_one_version_of_each_tab
         assert store.versions() == {"checks": number, "scores": number}
         suites = {one.suite: one.findings for one in store.checks(None, study)}
         assert suites == {"study": (KVP,), "contours": (), "voxels": (), "regions": ()}
+
+
+def test_the_checks_of_a_study_can_be_written_before_it_ends(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path / "store")
+    with store.writing_beside() as beside:
+        beside.put_check(check("study", identity(1)))
+        beside.put_check(check("regions", identity(1)))
+        beside.write_checks()
+        beside.write_checks()
+        while "checks" not in store.versions():
+            time.sleep(0.01)
+        beside.put_check(check("voxels", identity(1)))
+    assert store.versions() == {"checks": 2}
+    assert [one.suite for one in store.checks(None)] == ["regions", "study", "voxels"]
