@@ -20,7 +20,7 @@ from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route, Router
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import Center
@@ -100,12 +100,11 @@ class StowService:
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
-        return Starlette(
-            routes=[
-                Route(PATH, self._respond, methods=["POST"]),
-                Route(f"{PATH}/{{study}}", self._respond, methods=["POST"]),
-            ]
-        )
+        places = (PATH, f"{PATH}/{{study}}")
+        # A slash at the end names the same; a redirect would have a stranger choose where to.
+        addresses = [place + end for place in places for end in ("", "/")]
+        routes = [Route(one, self._respond, methods=["POST"]) for one in addresses]
+        return Starlette(routes=[Mount("", Router(routes, redirect_slashes=False))])
 
     async def _respond(self, request: Request) -> Response:
         try:
@@ -235,13 +234,10 @@ async def _drain(body: AsyncIterator[bytes]) -> None:
 
 def _check_head(request: Request) -> bytes:
     """Return the boundary of the body, or raise what keeps it from being read."""
-    accepted = {
-        one.partition(";")[0].strip().lower()
-        for one in request.headers.get("accept", "*/*").split(",")
-    }
-    if accepted.isdisjoint(_ACCEPTABLE):
+    accepted = _listed(request, "accept")
+    if accepted and accepted.isdisjoint(_ACCEPTABLE):
         raise _RefusedError(HTTPStatus.NOT_ACCEPTABLE, f"Expected Accept: {MEDIA_TYPE}.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if _listed(request, "content-encoding") - {"identity"}:
         raise _RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected a body without Content-Encoding."
         )
@@ -260,6 +256,15 @@ def _check_head(request: Request) -> bytes:
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected parts of type application/dicom."
         )
     return boundary
+
+
+def _listed(request: Request, name: str) -> set[str]:
+    """Return what a header lists, without parameters: on one line or several, and nothing where it
+    is empty (RFC 9110 sections 5.3 and 5.6.1).
+    """
+    lines = ",".join(request.headers.getlist(name))
+    listed = {one.partition(";")[0].strip().lower() for one in lines.split(",")}
+    return listed - {""}
 
 
 def _plain(status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None) -> Response:

@@ -53,7 +53,8 @@ def boundary_of(content_type: str) -> tuple[bytes, str]:
         raise MultipartError(
             "The Content-Type has no usable boundary: expected 1 to 70 ASCII characters."
         )
-    return boundary.encode(), kind.lower()
+    # Some senders put the transfer syntax of the parts within the quotes of their type.
+    return boundary.encode(), kind.partition(";")[0].strip().lower()
 
 
 class MultipartReader:

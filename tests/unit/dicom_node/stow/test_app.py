@@ -188,6 +188,40 @@ def test_a_request_that_cannot_be_read_is_answered_as_http_says(
         assert [one.kind for one in bench.registry.incidents.latest()] == ["unknown-caller"]
 
 
+@pytest.mark.parametrize(
+    ("study", "headers"),
+    [
+        ("", [("Accept", "")]),
+        ("", [("Accept", "application/dicom+xml"), ("Accept", "application/dicom+json")]),
+        ("", [("Accept", "*/*"), ("Content-Encoding", "")]),
+        ("", [("Accept", "*/*"), ("Content-Encoding", "Identity, identity")]),
+        ("/", []),
+        ("/1.2.1/", []),
+    ],
+)
+def test_what_http_allows_is_taken_and_nobody_is_sent_elsewhere(
+    server: StowServer, study: str, headers: list[tuple[str, str]]
+) -> None:
+    kind = ("Content-Type", 'multipart/related; type="application/dicom"; boundary=limit')
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        client.headers.clear()
+        answer = client.post(
+            f"http://127.0.0.1:{server.port}{PATH}{study}",
+            content=stow_body(part10_file(ct_slice(0))),
+            headers=[kind, *AUTHORIZED.items(), *headers],
+        )
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()[STORED]["Value"]) == 1
+
+
+@pytest.mark.parametrize(("study", "status"), [("/", 401), ("/1.2.1//", 404)])
+def test_an_address_with_slashes_at_its_end_is_not_redirected(
+    server: StowServer, study: str, status: int
+) -> None:
+    answer = _post(server, part10_file(ct_slice(0)), study=study, Authorization="Bearer nobody's")
+    assert (answer.status_code, "location" in answer.headers) == (status, False)
+
+
 def test_a_disk_that_is_almost_full_is_answered_with_503(bench: Bench, server: StowServer) -> None:
     bench.archive._minimum_free_bytes = 1 << 60
     answer = _post(server, part10_file(ct_slice(0)), part10_file(ct_slice(1)))

@@ -101,6 +101,11 @@ def test_the_boundary_and_the_type_are_read_from_the_content_type() -> None:
         "application/dicom",
     )
     assert boundary_of("multipart/related; boundary=x") == (b"x", "application/dicom")
+    with_syntax = '"application/dicom; transfer-syntax=1.2.840.10008.1.2.1"'
+    assert boundary_of(f"multipart/related; type={with_syntax}; boundary=x") == (
+        b"x",
+        "application/dicom",
+    )
 
 
 @pytest.mark.parametrize(
