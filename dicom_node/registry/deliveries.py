@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, true, update
 
 from dicom_node.audit import AuditEvent, record
 from dicom_node.center import ReturnedObject
@@ -134,7 +134,9 @@ class Deliveries:
         with self._database.read() as connection:
             return [_delivery(row) for row in connection.execute(query)]
 
-    def mark_delivered(self, delivery_id: int, sentence: str | None = None) -> None:
+    def mark_delivered(
+        self, delivery_id: int, sentence: str | None = None, path: Path | None = None
+    ) -> None:
         """Record that the centre has the report.
 
         Parameters
@@ -143,12 +145,14 @@ class Deliveries:
             The delivery.
         sentence : str, optional
             What the centre warned of.
+        path : Path, optional
+            The file that it has: nothing happens if another one waits in its place by now.
         """
         now = self._database.now()
         with self._database.write() as connection:
             connection.execute(
                 update(table)
-                .where(table.c.id == delivery_id)
+                .where(table.c.id == delivery_id, _is_file(path))
                 .values(delivered_at=now, answered_at=now, sentence=sentence)
             )
 
@@ -184,17 +188,24 @@ class Deliveries:
             )
 
     def await_commitment(
-        self, delivery_id: int, transaction_uid: str, retry_after_s: float
+        self,
+        delivery_id: int,
+        transaction_uid: str,
+        retry_after_s: float,
+        path: Path | None = None,
     ) -> None:
         """Record that a PACS took a report and was asked to commit it; without an answer in time it
-        is sent again.
+        is sent again. Nothing happens if another file than `path` waits in its place by now.
         """
         now = self._database.now()
         row = self._database.insert(delivery_commitments).values(
             delivery_id=delivery_id, transaction_uid=transaction_uid, asked_at=now
         )
         newer = {"transaction_uid": transaction_uid, "asked_at": now}
+        same = select(table.c.id).where(table.c.id == delivery_id, _is_file(path))
         with self._database.write() as connection:
+            if connection.execute(same.with_for_update()).first() is None:
+                return
             connection.execute(
                 row.on_conflict_do_update(index_elements=["delivery_id"], set_=newer)
             )
@@ -326,6 +337,10 @@ class Deliveries:
             return [(_delivery(row), row.sentence, row.due_at) for row in connection.execute(query)]
 
 
+def _is_file(path: Path | None) -> ColumnElement[bool]:
+    return true() if path is None else table.c.path == str(path)
+
+
 def _delivery(row: Row[Any]) -> Delivery:
     kind = ReturnedObject(row.kind)
     return Delivery(row.id, row.study_key, row.center, Path(row.path), row.attempts, kind)
@@ -368,5 +383,11 @@ def queue_report(
             "queued_at": now,
             "answered_at": None,
             "delivered_at": None,
+            "sentence": None,
         }
-        connection.execute(row.on_conflict_do_update(index_elements=[*key, "kind"], set_=again))
+        queued = row.on_conflict_do_update(index_elements=[*key, "kind"], set_=again)
+        of = connection.execute(queued.returning(table.c.id)).scalar_one()
+        # What the PACS is yet to say is about the object of before.
+        connection.execute(
+            delete(delivery_commitments).where(delivery_commitments.c.delivery_id == of)
+        )

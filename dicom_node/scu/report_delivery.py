@@ -185,7 +185,7 @@ class _Visit:
             )
         report, warning = _send(self._association, delivery.path, self._destination)
         if not self._offers_commitment():
-            self._deliveries.mark_delivered(delivery.id, warning)
+            self._deliveries.mark_delivered(delivery.id, warning, delivery.path)
             record(AuditEvent.REPORT_DELIVERED, center=self._center, study=delivery.study_key)
             return 1
         return self._ask_commitment(delivery, report, warning)
@@ -211,7 +211,7 @@ class _Visit:
     def _ask_commitment(self, delivery: Delivery, report: Reference, warning: str | None) -> int:
         transaction = str(generate_uid(prefix=None))
         # Kept before it is asked: the answer may be here before the request has returned.
-        self._deliveries.await_commitment(delivery.id, transaction, _COMMITMENT_S)
+        self._deliveries.await_commitment(delivery.id, transaction, _COMMITMENT_S, delivery.path)
         try:
             status, _ = self._association.send_n_action(
                 request_dataset(transaction, [report]),
@@ -239,7 +239,7 @@ class _Visit:
                 raise UnreachableError(
                     f"{sentence} It is sent again, unless it is committed first."
                 )
-        self._deliveries.mark_delivered(delivery.id, warning or sentence)
+        self._deliveries.mark_delivered(delivery.id, warning or sentence, delivery.path)
         return 1
 
     def _take_report(self, event: Any) -> int | tuple[int, None]:

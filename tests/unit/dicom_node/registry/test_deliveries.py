@@ -8,6 +8,7 @@ import pytest
 
 from dicom_node.center import USUALLY_RETURNED, ReturnedObject
 from dicom_node.errors import StudyStateError
+from dicom_node.network.commitment_messages import CommitmentReport
 from dicom_node.registry.registry import StudyState
 from tests.support.intake_bench import Bench
 
@@ -150,3 +151,23 @@ def test_a_page_as_picture_goes_only_where_the_page_as_pdf_was_not_taken(
     assert not waiting.let_go_if_spare(page.id)
     assert waiting.let_go_if_spare(picture.id)
     assert [one.kind for one in waiting.due(["alpha"])] == [ReturnedObject.SR]
+
+
+def test_what_the_pacs_says_of_a_report_is_not_said_of_the_one_that_took_its_place(
+    bench: Bench,
+) -> None:
+    key = bench.complete()
+    first, second = Path("/reports/one.dcm"), Path("/reports/two.dcm")
+    waiting = bench.registry.deliveries
+    _finish(bench, first)
+    (old,) = waiting.due(["alpha"])
+    waiting.await_commitment(old.id, "1.2.3", 900, first)
+    bench.registry.outbox.requeue(key, also_finished=True)
+    _finish(bench, second)
+    waiting.take_commitment_report("alpha", CommitmentReport("1.2.3", (), ()))
+    waiting.mark_delivered(old.id, None, first)
+    waiting.await_commitment(old.id, "1.2.4", 900, first)
+    waiting.take_commitment_report("alpha", CommitmentReport("1.2.4", (), ()))
+    assert [one.path for one in waiting.due(["alpha"])] == [second]
+    waiting.mark_delivered(old.id, None, second)
+    assert waiting.due(["alpha"]) == []
