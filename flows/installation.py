@@ -145,9 +145,13 @@ class Installation:
         study_key: str,
         content_digest: str,
         kind: ReturnedObject = ReturnedObject.SR,
+        edition: int = 1,
     ) -> Path:
-        """Return where an object on this study content by the pinned model is kept."""
+        """Return where an object on this study content by the pinned model is kept; what was scored
+        again and says something else is another edition.
+        """
         suffix = "" if kind is ReturnedObject.SR else f"-{kind}"
+        suffix += "" if edition == 1 else f"-{edition}"
         name = f"{content_digest[:16]}-{self.bundle.digest[:16]}{suffix}.dcm"
         return self.settings.node.folder / "structured_reports" / center / study_key / name
 

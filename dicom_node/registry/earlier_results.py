@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy import select
@@ -45,7 +46,13 @@ class EarlierResults:
             path = connection.scalar(query)
         return None if path is None else Path(path)
 
-    def to_retire(self, study_key: str, content_digest: str, model_digest: str) -> list[Path]:
+    def to_retire(
+        self,
+        study_key: str,
+        content_digest: str,
+        model_digest: str,
+        files: Collection[Path] | None = None,
+    ) -> list[Path]:
         """Return the files that a rejection note retires when there is a new result: what the PACS
         was sent, or is yet to be sent, of other contents of the study or by other models.
 
@@ -57,6 +64,9 @@ class EarlierResults:
             The study.
         content_digest, model_digest : str
             Of the new result.
+        files : collection of Path, optional
+            Where its objects lie; what was queued of an earlier result of the same content and
+            model lies elsewhere.
         """
         asked = select(delivery_commitments.c.delivery_id).where(
             delivery_commitments.c.delivery_id == table.c.id
@@ -73,7 +83,8 @@ class EarlierResults:
         for row in rows:
             report = tuple(getattr(row, name) for name in OF_A_REPORT)
             is_refused = row.answered_at and not row.delivered_at and not row.is_asked
-            if report != new and not is_refused:
+            is_earlier = report != new or (files is not None and Path(row.path) not in files)
+            if is_earlier and not is_refused:
                 found = (ReturnedObject(row.kind), Path(row.path))
                 reports.setdefault(report, []).append(found)
         retired: list[Path] = []

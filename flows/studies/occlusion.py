@@ -13,6 +13,7 @@ from feature_store.imaging.harmonize import harmonize_boxed_mask, harmonized_gri
 from feature_store.study_features import LoadedStudy, StudyFeatures, prepared
 from flows.installation import Installation
 from flows.software_version import software_version
+from flows.studies.editions import FIRST, Edition
 from flows.studies.scored import model_reference
 from models.combined.explanation import occlusion_map
 from models.errors import FeatureMismatchError
@@ -25,6 +26,7 @@ def occlusion_map_of(
     study: LoadedStudy,
     features: StudyFeatures,
     made_at: datetime,
+    edition: Edition = FIRST,
 ) -> Dataset:
     """Return the occlusion map of a study as a Parametric Map.
 
@@ -42,6 +44,8 @@ def occlusion_map_of(
         What was measured on it.
     made_at : datetime
         Time-zone-aware moment that the map carries.
+    edition : Edition, optional
+        Whose UID it has.
 
     Raises
     ------
@@ -69,6 +73,8 @@ def occlusion_map_of(
         model_reference(work),
         software_version=software_version(),
         created_at=made_at,
-        sop_instance_uid=derived_uid("occlusion", files.content_digest, bundle.digest),
+        sop_instance_uid=derived_uid(
+            "occlusion", files.content_digest, bundle.digest, *edition.names
+        ),
         series_instance_uid=derived_uid("occlusion-series", files.study_key, bundle.digest),
     )

@@ -14,6 +14,7 @@ from feature_store.imaging.regions import Region
 from feature_store.wording import counted
 from flows.installation import Installation
 from flows.software_version import software_version
+from flows.studies.editions import Edition
 from flows.studies.scored import Scored, model_reference
 from flows.studies.steps import StudyRun
 from models.combined.combined_model import CombinedModel, Risk
@@ -38,6 +39,7 @@ def pages_of(
     warnings: Sequence[str],
     predecessor: Dataset | None,
     kinds: Collection[ReturnedObject],
+    edition: Edition,
 ) -> dict[ReturnedObject, Dataset]:
     """Return the page of a score, which names the patient as received, as Encapsulated PDF and as
     Secondary Capture: those of both that are among `kinds`.
@@ -57,16 +59,15 @@ def pages_of(
     if not {ReturnedObject.PDF, ReturnedObject.SC} & set(kinds):
         return {}
     digest, ct = run.work.bundle.digest, scored.checked.ct_datasets[0]
-    page = patient_page(
-        run, scored, shown, warnings, named(ct), replaced_words(predecessor, digest)
-    )
+    replaces = replaced_words(predecessor, digest, scored_again=edition.number > 1)
+    page = patient_page(run, scored, shown, warnings, named(ct), replaces)
     pdf = patient_pdf(page)
 
     def about(kind: str) -> dict[str, Any]:
         return {
             "software_version": software_version(),
             "created_at": scored.answer.scored_at,
-            "sop_instance_uid": derived_uid(kind, run.files.content_digest, digest),
+            "sop_instance_uid": derived_uid(kind, run.files.content_digest, digest, *edition.names),
             "series_instance_uid": derived_uid(f"{kind}-series", run.files.study_key, digest),
         }
 
@@ -91,7 +92,9 @@ def named(ct: Dataset) -> tuple[Fact, ...]:
     )
 
 
-def replaced_words(predecessor: Dataset | None, model_digest: str) -> str | None:
+def replaced_words(
+    predecessor: Dataset | None, model_digest: str, *, scored_again: bool = False
+) -> str | None:
     """Return which report a page replaces, and why there is a new one.
 
     Parameters
@@ -100,6 +103,8 @@ def replaced_words(predecessor: Dataset | None, model_digest: str) -> str | None
         The structured report that came before.
     model_digest : str
         Of the model that scored now.
+    scored_again : bool
+        Whether the same content and model gave it.
     """
     if predecessor is None:
         return None
@@ -108,6 +113,8 @@ def replaced_words(predecessor: Dataset | None, model_digest: str) -> str | None
         if predecessor.get("DeviceSerialNumber") == model_digest
         else "it was made by another model"
     )
+    if scored_again:
+        changed = "scored again, the study has another contour, score or warning"
     made = _date(str(predecessor.get("ContentDate") or ""))
     return f"This replaces the result of {made}: {changed}."
 

@@ -18,6 +18,7 @@ from feature_store.imaging.regions_on_ct import RegionOnCt
 from flows.installation import Installation
 from flows.software_version import software_version
 from flows.studies.earlier_results import predecessor_of, rejection_note_of
+from flows.studies.editions import NOT_RETURNED, Edition, edition_of
 from flows.studies.occlusion import occlusion_map_of
 from flows.studies.page import pages_of
 from flows.studies.scored import Scored, model_reference, regions_shown
@@ -53,7 +54,7 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
     from validation_reports.dicom.segments import ShownRegions, segments_of  # noqa: PLC0415
 
     work, files, checked = run.work, run.files, scored.checked
-    wanted = _taken(work, files.center)
+    wanted, edition = _taken(work, files.center), edition_of(work, files, scored)
     roi = RoiReference(number=checked.study.gtv.number, name=checked.study.gtv.name)
     regions = regions_shown(work, scored)
     segments = segments_of(regions, checked.rtstruct, roi)
@@ -61,27 +62,29 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
     objects: dict[ReturnedObject, Dataset] = {}
     if ReturnedObject.SEG in wanted:
         try:
-            objects[ReturnedObject.SEG] = _segmentation(run, scored, segments, regions)
+            objects[ReturnedObject.SEG] = _segmentation(run, scored, segments, regions, edition)
         except StructuredReportError as error:
-            warnings.append(f"The regions that were measured are not returned. {error}")
+            warnings.append(f"{NOT_RETURNED} {error}")
             get_run_logger().warning(warnings[-1])
     shown = ShownRegions(segments, regions, objects.get(ReturnedObject.SEG))
-    predecessor = predecessor_of(work, files)
+    predecessor = predecessor_of(work, files, edition)
     try:
-        objects |= pages_of(run, scored, shown, warnings, predecessor, wanted)
+        objects |= pages_of(run, scored, shown, warnings, predecessor, wanted, edition)
     except PdfUnavailableError as error:
         get_run_logger().warning(f"The patient's page is not returned. {error}")
     page = objects.get(ReturnedObject.PDF, objects.get(ReturnedObject.SC))
     try:
         objects[ReturnedObject.SR] = _structured_report(
-            run, scored, roi, shown, warnings, page, predecessor
+            run, scored, roi, shown, warnings, page, predecessor, edition
         )
     except StructuredReportError as error:
         raise StudyDefect("structured-report", str(error)) from error
-    objects |= _on_request(run, scored, wanted)
+    objects |= _on_request(run, scored, wanted, edition)
     written = {}
     for kind, dataset in objects.items():
-        path = work.returned_file(files.center, files.study_key, files.content_digest, kind)
+        path = work.returned_file(
+            files.center, files.study_key, files.content_digest, kind, edition.number
+        )
         if not path.exists():
             write_dicom(dataset, path)
         written[kind] = path
@@ -89,7 +92,7 @@ def write_returned(run: StudyRun, scored: Scored) -> dict[ReturnedObject, Path]:
 
 
 def _on_request(
-    run: StudyRun, scored: Scored, wanted: Collection[ReturnedObject]
+    run: StudyRun, scored: Scored, wanted: Collection[ReturnedObject], edition: Edition
 ) -> dict[ReturnedObject, Dataset]:
     """Return what only centres take that ask for it, beside the report and what it names."""
     work, files, checked = run.work, run.files, scored.checked
@@ -103,11 +106,12 @@ def _on_request(
                 checked.study,
                 scored.features,
                 scored.answer.scored_at,
+                edition,
             )
         except (FeatureMismatchError, StructuredReportError) as error:
             get_run_logger().warning(f"The occlusion map is not returned. {error}")
     if ReturnedObject.NOTE in wanted:
-        note = rejection_note_of(run, scored)
+        note = rejection_note_of(run, scored, edition)
         if note is not None:
             found[ReturnedObject.NOTE] = note
     return found
@@ -124,6 +128,7 @@ def _segmentation(
     scored: Scored,
     segments: Sequence[Segment],
     regions: Mapping[Region, RegionOnCt],
+    edition: Edition,
 ) -> Dataset:
     from validation_reports.dicom.segmentation import build_segmentation  # noqa: PLC0415
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
@@ -137,7 +142,9 @@ def _segmentation(
         model_reference(run.work),
         software_version=software_version(),
         created_at=scored.answer.scored_at,
-        sop_instance_uid=derived_uid("segmentation", run.files.content_digest, digest),
+        sop_instance_uid=derived_uid(
+            "segmentation", run.files.content_digest, digest, *edition.names
+        ),
         series_instance_uid=derived_uid("segmentation-series", run.files.study_key, digest),
     )
 
@@ -150,6 +157,7 @@ def _structured_report(
     warnings: Sequence[str],
     page: Dataset | None,
     predecessor: Dataset | None,
+    edition: Edition,
 ) -> Dataset:
     from validation_reports.dicom.patient_report import build_structured_report  # noqa: PLC0415
     from validation_reports.dicom.uids import derived_uid  # noqa: PLC0415
@@ -165,7 +173,7 @@ def _structured_report(
         software_version=software_version(),
         warnings=warnings,
         created_at=scored.answer.scored_at,
-        sop_instance_uid=derived_uid("instance", files.content_digest, digest),
+        sop_instance_uid=derived_uid("instance", files.content_digest, digest, *edition.names),
         series_instance_uid=derived_uid("series", files.study_key, digest),
         center=files.center,
         performance=latest_performance(work.settings.reports_folder(), files.center, digest),

@@ -7,6 +7,7 @@ the dispatcher tries again).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -220,7 +221,11 @@ def score(
     of_model = warnings_of_model(bundle, table, checked.marks)
     for sentence in of_model:
         get_run_logger().warning(sentence)
-    scored_at = earlier.scored_at if earlier else datetime.now(UTC)
+    is_same = earlier is not None and (
+        earlier.roi_number == checked.study.gtv.number
+        and math.isclose(earlier.linear_predictor, risk.linear_predictor, abs_tol=5e-4)
+    )
+    scored_at = earlier.scored_at if earlier and is_same else datetime.now(UTC)
     run.store.put_score(
         ScoreRow(
             identity=run.identity,

@@ -24,3 +24,7 @@ def test_what_is_replaced_is_said_with_the_reason() -> None:
     assert replaced_words(before, "cd" * 32) == (
         "This replaces the result of 2026-03-01: it was made by another model."
     )
+    assert replaced_words(before, "ab" * 32, scored_again=True) == (
+        "This replaces the result of 2026-03-01: scored again, the study has another contour, "
+        "score or warning."
+    )
