@@ -16,6 +16,7 @@
     ├── ArchiveError(OSError)                 the archive cannot be written or is not ours
     │   └── LowDiskError                      too little space to accept another instance
     ├── RegistryUnavailableError(ConnectionError) the registry did not commit
+    │   ├── UnwritableRegistryError           nothing can be written now: no space, locked, away
     │   └── DamagedRegistryError              what it holds cannot be read, and must be mended
     ├── UnstorableRecordError(ValueError)     no database can hold a value as it is
     ├── IdentifiablePixelsError(ValueError)   a study's pixels may show who the patient is
@@ -142,6 +143,10 @@ class RegistryUnavailableError(NodeError, ConnectionError):
     """The registry did not commit."""
 
     kind = IncidentKind.REGISTRY_FAILURE
+
+
+class UnwritableRegistryError(RegistryUnavailableError):
+    """Nothing can be written now, whatever it is: the disk is full, the database locked or away."""
 
 
 class DamagedRegistryError(RegistryUnavailableError):

@@ -16,7 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dicom_node.datasets.instance_versions import version_of
-from dicom_node.errors import NodeError, RegistryUnavailableError, where_raised
+from dicom_node.errors import (
+    NodeError,
+    RegistryUnavailableError,
+    UnwritableRegistryError,
+    where_raised,
+)
 from dicom_node.registry.registry import InstanceRecord
 from dicom_node.wording import counted
 
@@ -225,7 +230,10 @@ class Indexer:
 
     def _is_registry_down(self, error: Exception) -> bool:
         """Say whether the registry commits nothing at all, rather than these instances."""
-        return isinstance(error, RegistryUnavailableError) and self._try(()) is not None
+        # A full disk may still take a transaction in which nothing is written.
+        return isinstance(error, UnwritableRegistryError) or (
+            isinstance(error, RegistryUnavailableError) and self._try(()) is not None
+        )
 
     def _is_hopeless(self, record: InstanceRecord, error: Exception) -> bool:
         """Say whether there is no use in trying again: not after three times, and not at all where
@@ -240,7 +248,7 @@ class Indexer:
     def _failed(self, error: Exception) -> list[InstanceRecord]:
         if self._failure is None:
             _log.error(
-                "The registry does not take what is received, which is kept and tried again: %s.",
+                "The registry does not take what is received, which is kept and tried again. %s",
                 error if isinstance(error, NodeError) else where_raised(error),
             )
         self._failure = (

@@ -35,6 +35,7 @@ from dicom_node.errors import (
     NodeError,
     RegistryUnavailableError,
     UnstorableRecordError,
+    UnwritableRegistryError,
 )
 from dicom_node.registry.migrations import upgrade
 from dicom_node.registry.schema import SCHEMA_VERSION, metadata, schema_versions
@@ -47,6 +48,20 @@ _BUSY_S: Final = 5.0
 """So long after a commit another one is likely: a study is coming in, or is being scored."""
 _SCHEMA_LOCK: Final = 0x414E4E55
 _DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+_UNWRITABLE: Final = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    )
+)
+_UNWRITABLE_CLASSES: Final = frozenset(("08", "25", "40", "53", "55", "57", "58"))
+"""PostgreSQL's classes of errors for the same (its manual, appendix A)."""
 _UNDEFINED_TABLE: Final = "42P01"
 """PostgreSQL's name of the error (its manual, appendix A)."""
 
@@ -330,6 +345,15 @@ def _is_damage(error: BaseException | None) -> bool:
     return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE
 
 
+def _is_of_all(error: BaseException | None) -> bool:
+    """Say whether an error of a driver lies in no record: no transaction with anything to write
+    would commit, though one without may.
+    """
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNWRITABLE
+    return str(getattr(error, "sqlstate", None) or "")[:2] in _UNWRITABLE_CLASSES
+
+
 @contextmanager
 def _as_node_error() -> Iterator[None]:
     try:
@@ -344,8 +368,9 @@ def _as_node_error() -> Iterator[None]:
             raise error.orig from error
         if isinstance(error, DBAPIError) and _is_damage(error.orig):
             raise _damaged(f"it cannot be read ({type(error.orig).__name__})") from error
+        is_whole = isinstance(error, DBAPIError) and _is_of_all(error.orig)
         # The driver's own words may hold values of a row, so only the kind of error is told.
-        raise RegistryUnavailableError(
+        raise (UnwritableRegistryError if is_whole else RegistryUnavailableError)(
             f"The registry did not answer or did not commit ({type(error).__name__}): check that "
             "its database is reachable, writable and not full."
         ) from error

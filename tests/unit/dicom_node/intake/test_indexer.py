@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dicom_node.errors import RegistryUnavailableError
+from dicom_node.errors import RegistryUnavailableError, UnwritableRegistryError
 from dicom_node.intake.indexer import Indexer
 from dicom_node.registry.registry import InstanceRecord
 from tests.support.intake_bench import Bench, ct_slice, request
@@ -147,6 +147,31 @@ def test_one_by_itself_is_given_up_after_three_times_if_the_registry_commits_oth
     indexer.submit(SimpleNamespace(instance_key="a"))  # type: ignore[arg-type]
     assert indexer.flush(10)
     assert len(told) == 1
+    indexer.check()
+    indexer.stop()
+
+
+def test_while_nothing_can_be_written_nothing_is_given_up_though_an_empty_transaction_commits() -> (
+    None
+):
+    told: list[Exception] = []
+    indexed: list[InstanceRecord] = []
+    is_full = threading.Event()
+    is_full.set()
+
+    def add(group: Sequence[InstanceRecord]) -> None:
+        if group and is_full.is_set():
+            raise UnwritableRegistryError("the disk is full")
+        indexed.extend(group)
+
+    indexer = Indexer(add, lambda _record, error: told.append(error), retry_s=0.01)
+    indexer.submit(SimpleNamespace(instance_key="a"))  # type: ignore[arg-type]
+    assert not indexer.flush(0.3)
+    with pytest.raises(UnwritableRegistryError):
+        indexer.check()
+    is_full.clear()
+    assert indexer.flush(10)
+    assert (len(indexed), told) == (1, [])
     indexer.check()
     indexer.stop()
 

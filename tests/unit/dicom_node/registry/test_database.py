@@ -7,10 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from dicom_node.errors import DamagedRegistryError, RegistryUnavailableError
+from dicom_node.errors import (
+    DamagedRegistryError,
+    IncidentKind,
+    RegistryUnavailableError,
+    UnwritableRegistryError,
+)
 from dicom_node.registry.registry import open_registry
-from dicom_node.registry.schema import SCHEMA_VERSION, schema_versions
+from dicom_node.registry.schema import SCHEMA_VERSION, incidents, schema_versions
 from dicom_node.settings import NodeTable
 from tests.support.intake_bench import Bench, ct_slice
 
@@ -75,6 +81,32 @@ def test_a_registry_that_cannot_be_reached_is_told_without_values(tmp_path: Path
     (tmp_path / "registry.sqlite").mkdir()
     with pytest.raises(RegistryUnavailableError, match=r"not commit \(OperationalError\): check"):
         open_registry(NodeTable(folder=tmp_path))
+
+
+def test_that_nothing_can_be_written_is_told_apart_from_a_record_that_cannot(bench: Bench) -> None:
+    database, is_sqlite = bench.registry.incidents._database, bench.registry_url is None
+    no_room = "PRAGMA max_page_count = 1" if is_sqlite else "SET TRANSACTION READ ONLY"
+    row = incidents.insert().values(
+        kind=IncidentKind.LOW_DISK,
+        center="alpha",
+        subject="archive",
+        sentence="x" * 1_000_000,
+        count=1,
+        first_at=database.now(),
+        last_at=database.now(),
+        reported=False,
+    )
+
+    def write() -> None:
+        with database.write() as connection:
+            connection.execute(text(no_room))
+            connection.execute(row)
+
+    with pytest.raises(UnwritableRegistryError, match="not full"):
+        write()
+    with pytest.raises(RegistryUnavailableError) as found, database.write() as connection:
+        connection.execute(text("INSERT INTO incidents (nothing) VALUES (1)"))
+    assert not isinstance(found.value, UnwritableRegistryError)
 
 
 def test_a_file_that_is_no_database_is_damaged_and_told_without_values(tmp_path: Path) -> None:
