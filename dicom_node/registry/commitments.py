@@ -5,7 +5,7 @@ result.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -60,8 +60,9 @@ class Commitments:
 
     def due(
         self, askers: Collection[tuple[str, str]] | None = None, limit: int = 100
-    ) -> list[PendingCommitment]:
-        """Return the requests whose result is due to be reported, the oldest first.
+    ) -> Iterator[PendingCommitment]:
+        """Yield the requests whose result is due to be reported, the oldest first; each is read
+        when it is its turn, because one names up to a hundred thousand instances.
 
         Parameters
         ----------
@@ -71,7 +72,7 @@ class Commitments:
             At most so many.
         """
         query = (
-            select(table)
+            select(table.c.id)
             .where(table.c.reported_at.is_(None), self._database.is_due(table.c.due_at))
             .order_by(table.c.id)
             .limit(limit)
@@ -79,18 +80,19 @@ class Commitments:
         if askers is not None:
             query = query.where(tuple_(table.c.center, table.c.ae_title).in_(list(askers)))
         with self._database.read() as connection:
-            return [
-                PendingCommitment(
+            due = list(connection.scalars(query))
+        for number in due:
+            with self._database.read() as connection:
+                row = connection.execute(select(table).where(table.c.id == number)).first()
+            if row is not None:
+                asked = tuple(Reference(*one) for one in json.loads(row.refs))
+                yield PendingCommitment(
                     row.id,
                     row.center,
                     row.ae_title,
-                    CommitmentRequest(
-                        row.transaction_uid, tuple(Reference(*one) for one in json.loads(row.refs))
-                    ),
+                    CommitmentRequest(row.transaction_uid, asked),
                     row.attempts,
                 )
-                for row in connection.execute(query)
-            ]
 
     def mark_reported(self, reported: PendingCommitment) -> None:
         """Record that whoever asked has the result; it stays due where other instances were asked

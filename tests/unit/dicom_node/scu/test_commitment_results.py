@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -109,3 +110,19 @@ def test_what_is_asked_while_a_result_is_reported_is_reported_too(bench: Bench) 
         for _ in range(3):
             report_commitments(commitments, CALLER, centers, bench.intake.verify, 5, 9)
     assert [(kind, result.committed) for kind, result in told] == [(1, (KNOWN,)), (2, ())]
+
+
+def test_of_many_large_requests_one_is_held_at_a_time(bench: Bench) -> None:
+    commitments = bench.registry.commitments
+    named = [Reference(CT_IMAGE_STORAGE, f"1.2.3.{number}") for number in range(3000)]
+    for number in range(20):
+        commitments.queue("alpha", "ALPHA", CommitmentRequest(f"1.2.9.{number}", tuple(named)))
+    first = next(iter(commitments.due([("alpha", "ALPHA")])))
+    tracemalloc.start()
+    try:
+        seen = sum(len(one.request.references) for one in commitments.due([("alpha", "ALPHA")]))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (seen, first.request.references) == (20 * 3000, tuple(named))
+    assert most < 3_000_000  # all of them are 14 MB
