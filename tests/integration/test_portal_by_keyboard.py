@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from sqlalchemy import select, update
 
 from deploy.local.processes import free_port
+from dicom_node.registry.schema import studies
 from flows.portal.app import Portal
 from flows.portal.users import User, hashed, write_users
 from tests.support.axe import GRAVE, axe_source, findings
@@ -173,3 +175,34 @@ def test_a_session_by_keyboard_alone(
             assert page.value("document.documentElement.scrollWidth") <= width, path
             assert "Log out" not in page.text()
         assert page.hosts == {url.removeprefix("http://")}
+
+
+def test_a_word_without_end_hides_no_sentence(
+    shown: Shown, peer: Callable[[str], str], tmp_path: Path
+) -> None:
+    told = f"Released by an operator: https://tickets.example/{'W' * 300} says why."
+    study, database = shown.studies["quarantined"], shown.work.registry.studies._database
+    with database.read() as connection:
+        which = studies.c.study_key == study
+        before = connection.scalar(select(studies.c.sentence).where(which))
+
+    def say(sentence: str | None) -> None:
+        with database.write() as connection:
+            connection.execute(update(studies).where(which).values(sentence=sentence))
+
+    say(told)
+    narrow = "[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= {})"
+    try:
+        with (
+            _served(shown) as url,
+            chromium(peer("chromium"), tmp_path / "profile", free_port()) as page,
+        ):
+            _log_in(page, url)
+            page.open(f"{url}/worklist", "document.readyState == 'complete'")
+            assert told in page.text()
+            assert page.value(narrow.format(1280))
+            page.as_device(390, 844)
+            page.open(f"{url}/studies/{study}", "document.readyState == 'complete'")
+            assert page.value("document.documentElement.scrollWidth") <= 390
+    finally:
+        say(before)
