@@ -6,6 +6,7 @@
     +-- StructuredReportError (ValueError)   a DICOM object cannot be built or written
     +-- CohortError (ValueError)             the scores and outcomes of a centre do not fit together
     +-- ReportFormatError (ValueError)       a stored validation report cannot be read back
+    +-- ReportNotWrittenError (OSError)      the disk does not take a validation report
     +-- PdfUnavailableError (OSError)        the system cannot lay a page out as PDF
 
 A number that cannot be estimated is no error: it is a `NotEstimable` with its sentence, and stands
@@ -29,6 +30,10 @@ class CohortError(ValidationReportError, ValueError):
 
 class ReportFormatError(ValidationReportError, ValueError):
     """A stored validation report cannot be read back."""
+
+
+class ReportNotWrittenError(ValidationReportError, OSError):
+    """The disk does not take a validation report; nothing of it is left there."""
 
 
 class PdfUnavailableError(ValidationReportError, OSError):

@@ -10,12 +10,13 @@ sentence.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from dicom_node.durable_files import write_durably
 from validation_reports.cohort.scored_cohort import ScoredCohort
-from validation_reports.errors import ReportFormatError
+from validation_reports.errors import ReportFormatError, ReportNotWrittenError
 from validation_reports.page.pdf import write_pdf
 from validation_reports.page.render import render_html
 from validation_reports.report.curves import curves_csv
@@ -68,8 +69,42 @@ def write_report_files(
     ------
     FileExistsError
         If the folder is there.
+    ReportNotWrittenError
+        If the disk does not take all of it; nothing of it is left then.
     """
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise not_written(error) from error
+    try:
+        return _write(
+            folder, report, cohorts, of_rows=of_rows, whole_centers=whole_centers, pdf=pdf
+        )
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)  # nobody takes a part of a report for one
+        raise not_written(error) from error
+
+
+def not_written(error: OSError) -> ReportNotWrittenError:
+    """Return the error of this package that stands for one of the file system."""
+    return ReportNotWrittenError(
+        f"The validation report cannot be written ({error.strerror or type(error).__name__}), and "
+        "nothing of it is kept: make space on the disk of the reports, or let their folder be "
+        "written, and validate again."
+    )
+
+
+def _write(
+    folder: Path,
+    report: ValidationReport,
+    cohorts: Sequence[ScoredCohort],
+    *,
+    of_rows: ValidationReport | None,
+    whole_centers: bool,
+    pdf: bool,
+) -> str | None:
     write_durably(folder / JSON_NAME, to_json(report).encode())
     check = folder / R_FOLDER
     check.mkdir()

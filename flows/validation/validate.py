@@ -39,14 +39,18 @@ from validation_reports.cohort.same_images import SameImages, same_images
 from validation_reports.cohort.scored_cohort import ScoredCohort
 from validation_reports.cohort.trained_on import TrainedOn
 from validation_reports.disclosure.what_leaves import Disclosure, Leaving, what_leaves
-from validation_reports.errors import CohortError, ValidationReportError
+from validation_reports.errors import (
+    CohortError,
+    ReportNotWrittenError,
+    ValidationReportError,
+)
 from validation_reports.report.validation_report import (
     Provenance,
     ValidationReport,
     build_report,
     to_json,
 )
-from validation_reports.report_folder import write_report_files
+from validation_reports.report_folder import not_written, write_report_files
 from validation_reports.statistics.margins import Margins
 
 REPORT_PACKAGES = ("numpy", "scipy", "pandas", "numba", "lifelines", "matplotlib", "deltalake")
@@ -259,15 +263,23 @@ def write_report(
     moment = report.provenance.created_at.strftime("%Y%m%dT%H%M%S%fZ")
     folder = work.settings.reports_folder() / f"{moment}-{cohort.name}"
     record = work.settings.records_folder() / f"{folder.name}.json"
-    write_durably(record, to_json(report).encode())
-    if without_pdf := write_report_files(
-        folder,
-        leaving.report,
-        leaving.cohorts,
-        of_rows=leaving.of_rows,
-        whole_centers=cohort.takes_whole_centers,
-        pdf=work.settings.validation.pdf,
-    ):
+    try:
+        write_durably(record, to_json(report).encode())
+    except OSError as error:
+        raise not_written(error) from error
+    try:
+        without_pdf = write_report_files(
+            folder,
+            leaving.report,
+            leaving.cohorts,
+            of_rows=leaving.of_rows,
+            whole_centers=cohort.takes_whole_centers,
+            pdf=work.settings.validation.pdf,
+        )
+    except ReportNotWrittenError:
+        record.unlink(missing_ok=True)  # of a report that there is not
+        raise
+    if without_pdf:
         warn(without_pdf)
     show_report(work, _slug(cohort), leaving.report, folder.name)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports import report_folder
 from validation_reports.__main__ import main
+from validation_reports.errors import ReportNotWrittenError
+from validation_reports.report import latest_performance
 from validation_reports.report.validation_report import build_report
 from validation_reports.report_folder import write_report_files
 
@@ -86,3 +90,33 @@ def test_without_pango_there_is_a_sentence_instead_of_a_pdf(
     assert "install Pango" in sentence
     assert (tmp_path / "report" / "report.html").is_file()
     assert not (tmp_path / "report" / "report.pdf").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["report.json", "curves.csv", "report.html", "figures.json"])
+def test_of_a_report_that_the_disk_does_not_take_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    report = build_report([COHORT], PROVENANCE, n_resamples=20)
+
+    def write(path: Path, content: bytes) -> None:
+        if path.name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        path.write_bytes(content)
+
+    monkeypatch.setattr(report_folder, "write_durably", write)
+    monkeypatch.setattr(latest_performance, "write_durably", write)
+    with pytest.raises(ReportNotWrittenError, match="No space left on device"):
+        write_report_files(tmp_path / "report", report, [COHORT], pdf=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    report = build_report([COHORT], PROVENANCE, n_resamples=20)
+    (tmp_path / "kept").write_text("")
+    with pytest.raises(FileExistsError):
+        write_report_files(tmp_path, report, [COHORT], pdf=False)
+    assert (tmp_path / "kept").exists()
+    with pytest.raises(ReportNotWrittenError, match="Not a directory"):
+        write_report_files(tmp_path / "kept" / "report", report, [COHORT], pdf=False)

@@ -4,6 +4,7 @@ goes by what the commits say, not by the dates of files.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -44,7 +45,7 @@ from tests.support.intake_bench import Bench
 from validation_reports.cohort.assembly import NOT_ARRIVED, NOT_SCORED
 from validation_reports.cohort.same_images import SameImages
 from validation_reports.disclosure.what_leaves import Disclosure, what_leaves
-from validation_reports.errors import CohortError
+from validation_reports.errors import CohortError, ReportNotWrittenError
 from validation_reports.report.file_names import JSON_NAME
 from validation_reports.report.validation_report import (
     ValidationReport,
@@ -278,6 +279,25 @@ def test_what_is_neither_a_report_nor_a_time_is_a_sentence(
     (tmp_path / JSON_NAME).write_text('{"provenance": {"store_versions": {"scores": 1}}}')
     with pytest.raises(CohortError, match="cannot be read as a report"):
         as_of(work, str(tmp_path))
+
+
+@pytest.mark.slow
+def test_of_a_report_that_the_disk_does_not_take_no_record_stays(
+    work: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("validation_reports.report_folder.curves_csv", full)
+    fill(work)
+    with disable_run_logger():
+        cohort = gather_cohort.fn(work, QUERY, "alpha", SameImages(), None)
+        report = build_report([cohort], provenance(work, QUERY), horizons=(365, 730))
+        leaving = what_leaves(report, [cohort], Disclosure(work.settings.validation.disclose))
+        with pytest.raises(ReportNotWrittenError, match="No space left on device"):
+            write_report.fn(work, QUERY, report, leaving)
+    assert list(work.settings.reports_folder().iterdir()) == []
+    assert list(work.settings.records_folder().iterdir()) == []
 
 
 @pytest.mark.slow
