@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
@@ -14,6 +15,7 @@ from validation_reports.report.validation_report import (
 )
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.margins import Margins, Verdict, holm
+from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.wording import interval
 
@@ -97,3 +99,15 @@ def test_interactions_by_chance_are_not_in_the_headline() -> None:
     )
     changed = replace(report, centers=(replace(report.overall, subgroups=subgroups),))
     assert "The score's effect differs by sex" in headline(changed)[4].answer
+
+
+def test_a_group_in_which_hardly_a_death_is_expected_is_not_compared() -> None:
+    cohort = made_cohort("A", 120, 1)
+    early = cohort.survival.days == np.sort(cohort.survival.days[cohort.survival.event])[3]
+    alone = build_report([replace(cohort, high_risk=early)], PROVENANCE, n_resamples=20)
+    ratio = alone.first.risk_groups.hazard_ratio
+    assert isinstance(ratio, HazardRatio)
+    assert ratio.lower > 1
+    line = headline(alone)[1]
+    assert line.verdict is Verdict.UNKNOWN
+    assert line.answer.endswith("groups of fewer than 5 expected deaths are not compared.")
