@@ -18,12 +18,13 @@ from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, normal_quantile, too_few_events
 from validation_reports.statistics.hazard_calibration import (
+    LARGEST_RATIO,
     NOT_YET,
     HazardScaleRatio,
     hazard_scale_ratio,
 )
 from validation_reports.statistics.kaplan_meier import SurvivalAt, kaplan_meier, survival_at
-from validation_reports.statistics.one_covariate_cox import single_cox
+from validation_reports.statistics.one_covariate_cox import hardly_differs, single_cox
 from validation_reports.statistics.smooth_calibration import SmoothCalibration, smooth_calibration
 
 Array = NDArray[np.float64]
@@ -216,6 +217,8 @@ def calibration_slope(
         return NotEstimable(
             "The calibration slope is not estimated: all patients have the same score."
         )
+    if refusal := hardly_differs("The calibration slope", score):
+        return refusal
     fit = single_cox(score, survival, strata)
     if fit is None:
         return NotEstimable(
@@ -283,6 +286,12 @@ def _ratio(
     if expected <= 0:
         return NotEstimable(
             "The ratio of observed to expected deaths is not estimated: no death was predicted."
+        )
+    if observed.estimate / expected > LARGEST_RATIO:
+        return NotEstimable(
+            f"The ratio of observed to expected deaths by {days} days is not estimated: more than "
+            f"{LARGEST_RATIO:g} times as many died as were predicted, so the scores are not on the "
+            "scale of the model."
         )
     if observed.standard_error == 0:
         # Everybody died: Greenwood's variance is 0, and the interval that of the beta product

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfc
 
-from validation_reports.not_estimable import NotEstimable
+from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable
 from validation_reports.statistics.calibration import (
     Calibration,
     CalibrationSlope,
@@ -35,6 +35,7 @@ from validation_reports.statistics.margins import (
     deaths_needed,
     verdict_by_margins,
 )
+from validation_reports.statistics.one_covariate_cox import LEAST_SPREAD
 from validation_reports.wording import horizon_words
 
 HAZARD_SCALE = "O/E on the hazard scale"
@@ -57,7 +58,7 @@ class CalibrationVerdict:
         *yes*.
     deaths_needed : int or None
         Deaths in all that would show it, were every quantity 1; `None` where the cohort does not
-        tell.
+        tell, or no number would.
     """
 
     verdict: Verdict
@@ -92,12 +93,13 @@ def judge_calibration(
         needed += _for_slope(calibration.score_spread, margins)
     if isinstance(calibration.hazard, NotEstimable):
         needed.append(deaths_needed(1, 1.0, margins, log_scale=True))
+    would_show = (judged or calibration.score_spread) and not _is_beyond_deaths(calibration, deaths)
     return CalibrationVerdict(
         verdict_by_margins(judged, margins, complete=not missing),
         judged,
         contradicted(judged, margins),
         missing,
-        max(needed) if judged or calibration.score_spread else None,
+        max(needed) if would_show else None,
     )
 
 
@@ -168,6 +170,17 @@ def _for_slope(score_spread: float | None, margins: Margins) -> list[int]:
     if not score_spread:
         return []
     return [deaths_needed(1, 1 / score_spread, margins, log_scale=False)]
+
+
+def _is_beyond_deaths(calibration: Calibration, deaths: int) -> bool:
+    """Say whether something else than deaths lacks for a verdict: scores that differ and are on the
+    model's scale, or its baseline hazard.
+    """
+    spread = calibration.score_spread
+    alike = spread is not None and spread < LEAST_SPREAD
+    return (alike and isinstance(calibration.slope, NotEstimable)) or (
+        deaths >= MINIMUM_EVENTS and isinstance(calibration.hazard, NotEstimable)
+    )
 
 
 def _two_sided(z: float) -> float:

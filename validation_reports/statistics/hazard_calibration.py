@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtri, gammainc, gammaincc
 
+from feature_store.wording import counted
 from models.survival.baseline_hazard import BaselineHazard
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import MINIMUM_EVENTS, NotEstimable, too_few_events
@@ -27,6 +28,10 @@ HAZARD_SCALE_METHOD = (
     "deaths over the sum of the predicted cumulative hazards until the end of each patient's "
     "follow-up; exact Poisson interval"
 )
+LARGEST_RATIO = 1000.0
+"""Observed over expected deaths beyond this are told of no cohort."""
+_MOST_EACH = 100.0
+"""Deaths expected of each patient, who can die once."""
 NOT_YET = NotEstimable(
     "Observed over expected deaths on the hazard scale were not computed by the version that made "
     "this report: validate again."
@@ -106,6 +111,16 @@ def hazard_scale_ratio(
         deaths = "0 deaths" if expected == 0 else "infinitely many deaths"
         return NotEstimable(
             f"{what} is not estimated: the model expects {deaths} during this follow-up."
+        )
+    if expected > _MOST_EACH * survival.n:
+        return NotEstimable(
+            f"{what} is not estimated: the model expects more than {_MOST_EACH:g} deaths of each "
+            f"of {counted(survival.n, 'patient')}, so at least some scores are not on its scale."
+        )
+    if observed / expected > LARGEST_RATIO:
+        return NotEstimable(
+            f"{what} is not estimated: more than {LARGEST_RATIO:g} times as many died as the model "
+            "expects, so the scores are not on its scale."
         )
     return ratio_of_counts(observed, expected, until, confidence)
 

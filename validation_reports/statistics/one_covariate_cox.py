@@ -10,7 +10,12 @@ from numpy.typing import ArrayLike
 from models.errors import NotConvergedError, TrainingError
 from models.survival.cox_regression import fit_cox
 from models.survival.survival_data import Survival
+from validation_reports.not_estimable import NotEstimable
 
+LEAST_SPREAD = 1e-3
+"""Scores of a smaller standard deviation predict hazards that differ by a thousandth: what one unit
+of such a score does is told by no number of deaths that anybody has.
+"""
 _LARGEST_REACH = float(np.log(1e6))
 """An estimate or standard error beyond this many log hazards per standard deviation tells of a flat
 likelihood.
@@ -23,6 +28,18 @@ class Coefficient:
 
     estimate: float
     standard_error: float
+
+
+def hardly_differs(what: str, score: ArrayLike) -> NotEstimable | None:
+    """Return the refusal to say what a unit of a score does where the patients' scores are so alike
+    that they do not tell, else `None`.
+    """
+    if float(np.std(np.asarray(score, dtype=np.float64))) >= LEAST_SPREAD:
+        return None
+    return NotEstimable(
+        f"{what} is not estimated: the patients' scores hardly differ (standard deviation below "
+        f"{LEAST_SPREAD:g}), so that what a unit of them does cannot be told."
+    )
 
 
 def single_cox(

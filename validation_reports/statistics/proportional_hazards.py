@@ -18,7 +18,7 @@ from scipy.special import chdtrc
 from models.survival.risk_sets import RiskSets, Ties
 from models.survival.survival_data import Survival
 from validation_reports.not_estimable import NotEstimable, too_few_events
-from validation_reports.statistics.one_covariate_cox import single_cox
+from validation_reports.statistics.one_covariate_cox import hardly_differs, single_cox
 
 PROPORTIONALITY_METHOD = (
     "score test for a log hazard ratio that changes with 1 - Kaplan-Meier time (cox.zph), 1 df"
@@ -63,6 +63,8 @@ def check_proportional_hazards(
     if refusal := too_few_events(what, survival.n_events, survival.n):
         return refusal
     x = np.asarray(score, dtype=np.float64)
+    if np.ptp(x) > 0 and (refusal := hardly_differs(what, x)):
+        return refusal
     fit = single_cox(x, survival) if np.ptp(x) > 0 else None
     if fit is None:
         return NotEstimable(

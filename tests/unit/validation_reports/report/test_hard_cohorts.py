@@ -76,6 +76,11 @@ HARD = {
     ),
     "one score far too high": _scored(np.where(np.arange(60) == 3, 1e6, COHORT.linear_predictor)),
     "one score far too low": _scored(np.where(np.arange(60) == 3, -1e6, COHORT.linear_predictor)),
+    "scores of another scale": _scored(50 * COHORT.linear_predictor),
+    "scores that hardly differ": _scored(1e-12 * COHORT.linear_predictor),
+    "two scores that hardly differ": _scored(np.where(np.arange(60) % 2, 0.0, 1e-15)),
+    "scores far too high": _scored(COHORT.linear_predictor + 40),
+    "scores far too low": _scored(COHORT.linear_predictor - 35),
     "no covariate known": _with(
         covariates=COHORT.covariates.assign(age=np.nan, sex=None, histology=None, stage=None)
     ),
@@ -130,6 +135,8 @@ def test_a_hard_cohort_gives_a_report_with_sentences(name: str) -> None:
         ),
     )
     page = render_html(report)
+    shown = re.sub(r"<svg.*?</svg>|<a [^>]*>|<[^>]*>", " ", page, flags=re.DOTALL)
+    assert not re.search(r"\d{1,3}(,\d{3}){3}|\d{9}", shown.replace(str(PROVENANCE.seed), ""))
     assert not re.search(r">\s*(nan|inf|None)\b", page)
     assert "nan" not in expected_csv(report)
     assert len(headline(report)) == 5
@@ -270,3 +277,13 @@ def _intervals_of_width_zero(value: object, path: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for place, part in enumerate(value):
             yield from _intervals_of_width_zero(part, f"{path}[{place}]")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["scores that hardly differ", "scores far too low"])
+def test_where_deaths_would_tell_nothing_none_are_asked_for(name: str) -> None:
+    line = headline(_report_of(name))[2]
+    assert line.verdict is Verdict.UNKNOWN
+    assert "not estimated" in line.answer
+    assert "would show it" not in line.answer
+    assert "been enough" not in line.answer
