@@ -6,10 +6,11 @@ A new departure from the protocol is a fact, where none says it yet, and one mor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from feature_store.imaging.ct_headers import CtHeaders
+from feature_store.imaging.ct_headers import UNSPECIFIED, CtHeaders
 from feature_store.rules import TRUE, Between, OneOf, warning
 from feature_store.wording import counted
 
@@ -38,6 +39,9 @@ SPECTRAL = frozenset(
 """Values of Image Type of what is computed from several energies (PS3.3 C.8.2.1.1.1)."""
 
 
+_STRAIGHT_DEG = 0.5
+
+
 @dataclass(frozen=True, kw_only=True)
 class AcquisitionFacts:
     """Facts of how a CT was acquired; what is not known is `None`.
@@ -61,6 +65,11 @@ class AcquisitionFacts:
         Slices that were compressed with loss.
     bits_stored : int or None
         The fewest bits of a pixel in the series.
+    untold_tilt_deg : float
+        The largest tilt of the gantry that slices name although they lie straight across the
+        patient, in degrees; 0 where they name none, or lie tilted.
+    unspecified_slices : int
+        Slices whose Rescale Type says that their unit is not specified.
     """
 
     kvp: float | None
@@ -74,6 +83,8 @@ class AcquisitionFacts:
     spectral: tuple[str, ...] = ()
     lossy_slices: int = 0
     bits_stored: int | None = None
+    untold_tilt_deg: float = 0.0
+    unspecified_slices: int = 0
 
     @property
     def matrix(self) -> str:
@@ -99,8 +110,11 @@ def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
         "SliceThickness": {one.acquisition.slice_thickness_mm for one in slices},
         "Manufacturer": {one.acquisition.manufacturer for one in slices},
         "ImageType": {one.image_type for one in slices},
+        "ContrastBolusAgent": {one.contrast for one in slices},
     }
     kinds = {kind for one in slices for kind in one.image_type.split("\\")}
+    straight = math.degrees(math.acos(min(1.0, abs(float(headers.normal[2]))))) < _STRAIGHT_DEG
+    tilts = [abs(one.gantry_tilt_deg or 0.0) for one in slices] if straight else []
     bits = [one.bits_stored for one in slices if one.bits_stored is not None]
     return AcquisitionFacts(
         kvp=acquisition.kvp,
@@ -114,6 +128,8 @@ def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
         spectral=tuple(sorted(kinds & SPECTRAL)),
         lossy_slices=sum(one.lossy for one in slices),
         bits_stored=min(bits, default=None),
+        untold_tilt_deg=max(tilts, default=0.0),
+        unspecified_slices=sum(one.rescale_type == UNSPECIFIED for one in slices),
     )
 
 
@@ -178,6 +194,31 @@ PROTOCOL_RULES = (
         lambda f: (
             f"Image Type of CT slices says {', '.join(f.spectral)}, expected a reconstruction at "
             "one tube voltage: an image that is computed from several energies has other values."
+        ),
+    ),
+    warning(
+        "unspecified-unit",
+        "unspecified_slices",
+        Between(None, 0),
+        "a CT that does not say that its unit is unspecified",
+        lambda f: (
+            f"The CT has {counted(f.unspecified_slices, 'slice')} of Rescale Type US, which is "
+            "unspecified (PS3.3 C.11.1.1.2), expected HU or none, which stands for HU: nobody says "
+            "that the values are Hounsfield units. Send the reconstruction in Hounsfield units, or "
+            "release the study if whoever knows the sending system says that they are."
+        ),
+    ),
+    warning(
+        "untold-tilt",
+        "untold_tilt_deg",
+        Between(None, _STRAIGHT_DEG),
+        "no gantry tilt that the slices' geometry does not show",
+        lambda f: (
+            f"The CT names a gantry tilt of {f.untold_tilt_deg:g} degrees (0018,1120), and its "
+            "slices lie straight across the patient, expected slices that lie as they were "
+            "scanned, or no tilt: either they were straightened, or the patient is sheared. Look "
+            "at the spine in a sagittal view, and release the study if it is straight; otherwise "
+            "send a reconstruction that is corrected for tilt."
         ),
     ),
     warning(

@@ -30,7 +30,12 @@ _ACQUISITION_TAGS = (
     "ConvolutionKernel",
     "StudyDate",
 )
+_HOUNSFIELD = frozenset(
+    {"HU", "HOUNSFIELD", "HOUNSFIELDUNIT", "HOUNSFIELDUNITS", "HUHOUNSFIELDUNITS"}
+)
 _DATE = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+UNSPECIFIED = "US"
+"""Rescale Type of values whose unit is not told (PS3.3 C.11.1.1.2)."""
 UNREADABLE = (
     BytesLengthException,
     InvalidDicomError,
@@ -101,7 +106,8 @@ class SliceHeader:
     rescale_slope, rescale_intercept : float or None
         From stored values to HU.
     rescale_type : str or None
-        Unit of the rescaled values (0028,1054); `None` stands for HU (PS3.3 C.8.2.1.1.2).
+        Unit of the rescaled values (0028,1054), ``HU`` however it is spelt out; `None` stands for
+        HU (PS3.3 C.8.2.1.1.2).
     acquisition : Acquisition
         How it was acquired.
     bits_allocated, bits_stored, high_bit : int or None
@@ -114,6 +120,10 @@ class SliceHeader:
         Samples per Pixel (0028,0002).
     lossy : bool
         Whether the pixels were compressed with loss at some time (0028,2110).
+    gantry_tilt_deg : float or None
+        Nominal tilt of the gantry (0018,1120).
+    contrast : str or None
+        Contrast/Bolus Agent (0018,0010).
     undescribed : tuple of str
         Keywords of what pixels cannot be read without, and that is absent or impossible (PS3.3
         C.7.6.3.1).
@@ -140,6 +150,8 @@ class SliceHeader:
     photometric: str = ""
     samples: int | None = None
     lossy: bool = False
+    gantry_tilt_deg: float | None = None
+    contrast: str | None = None
     undescribed: tuple[str, ...] = ()
 
     @property
@@ -318,7 +330,7 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         columns=columns,
         rescale_slope=_optional(dataset, "RescaleSlope", _finite),
         rescale_intercept=_optional(dataset, "RescaleIntercept", _finite),
-        rescale_type=_optional(dataset, "RescaleType", _unit),
+        rescale_type=_optional(dataset, "RescaleType", _rescale_type),
         acquisition=Acquisition(
             kvp=_optional(dataset, "KVP", _finite),
             slice_thickness_mm=_optional(dataset, "SliceThickness", _finite),
@@ -340,6 +352,8 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         photometric=_optional(dataset, "PhotometricInterpretation", _unit) or "",
         samples=_optional(dataset, "SamplesPerPixel", int),
         lossy=_optional(dataset, "LossyImageCompression", _unit) == "01",
+        gantry_tilt_deg=_optional(dataset, "GantryDetectorTilt", _finite),
+        contrast=_optional(dataset, "ContrastBolusAgent", _joined),
         undescribed=tuple(
             keyword
             for keyword, kind in _PIXEL_DESCRIPTION.items()
@@ -374,6 +388,13 @@ def _finite(value: Any) -> float:
 
 def _unit(value: Any) -> str:
     return str(value).strip().upper()
+
+
+def _rescale_type(value: Any) -> str:
+    """Return a unit, Hounsfield's as ``HU`` where it is spelt out, in brackets or there twice."""
+    written = _joined(value).upper()
+    said = {"".join(filter(str.isalnum, one)) for one in written.split("\\")}
+    return "HU" if said <= _HOUNSFIELD else written.strip()
 
 
 def _is_signed(value: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from feature_store.errors import CtGeometryError
-from feature_store.imaging.ct_headers import CtHeaders
+from feature_store.imaging.ct_headers import UNSPECIFIED, CtHeaders
 from feature_store.rules import TRUE, Between, Rule
 from feature_store.wording import counted
 
@@ -22,6 +22,7 @@ _COINCIDING_MM = 0.01
 _DIRECTION_TOLERANCE = 1e-3
 _MULTIPLE_TOLERANCE = 0.1
 _SPACING_TOLERANCE_MM = 1e-4
+_NO_OTHER_UNIT = (None, "HU", UNSPECIFIED)
 _POSITION_TOLERANCE_MM = 0.1
 """Positions are often rounded to a tenth of a millimetre."""
 
@@ -46,7 +47,7 @@ class CtFacts:
     unscaled_at_mm : tuple of float
         Positions of slices without usable Rescale Slope and Intercept.
     rescale_types : tuple of str
-        Rescale Types that occur and are not HU.
+        Rescale Types that occur and name another unit than HU; US (unspecified) names none.
     packed_bits : tuple of int
         Bits Allocated that occur and are no whole bytes.
     odd_pixels : tuple of str
@@ -123,7 +124,7 @@ def ct_facts(headers: CtHeaders) -> CtFacts:
             if not one.rescale_slope or one.rescale_intercept is None
         ),
         rescale_types=tuple(
-            sorted({one.rescale_type for one in slices if one.rescale_type not in (None, "HU")})
+            sorted({kind for one in slices if (kind := one.rescale_type) not in _NO_OTHER_UNIT})
         ),
         packed_bits=tuple(sorted({one.bits_allocated or 16 for one in slices} - {8, 16, 32})),
         odd_pixels=tuple(sorted({odd for one in slices if (odd := one.odd_pixels)})),

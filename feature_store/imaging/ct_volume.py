@@ -4,6 +4,7 @@ none.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,8 @@ class CtVolume:
         The series that the slices are of.
     acquisition : Acquisition
         How it was acquired.
+    padding_hu : float
+        The highest value that is named as padding, in HU; minus infinity where none is.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class CtVolume:
     frame_of_reference_uid: str | None
     series_instance_uid: str
     acquisition: Acquisition
+    padding_hu: float = -math.inf
 
     def __post_init__(self) -> None:
         axes = np.asarray(self.direction, dtype=np.float64)
@@ -171,6 +175,7 @@ def ct_volume(reading: CtReading) -> CtVolume:
     headers = reading.headers
     refuse(CT_RULES, ct_facts(headers))
     first = headers.slices[0]
+    padding_hu = -math.inf
     hu = np.empty((len(headers.slices), first.rows, first.columns), dtype=np.float32)
     for index, (header, position) in enumerate(
         zip(headers.slices, headers.slice_positions_mm.tolist(), strict=True)
@@ -179,6 +184,8 @@ def ct_volume(reading: CtReading) -> CtVolume:
         slope, intercept = header.rescale_slope or 1.0, header.rescale_intercept or 0.0
         stored, padding = _stored_pixels(image, header, position), padding_of(image)
         put_hounsfield(hu[index], stored, slope, intercept, padding)
+        if padding is not None:
+            padding_hu = max(padding_hu, padding.highest_hu(slope, intercept))
         beyond = beyond_bits(image, stored, slope, intercept)
         if beyond is not None:
             _refuse_beyond(beyond.without(padding), header, position)
@@ -198,6 +205,7 @@ def ct_volume(reading: CtReading) -> CtVolume:
         frame_of_reference_uid=first.frame_of_reference_uid,
         series_instance_uid=first.series_instance_uid,
         acquisition=first.acquisition,
+        padding_hu=padding_hu,
     )
 
 

@@ -38,6 +38,11 @@ class Padding:
     value: int
     limit: int | None = None
 
+    def highest_hu(self, slope: float, intercept: float) -> float:
+        """Return the highest of the values in HU."""
+        ends = (self.value, self.value if self.limit is None else self.limit)
+        return max(end * slope + intercept for end in ends)
+
     def marks(self, stored: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Say of each stored value whether it is padding."""
         low, high = sorted((self.value, self.value if self.limit is None else self.limit))

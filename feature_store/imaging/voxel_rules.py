@@ -14,6 +14,7 @@ from feature_store.cores import side_by_side
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
+from feature_store.imaging.slice_levels import LARGEST_STEP_HU, LevelStep, level_steps
 from feature_store.rules import Between, warning
 from feature_store.wording import counted
 
@@ -23,6 +24,9 @@ SOFT_TISSUE_HU = (-200.0, 200.0)
 """Fat, water, muscle, blood."""
 GTV_90TH_PERCENTILE_HU = (-300.0, 500.0)
 """In the 416 published GTVs of NSCLC-Radiomics it goes from -200 to 383 HU; lung has about -700."""
+AIR_HU = -950.0
+"""Padding below changes nothing, as it counts as air."""
+MOST_PADDING_WITHIN = 100
 LEAST_SHARE = 0.02
 """Of air or lung, and of soft tissue, in a CT of a chest however it is cropped."""
 METAL_INFLUENCE = 0.01
@@ -53,6 +57,11 @@ class VoxelFacts:
         whose values end at 3071 HU, as a share of the latter.
     beyond_scale : int
         Voxels above 32767 HU.
+    level_steps : tuple of LevelStep
+        Neighbouring slices between which all values change.
+    padding_within : int
+        Voxels of padding with measured ones on all four sides in their slice, where padding names a
+        value above -950 HU.
     """
 
     air_share: float
@@ -61,6 +70,8 @@ class VoxelFacts:
     gtv_outside_image: int
     metal_influence: float
     beyond_scale: int = 0
+    level_steps: tuple[LevelStep, ...] = ()
+    padding_within: int = 0
 
 
 def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFacts:
@@ -88,7 +99,18 @@ def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFac
         gtv_outside_image=int(gtv.size - inside.size),
         metal_influence=_metal_influence(hu, floor_hu) if metal else 0.0,
         beyond_scale=beyond,
+        level_steps=level_steps(volume),
+        padding_within=_padding_within(hu) if volume.padding_hu > AIR_HU else 0,
     )
+
+
+def _padding_within(hu: npt.NDArray[np.float32]) -> int:
+    """Return how many voxels of padding lie alone: beyond the image it lies in one piece."""
+    padding = np.isneginf(hu)
+    beside = (
+        padding[:, :-2, 1:-1] | padding[:, 2:, 1:-1] | padding[:, 1:-1, :-2] | padding[:, 1:-1, 2:]
+    )
+    return int(np.count_nonzero(padding[:, 1:-1, 1:-1] & ~beside))
 
 
 @compiled
@@ -122,6 +144,18 @@ def _metal_influence(hu: npt.NDArray[np.float32], floor_hu: float) -> float:
     whole = float(floored.std(dtype=np.float64))
     bounded = float(np.minimum(floored, np.float32(HIGHEST_HU)).std(dtype=np.float64))
     return whole / bounded - 1 if bounded > 0 else float("inf")
+
+
+def _steps_sentence(f: VoxelFacts) -> str:
+    first, *more = f.level_steps
+    others = f", and in {counted(len(more), 'place')} more" if more else ""
+    return (
+        f"The CT's values all change by {first.step_hu:+.0f} HU from the slice at "
+        f"{first.from_mm:.2f} mm to the one at {first.to_mm:.2f} mm{others}, expected neighbouring "
+        f"slices within {LARGEST_STEP_HU:g} HU: a slice has the Rescale Slope or Intercept of "
+        "another, is empty, or is of another reconstruction. Send the series as the scanner made "
+        "it."
+    )
 
 
 VOXEL_RULES = (
@@ -172,6 +206,18 @@ VOXEL_RULES = (
         ),
     ),
     warning(
+        "padding-within",
+        "padding_within",
+        Between(None, MOST_PADDING_WITHIN),
+        "padding beyond the image, and not in it",
+        lambda f: (
+            f"The CT has {counted(f.padding_within, 'voxel')} of padding alone among measured "
+            f"ones, expected at most {MOST_PADDING_WITHIN}: Pixel Padding Value (0028,0120) names "
+            "a value that the patient has, whose voxels would count as air. Let the sending system "
+            "mend it."
+        ),
+    ),
+    warning(
         "beyond-scale",
         "beyond_scale",
         Between(None, 0),
@@ -182,6 +228,13 @@ VOXEL_RULES = (
             "pixels that are declared as unsigned (Pixel Representation (0028,0103)). Let the "
             "sending system mend the series."
         ),
+    ),
+    warning(
+        "slice-level",
+        "level_steps",
+        Between(None, 0),
+        "neighbouring slices of alike values",
+        _steps_sentence,
     ),
     warning(
         "metal",

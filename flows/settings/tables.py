@@ -85,7 +85,11 @@ class ExpectationsTable(BaseModel):
         "no-soft-tissue",
         "gtv-hu",
         "gtv-not-measured",
+        "padding-within",
         "beyond-scale",
+        "slice-level",
+        "untold-tilt",
+        "unspecified-unit",
         "rejected-rtstruct",
         "contour-names-other-slice",
     )

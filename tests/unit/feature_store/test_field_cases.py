@@ -182,6 +182,33 @@ def test_a_shifted_intercept_quarantines(study: Study, shift: int) -> None:
     assert said.keys() & {"no-air", "no-soft-tissue"}
 
 
+@pytest.mark.parametrize(
+    ("slice_number", "rescale"),
+    [(17, (1, -1024)), (17, (1, 300)), (2, (1, 1024)), (33, (1, 500)), (9, (2, 0))],
+    ids=["body as air", "bright", "far from the tumour", "the last", "slope"],
+)
+def test_a_slice_with_the_rescale_of_another_quarantines(
+    study: Study, slice_number: int, rescale: tuple[int, int]
+) -> None:
+    def spoil(z: int, dataset: Dataset) -> None:
+        if z == slice_number:
+            dataset.RescaleSlope, shift = rescale
+            dataset.RescaleIntercept += shift
+
+    assert study.said(spoil=spoil)["slice-level"] is Severity.CRITICAL
+
+
+def test_an_empty_slice_within_the_body_quarantines(study: Study) -> None:
+    hu = thorax()
+    hu[20] = -1024
+    assert study.said(hu)["slice-level"] is Severity.CRITICAL
+
+
+def test_padding_that_names_a_value_of_the_lung_quarantines(study: Study) -> None:
+    said = study.said(spoil=_stored([("PixelPaddingValue", -820)]))
+    assert said == {"padding-within": Severity.CRITICAL}
+
+
 def test_a_slope_that_is_doubled_quarantines(study: Study) -> None:
     def spoil(_: int, dataset: Dataset) -> None:
         dataset.RescaleSlope = 2

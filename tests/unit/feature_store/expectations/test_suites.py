@@ -32,6 +32,7 @@ from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.reading import read_ct, read_rtstruct, read_study
 from feature_store.imaging.region_rules import RegionFacts
 from feature_store.imaging.regions import make_regions
+from feature_store.imaging.slice_levels import LevelStep
 from feature_store.rules import Finding, Severity
 from feature_store.study_features import load_study
 from tests.support.dicom_files import write_ct, write_rtstruct
@@ -85,7 +86,7 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("packed-pixels", CRITICAL, {"packed_bits": (12,)}, "packed into 12 bits each"),
     ("gantry-tilt", CRITICAL, {"shift_mm": 3.5}, "shifted by 3.50 mm within its plane"),
     ("no-rescale", CRITICAL, {"unscaled_at_mm": (-30.0,)}, "the first at -30.00 mm, without a"),
-    ("not-hounsfield", CRITICAL, {"rescale_types": ("OD", "US")}, "'OD', 'US', expected HU"),
+    ("not-hounsfield", CRITICAL, {"rescale_types": ("OD", "PCT")}, "'OD', 'PCT', expected HU"),
     (
         "gtv-name",
         CRITICAL,
@@ -177,6 +178,8 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("spectral", WARNING, {"spectral": ("VMI",)}, "says VMI, expected a reconstruction at one"),
     ("lossy", WARNING, {"lossy_slices": 3}, "The CT has 3 slices compressed with loss"),
     ("few-bits", WARNING, {"bits_stored": 8}, "have 8 bits, expected at least 12"),
+    ("untold-tilt", WARNING, {"untold_tilt_deg": 15.0}, "names a gantry tilt of 15 degrees"),
+    ("unspecified-unit", WARNING, {"unspecified_slices": 4}, "has 4 slices of Rescale Type US"),
     ("age", WARNING, {"age": 18.0}, "18 years old, expected more than 18"),
     ("histology", WARNING, {"histology": Histology.LARGE_CELL}, "histology is large cell"),
 ]
@@ -213,7 +216,14 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("no-soft-tissue", WARNING, {"soft_tissue_share": 0.01}, "1.0% of the CT's voxels are from"),
     ("gtv-hu", WARNING, {"gtv_90th_percentile_hu": 1064.0}, "above 1064 HU, expected -300 to 500"),
     ("gtv-not-measured", WARNING, {"gtv_outside_image": 3}, "The GTV has 3 voxels of padding"),
+    ("padding-within", WARNING, {"padding_within": 2000}, "The CT has 2000 voxels of padding"),
     ("beyond-scale", WARNING, {"beyond_scale": 9}, "The CT has 9 voxels above 32767 HU"),
+    (
+        "slice-level",
+        WARNING,
+        {"level_steps": (LevelStep(-3.0, 0.0, 1024.0), LevelStep(0.0, 3.0, -1024.0))},
+        "by +1024 HU from the slice at -3.00 mm to the one at 0.00 mm, and in 1 place more",
+    ),
     ("metal", WARNING, {"metal_influence": 0.4}, "by 40.0%, expected at most 1%"),
 ]
 REGION_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -104,3 +105,31 @@ def test_what_changes_within_the_series_is_told(
     assert unmet(facts) == ["matrix", *codes]
     sentences = [rule.sentence(facts) for rule in PROTOCOL_RULES if rule.code in codes]
     assert words in " ".join(sentences)
+
+
+def _tilted(degrees: float, *, oblique: bool) -> CtHeaders:
+    """Return a CT whose slices name a tilt, and lie tilted where they are `oblique`."""
+    angle = math.radians(degrees if oblique else 0.0)
+    across = (1.0, 0.0, 0.0, 0.0, math.cos(angle), math.sin(angle))
+    return CtHeaders(
+        tuple(replace(one, gantry_tilt_deg=degrees, orientation=across) for one in headers().slices)
+    )
+
+
+@pytest.mark.parametrize("degrees", [15.0, -7.5])
+def test_a_tilt_that_the_geometry_does_not_show_is_told(degrees: float) -> None:
+    facts = acquisition_facts(_tilted(degrees, oblique=False))
+    assert facts.untold_tilt_deg == abs(degrees)
+    assert unmet(facts) == ["matrix", "untold-tilt"]
+    assert unmet(acquisition_facts(_tilted(degrees, oblique=True))) == ["matrix"]
+    assert unmet(acquisition_facts(_tilted(0.0, oblique=False))) == ["matrix"]
+
+
+def test_a_contrast_agent_in_some_slices_is_told() -> None:
+    assert acquisition_facts(headers(contrast="Iodine")).varying_tags == ("ContrastBolusAgent",)
+
+
+def test_an_unspecified_unit_is_told() -> None:
+    facts = acquisition_facts(headers(rescale_type="US"))
+    assert facts.unspecified_slices == 1
+    assert unmet(facts) == ["matrix", "unspecified-unit"]

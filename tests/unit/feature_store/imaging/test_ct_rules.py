@@ -110,11 +110,21 @@ def test_what_is_no_regular_volume_is_refused(
     assert words in str(caught.value)
 
 
-def test_the_rescale_type_is_read_whatever_its_case(
-    tmp_path: Path, hu: npt.NDArray[np.int16]
+@pytest.mark.parametrize("unit", ["hu", "Hounsfield Units", "[HU]", ["HU", "HU"], "US"])
+def test_the_rescale_type_is_hu_whatever_its_spelling(
+    tmp_path: Path, hu: npt.NDArray[np.int16], unit: str | list[str]
 ) -> None:
-    paths = write_ct(tmp_path, hu, spoil=_at(3, RescaleType="hu"))
+    paths = write_ct(tmp_path, hu, spoil=_at(3, RescaleType=unit))
     refuse(CT_RULES, ct_facts(read_ct(paths).headers))
+
+
+@pytest.mark.parametrize("unit", ["HU_MOD", "ED", "PCT", ["HU", "OD"]])
+def test_values_of_another_unit_are_refused(
+    tmp_path: Path, hu: npt.NDArray[np.int16], unit: str | list[str]
+) -> None:
+    paths = write_ct(tmp_path, hu, spoil=_at(3, RescaleType=unit))
+    with pytest.raises(CtGeometryError, match="expected HU"):
+        refuse(CT_RULES, ct_facts(read_ct(paths).headers))
 
 
 def test_a_missing_slice_is_located(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
