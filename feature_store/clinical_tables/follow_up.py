@@ -88,6 +88,15 @@ class FollowUpColumns:
                 f"{self.names['survival']} says {counted(stated, 'day')} and the dates say "
                 f"{dated:g}, expected the same: mend either."
             )
+        start = self.start.values.get(line)
+        if start is not None:
+            beyond = (start - self.today).days + stated - self.unit.days - _ROUNDING_DAYS
+            if beyond > 0:
+                raise ValueError(
+                    f"{self.names['survival']} says {counted(stated, 'day')}, which end in the "
+                    f"future by {self.names['start']}, expected a time that has passed: mend "
+                    "either."
+                )
         seen = self._seen_alive(line)
         if dated is None and seen is not None and seen > stated + self.unit.days + _ROUNDING_DAYS:
             raise ValueError(

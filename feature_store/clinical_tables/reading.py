@@ -327,8 +327,7 @@ class _Reader:
                 else cell
                 for line, cell in cells.items()
             }
-            if field is Field.SURVIVAL:
-                _refuse_other_unit(column, cells)
+            _refuse_other_unit(column, cells)
             numbers = read_numbers(column.name, plain, signs, most(column), self._shown)
             if field is not Field.SURVIVAL:
                 return numbers
@@ -372,7 +371,7 @@ _ROLES = {
 
 
 def _unit(column: Column) -> Unit:
-    return column.meaning.unit or Unit.DAYS
+    return column.meaning.unit or (Unit.YEARS if column.meaning.field is Field.AGE else Unit.DAYS)
 
 
 def _possible(ages: ColumnValues[float], cells: Mapping[int, Cell]) -> ColumnValues[float]:
@@ -394,12 +393,19 @@ def _refuse_other_unit(column: Column, cells: Mapping[int, Cell]) -> None:
         if shown is not None and shown is not _unit(column):
             raise ClinicalTableError(
                 f"The column {column.name} is in {_unit(column)} by its name and line {line} shows "
-                f"{shown} by the format of its number: say the unit in the name, such as "
-                f"survival_{shown}, or mend the format."
+                f"{shown} by the format of its number: {_unit_told(column, shown)}, or mend the "
+                "format."
             )
         unit = unit_named(cell) if isinstance(cell, str) else None
         if unit is not None and unit is not _unit(column):
             raise ClinicalTableError(
                 f"The column {column.name} is in {_unit(column)} by its name and in {unit} by line "
-                f"{line}: say the unit in its name, such as survival_{unit}, and delete the line."
+                f"{line}: {_unit_told(column, unit)}, and delete the line."
             )
+
+
+def _unit_told(column: Column, unit: Unit) -> str:
+    """Return how to tell that a column is in another unit."""
+    if column.meaning.field is Field.AGE:
+        return "write ages in years"
+    return f"say the unit in the name, such as survival_{unit}"

@@ -13,6 +13,7 @@ from openpyxl import load_workbook
 
 from feature_store.clinical_records import ClinicalTableError
 from feature_store.clinical_tables.delimited_text import Known, refuse_other_header
+from feature_store.clinical_tables.number_formats import shown_otherwise
 from feature_store.clinical_tables.sheet import (
     EXCEL_EPOCH,
     Cell,
@@ -30,6 +31,8 @@ _LITERAL = re.compile(r"\"|\\|[0#]-[0#]")
 """What of a number format stands beside the digits."""
 _QUOTED = re.compile(r'"([^"]*)"')
 _EXACT_DIGITS = 10**15
+_COLUMNS_OF_A_TABLE = 3
+"""Known names in its first line make a sheet a clinical table."""
 
 
 def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
@@ -47,8 +50,9 @@ def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
     Raises
     ------
     ClinicalTableError
-        If it cannot be opened, has no such sheet, or the table has rows that are hidden or struck
-        through, merged cells or formulas without a stored value.
+        If it cannot be opened, has no such sheet, or several tables, or the table has rows or
+        columns that are hidden, rows struck through, merged cells, formulas without a stored value,
+        or numbers that are shown as others.
     """
     values, formulas = _opened(content, data_only=True), _opened(content, data_only=False)
     name = _sheet_name(values, sheet)
@@ -66,10 +70,11 @@ def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
         )
     _refuse_merged(written, rows[0][0])
     _refuse_hidden(shown, [number for number, _ in rows])
+    _refuse_hidden_columns(shown, rows[0][1], known)
     _refuse_struck_through(rows)
     _refuse_uncalculated(shown, written)
     header_line, top = rows[0]
-    names = [" ".join(str(_cell(cell)).split()) for cell in top]
+    names = [_name(cell) for cell in top]
     below = [(number, tuple(_cell(cell) for cell in row)) for number, row in rows[1:]]
     refuse_other_header(names, header_line, below, known)
     if sum(map(known, names)) < 2 and len(values.sheetnames) > 1:
@@ -77,6 +82,9 @@ def read_workbook(content: bytes, sheet: str | None, known: Known) -> Sheet:
             f"The sheet {name} has no header of a clinical table in line {header_line}"
             f"{_other_sheets(values, name)}."
         )
+    _refuse_shown_otherwise(top, [row for _, row in rows[1:]], known)
+    if sheet is None:
+        _refuse_several_tables(values, name, known)
     # what stands beside the table under no name, such as notes, is no part of it
     named = [place for place, one in enumerate(names) if one]
     remarks = []
@@ -181,6 +189,62 @@ def _refuse_hidden(sheet: Any, lines: Iterable[int]) -> None:
             f"{'are' if len(hidden) > 1 else 'is'} hidden, the first is line {hidden[0]}, and "
             "nobody can tell whether they count: clear the filter and show them, or delete them."
         )
+
+
+def _refuse_hidden_columns(sheet: Any, top: Sequence[Any], known: Known) -> None:
+    hidden = {
+        place
+        for one in sheet.column_dimensions.values()
+        if one.hidden
+        for place in range(one.min or one.index_as_number, (one.max or one.index_as_number) + 1)
+    }
+    names = [_name(cell) for cell in top if cell.column in hidden and known(_name(cell))]
+    if names:
+        raise ClinicalTableError(
+            f"{counted(len(names), 'column')} of the clinical table "
+            f"{'are' if len(names) > 1 else 'is'} hidden ({', '.join(names)}), and nobody can tell "
+            "whether what stands there counts: show or delete it."
+        )
+
+
+def _refuse_shown_otherwise(
+    top: Sequence[Any], rows: Iterable[Sequence[Any]], known: Known
+) -> None:
+    read = [place for place, cell in enumerate(top) if known(_name(cell))]
+    for row in rows:
+        for cell in (row[place] for place in read):
+            if isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
+                continue
+            how = shown_otherwise(str(cell.number_format))
+            if how is not None:
+                raise ClinicalTableError(
+                    f"The cell {cell.coordinate} of the clinical table holds a number that the "
+                    f"workbook shows {how} by its format, and nobody can tell which of them is "
+                    "meant: give the column the format General, and write what is meant."
+                )
+
+
+def _refuse_several_tables(book: Any, name: str, known: Known) -> None:
+    """Refuse a workbook of which several sheets are clinical tables: patients may be on either, or
+    on both with something else.
+    """
+    others = []
+    for one in book.worksheets:
+        if one.title == name or one.sheet_state != "visible":
+            continue
+        top = next((row for row in one.iter_rows() if _any_value(row)), ())
+        if sum(known(_name(cell)) for cell in top) >= _COLUMNS_OF_A_TABLE:
+            others.append(one.title)
+    if others:
+        raise ClinicalTableError(
+            f"The workbook has a clinical table on the sheets {name}, {', '.join(others)}, and "
+            "nobody can tell which counts: put all patients on one sheet, or name it as `sheet` in "
+            "the [clinical] table of the settings file."
+        )
+
+
+def _name(cell: Any) -> str:
+    return " ".join(str(_cell(cell)).split())
 
 
 def _refuse_struck_through(rows: Iterable[tuple[int, Sequence[Any]]]) -> None:

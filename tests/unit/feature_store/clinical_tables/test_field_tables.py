@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -330,7 +330,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "a second header of units": (
         OURS.replace("survival_days", "Survival.time") + ",years,,,,months,\n" + TWO,
-        "Survival.time is in days by its name and in months by line 2: say the unit in its name",
+        "Survival.time is in days by its name and in months by line 2: say the unit in the name",
     ),
     "lines between quotes": (
         "".join(f'"{line}"\n' for line in (OURS + TWO).splitlines()),
@@ -627,6 +627,26 @@ def hidden(book: Workbook) -> None:
     book.active.row_dimensions[3].hidden = True
 
 
+def hidden_column(book: Workbook) -> None:
+    book.active.column_dimensions.group("F", "G", hidden=True)
+
+
+def formatted(cell: str, number_format: str) -> Callable[[Workbook], None]:
+    return lambda book: setattr(book.active[cell], "number_format", number_format)
+
+
+def as_per_cent(book: Workbook) -> None:
+    for line in (2, 3):
+        cell = book.active[f"B{line}"]
+        cell.value, cell.number_format = cell.value / 100, "0%"
+
+
+def another_year(book: Workbook) -> None:
+    other = book.create_sheet("2021")
+    for row in book.active.iter_rows(values_only=True):
+        other.append(row)
+
+
 def struck_through(book: Workbook) -> None:
     for cell in book.active[3]:
         cell.font = Font(strike=True)
@@ -651,6 +671,25 @@ def out_of_sight(book: Workbook) -> None:
 
 WORKBOOKS_REFUSED: dict[str, tuple[Callable[[Workbook], Any], str]] = {
     "a hidden row": (hidden, "1 row of the clinical table is hidden, the first is line 3"),
+    "hidden columns": (
+        hidden_column,
+        "2 columns of the clinical table are hidden (survival_days, event)",
+    ),
+    "an age as per cent": (
+        as_per_cent,
+        "B2 of the clinical table holds a number that the workbook shows as per cent",
+    ),
+    "times in thousands": (formatted("F2", "0.0,"), "The cell F2 of the clinical table holds"),
+    "a word for a number": (formatted("G2", '[=1]"alive";[=0]"dead"'), "shows as a word"),
+    "a number that is not shown": (formatted("G2", ";;;"), "shows as nothing"),
+    "an age in months": (
+        formatted("B2", '0" months"'),
+        "line 2 shows months by the format of its number: write ages in years, or mend the format.",
+    ),
+    "two sheets with patients": (
+        another_year,
+        "a clinical table on the sheets Cohort, 2021, and nobody can tell which counts",
+    ),
     "a row struck through": (
         struck_through,
         "1 row of the clinical table is struck through, the first is line 3",
@@ -681,6 +720,25 @@ def test_a_workbook_that_hides_something_is_refused(tmp_path: Path, name: str) -
     with pytest.raises(ClinicalTableError) as refused:
         read(tmp_path, workbook(change))
     assert sentence in str(refused.value)
+
+
+def test_one_of_two_sheets_with_patients_is_read_where_it_is_named(tmp_path: Path) -> None:
+    reading = read(tmp_path, workbook(another_year), sheet="Cohort")
+    assert without_start(reading) == BOTH
+
+
+def test_a_time_that_ends_after_today_is_refused(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    rows = [
+        [*HEADER, "RT start"],
+        [*ROWS[0], today - timedelta(days=int(ROWS[0][5]) - 30)],
+        [*ROWS[1], today - timedelta(days=int(ROWS[1][5]))],
+    ]
+    reading = read(tmp_path, workbook(rows=rows))
+    ((line, sentence),) = reading.table.rejected
+    assert line == 2
+    assert "which end in the future by RT start" in sentence
+    assert len(reading.table.records) == 1
 
 
 def test_a_sheet_is_read_by_its_name(tmp_path: Path) -> None:
