@@ -67,6 +67,16 @@ class DrawnRoi:
     items: int
 
 
+def interpreted_types(dataset: Dataset) -> dict[int, set[str]]:
+    """Return what observations take each ROI for (PS3.3 C.8.8.8), by Referenced ROI Number."""
+    found: dict[int, set[str]] = {}
+    for item in dataset.get("RTROIObservationsSequence") or ():
+        number, said = whole_number(item, "ReferencedROINumber"), item.get("RTROIInterpretedType")
+        if number is not None and isinstance(said, str) and said.strip():
+            found.setdefault(number, set()).add(said.strip().upper())
+    return found
+
+
 def drawn_rois(dataset: Dataset) -> dict[int, DrawnRoi]:
     """Return what is drawn of each ROI of an RTSTRUCT, by Referenced ROI Number (3006,0084)."""
     drawn: dict[int, DrawnRoi] = {}

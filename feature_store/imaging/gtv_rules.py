@@ -23,12 +23,15 @@ from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, St
 from feature_store.rules import TRUE, Between, OneOf, Rule, refuse, warning
 from feature_store.wording import counted
 
-_OUTSIDE_MM = 1e-3
+_OUTSIDE_MM = 0.1
+"""Points are often rounded to a tenth of a millimetre; nothing of a voxel lies there."""
 _NAMED_SPACINGS = 0.75
 """Farther than this from an image, in slice distances, a contour is drawn on another one."""
 _FARTHEST_MM = 1e5
 """No point of a patient lies farther from the origin of a scanner's coordinates."""
 
+_TUMOUR_TYPES = frozenset({"GTV", "ORGAN", "CONTROL"})
+"""RT ROI Interpreted Types of a GTV; some systems give all ROIs that of an organ."""
 _LOOK_ALIKES = str.maketrans(
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0474"
     "\u0430\u0435\u043e\u0440\u0441\u0445\u0456\u0475"
@@ -93,6 +96,8 @@ class GtvFacts:
         Contours that name images of the CT, none of which is the slice that they lie on.
     farthest_named_mm : float
         How far such images lie from the contours at most, along the normal; 0 where there are none.
+    other_types : tuple of str
+        RT ROI Interpreted Types of the candidates that are none of a GTV.
     """
 
     roi_names: tuple[str, ...]
@@ -112,6 +117,7 @@ class GtvFacts:
     is_rejected: bool = False
     named_elsewhere: int = 0
     farthest_named_mm: float = 0.0
+    other_types: tuple[str, ...] = ()
 
 
 def gtv_facts(
@@ -181,6 +187,9 @@ def gtv_facts(
         older_rtstruct_has_it=older_rtstruct_has_it,
         named_elsewhere=len(elsewhere),
         farthest_named_mm=max(elsewhere, default=0.0),
+        other_types=tuple(
+            sorted({kind for roi in candidates for kind in roi.interpreted_types} - _TUMOUR_TYPES)
+        ),
     )
 
 
@@ -443,6 +452,18 @@ GTV_RULES = (
         lambda _: (
             "The RTSTRUCT's Approval Status (300E,0002) is REJECTED, expected contours that a "
             "reviewer did not reject. Send the RTSTRUCT that is in use, with a later date."
+        ),
+    ),
+    warning(
+        "interpreted-type",
+        "other_types",
+        Between(None, 0),
+        "a GTV that the RTSTRUCT takes for one",
+        lambda f: (
+            f"ROI {_names(f.gtv_candidates)} is {' and '.join(f.other_types)} by its RT ROI "
+            "Interpreted Type (3006,00A4), expected GTV or none: name and type contradict each "
+            "other. Mend the type in the planning system, or the centre's gtv_pattern where "
+            "another ROI is the GTV, or release the study if the contour is the tumour's."
         ),
     ),
     _refusal(

@@ -16,6 +16,7 @@ from feature_store.errors import ContourError, UnreadableInstance
 from feature_store.imaging.contour_items import (
     DrawnRoi,
     drawn_rois,
+    interpreted_types,
     repeated_roi_numbers,
     whole_number,
 )
@@ -53,6 +54,8 @@ class Roi:
         Whether another ROI has the same ROI Number, so that their contours cannot be told apart.
     contour_images : tuple of tuple of str
         The images that each contour names as drawn on; empty where none names any.
+    interpreted_types : tuple of str
+        RT ROI Interpreted Types (3006,00A4) that its observations give it, sorted.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Roi:
     offset_contours: int = 0
     shares_its_number: bool = False
     contour_images: tuple[tuple[str, ...], ...] = ()
+    interpreted_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.geometric_types:
@@ -169,6 +173,7 @@ def structure_set_of(dataset: Dataset) -> StructureSet:
 
 def _structure_set(dataset: Dataset) -> StructureSet:
     drawn, shared_numbers = drawn_rois(dataset), repeated_roi_numbers(dataset)
+    types = interpreted_types(dataset)
     rois = []
     for item in dataset.StructureSetROISequence:
         number = whole_number(item, "ROINumber")
@@ -191,6 +196,7 @@ def _structure_set(dataset: Dataset) -> StructureSet:
                 offset_contours=sum(one.is_offset for one in found.contours),
                 shares_its_number=number in shared_numbers,
                 contour_images=tuple(one.images for one in found.contours),
+                interpreted_types=tuple(sorted(types.get(number, ()))),
             )
         )
     shared = {roi.frame_of_reference_uid for roi in rois}

@@ -91,6 +91,7 @@ class ExpectationsTable(BaseModel):
         "untold-tilt",
         "unspecified-unit",
         "rejected-rtstruct",
+        "interpreted-type",
         "contour-names-other-slice",
     )
 

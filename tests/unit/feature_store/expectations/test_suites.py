@@ -132,6 +132,7 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "ROI 'GTV-1' names a Frame of Reference that the RTSTRUCT itself does not list",
     ),
     ("rejected-rtstruct", WARNING, {"is_rejected": True}, "(300E,0002) is REJECTED, expected"),
+    ("interpreted-type", WARNING, {"other_types": ("PTV",)}, "ROI 'GTV-1' is PTV by its RT ROI"),
     (
         "contour-outside-ct",
         CRITICAL,

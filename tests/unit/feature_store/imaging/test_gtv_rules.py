@@ -23,7 +23,7 @@ from feature_store.imaging.gtv_rules import (
 )
 from feature_store.imaging.reading import read_ct, read_rtstruct
 from feature_store.imaging.structure_set import MALFORMED, Roi, StructureSet
-from feature_store.rules import refuse
+from feature_store.rules import refuse, unmet
 from tests.support.dicom_files import FRAME_UID, write_ct, write_rtstruct
 
 SQUARE = np.array([[0.0, 0, 0], [4, 0, 0], [4, 4, 0], [0, 4, 0]])
@@ -127,7 +127,7 @@ def test_facts_count_the_contours_of_every_candidate() -> None:
     unfinished = np.where(SQUARE.max() == SQUARE, np.inf, SQUARE)
     points = (SQUARE, SQUARE, np.empty((0, 3)), unfinished, click)
     first = Roi(1, "GTV-1", points, "1.2", types, shares_its_number=True)
-    second = Roi(2, "GTV-2", (SQUARE + 7, SQUARE + np.array([0, 0, 10.6])), "1.2")
+    second = Roi(2, "GTV-2", (SQUARE + 7, SQUARE + np.array([0, 0, 10.7])), "1.2")
     facts = gtv_facts((first, second), EXTENT, ("GTV-1", "GTV-2", "PTV"), "gtv.*")
     assert (facts.gtv_candidates, facts.gtv_contours) == (("GTV-1", "GTV-2"), 7)
     assert (facts.open_contours, facts.malformed_contours, facts.infinite_contours) == (
@@ -139,6 +139,50 @@ def test_facts_count_the_contours_of_every_candidate() -> None:
     assert facts.shares_its_number
     assert facts.contours_outside_ct == 2
     assert facts.farthest_outside_mm == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("beyond_mm", "outside"), [(0.04, 0), (0.09, 0), (0.2, 1)])
+def test_a_contour_a_hair_outside_the_ct_is_within(beyond_mm: float, outside: int) -> None:
+    at_the_edge = Roi(1, "GTV", (SQUARE - np.array([0.5 + beyond_mm, 0, 0]),), "1.2")
+    assert gtv_facts((at_the_edge,), EXTENT).contours_outside_ct == outside
+
+
+def _observed(*types: str) -> Callable[[Dataset], None]:
+    """Return what gives the first ROI observations of these types, and another ROI one."""
+
+    def spoil(dataset: Dataset) -> None:
+        number = dataset.StructureSetROISequence[0].ROINumber
+        dataset.RTROIObservationsSequence = []
+        for place, (of, kind) in enumerate([*((number, kind) for kind in types), (99, "PTV")]):
+            item = Dataset()
+            item.ObservationNumber, item.ReferencedROINumber = place, of
+            item.RTROIInterpretedType, item.ROIInterpreter = kind, ""
+            dataset.RTROIObservationsSequence.append(item)
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("types", "others"),
+    [
+        ((), ()),
+        (("GTV",), ()),
+        (("",), ()),
+        (("ORGAN",), ()),
+        (("PTV",), ("PTV",)),
+        (("GTV", "EXTERNAL"), ("EXTERNAL",)),
+    ],
+)
+def test_a_gtv_that_an_observation_takes_for_something_else_is_told(
+    tmp_path: Path, types: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    path = write_rtstruct(tmp_path / "rs.dcm", [("GTV", [SQUARE])], spoil=_observed(*types))
+    rois = read_rtstruct(path).structure_set.rois
+    facts = gtv_facts(rois, EXTENT)
+    assert facts.other_types == others
+    assert [f.code for f in unmet(GTV_RULES, facts) if f.code == "interpreted-type"] == (
+        ["interpreted-type"] if others else []
+    )
 
 
 def test_without_a_candidate_nothing_is_known_of_contours() -> None:
