@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from feature_store.compiled import compiled
 from feature_store.imaging.ct_volume import CtVolume
 
 LARGEST_STEP_HU = 60.0
@@ -45,16 +46,43 @@ def level_steps(volume: CtVolume) -> tuple[LevelStep, ...]:
         HU, minus infinity where nothing was measured.
     """
     stride = max(1, min(volume.hu.shape[1:]) // _PIXELS_ACROSS)
-    seen = volume.hu[:, ::stride, ::stride]
-    tissue = [int(np.count_nonzero(plane > _TISSUE_ABOVE_HU)) for plane in seen]
+    hu = volume.hu
+    tissue = [_tissue_pixels(plane, stride) for plane in hu]
     first_mm = float(np.dot(volume.origin_mm, volume.axes[:, 2]))
     found = []
-    for z in range(len(seen) - 1):
-        step = _step_hu(seen[z], seen[z + 1], is_end=_is_end(tissue, z))
+    for z in range(len(hu) - 1):
+        if _are_alike(hu[z], hu[z + 1], stride):
+            continue
+        low, high = (plane[::stride, ::stride] for plane in hu[z : z + 2])
+        step = _step_hu(low, high, is_end=_is_end(tissue, z))
         if step is not None:
-            low = first_mm + z * volume.spacing_mm[2]
-            found.append(LevelStep(low, low + volume.spacing_mm[2], step))
+            from_mm = first_mm + z * volume.spacing_mm[2]
+            found.append(LevelStep(from_mm, from_mm + volume.spacing_mm[2], step))
     return tuple(found)
+
+
+@compiled
+def _tissue_pixels(plane: Plane, stride: int) -> int:
+    count = 0
+    for y in range(0, plane.shape[0], stride):
+        for x in range(0, plane.shape[1], stride):
+            if plane[y, x] > _TISSUE_ABOVE_HU:
+                count += 1
+    return count
+
+
+@compiled
+def _are_alike(low: Plane, high: Plane, stride: int) -> bool:
+    """Say whether more than a tenth of the tissue differs little, as of nearly every two slices."""
+    tissue = alike = 0
+    for y in range(0, low.shape[0], stride):
+        for x in range(0, low.shape[1], stride):
+            one, other = low[y, x], high[y, x]
+            if (one > _TISSUE_ABOVE_HU or other > _TISSUE_ABOVE_HU) and np.isfinite(one + other):
+                tissue += 1
+                if abs(other - one) <= LARGEST_STEP_HU:
+                    alike += 1
+    return 10 * (alike - 2) > tissue
 
 
 def _is_end(tissue: list[int], z: int) -> bool:
