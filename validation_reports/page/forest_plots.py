@@ -140,16 +140,19 @@ def pooled_plot(statistic: PooledStatistic) -> str:
             names += ["random-effects mean", "at a new centre"]
             shape = [effect.lower, effect.estimate, effect.upper, effect.estimate]
             axes.fill(shape, [-1, -0.78, -1, -1.22], color=HIGH_COLOUR)
-            axes.plot(
-                [effect.prediction_lower, effect.prediction_upper],
-                [-2, -2],
-                color=HIGH_COLOUR,
-                linewidth=1.6,
-                linestyle=(0, (1, 1)),
-                marker="|",
-            )
             _beside(axes, -1, interval(effect.estimate, effect.lower, effect.upper))
-            _beside(axes, -2, limits(effect.prediction_lower, effect.prediction_upper))
+            if effect.tells_of_a_new_center:
+                axes.plot(
+                    [effect.prediction_lower, effect.prediction_upper],
+                    [-2, -2],
+                    color=HIGH_COLOUR,
+                    linewidth=1.6,
+                    linestyle=(0, (1, 1)),
+                    marker="|",
+                )
+                _beside(axes, -2, limits(effect.prediction_lower, effect.prediction_upper))
+            else:
+                _beside(axes, -2, "cannot be told")
         count = len(names)
         axes.set(yticks=[last - row for row in range(count)], yticklabels=names)
         axes.set(ylim=(last - count + 0.4, last + 0.6), xlabel=figure_words(statistic.name))

@@ -120,9 +120,11 @@ def _over_centers(item: PooledStatistic) -> str:
         if lowest is highest
         else f"{name} {number(lowest[1])} ({lowest[0]}) to {number(highest[1])} ({highest[0]})"
     )
-    if isinstance(item.pooled, PooledEffect):
+    if isinstance(item.pooled, PooledEffect) and item.pooled.tells_of_a_new_center:
         expected = limits(item.pooled.prediction_lower, item.pooled.prediction_upper)[1:-1]
         words += f", at a new centre {expected}"
+    elif isinstance(item.pooled, PooledEffect):
+        words += ", and what to expect at a new centre cannot be told"
     return words
 
 

@@ -42,6 +42,10 @@ class Scale(StrEnum):
     IDENTITY = "identity"
 
 
+WIDEST_RATIO = 1000.0
+"""Upper over lower end of an interval of a ratio, beyond which it leaves everything open."""
+
+
 @dataclass(frozen=True)
 class PooledEffect:
     """A statistic pooled over k centres, on its own scale.
@@ -84,6 +88,16 @@ class PooledEffect:
     scaled_standard_error: float
     confidence: float
     method: str = POOLED_METHOD
+
+    @property
+    def tells_of_a_new_center(self) -> bool:
+        """Whether the interval for a new centre says anything: of a ratio, not where its ends
+        differ a thousandfold.
+        """
+        return (
+            self.scale is not Scale.LOG
+            or self.prediction_upper <= WIDEST_RATIO * self.prediction_lower
+        )
 
 
 def pool_random_effects(

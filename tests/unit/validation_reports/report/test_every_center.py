@@ -178,3 +178,20 @@ def test_no_centre_stands_at_both_ends_of_a_range() -> None:
     ]
     _, lines = _lines(*twins)
     assert lines[3].answer.startswith("C 0.68 at each of them, at a new centre 0.")
+
+
+@pytest.mark.slow
+def test_a_range_that_leaves_everything_open_is_told_in_words() -> None:
+    report = _three()
+    (hazard,) = [item for item in report.across_centers if item.name == "O/E on the hazard scale"]
+    assert isinstance(hazard.pooled, PooledEffect)
+    assert hazard.pooled.tells_of_a_new_center
+    wide = replace(hazard.pooled, prediction_lower=1e-4, prediction_upper=11_468.0)
+    others = [item for item in report.across_centers if item is not hazard]
+    open_ended = replace(report, across_centers=(*others, replace(hazard, pooled=wide)))
+    (line,) = [one for one in headline(open_ended) if one.question.startswith("Does it hold at")]
+    assert line.verdict is Verdict.UNKNOWN
+    assert "what to expect at a new centre cannot be told" in line.answer
+    page = render_html(open_ended)
+    assert "11,468" not in page
+    assert page.count("cannot be told") >= 2
