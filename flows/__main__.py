@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
 from pathlib import Path
+from typing import Final
 
 from dicom_node.errors import NodeError
 from dicom_node.settings import SETTINGS_VARIABLE, SettingsError
@@ -21,6 +23,18 @@ from flows.commands.system import add_system_commands
 from flows.commands.validation import add_validation_commands
 from flows.runs.outages import say_outages_in_one_line
 from models.errors import ModelError
+
+_OF_THE_DISK: Final = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EIO,
+        errno.EACCES,
+        errno.EPERM,
+    )
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,6 +64,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            where = f" {error.filename}" if error.filename else ""
+            print(
+                f"The disk did not do what the command asked for ({error.strerror}{where}): make "
+                "space, or let this user write there, and give the command again.",
+                file=sys.stderr,
+            )
+            return 1
         if not _is_of_the_server(error):
             raise
         print(

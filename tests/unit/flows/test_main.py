@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -69,3 +70,28 @@ def test_unusable_settings_are_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "node.prot" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EROFS, errno.EACCES], ids=["full", "read only", "not allowed"]
+)
+def test_a_disk_that_takes_nothing_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    def fail(_options: object) -> int:
+        raise OSError(code, os.strerror(code), "/somewhere/users.json")
+
+    monkeypatch.setattr(flows.__main__, "_run", fail)
+    assert flows.__main__.main(["releases"]) == 1
+    said = capsys.readouterr().err
+    assert f"({os.strerror(code)} /somewhere/users.json): make space" in said
+    assert "Traceback" not in said
+
+
+def test_what_no_disk_is_to_blame_for_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_options: object) -> int:
+        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+
+    monkeypatch.setattr(flows.__main__, "_run", fail)
+    with pytest.raises(OSError, match="non-socket"):
+        flows.__main__.main(["releases"])
