@@ -24,17 +24,9 @@ from flows.commands.validation import add_validation_commands
 from flows.runs.outages import say_outages_in_one_line
 from models.errors import ModelError
 
-_OF_THE_DISK: Final = frozenset(
-    (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EROFS,
-        errno.EIO,
-        errno.EACCES,
-        errno.EPERM,
-    )
-)
+_OF_THE_DISK: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO))
+_OF_A_FILE: Final = frozenset((errno.EACCES, errno.EPERM))
+"""Of a port too, which has no file name."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        if isinstance(error, OSError) and _is_of_the_disk(error):
             where = f" {error.filename}" if error.filename else ""
             print(
                 f"The disk did not do what the command asked for ({error.strerror}{where}): make "
@@ -92,6 +84,10 @@ def _run(options: argparse.Namespace) -> int:
             print(sentence, file=sys.stderr)
             return 1
     return int(options.command(options))
+
+
+def _is_of_the_disk(error: OSError) -> bool:
+    return error.errno in _OF_THE_DISK or (error.errno in _OF_A_FILE and error.filename is not None)
 
 
 def _is_of_the_server(error: Exception) -> bool:

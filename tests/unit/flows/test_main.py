@@ -88,10 +88,13 @@ def test_a_disk_that_takes_nothing_is_said_in_a_sentence(
     assert "Traceback" not in said
 
 
-def test_what_no_disk_is_to_blame_for_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [errno.ENOTSOCK, errno.EACCES], ids=["socket", "port"])
+def test_what_no_disk_is_to_blame_for_stays_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     def fail(_options: object) -> int:
-        raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(flows.__main__, "_run", fail)
-    with pytest.raises(OSError, match="non-socket"):
+    with pytest.raises(OSError, match=os.strerror(code)):
         flows.__main__.main(["releases"])
