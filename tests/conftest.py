@@ -18,6 +18,8 @@ from tests.support.object_store import ObjectStore
 from tests.support.postgresql import PostgreSQL, programs
 from tests.support.real_data import real_data_folder
 
+# Prefect waits 20 s for the server that it starts for a test, which is little on busy cores
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 INTEGRATION = ROOT / "tests" / "integration"
 INTEGRATION_TIMEOUT_S = 1800
 """A test of an installation waits for many things, one after the other."""
