@@ -211,6 +211,8 @@ def _train(system: LocalSystem, progress: Progress, center: str, bundle: Path) -
         "--lambda-rule": "1se",
         "--bootstraps": "20",
         "--folds": "0",
+        # How many features of the network are selected depends on the processor's rounding
+        "--least-deaths-per-component": "0",
     }
     arguments = (center, str(bundle.absolute()), *chain.from_iterable(options.items()))
     system.run("train", "flows", "train", *arguments, "--demonstration")
