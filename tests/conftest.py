@@ -5,7 +5,6 @@ skipped in one line.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.absence import absent
 from tests.support.object_store import ObjectStore
+from tests.support.peer_programs import peer_program
 from tests.support.postgresql import PostgreSQL, programs
 from tests.support.real_data import real_data_folder
 
@@ -141,7 +141,7 @@ def peer() -> Callable[[str], str]:
     """Find the program of a real peer (DCMTK, dicom3tools, Orthanc) by name."""
 
     def find(program: str) -> str:
-        path = shutil.which(program)
+        path = peer_program(program)
         if path is None:
             packages = (
                 "dcmtk dicom3tools libgdcm-tools orthanc chromium r-base-core r-cran-survival "

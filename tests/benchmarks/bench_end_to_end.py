@@ -215,13 +215,13 @@ def _measure(
         latency = time.monotonic() - answered
         time.sleep(_REST_S)
         found.append((center, latency, alone(study)))
+        if (worker := scoring_process(part_of(work, "dispatcher"))) is not None:
+            peaks_mb.append(memory(worker, "VmHWM") / 1e6)
         print(
             f"study {number}, {RETURNED[center]} object(s): {latency:.2f} s, its functions alone "
-            f"{found[-1][2]:.2f} s",
+            f"{found[-1][2]:.2f} s, the worker's peak {peaks_mb[-1] if peaks_mb else 0:.0f} MB",
             flush=True,
         )
-    if (worker := scoring_process(part_of(work, "dispatcher"))) is not None:
-        peaks_mb.append(memory(worker, "VmHWM") / 1e6)
     stop.set()
 
 

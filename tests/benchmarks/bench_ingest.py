@@ -40,6 +40,7 @@ from tests.benchmarks.ingest_study import write_large_object, write_study
 from tests.benchmarks.object_memory import memory_of
 from tests.support.dcmtk import ENVIRONMENT
 from tests.support.large_objects import STRUCTURES, write_structure
+from tests.support.peer_programs import peer_program
 from tests.support.processes import memory
 
 CLIENTS = {
@@ -125,7 +126,7 @@ def _fresh(make: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
 
 
 def _push(client: str, port: int, files: list[Path], associations: int) -> float:
-    program = shutil.which(client)
+    program = peer_program(client)
     assert program is not None, f"{client} is not installed: apt-get install dcmtk"
     start = time.perf_counter()
     pushing = [

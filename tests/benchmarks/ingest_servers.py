@@ -5,7 +5,6 @@ port.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from deploy.local.processes import free_port, listens
 from tests.support.dcmtk import ENVIRONMENT
 from tests.support.node_process import NodeProcess
 from tests.support.orthanc import Orthanc
+from tests.support.peer_programs import peer_program
 from tests.support.settings_tables import center_table
 from tests.support.waiting import wait_until
 from tests.support.wire import ACCEPT, Wire, associate
@@ -55,7 +55,7 @@ def node(folder: Path, *, durable: bool = True) -> Server:
 
 def orthanc(folder: Path) -> Server:
     """Start Debian's Orthanc."""
-    program = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
+    program = peer_program("Orthanc")
     assert program is not None, "Orthanc is not installed: apt-get install orthanc"
     one = Orthanc(program, folder, "ANNULUS").__enter__()  # Server.stop() ends it
     return Server(one.process, one.dicom_port, lambda: _dicom_files(folder / "storage"))
@@ -67,7 +67,7 @@ def storescp(folder: Path) -> Server:
     """
     port, data = free_port(), folder / "data"
     data.mkdir()
-    program = shutil.which("storescp")
+    program = peer_program("storescp")
     assert program is not None, "storescp is not installed: apt-get install dcmtk"
     command = [program, "--fork", "-aet", "ANNULUS", "-od", str(data), str(port)]
     log = folder / "server.log"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Self
 
 from deploy.local.processes import free_port
 from tests.support.dcmtk import ENVIRONMENT
+from tests.support.peer_programs import peer_program
 from tests.support.waiting import wait_until
 
 _CONFIGURATION = """\
@@ -74,7 +74,7 @@ class Dcmqrscp:
 
     def start(self) -> None:
         """Start it, or start it again, and return when it answers."""
-        echo = shutil.which("echoscu")
+        echo = peer_program("echoscu")
         assert echo is not None
         with (self._folder / "dcmqrscp.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -101,7 +101,7 @@ class Dcmqrscp:
 
     def store(self, files: Sequence[Path]) -> None:
         """Let it have files."""
-        program = shutil.which("storescu")
+        program = peer_program("storescu")
         assert program is not None
         subprocess.run(
             [program, "-aec", self.ae_title, "127.0.0.1", str(self.port), *map(str, files)],

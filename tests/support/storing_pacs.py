@@ -4,7 +4,6 @@ own.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Self
 from pydicom import dcmread
 
 from deploy.local.processes import free_port
+from tests.support.peer_programs import peer_program
 
 
 class StoringPacs:
@@ -42,7 +42,7 @@ class StoringPacs:
 
     def start(self) -> None:
         """Start it, or start it again."""
-        program = shutil.which("storescp") or sys.exit(
+        program = peer_program("storescp") or sys.exit(
             "storescp is not installed: apt-get install dcmtk"
         )
         command = [

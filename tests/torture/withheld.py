@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ from tests.support.dicom_datasets import save
 from tests.support.intake_bench import ct_slice, rtstruct
 from tests.support.node_process import NodeProcess
 from tests.support.orthanc import Orthanc
+from tests.support.peer_programs import peer_program
 from tests.support.settings_tables import center_table
 from tests.support.waiting import wait_until
 
@@ -142,7 +142,7 @@ def _moments(count: int, kills: int) -> set[int]:
 
 
 def _pacs(name: str, folder: Path, node_port: int) -> Orthanc | Dcmqrscp:
-    program = shutil.which(name)
+    program = peer_program(name)
     assert program is not None, f"{name} is not installed"
     if name == "Orthanc":
         return Orthanc(
