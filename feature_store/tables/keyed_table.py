@@ -13,14 +13,13 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 from deltalake import (
     CommitProperties,
     DeltaTable,
-    PostCommitHookProperties,
     Schema,
     Transaction,
     write_deltalake,
@@ -28,11 +27,10 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from feature_store.tables.arrow_rows import rows_of_table
-from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.guarded_table import GuardedTable, StoreError
-from feature_store.tables.older_log import move_older
 from feature_store.tables.storage_errors import in_words
 from feature_store.tables.table_defects import TableDefect
+from feature_store.tables.table_upkeep import NO_HOOKS, TableUpkeep
 
 __all__ = ["ROW_DIGEST", "WRITTEN_AT", "KeyedTable", "StoreError"]
 
@@ -40,24 +38,12 @@ WRITTEN_AT = "written_at"
 ROW_DIGEST = "row_digest"
 _ATTEMPTS = 40
 _LONGEST_WAIT_S = 1.0
-_LEAST_HOURS = 1
-"""Files that another process has just begun to write are younger than this, and are never removed.
-"""
 _FOREVER = "interval 36500 days"
 _REMOVED, _BRIEFLY = "delta.deletedFileRetentionDuration", "interval 1 seconds"
 """Checkpoints would list every file that was ever joined, and each write would read them; what may
-be removed is decided from the versions that must stay readable (`KeyedTable.remove_old`).
+be removed is decided from the versions that must stay readable (`TableUpkeep.remove_old`).
 """
-_CHECKPOINT_EVERY = 20
-_JOIN_EVERY = 20
-"""Versions after which the newest small files are joined among themselves: a write opens the log
-and its files: it costs the more, the more entries since the last checkpoint and files there are.
-"""
-_MOVE_EVERY = 100
-"""Versions after which entries of the log that only older versions need are moved beside it."""
 _WHY_REMOVED = "annulus.removed"
-_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
-"""A checkpoint is written here, after what it sums up is on the disk."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +80,13 @@ class KeyedTable:
     known_version: Callable[[], int | None] = field(default=lambda: None, compare=False)
     named_versions: Callable[[], Collection[int]] = field(default=tuple, compare=False)
     guard: GuardedTable = field(init=False, compare=False, repr=False)
+    upkeep: TableUpkeep = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         guard = GuardedTable(self.uri, self.storage_options, self.known_version)
         object.__setattr__(self, "guard", guard)
+        upkeep = TableUpkeep(guard, self.compact_every, self.named_versions)
+        object.__setattr__(self, "upkeep", upkeep)
 
     def version(self) -> int | None:
         """Return the newest version; `None` while nothing has been written."""
@@ -163,7 +152,7 @@ class KeyedTable:
         properties = CommitProperties(custom_metadata={_WHY_REMOVED: why})
         self._change(
             lambda table: table.delete(
-                which, commit_properties=properties, post_commithook_properties=_NO_HOOKS
+                which, commit_properties=properties, post_commithook_properties=NO_HOOKS
             )
         )
 
@@ -198,7 +187,7 @@ class KeyedTable:
                 ) from error
             else:
                 self.guard.keep_open(table)
-                self._keep_up(before, int(table.version()))
+                self.upkeep.after_write(before, int(table.version()))
                 return
         raise StoreError(
             f"The table {self.guard.name} could not be written in {_ATTEMPTS} attempts, expected "
@@ -231,7 +220,7 @@ class KeyedTable:
                 source,
                 mode="append",
                 commit_properties=properties,
-                post_commithook_properties=_NO_HOOKS,
+                post_commithook_properties=NO_HOOKS,
             )
             return
         # a literal lets Delta Lake see that writers of other partitions do not conflict
@@ -250,7 +239,7 @@ class KeyedTable:
             "target",
             streamed_exec=False,
             commit_properties=properties,
-            post_commithook_properties=_NO_HOOKS,
+            post_commithook_properties=NO_HOOKS,
         )
         merge = merge.when_matched_update_all(f"target.{ROW_DIGEST} <> source.{ROW_DIGEST}")
         merge.when_not_matched_insert_all().execute()
@@ -321,95 +310,6 @@ class KeyedTable:
         """Return what `read` returns while nothing has been written."""
         return self._schema_of(columns).empty_table()
 
-    def compact(self) -> bool:
-        """Join small files into large ones; the rows stay the same and every earlier version stays
-        readable.
-
-        Returns
-        -------
-        bool
-            Whether it was done, or nothing was to do; `False` when another process is at it, or
-            writes all the time.
-
-        Raises
-        ------
-        StoreError
-            If the table cannot be read or written.
-        """
-        if self.guard.open(None) is None:
-            return True
-        self.guard.require_sound(anew=True)
-        return self.compact_every is None or self._join(None)
-
-    def _join(self, target_bytes: int | None) -> bool:
-        """Join files that are smaller than so many bytes (by default as many as a table says)."""
-        try:
-            with compaction_lease(self.uri, self.storage_options) as is_free:
-                # as it is under the lease: who held it before may have compacted
-                table = self.guard.open(None)
-                if is_free and table is not None:
-                    table.optimize.compact(
-                        target_size=target_bytes, post_commithook_properties=_NO_HOOKS
-                    )
-                    self.guard.folder.bring_to_disk(int(table.version()))
-                return is_free
-        except CommitFailedError:
-            return False  # somebody writes: a later compaction will do
-        except (DeltaError, OSError, ValueError) as error:
-            raise StoreError(
-                f"The table {self.guard.name} cannot be compacted: {in_words(error)}."
-            ) from error
-
-    def remove_old(self, keep_days: float, keep_versions: Sequence[int], *, dry_run: bool) -> int:
-        """Remove files that no version of the last days, and none of those named, needs.
-
-        Parameters
-        ----------
-        keep_days : float
-            Files that were in use so many days ago or later stay.
-        keep_versions : sequence of int
-            Versions that stay readable, however old.
-        dry_run : bool
-            Whether to count only.
-
-        Returns
-        -------
-        int
-            Number of files removed, or that would be.
-
-        Raises
-        ------
-        StoreError
-            If the files cannot be looked through.
-        """
-        table = self.guard.open(None)
-        if table is None:
-            return 0
-        self.guard.require_sound(anew=True)
-        newest = int(table.version())
-        # what the versions since then read was there then, or has been written since
-        since = self.version_at(datetime.now(UTC) - timedelta(days=keep_days))
-        wanted = {*keep_versions, *(() if since is None else (since,))}
-        there = [version for version in wanted if self.guard.has(version)]
-        try:
-            # what replaced the files that go must outlive them
-            self.guard.folder.bring_to_disk(newest)
-            removed = table.vacuum(
-                retention_hours=max(_LEAST_HOURS, round(keep_days * 24)),
-                enforce_retention_duration=False,
-                dry_run=dry_run,
-                full=True,
-                keep_versions=sorted({*there, newest}),
-                post_commithook_properties=_NO_HOOKS,
-            )
-            if not dry_run:
-                self.guard.folder.bring_to_disk(self.version() or newest)
-        except (DeltaError, OSError, ValueError) as error:
-            raise StoreError(
-                f"The table {self.guard.name} cannot be cleaned: {in_words(error)}."
-            ) from error
-        return len(removed)
-
     def _schema_of(self, columns: Sequence[str] | None) -> pa.Schema:
         schema = self._full_schema()
         return schema if columns is None else pa.schema([schema.field(name) for name in columns])
@@ -465,7 +365,7 @@ class KeyedTable:
             if not folder.may_have_more(version) and not folder.has_checkpoint(version):
                 table = self.guard.open(version)
                 if table is not None:
-                    self._sum_up(table)
+                    self.upkeep.sum_up(table)
         except (DeltaError, OSError, ValueError) as error:
             raise StoreError(
                 f"The table {self.guard.name} cannot be brought to the disk: {in_words(error)}."
@@ -494,33 +394,6 @@ class KeyedTable:
         again = pa.Table.from_pylist(list(newest.values()), schema=self._full_schema())
         same = " AND ".join(f"target.{name} = source.{name}" for name in self.key)
         table.merge(again, same, "source", "target").when_not_matched_insert_all().execute()
-
-    def _keep_up(self, before: int, version: int) -> None:
-        """Sum up the log and join small files, each time so many versions were written."""
-        if self.compact_every and version // self.compact_every > before // self.compact_every:
-            self._join(None)
-        elif self.compact_every and version // _JOIN_EVERY > before // _JOIN_EVERY:
-            # twice what they have together, so that a row is not copied each time
-            self._join(2 * _JOIN_EVERY * self._newest_bytes())
-        if version // _CHECKPOINT_EVERY > before // _CHECKPOINT_EVERY:
-            table = self.guard.open(None)
-            if table is not None:
-                self._sum_up(table)
-                if version // _MOVE_EVERY > before // _MOVE_EVERY:
-                    move_older(self.guard.folder, int(table.version()), self.named_versions())
-
-    def _sum_up(self, table: DeltaTable) -> None:
-        table.create_checkpoint()
-        self.guard.folder.bring_checkpoint_to_disk(int(table.version()))
-
-    def _newest_bytes(self) -> int:
-        """Return the size of the file that was written last."""
-        table = self.guard.open(None)
-        if table is None:
-            return 0
-        files = pa.table(table.get_add_actions(flatten=True))
-        times = files.column("modification_time").to_pylist()
-        return int(max(zip(times, files.column("size_bytes").to_pylist(), strict=True))[1])
 
     def _open_or_create(self) -> DeltaTable:
         table = self.guard.open(None)

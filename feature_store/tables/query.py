@@ -15,9 +15,9 @@ import pyarrow as pa
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.study_identity import StudyIdentity
+from feature_store.tables.columns import DEEP_FEATURES, STUDY, TISSUE_COLUMNS
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import ROW_DIGEST, WRITTEN_AT
-from feature_store.tables.rows import DEEP_FEATURES, STUDY, TISSUE_COLUMNS
 from feature_store.tables.store import FeatureStore
 
 DEEP = "deep"

@@ -32,15 +32,17 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.score import ContourScores, ScoreRow
 from feature_store.study_identity import StudyIdentity
 from feature_store.tables.background_writes import BackgroundWrites
-from feature_store.tables.erasing import Rewritten, people_in, rows_in, rows_of, take_out
-from feature_store.tables.guarded_table import StoreError
-from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable
-from feature_store.tables.rows import (
+from feature_store.tables.columns import (
     DEEP_FEATURES,
     DEEP_INPUT_SHAPE,
     STUDY,
     TABLES,
     TISSUE_COLUMNS,
+)
+from feature_store.tables.erasing import Rewritten, people_in, rows_in, rows_of, take_out
+from feature_store.tables.guarded_table import StoreError
+from feature_store.tables.keyed_table import WRITTEN_AT, KeyedTable
+from feature_store.tables.rows import (
     AcquisitionRecord,
     acquisition_table,
     check_of,
@@ -157,7 +159,7 @@ class FeatureStore:
         Parameters
         ----------
         table : str
-            Name of the table, one of `feature_store.tables.rows.TABLES`.
+            Name of the table, one of `feature_store.tables.columns.TABLES`.
         equal : mapping of str to str or None
             Values that columns must have; `None` stands for any.
         columns : sequence of str, optional
@@ -220,7 +222,7 @@ class FeatureStore:
         tuple of str
             Tables that were not compacted, as another process is at it.
         """
-        return tuple(name for name, table in self._tables.items() if not table.compact())
+        return tuple(name for name, table in self._tables.items() if not table.upkeep.compact())
 
     def remove_old_files(
         self, keep_days: float, named: Sequence[Mapping[str, int]] = (), *, dry_run: bool = False
@@ -242,7 +244,7 @@ class FeatureStore:
             Number of files by table.
         """
         return {
-            name: table.remove_old(
+            name: table.upkeep.remove_old(
                 keep_days,
                 sorted(_of_table(name, named)),
                 dry_run=dry_run,

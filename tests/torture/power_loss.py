@@ -24,7 +24,7 @@ import pytest
 
 from dicom_node.registry.registry import StudyState
 from feature_store.imaging.regions import Region
-from feature_store.tables import keyed_table
+from feature_store.tables import table_upkeep
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from flows.data.check_store import lost_rows
 from flows.installation import Installation
@@ -153,7 +153,7 @@ def main() -> None:
     # so that a short run compacts and sums up the log as a long one does
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(keyed_table, "_CHECKPOINT_EVERY", 10),
+        mock.patch.object(table_upkeep, "_CHECKPOINT_EVERY", 10),
     ):
         result = cut_power(Path(folder), options.scores, options.seed)
     print(json.dumps(asdict(result)))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from feature_store.imaging.regions import Region
-from feature_store.tables.rows import STUDY, TABLES
+from feature_store.tables.columns import STUDY, TABLES
 from feature_store.tables.store import FeatureStore
 from flows.__main__ import main
 from tests.support import ROOT

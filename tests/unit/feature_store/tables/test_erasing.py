@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from feature_store.clinical_records import ClinicalRecord, ClinicalTable
 from feature_store.imaging.regions import Region
-from feature_store.tables import erasing, keyed_table, older_log
+from feature_store.tables import erasing, older_log, table_upkeep
 from feature_store.tables.parquet_text import text_of_parquet
 from feature_store.tables.store import FeatureStore, StoreError
 from feature_store.tables.table_folder import OLDER_LOG, TableFolder
@@ -30,7 +30,7 @@ NAMED = re.compile(rb"(?<![0-9a-f-])(b03|sB03)(?![0-9a-f-])")
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureStore:
     """Six patients of one centre and one of another; the log is summed up twice on the way."""
-    monkeypatch.setattr(keyed_table, "_CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr(table_upkeep, "_CHECKPOINT_EVERY", 4)
     store = FeatureStore(tmp_path / "store")
     for number in (1, 3, 2, 4):
         one = identity("B", number)

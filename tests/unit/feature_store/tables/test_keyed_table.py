@@ -79,15 +79,15 @@ def test_small_files_are_joined_now_and_then_and_versions_stay(tmp_path: Path) -
     untouched = table_at(tmp_path / "other", compact_every=None)
     for number in range(5):
         untouched.upsert([row(str(number))])
-    untouched.compact()
+    untouched.upkeep.compact()
     assert len(DeltaTable(untouched.uri).file_uris()) == 5
 
 
 def test_the_newest_small_files_are_joined_more_often_and_checkpoints_stay_small(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feature_store.tables.keyed_table._JOIN_EVERY", 4)
-    monkeypatch.setattr("feature_store.tables.keyed_table._CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("feature_store.tables.table_upkeep._JOIN_EVERY", 4)
+    monkeypatch.setattr("feature_store.tables.table_upkeep._CHECKPOINT_EVERY", 4)
     table = table_at(tmp_path)
     for number in range(12):
         table.upsert([row(str(number))])
@@ -115,16 +115,16 @@ def test_a_row_that_two_handles_find_absent_is_there_once(tmp_path: Path) -> Non
 def test_what_a_version_of_the_last_days_reads_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
+    monkeypatch.setattr("feature_store.tables.table_upkeep._LEAST_HOURS", 0)
     table = table_at(tmp_path)
     table.upsert([row("a")])
     then = time.time()
     time.sleep(0.5)
     table.upsert([row("a", 2.0)])
     days = (time.time() - then) / 86400
-    assert table.remove_old(days, [], dry_run=False) == 0
+    assert table.upkeep.remove_old(days, [], dry_run=False) == 0
     assert table.read({}, version=1).column("values").to_pylist() == [[1.0] * 3]
-    assert table.remove_old(0, [], dry_run=False) == 1
+    assert table.upkeep.remove_old(0, [], dry_run=False) == 1
     assert table.read({}).column("values").to_pylist() == [[2.0] * 3]
 
 
@@ -134,9 +134,9 @@ def test_of_two_compactions_at_once_one_is_done_and_no_row_is_there_twice(locati
         table.upsert([row(str(number))])
     with compaction_lease(table.uri, {}) as is_ours:
         assert is_ours
-        assert not table.compact()  # deltalake would commit both, and double every row
+        assert not table.upkeep.compact()  # deltalake would commit both, and double every row
         table.upsert([row("4")])
-    assert table.compact()
+    assert table.upkeep.compact()
     assert len(DeltaTable(table.uri).file_uris()) == 1
     assert sorted(table.read({}).column("key").to_pylist()) == list("01234")
 

@@ -17,7 +17,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from feature_store.tables import keyed_table, older_log
+from feature_store.tables import older_log, table_upkeep
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import KeyedTable
 from feature_store.tables.older_log import bring_all_back, move_older
@@ -41,8 +41,8 @@ def often() -> Iterator[None]:
     """Move after few versions what is otherwise moved after a hundred."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(older_log, "KEPT", 8)
-        patch.setattr(keyed_table, "_CHECKPOINT_EVERY", 4)
-        patch.setattr(keyed_table, "_MOVE_EVERY", 4)
+        patch.setattr(table_upkeep, "_CHECKPOINT_EVERY", 4)
+        patch.setattr(table_upkeep, "_MOVE_EVERY", 4)
         yield
 
 
@@ -141,10 +141,10 @@ def test_times_are_found_as_before(folder: Path) -> None:
 def test_a_clean_up_keeps_what_is_named_also_where_its_entries_were_moved(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyed_table, "_LEAST_HOURS", 0)
+    monkeypatch.setattr(table_upkeep, "_LEAST_HOURS", 0)
     table = table_at(folder)
     table.remove("A", "key", expected(NEWEST), "a test")
-    assert table.remove_old(0, [2], dry_run=False) == NEWEST - 2
+    assert table.upkeep.remove_old(0, [2], dry_run=False) == NEWEST - 2
     assert keys(table, 2) == expected(2)
     with pytest.raises(StoreError, match="Version 3 of the table scores is gone: a compaction"):
         keys(table, 3)

@@ -11,14 +11,9 @@ import pytest
 from feature_store.expectations.checks import Check
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
+from feature_store.tables.columns import TABLES
 from feature_store.tables.keyed_table import WRITTEN_AT
-from feature_store.tables.rows import (
-    TABLES,
-    check_of,
-    checks_of_findings,
-    feature_matrix,
-    row_of_check,
-)
+from feature_store.tables.rows import check_of, checks_of_findings, feature_matrix, row_of_check
 from tests.support.feature_stores import KVP, NOON, check, identity
 
 NO_GTV = Finding(Severity.CRITICAL, "gtv-name", "No ROI is the GTV.")

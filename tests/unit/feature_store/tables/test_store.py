@@ -23,10 +23,11 @@ from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
 from feature_store.rules import Finding, Severity
 from feature_store.score import ContourScores
+from feature_store.tables.columns import STUDY, TISSUE_COLUMNS
 from feature_store.tables.guarded_table import StoreError
 from feature_store.tables.keyed_table import KeyedTable
 from feature_store.tables.query import Contents, StoreQuery, ask
-from feature_store.tables.rows import STUDY, TISSUE_COLUMNS, AcquisitionRecord, acquisition_record
+from feature_store.tables.rows import AcquisitionRecord, acquisition_record
 from feature_store.tables.store import FeatureStore, ScoreRow, StudyIdentity
 from tests.support.dicom_files import write_ct
 from tests.support.feature_stores import KVP, check

@@ -194,8 +194,8 @@ def test_each_damage_is_a_sentence_stops_writes_and_clean_up_and_is_mended(
     assert words in defect.sentence
     for attempt in (
         lambda: table.upsert([row("new")]),
-        table.compact,
-        lambda: table.remove_old(0, [], dry_run=False),
+        table.upkeep.compact,
+        lambda: table.upkeep.remove_old(0, [], dry_run=False),
     ):
         with pytest.raises(StoreError) as refusal:
             attempt()
@@ -239,7 +239,7 @@ def test_an_older_back_up_is_not_written_to_until_the_versions_between_are_given
     assert "ends with version 4, and reports name its version 9" in defect.sentence
     for attempt in (
         lambda: table.upsert([row("new")]),
-        lambda: table.remove_old(0, [9], dry_run=False),
+        lambda: table.upkeep.remove_old(0, [9], dry_run=False),
     ):
         with pytest.raises(StoreError, match="version 4"):
             attempt()

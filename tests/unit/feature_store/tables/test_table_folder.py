@@ -30,7 +30,7 @@ def test_a_power_cut_at_any_moment_takes_no_row_that_was_acknowledged(
 ) -> None:
     root = tmp_path / "store"
     root.mkdir()
-    monkeypatch.setattr("feature_store.tables.keyed_table._CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr("feature_store.tables.table_upkeep._CHECKPOINT_EVERY", 4)
     luck = Random(1)
     acknowledged: list[str] = []
     lost: list[str] = []

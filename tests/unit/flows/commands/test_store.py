@@ -40,7 +40,7 @@ def test_compaction_keeps_versions_that_a_report_names_and_says_which_are_gone(
     code, out, _ = run("compact")
     assert code == 0
     assert "reports and bundles that name versions, which stay: 2" in out
-    monkeypatch.setattr("feature_store.tables.keyed_table._LEAST_HOURS", 0)
+    monkeypatch.setattr("feature_store.tables.table_upkeep._LEAST_HOURS", 0)
     (place / "reports" / "early" / "report.json").unlink()
     code, out, _ = run("compact", "--keep-days", "0")
     assert "2 files removed" in out  # of versions 1 and 3

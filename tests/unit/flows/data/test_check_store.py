@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dicom_node.registry.registry import StudyState
-from feature_store.tables import keyed_table
+from feature_store.tables import table_upkeep
 from feature_store.tables.store import StudyIdentity
 from flows.data.check_store import lost_rows, repair_store, store_findings
 from flows.dispatch.housekeeping import Housekeeping
@@ -25,7 +25,7 @@ from tests.torture.power_loss import MODEL, cut_power, write
 def test_every_verdict_has_its_row_after_a_power_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyed_table, "_CHECKPOINT_EVERY", 3)
+    monkeypatch.setattr(table_upkeep, "_CHECKPOINT_EVERY", 3)
     result = cut_power(tmp_path, scores=6, seed=3, share=0.1)
     assert result.scores == 6
     assert result.within_a_write > 3

@@ -27,7 +27,7 @@ from feature_store.clinical_records import ClinicalRecord, ClinicalTable, Histol
 from feature_store.imaging.regions import Region
 from feature_store.radiomic_features.feature_vector import FeatureVector
 from feature_store.radiomic_features.settings import FEATURE_NAMES
-from feature_store.tables import keyed_table, older_log
+from feature_store.tables import older_log, table_upkeep
 from feature_store.tables.store import ScoreRow, StudyIdentity
 from feature_store.tables.table_folder import TableFolder
 from flows.data.compact_store import compact_store
@@ -195,7 +195,7 @@ def test_a_report_is_made_again_after_new_outcomes_rescoring_compaction_and_clea
     bench.registry.outbox.finish(
         item.study_key, item.content_digest, DIGEST, StudyState.SCORED, None, None
     )
-    monkeypatch.setattr(keyed_table, "_LEAST_HOURS", 0)
+    monkeypatch.setattr(table_upkeep, "_LEAST_HOURS", 0)
     compact_store(work.settings, keep_days=0)
     later = report_of(work, QUERY.model_copy(update={"name": "later"}), AsOf(work.store.versions()))
     assert numbers(later) != numbers(first)
