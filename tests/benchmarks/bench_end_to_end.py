@@ -57,7 +57,10 @@ def main() -> int:
         prog="python -m tests.benchmarks.bench_end_to_end", description=__doc__
     )
     parser.add_argument(
-        "--rounds", type=int, default=12, help="studies measured after four to warm up"
+        "--rounds",
+        type=int,
+        default=18,
+        help="studies measured after four to warm up; at the twentieth the store joins files",
     )
     parser.add_argument(
         "--against", metavar="COMMIT", default=cold_start.EVERY_WORKER_STARTED_TENSORFLOW

@@ -9,10 +9,12 @@ from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
+from pyarrow import parquet
 
 from feature_store.tables.compaction_lease import compaction_lease
 from feature_store.tables.guarded_table import StoreError
@@ -94,6 +96,39 @@ def test_the_newest_small_files_are_joined_more_often_and_checkpoints_stay_small
     assert len(DeltaTable(table.uri).file_uris()) <= 6
     assert table.read({}).num_rows == 12
     assert table.read({}, version=2).num_rows == 2  # the files that were joined are still there
+
+
+def test_a_file_of_joined_rows_holds_them_in_groups_without_their_largest_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feature_store.tables.table_upkeep._GROUP_BYTES", 100_000)
+    schema = pa.schema([("center", pa.string()), ("key", pa.string()), ("voxels", pa.binary())])
+    table = KeyedTable(f"{tmp_path}/table", ("center", "key"), schema, compact_every=6)
+    for number in range(6):
+        voxels = np.random.default_rng(number).bytes(40_000)
+        table.upsert([{"center": "A", "key": str(number), "voxels": voxels}])
+    (joined,) = DeltaTable(table.uri).file_uris()
+    found = parquet.read_metadata(joined)
+    assert [found.row_group(group).num_rows for group in range(found.num_row_groups)] == [2, 2, 2]
+    column = found.row_group(0).column(found.num_columns - 1)
+    assert column.compression == "ZSTD"
+    assert len(column.statistics.min) <= 64
+    assert Path(joined).stat().st_size < 6 * 40_000 + 20_000
+
+
+def test_long_keys_are_found_in_joined_files(tmp_path: Path) -> None:
+    table = table_at(tmp_path, compact_every=4)
+    keys = [letter + "\U0010ffff" * 80 + str(number) for number, letter in enumerate("abyz")]
+    for key in keys:
+        table.upsert([row(key)])
+    assert len(DeltaTable(table.uri).file_uris()) == 1
+    for key in keys:
+        table.upsert([row(key)])
+    assert table.version() == 5  # each was there: four writes and one join
+    table.upsert([row(key, 2.0) for key in keys])
+    found = table.read({}).to_pylist()
+    assert sorted(one["key"] for one in found) == keys
+    assert {tuple(one["values"]) for one in found} == {(2.0,) * 3}
 
 
 def test_a_row_that_two_handles_find_absent_is_there_once(tmp_path: Path) -> None:
