@@ -14,7 +14,7 @@ from validation_reports.statistics.calibration import CalibrationSlope
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.margins import Margins
-from validation_reports.statistics.random_effects import PooledEffect, Scale
+from validation_reports.statistics.random_effects import PooledEffect
 from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 from validation_reports.statistics.within_centers import WithinCenters
@@ -23,6 +23,7 @@ from validation_reports.wording import figure_words, interval, limits
 _COARSE = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 _FINE = (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.6, 2, 2.5, 3.2)
 """Ticks of a logarithmic axis that spans much, or little."""
+_LINE_POINTS = 12
 
 
 class Statistic(StrEnum):
@@ -60,12 +61,11 @@ def forest_plot(results: Sequence[Shown], statistic: Statistic, margins: Margins
             _row(axes, row, value, highlighted=first, line=LOW_COLOUR, width=1.8, size=7)
         if statistic in (Statistic.HAZARD_SCALE, Statistic.SLOPE):
             axes.axvspan(margins.lower, margins.upper, color=GRID, alpha=0.45, linewidth=0)
-        axes.set(
-            yticks=rows,
-            ylim=(-0.6, len(results) - 0.4),
-            yticklabels=[
-                _with_size(_label(result), result.n, result.n_events) for result in results
-            ],
+        axes.set(ylim=(-0.6, len(results) - 0.4))
+        _name_rows(
+            axes,
+            rows,
+            [_with_size(_label(result), result.n, result.n_events) for result in results],
         )
         reference = 0.5 if statistic is Statistic.CONCORDANCE else 1
         axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
@@ -154,14 +154,15 @@ def pooled_plot(statistic: PooledStatistic) -> str:
             else:
                 _beside(axes, -2, "cannot be told")
         count = len(names)
-        axes.set(yticks=[last - row for row in range(count)], yticklabels=names)
+        _name_rows(axes, [last - row for row in range(count)], names)
         axes.set(ylim=(last - count + 0.4, last + 0.6), xlabel=figure_words(statistic.name))
-        if isinstance(effect, PooledEffect) and effect.scale is Scale.LOG:
+        reference = 0.5 if statistic.name == "Harrell's C" else 1.0
+        axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+        # of ratios that are not pooled nothing else tells the scale
+        if statistic.name == "Hazard ratio" or statistic.name.startswith("O/E"):
             axes.set_xscale("log")
             low, high = axes.get_xlim()
             _log_ticks(axes, low, high, _COARSE if high / low > 6 else _FINE)
-        reference = 0.5 if statistic.name == "Harrell's C" else 1.0
-        axes.axvline(reference, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
         _bare(axes)
         return svg(
             figure,
@@ -214,6 +215,25 @@ def _log_ticks(axes: Any, low: float, high: float, marks: Sequence[float]) -> No
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _name_rows(axes: Any, rows: Sequence[float], names: Sequence[str]) -> None:
+    """Name rows before the axis, each line a text of its own: a viewer with other letters than
+    matplotlib's keeps what is aligned, and shifts the lines of one text against each other.
+    """
+    axes.set_yticks(rows, [""] * len(rows))
+    for y, name in zip(rows, names, strict=True):
+        lines = name.split("\n")
+        for number, line in enumerate(lines):
+            axes.annotate(
+                line,
+                (0, y),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(-4, _LINE_POINTS * ((len(lines) - 1) / 2 - number)),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+            )
 
 
 def _beside(axes: Any, y: float, words: str) -> None:
