@@ -114,6 +114,8 @@ def _settled(
     if choice is None:
         return Incomplete(_without_ct(contents))
     if isinstance(choice, Ambiguous):
+        if choice.slices:
+            return Contradictory(_split(choice.count, choice.slices))
         return Contradictory(
             f"{choice.count} CT series fit the GTV equally, and nothing "
             "in the RTSTRUCT tells on which it was drawn: export it with its references to the "
@@ -161,6 +163,10 @@ def _complete(
             "The RTSTRUCT and its CT slices carry different Patient IDs in one study: correct the "
             "patient at the source and send the study again."
         )
+    if choice.continued_by:
+        parts = {one.series_instance_uid for one in choice.continued_by}
+        count = len(choice.slices) + len(choice.continued_by)
+        return Contradictory(_split(1 + len(parts), count))
     return Complete(
         rtstruct=drawn.rtstruct,
         ct=slices,
@@ -168,6 +174,14 @@ def _complete(
         gtv=drawn.gtv,
         choice=choice,
         older_has_gtv=drawn.older_has_gtv,
+    )
+
+
+def _split(series: int, slices: int) -> str:
+    return (
+        f"The CT came in {series} series, whose {slices} slices lie one after the other on one "
+        "grid, expected one series: it was split on the way. Send it as one series, as the scanner "
+        "made it."
     )
 
 

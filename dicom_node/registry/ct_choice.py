@@ -16,7 +16,7 @@ from unicodedata import normalize
 
 from dicom_node.datasets.instance import Plane
 from dicom_node.datasets.manifest import ListedSeries, Manifest, Roi, joined
-from dicom_node.registry.ct_geometry import holds
+from dicom_node.registry.ct_geometry import are_one_stack, holds
 
 
 class NameVerdict(StrEnum):
@@ -107,6 +107,9 @@ class CtChoice:
         The instances that the RTSTRUCT lists for it, sorted: for its series, else for all.
     is_certain : bool
         Whether what is still to come cannot change the choice.
+    continued_by : tuple of CtInstance
+        Slices of other series that the RTSTRUCT names and that go on where these end: one CT that
+        was split into series.
     """
 
     slices: tuple[CtInstance, ...]
@@ -114,6 +117,7 @@ class CtChoice:
     answers: Mapping[Evidence, Answer]
     listed: tuple[str, ...]
     is_certain: bool
+    continued_by: tuple[CtInstance, ...] = ()
 
     @property
     def series_instance_uid(self) -> str:
@@ -129,9 +133,13 @@ class Ambiguous:
     ----------
     count : int
         How many fit equally.
+    slices : int
+        How many slices they have together, where they are one CT that was split into series; else
+        0.
     """
 
     count: int
+    slices: int = 0
 
 
 def choose_roi(manifest: Manifest, gtv_pattern: str) -> RoiChoice:
@@ -199,7 +207,9 @@ def choose_ct(
             decided_by = evidence
             break
     if len(left) > 1:
-        return Ambiguous(len(left))
+        parts = [by_series[uid] for uid in left]
+        is_split = are_one_stack([one.plane for one in part] for part in parts)
+        return Ambiguous(len(left), sum(map(len, parts)) if is_split else 0)
     (series,) = left
     own = [one for one in listed if one.series_instance_uid == series] or listed
     localizers = {one.sop_instance_uid for one in ct if one.is_localizer}
@@ -208,9 +218,33 @@ def choose_ct(
         decided_by=decided_by,
         answers={evidence: _answer(named[evidence], series) for evidence in Evidence},
         listed=tuple(sorted({uid for one in own for uid in one.sop_instance_uids} - localizers)),
-        is_certain=decided_by is Evidence.CONTOUR_IMAGES
-        or (named[Evidence.CONTOUR_IMAGES] is None and _all_listed_are_here(listed, ct)),
+        is_certain=(decided_by is Evidence.CONTOUR_IMAGES or named[Evidence.CONTOUR_IMAGES] is None)
+        and _all_listed_are_here(listed, ct),
+        continued_by=_continued_by(by_series, series, named),
     )
+
+
+def _continued_by(
+    by_series: Mapping[str, Sequence[CtInstance]],
+    series: str,
+    named: Mapping[Evidence, set[str] | None],
+) -> tuple[CtInstance, ...]:
+    """Return the slices of the other series that are named and that go on where one ends, or where
+    another that does so ends.
+    """
+    asked = (Evidence.CONTOUR_IMAGES, Evidence.LISTED_SERIES, Evidence.LISTED_IMAGES)
+    others = {uid for evidence in asked for uid in named[evidence] or ()} - {series}
+    found: list[str] = []
+    while True:
+        planes = [[one.plane for one in by_series[uid]] for uid in (series, *found)]
+        further = [
+            uid
+            for uid in sorted(others.difference(found))
+            if are_one_stack([*planes, [one.plane for one in by_series[uid]]])
+        ]
+        if not further:
+            return tuple(one for uid in found for one in by_series[uid])
+        found.append(further[0])
 
 
 def listed_in_its_frame(manifest: Manifest, roi: Roi) -> list[ListedSeries]:

@@ -16,6 +16,7 @@ from dicom_node.datasets.manifest import Bounds, Point
 _COSINE_TOLERANCE = 1e-3
 _EDGE_TOLERANCE_MM = 0.01
 _GAP_RATIO = 1.5
+_GRID_TOLERANCE_MM = 0.1
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,43 @@ def stack_of(planes: Sequence[Plane | None]) -> Stack | None:
     if any(abs(_dot(plane.normal, normal) - 1) > _COSINE_TOLERANCE for plane in known):
         return None
     return Stack(normal, tuple(sorted({round(_dot(one.position, normal), 3) for one in known})))
+
+
+def are_one_stack(series: Iterable[Sequence[Plane | None]]) -> bool:
+    """Say whether several series go on where another ends, at one distance of slices and on one
+    grid: a CT that was split into series.
+
+    Parameters
+    ----------
+    series : iterable of sequence of Plane or None
+        The slices of each.
+    """
+    parts = list(series)
+    planes = [plane for part in parts for plane in part]
+    stack = stack_of(planes)
+    if stack is None:
+        return False
+    reaches = sorted(
+        (min(depths), max(depths))
+        for part in parts
+        if (depths := [stack.depth_mm(plane.position) for plane in part if plane is not None])
+    )
+    if any(after[0] - before[1] < _EDGE_TOLERANCE_MM for before, after in pairwise(reaches)):
+        return False
+    gaps = [after - before for before, after in pairwise(stack.depths_mm)]
+    grids = [_grid(plane, stack.normal) for plane in planes if plane is not None]
+    return max(gaps, default=0.0) <= _GAP_RATIO * min(gaps, default=0.0) and all(
+        abs(one - other) <= _GRID_TOLERANCE_MM
+        for grid in grids
+        for one, other in zip(grid, grids[0], strict=True)
+    )
+
+
+def _grid(plane: Plane, normal: Point) -> tuple[float, ...]:
+    """Return the size of a slice's pixels, how many it has, and where it lies within its plane."""
+    depth = _dot(plane.position, normal)
+    within = (plane.position[axis] - depth * normal[axis] for axis in range(3))
+    return (*within, *plane.spacing, plane.rows, plane.columns)
 
 
 def holds(planes: Sequence[Plane | None], bounds: Bounds | None) -> bool:

@@ -271,6 +271,24 @@ def test_series_that_nothing_tells_apart_are_refused_with_what_would_tell() -> N
     )
 
 
+@pytest.mark.parametrize("z", [(15.0, 18.0), (33.0, 36.0)])
+def test_a_ct_that_was_split_into_series_is_refused_and_not_cut_to_a_part(
+    z: tuple[float, ...],
+) -> None:
+    rest = slices("1.2", 3, z0=36.0)
+    images = [one.sop_instance_uid for one in CT + rest if one.plane and one.plane.position[2] in z]
+    said = manifest(
+        listed(uids(CT), "1.1"), listed(uids(rest), "1.2"), rois=(roi(z=z, images=images),)
+    )
+    assert _decide(_drawn(said)) == Waiting()  # the other part may still come
+    decision = _decide(_drawn(said, CT + rest), LENIENT)
+    assert isinstance(decision, Contradictory)
+    assert decision.sentence == (
+        "The CT came in 2 series, whose 15 slices lie one after the other on one grid, expected "
+        "one series: it was split on the way. Send it as one series, as the scanner made it."
+    )
+
+
 def test_evidence_that_contradicts_the_one_that_decided_is_told() -> None:
     other = slices("1.2")
     said = manifest(listed(uids(other), "1.2"), rois=(roi(images=uids(CT[5:7])),))

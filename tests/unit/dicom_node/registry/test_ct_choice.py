@@ -148,6 +148,19 @@ def test_with_two_series_named_the_choice_is_certain_once_something_of_each_is_h
     said = manifest(listed(uids(SOFT), "1.1"), listed((), "1.2"))
     assert _choice(choose_ct(ct, said, roi())).is_certain == is_certain
     by_contours = roi(images=uids(SOFT[5:6]))
-    assert _choice(choose_ct(ct, said, by_contours)).is_certain
+    assert _choice(choose_ct(ct, said, by_contours)).is_certain == is_certain
     not_yet = roi(images=("1.6.1",))
     assert not _choice(choose_ct(ct, said, not_yet)).is_certain
+
+
+def test_a_ct_that_was_split_into_series_is_known_by_what_its_parts_hold() -> None:
+    parts = (slices("1.1"), slices("1.2", 3, z0=36.0), slices("1.3", 4, z0=45.0))
+    everything = tuple(one for part in parts for one in part)
+    said = manifest(*(listed(uids(part), f"1.{n}") for n, part in enumerate(parts, start=1)))
+    found = _choice(choose_ct(everything, said, roi(images=uids(parts[0][5:7]))))
+    assert (found.slices, found.continued_by) == (parts[0], parts[1] + parts[2])
+    unlisted = manifest(listed(uids(parts[0]), "1.1"))
+    assert _choice(choose_ct(everything, unlisted, roi())).continued_by == ()
+    across = roi(z=(33.0, 36.0), images=(parts[0][-1].sop_instance_uid, "1.2.00"))
+    assert choose_ct(everything, said, across) == Ambiguous(2, 15)
+    assert choose_ct(SOFT + SHARP, manifest(), roi()) == Ambiguous(2, 0)

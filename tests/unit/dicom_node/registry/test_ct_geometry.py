@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from dicom_node.datasets.instance import Plane
-from dicom_node.registry.ct_geometry import Stack, holds, series_extent_mm, stack_of
+from dicom_node.registry.ct_geometry import (
+    Stack,
+    are_one_stack,
+    holds,
+    series_extent_mm,
+    stack_of,
+)
 from tests.support.ct_on_record import slices
 
 PLANES = [one.plane for one in slices("1.1", 4) if one.plane is not None]
@@ -90,3 +97,21 @@ def test_slices_reach_beyond_a_box_as_far_as_on_the_nearer_side(
 ) -> None:
     assert _stack(PLANES).reach_mm((4.0, 6.0, 4.0, 6.0, low, high)) == pytest.approx(reach)
     assert _stack(PLANES).reach_mm((4.0, 6.0, 4.0, 6.0, -30.0, 3.0)) == pytest.approx(-28.5)
+
+
+@pytest.mark.parametrize("planes", [PLANES, SAGITTAL, OBLIQUE])
+def test_series_that_go_on_where_another_ends_are_one_ct(planes: list[Plane]) -> None:
+    assert are_one_stack([planes[1:], planes[:1]])
+    assert are_one_stack([[one] for one in planes])
+    assert not are_one_stack([planes, planes[-1:]])
+    assert not are_one_stack([planes[:-1], [None]])
+
+
+def test_series_apart_among_each_other_or_on_another_grid_are_not_one_ct() -> None:
+    far = [replace(one, position=(0.0, 0.0, one.position[2] + 30)) for one in PLANES]
+    after = [replace(one, position=(0.0, 0.0, one.position[2] + 12)) for one in PLANES]
+    assert are_one_stack([PLANES, after])
+    assert not are_one_stack([PLANES, far])
+    assert not are_one_stack([PLANES[::2], PLANES[1::2]])
+    for change in ({"rows": 9}, {"spacing": (1.0, 1.0)}, {"position": (2.0, 0.0, 12.0)}):
+        assert not are_one_stack([PLANES, [replace(after[0], **change)]])  # type: ignore[arg-type]
