@@ -16,7 +16,7 @@ from feature_store.imaging.contour_combination import OverlappingContours
 from feature_store.imaging.contour_rules import ContourFacts, contour_facts
 from feature_store.imaging.ct_volume import CtVolume, ct_volume
 from feature_store.imaging.deep_input import deep_input
-from feature_store.imaging.gtv_rules import ChosenGtv, in_the_ct_that_is_listed, select_gtv
+from feature_store.imaging.gtv_choice import ChosenGtv, in_the_ct_that_is_listed, select_gtv
 from feature_store.imaging.harmonize import (
     HarmonizedCt,
     HarmonizedGrid,

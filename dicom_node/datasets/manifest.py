@@ -44,6 +44,11 @@ class DrawnContours:
     planes_mm: tuple[Point, ...] = ()
     sop_instance_uids: tuple[str, ...] = ()
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is more than remnants; a contour that cannot be read may be more."""
+        return self.bounds_mm is not None or self.malformed > 0
+
 
 @dataclass(frozen=True)
 class Roi:

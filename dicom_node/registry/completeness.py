@@ -95,9 +95,14 @@ def _drawn(contents: StudyContents, gtv_pattern: str) -> _Drawn:
     return _Drawn(
         rtstruct,
         gtv,
-        gtv.verdict is NameVerdict.NONE
-        and any(choose_roi(one.manifest, gtv_pattern).verdict is NameVerdict.ONE for one in older),
+        not _has_gtv(gtv)
+        and gtv.verdict is not NameVerdict.SEVERAL
+        and any(_has_gtv(choose_roi(one.manifest, gtv_pattern)) for one in older),
     )
+
+
+def _has_gtv(gtv: RoiChoice) -> bool:
+    return gtv.verdict is NameVerdict.ONE and gtv.roi.drawn.is_drawn
 
 
 def _undrawn(contents: StudyContents, policy: Policy | None) -> Decision:
@@ -179,9 +184,9 @@ def _complete(
 
 def _split(series: int, slices: int) -> str:
     return (
-        f"The CT came in {series} series, whose {slices} slices lie one after the other on one "
-        "grid, expected one series: it was split on the way. Send it as one series, as the scanner "
-        "made it."
+        f"The CT came in {series} series, together {counted(slices, 'slice')} one after the other "
+        "on one grid, expected one series: it was split on the way. Send it as one series, as the "
+        "scanner made it."
     )
 
 

@@ -151,7 +151,9 @@ def choose_roi(manifest: Manifest, gtv_pattern: str) -> RoiChoice:
         The RTSTRUCT's.
     gtv_pattern : str
         Regular expression for the whole ROI name, without regard to case or to the width and
-        composition of its letters (Unicode NFKC): ``ＧＴＶ－１`` is GTV-1.
+        composition of its letters (Unicode NFKC): ``ＧＴＶ－１`` is GTV-1. Of several ROIs of
+        such a name the one that is drawn is the GTV, if it is one: planning systems make ROIs by
+        template.
     """
     rule = re.compile(gtv_pattern, re.IGNORECASE)
     found = [
@@ -159,8 +161,9 @@ def choose_roi(manifest: Manifest, gtv_pattern: str) -> RoiChoice:
         for roi in manifest.rois
         if rule.fullmatch(roi.name) or rule.fullmatch(normalize("NFKC", roi.name))
     ]
-    if len(found) == 1:
-        return RoiChoice(NameVerdict.ONE, found[0])
+    drawn = [roi for roi in found if roi.drawn.is_drawn]
+    if len(one := drawn if len(drawn) == 1 else found) == 1:
+        return RoiChoice(NameVerdict.ONE, one[0])
     several = found or manifest.rois
     frames = {roi.frame_of_reference_uid for roi in several}
     together = Roi(

@@ -21,14 +21,13 @@ from feature_store.imaging.acquisition_rules import (
 )
 from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.imaging.ct_rules import CT_RULES, CtFacts, ct_facts
-from feature_store.imaging.gtv_rules import (
-    GTV_RULES,
+from feature_store.imaging.gtv_choice import (
     ChosenGtv,
-    GtvFacts,
-    gtv_facts,
     in_the_ct_that_is_listed,
     matching_rois,
+    undrawn_namesakes,
 )
+from feature_store.imaging.gtv_rules import GTV_RULES, GtvFacts, gtv_facts
 from feature_store.imaging.structure_set import StructureSet
 from feature_store.rules import TRUE, Between, OneOf, warning
 from feature_store.wording import counted
@@ -90,18 +89,13 @@ def study_facts(
         structure_set.roi_names,
         gtv_pattern,
         older_rtstruct_has_it=chosen is not None and chosen.older_rtstruct_has_it,
+        undrawn_namesakes=undrawn_namesakes(structure_set, gtv_pattern, found),
         image_positions_mm={one.sop_instance_uid: one.position_mm for one in headers.slices},
     )
-    as_drawn = [roi.frame_of_reference_uid for roi in found]
     return StudyFacts(
         **vars(ct_facts(headers)),
         **vars(acquisition_facts(headers)),
-        **{
-            **vars(of_gtv),
-            "frame_of_reference_listed": as_drawn
-            == [roi.frame_of_reference_uid for roi in candidates],
-            "is_rejected": structure_set.approval == "REJECTED",
-        },
+        **{**vars(of_gtv), "is_rejected": structure_set.approval == "REJECTED"},
         clinical_row=clinical is not None,
         age=clinical.age if clinical else None,
         histology=clinical.histology if clinical else None,

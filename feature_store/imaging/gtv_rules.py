@@ -1,4 +1,4 @@
-"""What must hold of the GTV's contours: which ROI is the GTV, its facts, and the rules on them.
+"""What must hold of the GTV's contours: facts of the ROIs that may be it, and the rules on them.
 
 A new defect is a fact, where none says it yet, and one more row of `GTV_RULES`.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +16,9 @@ import numpy.typing as npt
 from feature_store.errors import ContourError
 from feature_store.imaging.contour_relations import SliceContour
 from feature_store.imaging.ct_extent import CtExtent
-from feature_store.imaging.ct_headers import CtHeaders
 from feature_store.imaging.polygon import is_click, is_upright
-from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, Roi, StructureSet
-from feature_store.rules import TRUE, Between, OneOf, Rule, refuse, warning
+from feature_store.imaging.structure_set import CLOSED_TYPES, MALFORMED, FrameDoubt, Roi
+from feature_store.rules import TRUE, Between, OneOf, Rule, warning
 from feature_store.wording import counted
 
 _OUTSIDE_MM = 0.1
@@ -40,22 +38,6 @@ _LOOK_ALIKES = str.maketrans(
     "ABEKMHOPCTXIVaeopcxivABEZHIKMNOPTYXo",
 )
 """Letters of Cyrillic and Greek that nobody can tell from Latin ones."""
-
-
-@dataclass(frozen=True)
-class ChosenGtv:
-    """Which ROI was chosen as the GTV when the study was completed.
-
-    Parameters
-    ----------
-    number : int or None
-        Its ROI Number; `None` unless exactly one ROI had the name.
-    older_rtstruct_has_it : bool
-        Whether this RTSTRUCT, the newest, has no ROI of that name, and an older one has.
-    """
-
-    number: int | None
-    older_rtstruct_has_it: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +62,19 @@ class GtvFacts:
     shares_its_number : bool
         Whether another ROI has the same ROI Number as a candidate.
     same_frame_of_reference : bool
-        Whether the contours of each candidate are in the CT's Frame of Reference.
+        Whether the contours of each candidate are in the CT's Frame of Reference, or placed on this
+        CT by what the RTSTRUCT lists.
+    frame_missing : str or None
+        Which of the two names none, in words; `None` where both name one.
     contours_outside_ct : int
         Contours that leave the CT.
     farthest_outside_mm : float
         By how much at most; 0 where none does.
-    frame_of_reference_listed : bool
-        Whether the candidates' frame is the CT's by what they say, and not because the RTSTRUCT,
-        whose list lacks theirs, lists this CT.
+    frame_of_reference_listed, frame_of_reference_told, frame_of_reference_shared : bool
+        Whether no candidate is placed on this CT by what the RTSTRUCT lists although its frame is
+        none that it lists; although it or the CT names none; although the CT names another.
+    undrawn_namesakes : tuple of str
+        Names of ROIs that match the rule too and are not drawn, so that another one is the GTV.
     older_rtstruct_has_it : bool
         Whether an older RTSTRUCT of the study has the GTV that this one lacks.
     is_rejected : bool
@@ -112,7 +99,11 @@ class GtvFacts:
     same_frame_of_reference: bool
     contours_outside_ct: int
     farthest_outside_mm: float
+    frame_missing: str | None = None
     frame_of_reference_listed: bool = True
+    frame_of_reference_told: bool = True
+    frame_of_reference_shared: bool = True
+    undrawn_namesakes: tuple[str, ...] = ()
     older_rtstruct_has_it: bool = False
     is_rejected: bool = False
     named_elsewhere: int = 0
@@ -127,6 +118,7 @@ def gtv_facts(
     gtv_pattern: str = "",
     *,
     older_rtstruct_has_it: bool = False,
+    undrawn_namesakes: tuple[str, ...] = (),
     image_positions_mm: Mapping[str, tuple[float, ...]] | None = None,
 ) -> GtvFacts:
     """Collect the facts of the ROIs that may be the GTV.
@@ -137,8 +129,8 @@ def gtv_facts(
         ROIs whose name matches the centre's rule.
     extent : CtExtent, optional
         The CT that they are drawn on; without it nothing is said to be amiss between the two.
-    roi_names, gtv_pattern, older_rtstruct_has_it
-        As in `GtvFacts`; what is told where there is not one candidate.
+    roi_names, gtv_pattern, older_rtstruct_has_it, undrawn_namesakes
+        As in `GtvFacts`; what is told where there is not one candidate that is drawn.
     image_positions_mm : mapping of str to tuple of float, optional
         Where the CT's slices lie, by SOP Instance UID; without it no contour is held against the
         images that it names.
@@ -149,6 +141,7 @@ def gtv_facts(
         for points, kind in zip(roi.contours, roi.geometric_types, strict=True)
     ]
     amiss = [_amiss(points, kind) for points, kind in contours]
+    doubts = {roi.frame_doubt for roi in candidates}
     outside = [0.0]
     if extent is not None:
         beyond = [
@@ -178,12 +171,20 @@ def gtv_facts(
         shares_its_number=any(roi.shares_its_number for roi in candidates),
         same_frame_of_reference=extent is None
         or all(
-            roi.frame_of_reference_uid is not None
-            and roi.frame_of_reference_uid in extent.frame_of_reference_uids
+            roi.frame_doubt is not None
+            or (
+                roi.frame_of_reference_uid is not None
+                and roi.frame_of_reference_uid in extent.frame_of_reference_uids
+            )
             for roi in candidates
         ),
+        frame_missing=_frame_missing(candidates, extent),
         contours_outside_ct=len(outside) - 1,
         farthest_outside_mm=max(outside),
+        frame_of_reference_listed=FrameDoubt.UNLISTED not in doubts,
+        frame_of_reference_told=FrameDoubt.MISSING not in doubts,
+        frame_of_reference_shared=FrameDoubt.OTHER not in doubts,
+        undrawn_namesakes=undrawn_namesakes,
         older_rtstruct_has_it=older_rtstruct_has_it,
         named_elsewhere=len(elsewhere),
         farthest_named_mm=max(elsewhere, default=0.0),
@@ -191,84 +192,6 @@ def gtv_facts(
             sorted({kind for roi in candidates for kind in roi.interpreted_types} - _TUMOUR_TYPES)
         ),
     )
-
-
-def matching_rois(
-    structure_set: StructureSet, pattern: str, chosen: ChosenGtv | None = None
-) -> tuple[Roi, ...]:
-    """Return the ROIs that may be the GTV.
-
-    Parameters
-    ----------
-    structure_set : StructureSet
-        Where to look.
-    pattern : str
-        Regular expression for the whole ROI name, without regard to case or to the width and
-        composition of its letters (Unicode NFKC), as the node chooses.
-    chosen : ChosenGtv, optional
-        The choice that was made when the study was completed; by default the name alone decides.
-    """
-    rule = re.compile(pattern, re.IGNORECASE)
-    named = tuple(
-        roi
-        for roi in structure_set.rois
-        if rule.fullmatch(roi.name) or rule.fullmatch(normalize("NFKC", roi.name))
-    )
-    if chosen is None or chosen.number is None:
-        return named
-    numbered = tuple(roi for roi in structure_set.rois if roi.number == chosen.number)
-    return tuple(roi for roi in numbered if roi in named) or numbered
-
-
-def in_the_ct_that_is_listed(roi: Roi, structure_set: StructureSet, ct: CtHeaders) -> Roi:
-    """Return a ROI in the CT's Frame of Reference where the RTSTRUCT means that in spite of what
-    the ROI says: it does not list the ROI's frame, but this CT's, and its series and instances.
-
-    Parameters
-    ----------
-    roi : Roi
-        The ROI.
-    structure_set : StructureSet
-        Its RTSTRUCT.
-    ct : CtHeaders
-        The slices.
-    """
-    own, frames = roi.frame_of_reference_uid, ct.extent.frame_of_reference_uids
-    listed = structure_set.listed_frame_uids
-    (frame,) = frames if len(frames) == 1 else (None,)
-    if frame in {None, own} or own in listed or frame not in listed:
-        return roi
-    return replace(roi, frame_of_reference_uid=frame) if structure_set.names(ct) else roi
-
-
-def select_gtv(structure_set: StructureSet, pattern: str, chosen: ChosenGtv | None = None) -> Roi:
-    """Return the one ROI that is the GTV.
-
-    Parameters
-    ----------
-    structure_set, pattern, chosen
-        As in `matching_rois`.
-
-    Returns
-    -------
-    Roi
-        It has at least one contour, and all its contours are closed and planar.
-
-    Raises
-    ------
-    ContourError
-        If no ROI or more than one may be it, or it has no contours, or one that encloses no area.
-    """
-    found = matching_rois(structure_set, pattern, chosen)
-    facts = gtv_facts(
-        found,
-        None,
-        structure_set.roi_names,
-        pattern,
-        older_rtstruct_has_it=chosen is not None and chosen.older_rtstruct_has_it,
-    )
-    refuse(GTV_RULES, facts)
-    return found[0]
 
 
 def _named_elsewhere_mm(
@@ -289,6 +212,12 @@ def _named_elsewhere_mm(
                 nearest = min(abs(float(np.dot(position, normal)) - depth) for position in named)
                 if nearest > _NAMED_SPACINGS * spacing:
                     yield nearest
+
+
+def _frame_missing(candidates: Sequence[Roi], extent: CtExtent | None) -> str | None:
+    if extent is not None and extent.frame_of_reference_uids == {None}:
+        return "the CT"
+    return "it" if any(roi.frame_of_reference_uid is None for roi in candidates) else None
 
 
 def _is_remnant(points: npt.NDArray[np.float64], extent: CtExtent) -> bool:
@@ -347,6 +276,31 @@ def _choice_sentence(f: GtvFacts) -> str:
     )
 
 
+def _empty_sentence(f: GtvFacts) -> str:
+    empty = f"ROI {_names(f.gtv_candidates)} has no contours, expected at least one. "
+    if f.older_rtstruct_has_it:
+        return empty + (
+            "An older RTSTRUCT of the study has the GTV drawn: draw it in the newest too, or "
+            "export the older one again, so that it becomes the newest."
+        )
+    return empty + "Draw it, or send another one."
+
+
+def _frame_sentence(f: GtvFacts) -> str:
+    roi = f"ROI {_names(f.gtv_candidates)}"
+    if f.frame_missing is not None:
+        return (
+            f"{roi} cannot be placed on the CT: {f.frame_missing} names no Frame of Reference, "
+            "expected one and the same (0020,0052 and 3006,0024), or an RTSTRUCT that lists this "
+            "CT's series and instances. An anonymiser may have removed it: send CT and RTSTRUCT "
+            "with it."
+        )
+    return (
+        f"{roi} is not in the Frame of Reference of the CT, expected the same, found another. Send "
+        "the CT on which the contour was drawn."
+    )
+
+
 def _looks_right(name: str, pattern: str) -> bool:
     latin = name.translate(_LOOK_ALIKES)
     return latin != name and re.fullmatch(pattern, latin, re.IGNORECASE) is not None
@@ -374,10 +328,7 @@ GTV_RULES = (
         "gtv_contours",
         Between(1),
         "a GTV with contours",
-        lambda f: (
-            f"ROI {_names(f.gtv_candidates)} has no contours, expected at least one. Draw it, or "
-            "send another one."
-        ),
+        _empty_sentence,
     ),
     _refusal(
         "malformed-contour",
@@ -428,10 +379,7 @@ GTV_RULES = (
         "same_frame_of_reference",
         TRUE,
         "CT and GTV in one Frame of Reference",
-        lambda f: (
-            f"ROI {_names(f.gtv_candidates)} is not in the Frame of Reference of the CT, expected "
-            "the same, found another or none. Send the CT on which the contour was drawn."
-        ),
+        _frame_sentence,
     ),
     warning(
         "unlisted-frame-of-reference",
@@ -442,6 +390,41 @@ GTV_RULES = (
             f"ROI {_names(f.gtv_candidates)} names a Frame of Reference that the RTSTRUCT itself "
             "does not list, or none, expected the CT's, which it lists with this series and its "
             "instances: the contours are taken to be drawn on this CT."
+        ),
+    ),
+    warning(
+        "no-frame-of-reference",
+        "frame_of_reference_told",
+        TRUE,
+        "a Frame of Reference in CT and RTSTRUCT",
+        lambda f: (
+            f"ROI {_names(f.gtv_candidates)} or the CT names no Frame of Reference (3006,0024 and "
+            "0020,0052), expected one and the same: as the RTSTRUCT lists this CT's series and "
+            "instances, the contours are taken to be drawn on it."
+        ),
+    ),
+    warning(
+        "other-frame-of-reference",
+        "frame_of_reference_shared",
+        TRUE,
+        "the same Frame of Reference in the CT and in the RTSTRUCT that lists it",
+        lambda f: (
+            f"ROI {_names(f.gtv_candidates)} is in another Frame of Reference than the CT, "
+            "expected the same: the RTSTRUCT lists this CT's series and instances, so that one of "
+            "the two was changed on the way, as by an anonymiser or a registration. Export both "
+            "again, or look at the contours on the CT and release the study if they lie on the "
+            "tumour."
+        ),
+    ),
+    warning(
+        "undrawn-namesake",
+        "undrawn_namesakes",
+        Between(None, 0),
+        "one ROI of the GTV's name",
+        lambda f: (
+            f"ROI {_names(f.undrawn_namesakes)} has a name of the GTV too and no contours, "
+            f"expected one such ROI: {_names(f.gtv_candidates)} is taken, which is drawn. Check "
+            "that nothing of the tumour is missing."
         ),
     ),
     warning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import chain
 
 import numpy as np
@@ -28,6 +29,17 @@ MALFORMED = "MALFORMED"
 """Our own geometric type of a contour whose data cannot be read as points; only the chosen ROI must
 be free of it.
 """
+
+
+class FrameDoubt(StrEnum):
+    """Why a ROI lies on a CT by what its RTSTRUCT lists, and not by its Frame of Reference."""
+
+    UNLISTED = "unlisted"
+    """The RTSTRUCT does not list the ROI's frame, and does list the CT's."""
+    MISSING = "missing"
+    """The ROI or the CT names none."""
+    OTHER = "other"
+    """The CT names another than the RTSTRUCT."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +68,9 @@ class Roi:
         The images that each contour names as drawn on; empty where none names any.
     interpreted_types : tuple of str
         RT ROI Interpreted Types (3006,00A4) that its observations give it, sorted.
+    frame_doubt : FrameDoubt or None
+        Why it lies on a CT in spite of its frame; `None` where the frame says so, or nothing is
+        said of a CT.
 
     Raises
     ------
@@ -73,6 +88,7 @@ class Roi:
     shares_its_number: bool = False
     contour_images: tuple[tuple[str, ...], ...] = ()
     interpreted_types: tuple[str, ...] = ()
+    frame_doubt: FrameDoubt | None = None
 
     def __post_init__(self) -> None:
         if not self.geometric_types:

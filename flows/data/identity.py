@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicom_node.registry.registry import StudyFiles
-from feature_store.imaging.gtv_rules import ChosenGtv
+from feature_store.imaging.gtv_choice import ChosenGtv
 from feature_store.tables.store import StudyIdentity
 from flows.installation import Installation
 from flows.runs.account import about

@@ -90,6 +90,7 @@ class ExpectationsTable(BaseModel):
         "slice-level",
         "untold-tilt",
         "unspecified-unit",
+        "other-frame-of-reference",
         "rejected-rtstruct",
         "interpreted-type",
         "contour-names-other-slice",

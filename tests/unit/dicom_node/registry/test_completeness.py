@@ -284,8 +284,8 @@ def test_a_ct_that_was_split_into_series_is_refused_and_not_cut_to_a_part(
     decision = _decide(_drawn(said, CT + rest), LENIENT)
     assert isinstance(decision, Contradictory)
     assert decision.sentence == (
-        "The CT came in 2 series, whose 15 slices lie one after the other on one grid, expected "
-        "one series: it was split on the way. Send it as one series, as the scanner made it."
+        "The CT came in 2 series, together 15 slices one after the other on one grid, expected one "
+        "series: it was split on the way. Send it as one series, as the scanner made it."
     )
 
 
@@ -396,6 +396,16 @@ def test_an_older_rtstruct_that_has_the_gtv_is_noted_where_the_newest_lacks_it(
     assert decision.gtv.verdict is NameVerdict.NONE
     assert decision.gtv.roi.number is None
     assert decision.older_has_gtv == has_it
+
+
+def test_an_older_rtstruct_that_has_drawn_what_is_undrawn_in_the_newest_is_noted() -> None:
+    by_list = listed(uids(CT), "1.1")
+    new = rtstruct(manifest(by_list, rois=(roi(z=()),)), "1.7.2")
+    old = rtstruct(manifest(by_list, made_at=("20230101", "", "", "")), "1.7.1")
+    decision = _complete(_decide(StudyContents(CT, (new, old)), LENIENT))
+    assert decision.gtv.verdict is NameVerdict.ONE
+    assert decision.older_has_gtv
+    assert not _complete(_decide(StudyContents(CT, (new,)), LENIENT)).older_has_gtv
 
 
 def test_slices_of_another_patient_contradict() -> None:

@@ -59,6 +59,17 @@ def test_without_one_gtv_all_that_may_be_it_say_where_to_look() -> None:
     assert choose_roi(manifest(rois=elsewhere), PATTERN).roi.frame_of_reference_uid is None
 
 
+def test_of_two_rois_of_the_name_the_one_that_is_drawn_is_the_gtv() -> None:
+    drawn, undrawn = roi("GTVp", (9.0,), number=2), roi("GTV", ())
+    clicked = replace(undrawn, drawn=replace(undrawn.drawn, contours=1))
+    for rois in ((undrawn, drawn), (drawn, undrawn), (clicked, drawn)):
+        found = choose_roi(manifest(rois=rois), PATTERN)
+        assert (found.verdict, found.roi) == (NameVerdict.ONE, drawn)
+    malformed = replace(undrawn, drawn=replace(undrawn.drawn, contours=1, malformed=1))
+    for rois in ((malformed, drawn), (undrawn, replace(undrawn, number=3))):
+        assert choose_roi(manifest(rois=rois), PATTERN).verdict is NameVerdict.SEVERAL
+
+
 NAMED_BY_EACH = {
     Evidence.CONTOUR_IMAGES: (manifest(listed(uids(SHARP), "1.2")), roi(images=uids(SOFT[5:7]))),
     Evidence.LISTED_SERIES: (manifest(listed(uids(SHARP), "1.1")), roi()),

@@ -131,6 +131,24 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         {"frame_of_reference_listed": False},
         "ROI 'GTV-1' names a Frame of Reference that the RTSTRUCT itself does not list",
     ),
+    (
+        "no-frame-of-reference",
+        WARNING,
+        {"frame_of_reference_told": False},
+        "ROI 'GTV-1' or the CT names no Frame of Reference (3006,0024 and 0020,0052)",
+    ),
+    (
+        "other-frame-of-reference",
+        WARNING,
+        {"frame_of_reference_shared": False},
+        "ROI 'GTV-1' is in another Frame of Reference than the CT, expected the same: the RTSTRUCT",
+    ),
+    (
+        "undrawn-namesake",
+        WARNING,
+        {"undrawn_namesakes": ("GTVp",)},
+        "ROI 'GTVp' has a name of the GTV too and no contours, expected one such ROI: 'GTV-1' is",
+    ),
     ("rejected-rtstruct", WARNING, {"is_rejected": True}, "(300E,0002) is REJECTED, expected"),
     ("interpreted-type", WARNING, {"other_types": ("PTV",)}, "ROI 'GTV-1' is PTV by its RT ROI"),
     (
@@ -394,6 +412,8 @@ def _undrawn(dataset: Dataset) -> None:
 
 def _elsewhere(dataset: Dataset) -> None:
     dataset.StructureSetROISequence[0].ReferencedFrameOfReferenceUID = "1.2.3"
+    for contour in dataset.ROIContourSequence[0].ContourSequence:
+        del contour.ContourImageSequence  # or this CT is meant all the same
 
 
 @pytest.mark.parametrize(

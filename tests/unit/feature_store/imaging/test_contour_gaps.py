@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.imaging.contour_gaps import Gap, empty_slices, find_gaps
 from feature_store.imaging.ct_volume import ct_volume
-from feature_store.imaging.gtv_rules import select_gtv
+from feature_store.imaging.gtv_choice import select_gtv
 from feature_store.imaging.rasterize import rasterize
 from feature_store.imaging.reading import read_ct, read_rtstruct
 
