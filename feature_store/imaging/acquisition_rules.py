@@ -7,10 +7,15 @@ A new departure from the protocol is a fact, where none says it yet, and one mor
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from feature_store.imaging.ct_headers import UNSPECIFIED, CtHeaders
+from feature_store.imaging.ct_rules import COINCIDING_MM
 from feature_store.rules import TRUE, Between, OneOf, warning
 from feature_store.wording import counted
 
@@ -27,10 +32,10 @@ KNOWN_VENDORS = (
 
 
 PROJECTIONS = frozenset(
-    ["MIP", "MINIP", "AVERAGE", "AVG", "MEAN", "MEDIAN", "SUM", "PROJECTION", "LOCALIZER",
-     "SUBTRACTION", "RESAMPLED", "REFORMATTED", "MPR", "FILTERED"]
+    ["MIP", "TMIP", "MINIP", "AIP", "AVE", "AVERAGE", "AVG", "MEAN", "MEDIAN", "SUM", "PROJECTION",
+     "LOCALIZER", "SUBTRACTION", "RESAMPLED", "REFORMATTED", "MPR", "FILTERED"]
 )  # fmt: skip
-"""Values of Image Type of what is no plain reconstruction (PS3.3 C.8.2.1.1.1, C.8.15.3.9)."""
+"""Words in Image Type of what is no plain reconstruction (PS3.3 C.8.2.1.1.1, C.8.15.3.9)."""
 SPECTRAL = frozenset(
     ["VMI", "MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED",
      "EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "VNC", "IODINE", "MONOENERGETIC", "ENERGY_PROP_WT",
@@ -40,6 +45,8 @@ SPECTRAL = frozenset(
 
 
 _STRAIGHT_DEG = 0.5
+_LEAST_THICKNESS = 2 / 3
+"""Of the distance of slices: a part of each nominal thickness may be told by its rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,11 @@ class AcquisitionFacts:
         patient, in degrees; 0 where they name none, or lie tilted.
     unspecified_slices : int
         Slices whose Rescale Type says that their unit is not specified.
+    acquisitions, interleaved : int
+        Acquisitions that slices name, and how often one begins again along the normal; 0 where
+        slices coincide.
+    slice_distance_mm, thickness_share : float or None
+        Median distance of slices along the normal, and the nominal thickness over it.
     """
 
     kvp: float | None
@@ -85,6 +97,10 @@ class AcquisitionFacts:
     bits_stored: int | None = None
     untold_tilt_deg: float = 0.0
     unspecified_slices: int = 0
+    acquisitions: int = 1
+    interleaved: int = 0
+    slice_distance_mm: float | None = None
+    thickness_share: float | None = None
 
     @property
     def matrix(self) -> str:
@@ -113,6 +129,13 @@ def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
         "ContrastBolusAgent": {one.contrast for one in slices},
     }
     kinds = {kind for one in slices for kind in one.image_type.split("\\")}
+    words = {word for kind in kinds for word in re.split(r"[^A-Z0-9]+", kind)}
+    acquired = [one.acquired_in for one in slices]
+    acquisitions = len(set(acquired))
+    runs = 1 + sum(before != after for before, after in pairwise(acquired))
+    gaps_mm = headers.slice_gaps_mm
+    distance_mm = float(np.median(gaps_mm)) if gaps_mm.size else 0.0
+    thickness_mm = acquisition.slice_thickness_mm
     straight = math.degrees(math.acos(min(1.0, abs(float(headers.normal[2]))))) < _STRAIGHT_DEG
     tilts = [abs(one.gantry_tilt_deg or 0.0) for one in slices] if straight else []
     bits = [one.bits_stored for one in slices if one.bits_stored is not None]
@@ -124,12 +147,17 @@ def acquisition_facts(headers: CtHeaders) -> AcquisitionFacts:
         manufacturer=acquisition.manufacturer,
         missing_tags=acquisition.missing_tags,
         varying_tags=tuple(keyword for keyword, found in values.items() if len(found) > 1),
-        projections=tuple(sorted(kinds & PROJECTIONS)),
+        projections=tuple(sorted(words & PROJECTIONS)),
         spectral=tuple(sorted(kinds & SPECTRAL)),
         lossy_slices=sum(one.lossy for one in slices),
         bits_stored=min(bits, default=None),
         untold_tilt_deg=max(tilts, default=0.0),
         unspecified_slices=sum(one.rescale_type == UNSPECIFIED for one in slices),
+        acquisitions=acquisitions,
+        # where slices coincide their order says nothing
+        interleaved=runs - acquisitions if gaps_mm.min(initial=1.0) >= COINCIDING_MM else 0,
+        slice_distance_mm=distance_mm or None,
+        thickness_share=thickness_mm / distance_mm if thickness_mm and distance_mm > 0 else None,
     )
 
 
@@ -174,6 +202,32 @@ PROTOCOL_RULES = (
             f"{' and '.join(f.varying_tags)} {'changes' if len(f.varying_tags) == 1 else 'change'} "
             "within the CT series, expected one value throughout: the tumour's slices may be of "
             "another reconstruction than the others."
+        ),
+    ),
+    warning(
+        "interleaved-acquisitions",
+        "interleaved",
+        Between(None, 0),
+        "slices of one acquisition, or of several one after the other",
+        lambda f: (
+            f"The CT's slices are of {counted(f.acquisitions, 'acquisition')} that alternate along "
+            "the patient (Acquisition Number (0020,0012), Temporal Position Identifier "
+            "(0020,0100)), expected one, or one after the other: neighbouring slices may be of "
+            "another breath, phase or contrast. Send the acquisition that was contoured as a "
+            "series of its own, or release the study if whoever knows the scanner says that the "
+            "slices belong together."
+        ),
+    ),
+    warning(
+        "slices-apart",
+        "thickness_share",
+        Between(_LEAST_THICKNESS),
+        "slices as thick as they lie apart, or thicker",
+        lambda f: (
+            f"The CT slices are {f.slice_thickness_mm:g} mm thick and lie "
+            f"{f.slice_distance_mm:.2f} mm apart, expected no gaps: what lies between them was not "
+            "measured, or slices lack throughout, such as every second one. Send the whole series, "
+            "if there is more of it."
         ),
     ),
     warning(
@@ -228,7 +282,7 @@ PROTOCOL_RULES = (
         "pixels that were never compressed with loss",
         lambda f: (
             f"The CT has {counted(f.lossy_slices, 'slice')} compressed with loss, as (0028,2110) "
-            "says, expected none: compression changes textures."
+            "says, or a ratio or method without it, expected none: compression changes textures."
         ),
     ),
     warning(

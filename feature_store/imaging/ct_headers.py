@@ -119,11 +119,15 @@ class SliceHeader:
     samples : int or None
         Samples per Pixel (0028,0002).
     lossy : bool
-        Whether the pixels were compressed with loss at some time (0028,2110).
+        Whether the pixels were compressed with loss at some time (0028,2110), or name a ratio or
+        method of such a compression (0028,2112), (0028,2114) and do not say that they were not.
     gantry_tilt_deg : float or None
         Nominal tilt of the gantry (0018,1120).
     contrast : str or None
         Contrast/Bolus Agent (0018,0010).
+    acquired_in : tuple of 2 str
+        Acquisition Number (0020,0012) and Temporal Position Identifier (0020,0100), each empty
+        where it is absent.
     undescribed : tuple of str
         Keywords of what pixels cannot be read without, and that is absent or impossible (PS3.3
         C.7.6.3.1).
@@ -152,6 +156,7 @@ class SliceHeader:
     lossy: bool = False
     gantry_tilt_deg: float | None = None
     contrast: str | None = None
+    acquired_in: tuple[str, str] = ("", "")
     undescribed: tuple[str, ...] = ()
 
     @property
@@ -351,14 +356,30 @@ def _header(dataset: Dataset, number: int) -> SliceHeader:
         high_bit=_optional(dataset, "HighBit", int),
         photometric=_optional(dataset, "PhotometricInterpretation", _unit) or "",
         samples=_optional(dataset, "SamplesPerPixel", int),
-        lossy=_optional(dataset, "LossyImageCompression", _unit) == "01",
+        lossy=_is_lossy(dataset),
         gantry_tilt_deg=_optional(dataset, "GantryDetectorTilt", _finite),
         contrast=_optional(dataset, "ContrastBolusAgent", _joined),
+        acquired_in=(
+            _optional(dataset, "AcquisitionNumber", _joined) or "",
+            _optional(dataset, "TemporalPositionIdentifier", _joined) or "",
+        ),
         undescribed=tuple(
             keyword
             for keyword, kind in _PIXEL_DESCRIPTION.items()
             if _optional(dataset, keyword, kind) is None
         ),
+    )
+
+
+def _is_lossy(dataset: Dataset) -> bool:
+    said = _optional(dataset, "LossyImageCompression", _unit)
+    if said is not None:
+        return said in {"01", "1"}
+    ratio = _optional(dataset, "LossyImageCompressionRatio", _joined)
+    return (
+        any(float(one) > 1 for one in ratio.split("\\") if one.replace(".", "", 1).isdecimal())
+        if ratio
+        else _optional(dataset, "LossyImageCompressionMethod", _joined) is not None
     )
 
 

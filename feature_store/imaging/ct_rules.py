@@ -18,13 +18,16 @@ from feature_store.wording import counted
 
 GAP_RATIO = 1.5
 """A slice distance of more than this times the median one is a missing slice."""
-_COINCIDING_MM = 0.01
+COINCIDING_MM = 0.01
+"""Slices closer than this lie at one position."""
 _DIRECTION_TOLERANCE = 1e-3
 _MULTIPLE_TOLERANCE = 0.1
 _SPACING_TOLERANCE_MM = 1e-4
 _NO_OTHER_UNIT = (None, "HU", UNSPECIFIED)
 _POSITION_TOLERANCE_MM = 0.1
 """Positions are often rounded to a tenth of a millimetre."""
+_SHEAR_TOLERANCE = 0.1
+"""How far the shifts of a sheared CT may be from a line, over the largest of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +57,12 @@ class CtFacts:
         Forms of a pixel that occur and are none of CT Image Storage, in words.
     coinciding_at_mm : tuple of float
         Positions of slices that lie where the one before them lies (closer than 0.01 mm).
+    slices_at_each : int
+        How many slices lie at each position, if equally many do; else 0.
     shift_mm, shift_at_mm : float or None
         How far a slice is shifted within its plane against the first, at most, and where it is.
+    is_sheared : bool
+        Whether slices are shifted the more the farther they lie, as by a gantry tilt.
     median_gap_mm : float or None
         Median distance of neighbouring slices along the normal; `None` also where most coincide.
     largest_gap_ratio, largest_gap_after_mm : float or None
@@ -80,6 +87,8 @@ class CtFacts:
     unscaled_at_mm: tuple[float, ...]
     rescale_types: tuple[str, ...]
     coinciding_at_mm: tuple[float, ...] = ()
+    slices_at_each: int = 1
+    is_sheared: bool = True
     shift_mm: float | None = None
     shift_at_mm: float | None = None
     median_gap_mm: float | None = None
@@ -142,14 +151,20 @@ def _distances(headers: CtHeaders) -> dict[str, Any]:
     positions, gaps, normal = headers.slice_positions_mm, headers.slice_gaps_mm, headers.normal
     usual = float(np.median(gaps))
     drift = headers.positions_mm - headers.positions_mm[0]
-    shift = np.linalg.norm(drift - np.outer(drift @ normal, normal), axis=1)
-    coinciding = np.flatnonzero(gaps < _COINCIDING_MM) + 1
+    within = drift - np.outer(drift @ normal, normal)
+    shift = np.linalg.norm(within, axis=1)
+    along = positions - positions[0]
+    steady = np.outer(along, along @ within) / (along @ along or 1.0)
+    coinciding = np.flatnonzero(gaps < COINCIDING_MM) + 1
+    places = np.split(positions, np.flatnonzero(gaps >= COINCIDING_MM) + 1)
     found: dict[str, Any] = {
         "coinciding_at_mm": tuple(positions[coinciding].tolist()),
+        "slices_at_each": len(places[0]) if len({len(one) for one in places}) == 1 else 0,
+        "is_sheared": bool(np.abs(within - steady).max() <= _SHEAR_TOLERANCE * shift.max()),
         "shift_mm": float(shift.max()),
         "shift_at_mm": float(positions[shift.argmax()]),
     }
-    if usual < _COINCIDING_MM:
+    if usual < COINCIDING_MM:
         return found
     found |= {
         "median_gap_mm": usual,
@@ -179,6 +194,43 @@ def _gaps(gaps_mm: list[float], usual_mm: float) -> dict[str, Any]:
 
 def _listed(numbers: tuple[float, ...]) -> str:
     return ", ".join(f"{number:g}" for number in numbers[:5])
+
+
+def _coinciding_sentence(f: CtFacts) -> str:
+    if f.slices_at_each == f.n_slices:
+        return (
+            f"All {counted(f.n_slices, 'slice')} of the CT say that they lie at "
+            f"{f.coinciding_at_mm[0]:.2f} mm, expected one at each position: Image Position "
+            "(0020,0032) was changed on the way, as by an anonymiser, or they are of one place at "
+            "several times. Send the series as the scanner made it."
+        )
+    if f.slices_at_each > 1:
+        return (
+            f"The CT has {counted(f.slices_at_each, 'slice')} at each of its "
+            f"{counted(f.n_slices // f.slices_at_each, 'position')}, expected one: phases of a 4D "
+            "CT or several reconstructions are in one series, or it came twice under other UIDs. "
+            "Send the one that was contoured as a series of its own, or export the RTSTRUCT with a "
+            "list of all its slices."
+        )
+    return (
+        f"The CT has {counted(len(f.coinciding_at_mm), 'slice')} where another lies, the first at "
+        f"{f.coinciding_at_mm[0]:.2f} mm, expected one at each position. Send the series once, "
+        "without repeats."
+    )
+
+
+def _shift_sentence(f: CtFacts) -> str:
+    shift = f"shifted by {f.shift_mm:.2f} mm within its plane, expected 0."
+    if f.is_sheared:
+        return (
+            f"The CT is sheared (gantry tilt): the slice at {f.shift_at_mm:.2f} mm is {shift} Send "
+            "a reconstruction that is corrected for tilt."
+        )
+    return (
+        "The CT's slices do not lie above each other, and not as by a gantry tilt: the slice at "
+        f"{f.shift_at_mm:.2f} mm is {shift} They are of reconstructions about several centres, or "
+        "of several acquisitions. Send one reconstruction of one acquisition."
+    )
 
 
 _refusal = partial(Rule, error=CtGeometryError)
@@ -238,11 +290,7 @@ CT_RULES = (
         "coinciding_at_mm",
         Between(None, 0),
         "one CT slice at each position",
-        lambda f: (
-            f"The CT has {counted(len(f.coinciding_at_mm), 'slice')} where another lies, the first "
-            f"at {f.coinciding_at_mm[0]:.2f} mm, expected one at each position. Send the series "
-            "once, without repeats."
-        ),
+        _coinciding_sentence,
     ),
     _refusal(
         "unequal-spacing",
@@ -283,11 +331,7 @@ CT_RULES = (
         "shift_mm",
         Between(None, _POSITION_TOLERANCE_MM),
         "CT slices right above each other, without gantry tilt",
-        lambda f: (
-            f"The CT is sheared (gantry tilt): the slice at {f.shift_at_mm:.2f} mm is shifted by "
-            f"{f.shift_mm:.2f} mm within its plane, expected 0. Send a reconstruction that is "
-            "corrected for tilt."
-        ),
+        _shift_sentence,
     ),
     _refusal(
         "packed-pixels",

@@ -5,6 +5,7 @@ lies on a tumour. A new defect is a fact, where none says it yet, and one more r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,8 @@ class VoxelFacts:
         Voxels above 32767 HU.
     level_steps : tuple of LevelStep
         Neighbouring slices between which all values change.
+    repeated_slices : int
+        Slices whose pixels are those of the slice below, with tissue in them.
     padding_within : int
         Voxels of padding with measured ones on all four sides in their slice, where padding names a
         value above -950 HU.
@@ -72,6 +75,7 @@ class VoxelFacts:
     beyond_scale: int = 0
     level_steps: tuple[LevelStep, ...] = ()
     padding_within: int = 0
+    repeated_slices: int = 0
 
 
 def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFacts:
@@ -101,6 +105,17 @@ def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFac
         beyond_scale=beyond,
         level_steps=level_steps(volume),
         padding_within=_padding_within(hu) if volume.padding_hu > AIR_HU else 0,
+        repeated_slices=sum(starmap(_is_repeated, pairwise(hu))),
+    )
+
+
+def _is_repeated(below: npt.NDArray[np.float32], above: npt.NDArray[np.float32]) -> bool:
+    """Say whether two slices are the same; noise alone tells any two that were measured apart."""
+    row = len(below) // 2
+    return bool(
+        np.array_equal(below[row], above[row])
+        and np.array_equal(below, above)
+        and above.max() > SOFT_TISSUE_HU[0]
     )
 
 
@@ -235,6 +250,17 @@ VOXEL_RULES = (
         Between(None, 0),
         "neighbouring slices of alike values",
         _steps_sentence,
+    ),
+    warning(
+        "repeated-slice",
+        "repeated_slices",
+        Between(None, 0),
+        "slices that were measured each",
+        lambda f: (
+            f"The CT has {counted(f.repeated_slices, 'slice')} with the pixels of the slice below, "
+            "expected none: slices were copied where some lacked, or the CT was resampled. Send "
+            "the series as the scanner made it."
+        ),
     ),
     warning(
         "metal",

@@ -88,6 +88,7 @@ class ExpectationsTable(BaseModel):
         "padding-within",
         "beyond-scale",
         "slice-level",
+        "interleaved-acquisitions",
         "untold-tilt",
         "unspecified-unit",
         "other-frame-of-reference",

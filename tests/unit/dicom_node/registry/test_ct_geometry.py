@@ -114,4 +114,4 @@ def test_series_apart_among_each_other_or_on_another_grid_are_not_one_ct() -> No
     assert not are_one_stack([PLANES, far])
     assert not are_one_stack([PLANES[::2], PLANES[1::2]])
     for change in ({"rows": 9}, {"spacing": (1.0, 1.0)}, {"position": (2.0, 0.0, 12.0)}):
-        assert not are_one_stack([PLANES, [replace(after[0], **change)]])  # type: ignore[arg-type]
+        assert not are_one_stack([PLANES, [replace(after[0], **change)]])

@@ -167,6 +167,18 @@ STUDY_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
     ("slice-thickness", WARNING, {"slice_thickness_mm": 5.5}, "5.5 mm, expected 2 to 5 mm"),
     ("slice-thickness", WARNING, {"slice_thickness_mm": 1.0}, "1 mm, expected 2 to 5 mm"),
     ("matrix", WARNING, {"rows": 256}, "256 x 512 pixels, expected 512 x 512"),
+    (
+        "interleaved-acquisitions",
+        WARNING,
+        {"acquisitions": 2, "interleaved": 9},
+        "The CT's slices are of 2 acquisitions that alternate along the patient",
+    ),
+    (
+        "slices-apart",
+        WARNING,
+        {"thickness_share": 0.5, "slice_distance_mm": 6.0},
+        "3 mm thick and lie 6.00 mm apart, expected no gaps",
+    ),
     ("vendor", WARNING, {"manufacturer": "Acme"}, "is 'Acme', expected a vendor whose CTs"),
     ("missing-tags", WARNING, {"missing_tags": ("KVP",), "kvp": None}, "does not say KVP"),
     (
@@ -242,6 +254,12 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         WARNING,
         {"level_steps": (LevelStep(-3.0, 0.0, 1024.0), LevelStep(0.0, 3.0, -1024.0))},
         "by +1024 HU from the slice at -3.00 mm to the one at 0.00 mm, and in 1 place more",
+    ),
+    (
+        "repeated-slice",
+        WARNING,
+        {"repeated_slices": 2},
+        "The CT has 2 slices with the pixels of the slice below, expected none",
     ),
     ("metal", WARNING, {"metal_influence": 0.4}, "by 40.0%, expected at most 1%"),
 ]

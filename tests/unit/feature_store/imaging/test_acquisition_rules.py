@@ -94,6 +94,11 @@ def test_vendors_are_known_by_their_usual_spellings(vendor: str) -> None:
             ["varying-acquisition", "projection"],
             "LOC",
         ),
+        (
+            {"image_type": "DERIVED\\PRIMARY\\AXIAL\\CT_SOM5 TMIP"},
+            ["varying-acquisition", "projection"],
+            "says TMIP",
+        ),
         ({"bits_stored": 8}, ["few-bits"], "8 bits"),
         ({"bits_stored": None}, [], ""),
     ],
@@ -133,3 +138,55 @@ def test_an_unspecified_unit_is_told() -> None:
     facts = acquisition_facts(headers(rescale_type="US"))
     assert facts.unspecified_slices == 1
     assert unmet(facts) == ["matrix", "unspecified-unit"]
+
+
+def _acquired(*acquired_in: tuple[str, str], apart_mm: float = 3.0) -> CtHeaders:
+    """Return a CT whose slices lie `apart_mm` apart and are of these acquisitions."""
+    first = headers().slices[0]
+    return CtHeaders(
+        tuple(
+            replace(
+                first,
+                sop_instance_uid=f"1.{place}",
+                position_mm=(0.0, 0.0, apart_mm * place),
+                acquired_in=one,
+            )
+            for place, one in enumerate(acquired_in)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("acquired_in", "again"),
+    [
+        ((("", ""),) * 4, 0),
+        ((("1", ""), ("2", ""), ("3", ""), ("4", "")), 0),
+        ((("1", ""), ("1", ""), ("2", ""), ("2", "")), 0),
+        ((("1", ""), ("2", ""), ("1", ""), ("2", "")), 2),
+        ((("1", "1"), ("1", "2"), ("1", "1"), ("1", "1")), 1),
+    ],
+)
+def test_slices_of_acquisitions_that_alternate_are_told(
+    acquired_in: tuple[tuple[str, str], ...], again: int
+) -> None:
+    facts = acquisition_facts(_acquired(*acquired_in))
+    assert facts.interleaved == again
+    assert unmet(facts) == ["matrix", *(["interleaved-acquisitions"] if again else [])]
+    # where slices coincide nobody can say in which order they lie
+    assert acquisition_facts(_acquired(*acquired_in, apart_mm=0.0)).interleaved == 0
+
+
+@pytest.mark.parametrize(
+    ("thickness_mm", "apart_mm", "has_gaps"),
+    [(3.0, 3.0, False), (3.0, 6.0, True), (1.0, 10.0, True), (5.0, 2.5, False), (2.0, 2.5, False)],
+)
+def test_slices_with_gaps_between_them_are_told(
+    thickness_mm: float, apart_mm: float, *, has_gaps: bool
+) -> None:
+    slices = _acquired(*[("", "")] * 3, apart_mm=apart_mm).slices
+    acquisition = replace(ACQUISITION, slice_thickness_mm=thickness_mm)
+    facts = acquisition_facts(CtHeaders(tuple(replace(s, acquisition=acquisition) for s in slices)))
+    assert ("slices-apart" in unmet(facts)) == has_gaps
+    unknown = replace(ACQUISITION, slice_thickness_mm=None)
+    silent = acquisition_facts(CtHeaders(tuple(replace(s, acquisition=unknown) for s in slices)))
+    assert silent.thickness_share is None

@@ -133,3 +133,29 @@ def test_pixels_of_another_form_are_told(
 ) -> None:
     headers = read_ct(write_ct(tmp_path, hu, spoil=_at(1, **values))).headers
     assert {one.odd_pixels for one in headers.slices} == {None, odd}
+
+
+@pytest.mark.parametrize(
+    ("values", "lossy"),
+    [
+        ({}, False),
+        ({"LossyImageCompression": "01"}, True),
+        ({"LossyImageCompression": "1"}, True),
+        ({"LossyImageCompressionRatio": 10}, True),
+        ({"LossyImageCompressionRatio": [1, "12.5"]}, True),
+        ({"LossyImageCompressionRatio": 1}, False),
+        ({"LossyImageCompressionMethod": "ISO_10918_1"}, True),
+        ({"LossyImageCompression": "00", "LossyImageCompressionRatio": 2.5}, False),
+    ],
+)
+def test_a_compression_with_loss_is_known_by_what_is_said_of_it(
+    tmp_path: Path, hu: npt.NDArray[np.int16], values: dict[str, object], *, lossy: bool
+) -> None:
+    headers = read_ct(write_ct(tmp_path, hu, spoil=_at(1, **values))).headers
+    assert sum(one.lossy for one in headers.slices) == lossy
+
+
+def test_the_acquisition_of_each_slice_is_told(tmp_path: Path, hu: npt.NDArray[np.int16]) -> None:
+    spoil = _at(1, AcquisitionNumber=4, TemporalPositionIdentifier=2)
+    headers = read_ct(write_ct(tmp_path, hu, spoil=spoil)).headers
+    assert [one.acquired_in for one in headers.slices[:3]] == [("", ""), ("4", "2"), ("", "")]

@@ -38,6 +38,14 @@ def _sheared(z: int, dataset: Dataset) -> None:
     dataset.ImagePositionPatient = [-10, 5 + 0.5 * z, -30 + 3 * z]
 
 
+def _two_centres(z: int, dataset: Dataset) -> None:
+    dataset.ImagePositionPatient = [-10 if z < 4 else -4, 5, -30 + 3 * z]
+
+
+def _phases(z: int, dataset: Dataset) -> None:
+    dataset.ImagePositionPatient = [-10, 5, -30 + 3 * (z // 2)]
+
+
 def _with_nan_slope(z: int, dataset: Dataset) -> None:
     if z == 0:
         dataset["RescaleSlope"] = RawDataElement(
@@ -86,7 +94,17 @@ def test_a_regular_series_meets_every_rule(tmp_path: Path, hu: npt.NDArray[np.in
     [
         (_at(4, ImagePositionPatient=[-10, 5, -21]), "duplicate-slice", "-21.00 mm"),
         (_at(4, ImagePositionPatient=[-10, 5, -17.5]), "irregular-spacing", "-17.50 mm"),
-        (_sheared, "gantry-tilt", "3.50 mm within its plane"),
+        (
+            _sheared,
+            "gantry-tilt",
+            "sheared (gantry tilt): the slice at -9.00 mm is shifted by 3.5",
+        ),
+        (_two_centres, "gantry-tilt", "not as by a gantry tilt: the slice at -18.00 mm is shifted"),
+        (
+            _phases,
+            "duplicate-slice",
+            "has 2 slices at each of its 4 positions, expected one: phas",
+        ),
         (_at(2, ImageOrientationPatient=[0, 1, 0, 0, 0, 1]), "mixed-orientation", "orientation"),
         (_at(2, SeriesInstanceUID="1.2.3"), "mixed-series", "2 series"),
         (_at(2, FrameOfReferenceUID="1.2.3"), "mixed-frame-of-reference", "2 Frames"),
@@ -176,5 +194,5 @@ def test_one_slice_has_no_distances_and_slices_in_one_place_no_usual_one(
 
     facts = ct_facts(read_ct(write_ct(tmp_path / "flat", hu, spoil=flat)).headers)
     assert (len(facts.coinciding_at_mm), facts.largest_gap_ratio) == (7, None)
-    with pytest.raises(CtGeometryError, match=r"^The CT has 7 slices where another lies"):
+    with pytest.raises(CtGeometryError, match=r"^All 8 slices of the CT say that they lie at -30"):
         refuse(CT_RULES, facts)

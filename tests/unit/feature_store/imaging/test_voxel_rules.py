@@ -80,3 +80,13 @@ def test_the_influence_of_metal_is_how_much_wider_it_makes_the_image() -> None:
     assert facts.metal_influence == pytest.approx(metal.std() / bounded.std() - 1, rel=1e-6)
     assert facts.metal_influence > 1
     assert voxel_facts(ct_of(bounded), DRAWN, -1000.0).metal_influence == 0
+
+
+def test_slices_that_were_copied_are_counted() -> None:
+    hu = chest() + np.random.default_rng(4).normal(0, 10, GTV.shape)
+    assert voxel_facts(ct_of(hu), DRAWN, -1000.0).repeated_slices == 0
+    hu[2] = hu[1]
+    assert voxel_facts(ct_of(hu), DRAWN, -1000.0).repeated_slices == 1
+    hu[1:3] = -1000.0  # air, or nothing that was measured, is alike everywhere
+    hu[1:3, :4] = -np.inf
+    assert voxel_facts(ct_of(hu), DRAWN, -1000.0).repeated_slices == 0
