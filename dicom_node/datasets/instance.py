@@ -60,6 +60,7 @@ _WANTED = frozenset(
         tags.BITS_ALLOCATED,
         *tags.STRUCTURE_SET,
         *tags.INSTANCE_CREATION,
+        tags.APPROVAL_STATUS,
     )
 )
 _LOCATED = SEQUENCES | {tags.PIXEL_DATA}

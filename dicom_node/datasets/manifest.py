@@ -105,12 +105,15 @@ class Manifest:
         The frames that it lists (Referenced Frame of Reference Sequence).
     made_at : tuple of str
         Structure Set Date and Time, then Instance Creation Date and Time: larger is newer.
+    approval : str
+        Approval Status (300E,0002; PS3.3 section C.8.8.16); empty where it is none of its terms.
     """
 
     rois: tuple[Roi, ...]
     series: tuple[ListedSeries, ...]
     frame_of_reference_uids: tuple[str, ...]
     made_at: tuple[str, str, str, str]
+    approval: str = ""
 
     @property
     def referenced_sop_instance_uids(self) -> tuple[str, ...]:

@@ -214,6 +214,7 @@ class _ManifestScan:
             series=series,
             frame_of_reference_uids=frames,
             made_at=_made_at(elements),
+            approval=_approval(text(elements, tags.APPROVAL_STATUS)),
         )
 
     def _rois(self, sequence: Head, drawn: Mapping[int, _Drawn]) -> tuple[Roi, ...]:
@@ -367,6 +368,11 @@ def _made_at(elements: Elements) -> tuple[str, str, str, str]:
         text(elements, tag) for tag in tags.STRUCTURE_SET + tags.INSTANCE_CREATION
     )
     return (day, time, created_day, created_time)
+
+
+def _approval(written: str) -> str:
+    term = written.strip().upper()
+    return term if term in {"APPROVED", "UNAPPROVED", "REJECTED"} else ""
 
 
 def _moved(points: ContourPoints | None, offset: str) -> ContourPoints | None:

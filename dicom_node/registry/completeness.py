@@ -316,7 +316,16 @@ def _several(rtstructs: Sequence[RtstructInstance]) -> tuple[Remark, ...]:
             f"{equal} of them have the same newest structure set date and time, or none, and the "
             "one with the largest SOP Instance UID is used: check that it is the one in use"
         )
-    return (Remark("several-rtstructs", f"{found}: {used}."),)
+    told = f"{found}: {used}."
+    approval = newest(rtstructs).manifest.approval
+    if approval not in {"", "APPROVED"} and any(
+        one.manifest.approval == "APPROVED" for one in rtstructs
+    ):
+        told += (
+            f" It is {approval} by its Approval Status (300E,0002), and an older one is APPROVED: "
+            "check which of them is in use, and send that one with a later date."
+        )
+    return (Remark("several-rtstructs", told),)
 
 
 def _without_ct(contents: StudyContents) -> str:

@@ -36,6 +36,7 @@ def manifest_text(manifest: Manifest) -> str:
             "rois": [{**fields(roi), "drawn": numbered(roi.drawn)} for roi in manifest.rois],
             "series": [numbered(one) for one in manifest.series],
             "frames": manifest.frame_of_reference_uids,
+            "approval": manifest.approval,
         },
         separators=(",", ":"),
     )
@@ -84,4 +85,5 @@ def manifest_of(
         ),
         frame_of_reference_uids=tuple(kept["frames"]),
         made_at=made_at,
+        approval=kept.get("approval", ""),  # what was kept before does not say
     )

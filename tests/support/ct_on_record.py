@@ -69,9 +69,10 @@ def manifest(
     rois: Sequence[Roi] = (roi(),),
     frames: Sequence[str] = (FRAME,),
     made_at: tuple[str, str, str, str] = NEWEST,
+    approval: str = "",
 ) -> Manifest:
     """Return what an RTSTRUCT says."""
-    return Manifest(tuple(rois), series, tuple(frames), made_at)
+    return Manifest(tuple(rois), series, tuple(frames), made_at, approval)
 
 
 def rtstruct(said: Manifest, uid: str = "1.7") -> RtstructInstance:

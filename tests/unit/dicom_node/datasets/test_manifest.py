@@ -46,6 +46,16 @@ def test_an_rtstruct_says_what_it_needs(syntax: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [("APPROVED", "APPROVED"), ("UNAPPROVED ", "UNAPPROVED"), ("", ""), ("SIGNED", "")],
+)
+def test_an_rtstruct_says_whether_it_is_approved(written: str, found: str) -> None:
+    dataset = rtstruct(["1.2.1.1.1"])
+    dataset.ApprovalStatus = written
+    assert _manifest(dataset).approval == found
+
+
 def test_references_of_a_contour_are_its_rois_and_those_to_other_modalities_do_not_count() -> None:
     dataset = rtstruct(["1.2.1.1.1"])
     of_contour, of_mr = Dataset(), Dataset()

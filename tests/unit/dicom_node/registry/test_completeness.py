@@ -355,6 +355,30 @@ def test_the_newest_rtstruct_is_used_whatever_the_order_and_that_is_told() -> No
 
 
 @pytest.mark.parametrize(
+    ("newer", "older", "is_told"),
+    [
+        ("UNAPPROVED", "APPROVED", True),
+        ("REJECTED", "APPROVED", True),
+        ("APPROVED", "APPROVED", False),
+        ("UNAPPROVED", "UNAPPROVED", False),
+        ("", "APPROVED", False),
+    ],
+)
+def test_an_older_rtstruct_that_is_approved_is_told_where_the_newest_is_not(
+    newer: str, older: str, *, is_told: bool
+) -> None:
+    by_list = listed(uids(CT), "1.1")
+    two = (
+        rtstruct(manifest(by_list, approval=newer), "1.7.1"),
+        rtstruct(manifest(by_list, made_at=("20230101", "", "", ""), approval=older), "1.7.2"),
+    )
+    decision = _complete(_decide(StudyContents(CT, two)))
+    assert decision.rtstruct.sop_instance_uid == "1.7.1"
+    (told,) = decision.warnings
+    assert (f"It is {newer} by its Approval Status" in told.sentence) == is_told
+
+
+@pytest.mark.parametrize(
     ("newer", "older"),
     [
         (("2024.05.17", "", "", ""), ("20240516", "0830", "", "")),

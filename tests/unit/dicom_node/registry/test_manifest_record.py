@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dicom_node.datasets.manifest import DrawnContours, Roi
 from dicom_node.registry.manifest_record import manifest_of, manifest_text
 from tests.support.ct_on_record import listed, manifest, roi
@@ -21,5 +23,9 @@ def test_a_manifest_comes_back_as_it_was() -> None:
     text = manifest_text(said)
     assert "1.1.9" not in text  # an instance is told by its place in the list
     assert manifest_of(text, said.referenced_sop_instance_uids, said.made_at) == said
+    approved = replace(said, approval="APPROVED")
+    of_before = manifest_text(approved).replace(',"approval":"APPROVED"', "")
+    for kept, expected in ((manifest_text(approved), approved), (of_before, said)):
+        assert manifest_of(kept, said.referenced_sop_instance_uids, said.made_at) == expected
     nothing = manifest(rois=(), frames=())
     assert manifest_of(manifest_text(nothing), (), nothing.made_at) == nothing
