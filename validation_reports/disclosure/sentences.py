@@ -29,6 +29,7 @@ def without_pseudonyms(found: Provenance) -> Provenance:
 
 def sentence_that_leaves(text: str) -> str:
     """Return a reason without counts of few patients, and without one patient's time."""
+    text = re.sub(r" \(\d+ patients?, \d+ deaths?\)", "", text)
     fewer = re.sub(
         r"\b[1-4] (?:more )?(patient|death|event)s?\b",
         rf"fewer than {SMALLEST_CELL} \1s",

@@ -27,15 +27,11 @@ from validation_reports.statistics.cohort_shift import CohortShift, ShiftVerdict
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.kaplan_meier import MedianTime
 from validation_reports.statistics.margins import LEVEL, Margins, Verdict
-from validation_reports.statistics.risk_groups import LogRank, RiskGroups
+from validation_reports.statistics.risk_groups import LogRank
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.within_centers import WithinCenters
 from validation_reports.wording import horizon_words, interval, months, number, p_words, percent
 
-DEATHS_IN_GROUP = 5
-"""Expected below, in 600 cohorts without a difference each a group of one to four patients was
-called worse in 6 to 13%, where 2.5% are allowed.
-"""
 _TELL_THE_UNIT = 5
 """So many patients, as at the import of a table."""
 
@@ -106,24 +102,9 @@ def _separation(result: CenterResult | WithinCenters) -> Line:
     )
     answer = f"HR = {interval(hr.estimate, hr.lower, hr.upper)}{test}"
     answer += f"; median survival {medians}." if medians else ", compared within centres."
-    if _has_small_group(groups, result.n_events):
-        few = f"groups of fewer than {DEATHS_IN_GROUP} expected deaths are not compared"
-        return Line(
-            question, Verdict.UNKNOWN, f"HR = {interval(hr.estimate, hr.lower, hr.upper)}; {few}."
-        )
     if hr.lower > 1:
         return Line(question, Verdict.YES, answer)
     return Line(question, Verdict.NO if hr.upper < 1 else Verdict.UNKNOWN, answer)
-
-
-def _has_small_group(groups: RiskGroups, deaths: int) -> bool:
-    """Say whether so few deaths would be expected in one of the groups, if they did not differ,
-    that neither interval nor test keeps its level.
-    """
-    if not isinstance(groups.log_rank, LogRank):
-        return False
-    high = groups.log_rank.expected_high
-    return min(high, deaths - high) < DEATHS_IN_GROUP
 
 
 def _prediction(report: ValidationReport, every: EveryCenter) -> Line:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
+from validation_reports.disclosure.what_leaves import Disclosure, what_leaves
+from validation_reports.report.main_numbers import NOT_ESTIMABLE, center_rows
 from validation_reports.report.summary import headline
 from validation_reports.report.validation_report import (
     ValidationReport,
@@ -15,7 +17,6 @@ from validation_reports.report.validation_report import (
 )
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.margins import Margins, Verdict, holm
-from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.wording import interval
 
@@ -105,9 +106,20 @@ def test_a_group_in_which_hardly_a_death_is_expected_is_not_compared() -> None:
     cohort = made_cohort("A", 120, 1)
     early = cohort.survival.days == np.sort(cohort.survival.days[cohort.survival.event])[3]
     alone = build_report([replace(cohort, high_risk=early)], PROVENANCE, n_resamples=20)
-    ratio = alone.first.risk_groups.hazard_ratio
-    assert isinstance(ratio, HazardRatio)
-    assert ratio.lower > 1
     line = headline(alone)[1]
     assert line.verdict is Verdict.UNKNOWN
-    assert line.answer.endswith("groups of fewer than 5 expected deaths are not compared.")
+    assert line.answer == (
+        "The hazard ratio is not estimated: at high risk (1 patient, 1 death) fewer than 5 deaths "
+        "would be expected if the groups did not differ."
+    )
+    assert center_rows(alone)[0]["hazard ratio"] == NOT_ESTIMABLE
+    safe = what_leaves(alone, [cohort], Disclosure.SAFE).report
+    assert headline(safe)[1].answer == line.answer.replace(" (1 patient, 1 death)", "")
+
+
+def test_a_large_group_that_dies_early_is_compared() -> None:
+    cohort = made_cohort("A", 120, 1)
+    first = np.argsort(np.where(cohort.survival.event, cohort.survival.days, np.inf))[:12]
+    high = np.isin(np.arange(120), [*first[:11], int(np.argmax(cohort.survival.days))])
+    report = build_report([replace(cohort, high_risk=high)], PROVENANCE, n_resamples=20)
+    assert headline(report)[1].verdict is Verdict.YES

@@ -19,9 +19,11 @@ from validation_reports.statistics.calibration import (
     calibration_slope,
 )
 from validation_reports.statistics.risk_groups import (
+    DEATHS_IN_GROUP,
     HazardRatio,
     LogRank,
     compare_risk_groups,
+    hazard_ratio,
     log_rank,
 )
 
@@ -46,6 +48,11 @@ def _mantel(survival: Survival, high: NDArray[np.bool_]) -> tuple[int, float, fl
 def _assert_mantel(survival: Survival, high: NDArray[np.bool_]) -> None:
     found = log_rank(survival, high)
     observed, expected, variance = _mantel(survival, high)
+    evenly = survival.n_events * high.mean()
+    if variance > 0 and min(evenly, survival.n_events - evenly) < DEATHS_IN_GROUP:
+        assert isinstance(found, NotEstimable)
+        assert "fewer than 5 deaths would be expected" in found.sentence
+        return
     if variance == 0:
         assert isinstance(found, NotEstimable)
         assert "never at risk together" in found.sentence
@@ -76,7 +83,7 @@ def test_the_log_rank_test_is_mantels_on_real_patients(real_data: Path) -> None:
 
 
 def test_groups_that_were_never_at_risk_together_have_no_log_rank_test() -> None:
-    survival = Survival(np.repeat([1.0, 2.0], 8), np.repeat([True, False], 8))
+    survival = Survival(np.repeat([1.0, 2.0], 12), np.repeat([True, False], 12))
     apart = Survival(np.r_[np.full(6, 1.0), np.full(6, 2.0)], np.r_[np.zeros(6), np.ones(6)])
     _assert_mantel(survival, survival.event)
     assert isinstance(log_rank(survival, survival.event), LogRank)
@@ -104,8 +111,6 @@ def test_groups_that_do_not_overlap_have_no_hazard_ratio() -> None:
         "The hazard ratio is not estimated: these deaths do not determine it."
     )
     one_day = Survival(np.array([1.0, 2, 2, 2, 2, 2, 2, 3]), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
-    last_alone = compare_risk_groups(one_day, np.arange(8) == 7)
-    assert isinstance(last_alone.hazard_ratio, NotEstimable)
     assert isinstance(calibration_slope(one_day, np.arange(8.0) == 7), NotEstimable)
 
 
@@ -121,3 +126,32 @@ def test_the_hazard_ratio_is_of_high_over_low() -> None:
     assert groups.hazard_ratio.lower > 1
     assert isinstance(groups.log_rank, LogRank)
     assert groups.log_rank.observed_high > groups.log_rank.expected_high
+
+
+def test_a_group_of_one_patient_has_its_counts_and_no_ratio() -> None:
+    survival = Survival(np.arange(1.0, 121.0), np.arange(120) % 2 == 0)
+    alone = compare_risk_groups(survival, np.arange(120) == 0)
+    why = (
+        "at high risk (1 patient, 1 death) fewer than 5 deaths would be expected if the groups did "
+        "not differ."
+    )
+    assert alone.hazard_ratio == NotEstimable(f"The hazard ratio is not estimated: {why}")
+    assert alone.log_rank == NotEstimable(f"The log-rank test is not estimated: {why}")
+    assert [(group.n, group.n_events) for group in alone.groups] == [(119, 59), (1, 1)]
+
+
+def test_deaths_are_spread_within_each_stratum() -> None:
+    days = np.tile(np.arange(1.0, 41.0), 2)
+    survival, centers = Survival(days, np.repeat([True, False], 40)), np.repeat(["A", "B"], 40)
+    high = (days % 10 == 0) & (centers == "A") | (centers == "B")
+    assert isinstance(log_rank(survival, high), LogRank)
+    assert isinstance(log_rank(survival, high, centers), NotEstimable)
+    assert isinstance(hazard_ratio(survival, high, strata=centers), NotEstimable)
+
+
+def test_a_large_group_that_dies_early_is_compared() -> None:
+    early = Survival(np.arange(1.0, 61.0), np.ones(60, bool))
+    soon = compare_risk_groups(early, np.isin(np.arange(60), [*range(9), 40]))
+    assert isinstance(soon.log_rank, LogRank)
+    assert soon.log_rank.expected_high < DEATHS_IN_GROUP
+    assert isinstance(soon.hazard_ratio, HazardRatio)
