@@ -27,7 +27,7 @@ from validation_reports.statistics.cohort_shift import CohortShift, ShiftVerdict
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.kaplan_meier import MedianTime
 from validation_reports.statistics.margins import LEVEL, Margins, Verdict
-from validation_reports.statistics.risk_groups import LogRank
+from validation_reports.statistics.risk_groups import LogRank, RiskGroups
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.statistics.within_centers import WithinCenters
 from validation_reports.wording import horizon_words, interval, months, number, p_words, percent
@@ -102,9 +102,26 @@ def _separation(result: CenterResult | WithinCenters) -> Line:
     )
     answer = f"HR = {interval(hr.estimate, hr.lower, hr.upper)}{test}"
     answer += f"; median survival {medians}." if medians else ", compared within centres."
+    if _medians_contradict(groups, hr.estimate):
+        crossed = (
+            f"HR = {interval(hr.estimate, hr.lower, hr.upper)}, but median survival {medians}: the "
+            "curves cross, and one ratio does not tell who lives longer."
+        )
+        return Line(question, Verdict.UNKNOWN, crossed)
     if hr.lower > 1:
         return Line(question, Verdict.YES, answer)
     return Line(question, Verdict.NO if hr.upper < 1 else Verdict.UNKNOWN, answer)
+
+
+def _medians_contradict(groups: RiskGroups, ratio: float) -> bool:
+    """Say whether the group of the higher hazard has the longer median survival."""
+    low, high = (
+        next((one.median for one in groups.groups if one.label == label), None)
+        for label in ("low risk", "high risk")
+    )
+    if not (isinstance(low, MedianTime) and isinstance(high, MedianTime)):
+        return False
+    return high.days > low.days if ratio > 1 else high.days < low.days
 
 
 def _prediction(report: ValidationReport, every: EveryCenter) -> Line:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.survival.survival_data import Survival
 from tests.support.scored_cohorts import PROVENANCE, made_cohort
 from validation_reports.disclosure.what_leaves import Disclosure, what_leaves
 from validation_reports.report.main_numbers import NOT_ESTIMABLE, center_rows
@@ -17,6 +18,7 @@ from validation_reports.report.validation_report import (
 )
 from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.margins import Margins, Verdict, holm
+from validation_reports.statistics.risk_groups import HazardRatio
 from validation_reports.statistics.subgroups import InteractionTest
 from validation_reports.wording import interval
 
@@ -123,3 +125,18 @@ def test_a_large_group_that_dies_early_is_compared() -> None:
     high = np.isin(np.arange(120), [*first[:11], int(np.argmax(cohort.survival.days))])
     report = build_report([replace(cohort, high_risk=high)], PROVENANCE, n_resamples=20)
     assert headline(report)[1].verdict is Verdict.YES
+
+
+def test_curves_that_cross_are_not_told_by_one_ratio() -> None:
+    cohort, place = made_cohort("A", 120, 1), np.arange(120)
+    days = np.where(cohort.high_risk, np.where(place % 2 == 1, 30, 2000), 600 + place)
+    crossing = replace(cohort, survival=Survival(days.astype(float), np.ones(120, bool)))
+    report = build_report([crossing], PROVENANCE, n_resamples=20)
+    line = headline(report)[1]
+    ratio = report.first.risk_groups.hazard_ratio
+    assert isinstance(ratio, HazardRatio)
+    assert ratio.upper < 1
+    assert line.verdict is Verdict.UNKNOWN
+    assert (
+        "but median survival 1.0 months (high risk) against 21.7 months (low risk)" in line.answer
+    )
