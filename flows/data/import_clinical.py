@@ -23,6 +23,7 @@ from feature_store.clinical_records import (
     ClinicalTable,
     ClinicalTableError,
 )
+from feature_store.clinical_tables.other_spellings import spelt_otherwise
 from feature_store.clinical_tables.preview import preview_lines
 from feature_store.clinical_tables.reading import TableReading, read_clinical_table
 from feature_store.clinical_tables.rejected_rows import (
@@ -209,13 +210,16 @@ def check_table(
 
 def _read(work: Installation, center: str, csv: Path) -> TableReading:
     key = work.pseudonym_key()
-    return read_clinical_table(
+    reading = read_clinical_table(
         csv,
         center,
         lambda patient_id: patient_key(key, center, patient_id),
         lambda patient: clock_shift_s(key, patient),
         work.settings.clinical_conventions(center),
     )
+    arrived = {study.patient_key for study in work.registry.studies.summaries(center)}
+    alike = spelt_otherwise(reading, lambda one: patient_key(key, center, one) in arrived)
+    return replace(reading, warnings=(*reading.warnings, *alike))
 
 
 def _without_erased(work: Installation, reading: TableReading) -> tuple[TableReading, int]:

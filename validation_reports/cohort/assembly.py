@@ -172,10 +172,17 @@ def _nobody_left(center: str, reasons: Counter[str]) -> CohortError:
     found = "; ".join(f"{count} x {why}" for why, count in reasons.most_common())
     return CohortError(
         f"No patient of centre {center} can be analysed, expected at least one with a score and a "
-        "clinical row: "
-        + (found or "it has no patients at all")
-        + ". Push its studies, import its clinical table, or validate another centre."
+        "clinical row: " + (found or "it has no patients at all") + f". {_advice(reasons)}"
     )
+
+
+def _advice(reasons: Counter[str]) -> str:
+    if reasons[NO_CLINICAL_ROW] and reasons[NOT_ARRIVED] + reasons[NOT_SCORED]:
+        return (
+            "The clinical table may write Patient IDs otherwise than the PACS, such as without the "
+            "zeros before a number: `python -m flows import-clinical CENTER TABLE --check` tells."
+        )
+    return "Push its studies, import its clinical table, or validate another centre."
 
 
 def _of_anybody(warning: str) -> str:

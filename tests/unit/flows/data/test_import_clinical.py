@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prefect.logging import disable_run_logger
 
+from dicom_node.pseudonym import patient_key
 from feature_store.clinical_records import ClinicalRecord, ClinicalTableError
 from feature_store.expectations.checks import judged_codes
 from feature_store.expectations.follow_up_facts import follow_up_facts
@@ -290,3 +292,31 @@ def test_rows_of_one_patient_are_not_lost(tmp_path: Path) -> None:
         f"P{row},66,male,adenocarcinoma,II,{100 + 150 * row},{row % 2}\n" for row in range(6)
     )
     assert imported(tmp_path, rows + rows)[0] == "Completed"
+
+
+def test_who_has_arrived_under_another_spelling_is_told(
+    work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ("0000101", "0000102", "AB-7", "P9")
+    keys = [patient_key(work.pseudonym_key(), "B", one) for one in ids]
+    arrived = [SimpleNamespace(patient_key=key) for key in keys]
+    monkeypatch.setattr(work.registry.studies, "summaries", lambda _center: arrived)
+    rows = "".join(
+        f"{one},66,male,adenocarcinoma,II,{100 + 150 * place},{place % 2}\n"
+        for place, one in enumerate(("101", "102", "AB7", "P9", "nobody"))
+    )
+    _, message = imported(tmp_path, rows)
+    assert message is not None
+    assert (
+        "2 Patient IDs are of nobody whose study has arrived, while studies have arrived whose ID "
+        "differs in zeros before the number only (lines 2, 3): write them as in the PACS, or the "
+        "patients are left out of validation."
+    ) in message
+    assert (
+        "1 Patient ID is of nobody whose study has arrived, while one has arrived whose ID differs "
+        "in blanks or signs between its parts only (line 4): write it as in the PACS"
+    ) in message
+    assert not any(one in message for one in ("0000101", "AB-7", "AB7", "nobody,"))
+    assert "differs in zeros before the number" in "\n".join(
+        check_table(work, "B", tmp_path / "b.csv")[0]
+    )

@@ -120,3 +120,11 @@ def test_whoever_is_refused_is_named_with_the_reason() -> None:
     assert cohort.patient_keys == ("p2",)
     assert dict(cohort.excluded) == {"p1": Leak.IMAGES}
     assert cohort.warnings == {"told": 1}
+
+
+def test_a_table_of_which_nobody_has_arrived_is_told_how_identifiers_differ() -> None:
+    other = replace(RECORD, patient_key="p2")
+    with pytest.raises(CohortError, match=r"may write Patient IDs otherwise .* --check` tells\.$"):
+        assemble_cohort("B", [SCORE], [other], {}, [365], unfinished={})
+    with pytest.raises(CohortError, match=r"Push its studies, import its clinical table"):
+        assemble_cohort("B", [SCORE], [], {}, [365], unfinished={})
