@@ -10,10 +10,17 @@ from feature_store.clinical_tables.column_values import ColumnValues, read_each
 from feature_store.clinical_tables.sheet import Cell, text_of
 from feature_store.clinical_tables.shown_values import ShownValues
 
-_SEXES = {
-    **dict.fromkeys(("male", "m", "man", "men", "männlich", "mannlich", "homme"), Sex.MALE),
-    **dict.fromkeys(("female", "f", "woman", "weiblich", "w", "vrouw", "v", "femme"), Sex.FEMALE),
-}
+_MALE = (
+    "male", "m", "man", "men", "mann", "männlich", "mannlich", "mannelijk", "homme", "masculin",
+    "hombre", "varón", "varon", "masculino", "uomo", "maschio", "maschile", "homem", "mand",
+    "mężczyzna", "男", "男性",
+)  # fmt: skip
+_FEMALE = (
+    "female", "f", "woman", "frau", "weiblich", "w", "vrouw", "vrouwelijk", "v", "femme",
+    "féminin", "feminin", "mujer", "hembra", "femenino", "donna", "femmina", "femminile", "mulher",
+    "feminino", "kvinde", "kvinne", "kvinna", "kobieta", "女", "女性",
+)  # fmt: skip
+_SEXES = {**dict.fromkeys(_MALE, Sex.MALE), **dict.fromkeys(_FEMALE, Sex.FEMALE)}
 _OPEN_LETTERS = (
     ("m", "v", "man and woman in Dutch (man, vrouw), and woman and man in Spanish (mujer, varón)"),
     ("m", "h", "woman and man in Spanish (mujer, hombre)"),
@@ -27,6 +34,11 @@ _DEAD = frozenset(
         "dead", "deceased", "died", "death", "expired", "exitus", "dead of disease", "dod",
         "died of disease", "dead of other cause", "dead of other causes", "dead from other causes",
         "dead with tumor", "dead tumor free", "patient died", "deceased patient",
+        # German, French, Dutch, Spanish, Italian, Portuguese, Scandinavian, Polish, Chinese
+        "verstorben", "gestorben", "tot", "décédé", "décédée", "decede", "decedee", "mort", "morte",
+        "overleden", "fallecido", "fallecida", "muerto", "muerta", "deceduto", "deceduta", "morto",
+        "morta", "falecido", "falecida", "óbito", "død", "död", "avliden", "zmarł", "zmarła",
+        "zgon", "死亡",
     }
 )  # fmt: skip
 _ALIVE = frozenset(
@@ -34,11 +46,24 @@ _ALIVE = frozenset(
         "alive", "living", "alive with disease", "alive without disease", "awd", "ned",
         "alive no evidence of disease", "no evidence of disease", "still alive", "lives",
         "not dead", "alive with tumor", "alive tumor free", "no death",
+        "lebt", "lebend", "am leben", "vivant", "vivante", "en vie", "in leven", "levend", "leeft",
+        "vivo", "viva", "in vita", "lever", "żyje", "存活", "生存",
     }
 )  # fmt: skip
 _CAUSE = re.compile(r"(dead|died|deceased|death|alive) (?:of|from|due to|with|without) [a-z ]+")
-_ONE = frozenset({"1", "yes", "y", "true", "t", "ja", "oui", "checked"})
-_ZERO = frozenset({"0", "no", "n", "false", "f", "nein", "nee", "non", "unchecked"})
+_ONE = frozenset(
+    {
+        "1", "yes", "y", "true", "t", "ja", "oui", "checked", "sí", "sì", "si", "sim", "tak", "是",
+        "wahr", "vrai", "verdadero", "vero", "waar",
+    }
+)  # fmt: skip
+_ZERO = frozenset(
+    {
+        "0", "no", "n", "false", "f", "nein", "nee", "non", "unchecked", "não", "nao", "nej", "nei",
+        "nie", "否", "falsch", "faux", "falso", "onwaar",
+    }
+)  # fmt: skip
+"""Excel writes TRUE and FALSE in its own language."""
 _CODE_AND_WORD = re.compile(r"([01]) ?[:=\-.)] ?(\D+)")
 
 

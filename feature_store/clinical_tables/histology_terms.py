@@ -28,18 +28,24 @@ _NEUTRAL_WORDS = """
     primary invasive type well moderately poorly differentiated
     grade
     g1 g2 g3 keratinizing keratinising nonkeratinizing nonkeratinising with predominant pattern
-    lepidic acinar papillary micropapillary solid mucinous nonmucinous and in situ"""
+    lepidic acinar papillary micropapillary solid mucinous nonmucinous and in situ
+    carcinome karzinom karcinom carcinom rak cellule células celulas de a à du del della do der
+    pulmón pulmonar poumon pulmonaire pulmão polmone polmonare lunge płuca"""
 _SAYS_NOTHING = frozenset(_NEUTRAL_WORDS.split())
 """Words that do not change which of the types is meant."""
 _WORDS_FOR: dict[Histology, tuple[str, ...]] = {
     Histology.ADENOCARCINOMA: (
         "adenocarcinoma", "adeno", "adenoca", "adenoc", "adc", "adca", "luad", "adenocarcinomas",
-        "adenokarzinom", "adénocarcinome", "adenocarcinoom", "bronchioloalveolar", "bac",
+        "adenokarzinom", "adénocarcinome", "adenocarcinome", "adenocarcinoom", "adenocarcinom",
+        "adenokarcinom", "gruczolakorak", "gruczołowy", "腺癌", "bronchioloalveolar", "bac",
         "bronchiolo alveolar",
     ),
     Histology.SQUAMOUS: (
         "squamous", "squamouscell", "scc", "sqcc", "sqc", "lusc", "lscc", "epidermoid",
-        "plattenepithelkarzinom", "plaveiselcelcarcinoom",
+        "plattenepithelkarzinom", "plattenepithel", "plaveiselcelcarcinoom", "épidermoïde",
+        "epidermoïde", "epidermoide", "escamoso", "escamosas", "espinocelular", "squamoso",
+        "squamose", "squamocellulare", "płaskonabłonkowy", "鳞癌", "鱗癌", "鳞状细胞癌",
+        "鱗狀細胞癌", "扁平上皮癌",
     ),
     Histology.LARGE_CELL: ("large", "largecell", "lcc", "lclc"),
     Histology.NOS: ("nsclc", "non small", "nonsmall", "nsclc non small"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
@@ -78,9 +79,11 @@ class Sheet:
 
 
 def text_of(cell: Cell) -> str:
-    """Return a cell as text: 3.0 as ``3``, a date as ``2026-01-31``, without blanks around it."""
+    """Return a cell as text: 3.0 as ``3``, a date as ``2026-01-31``, without blanks around it, and
+    with letters and accents as one sign, which macOS writes as two.
+    """
     if isinstance(cell, str):
-        return " ".join(cell.replace("\ufeff", "").split())
+        return unicodedata.normalize("NFC", " ".join(cell.replace("\ufeff", "").split()))
     if isinstance(cell, float):
         return str(int(cell)) if cell.is_integer() else repr(cell)
     return cell.isoformat()

@@ -7,13 +7,15 @@ IA3 of the 8th edition become IA.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from feature_store.clinical_tables.column_values import ColumnValues, read_each
 from feature_store.clinical_tables.sheet import Cell, text_of
 
 _WORDS = re.compile(
-    r"\b(?:stage|stadium|ajcc|uicc|tnm|clinical|pathologic|pathological|edition|ed|version|"
+    r"期|\b(?:stage|stadium|stadio|stade|estadio|estadío|estádio|"
+    r"ajcc|uicc|tnm|clinical|pathologic|pathological|edition|ed|version|"
     r"nsclc|group|[678](?:th)?(?= ?(?:ed|th))|[678]th)\b\.?"
 )
 _STAGE = re.compile(r"(?:y?[cp])?(iv|iii|ii|i|[1-4])([abc])?([1-3])?")
@@ -35,7 +37,7 @@ def read_stages(cells: Mapping[int, Cell]) -> ColumnValues[str]:
 
 
 def _text(cell: Cell) -> str:
-    text = text_of(cell).lower()
+    text = unicodedata.normalize("NFKC", text_of(cell)).lower()  # Ⅲ is one sign
     return text[:-2] if re.fullmatch(r"\d\.0", text) else text
 
 

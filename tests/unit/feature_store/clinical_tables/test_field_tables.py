@@ -4,12 +4,13 @@ a sentence that names line and value.
 
 from __future__ import annotations
 
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from openpyxl import Workbook
@@ -771,3 +772,50 @@ def test_a_published_table_that_is_no_clinical_one_is_refused(real_data: Path) -
     for file in sorted((real_data / "lung1").glob("features_*.csv")):
         with pytest.raises(ClinicalTableError, match=r"lacks 6 columns: age; sex \(gender\)"):
             read_clinical_table(file, "A", str)
+
+
+IN_THEIR_WORDS = {
+    "German": ("männlich", "Adenokarzinom", "Stadium IIIA", "verstorben", "weiblich",
+               "Plattenepithelkarzinom", "Stadium II", "lebt"),
+    "French": ("Homme", "Adénocarcinome", "Stade IIIA", "Décédée", "Femme",
+               "Carcinome épidermoïde", "Stade II", "Vivant"),
+    "Spanish": ("Varón", "Adenocarcinoma de pulmón", "Estadio IIIA", "Fallecido", "Mujer",
+                "Carcinoma de células escamosas", "Estadio II", "Vivo"),
+    "Italian": ("Maschio", "Adenocarcinoma polmonare", "Stadio IIIA", "Deceduto", "Femmina",
+                "Carcinoma squamoso", "Stadio II", "Vivo"),
+    "Portuguese": ("Masculino", "Adenocarcinoma", "Estádio IIIA", "Óbito", "Feminino",
+                   "Carcinoma espinocelular", "Estádio II", "Viva"),
+    "Dutch": ("man", "Adenocarcinoom", "IIIA", "overleden", "vrouw",
+              "Plaveiselcelcarcinoom", "II", "in leven"),
+    "Polish": ("Mężczyzna", "Gruczolakorak", "IIIA", "Zmarł", "Kobieta",
+               "Rak płaskonabłonkowy", "II", "Żyje"),
+    "Chinese": ("男", "腺癌", "ⅢA期", "死亡", "女", "鳞癌", "Ⅱ期", "存活"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("language", IN_THEIR_WORDS)
+def test_a_table_in_another_language_is_read_whole(
+    tmp_path: Path, language: str, form: Literal["NFC", "NFD"]
+) -> None:
+    one, two = IN_THEIR_WORDS[language][:4], IN_THEIR_WORDS[language][4:]
+    rows = [("P1", "66.5", *one[:3], "365", one[3]), ("P2", "70", *two[:3], "900", two[3])]
+    content = OURS.replace("event", "vital status") + "".join(",".join(row) + "\n" for row in rows)
+    reading = read(tmp_path, unicodedata.normalize(form, content))
+    assert (reading.table.records, reading.warnings) == (BOTH, ())
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("Sí", "No"), ("sì", "no"), ("sim", "não"), ("tak", "nie"), ("WAHR", "FALSCH")]
+)
+def test_yes_and_no_are_read_together_or_not_at_all(tmp_path: Path, yes: str, no: str) -> None:
+    content = (OURS.replace("event", "died") + TWO).replace(",1\n", f",{yes}\n")
+    assert read(tmp_path, content.replace(",0\n", f",{no}\n")).table.records == BOTH
+
+
+@pytest.mark.parametrize("histology", ["no escamoso", "non squamoso", "kein Adenokarzinom"])
+def test_what_is_none_in_another_language_is_not_taken_for_it(
+    tmp_path: Path, histology: str
+) -> None:
+    reading = read(tmp_path, OURS + TWO.replace("squamous cell carcinoma", histology))
+    assert reading.table.records[1].histology is None
