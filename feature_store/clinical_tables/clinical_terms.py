@@ -126,8 +126,10 @@ def read_events(
     """
     words = {line: _word(cell) for line, cell in cells.items()}
     twos = [line for line, word in words.items() if word == "2"]
-    if len(twos) > 1 and any(word == "1" for word in words.values()):
-        zero = " and no 0" if "0" not in words.values() else ", such as in line " + str(twos[0])
+    has_zero = "0" in words.values()
+    # beside 0 and 1 a single 2 is a slip in one row
+    if len(twos) >= (2 if has_zero else 1) and "1" in words.values():
+        zero = f", such as in line {twos[0]}" if has_zero else " and no 0"
         raise ClinicalTableError(
             f"The column {column} holds 1 and 2{zero}, expected 1 where the patient died and 0 "
             "where follow-up ended before: write it so."

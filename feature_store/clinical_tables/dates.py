@@ -15,7 +15,8 @@ from feature_store.clinical_tables.month_names import month_named
 from feature_store.clinical_tables.sheet import Cell, text_of
 from feature_store.clinical_tables.shown_values import ShownValues
 
-_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?(?:Z|[+-]\d{2}(?::?\d{2})?)?"
+_TIME = rf"(?:[T ]{_CLOCK})?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})([-/.])(\d{{1,2}})\2(\d{{1,2}}){_TIME}")
 _DIGITS = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}){_TIME}")
@@ -23,6 +24,7 @@ _SHORT_YEAR = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}")
 _NAME = r"([^\W\d_]{3,10})"
 _DAY_NAMED_MONTH = re.compile(
     rf"(\d{{1,2}})(?:st|nd|rd|th|er|º)?[-/. ]*(?:de )?{_NAME}[-/.,]* *(?:de )?(\d{{4}})"
+    rf"(?:[T :]{_CLOCK})?"  # SAS has 05JAN2015:00:00:00
 )
 _NAMED_MONTH_DAY = re.compile(rf"{_NAME}\.? *(\d{{1,2}})(?:st|nd|rd|th)?,? +(\d{{4}})")
 _MONTHS = 12

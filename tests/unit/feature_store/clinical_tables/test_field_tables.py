@@ -132,6 +132,10 @@ READ_RIGHT: dict[str, str | bytes] = {
         DATED + "P1,66.5,m,adeno,IIIA,1-Jan-2020,31 Dec 2020,\n"
         'P2,70,f,squamous,II,"January 1, 2020",,19 June 2022\n'
     ),
+    "dates and times of SAS and PostgreSQL": (
+        DATED + "P1,66.5,m,adeno,IIIA,01JAN2020:00:00:00,31DEC2020:00:00:00,\n"
+        "P2,70,f,squamous,II,2020-01-01 00:00:00+00,,2022-06-19 00:00:00+00\n"
+    ),
     "dates with German names of months": (
         DATED + "P1,66.5,m,adeno,IIIA,1. Januar 2020,31. Dez. 2020,\n"
         "P2,70,f,squamous,II,1. Jan. 2020,,19. Juni 2022\n"
@@ -251,6 +255,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "years of two digits": (starts("13/04/20"), "'13/04/20' in line 2, a year of two digits"),
     "events of 1 and 2": (events("event", "1", "2", "1", "2"), "holds 1 and 2 and no 0"),
+    "events of 1 and a single 2": (events("event", "1", "1", "2"), "holds 1 and 2 and no 0"),
     "events of 0, 1 and 2": (
         events("event", "0", "1", "2", "2"),
         "holds 1 and 2, such as in line 4, expected 1 where the patient died",

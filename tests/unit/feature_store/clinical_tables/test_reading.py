@@ -80,7 +80,7 @@ def test_plain_names_are_read_whatever_the_order_of_the_columns(tmp_path: Path) 
         ("P,60,male,adeno,II,,1", "survival_days is empty"),
         ("P,60,male,adeno,II,NaN,1", "survival_days is empty"),
         ("P,60,male,adeno,II,100,", "event is empty"),
-        ("P,60,male,adeno,II,100,2", "event is '2', expected dead or 1 where the patient died"),
+        ("P,60,male,adeno,II,100,3", "event is '3', expected dead or 1 where the patient died"),
         (",60,male,adeno,II,100,1", "patient_id is empty"),
         ("P,60,male,adeno,II,100", "It has 6 cells, expected 7 as in the header."),
         ("Q,60,male,adeno,II,100,1", "the patient occurs already in line 2: keep one row"),
