@@ -147,9 +147,12 @@ def hazard_ratio(
     """
     z = normal_quantile(confidence)
     what = "The hazard ratio"
-    if refusal := _refusal(what, survival, high, needs_deaths=True):
-        return refusal
-    if refusal := _few_expected(what, survival, high, strata):
+    refusal = (
+        _refusal(what, survival, high)
+        or _few_expected(what, survival, high, strata)
+        or _no_deaths(what, survival, high)
+    )
+    if refusal:
         return refusal
     fit = single_cox(high, survival, strata)
     reach = float("inf") if fit is None else abs(fit.estimate) + z * fit.standard_error
@@ -188,7 +191,7 @@ def log_rank(
     LogRank or NotEstimable
         R: ``survdiff(Surv(days, event) ~ high + strata(s))``.
     """
-    if refusal := _refusal("The log-rank test", survival, high, needs_deaths=False):
+    if refusal := _refusal("The log-rank test", survival, high):
         return refusal
     expected, variance = _expected_in_strata(survival, high, strata)
     if not variance > 0:
@@ -254,9 +257,7 @@ def _group(label: str, survival: Survival, confidence: float) -> RiskGroup:
     return RiskGroup(label, survival.n, survival.n_events, thinned(curve), median_time(curve))
 
 
-def _refusal(
-    what: str, survival: Survival, high: NDArray[np.bool_], *, needs_deaths: bool
-) -> NotEstimable | None:
+def _refusal(what: str, survival: Survival, high: NDArray[np.bool_]) -> NotEstimable | None:
     if refusal := too_few_events(what, survival.n_events, survival.n):
         return refusal
     for label, rows in (("low", ~high), ("high", high)):
@@ -264,12 +265,16 @@ def _refusal(
             return NotEstimable(
                 f"{what} is not estimated: no patient is in the {label}-risk group."
             )
-        if needs_deaths and not survival.event[rows].any():
-            n = int(rows.sum())
-            nobody = f"the one patient at {label} risk did not die"
-            if n > 1:
-                nobody = f"none of the {counted(n, 'patient')} at {label} risk died"
-            return NotEstimable(f"{what} is not estimated: {nobody}.")
+    return None
+
+
+def _no_deaths(what: str, survival: Survival, high: NDArray[np.bool_]) -> NotEstimable | None:
+    for label, rows in (("low", ~high), ("high", high)):
+        if not survival.event[rows].any():
+            found = counted(int(rows.sum()), "patient")
+            return NotEstimable(
+                f"{what} is not estimated: none of the {found} at {label} risk died."
+            )
     return None
 
 
