@@ -54,9 +54,11 @@ def other_spellings(written: str) -> dict[str, str]:
     return found
 
 
-def spelt_otherwise(reading: TableReading, has_arrived: Callable[[str], bool]) -> tuple[str, ...]:
+def spelt_otherwise(
+    reading: TableReading, has_arrived: Callable[[str], bool], n_arrived: int
+) -> tuple[str, ...]:
     """Say of which rows nobody has arrived but a patient whose ID is written otherwise, so that
-    they would be left out of every validation.
+    they would be left out of every validation; or that nobody of the table has arrived at all.
 
     Parameters
     ----------
@@ -64,14 +66,19 @@ def spelt_otherwise(reading: TableReading, has_arrived: Callable[[str], bool]) -
         What was read.
     has_arrived : callable
         Whether a study of the patient with this Patient ID has arrived.
+    n_arrived : int
+        Patients of the centre whose studies have arrived; where it is 0, nothing is said.
 
     Returns
     -------
     tuple of str
         One sentence for each kind of difference, without a Patient ID.
     """
+    if not n_arrived:
+        return ()
     place = reading.columns[Field.PATIENT_ID][0].place
     lines: dict[str, list[int]] = {}
+    known = False
     for line in reading.sheet.lines:
         if len(line.cells) <= place or is_missing(line.cells[place]):
             continue
@@ -80,11 +87,19 @@ def spelt_otherwise(reading: TableReading, has_arrived: Callable[[str], bool]) -
         except ValueError:  # the row is rejected with that sentence
             continue
         if has_arrived(written):
+            known = True
             continue
         for other, differs in other_spellings(written).items():
             if has_arrived(other):
                 lines.setdefault(differs, []).append(line.number)
                 break
+    if not known and not lines and reading.table.records:
+        return (
+            "Nobody of the table is a patient whose study has arrived, while those of "
+            f"{counted(n_arrived, 'patient')} have: check that the column "
+            f"{reading.columns[Field.PATIENT_ID][0].name} holds the Patient ID of the PACS and the "
+            "table is this centre's, unless their studies are still to come.",
+        )
     return tuple(_sentence(differs, found) for differs, found in lines.items())
 
 

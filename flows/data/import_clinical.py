@@ -218,7 +218,9 @@ def _read(work: Installation, center: str, csv: Path) -> TableReading:
         work.settings.clinical_conventions(center),
     )
     arrived = {study.patient_key for study in work.registry.studies.summaries(center)}
-    alike = spelt_otherwise(reading, lambda one: patient_key(key, center, one) in arrived)
+    alike = spelt_otherwise(
+        reading, lambda one: patient_key(key, center, one) in arrived, len(arrived)
+    )
     return replace(reading, warnings=(*reading.warnings, *alike))
 
 

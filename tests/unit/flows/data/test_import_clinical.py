@@ -320,3 +320,14 @@ def test_who_has_arrived_under_another_spelling_is_told(
     assert "differs in zeros before the number" in "\n".join(
         check_table(work, "B", tmp_path / "b.csv")[0]
     )
+
+
+def test_a_table_of_which_nobody_has_arrived_is_told(
+    work: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.csv").write_text(HEAD + "17,66,male,adenocarcinoma,II,400,1\n")
+    told = "Nobody of the table is a patient whose study has arrived, while those of 1 patient have"
+    assert told not in "\n".join(check_table(work, "B", tmp_path / "b.csv")[0])
+    arrived = [SimpleNamespace(patient_key=patient_key(work.pseudonym_key(), "B", "R-8"))]
+    monkeypatch.setattr(work.registry.studies, "summaries", lambda _center: arrived)
+    assert told in "\n".join(check_table(work, "B", tmp_path / "b.csv")[0])
