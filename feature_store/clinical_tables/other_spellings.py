@@ -94,12 +94,13 @@ def spelt_otherwise(
                 lines.setdefault(differs, []).append(line.number)
                 break
     if not known and not lines and reading.table.records:
-        return (
+        name = reading.columns[Field.PATIENT_ID][0].name
+        nobody = (
             "Nobody of the table is a patient whose study has arrived, while those of "
-            f"{counted(n_arrived, 'patient')} have: check that the column "
-            f"{reading.columns[Field.PATIENT_ID][0].name} holds the Patient ID of the PACS and the "
-            "table is this centre's, unless their studies are still to come.",
+            f"{counted(n_arrived, 'patient')} have: check that the column {name} holds the Patient "
+            "ID of the PACS and the table is this centre's, unless their studies are still to come."
         )
+        return (nobody,)
     return tuple(_sentence(differs, found) for differs, found in lines.items())
 
 
