@@ -203,7 +203,10 @@ def _together(
     return (
         tuple(" or ".join(group[0]) for group in groups),
         [
-            tuple(shown(group[1][place], sum(values)) for group in groups)
+            tuple(
+                shown(group[1][place], None if is_small(sum(values)) else sum(values))
+                for group in groups
+            )
             for place, values in enumerate(counts)
         ],
     )

@@ -23,6 +23,15 @@ from validation_reports.disclosure.alike_patients import (
     alike_patients,
     on_grid,
 )
+from validation_reports.disclosure.counts_beside_figures import (
+    across_centers_that_leave,
+    added_value_that_leaves,
+    comparisons_that_leave,
+    rough_deaths,
+    rough_pairs,
+    shift_that_leaves,
+    subgroups_with_rough_counts,
+)
 from validation_reports.disclosure.sentences import (
     everywhere,
     sentence_that_leaves,
@@ -41,19 +50,16 @@ from validation_reports.disclosure.small_cells import (
 from validation_reports.not_estimable import NotEstimable
 from validation_reports.report.center_result import CenterResult
 from validation_reports.report.validation_report import ValidationReport, build_report
-from validation_reports.statistics.added_value import AddedValue
 from validation_reports.statistics.bootstrap import Bootstrap
 from validation_reports.statistics.calibration import (
     Calibration,
     HorizonCalibration,
 )
-from validation_reports.statistics.cohort_shift import CohortShift
 from validation_reports.statistics.cohort_table import CohortColumn
-from validation_reports.statistics.discrimination import Concordance
 from validation_reports.statistics.drift import Drift
 from validation_reports.statistics.hazard_calibration import HazardScaleRatio
 from validation_reports.statistics.net_benefit import DecisionCurve
-from validation_reports.statistics.risk_groups import LogRank, RiskGroups
+from validation_reports.statistics.risk_groups import RiskGroups
 from validation_reports.statistics.smooth_calibration import SmoothCalibration
 from validation_reports.statistics.subgroups import SubgroupAnalysis
 from validation_reports.statistics.time_dependent_auc import TimeDependentAuc
@@ -166,6 +172,7 @@ def _safe(report: ValidationReport, of_rows: ValidationReport | None) -> Validat
             _columns(report, [*centers, *([pooled] if pooled else [])], of_rows),
             has_pool=pooled is not None,
         ),
+        across_centers=across_centers_that_leave(report.across_centers, centers),
         within=report.within and _within(report.within, centers),
         leave_one_out=tuple(
             _within(one, [other for other in centers if other is not center])
@@ -189,12 +196,12 @@ def _center(
         n=n,
         n_events=n_events,
         n_high=rows.n_high if rows else shown(exact.n_high, n),
-        concordance=_rough_pairs(exact.concordance),
+        concordance=rough_pairs(exact.concordance),
         auc=tuple(
             (days, _auc(auc, rows.auc[place][1] if rows else None, n))
             for place, (days, auc) in enumerate(exact.auc)
         ),
-        comparisons=tuple(replace(one, alone=_rough_pairs(one.alone)) for one in exact.comparisons),
+        comparisons=comparisons_that_leave(exact.comparisons, n),
         risk_groups=_groups(exact.risk_groups, rows.risk_groups if rows else None),
         calibration=_calibration(exact.calibration, rows.calibration if rows else None, n_events),
         d_calibration=rows.d_calibration if rows else WITHHELD,
@@ -202,12 +209,10 @@ def _center(
             (days, _curve(curve, rows.decision[place][1] if rows else WITHHELD, subgroups))
             for place, (days, curve) in enumerate(exact.decision)
         ),
-        added_value=replace(exact.added_value, n=shown(exact.added_value.n, n))
-        if isinstance(exact.added_value, AddedValue)
-        else exact.added_value,
-        subgroups=subgroups,
+        added_value=added_value_that_leaves(exact.added_value, exact.n, n, n_events),
+        subgroups=subgroups_with_rough_counts(subgroups),
         bootstrap=_bands(exact.bootstrap, rows.bootstrap if rows else WITHHELD),
-        shift=_shift(exact.shift, n),
+        shift=shift_that_leaves(exact.shift, n),
         acquisitions=exact.acquisitions
         if isinstance(exact.acquisitions, NotEstimable)
         else levels_together(exact.acquisitions, n),
@@ -216,19 +221,6 @@ def _center(
         warnings=tuple((sentence, shown(count, n)) for sentence, count in exact.warnings),
         within_range=_within_range(exact.within_range, n),
         over_contours=contours_that_leave(exact.over_contours, exact.n),
-    )
-
-
-def _rough_pairs(found: Concordance | NotEstimable) -> Concordance | NotEstimable:
-    """Return a concordance whose numbers of pairs are rounded: one patient changes many."""
-    if isinstance(found, NotEstimable):
-        return found
-    return replace(
-        found,
-        concordant=_rough(found.concordant),
-        discordant=_rough(found.discordant),
-        tied_score=_rough(found.tied_score),
-        tied_time=_rough(found.tied_time),
     )
 
 
@@ -241,14 +233,7 @@ def _auc(exact: Any, rows: Any, n: int) -> Any:
 
 
 def _groups(exact: RiskGroups, rows: RiskGroups | None) -> RiskGroups:
-    test = exact.log_rank
-    if isinstance(test, LogRank):
-        test = replace(
-            test,
-            observed_high=_rough(test.observed_high),
-            expected_high=float(_rough(test.expected_high)),
-        )
-    return replace(exact, log_rank=test, groups=rows.groups if rows else ())
+    return replace(exact, log_rank=rough_deaths(exact.log_rank), groups=rows.groups if rows else ())
 
 
 def _calibration(exact: Calibration, rows: Calibration | None, n_events: int) -> Calibration:
@@ -329,20 +314,8 @@ def _within_range(found: WithinRange | NotEstimable, n: int) -> WithinRange | No
         n_outside=n_outside,
         n=n - n_outside,
         n_events=n_events,
-        concordance=_rough_pairs(found.concordance),
+        concordance=rough_pairs(found.concordance),
         hazard=hazard,
-    )
-
-
-def _shift(found: CohortShift | NotEstimable, n: int) -> CohortShift | NotEstimable:
-    if not isinstance(found, CohortShift):
-        return found
-    return replace(
-        found,
-        variables=tuple(
-            one if one.n_outside is None else replace(one, n_outside=shown(one.n_outside, n))
-            for one in found.variables
-        ),
     )
 
 
@@ -395,7 +368,7 @@ def _within(found: WithinCenters, centers: Sequence[CenterResult]) -> WithinCent
         found,
         n=sum(one.n for one in centers),
         n_events=n_events,
-        concordance=_rough_pairs(found.concordance),
+        concordance=rough_pairs(found.concordance),
         risk_groups=_groups(found.risk_groups, None),
         calibration=_calibration(found.calibration, None, n_events),
     )
@@ -416,7 +389,3 @@ def _sum_of_reasons(
 def _resamples(report: ValidationReport) -> int:
     found = [one.bootstrap for one in report.centers if isinstance(one.bootstrap, Bootstrap)]
     return found[0].n_resamples if found else 1
-
-
-def _rough(count: float) -> int:
-    return SMALLEST_CELL * round(count / SMALLEST_CELL)
