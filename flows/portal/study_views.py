@@ -13,7 +13,7 @@ from dicom_node.registry.registry import StudyRecord, StudyState
 from dicom_node.settings import SettingsError
 from feature_store.errors import FeatureStoreError, StudyDefect
 from feature_store.expectations.checks import Check
-from feature_store.expectations.suites import SUITE_TITLES, SUITES
+from feature_store.expectations.suites import RELEASABLE, SUITE_TITLES, SUITES
 from feature_store.imaging.regions import Region
 from feature_store.rules import Finding, Severity
 from feature_store.score import ScoreRow
@@ -82,6 +82,9 @@ def study(look: Look) -> Response:
         scores=scores,
         store_says=store_says,
         **_slice_key(look),
+        can_be_drawn=all(
+            one.severity is not Severity.CRITICAL or one.code in RELEASABLE for one in found
+        ),
         releases=look.registry.releases.recorded(record.summary.study_key),
         commands=operator_commands(record, found),
         prefect=browser_address(look.work.settings) if look.sees_all else None,

@@ -235,6 +235,9 @@ def test_a_study_is_shown_with_findings_score_choice_and_commands(
     quarantined = anna.get(f"/studies/{shown.studies['quarantined']}").text
     assert NO_GTV.sentence.replace("'", "&#39;") in quarantined
     assert "python -m flows release" not in quarantined
+    assert "There is no picture" in quarantined
+    assert "middle.png" not in quarantined
+    assert "middle.png" in anna.get(f"/studies/{shown.studies['scored']}").text
     incomplete = anna.get(f"/studies/{shown.studies['incomplete']}").text
     assert "It was never complete, so nothing was worked on." in incomplete
 
