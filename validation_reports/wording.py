@@ -13,6 +13,7 @@ from validation_reports.not_estimable import NotEstimable
 
 _DAYS_PER_YEAR = 365.25
 _DAYS_PER_MONTH = _DAYS_PER_YEAR / 12
+_LEAST_SHOWN = 0.005
 _REFUSED = " is not estimated"
 _AT_DAYS = re.compile(r"(.+) at (\d+) days")
 _SHARE = re.compile(r"CT: (.+):(.+) share")
@@ -54,7 +55,11 @@ def p_words(p_value: float) -> str:
 
 
 def percent(probability: float) -> str:
-    """Write a probability as a whole percentage."""
+    """Write a probability as a whole percentage; 0% and 100% are what never and always is."""
+    if 0 < probability <= _LEAST_SHOWN:
+        return "<1%"
+    if 1 - _LEAST_SHOWN <= probability < 1:
+        return ">99%"
     return f"{100 * probability:.0f}%"
 
 

@@ -53,6 +53,7 @@ from models.combined.combined_model import Risk, one_patient
 from models.combined.explanation import explain
 from models.network.weights import DEEP_COLUMNS
 from validation_reports.cohort.trained_on import TrainedOn
+from validation_reports.wording import percent
 
 FINISHED = frozenset({"Extracted", "Already extracted", "Scored", "Already scored", QUARANTINED})
 """Names of the final states after which the dispatcher has nothing left to do for a study."""
@@ -275,7 +276,7 @@ def _quarantine(
 
 def _risk_in_words(risk: Risk) -> str:
     survival = ", ".join(
-        f"{probability:.0%} at {days} days" for days, probability in sorted(risk.survival.items())
+        f"{percent(alive)} at {days} days" for days, alive in sorted(risk.survival.items())
     )
     group = "high" if risk.high_risk else "low"
     return (

@@ -8,6 +8,7 @@ from validation_reports.wording import (
     interval,
     joined_refusals,
     p_words,
+    percent,
     range_words,
     value_words,
     without_patterns,
@@ -24,6 +25,17 @@ def test_wording() -> None:
         "3 years",
         "5 years",
         "100 days",
+    ]
+    shares = [0, 0.0001, 0.005, 0.006, 0.5, 0.994, 0.995, 1]
+    assert [percent(share) for share in shares] == [
+        "0%",
+        "<1%",
+        "<1%",
+        "1%",
+        "50%",
+        "99%",
+        ">99%",
+        "100%",
     ]
 
 
