@@ -15,6 +15,7 @@ from feature_store.cores import side_by_side
 from feature_store.imaging.boxed_mask import BoxedMask
 from feature_store.imaging.ct_volume import CtVolume
 from feature_store.imaging.hounsfield import NOT_MEASURED_HU
+from feature_store.imaging.lost_rows import slices_with_lost_rows
 from feature_store.imaging.slice_levels import LARGEST_STEP_HU, LevelStep, level_steps
 from feature_store.rules import Between, warning
 from feature_store.wording import counted
@@ -62,6 +63,8 @@ class VoxelFacts:
         Neighbouring slices between which all values change.
     repeated_slices : int
         Slices whose pixels are those of the slice below, with tissue in them.
+    rows_lost_at_mm : tuple of float
+        Positions of slices whose upper or lower rows were lost.
     padding_within : int
         Voxels of padding with measured ones on all four sides in their slice, where padding names a
         value above -950 HU.
@@ -76,6 +79,7 @@ class VoxelFacts:
     level_steps: tuple[LevelStep, ...] = ()
     padding_within: int = 0
     repeated_slices: int = 0
+    rows_lost_at_mm: tuple[float, ...] = ()
 
 
 def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFacts:
@@ -106,6 +110,7 @@ def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFac
         level_steps=level_steps(volume),
         padding_within=_padding_within(hu) if volume.padding_hu > AIR_HU else 0,
         repeated_slices=sum(starmap(_is_repeated, pairwise(hu))),
+        rows_lost_at_mm=slices_with_lost_rows(volume),
     )
 
 
@@ -250,6 +255,18 @@ VOXEL_RULES = (
         Between(None, 0),
         "neighbouring slices of alike values",
         _steps_sentence,
+    ),
+    warning(
+        "lost-rows",
+        "rows_lost_at_mm",
+        Between(None, 0),
+        "slices that are whole from the first row to the last",
+        lambda f: (
+            f"The CT has {counted(len(f.rows_lost_at_mm), 'slice')}, the first at "
+            f"{f.rows_lost_at_mm[0]:.2f} mm, in which tissue ends at rows of one value and goes on "
+            "in the slice beside, expected whole slices: a part of the pixels was lost, as where a "
+            "file was cut off and filled up. Send the series again from an undamaged copy."
+        ),
     ),
     warning(
         "repeated-slice",

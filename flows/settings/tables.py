@@ -88,6 +88,7 @@ class ExpectationsTable(BaseModel):
         "padding-within",
         "beyond-scale",
         "slice-level",
+        "lost-rows",
         "interleaved-acquisitions",
         "untold-tilt",
         "unspecified-unit",

@@ -256,6 +256,12 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "by +1024 HU from the slice at -3.00 mm to the one at 0.00 mm, and in 1 place more",
     ),
     (
+        "lost-rows",
+        WARNING,
+        {"rows_lost_at_mm": (-30.0, -27.0)},
+        "The CT has 2 slices, the first at -30.00 mm, in which tissue ends at rows of one value",
+    ),
+    (
         "repeated-slice",
         WARNING,
         {"repeated_slices": 2},
