@@ -37,6 +37,11 @@ HIGHEST_HU = 3071.0
 """The highest value of the usual 12-bit scale; where a scanner extends it, metal lies above."""
 
 
+LEAST_VALUES = 100
+"""Of the 401 whole HU of soft tissue; noise alone spreads fat and muscle over more."""
+_PIXELS_ACROSS, _LEAST_SAMPLE = 128, 20_000
+
+
 BEYOND_SCALE_HU = 32767.0
 """Of 16 signed bits at a slope of 1; extended scales for metal end at 30710 HU."""
 
@@ -63,6 +68,9 @@ class VoxelFacts:
         Neighbouring slices between which all values change.
     repeated_slices : int
         Slices whose pixels are those of the slice below, with tissue in them.
+    soft_tissue_values : int or None
+        Different whole HU from -200 to 200 among pixels spread over the image; `None` where fewer
+        than 20 000 of them lie there.
     rows_lost_at_mm : tuple of float
         Positions of slices whose upper or lower rows were lost.
     padding_within : int
@@ -80,6 +88,7 @@ class VoxelFacts:
     padding_within: int = 0
     repeated_slices: int = 0
     rows_lost_at_mm: tuple[float, ...] = ()
+    soft_tissue_values: int | None = None
 
 
 def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFacts:
@@ -111,7 +120,15 @@ def voxel_facts(volume: CtVolume, drawn: BoxedMask, floor_hu: float) -> VoxelFac
         padding_within=_padding_within(hu) if volume.padding_hu > AIR_HU else 0,
         repeated_slices=sum(starmap(_is_repeated, pairwise(hu))),
         rows_lost_at_mm=slices_with_lost_rows(volume),
+        soft_tissue_values=_soft_tissue_values(hu),
     )
+
+
+def _soft_tissue_values(hu: npt.NDArray[np.float32]) -> int | None:
+    stride = max(1, min(hu.shape[1:]) // _PIXELS_ACROSS)
+    values = hu[:, ::stride, ::stride]
+    values = values[(values >= SOFT_TISSUE_HU[0]) & (values <= SOFT_TISSUE_HU[1])]
+    return int(np.unique(np.rint(values)).size) if values.size >= _LEAST_SAMPLE else None
 
 
 def _is_repeated(below: npt.NDArray[np.float32], above: npt.NDArray[np.float32]) -> bool:
@@ -255,6 +272,18 @@ VOXEL_RULES = (
         Between(None, 0),
         "neighbouring slices of alike values",
         _steps_sentence,
+    ),
+    warning(
+        "coarse-values",
+        "soft_tissue_values",
+        Between(LEAST_VALUES),
+        "soft tissue of many values",
+        lambda f: (
+            f"The CT's soft tissue takes {counted(f.soft_tissue_values, 'whole value')} from "
+            f"{SOFT_TISSUE_HU[0]:g} to {SOFT_TISSUE_HU[1]:g} HU, expected at least {LEAST_VALUES}: "
+            "the steps between values are coarse, as where an image of 8 bits was stored in 16, "
+            "or it was smoothed. Send the series as the scanner made it."
+        ),
     ),
     warning(
         "lost-rows",

@@ -256,6 +256,12 @@ VOXEL_CASES: list[tuple[str, Severity, dict[str, Any], str]] = [
         "by +1024 HU from the slice at -3.00 mm to the one at 0.00 mm, and in 1 place more",
     ),
     (
+        "coarse-values",
+        WARNING,
+        {"soft_tissue_values": 26},
+        "The CT's soft tissue takes 26 whole values from -200 to 200 HU, expected at least 100",
+    ),
+    (
         "lost-rows",
         WARNING,
         {"rows_lost_at_mm": (-30.0, -27.0)},

@@ -90,3 +90,15 @@ def test_slices_that_were_copied_are_counted() -> None:
     hu[1:3] = -1000.0  # air, or nothing that was measured, is alike everywhere
     hu[1:3, :4] = -np.inf
     assert voxel_facts(ct_of(hu), DRAWN, -1000.0).repeated_slices == 0
+
+
+@pytest.mark.parametrize(("step_hu", "values"), [(1, 401), (4, 101), (16, 25)])
+def test_the_values_of_soft_tissue_are_counted(step_hu: int, values: int) -> None:
+    hu = np.random.default_rng(4).integers(-200, 201, (4, 100, 100)) // step_hu * step_hu
+    drawn = BoxedMask.of(np.ones(hu.shape, dtype=np.bool_))
+    facts = voxel_facts(ct_of(hu.astype(float)), drawn, -1000.0)
+    assert facts.soft_tissue_values == values
+    few = voxel_facts(
+        ct_of(hu[:1].astype(float)), BoxedMask.of(np.ones((1, 100, 100), bool)), -1000.0
+    )
+    assert few.soft_tissue_values is None
