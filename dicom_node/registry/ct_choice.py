@@ -12,11 +12,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from unicodedata import normalize
 
 from dicom_node.datasets.instance import Plane
 from dicom_node.datasets.manifest import ListedSeries, Manifest, Roi, joined
-from dicom_node.registry.ct_geometry import are_one_stack, holds
+from dicom_node.registry.ct_geometry import are_one_stack, holds, nearest_first
+
+_MOST_PARTS: Final = 50
+"""Series that are looked at for the rest of a CT."""
 
 
 class NameVerdict(StrEnum):
@@ -237,17 +241,12 @@ def _continued_by(
     """
     asked = (Evidence.CONTOUR_IMAGES, Evidence.LISTED_SERIES, Evidence.LISTED_IMAGES)
     others = {uid for evidence in asked for uid in named[evidence] or ()} - {series}
+    parts = {uid: [one.plane for one in by_series[uid]] for uid in (series, *others)}
     found: list[str] = []
-    while True:
-        planes = [[one.plane for one in by_series[uid]] for uid in (series, *found)]
-        further = [
-            uid
-            for uid in sorted(others.difference(found))
-            if are_one_stack([*planes, [one.plane for one in by_series[uid]]])
-        ]
-        if not further:
-            return tuple(one for uid in found for one in by_series[uid])
-        found.append(further[0])
+    for uid in nearest_first(parts, series)[:_MOST_PARTS]:
+        if are_one_stack([parts[one] for one in (series, *found, uid)]):
+            found.append(uid)
+    return tuple(one for uid in found for one in by_series[uid])
 
 
 def listed_in_its_frame(manifest: Manifest, roi: Roi) -> list[ListedSeries]:

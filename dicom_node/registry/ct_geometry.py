@@ -5,7 +5,7 @@ functions.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from statistics import median
@@ -128,6 +128,34 @@ def are_one_stack(series: Iterable[Sequence[Plane | None]]) -> bool:
         for grid in grids
         for one, other in zip(grid, grids[0], strict=True)
     )
+
+
+def nearest_first(series: Mapping[str, Sequence[Plane | None]], middle: str) -> tuple[str, ...]:
+    """Return the other series by how far they lie from one of them along its normal.
+
+    Parameters
+    ----------
+    series : mapping of str to sequence of Plane or None
+        The slices of each, by its name.
+    middle : str
+        From which one.
+    """
+    known = {name: [one for one in planes if one is not None] for name, planes in series.items()}
+    if not known[middle]:
+        return ()
+    normal = known[middle][0].normal
+    depths = {
+        name: [_dot(plane.position, normal) for plane in planes]
+        for name, planes in known.items()
+        if planes
+    }
+    low, high = min(depths[middle]), max(depths[middle])
+    away = {
+        name: max(min(found) - high, low - max(found))
+        for name, found in depths.items()
+        if name != middle
+    }
+    return tuple(sorted(away, key=lambda name: (away[name], name)))
 
 
 def _grid(plane: Plane, normal: Point) -> tuple[float, ...]:

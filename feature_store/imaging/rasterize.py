@@ -198,7 +198,8 @@ def _slice_of(index: npt.NDArray[np.float64], roi: Roi, number: int, volume: CtV
             "off-slice",
             f"{where} lies {abs(middle - z) * spacing:.2f} mm off the nearest slice, at a slice "
             f"spacing of {spacing:.2f} mm: expected at most {PLANE_TOLERANCE * spacing:.2f} mm. "
-            "Send the CT that was contoured.",
+            "Send the CT that was contoured, or export the contours on its slices alone, without "
+            "those that were interpolated between them.",
         )
     return min(max(z, 0), len(volume.hu) - 1)
 

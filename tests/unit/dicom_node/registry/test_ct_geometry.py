@@ -12,6 +12,7 @@ from dicom_node.registry.ct_geometry import (
     Stack,
     are_one_stack,
     holds,
+    nearest_first,
     series_extent_mm,
     stack_of,
 )
@@ -105,6 +106,16 @@ def test_series_that_go_on_where_another_ends_are_one_ct(planes: list[Plane]) ->
     assert are_one_stack([[one] for one in planes])
     assert not are_one_stack([planes, planes[-1:]])
     assert not are_one_stack([planes[:-1], [None]])
+
+
+def test_series_are_ordered_by_how_far_they_lie() -> None:
+    at = {
+        name: [replace(one, position=(0.0, 0.0, one.position[2] + z)) for one in PLANES]
+        for name, z in (("middle", 0.0), ("far", 40.0), ("above", 12.0), ("below", -12.5))
+    }
+    unknown: dict[str, list[Plane | None]] = {**at, "nowhere": [None]}  # type: ignore[dict-item]
+    assert nearest_first(unknown, "middle") == ("above", "below", "far")
+    assert nearest_first(unknown, "nowhere") == ()
 
 
 def test_series_apart_among_each_other_or_on_another_grid_are_not_one_ct() -> None:
