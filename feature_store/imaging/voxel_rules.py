@@ -39,7 +39,7 @@ HIGHEST_HU = 3071.0
 
 LEAST_VALUES = 100
 """Of the 401 whole HU of soft tissue; noise alone spreads fat and muscle over more."""
-_PIXELS_ACROSS, _LEAST_SAMPLE = 128, 20_000
+_PIXELS_ACROSS, _LEAST_SAMPLE = 64, 20_000
 
 
 BEYOND_SCALE_HU = 32767.0
@@ -128,7 +128,10 @@ def _soft_tissue_values(hu: npt.NDArray[np.float32]) -> int | None:
     stride = max(1, min(hu.shape[1:]) // _PIXELS_ACROSS)
     values = hu[:, ::stride, ::stride]
     values = values[(values >= SOFT_TISSUE_HU[0]) & (values <= SOFT_TISSUE_HU[1])]
-    return int(np.unique(np.rint(values)).size) if values.size >= _LEAST_SAMPLE else None
+    if values.size < _LEAST_SAMPLE:
+        return None
+    counts = np.bincount(np.rint(values - SOFT_TISSUE_HU[0]).astype(np.int64))
+    return int(np.count_nonzero(counts))
 
 
 def _is_repeated(below: npt.NDArray[np.float32], above: npt.NDArray[np.float32]) -> bool:
