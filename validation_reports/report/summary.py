@@ -151,9 +151,11 @@ def calibration_line(result: CenterResult | WithinCenters, margins: Margins) -> 
     if isinstance(result, CenterResult) and (short := _too_short((result,))):
         return Line(question, Verdict.UNKNOWN, short)
     found = judge_calibration(result.calibration, result.n_events, margins)
+    without = dict(result.left_out) if isinstance(result, WithinCenters) else {}
     parts = [
         f"{percent(at.predicted)} predicted, {percent(at.observed.estimate)} observed at "
         f"{horizon_words(days)}"
+        + (f" (without {', '.join(without[days])})" if days in without else "")
         for days, at in result.calibration.horizons
         if isinstance(at, HorizonCalibration)
     ]

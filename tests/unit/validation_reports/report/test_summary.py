@@ -104,6 +104,7 @@ def test_interactions_by_chance_are_not_in_the_headline() -> None:
     assert "The score's effect differs by sex" in headline(changed)[4].answer
 
 
+@pytest.mark.slow
 def test_a_group_in_which_hardly_a_death_is_expected_is_not_compared() -> None:
     cohort = made_cohort("A", 120, 1)
     early = cohort.survival.days == np.sort(cohort.survival.days[cohort.survival.event])[3]
@@ -119,6 +120,7 @@ def test_a_group_in_which_hardly_a_death_is_expected_is_not_compared() -> None:
     assert headline(safe)[1].answer == line.answer.replace(" (1 patient, 1 death)", "")
 
 
+@pytest.mark.slow
 def test_a_large_group_that_dies_early_is_compared() -> None:
     cohort = made_cohort("A", 120, 1)
     first = np.argsort(np.where(cohort.survival.event, cohort.survival.days, np.inf))[:12]
@@ -127,6 +129,7 @@ def test_a_large_group_that_dies_early_is_compared() -> None:
     assert headline(report)[1].verdict is Verdict.YES
 
 
+@pytest.mark.slow
 def test_curves_that_cross_are_not_told_by_one_ratio() -> None:
     cohort, place = made_cohort("A", 120, 1), np.arange(120)
     days = np.where(cohort.high_risk, np.where(place % 2 == 1, 30, 2000), 600 + place)
@@ -140,3 +143,13 @@ def test_curves_that_cross_are_not_told_by_one_ratio() -> None:
     assert (
         "but median survival 1.0 months (high risk) against 21.7 months (low risk)" in line.answer
     )
+
+
+@pytest.mark.slow
+def test_a_centre_that_was_not_followed_so_long_is_named_beside_the_risk() -> None:
+    long, short = made_cohort("A", 60, 1), made_cohort("B", 60, 2)
+    days = np.minimum(short.survival.days, 600.0)
+    short = replace(short, survival=Survival(days, short.survival.event & (days < 600)))
+    answer = headline(build_report([long, short], PROVENANCE, n_resamples=5))[2].answer
+    assert "observed at 1 year;" in answer
+    assert "observed at 2 years (without B);" in answer
