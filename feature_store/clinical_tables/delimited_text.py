@@ -73,6 +73,7 @@ def read_text(content: bytes, known: Known) -> Sheet:
     width = len(names)
     while width and not names[width - 1]:
         width -= 1
+    _refuse_one_cell_more(width, [cells for _, cells in records[1:]], delimiter)
     if guessed:
         remarks.append(
             "The file is not UTF-8 and was read as Windows-1252; letters beyond ASCII may be "
@@ -86,6 +87,22 @@ def read_text(content: bytes, known: Known) -> Sheet:
         remarks=tuple(remarks),
         guessed_encoding=guessed,
     )
+
+
+def _refuse_one_cell_more(width: int, below: Sequence[Sequence[str]], delimiter: str) -> None:
+    """Refuse a table whose lines all have a cell that the header does not count."""
+    if width and below and all(len(cells) == width + 1 and cells[-1].strip() for cells in below):
+        decimals = ""
+        if delimiter == ",":
+            decimals = (
+                " Or a decimal comma parts a number: separate cells by semicolons, or write such "
+                "numbers between double quotes."
+            )
+        raise ClinicalTableError(
+            f"Every line of the clinical table has {width + 1} cells below a header of {width}, as "
+            "R writes a table with the names of its rows: export it with row.names = FALSE, or "
+            f"give the first column a name.{decimals}"
+        )
 
 
 def refuse_other_header(

@@ -28,7 +28,15 @@ _BEGINNINGS = (
     (b"PAR1", "a Parquet file"),
     (b"$FL2", "an SPSS file"),
     (b"$FL3", "an SPSS file"),
+    (b"ASCII SPSS PORT FILE", "a portable file of SPSS"),
     (b"<stata_dta>", "a Stata file"),
+    *(
+        (bytes([release, order, 1, 0]), "a Stata file")
+        for release in (113, 114, 115)
+        for order in (1, 2)
+    ),
+    (b"HEADER RECORD*******LIB", "a transport file of SAS (XPT)"),
+    (b"ARROW1", "a Feather file"),
     (b"\x1f\x8b", "a compressed file (gzip)"),
     (b"BZh", "a compressed file (bzip2)"),
     (b"\xfd7zXZ", "a compressed file (xz)"),

@@ -349,6 +349,19 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "a quote left open": (OURS + TWO.replace("male", '"male', 1), "cannot be read in line 3"),
     "UTF-16 without a mark": ((OURS + TWO).encode("utf-16-le"), "UTF-16 without byte-order mark"),
+    "names of rows of R": (
+        OURS.replace(",", "\t") + "1\tP1\t66\tm\tadeno\tII\t365\t1\n",
+        "Every line of the clinical table has 8 cells below a header of 7, as R writes a table",
+    ),
+    "a decimal comma between commas": (
+        OURS + TWO.replace("66.5", "66,5").replace(",70,", ",70,0,"),
+        "Or a decimal comma parts a number: separate cells by semicolons",
+    ),
+    "a transport file of SAS": (
+        b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!0000" + bytes(40),
+        "is a transport file of SAS (XPT)",
+    ),
+    "an older file of Stata": (b"\x72\x02\x01\x00" + bytes(40), "is a Stata file"),
     "a PDF": (b"%PDF-1.7\n", "The clinical table is a PDF, expected CSV or .xlsx. Save the table"),
     "an old workbook": (
         b"\xd0\xcf\x11\xe0" + b"\0" * 600 + "Workbook".encode("utf-16-le"),
