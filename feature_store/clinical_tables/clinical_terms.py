@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from feature_store.clinical_records import ClinicalTableError, Sex
 from feature_store.clinical_tables.column_values import ColumnValues, read_each
-from feature_store.clinical_tables.sheet import Cell, text_of
+from feature_store.clinical_tables.sheet import Cell, code_of, text_of
 from feature_store.clinical_tables.shown_values import ShownValues
 
 _MALE = (
@@ -124,7 +124,7 @@ def read_events(
     ClinicalTableError
         If the column holds 1 and 2, or 1 or yes where that may mean either.
     """
-    words = {line: _word(cell) for line, cell in cells.items()}
+    words = {line: code_of(cell) for line, cell in cells.items()}
     twos = [line for line, word in words.items() if word == "2"]
     has_zero = "0" in words.values()
     # beside 0 and 1 a single 2 is a slip in one row
@@ -142,12 +142,7 @@ def read_events(
                     "mean dead or alive: write dead and alive, or say under codes in the "
                     "[clinical] table of the settings file what it means."
                 )
-    return read_each(cells, lambda cell: _died(_word(cell), one_is_dead))
-
-
-def _word(cell: Cell) -> str:
-    text = text_of(cell).lower()
-    return text[:-2] if re.fullmatch(r"\d\.0", text) else text
+    return read_each(cells, lambda cell: _died(code_of(cell), one_is_dead))
 
 
 def _died(word: str, one_is_dead: bool | None) -> bool | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from feature_store.clinical_records import Histology
-from feature_store.clinical_tables.sheet import Cell, text_of
+from feature_store.clinical_tables.sheet import Cell, code_of
 
 _ADENO = frozenset(
     {8140, 8141, 8143, 8144, 8211, 8230, *range(8250, 8258), 8260, 8265, 8310, 8323, 8333, 8470,
@@ -71,7 +71,7 @@ def read_histology(cell: Cell) -> Histology | None:
     A code and words beside it must mean the same. Words of doubt, such as *probably*, are not
     understood.
     """
-    text = text_of(cell).lower()
+    text = code_of(cell)
     text = re.sub(r"not otherwise specified|\bn\.o\.s\b\.?", "nos", text)
     found = _CODE.findall(text)
     rest = _CODE.sub(" ", text) if found else text

@@ -13,7 +13,7 @@ from feature_store.clinical_tables.sheet import Cell, FormattedNumber, text_of
 from feature_store.wording import counted
 
 _SHORTENED = re.compile(r"\d+(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
-_AS_FLOAT = re.compile(r"\d+\.0+")
+_AS_FLOAT = re.compile(r"\d+[.,]0+")
 _SUMMARIES = frozenset(
     {"mean", "median", "total", "sum", "average", "sd", "std", "min", "max", "count", "n"}
 )
@@ -51,8 +51,8 @@ def patient_id(cell: Cell, *, guessed_encoding: bool) -> str:
         raise ValueError("The Patient ID holds a character that cannot be seen: write it anew.")
     if _AS_FLOAT.fullmatch(text):
         raise ValueError(
-            "The Patient ID ends with .0, as software writes a number, expected it as in the PACS: "
-            "export the column as text."
+            "The Patient ID ends with .0 or ,00, as software writes a number, expected it as in "
+            "the PACS: export the column as text."
         )
     if text.startswith("#") or text.lower().rstrip(":") in _SUMMARIES:
         raise ValueError(

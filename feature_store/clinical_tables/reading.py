@@ -38,6 +38,7 @@ from feature_store.clinical_tables.sheet import (
     FormattedNumber,
     Line,
     Sheet,
+    code_of,
     is_missing,
     refuse_nothing_below,
     text_of,
@@ -300,10 +301,9 @@ class _Reader:
         """Return the cells of a column, codes replaced by what the centre says they mean."""
         cells = cells_of(self._sheet, column)
         codes = {
-            text_of(code).lower(): word
-            for code, word in self._conventions.codes.get(field, {}).items()
+            code_of(code): word for code, word in self._conventions.codes.get(field, {}).items()
         }
-        return {line: codes.get(text_of(cell).lower(), cell) for line, cell in cells.items()}
+        return {line: codes.get(code_of(cell), cell) for line, cell in cells.items()}
 
     def _first_cells(self, field: Field) -> dict[int, Cell]:
         columns = self._columns.get(field, ())

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from feature_store.clinical_tables.column_values import ColumnValues, read_each
-from feature_store.clinical_tables.sheet import Cell, text_of
+from feature_store.clinical_tables.sheet import Cell, code_of
 
 _WORDS = re.compile(
     r"期|\b(?:stage|stadium|stadio|stade|estadio|estadío|estádio|"
@@ -37,8 +37,7 @@ def read_stages(cells: Mapping[int, Cell]) -> ColumnValues[str]:
 
 
 def _text(cell: Cell) -> str:
-    text = unicodedata.normalize("NFKC", text_of(cell)).lower()  # Ⅲ is one sign
-    return text[:-2] if re.fullmatch(r"\d\.0", text) else text
+    return unicodedata.normalize("NFKC", code_of(cell)).lower()  # Ⅲ is one sign
 
 
 def _stage(cell: Cell) -> str | None:

@@ -404,6 +404,10 @@ REJECTED: dict[str, tuple[str, str]] = {
         OURS + TWO.replace("P2", "P\u200b2"),
         "The Patient ID holds a character that cannot be seen",
     ),
+    "an identifier as a number of SPSS": (
+        (OURS + TWO.replace("66.5", "66")).replace(",", ";").replace("P2", "1002,00"),
+        "ends with .0 or ,00",
+    ),
     "an identifier as a number": (OURS + TWO.replace("P2", "1002.0"), "ends with .0"),
     "a line commented out": (OURS + TWO.replace("P2", "#P2"), "it has a comment or the name of"),
     "a line of means": (OURS + TWO.replace("P2", "Mean"), "a comment or the name of a summary"),
@@ -837,3 +841,16 @@ def test_what_is_none_in_another_language_is_not_taken_for_it(
 ) -> None:
     reading = read(tmp_path, OURS + TWO.replace("squamous cell carcinoma", histology))
     assert reading.table.records[1].histology is None
+
+
+@pytest.mark.parametrize("zeros", [",00", ".0", ".00", ""])
+def test_a_code_is_the_same_with_decimals_of_zero(tmp_path: Path, zeros: str) -> None:
+    """SPSS writes 1,00 and pandas 1.0 for a code of 1."""
+    rows = f"P1;66;1{zeros};8140{zeros};3{zeros};365{zeros};1{zeros}\n"
+    rows += f"P2;70;2{zeros};8070{zeros};2{zeros};900{zeros};0{zeros}\n"
+    codes = {"sex": {"1": "male", "2": "female"}}
+    reading = read(tmp_path, OURS.replace(",", ";") + rows, codes=codes)
+    one, two = reading.table.records
+    assert (one.sex, one.histology, one.stage, one.event) == (Sex.MALE, ADENO, "III", True)
+    assert (two.sex, two.histology, two.stage, two.event) == (Sex.FEMALE, SQUAMOUS, "II", False)
+    assert (one.survival_days, reading.warnings) == (365.0, ())
