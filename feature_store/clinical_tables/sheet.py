@@ -28,7 +28,7 @@ _MISSING = frozenset(
         "[discrepancy]", "not known", "<na>", "nat",
     }
 )  # fmt: skip
-_WHOLE = re.compile(r"(\d+)[.,]0+")
+_WHOLE = re.compile(r"(\d*)[.,]0+")
 EXCEL_EPOCH = date(1899, 12, 30)
 """Day 0 of Excel's serial numbers, as they count from March 1900 on."""
 
@@ -93,11 +93,11 @@ def text_of(cell: Cell) -> str:
 
 def code_of(cell: Cell) -> str:
     """Return a cell as lower-case text, and a whole number as its digits, whether software wrote
-    1.0 or, as SPSS, 1,00.
+    1.0 or, as SPSS, 1,00 and ,00.
     """
     text = text_of(cell).lower()
     whole = _WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    return whole[1] or "0" if whole else text
 
 
 def is_missing(cell: Cell) -> bool:

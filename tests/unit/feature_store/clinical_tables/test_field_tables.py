@@ -845,9 +845,9 @@ def test_what_is_none_in_another_language_is_not_taken_for_it(
 
 @pytest.mark.parametrize("zeros", [",00", ".0", ".00", ""])
 def test_a_code_is_the_same_with_decimals_of_zero(tmp_path: Path, zeros: str) -> None:
-    """SPSS writes 1,00 and pandas 1.0 for a code of 1."""
+    """SPSS writes 1,00 and ,00 and pandas 1.0 for codes of 1 and 0."""
     rows = f"P1;66;1{zeros};8140{zeros};3{zeros};365{zeros};1{zeros}\n"
-    rows += f"P2;70;2{zeros};8070{zeros};2{zeros};900{zeros};0{zeros}\n"
+    rows += f"P2;70;2{zeros};8070{zeros};2{zeros};900{zeros};{zeros or '0'}\n"
     codes = {"sex": {"1": "male", "2": "female"}}
     reading = read(tmp_path, OURS.replace(",", ";") + rows, codes=codes)
     one, two = reading.table.records
