@@ -50,7 +50,11 @@ _ALIVE = frozenset(
         "vivo", "viva", "in vita", "lever", "żyje", "存活", "生存",
     }
 )  # fmt: skip
-_CAUSE = re.compile(r"(dead|died|deceased|death|alive) (?:of|from|due to|with|without) [a-z ]+")
+_CAUSE = re.compile(
+    r"([^\W\d_]+) (?:d['’]|(?:of|from|due to|with|without|an|am|durch|mit|ohne|de|du|des|par|avec|"
+    r"sans|senza|aan|door|met|zonder|por|con|sin|per|di|da|com|sem|av|med|utan) )"
+    r"([^\W\d_]+(?: [^\W\d_]+)*)"
+)
 _ONE = frozenset(
     {
         "1", "yes", "y", "true", "t", "ja", "oui", "checked", "sí", "sì", "si", "sim", "tak", "是",
@@ -151,8 +155,9 @@ def _died(word: str, one_is_dead: bool | None) -> bool | None:
         said = _died(found[2].strip(), None)
         return said if said is (found[1] == "1") else None
     cause = _CAUSE.fullmatch(word)
-    plain = cause[1] if cause else word
-    if plain in _DEAD or plain in _ALIVE:
+    told = _DEAD | _ALIVE
+    plain = cause[1] if cause and not told & set(cause[2].split()) else word
+    if plain in told:
         return plain in _DEAD
     if one_is_dead is None or plain not in _ONE | _ZERO:
         return None

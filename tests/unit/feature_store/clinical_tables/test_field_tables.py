@@ -854,3 +854,22 @@ def test_a_code_is_the_same_with_decimals_of_zero(tmp_path: Path, zeros: str) ->
     assert (one.sex, one.histology, one.stage, one.event) == (Sex.MALE, ADENO, "III", True)
     assert (two.sex, two.histology, two.stage, two.event) == (Sex.FEMALE, SQUAMOUS, "II", False)
     assert (one.survival_days, reading.warnings) == (365.0, ())
+
+
+@pytest.mark.parametrize(
+    ("dead", "alive"),
+    [
+        ("verstorben an Tumor", "lebt mit Tumor"),
+        ("décédé d'un cancer", "vivante sans récidive"),
+        ("fallecido por cáncer", "vivo con enfermedad"),
+        ("deceduto per altra causa", "vivo con malattia"),
+    ],
+)
+def test_causes_of_death_are_read_in_other_languages(tmp_path: Path, dead: str, alive: str) -> None:
+    records = read(tmp_path, events("vital status", dead, alive)).table.records
+    assert [one.event for one in records] == [True, False]
+
+
+def test_two_words_that_contradict_are_not_read(tmp_path: Path) -> None:
+    reading = read(tmp_path, events("vital status", "dead", "alive with tumour deceased"))
+    assert len(reading.table.records) == 1
