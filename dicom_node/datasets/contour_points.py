@@ -98,6 +98,20 @@ def read_points(window: DatasetWindow, at: int, length: int) -> ContourPoints | 
     return ContourPoints(count // 3, (x0, x1, y0, y1, z0, z1), (x, y, z))
 
 
+def moved_by(points: ContourPoints | None, offset: str) -> ContourPoints | None:
+    """Return points moved by a written Contour Offset Vector; `None` for no finite numbers."""
+    if points is None or not offset:
+        return points
+    try:
+        along = [float(part) for part in offset.split("\\")]
+    except ValueError:
+        return None
+    if len(along) != 3:
+        return None
+    moved = points.moved(along)
+    return moved if moved.is_finite else None
+
+
 def _parts(window: DatasetWindow, at: int, length: int) -> Iterator[list[bytes]]:
     """Return what backslashes part, some of it at a time; a part that is too long for a number is
     empty, and the last.

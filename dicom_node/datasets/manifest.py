@@ -105,6 +105,8 @@ class Manifest:
         The frames that it lists (Referenced Frame of Reference Sequence).
     made_at : tuple of str
         Structure Set Date and Time, then Instance Creation Date and Time: larger is newer.
+    other_classes : tuple of str
+        SOP Classes, other than CT Image Storage, of images that are listed or named, sorted.
     approval : str
         Approval Status (300E,0002; PS3.3 section C.8.8.16); empty where it is none of its terms.
     """
@@ -113,6 +115,7 @@ class Manifest:
     series: tuple[ListedSeries, ...]
     frame_of_reference_uids: tuple[str, ...]
     made_at: tuple[str, str, str, str]
+    other_classes: tuple[str, ...] = ()
     approval: str = ""
 
     @property
@@ -174,6 +177,12 @@ def newness(made_at: Iterable[str]) -> tuple[str, ...]:
     creation = _moment(created, created_at)
     structure_set = _moment(date, time)
     return (*(structure_set if structure_set[0] else creation), *creation)
+
+
+def approval_term(written: str) -> str:
+    """Return an Approval Status (300E,0002) as its term, and nothing for what is none."""
+    term = written.strip().upper()
+    return term if term in {"APPROVED", "UNAPPROVED", "REJECTED"} else ""
 
 
 def _moment(date: str, time: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from pydicom.charset import decode_bytes
 
 from dicom_node.datasets import tags
-from dicom_node.datasets.contour_points import ContourPoints, read_points
+from dicom_node.datasets.contour_points import ContourPoints, moved_by, read_points
 from dicom_node.datasets.element_stream import (
     UNDEFINED_LENGTH,
     ElementStream,
@@ -32,6 +32,7 @@ from dicom_node.datasets.manifest import (
     Manifest,
     Point,
     Roi,
+    approval_term,
     around,
 )
 from dicom_node.datasets.sop_classes import CT_IMAGE_STORAGE
@@ -61,6 +62,7 @@ MOST_DRAWINGS: Final = 50_000
 """Planes, counted again with each ROI that is drawn on them."""
 
 _FEWEST_POINTS: Final = 3
+_MOST_CLASSES: Final = 10
 _LONGEST_NAME: Final = 256
 _LONGEST_INTEGER: Final = 64
 _CT_OR_UNSAID: Final = frozenset((CT_IMAGE_STORAGE, ""))
@@ -204,6 +206,7 @@ class _ManifestScan:
         self._encodings = encodings
         self._images = _Numbered[str](MOST_INSTANCES, MOST_NAMINGS, "CT instances")
         self._planes = _Numbered[Point](MOST_PLANES, MOST_DRAWINGS, "planes")
+        self._other_classes: set[str] = set()
 
     def manifest(self, elements: Elements) -> Manifest:
         """Return the manifest of a dataset whose sequences lie where `elements` says."""
@@ -214,7 +217,8 @@ class _ManifestScan:
             series=series,
             frame_of_reference_uids=frames,
             made_at=_made_at(elements),
-            approval=_approval(text(elements, tags.APPROVAL_STATUS)),
+            other_classes=tuple(sorted(self._other_classes)),
+            approval=approval_term(text(elements, tags.APPROVAL_STATUS)),
         )
 
     def _rois(self, sequence: Head, drawn: Mapping[int, _Drawn]) -> tuple[Roi, ...]:
@@ -323,7 +327,7 @@ class _ManifestScan:
                 },
             )
             drawn.images |= named.images
-            points = _moved(data.points, text_of(values.get(tags.CONTOUR_OFFSET_VECTOR, b"")))
+            points = moved_by(data.points, text_of(values.get(tags.CONTOUR_OFFSET_VECTOR, b"")))
             if points is None:
                 drawn.malformed += item.repeats
             elif points.count >= _FEWEST_POINTS:
@@ -340,8 +344,11 @@ class _ManifestScan:
             named.items += item.repeats
             values = self._values(item, _OF_IMAGE)
             uid = _uid(values.get(tags.REFERENCED_SOP_INSTANCE_UID, b""))
-            if uid and text_of(values.get(tags.REFERENCED_SOP_CLASS_UID, b"")) in _CT_OR_UNSAID:
+            sop_class = text_of(values.get(tags.REFERENCED_SOP_CLASS_UID, b""))
+            if uid and sop_class in _CT_OR_UNSAID:
                 named.images |= self._images.bit(uid)
+            elif is_uid(sop_class) and len(self._other_classes) < _MOST_CLASSES:
+                self._other_classes.add(sop_class)
 
     def _values(
         self,
@@ -368,25 +375,6 @@ def _made_at(elements: Elements) -> tuple[str, str, str, str]:
         text(elements, tag) for tag in tags.STRUCTURE_SET + tags.INSTANCE_CREATION
     )
     return (day, time, created_day, created_time)
-
-
-def _approval(written: str) -> str:
-    term = written.strip().upper()
-    return term if term in {"APPROVED", "UNAPPROVED", "REJECTED"} else ""
-
-
-def _moved(points: ContourPoints | None, offset: str) -> ContourPoints | None:
-    """Return points moved by a Contour Offset Vector; `None` for what are no finite numbers."""
-    if points is None or not offset:
-        return points
-    try:
-        along = [float(part) for part in offset.split("\\")]
-    except ValueError:
-        return None
-    if len(along) != 3:
-        return None
-    moved = points.moved(along)
-    return moved if moved.is_finite else None
 
 
 def _uid(value: bytes) -> str | None:

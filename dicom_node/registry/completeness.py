@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pydicom.uid import UID
+
 from dicom_node.center import Completeness
 from dicom_node.datasets.manifest import Manifest, Roi, newness
 from dicom_node.registry.ct_choice import (
@@ -333,6 +335,14 @@ def _without_ct(contents: StudyContents) -> str:
         return (
             "The CT that the RTSTRUCT lists is here under another Patient ID, or without one: "
             "correct the patient at the source and send both again."
+        )
+    manifest = newest(contents.rtstructs).manifest
+    if manifest.other_classes and not manifest.referenced_sop_instance_uids:
+        kinds = " and ".join(UID(one).name for one in manifest.other_classes)
+        return (
+            f"An RTSTRUCT has arrived that names images of {kinds}, expected CT Image Storage, "
+            "which alone is taken: send the CT as single slices of that SOP Class, and the "
+            "RTSTRUCT that was drawn on them."
         )
     slices = "no CT slice but a localizer" if contents.ct else "no CT slice"
     return (

@@ -36,6 +36,7 @@ def manifest_text(manifest: Manifest) -> str:
             "rois": [{**fields(roi), "drawn": numbered(roi.drawn)} for roi in manifest.rois],
             "series": [numbered(one) for one in manifest.series],
             "frames": manifest.frame_of_reference_uids,
+            "other_classes": manifest.other_classes,
             "approval": manifest.approval,
         },
         separators=(",", ":"),
@@ -85,5 +86,6 @@ def manifest_of(
         ),
         frame_of_reference_uids=tuple(kept["frames"]),
         made_at=made_at,
+        other_classes=tuple(kept.get("other_classes", ())),
         approval=kept.get("approval", ""),  # what was kept before does not say
     )

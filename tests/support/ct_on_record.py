@@ -70,9 +70,10 @@ def manifest(
     frames: Sequence[str] = (FRAME,),
     made_at: tuple[str, str, str, str] = NEWEST,
     approval: str = "",
+    other_classes: Sequence[str] = (),
 ) -> Manifest:
     """Return what an RTSTRUCT says."""
-    return Manifest(tuple(rois), series, tuple(frames), made_at, approval)
+    return Manifest(tuple(rois), series, tuple(frames), made_at, tuple(other_classes), approval)
 
 
 def rtstruct(said: Manifest, uid: str = "1.7") -> RtstructInstance:

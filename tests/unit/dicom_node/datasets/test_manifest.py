@@ -68,6 +68,7 @@ def test_references_of_a_contour_are_its_rois_and_those_to_other_modalities_do_n
     assert manifest.rois[0].drawn.sop_instance_uids == ("1.2.1.1.5",)
     assert manifest.series[0].sop_instance_uids == ("1.2.1.1.1",)
     assert manifest.referenced_sop_instance_uids == ("1.2.1.1.1", "1.2.1.1.5")
+    assert manifest.other_classes == ("1.2.840.10008.5.1.4.1.1.4",)
 
 
 def _malformed(data: object) -> Dataset:

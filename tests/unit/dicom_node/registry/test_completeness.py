@@ -216,6 +216,27 @@ def test_without_ct_or_without_rtstruct_the_sentence_says_so() -> None:
     assert "here under another Patient ID" in _incomplete(_decide(others, LENIENT))
 
 
+@pytest.mark.parametrize(
+    ("sop_class", "name"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.2.1", "Enhanced CT Image Storage"),
+        ("1.2.840.10008.5.1.4.1.1.4", "MR Image Storage"),
+        ("1.2.3", "1.2.3"),
+    ],
+)
+def test_an_rtstruct_on_images_that_are_never_taken_says_so(sop_class: str, name: str) -> None:
+    elsewhere = StudyContents((), (rtstruct(manifest(other_classes=(sop_class,))),))
+    assert _incomplete(_decide(elsewhere, LENIENT)) == (
+        f"An RTSTRUCT has arrived that names images of {name}, expected CT Image Storage, which "
+        "alone is taken: send the CT as single slices of that SOP Class, and the RTSTRUCT that was "
+        "drawn on them."
+    )
+    both = manifest(listed(uids(CT), "1.1"), other_classes=(sop_class,))
+    assert "no CT slice: send" in _incomplete(
+        _decide(StudyContents((), (rtstruct(both),)), LENIENT)
+    )
+
+
 def test_a_study_whose_rtstruct_was_drawn_on_the_ct_of_another_is_joined_to_it() -> None:
     for policy in (None, STRICT):
         assert _decide(StudyContents((), (), joined_to="other"), policy) == Joined("other")

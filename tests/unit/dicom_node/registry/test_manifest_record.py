@@ -23,8 +23,10 @@ def test_a_manifest_comes_back_as_it_was() -> None:
     text = manifest_text(said)
     assert "1.1.9" not in text  # an instance is told by its place in the list
     assert manifest_of(text, said.referenced_sop_instance_uids, said.made_at) == said
-    approved = replace(said, approval="APPROVED")
-    of_before = manifest_text(approved).replace(',"approval":"APPROVED"', "")
+    approved = replace(said, approval="APPROVED", other_classes=("1.2.3",))
+    of_before = manifest_text(approved).replace(
+        ',"other_classes":["1.2.3"],"approval":"APPROVED"', ""
+    )
     for kept, expected in ((manifest_text(approved), approved), (of_before, said)):
         assert manifest_of(kept, said.referenced_sop_instance_uids, said.made_at) == expected
     nothing = manifest(rois=(), frames=())
