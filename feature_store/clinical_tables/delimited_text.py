@@ -99,9 +99,9 @@ def _refuse_one_cell_more(width: int, below: Sequence[Sequence[str]], delimiter:
                 "numbers between double quotes."
             )
         raise ClinicalTableError(
-            f"Every line of the clinical table has {width + 1} cells below a header of {width}, as "
-            "R writes a table with the names of its rows: export it with row.names = FALSE, or "
-            f"give the first column a name.{decimals}"
+            f"Every line of the clinical table has {counted(width + 1, 'cell')} below a header of "
+            f"{width}, as R writes a table with the names of its rows: export it with row.names = "
+            f"FALSE, or give the first column a name.{decimals}"
         )
 
 
