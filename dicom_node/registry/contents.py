@@ -1,8 +1,7 @@
 """What the index holds of one study, read back as the types on which completeness is decided.
 
 An RTSTRUCT may come in another study than the CT that it was drawn on. Where its own study has no
-CT that it names, it belongs to the study of the same patient at the same centre that has; where
-none has, to the one with CT in a Frame of Reference of its ROIs.
+CT that it names, it belongs to the study of the same patient at the same centre that has.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import json
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 
 from dicom_node.center import Center
 from dicom_node.datasets.instance import Plane
@@ -30,9 +29,7 @@ from dicom_node.registry.schema import (
 )
 
 _MOST_SERIES: Final = 1000
-"""Series, and frames, of one RTSTRUCT that are looked for in other studies; none lists so many in
-earnest.
-"""
+"""Series of one RTSTRUCT that are looked for in other studies; none lists so many in earnest."""
 
 _THOSE = studies.alias()
 _OF_THE_PATIENT: Final = (
@@ -202,35 +199,29 @@ def _manifest_rows(
 
 
 def _home(connection: Connection, row: Row[Any], study_keys: Collection[str]) -> str:
-    """Return the study, of some, with the CT that an RTSTRUCT names, or else with CT in a Frame of
-    Reference of its ROIs; its own if none has it.
-    """
+    """Return the study, of some, with the CT that an RTSTRUCT names; its own if none has it."""
     if len(study_keys) == 1:
         return str(row.study_key)
-    ct, drawn = instances.c, json.loads(row.drawn)
-    series = {one["series_instance_uid"] for one in drawn["series"]} - {None}
-    frames = {one["frame_of_reference_uid"] for one in drawn["rois"]} - {None}
-    is_named = or_(
-        ct.series_instance_uid.in_(sorted(series)[:_MOST_SERIES]),
-        ct.sop_instance_uid.in_(_references_of(row)),
-    )
+    ct = instances.c
+    series = {one["series_instance_uid"] for one in json.loads(row.drawn)["series"]} - {None}
     query = (
-        select(ct.study_key, func.sum(case((is_named, 1), else_=0)), func.count())
+        select(ct.study_key, func.count())
         .where(
             ct.study_key.in_(study_keys),
             ct.patient_key == row.patient_key,
             ct.sop_class_uid == CT_IMAGE_STORAGE,
             ct.is_localizer.is_not(True),
-            or_(is_named, ct.frame_of_reference_uid.in_(sorted(frames)[:_MOST_SERIES])),
+            or_(
+                ct.series_instance_uid.in_(sorted(series)[:_MOST_SERIES]),
+                ct.sop_instance_uid.in_(_references_of(row)),
+            ),
         )
         .group_by(ct.study_key)
     )
-    found = [tuple(one) for one in connection.execute(query)]
-    named = {str(key): int(count) for key, count, _ in found if count}
-    likely = named or {str(key): int(count) for key, _, count in found}
-    if row.study_key in likely or not likely:
+    named = {str(key): int(count) for key, count in connection.execute(query)}
+    if row.study_key in named or not named:
         return str(row.study_key)
-    return max(likely, key=lambda key: (likely[key], key))
+    return max(named, key=lambda key: (named[key], key))
 
 
 def _is_of_another(connection: Connection, row: Row[Any]) -> bool:

@@ -12,15 +12,7 @@ from sqlalchemy.engine import Engine
 from dicom_node.center import Completeness
 from dicom_node.registry.registry import StudyState, StudySummary
 from tests.support.dicom_datasets import set_listed_images
-from tests.support.intake_bench import (
-    FRAME,
-    OTHER_FRAME,
-    Bench,
-    center,
-    ct_slice,
-    rtstruct,
-    whole_study,
-)
+from tests.support.intake_bench import FRAME, Bench, center, ct_slice, rtstruct, whole_study
 
 OF_RTSTRUCT = "1.2.2"
 
@@ -91,28 +83,6 @@ def test_without_instances_in_the_list_the_series_matches(bench: Bench) -> None:
     _settle(bench, Completeness.STRICT)
     assert _states(bench) == {StudyState.QUEUED, StudyState.JOINED}
     assert [one.code for one in bench.claim().warnings] == ["no-list"]
-
-
-@pytest.mark.parametrize("first", ["ct", "rtstruct"])
-@pytest.mark.parametrize("listed", [[], ["1.9.9.1"]])
-def test_where_no_ct_that_is_listed_is_here_the_frame_of_the_rois_matches(
-    bench: Bench, first: str, listed: list[str]
-) -> None:
-    slices, _ = _apart(12)
-    drawn = rtstruct(listed, study=OF_RTSTRUCT)
-    set_listed_images(drawn, OF_RTSTRUCT, "1.9.9", FRAME, listed)
-    drawn.ROIContourSequence[0].ContourSequence[0].ContourData = [4, 4, 15, 6, 4, 15, 6, 6, 15]
-    elsewhere = ct_slice(0, study="1.2.3", series="1.2.3.1", frame=OTHER_FRAME)
-    bench.push(elsewhere)
-    bench.push(*([*slices, drawn] if first == "ct" else [drawn, *slices]))
-    _settle(bench)
-    assert sorted(_states(bench)) == sorted(
-        [StudyState.INCOMPLETE, StudyState.QUEUED, StudyState.JOINED]
-    )
-    assert len(bench.registry.outbox.files(bench.claim().study_key).ct) == 12
-    of_its_own = ct_slice(0, study=OF_RTSTRUCT, series="1.2.2.1")
-    bench.push(of_its_own)
-    assert StudyState.JOINED not in _states(bench)
 
 
 def test_a_study_with_the_named_ct_keeps_its_rtstruct(bench: Bench) -> None:
