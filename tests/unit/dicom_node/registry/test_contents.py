@@ -85,6 +85,17 @@ def test_without_instances_in_the_list_the_series_matches(bench: Bench) -> None:
     assert [one.code for one in bench.claim().warnings] == ["no-list"]
 
 
+def test_an_rtstruct_before_its_own_ct_leaves_the_patients_other_study_alone(bench: Bench) -> None:
+    done = bench.complete(1)
+    listed = ["1.9.9.1", "1.9.9.2"]
+    drawn = rtstruct(listed, study=OF_RTSTRUCT, sop="1.2.2.9.1")
+    set_listed_images(drawn, OF_RTSTRUCT, "1.9.9", FRAME, listed)
+    bench.push(drawn)
+    assert bench.state(done) == (StudyState.QUEUED, None)
+    assert len(bench.registry.outbox.files(done).ct) > 1
+    assert _states(bench) == {StudyState.QUEUED, StudyState.RECEIVING}
+
+
 def test_a_study_with_the_named_ct_keeps_its_rtstruct(bench: Bench) -> None:
     first, second = bench.complete(1), bench.complete(2)
     assert {bench.state(key)[0] for key in (first, second)} == {StudyState.QUEUED}
